@@ -1,0 +1,35 @@
+"""Image encoders: pixels to region or patch tokens."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from vsebench.types import Preprocessing, Tokens
+
+
+class ImageEncoder(nn.Module):
+    """Turn pixels into tokens.
+
+    Attributes:
+        dim_out: D, size of a token.
+        frozen: True when no parameter takes a gradient and the module runs in eval mode for good, so that its
+            Tokens can be computed once and kept.
+        preprocessing: how it wants its pixels.
+
+    Shape: uint8 (B, 3, H, W) -> Tokens (B, N, D) with ``grid`` set. Normalisation happens inside.
+    """
+
+    dim_out: int
+    frozen: bool
+    preprocessing: Preprocessing
+
+    def normalise(self, pixels: Tensor) -> Tensor:
+        """uint8 (B, 3, H, W) -> float, (x / 255 - mean) / std."""
+        mean = torch.tensor(self.preprocessing.mean, device=pixels.device).view(1, 3, 1, 1)
+        std = torch.tensor(self.preprocessing.std, device=pixels.device).view(1, 3, 1, 1)
+        return (pixels.float() / 255 - mean) / std
+
+    def forward(self, pixels: Tensor) -> Tokens:
+        """Encode a batch of pixels."""
+        raise NotImplementedError(type(self).__name__)

@@ -1,0 +1,41 @@
+"""Text encoders: word ids to word tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from torch import nn
+
+from vsebench.types import Tokens, Words
+
+
+class Tokenizer(Protocol):
+    """Turns texts into padded ids."""
+
+    digest: str  # changes when the same text may get other ids
+
+    def __call__(self, texts: Sequence[str]) -> Words:
+        """Texts to ids (B, N) padded to the longest of them; an empty text has an all-False mask row or one
+        special token, never zero columns (N >= 1)."""
+        ...
+
+
+class TextEncoder(nn.Module):
+    """Turn word ids into tokens.
+
+    Attributes:
+        dim_out: D, size of a token.
+        frozen: True when no parameter takes a gradient and the module runs in eval mode for good.
+        tokenizer: makes the ids that this encoder reads.
+
+    Shape: Words (B, N) -> Tokens (B, N, D); tokens do not depend on padding.
+    """
+
+    dim_out: int
+    frozen: bool
+    tokenizer: Tokenizer
+
+    def forward(self, words: Words) -> Tokens:
+        """Encode a batch of ids."""
+        raise NotImplementedError(type(self).__name__)

@@ -1,0 +1,112 @@
+"""The user's faults, as a small tree of exceptions with their data on them.
+
+A :class:`VsebenchError` is printed as one message without a traceback and ends the command with exit code 2.
+Callers' faults (a wrong argument in Python) are plain ``ValueError``/``TypeError``.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+Path = tuple["str | int", ...]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where something stands in a user's file: ``experiments/mmfrb.yaml:9``."""
+
+    file: str
+    line: int | None = None
+
+    def __str__(self) -> str:
+        return self.file if self.line is None else f"{self.file}:{self.line}"
+
+
+class VsebenchError(Exception):
+    """Something the user can mend. ``str(error)`` is the whole message."""
+
+    exit_code = 2
+
+    def __init__(self, message: str, *, place: Place | None = None) -> None:
+        self.message = message
+        self.place = place
+        super().__init__(message)
+
+    def __str__(self) -> str:
+        return self.message if self.place is None else f"{self.place}: {self.message}"
+
+
+class ConfigError(VsebenchError):
+    """A value in a configuration is wrong.
+
+    Args:
+        message: what is wrong and what would be right.
+        path: where in the configuration, as keys and list positions; config.py turns it into file and line.
+        on_key: the fault is in the last key of ``path`` (an unknown option), not in its value.
+    """
+
+    def __init__(self, message: str, *, path: Path = (), on_key: bool = False, place: Place | None = None) -> None:
+        super().__init__(message, place=place)
+        self.path = path
+        self.on_key = on_key
+
+    def under(self, *prefix: str | int) -> ConfigError:
+        """The same error, seen from further up in the file."""
+        return ConfigError(self.message, path=(*prefix, *self.path), on_key=self.on_key, place=self.place)
+
+    def at(self, place: Place) -> ConfigError:
+        """The same error with its place in a file."""
+        return ConfigError(self.message, path=self.path, on_key=self.on_key, place=self.place or place)
+
+
+class UnknownComponent(ConfigError):
+    """No component of that kind has that name."""
+
+
+class DuplicateComponent(VsebenchError):
+    """Two places register the same name for the same kind."""
+
+
+class PluginError(VsebenchError):
+    """A plug-in could not be found or imported."""
+
+
+class DataError(VsebenchError):
+    """A dataset, or a file it is built from, is missing, damaged or inconsistent.
+
+    Args:
+        message: the first line of the message.
+        problems: one line for each bad row or item, shown below it (the first ``shown`` of them).
+    """
+
+    shown = 20
+
+    def __init__(self, message: str, *, problems: Sequence[str] = (), place: Place | None = None) -> None:
+        self.problems = tuple(problems)
+        lines = [message, *(f"  {p}" for p in self.problems[: self.shown])]
+        if len(self.problems) > self.shown:
+            lines.append(f"  … and {len(self.problems) - self.shown} more")
+        super().__init__("\n".join(lines), place=place)
+
+
+class MetricError(VsebenchError):
+    """A metric cannot be computed: NaN scores, no positives, unknown variant."""
+
+
+class RunFailed(VsebenchError):
+    """Some runs of a sweep failed; the others are finished and kept."""
+
+    exit_code = 1
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`` Did you mean 'x'?`` for the nearest known name, or an empty string when none is near."""
+    near = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.6)
+    return f" Did you mean '{near[0]}'?" if near else ""
+
+
+def known_names(names: Iterable[str], noun: str = "Known") -> str:
+    """`` Known: a, b, c.`` or `` Known: none.``"""
+    return f" {noun}: {', '.join(names) or 'none'}."

@@ -1,0 +1,27 @@
+"""Fusion: one vector per modality to one joint vector."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+
+class Fusion(nn.Module):
+    """Join the modalities' vectors.
+
+    Constructed with what it takes of the wired ``dims`` {modality: D_m}, ``dim_out`` (the model's joint dimension,
+    a wish) and, for a fusion registered with ``needs_tokens=True``, ``token_dims`` {modality: size of a token}.
+
+    Attributes:
+        dim_out: D, the width that it really returns.
+
+    Shape: {m: (B, D_m)} -> (B, D). A fusion with ``needs_tokens`` is called with the encoders' tokens
+    {m: Tokens} as a second argument.
+    """
+
+    dim_out: int
+
+    def forward(self, vectors: Mapping[str, Tensor]) -> Tensor:
+        """Fuse a batch."""
+        raise NotImplementedError(type(self).__name__)

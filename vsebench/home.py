@@ -1,0 +1,31 @@
+"""Where vsebench keeps what it makes: datasets, cached features, pretrained encoders, word vectors."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def home() -> Path:
+    """The folder of vsebench's own files: ``$VSEBENCH_HOME``, or the user's cache folder."""
+    chosen = os.environ.get("VSEBENCH_HOME")
+    if chosen:
+        return Path(chosen).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("vsebench"))
+
+
+def datasets_home() -> Path:
+    """Folder of the dataset files."""
+    return home() / "datasets"
+
+
+def features_home() -> Path:
+    """Folder of the cached Tokens of frozen encoders."""
+    return home() / "features"
+
+
+def pretrained_home() -> Path:
+    """Folder of the encoders trained by ``weights: pretrain``."""
+    return home() / "pretrained"

@@ -1,0 +1,150 @@
+"""The few types that everything speaks. Torch is named here for type checkers only, never imported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+#: The modality names, in the order in which they are listed, concatenated and shown.
+MODALITIES = ("image", "text", "audio")
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """A modality as a set of vectors: regions of a feature map, patches, words, frames.
+
+    Args:
+        values: float (B, N, D).
+        mask: bool (B, N), True where a token is real. Values at False positions have no meaning.
+        final: (B, D), the encoder's own summary where it has one that is not a token (a recurrent network's
+            final state, both directions). Attention that changes the tokens drops it.
+        grid: (h, w) when the last h·w tokens lie on a grid, row-major; tokens before them are prefix tokens
+            such as a ViT's class token.
+    """
+
+    values: Tensor
+    mask: Tensor
+    final: Tensor | None = None
+    grid: tuple[int, int] | None = None
+
+    @property
+    def dim(self) -> int:
+        """D, the size of one token."""
+        return int(self.values.shape[-1])
+
+    def with_values(self, values: Tensor) -> Tokens:
+        """The same set with other vectors; ``final`` no longer describes them and is dropped."""
+        return replace(self, values=values, final=None)
+
+    def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> Tokens:
+        """Move to a device; floating parts to ``dtype`` as well."""
+        final = None if self.final is None else self.final.to(device, dtype)
+        return Tokens(self.values.to(device, dtype), self.mask.to(device), final, self.grid)
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Raw text input. ids: int64 (B, N); mask: bool (B, N), True where a word is real."""
+
+    ids: Tensor
+    mask: Tensor
+
+    def to(self, device: torch.device | str) -> Words:
+        """Move to a device."""
+        return Words(self.ids.to(device), self.mask.to(device))
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What the model and the objectives see of some items.
+
+    Args:
+        inputs: modality name → raw input: image pixels uint8 (B, 3, H, W), text :class:`Words`, or the cached
+            :class:`Tokens` of a frozen encoder.
+        labels: int64 (B,) class numbers, or float (B, K) zeros and ones for multi-label data.
+        index: int64 (B,), the items' positions in the dataset file.
+        groups: int64 (B,), equal for items that show the same thing (views of one product); items of one group
+            are not negatives of each other.
+    """
+
+    inputs: Mapping[str, Any]
+    labels: Tensor
+    index: Tensor
+    groups: Tensor
+
+    def __len__(self) -> int:
+        return int(self.index.shape[0])
+
+
+@dataclass(slots=True)
+class Output:
+    """What a model says of a batch. Parts that a system does not have are None or empty.
+
+    Args:
+        logits: (B, C).
+        embeddings: modality → (B, E), each computed from that modality alone, so that they can be ranked.
+        vectors: modality → (B, D_m), what fusion saw (may have seen the other modality).
+        joint: (B, D), the fused vector.
+        codes: modality → (B, bits).
+        attention: name → weights; filled only when asked for.
+    """
+
+    logits: Tensor | None = None
+    embeddings: dict[str, Tensor] = field(default_factory=dict)
+    vectors: dict[str, Tensor] = field(default_factory=dict)
+    joint: Tensor | None = None
+    codes: dict[str, Tensor] | None = None
+    attention: dict[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """How an image encoder wants its pixels.
+
+    Args:
+        size: (H, W) in pixels.
+        mean, std: per channel, for pixels in [0, 1]. Applied inside the encoder, on the device.
+        interpolation: ``bilinear``, ``bicubic`` or ``nearest``.
+        fit: ``stretch`` (resize both sides), ``crop`` (resize the short side, cut the centre) or ``pad``
+            (resize the long side, pad with the edge's mean colour).
+    """
+
+    size: tuple[int, int]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    interpolation: str = "bicubic"
+    fit: str = "stretch"
+
+
+@dataclass(frozen=True)
+class Result:
+    """One run that ended, as plain data that goes to JSON and comes back equal.
+
+    ``metrics`` has full keys: ``val/accuracy``, ``test/i2t/recall@10``. Sizes in items, times in seconds.
+    """
+
+    run_id: str
+    experiment: str
+    system: str
+    seed: int
+    status: str  # "finished" | "failed"
+    config: Mapping[str, Any]
+    dataset: Mapping[str, Any]  # name, title, fingerprint, splits {name: size}, num_classes, …
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    metric_versions: Mapping[str, int] = field(default_factory=dict)
+    parameters: Mapping[str, int] = field(default_factory=dict)  # total, trained
+    train_s: float = 0.0
+    epochs: int = 0
+    best_epoch: int = 0
+    test_evaluations: int = 0
+    versions: Mapping[str, str] = field(default_factory=dict)
+    hardware: Mapping[str, Any] = field(default_factory=dict)
+    commit: str | None = None
+    finished_at: str = ""
+    notes: Sequence[str] = ()
+    error: str | None = None
