@@ -1,0 +1,1 @@
+"""Experiment files: YAML to typed values, with file and line in every error."""

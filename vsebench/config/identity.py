@@ -1,0 +1,153 @@
+"""A run's id: a digest of everything that can change its numbers."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from vsebench.config.schema import System
+from vsebench.registry import registry_of
+
+PACKAGE = Path(__file__).parent.parent
+#: Modules that cannot change a run's numbers although the training code imports them.
+_WITHOUT_EFFECT = ("vsebench.errors", "vsebench.registry", "vsebench.home", "vsebench.config", "vsebench.metrics")
+
+
+def run_id(
+    system: System,
+    *,
+    seed: int,
+    fingerprint: str,
+    metric_versions: Mapping[str, int],
+    metrics: list[str],
+    select: Mapping[str, Any],
+) -> str:
+    """16 hex digits over configuration, data, metric versions and the code that matters."""
+    parts = {
+        "system": _portable(system),
+        "seed": seed,
+        "dataset": fingerprint,
+        "metrics": sorted(metrics),
+        "metric_versions": dict(sorted(metric_versions.items())),
+        "select": dict(select),
+        "weights": _local_weights(system),
+        "code": code_digest(system),
+    }
+    return digest(parts)
+
+
+def digest(value: Any) -> str:
+    """16 hex digits of plain data, whatever the order of its keys."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def code_digest(system: System) -> str:
+    """Digest of the training code and of the components in use, blind to comments, docstrings and layout."""
+    files = set(_closure("vsebench.train"))
+    for kind, spec in system.components():
+        file = Path(_source_file(kind, spec.name))
+        files |= {file, *_imports_of(file)}
+    return digest(sorted((f.name, file_digest(f)) for f in files))
+
+
+@cache
+def file_digest(file: Path) -> str:
+    """Digest of a Python file's syntax tree without docstrings."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and _is_docstring(body[0]):
+            node.body = body[1:] or [ast.Pass()]  # type: ignore[attr-defined]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
+
+def _is_docstring(node: ast.AST) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def _portable(system: System) -> dict[str, Any]:
+    """The system without its recipe's name and without places of local files, which say nothing about the numbers."""
+    plain = system.model_dump(mode="json", exclude={"recipe"})
+    local = _local_weights(system)
+    for kind, spec in system.components():
+        slot = plain.get(kind)
+        for option in spec.options:
+            if f"{kind}.{option}" in local and isinstance(slot, dict):
+                slot["options"][option] = "local"
+    return plain
+
+
+def _local_weights(system: System) -> dict[str, str]:
+    """Digests of the local files that options name (``weights: PATH``, ``vectors: PATH``, a model's folder), so that
+    another file under the same name is another run."""
+    found = {}
+    for kind, spec in system.components():
+        for option in ("weights", "vectors", "model"):
+            value = spec.options.get(option)
+            if isinstance(value, str) and Path(value).expanduser().exists():
+                found[f"{kind}.{option}"] = path_digest(Path(value).expanduser().resolve())
+    return found
+
+
+@cache
+def path_digest(path: Path) -> str:
+    """Digest of a file's bytes, or of the weights, settings and vocabularies in a folder."""
+    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+    sums = []
+    for file in files:
+        with file.open("rb") as stream:
+            sums.append((file.name, hashlib.file_digest(stream, "sha256").hexdigest()))
+    return digest(sums)
+
+
+def _source_file(kind: str, name: str) -> str:
+    import inspect
+
+    builtin = registry_of(kind).builtin_file(name)
+    if builtin is not None:
+        return str(builtin)
+    return str(inspect.getsourcefile(inspect.unwrap(registry_of(kind).get(name).target)))
+
+
+@cache
+def _closure(module: str) -> frozenset[Path]:
+    file = _module_file(module)
+    return frozenset() if file is None else frozenset({file, *_imports_of(file)})
+
+
+@cache
+def _imports_of(file: Path) -> frozenset[Path]:
+    """Files of the package that a file imports, directly or not, leaving out those without effect."""
+    found: set[Path] = set()
+    queue = [file]
+    while queue:
+        for module in _imported_modules(queue.pop()):
+            target = _module_file(module)
+            if target is not None and target not in found and not module.startswith(_WITHOUT_EFFECT):
+                found.add(target)
+                queue.append(target)
+    return frozenset(found)
+
+
+@cache
+def _imported_modules(file: Path) -> tuple[str, ...]:
+    names: list[str] = []
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return tuple(n for n in names if n.startswith("vsebench"))
+
+
+def _module_file(module: str) -> Path | None:
+    path = PACKAGE.joinpath(*module.split(".")[1:])
+    if path.with_suffix(".py").is_file() and path != PACKAGE:
+        return path.with_suffix(".py")
+    return path / "__init__.py" if (path / "__init__.py").is_file() else None

@@ -1,0 +1,217 @@
+"""From blocks of YAML to a :class:`System` whose every component and option is known to be right."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from vsebench.config import document
+from vsebench.config.faults import validate
+from vsebench.config.merge import merge_system, merge_train, per_modality
+from vsebench.config.schema import (
+    ENCODER_SLOTS,
+    OPTIONAL_SLOTS,
+    SINGLE_SLOTS,
+    Spec,
+    System,
+    Train,
+    WeightedSpec,
+)
+from vsebench.errors import ConfigError, did_you_mean, known_names
+from vsebench.registry import OBJECTIVES, POOLINGS, registry_of
+from vsebench.types import MODALITIES
+
+SYSTEMS_FOLDER = Path(__file__).parent.parent / "systems"
+
+
+def recipes() -> list[str]:
+    """Names of the published systems that ship as recipes."""
+    return sorted(f.stem for f in SYSTEMS_FOLDER.glob("*.yaml"))
+
+
+@cache
+def recipe(name: str) -> document.Document:
+    """A recipe's file.
+
+    Raises: ConfigError with the nearest name.
+    """
+    file = SYSTEMS_FOLDER / f"{name}.yaml"
+    if not file.is_file():
+        known = recipes()
+        raise ConfigError(
+            f"unknown system '{name}'." + did_you_mean(str(name), known) + known_names(known), path=("system",)
+        )
+    return document.load(file)
+
+
+def system_block(row: dict[str, Any], train: dict[str, Any]) -> dict[str, Any]:
+    """A row laid over the experiment's ``train`` laid over the recipe that it names.
+
+    Raises: ConfigError for an unknown recipe.
+    """
+    row = dict(row)
+    name = row.pop("system", None)
+    block: dict[str, Any] = {}
+    if name is not None:
+        if not isinstance(name, str):
+            raise ConfigError(f"'system' must be a recipe's name. Got {name!r}.", path=("system",))
+        block = {k: v for k, v in recipe(name).data.items() if k not in ("title", "source", "notes")}
+        block["recipe"] = name
+    block["train"] = merge_train(block.get("train") or {}, train)
+    return merge_system(block, row)
+
+
+def resolve(block: dict[str, Any]) -> System:
+    """Validate a merged block.
+
+    Raises: ConfigError whose path leads to the fault: unknown key, component, option, wrong type, out of range, or
+    components that do not go together.
+    """
+    data = dict(block)
+    for slot, kind in SINGLE_SLOTS.items():
+        if slot in data:
+            data[slot] = _optional(slot, kind, data[slot])
+    if isinstance(data.get("train"), dict):
+        data["train"] = resolve_train(data["train"], ("train",))
+    present = [m for m in MODALITIES if data.get(ENCODER_SLOTS[m]) is not None]
+    data["objective"] = _objectives(data.get("objective", "cross_entropy"), present)
+    data["pooling"] = _poolings(data.get("pooling", "mean"), present)
+    if len(present) == 1:
+        data["fusion"] = None
+    elif data.get("fusion") is None:
+        data["fusion"] = _component("fusion", "concat", ("fusion",))
+    data.setdefault("attention", _component("attention", "none", ("attention",)))
+    data.setdefault("head", _component("head", "mlp", ("head",)))
+    data.setdefault("train", resolve_train({}, ("train",)))
+    system = validate(System, data, "the system")
+    check_legal(system)
+    return system
+
+
+def resolve_train(block: dict[str, Any], path: tuple[str, ...]) -> Train:
+    """Validate training settings.
+
+    Raises: ConfigError below ``path``.
+    """
+    data = dict(block)
+    for key in ("optimizer", "schedule"):
+        data[key] = _component(key, data.get(key, Train.model_fields[key].default.name), (*path, key))
+    try:
+        return validate(Train, data, "train")
+    except ConfigError as error:
+        raise error.under(*path) from None
+
+
+def check_legal(system: System) -> None:
+    """Refuse components that do not go together.
+
+    Raises: ConfigError naming the component and what it lacks.
+    """
+    present = system.modalities
+    if not present:
+        slots = ", ".join(ENCODER_SLOTS.values())
+        raise ConfigError(f"a system needs at least one encoder ({slots}); all of them are none.")
+    slots_specs: list[tuple[tuple[str, ...], str, Spec | None]] = [
+        (("attention",), "attention", system.attention),
+        (("fusion",), "fusion", system.fusion),
+        *((("pooling", m), "pooling", s) for m, s in system.pooling.items()),
+        *((("objective",), "objective", s) for s in system.objective),
+    ]
+    for path, kind, spec in slots_specs:
+        if spec is None:
+            continue
+        needs = _needs(kind, spec)
+        missing = [m for m in needs if m not in present]
+        if missing:
+            encoders = " and ".join(ENCODER_SLOTS[m] for m in missing)
+            raise ConfigError(
+                f"{kind} '{spec.name}' needs {' and '.join(needs)}, but {encoders} "
+                f"{'is' if len(missing) == 1 else 'are'} none. Choose another {kind} or give the encoder.",
+                path=path,
+            )
+    scales = set(system.train.lr_scale) - {"image_encoder", "text_encoder", "audio_encoder"}
+    if scales:
+        known = list(ENCODER_SLOTS.values())
+        first = sorted(scales)[0]
+        raise ConfigError(
+            f"unknown slot '{first}' in lr_scale." + did_you_mean(first, known) + known_names(known),
+            path=("train", "lr_scale", first),
+            on_key=True,
+        )
+
+
+def _component(kind: str, value: Any, path: tuple[str | int, ...]) -> Spec:
+    name, options = _name_and_options(kind, value, path)
+    try:
+        return Spec(name=name, options=registry_of(kind).get(name).validate(options))
+    except ConfigError as error:
+        raise error.under(*path) from None
+
+
+def _name_and_options(kind: str, value: Any, path: tuple[str | int, ...]) -> tuple[str, dict[str, Any]]:
+    if isinstance(value, Spec):
+        return value.name, value.options
+    if isinstance(value, str):
+        return value, {}
+    if isinstance(value, dict):
+        name = value.get("name")
+        if not isinstance(name, str):
+            raise ConfigError(f"{kind} needs a 'name'.{known_names(registry_of(kind).names())}", path=path)
+        return name, {k: v for k, v in value.items() if k != "name"}
+    raise ConfigError(f"{kind} must be a name or a block with a 'name'. Got {value!r}.", path=path)
+
+
+def _optional(slot: str, kind: str, value: Any) -> Spec | None:
+    absent = value is None or value == "none"
+    if absent and slot in OPTIONAL_SLOTS:
+        return None
+    if absent and slot == "fusion":
+        return None
+    return _component(kind, "none" if value is None else value, (slot,))
+
+
+def _poolings(value: Any, present: list[str]) -> dict[str, Spec]:
+    named = per_modality(value)
+    if named:
+        return {m: _component("pooling", value.get(m, "mean"), ("pooling", m)) for m in present}
+    if isinstance(value, dict) and "name" not in value:
+        wrong = sorted(set(value) - set(MODALITIES))
+        raise ConfigError(
+            f"pooling needs a 'name' (one pooling for all modalities) or modalities as keys ({', '.join(MODALITIES)})."
+            + (f" Got '{wrong[0]}'." + did_you_mean(wrong[0], [*MODALITIES, *POOLINGS.names()]) if wrong else ""),
+            path=("pooling", *wrong[:1]),
+            on_key=bool(wrong),
+        )
+    return {m: _component("pooling", value, ("pooling",)) for m in present}
+
+
+def _objectives(value: Any, present: list[str]) -> list[WeightedSpec]:
+    """The weighted sum. A term with ``if_present: true`` (recipes have them) falls away with its modality."""
+    items = value if isinstance(value, list) else [value]
+    if not items:
+        raise ConfigError(f"objective must not be an empty list.{known_names(OBJECTIVES.names())}", path=("objective",))
+    found = []
+    for i, item in enumerate(items):
+        path: tuple[str | int, ...] = ("objective", i) if isinstance(value, list) else ("objective",)
+        item = dict(item) if isinstance(item, dict) else item
+        weight = item.pop("weight", 1.0) if isinstance(item, dict) else 1.0
+        optional = item.pop("if_present", False) if isinstance(item, dict) else False
+        if isinstance(weight, bool) or not isinstance(weight, int | float):
+            raise ConfigError(f"an objective's weight must be a number. Got {weight!r}.", path=(*path, "weight"))
+        if not isinstance(optional, bool):
+            raise ConfigError(f"'if_present' must be true or false. Got {optional!r}.", path=(*path, "if_present"))
+        spec = _component("objective", item, path)
+        if optional and not set(_needs("objective", spec)) <= set(present):
+            continue
+        found.append(WeightedSpec(name=spec.name, options=spec.options, weight=float(weight)))
+    if not found:
+        raise ConfigError("no objective is left: each one needs a modality that is none.", path=("objective",))
+    return found
+
+
+def _needs(kind: str, spec: Spec) -> tuple[str, ...]:
+    """The modalities that a component cannot do without: by its registration, or by its option ``modality``."""
+    needs = tuple(registry_of(kind).get(spec.name).facts.get("needs", ()))
+    named = spec.options.get("modality")
+    return needs or ((named,) if named in MODALITIES else ())

@@ -1,0 +1,148 @@
+"""The typed form of experiments and systems. Component options are validated by the registry, all else here."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Gt, Le, MinLen
+from pydantic import BaseModel, ConfigDict, Field
+
+from vsebench.types import MODALITIES
+
+#: Slots of a system that hold one component, and the kind that stands there.
+SINGLE_SLOTS = {
+    "image_encoder": "image_encoder",
+    "text_encoder": "text_encoder",
+    "audio_encoder": "audio_encoder",
+    "attention": "attention",
+    "fusion": "fusion",
+    "head": "head",
+    "reranker": "reranker",
+}
+ENCODER_SLOTS = {m: f"{m}_encoder" for m in MODALITIES}
+#: Slots that may be left empty with ``none``; ``attention: none`` is a component of its own.
+OPTIONAL_SLOTS = (*ENCODER_SLOTS.values(), "reranker")
+SLOTS = (*SINGLE_SLOTS, "pooling", "objective")
+
+
+class Strict(BaseModel):
+    """No unknown keys, no silent conversion."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Spec(Strict):
+    """A component with all its options, defaults filled in."""
+
+    name: str
+    options: dict[str, Any] = {}
+
+
+class WeightedSpec(Spec):
+    """An objective and its weight in the sum."""
+
+    weight: float = 1.0
+
+
+class Train(Strict):
+    """How a run is trained. Every key is described in docs/experiments.md."""
+
+    epochs: Annotated[int, Gt(0)] = 30
+    batch_size: Annotated[int, Gt(0)] = 64
+    eval_batch_size: Annotated[int, Gt(0)] = 256
+    optimizer: Spec = Spec(name="sgd")
+    schedule: Spec = Spec(name="cosine")
+    warmup_epochs: Annotated[float, Ge(0)] = 0.0
+    grad_clip: Annotated[float, Gt(0)] | None = None
+    early_stopping: Annotated[int, Gt(0)] | None = None
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    deterministic: bool = True
+    lr_scale: dict[str, Annotated[float, Gt(0)]] = {}
+    augment: Literal["none", "flip", "flip_shift"] = "none"
+    feature_dtype: Literal["fp16", "fp32"] = "fp16"
+
+
+class System(Strict):
+    """A resolved system: components, objective and training, nothing left open."""
+
+    recipe: str | None = None
+    dim: Annotated[int, Gt(0)] = 512
+    projection: Literal["linear", "none"] = "linear"
+    dropout: Annotated[float, Ge(0), Le(0.95)] = 0.0
+    image_encoder: Spec | None = None
+    text_encoder: Spec | None = None
+    audio_encoder: Spec | None = None
+    attention: Spec = Spec(name="none")
+    pooling: dict[str, Spec] = {}
+    fusion: Spec | None = None
+    head: Spec = Spec(name="mlp")
+    objective: Annotated[list[WeightedSpec], MinLen(1)] = [WeightedSpec(name="cross_entropy")]
+    reranker: Spec | None = None
+    train: Train = Train()
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """The modalities that have an encoder."""
+        return tuple(m for m in MODALITIES if getattr(self, ENCODER_SLOTS[m]) is not None)
+
+    def components(self) -> list[tuple[str, Spec]]:
+        """Every (kind, component) of the system, training included."""
+        found: list[tuple[str, Spec]] = []
+        for slot, kind in SINGLE_SLOTS.items():
+            spec = getattr(self, slot)
+            if spec is not None:
+                found.append((kind, spec))
+        found += [("pooling", s) for s in self.pooling.values()]
+        found += [("objective", s) for s in self.objective]
+        return [*found, ("optimizer", self.train.optimizer), ("schedule", self.train.schedule)]
+
+
+class Select(Strict):
+    """Which validation number chooses the epoch."""
+
+    metric: Annotated[str, Field(pattern=r"^val/")] = "val/accuracy"
+    mode: Literal["max", "min"] = "max"
+
+
+class Sweep(Strict):
+    """A grid over components and settings. Axes are dotted keys of a system."""
+
+    base: dict[str, Any] = {}
+    grid: dict[str, Any] = {}
+    zip: list[dict[str, Any]] = []
+    exclude: list[dict[str, Any]] = []
+
+
+class Reference(Strict):
+    """Figures that somebody else published, shown in a table of their own."""
+
+    title: str
+    source: str
+    note: str | None = None
+    columns: Annotated[list[str], MinLen(1)]
+    rows: dict[str, list[str | float | int | None]]
+
+
+class Board(Strict):
+    """What the leaderboard says beside the numbers."""
+
+    description: str | None = None
+    protocol: list[str] = []
+    reference: Reference | None = None
+    columns: list[str] | None = None
+
+
+class ExperimentFile(Strict):
+    """The top level of an experiment file."""
+
+    experiment: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    title: str | None = None
+    dataset: str | dict[str, Any]
+    metrics: Annotated[list[str], MinLen(1)] = ["accuracy"]
+    select: Select = Select()
+    seeds: Annotated[list[Annotated[int, Ge(0)]], MinLen(1)] = [0]
+    train: dict[str, Any] = {}
+    plugins: list[str] = []
+    systems: dict[str, dict[str, Any]] = {}
+    sweep: Sweep | None = None
+    board: Board = Board()

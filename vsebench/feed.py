@@ -1,0 +1,169 @@
+"""Batches for a model: pixels or cached Tokens, word ids or cached Tokens, labels and groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from vsebench.config.identity import digest
+from vsebench.config.schema import ENCODER_SLOTS, System
+from vsebench.data.dataset import Dataset
+from vsebench.features import TokenStore, cached_tokens, round_tokens
+from vsebench.types import Batch, Preprocessing, Tokens, Words
+
+#: Decoded pixels of a split are kept in memory up to this many bytes; beyond it they are decoded for each batch.
+PIXEL_MEMORY = 2 << 30
+ENCODE_BATCH = 64
+
+
+class Pixels:
+    """Decoded images of some items, uint8 (rows, 3, H, W): kept in memory when they fit, else decoded on demand."""
+
+    def __init__(self, dataset: Dataset, positions: np.ndarray, preprocessing: Preprocessing) -> None:
+        self.dataset, self.positions, self.preprocessing = dataset, positions, preprocessing
+        height, width = preprocessing.size
+        self.kept: np.ndarray | None = None
+        if len(positions) * 3 * height * width <= PIXEL_MEMORY:
+            self.kept = np.zeros((len(positions), 3, height, width), np.uint8)
+            self.ready = np.zeros(len(positions), bool)
+        self.pool = ThreadPoolExecutor(max(1, torch.get_num_threads()))
+
+    def take(self, rows: np.ndarray) -> torch.Tensor:
+        """Pixels of the rows, uint8 (B, 3, H, W)."""
+        if self.kept is None:
+            return torch.from_numpy(np.stack(list(self.pool.map(self._decode, rows))))
+        todo = np.unique(rows[~self.ready[rows]])
+        for row, pixels in zip(todo, self.pool.map(self._decode, todo), strict=True):
+            self.kept[row] = pixels
+        self.ready[todo] = True
+        return torch.from_numpy(self.kept[rows])
+
+    def _decode(self, row: int) -> np.ndarray:
+        return self.dataset.image(int(self.positions[row]), self.preprocessing)
+
+
+class Texts:
+    """Word ids of some captions: (rows, longest), cut to the longest of a batch."""
+
+    def __init__(self, texts: Sequence[str], tokenizer: Any) -> None:
+        words: Words = tokenizer(list(texts))
+        self.ids, self.mask = words.ids, words.mask
+        self.lengths = words.mask.sum(1)
+
+    def take(self, rows: np.ndarray) -> Words:
+        """Ids and mask of the rows."""
+        index = torch.from_numpy(rows)
+        longest = max(1, int(self.lengths[index].max()))
+        return Words(self.ids[index, :longest], self.mask[index, :longest])
+
+
+class Feed:
+    """One split of a dataset as batches for one model.
+
+    Rows are positions within the split. An item may have several captions: training draws one of them per epoch,
+    classification reads the first, retrieval all.
+
+    Args:
+        encoders: modality -> encoder, already on its device. Frozen ones are run once, through the cache.
+        cache: compute frozen Tokens once and keep them; without it they are computed for every batch.
+    """
+
+    def __init__(
+        self, dataset: Dataset, split: str, system: System, encoders: nn.ModuleDict, *, cache: bool = True
+    ) -> None:
+        self.dataset, self.split, self.system = dataset, split, system
+        self.positions = np.asarray(dataset.splits[split], dtype=np.int64)
+        self.labels = torch.from_numpy(np.asarray(dataset.labels)[self.positions])
+        self.labels = self.labels.float() if dataset.multi_label else self.labels.long()
+        self.groups = torch.from_numpy(np.asarray(dataset.groups)[self.positions].astype(np.int64))
+        captions = [dataset.texts(int(p)) for p in self.positions] if "text" in encoders else []
+        counts = np.array([len(c) for c in captions], dtype=np.int64)
+        self.caption_offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        self.captions = [text for texts in captions for text in texts]
+        self.sources: dict[str, Pixels | Texts | TokenStore] = {}
+        self.encoded: dict[str, Any] = {}  # frozen encoders that run for each batch, without the cache
+        for modality, encoder in encoders.items():
+            raw: Pixels | Texts
+            if modality == "image":
+                raw = Pixels(dataset, self.positions, encoder.preprocessing)
+            else:
+                raw = Texts(self.captions, encoder.tokenizer)
+            cacheable = encoder.frozen and not getattr(encoder, "uses_visual", False)
+            if modality == "image" and system.train.augment != "none":
+                cacheable = False
+            if cacheable and cache:
+                self.sources[modality] = self._store(modality, encoder, raw)
+            else:
+                self.sources[modality] = raw
+                if cacheable:
+                    self.encoded[modality] = encoder
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def batch(self, rows: np.ndarray, captions: np.ndarray | None = None) -> Batch:
+        """The rows as a batch. ``captions``: which of its captions each row takes; the first by default."""
+        inputs: dict[str, Any] = {}
+        for modality, source in self.sources.items():
+            taken = rows
+            if modality == "text":
+                taken = self.caption_offsets[rows] + (0 if captions is None else captions)
+            inputs[modality] = source.take(taken)
+            if modality in self.encoded:
+                inputs[modality] = self._encode(self.encoded[modality], inputs[modality])
+        index = torch.from_numpy(rows)
+        return Batch(inputs, self.labels[index], torch.from_numpy(self.positions[rows]), self.groups[index])
+
+    def draw_captions(self, rows: np.ndarray, seed: int) -> np.ndarray:
+        """One caption for each row, by ``seed`` alone."""
+        counts = (self.caption_offsets[1:] - self.caption_offsets[:-1])[rows]
+        return (np.random.default_rng(seed).random(len(rows)) * counts).astype(np.int64)
+
+    @property
+    def captions_per_item(self) -> np.ndarray:
+        """Number of captions of each row."""
+        return self.caption_offsets[1:] - self.caption_offsets[:-1]
+
+    def _store(self, modality: str, encoder: Any, raw: Pixels | Texts) -> TokenStore:
+        spec = getattr(self.system, ENCODER_SLOTS[modality])
+        dtype = self.system.train.feature_dtype
+        parts = {
+            "dataset": self.dataset.fingerprint,
+            "split": self.split,
+            "encoder": spec.name,
+            "options": {k: v for k, v in spec.options.items() if k not in ("weights", "model")},
+            "weights": encoder.weights_digest(),
+            "input": digest(_plain(encoder.preprocessing)) if modality == "image" else encoder.tokenizer.digest,
+            "threads": torch.get_num_threads() > 1,
+        }
+        count = len(self.positions) if modality == "image" else len(self.captions)
+
+        def batches() -> Iterator[Tokens]:
+            device = next(iter([*encoder.parameters(), *encoder.buffers()])).device
+            with torch.inference_mode():
+                for start in range(0, count, ENCODE_BATCH):
+                    rows = np.arange(start, min(start + ENCODE_BATCH, count))
+                    yield encoder(raw.take(rows).to(device)).to("cpu")
+
+        return cached_tokens(parts, batches, dtype)
+
+    def _encode(self, encoder: Any, raw: Any) -> Tokens:
+        device = next(iter([*encoder.parameters(), *encoder.buffers()])).device
+        with torch.no_grad():
+            return round_tokens(encoder(raw.to(device)).to("cpu"), self.system.train.feature_dtype)
+
+
+def to_device(batch: Batch, device: torch.device) -> Batch:
+    """The batch on a device."""
+    inputs = {m: x.to(device) for m, x in batch.inputs.items()}
+    return Batch(inputs, batch.labels.to(device), batch.index.to(device), batch.groups.to(device))
+
+
+def _plain(preprocessing: Preprocessing) -> dict[str, Any]:
+    return {name: getattr(preprocessing, name) for name in Preprocessing.__dataclass_fields__}
+

@@ -1,0 +1,164 @@
+"""A system's components wired into one module. The one place where dimensions meet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from vsebench.config.schema import ENCODER_SLOTS, Spec, System
+from vsebench.masking import masked_mean
+from vsebench.registry import ATTENTIONS, FUSIONS, HEADS, POOLINGS, registry_of
+from vsebench.types import Batch, Output, Tokens
+
+
+class Model(nn.Module):
+    """encoders -> attention -> pooling -> projection -> fusion -> head.
+
+    Each modality's pooled vector is projected to the joint dimension d: v, t in R^d. ``Output.embeddings`` are what
+    retrieval ranks: they are computed from one modality alone. Where a component lets one modality see another
+    (registered ``cross_modal``), they come from the encoder's own tokens through a projection of their own; a vector
+    that has seen its partner would carry the match into Recall@k.
+
+    Args:
+        system: the resolved components.
+        num_classes: C.
+        vocabulary: word ids of the training split, for the text encoders that want one.
+        checkpoints: slot -> file of weights made by ``weights: pretrain``.
+    """
+
+    def __init__(
+        self,
+        system: System,
+        *,
+        num_classes: int,
+        vocabulary: Any = None,
+        checkpoints: Mapping[str, Path] | None = None,
+    ) -> None:
+        super().__init__()
+        self.system = system
+        self.num_classes = num_classes
+        checkpoints = checkpoints or {}
+        self.encoders = nn.ModuleDict()
+        for modality in system.modalities:
+            slot = ENCODER_SLOTS[modality]
+            self.encoders[modality] = build_encoder(
+                slot,
+                getattr(system, slot),
+                vocabulary=vocabulary,
+                checkpoint=checkpoints.get(slot),
+                visual_dim=self.encoders["image"].dim_out if "image" in self.encoders else None,
+            )
+        token_dims = {m: int(self.encoders[m].dim_out) for m in system.modalities}
+        self.attention = ATTENTIONS.build(
+            system.attention.name, system.attention.options, dims=token_dims, dim=system.dim
+        )
+        dims = {m: int(self.attention.dims_out[m]) for m in system.modalities}
+        self.pooling = nn.ModuleDict()
+        for modality, spec in system.pooling.items():
+            context = {m: d for m, d in dims.items() if m != modality}
+            wired = {"modality": modality, "dim": dims[modality], "context": context}
+            self.pooling[modality] = POOLINGS.build(spec.name, spec.options, **wired)
+        pooled = {m: int(self.pooling[m].dim_out) for m in system.modalities}
+        self.projection = nn.ModuleDict({m: self._projection(pooled[m]) for m in system.modalities})
+        self.dims = {m: system.dim if system.projection == "linear" else pooled[m] for m in system.modalities}
+        self.cross_modal = is_cross_modal(system) or any(_uses_visual(e) for e in self.encoders.values())
+        self.own_projection = nn.ModuleDict()
+        if self.cross_modal:
+            self.own_projection.update({m: nn.Linear(token_dims[m], system.dim) for m in system.modalities})
+        self.fusion = self._fusion(token_dims)
+        joint = self.dims[system.modalities[0]] if self.fusion is None else int(self.fusion.dim_out)
+        self.dropout = nn.Dropout(system.dropout)
+        self.head = HEADS.build(system.head.name, system.head.options, dim_in=joint, num_classes=num_classes)
+
+    def _projection(self, dim: int) -> nn.Module:
+        return nn.Linear(dim, self.system.dim) if self.system.projection == "linear" else nn.Identity()
+
+    def _fusion(self, token_dims: Mapping[str, int]) -> nn.Module | None:
+        if self.system.fusion is None:
+            return None
+        name, options = self.system.fusion.name, self.system.fusion.options
+        self.fusion_sees_tokens = bool(FUSIONS.get(name).facts["needs_tokens"])
+        wired = {"dims": self.dims, "dim_out": self.system.dim, "token_dims": dict(token_dims)}
+        module: nn.Module = FUSIONS.build(name, options, **wired)
+        return module
+
+    @property
+    def frozen(self) -> dict[str, nn.Module]:
+        """The encoders whose Tokens can be computed once: modality -> module."""
+        return {m: e for m, e in self.encoders.items() if e.frozen and not _uses_visual(e)}
+
+    def encode(self, inputs: Mapping[str, Any]) -> dict[str, Tokens]:
+        """Raw inputs to Tokens; cached Tokens pass through."""
+        tokens: dict[str, Tokens] = {}
+        for modality, encoder in self.encoders.items():
+            raw = inputs[modality]
+            if isinstance(raw, Tokens):
+                tokens[modality] = raw
+            elif _uses_visual(encoder) and "image" in tokens:
+                visual = masked_mean(tokens["image"].values, tokens["image"].mask)
+                tokens[modality] = encoder(raw, visual=visual)
+            else:
+                tokens[modality] = encoder(raw)
+        return tokens
+
+    def own_embeddings(self, inputs: Mapping[str, Any], tokens: Mapping[str, Tokens]) -> dict[str, Tensor]:
+        """Each modality's embedding (B, d) from that modality alone."""
+        found = {}
+        for modality, encoder in self.encoders.items():
+            alone = tokens[modality]
+            if _uses_visual(encoder):
+                alone = encoder(inputs[modality])
+            found[modality] = self.own_projection[modality](masked_mean(alone.values, alone.mask))
+        return found
+
+    def forward(self, batch: Batch, *, keep_attention: bool = False) -> Output:
+        """Score a batch. ``keep_attention`` fills ``Output.attention``."""
+        tokens = self.encode(batch.inputs)
+        weights: dict[str, Tensor] | None = {} if keep_attention else None
+        attended = self.attention(tokens, weights)
+        vectors = {}
+        for modality, pool in self.pooling.items():
+            context = {m: t for m, t in attended.items() if m != modality}
+            vectors[modality] = self.projection[modality](pool(attended[modality], context))
+        embeddings = self.own_embeddings(batch.inputs, tokens) if self.cross_modal else dict(vectors)
+        joint = self._join(vectors, tokens)
+        if self.training:
+            with torch.no_grad():
+                self.head.observe(joint.detach(), batch.labels)
+        logits = self.head(self.dropout(joint))
+        return Output(logits, embeddings, vectors, joint, attention=weights or {})
+
+    def _join(self, vectors: Mapping[str, Tensor], tokens: Mapping[str, Tokens]) -> Tensor:
+        if self.fusion is None:
+            return next(iter(vectors.values()))
+        dropped = {m: self.dropout(v) for m, v in vectors.items()}
+        joint: Tensor = self.fusion(dropped, tokens) if self.fusion_sees_tokens else self.fusion(dropped)
+        return joint
+
+    def parameter_counts(self) -> dict[str, int]:
+        """``total`` and ``trained`` numbers of parameters."""
+        total = sum(p.numel() for p in self.parameters())
+        return {"total": total, "trained": sum(p.numel() for p in self.parameters() if p.requires_grad)}
+
+
+def build_encoder(slot: str, spec: Spec, **wired: Any) -> nn.Module:
+    """One encoder of a slot, from its spec."""
+    module: nn.Module = registry_of(slot).build(spec.name, spec.options, **wired)
+    return module
+
+
+def is_cross_modal(system: System) -> bool:
+    """Whether attention or pooling lets one modality see another."""
+    if len(system.modalities) < 2:
+        return False
+    if ATTENTIONS.get(system.attention.name).facts["cross_modal"]:
+        return True
+    return any(POOLINGS.get(s.name).facts["cross_modal"] for s in system.pooling.values())
+
+
+def _uses_visual(encoder: nn.Module) -> bool:
+    return bool(getattr(encoder, "uses_visual", False))

@@ -1,0 +1,115 @@
+"""Runs and results on disk. A run is finished when a whole result with its id exists, and by nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from vsebench.errors import DataError, Place
+from vsebench.types import Result
+
+RESULT = "result.json"
+HISTORY = "history.jsonl"
+RUN = "run.yaml"
+MODEL = "model.safetensors"
+
+
+class Store:
+    """The runs of one experiment, ``runs/<experiment>/<run id>/``.
+
+    Args:
+        root: the folder of all experiments' runs.
+        experiment: its name.
+    """
+
+    def __init__(self, root: Path | str, experiment: str) -> None:
+        self.folder = Path(root) / experiment
+        self.experiment = experiment
+
+    def run_folder(self, run_id: str) -> Path:
+        """Where a run keeps its files."""
+        return self.folder / run_id
+
+    def lock_file(self, run_id: str) -> Path:
+        """The file that a process locks while it works on a run."""
+        return self.folder / ".locks" / f"{run_id}.lock"
+
+    def finished(self, run_id: str) -> bool:
+        """Whether a whole result without error exists."""
+        result = self.read(run_id)
+        return result is not None and result.status == "finished"
+
+    def read(self, run_id: str) -> Result | None:
+        """The run's result, or None when there is no whole one."""
+        file = self.run_folder(run_id) / RESULT
+        try:
+            data = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        result = result_from(data)
+        return result if result is not None and result.run_id == run_id else None
+
+    def write(self, result: Result) -> None:
+        """Write a result, last of a run's files, by atomic rename."""
+        folder = self.run_folder(result.run_id)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / RESULT, json.dumps(dataclasses.asdict(result), indent=1, ensure_ascii=False))
+
+    def results(self) -> Iterator[Result]:
+        """Every whole result, finished and failed, in the order of ids."""
+        if self.folder.is_dir():
+            for child in sorted(self.folder.iterdir()):
+                result = self.read(child.name) if child.is_dir() else None
+                if result is not None:
+                    yield result
+
+    def forget_failure(self, run_id: str) -> None:
+        """Take a failed result away, so that the run is tried again."""
+        (self.run_folder(run_id) / RESULT).unlink(missing_ok=True)
+
+    def clean_checkpoint(self, run_id: str) -> None:
+        """Remove the checkpoint of a run that is over."""
+        for file in self.run_folder(run_id).glob("checkpoint*"):
+            file.unlink(missing_ok=True)
+
+    def remove(self, run_id: str) -> None:
+        """Remove a run with all its files."""
+        shutil.rmtree(self.run_folder(run_id), ignore_errors=True)
+
+
+def result_from(data: Mapping[str, Any]) -> Result | None:
+    """Plain data as a result; None when it lacks a field, as a file of another version may."""
+    names = {f.name for f in dataclasses.fields(Result)}
+    try:
+        return Result(**{k: v for k, v in data.items() if k in names})
+    except TypeError:
+        return None
+
+
+def write_atomically(file: Path, text: str) -> None:
+    """Write a file so that a reader sees the old one or the new one, whole."""
+    partial = file.with_name(f".{file.name}.partial-{os.getpid()}")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, file)
+
+
+def read_history(folder: Path) -> list[dict[str, float]]:
+    """The per-epoch numbers of a run.
+
+    Raises: DataError for a damaged line.
+    """
+    file = folder / HISTORY
+    if not file.is_file():
+        return []
+    lines = []
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            lines.append(json.loads(line))
+        except ValueError:
+            raise DataError("not a JSON line.", place=Place(str(file), number)) from None
+    return lines

@@ -1,0 +1,244 @@
+"""One run from start to result. The same function for every executor."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from safetensors.torch import save_file
+
+import vsebench
+from vsebench import pretrain
+from vsebench.data.dataset import Dataset
+from vsebench.data.vocabulary import Vocabulary
+from vsebench.errors import VsebenchError
+from vsebench.evaluate import SplitOutputs, metrics_of, predict, save_predictions
+from vsebench.feed import Feed
+from vsebench.metrics.parse import parse_metrics, versions
+from vsebench.model import Model
+from vsebench.store import HISTORY, MODEL, RUN, Store
+from vsebench.sweep.plan import Run
+from vsebench.tracking import Tracker
+from vsebench.train import fit, judge_by, seed_of, trained_state
+from vsebench.types import Result
+
+Say = Callable[[str], None]
+
+
+def execute(
+    run: Run,
+    dataset: Dataset,
+    store: Store,
+    *,
+    device: torch.device,
+    tracker: Callable[[Run], Tracker],
+    say: Say = lambda _: None,
+    cache: bool = True,
+) -> Result:
+    """Train, evaluate and write the result. A fault becomes a failed result; it never stops a sweep.
+
+    Args:
+        tracker: makes the run's tracker; called after everything that may fail early.
+        say: told in a few words what the run is doing.
+        cache: keep frozen features on disk.
+
+    Raises: KeyboardInterrupt only.
+    """
+    begin = time.perf_counter()
+    try:
+        result = _finish(run, dataset, store, device, tracker, say, cache)
+    except Exception as error:
+        message = str(error) if isinstance(error, VsebenchError) else "".join(traceback.format_exception(error))
+        if isinstance(error, torch.OutOfMemoryError | MemoryError):
+            message = f"out of memory; a smaller train.batch_size may fit.\n{message}"
+        result = _result(run, dataset, "failed", error=message, train_s=time.perf_counter() - begin)
+    store.write(result)
+    if result.status == "finished":
+        store.clean_checkpoint(run.run_id)
+    return result
+
+
+def _finish(
+    run: Run,
+    dataset: Dataset,
+    store: Store,
+    device: torch.device,
+    make_tracker: Callable[[Run], Tracker],
+    say: Say,
+    cache: bool,
+) -> Result:
+    folder = store.run_folder(run.run_id)
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_run_file(folder / RUN, run, dataset)
+    torch.use_deterministic_algorithms(run.system.train.deterministic, warn_only=device.type == "cuda")
+    checkpoints = pretrain.ensure(run.system, dataset, device=device, on_epoch=say)
+    vocabulary = vocabulary_of(dataset) if "text" in run.system.modalities else None
+    torch.manual_seed(seed_of("init", run.seed))
+    model = Model(run.system, num_classes=dataset.num_classes, vocabulary=vocabulary, checkpoints=checkpoints)
+    model = model.to(device)
+    say("encoding")
+    feeds = {split: Feed(dataset, split, run.system, model.encoders, cache=cache) for split in ("train", "val")}
+    parsed = parse_metrics(list(run.metrics))
+    key = run.select_metric.removeprefix("val/")
+
+    def validate(model: Model, feed: Feed) -> Mapping[str, float]:
+        outputs = predict(model, feed, device=device, embeddings="/" in key)
+        found = metrics_of(outputs, feed, parse_metrics([key.rsplit("/", 1)[-1]]), reranker=None)
+        return {f"val/{name}": value for name, value in found.items()}
+
+    tracker = make_tracker(run)
+    epochs = run.system.train.epochs
+    history = folder / HISTORY
+    history.write_text("", encoding="utf-8")
+
+    def on_epoch(numbers: dict[str, float]) -> None:
+        with history.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(numbers) + "\n")
+        tracker.log(numbers)
+        value = numbers.get(run.select_metric, float("nan"))
+        say(f"epoch {numbers['epoch']:.0f}/{epochs} · {run.select_metric} {value:.3f}")
+
+    judge = judge_by(validate, run.select_metric, run.select_mode)
+    try:
+        progress = fit(
+            model,
+            feeds["train"],
+            feeds["val"],
+            seed=run.seed,
+            judge=judge,
+            device=device,
+            folder=folder,
+            on_epoch=on_epoch,
+        )
+        metrics, evaluations = _evaluate(run, dataset, model, feeds, device, folder, parsed, cache, say)
+    except BaseException:
+        tracker.finish({}, failed=True)
+        raise
+    _save_model(folder, model, vocabulary)
+    result = _result(
+        run,
+        dataset,
+        "finished",
+        metrics=metrics,
+        metric_versions=versions(parsed),
+        parameters=model.parameter_counts(),
+        train_s=progress.seconds,
+        epochs=progress.epoch,
+        best_epoch=progress.best_epoch,
+        test_evaluations=evaluations,
+    )
+    tracker.finish({**metrics, "train_s": progress.seconds, **{f"parameters/{k}": v for k, v in result.parameters.items()}})
+    return result
+
+
+def _evaluate(
+    run: Run,
+    dataset: Dataset,
+    model: Model,
+    feeds: dict[str, Feed],
+    device: torch.device,
+    folder: Path,
+    parsed: Any,
+    cache: bool,
+    say: Say,
+) -> tuple[dict[str, float], int]:
+    """All metrics of the selected epoch. Test is opened here, once."""
+    say("evaluating")
+    feeds = {"val": feeds["val"], "test": Feed(dataset, "test", run.system, model.encoders, cache=cache)}
+    metrics: dict[str, float] = {}
+    for split, feed in feeds.items():
+        outputs: SplitOutputs = predict(model, feed, device=device)
+        found = metrics_of(outputs, feed, parsed, reranker=model.reranker, head=model.head)
+        metrics |= {f"{split}/{name}": value for name, value in found.items()}
+        save_predictions(folder / f"predictions-{split}.npz", outputs, feed)
+    return metrics, 1
+
+
+def _save_model(folder: Path, model: Model, vocabulary: Vocabulary | None) -> None:
+    state = {k: v.detach().cpu().contiguous().clone() for k, v in trained_state(model).items()}
+    save_file(state, folder / MODEL)
+    if vocabulary is not None:
+        (folder / "vocabulary.json").write_text(vocabulary.to_json(), encoding="utf-8")
+
+
+_VOCABULARIES: dict[str, Vocabulary] = {}
+
+
+def vocabulary_of(dataset: Dataset) -> Vocabulary:
+    """The words of the training captions, and of no other split."""
+    if dataset.fingerprint not in _VOCABULARIES:
+        texts = [text for texts in dataset.all_texts("train") for text in texts]
+        _VOCABULARIES[dataset.fingerprint] = Vocabulary.build(texts)
+    return _VOCABULARIES[dataset.fingerprint]
+
+
+def _write_run_file(file: Path, run: Run, dataset: Dataset) -> None:
+    plain = {
+        "run_id": run.run_id,
+        "experiment": run.experiment,
+        "row": run.name,
+        "seed": run.seed,
+        "metrics": list(run.metrics),
+        "select": {"metric": run.select_metric, "mode": run.select_mode},
+        "dataset": {"spec": run.dataset, "path": str(dataset.path), "fingerprint": dataset.fingerprint},
+        "plugins": [str(p) for p in run.plugins],
+        "system": run.system.model_dump(mode="json"),
+    }
+    file.write_text(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True), encoding="utf-8")
+
+
+def _result(run: Run, dataset: Dataset, status: str, **parts: Any) -> Result:
+    return Result(
+        run_id=run.run_id,
+        experiment=run.experiment,
+        system=run.name,
+        seed=run.seed,
+        status=status,
+        config=run.system.model_dump(mode="json"),
+        dataset=dataset.describe(),
+        versions=library_versions(),
+        hardware=hardware(),
+        commit=commit(),
+        finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        **parts,
+    )
+
+
+@cache
+def library_versions() -> dict[str, str]:
+    """Versions of what the numbers come from."""
+    found = {"vsebench": vsebench.__version__, "python": platform.python_version()}
+    for name in ("torch", "torchvision", "timm", "transformers", "torchmetrics", "numpy"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+@cache
+def hardware() -> dict[str, Any]:
+    """The processor or GPU, and the number of threads that a run has."""
+    device = torch.cuda.get_device_name(0) if torch.cuda.is_available() else platform.machine()
+    return {"device": device, "threads": torch.get_num_threads()}
+
+
+@cache
+def commit() -> str | None:
+    """The commit of the working copy that vsebench runs from, if it does."""
+    root = Path(vsebench.__file__).parent.parent
+    if not (root / ".git").exists():
+        return None
+    said = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], cwd=root, capture_output=True, text=True)
+    return said.stdout.strip() or None

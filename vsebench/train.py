@@ -1,0 +1,244 @@
+"""One training loop, readable from top to bottom."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vsebench.augment import augment
+from vsebench.config.identity import digest
+from vsebench.config.schema import ENCODER_SLOTS, System
+from vsebench.data.batches import EpochOrder
+from vsebench.evaluate import autocast, predict
+from vsebench.feed import Feed, to_device
+from vsebench.model import Model
+from vsebench.registry import OBJECTIVES, OPTIMIZERS, SCHEDULES
+from vsebench.types import Batch
+
+CHECKPOINT = "checkpoint.pt"
+#: A checkpoint is written after the first epoch that ends this many seconds after the last one.
+CHECKPOINT_EVERY_S = 10.0
+
+
+class TrainingError(RuntimeError):
+    """Training cannot go on: the loss is not finite."""
+
+
+class Judge(Protocol):
+    """Scores the validation outputs of an epoch; the larger ``goodness`` wins."""
+
+    def __call__(self, model: Model, feed: Feed) -> tuple[float, Mapping[str, float]]:
+        """(goodness, numbers for the history)."""
+        ...
+
+
+@dataclass
+class Progress:
+    """Where a training stands. All of it goes into the checkpoint."""
+
+    epoch: int = 0  # epochs done
+    best_epoch: int = 0
+    best: float = -math.inf
+    best_state: dict[str, Tensor] = field(default_factory=dict)
+    seconds: float = 0.0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+def fit(
+    model: Model,
+    train_feed: Feed,
+    val_feed: Feed,
+    *,
+    seed: int,
+    judge: Judge,
+    device: torch.device,
+    folder: Path | None = None,
+    on_epoch: Callable[[dict[str, float]], None] = lambda _: None,
+) -> Progress:
+    """Train the model and leave it in the state of its best validation epoch.
+
+    Every epoch draws its order, captions and dropout from (seed, epoch) alone, so that a run continued from a
+    checkpoint ends with the numbers of one that was never interrupted.
+
+    Args:
+        judge: scores an epoch on validation.
+        folder: where checkpoints go; None writes none.
+        on_epoch: called with the numbers of each epoch, also with those of epochs done before an interruption.
+
+    Raises: TrainingError when the loss is NaN or infinite.
+    """
+    train = model.system.train
+    objectives = build_objectives(model, train_feed.dataset.multi_label).to(device)
+    optimizer = build_optimizer(model, objectives)
+    scaler = torch.amp.GradScaler(device.type, enabled=train.precision == "fp16")
+    order = EpochOrder(np.arange(len(train_feed)), seed)
+    progress = _resume(folder, model, objectives, optimizer)
+    for numbers in progress.history:
+        on_epoch(numbers)
+    steps = math.ceil(len(train_feed) / train.batch_size)
+    saved_at = time.monotonic()
+    while progress.epoch < train.epochs and not _should_stop(progress, train.early_stopping):
+        begin = time.perf_counter()
+        epoch_seed = seed_of(seed, progress.epoch)
+        torch.manual_seed(epoch_seed)
+        rows = order.order(progress.epoch)
+        captions = train_feed.draw_captions(rows, epoch_seed)
+        model.train()
+        losses: dict[str, list[Tensor]] = {}
+        for step in range(steps):
+            part = slice(step * train.batch_size, (step + 1) * train.batch_size)
+            if len(rows[part]) < 2:
+                continue  # batch normalisation and contrasts need two items
+            _set_lr(optimizer, model.system, progress.epoch + step / steps)
+            batch = _augmented(to_device(train_feed.batch(rows[part], captions[part]), device), model.system)
+            terms = _step(model, objectives, optimizer, scaler, batch, device)
+            for name, value in terms.items():
+                losses.setdefault(name, []).append(value)
+        numbers = {f"train/{k}": float(torch.stack(v).mean()) for k, v in losses.items()}
+        if not all(math.isfinite(v) for v in numbers.values()):
+            raise TrainingError(f"the loss is not finite in epoch {progress.epoch + 1}: {numbers}")
+        goodness, judged = judge(model, val_feed)
+        progress.epoch += 1
+        if goodness > progress.best:
+            progress.best, progress.best_epoch = goodness, progress.epoch
+            progress.best_state = {k: v.detach().cpu().clone() for k, v in trained_state(model).items()}
+        progress.seconds += time.perf_counter() - begin
+        numbers = {"epoch": progress.epoch, "lr": optimizer.param_groups[0]["lr"], **numbers, **judged}
+        progress.history.append(numbers)
+        on_epoch(numbers)
+        if folder is not None and time.monotonic() - saved_at >= CHECKPOINT_EVERY_S:
+            _save(folder / CHECKPOINT, progress, model, objectives, optimizer)
+            saved_at = time.monotonic()
+    model.load_state_dict(progress.best_state, strict=False)
+    return progress
+
+
+def build_objectives(model: Model, multi_label: bool) -> nn.ModuleList:
+    """The terms of the weighted sum, in the order of the system."""
+    wired = {"dims": dict(model.dims), "num_classes": model.num_classes, "multi_label": multi_label}
+    return nn.ModuleList(OBJECTIVES.build(s.name, s.options, **wired) for s in model.system.objective)
+
+
+def build_optimizer(model: Model, objectives: nn.Module) -> torch.optim.Optimizer:
+    """The optimiser over parameter groups: by slot (``lr_scale``), and without decay for biases and norms."""
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    slots = {f"encoders.{m}.": ENCODER_SLOTS[m] for m in model.system.modalities}
+    for name, parameter in [*model.named_parameters(), *objectives.named_parameters(prefix="objective")]:
+        if not parameter.requires_grad:
+            continue
+        slot = next((s for prefix, s in slots.items() if name.startswith(prefix)), None)
+        scale = model.system.train.lr_scale.get(slot, 1.0) if slot else 1.0
+        groups.setdefault((scale, parameter.ndim > 1), []).append(parameter)
+    parameters = [{"params": p, "lr_scale": scale, "decay": decay} for (scale, decay), p in groups.items()]
+    spec = model.system.train.optimizer
+    optimizer: torch.optim.Optimizer = OPTIMIZERS.build(spec.name, spec.options, parameters=parameters)
+    for group in optimizer.param_groups:
+        group["initial_lr"] = group["lr"]
+    return optimizer
+
+
+def trained_state(model: nn.Module) -> dict[str, Tensor]:
+    """The state without frozen encoders: what a run has learned."""
+    frozen = tuple(f"encoders.{m}." for m in model.frozen) if isinstance(model, Model) else ()
+    return {k: v for k, v in model.state_dict().items() if not (frozen and k.startswith(frozen))}
+
+
+def seed_of(*parts: int | str) -> int:
+    """A seed that depends on all parts."""
+    return int(digest(list(parts)), 16) % (2**63)
+
+
+def _step(
+    model: Model,
+    objectives: nn.ModuleList,
+    optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
+    batch: Batch,
+    device: torch.device,
+) -> dict[str, Tensor]:
+    train = model.system.train
+    with autocast(train.precision, device):
+        output = model(batch)
+    terms: dict[str, Tensor] = {}
+    loss = torch.zeros((), device=device)
+    for spec, objective in zip(model.system.objective, objectives, strict=True):
+        for name, value in objective(output, batch).items():
+            terms[name] = value.detach()
+            loss = loss + spec.weight * value
+    terms["loss"] = loss.detach()
+    optimizer.zero_grad(set_to_none=True)
+    scaler.scale(loss).backward()
+    if train.grad_clip is not None:
+        scaler.unscale_(optimizer)
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        nn.utils.clip_grad_norm_(parameters, train.grad_clip)
+    scaler.step(optimizer)
+    scaler.update()
+    return terms
+
+
+def _augmented(batch: Batch, system: System) -> Batch:
+    image = batch.inputs.get("image")
+    if system.train.augment == "none" or not isinstance(image, Tensor):
+        return batch
+    return replace(batch, inputs={**batch.inputs, "image": augment(image, system.train.augment)})
+
+
+def _set_lr(optimizer: torch.optim.Optimizer, system: System, epoch: float) -> None:
+    train = system.train
+    if epoch < train.warmup_epochs:
+        factor = (epoch + 1e-3) / train.warmup_epochs
+    else:
+        share = (epoch - train.warmup_epochs) / max(train.epochs - train.warmup_epochs, 1e-9)
+        factor = SCHEDULES.build(train.schedule.name, train.schedule.options, progress=min(share, 1.0))
+    for group in optimizer.param_groups:
+        group["lr"] = group["initial_lr"] * factor
+
+
+def _should_stop(progress: Progress, patience: int | None) -> bool:
+    return patience is not None and progress.epoch - progress.best_epoch >= patience
+
+
+def _save(file: Path, progress: Progress, model: Model, objectives: nn.Module, optimizer: Any) -> None:
+    partial = file.with_suffix(f".partial-{os.getpid()}")
+    state = {
+        "progress": {k: getattr(progress, k) for k in Progress.__dataclass_fields__},
+        "model": trained_state(model),
+        "objectives": objectives.state_dict(),
+        "optimizer": optimizer.state_dict(),
+    }
+    torch.save(state, partial)
+    os.replace(partial, file)
+
+
+def _resume(folder: Path | None, model: Model, objectives: nn.Module, optimizer: Any) -> Progress:
+    if folder is None or not (folder / CHECKPOINT).is_file():
+        return Progress()
+    state = torch.load(folder / CHECKPOINT, map_location="cpu", weights_only=True)
+    model.load_state_dict(state["model"], strict=False)
+    objectives.load_state_dict(state["objectives"])
+    optimizer.load_state_dict(state["optimizer"])
+    return Progress(**state["progress"])
+
+
+def judge_by(predictions: Callable[[Model, Feed], Mapping[str, float]], key: str, mode: str) -> Judge:
+    """A judge that looks at one number: ``key`` of what ``predictions`` computes."""
+
+    def judge(model: Model, feed: Feed) -> tuple[float, Mapping[str, float]]:
+        numbers = predictions(model, feed)
+        value = numbers[key]
+        return (value if mode == "max" else -value), numbers
+
+    return judge
+
+
+__all__ = ["Progress", "TrainingError", "fit", "judge_by", "predict"]
