@@ -166,4 +166,3 @@ def to_device(batch: Batch, device: torch.device) -> Batch:
 
 def _plain(preprocessing: Preprocessing) -> dict[str, Any]:
     return {name: getattr(preprocessing, name) for name in Preprocessing.__dataclass_fields__}
-

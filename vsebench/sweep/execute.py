@@ -138,7 +138,9 @@ def _finish(
         best_epoch=progress.best_epoch,
         test_evaluations=evaluations,
     )
-    tracker.finish({**metrics, "train_s": progress.seconds, **{f"parameters/{k}": v for k, v in result.parameters.items()}})
+    tracker.finish(
+        {**metrics, "train_s": progress.seconds, **{f"parameters/{k}": v for k, v in result.parameters.items()}}
+    )
     return result
 
 

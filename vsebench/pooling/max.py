@@ -1,0 +1,37 @@
+"""Max pooling."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from vsebench.masking import masked_max
+from vsebench.pooling.base import Pooling
+from vsebench.registry import POOLINGS
+from vsebench.types import Tokens
+
+
+@POOLINGS.register("max", source="standard; METHODS 4")
+class Max(Pooling):
+    """Take the largest value of each feature over the real tokens.
+
+        pooled_d = max_{n: mask_n} x_nd
+
+    Args:
+        dim: D, size of a token (wired).
+
+    Shape: Tokens (B, N, D) -> (B, D). The order of the tokens does not matter.
+
+    Example:
+        >>> Max(4).dim_out
+        4
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.dim_out = dim
+
+    def forward(self, tokens: Tokens, context: Mapping[str, Tokens] | None = None) -> Tensor:
+        """Pool."""
+        return masked_max(tokens.values, tokens.mask)
