@@ -1,0 +1,60 @@
+"""Seeded orders, and images in the order asked for, whatever the number of workers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
+
+from vsebench.data.dataset import Dataset
+from vsebench.types import Preprocessing
+
+
+class EpochOrder:
+    """A permutation of some positions for each epoch, by (seed, epoch) alone.
+
+    Example:
+        >>> bool((EpochOrder(np.arange(5), 0).order(3) == EpochOrder(np.arange(5), 0).order(3)).all())
+        True
+    """
+
+    def __init__(self, positions: np.ndarray, seed: int) -> None:
+        self.positions, self.seed = positions, seed
+
+    def order(self, epoch: int) -> np.ndarray:
+        """The positions in this epoch's order."""
+        return np.random.default_rng([self.seed, epoch]).permutation(self.positions)
+
+
+class ItemImages(TorchDataset[tuple[int, torch.Tensor]]):
+    """Pixels by position: (position, uint8 (3, H, W))."""
+
+    def __init__(self, dataset: Dataset, positions: Sequence[int] | np.ndarray, preprocessing: Preprocessing) -> None:
+        self.dataset, self.positions, self.preprocessing = dataset, positions, preprocessing
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def __getitem__(self, index: int) -> tuple[int, torch.Tensor]:
+        position = int(self.positions[index])
+        return position, torch.from_numpy(self.dataset.image(position, self.preprocessing))
+
+
+def image_loader(
+    dataset: Dataset,
+    positions: Sequence[int] | np.ndarray,
+    preprocessing: Preprocessing,
+    *,
+    batch_size: int,
+    num_workers: int = 0,
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Batches (positions int64 (B,), pixels uint8 (B, 3, H, W)) in the order of ``positions``.
+
+    The order does not depend on ``num_workers``.
+    """
+    images = ItemImages(dataset, positions, preprocessing)
+    loader: DataLoader[tuple[int, torch.Tensor]] = DataLoader(images, batch_size=batch_size, num_workers=num_workers)
+    yield from loader

@@ -1,0 +1,97 @@
+"""From a dataset's name in an experiment to an open file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from vsebench.config.identity import digest, file_digest
+from vsebench.data.builders.base import Progress
+from vsebench.data.dataset import Dataset
+from vsebench.errors import ConfigError, DataError, did_you_mean, known_names
+from vsebench.home import datasets_home
+from vsebench.registry import DATASETS
+
+
+def quiet(done: int, total: int | None) -> None:
+    """Show no progress."""
+
+
+def open_dataset(
+    spec: str | Mapping[str, Any], *, progress: Progress = quiet, say: Callable[[str], None] = lambda _: None
+) -> Dataset:
+    """Open what an experiment's ``dataset`` means.
+
+    A path ending in ``.h5``; or the name of a dataset built with ``vsebench data build``; or an embedded dataset with
+    its options, which is generated on first use.
+
+    Raises: DataError when there is no such dataset; ConfigError for wrong options.
+    """
+    name, options = _name_and_options(spec)
+    if name.endswith(".h5"):
+        _refuse_options(name, options)
+        return Dataset.open(Path(name).expanduser())
+    built = datasets_home() / f"{name}.h5"
+    if built.is_file():
+        _refuse_options(name, options)
+        return Dataset.open(built)
+    if name in DATASETS and DATASETS.get(name).facts["embedded"]:
+        return Dataset.open(embedded_file(name, options, progress, say))
+    known = available()
+    raise DataError(
+        f"there is no dataset '{name}'."
+        + did_you_mean(name, known)
+        + known_names(known, "There are")
+        + f" Build it first: vsebench data build {name} --from FOLDER"
+    )
+
+
+def embedded_file(name: str, options: Mapping[str, Any], progress: Progress, say: Callable[[str], None]) -> Path:
+    """The file of an embedded dataset, generated if nobody has yet."""
+    component = DATASETS.get(name)
+    checked = component.validate(options)
+    source = DATASETS.builtin_file(name)
+    code = _generator_digest(source) if source is not None else ""
+    path = datasets_home() / f"{name}-{digest([checked, code])}.h5"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{path}.lock"):
+        if not path.is_file():
+            say(f"generating dataset '{name}' into {path}")
+            component.build(options, out=path, progress=progress)
+    return path
+
+
+def available() -> list[str]:
+    """Names of the datasets that can be opened: built ones and embedded ones."""
+    files = datasets_home().glob("*.h5") if datasets_home().is_dir() else ()
+    embedded = [n for n in DATASETS.names() if DATASETS.get(n).facts["embedded"]]
+    built = [f.stem for f in files if not any(f.stem.startswith(f"{n}-") for n in embedded)]
+    return sorted({*built, *embedded})
+
+
+def _generator_digest(source: Path) -> str:
+    folder = source.parent.parent / "garments"
+    files = [source, *sorted(folder.glob("*.py"))]
+    return digest([file_digest(f) for f in files])
+
+
+def _name_and_options(spec: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    if isinstance(spec, str):
+        return spec, {}
+    name = spec.get("name")
+    if not isinstance(name, str):
+        raise ConfigError("dataset needs a 'name'.", path=("dataset",))
+    return name, {k: v for k, v in spec.items() if k != "name"}
+
+
+def _refuse_options(name: str, options: Mapping[str, Any]) -> None:
+    if options:
+        first = next(iter(options))
+        raise ConfigError(
+            f"dataset '{name}' is a file that was built already; it takes no options. Got '{first}'.",
+            path=("dataset", first),
+            on_key=True,
+        )

@@ -1,0 +1,139 @@
+"""Words and their numbers. Built from training texts only."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from vsebench.types import Words
+
+PAD, UNKNOWN = 0, 1
+FIRST = 2
+# Ideographs, kana and hangul syllables are words of their own; elsewhere letters and digits, with inner apostrophes.
+_WORD = re.compile(
+    r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003134f]"
+    r"|[^\W_\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003134f]+"
+    r"(?:['’][^\W\d_]+)*"
+)
+
+
+def split_words(text: str) -> list[str]:
+    """Words of a text: lower-case, punctuation dropped, one ideograph a word.
+
+    Example:
+        >>> split_words("John's T-shirt, size 42: 红裙")
+        ["john's", 't', 'shirt', 'size', '42', '红', '裙']
+    """
+    return _WORD.findall(text.lower())
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Words in order of first appearance; 0 is padding, 1 an unknown word, the first word is 2.
+
+    Args:
+        words: each once.
+        counts: how often each stands in the texts.
+        document_counts: in how many texts it stands.
+        num_documents: number of texts.
+    """
+
+    words: tuple[str, ...]
+    counts: tuple[int, ...]
+    document_counts: tuple[int, ...]
+    num_documents: int
+
+    @classmethod
+    def build(cls, texts: Sequence[str]) -> Vocabulary:
+        """The words of some texts.
+
+        Example:
+            >>> Vocabulary.build(["a red dress", "a dress, a hat"]).counts
+            (3, 1, 2, 1)
+        """
+        counts: dict[str, int] = {}
+        documents: dict[str, int] = {}
+        for text in texts:
+            words = split_words(text)
+            for word in words:
+                counts[word] = counts.get(word, 0) + 1
+            for word in dict.fromkeys(words):
+                documents[word] = documents.get(word, 0) + 1
+        return cls(tuple(counts), tuple(counts.values()), tuple(documents[w] for w in counts), len(texts))
+
+    def __len__(self) -> int:
+        """Number of ids, padding and unknown included."""
+        return len(self.words) + FIRST
+
+    @cached_property
+    def _ids(self) -> dict[str, int]:
+        return {word: i + FIRST for i, word in enumerate(self.words)}
+
+    @cached_property
+    def digest(self) -> str:
+        """Changes when the same text may get other ids."""
+        return hashlib.sha256("\n".join(self.words).encode()).hexdigest()[:16]
+
+    def restrict(self, min_count: int) -> Vocabulary:
+        """Only the words that stand at least ``min_count`` times."""
+        if min_count <= 1:
+            return self
+        kept = [i for i, count in enumerate(self.counts) if count >= min_count]
+        pick = [tuple(column[i] for i in kept) for column in (self.words, self.counts, self.document_counts)]
+        return Vocabulary(pick[0], pick[1], pick[2], self.num_documents)  # type: ignore[arg-type]
+
+    def encode(self, texts: Sequence[str], max_length: int) -> Words:
+        """Ids of texts, cut after ``max_length`` words, padded to the longest. An empty text has no real word.
+
+        Shape: -> ids int64 (B, N), mask bool (B, N), N >= 1.
+        """
+        rows = [[self._ids.get(w, UNKNOWN) for w in split_words(text)[:max_length]] for text in texts]
+        longest = max(1, max((len(r) for r in rows), default=1))
+        ids = np.zeros((len(rows), longest), np.int64)
+        mask = np.zeros((len(rows), longest), bool)
+        for i, row in enumerate(rows):
+            ids[i, : len(row)] = row
+            mask[i, : len(row)] = True
+        return Words(torch.from_numpy(ids), torch.from_numpy(mask))
+
+    def tokenizer(self, max_length: int) -> WordTokenizer:
+        """These words with a length limit, as text encoders want it."""
+        return WordTokenizer(self, max_length)
+
+    def to_json(self) -> str:
+        """As text."""
+        return json.dumps(
+            {
+                "words": self.words,
+                "counts": self.counts,
+                "document_counts": self.document_counts,
+                "num_documents": self.num_documents,
+            },
+            ensure_ascii=False,
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> Vocabulary:
+        """Back from text."""
+        data = json.loads(text)
+        columns = (tuple(data[k]) for k in ("words", "counts", "document_counts"))
+        return cls(*columns, num_documents=data["num_documents"])
+
+
+class WordTokenizer:
+    """A vocabulary with a length limit, as text encoders want it."""
+
+    def __init__(self, vocabulary: Vocabulary, max_length: int) -> None:
+        self.vocabulary, self.max_length = vocabulary, max_length
+        self.digest = f"{vocabulary.digest}-{max_length}"
+
+    def __call__(self, texts: Sequence[str]) -> Words:
+        """Ids and mask."""
+        return self.vocabulary.encode(texts, self.max_length)

@@ -1,0 +1,261 @@
+"""Writes a dataset file: one pass, flat memory, nothing under the final name until it is whole.
+
+Layout (format 1), HDF5:
+    bytes          uint8, all encoded images one after the other, chunked;  byte_offsets int64 (n + 1,)
+    texts          uint8, UTF-8 of all texts one after the other;  text_offsets int64 (texts + 1,)
+    item_texts     int64 (n + 1,): where each item's texts begin
+    ids            uint8 + id_offsets;  groups int64 (n,);  labels int64 (n,) or uint8 (n, K);  split int8 (n,)
+    landmarks      float32 (n, L, 3), boxes float32 + box_offsets, attributes (JSON) + attribute_offsets: where given
+    attributes of the file: format, name, title, label_names, multi_label, relevance, provenance, fingerprint (JSON)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+import h5py
+import numpy as np
+
+from vsebench.data.item import SPLITS, Item
+from vsebench.data.splits import FRACTIONS, make_splits
+from vsebench.errors import DataError
+
+FORMAT = 1
+CHUNK = 1 << 18  # bytes: a few small images a chunk, so that a random batch reads little beyond itself
+FLUSH = 1 << 23
+
+
+class DatasetWriter:
+    """Write items to a dataset file.
+
+    Args:
+        path: the final name; it appears when the ``with`` block ends without an exception.
+        name, title: how results and boards call it.
+        label_names: names in the order of class numbers; None collects them from the items' labels, sorted.
+        multi_label: labels are tuples.
+        relevance: what counts as a match in retrieval: ``item`` (its own captions) or ``group``.
+        provenance: where it comes from, as plain data.
+        fractions, seed: of the splits, where items carry none.
+
+    Raises: DataError at the end: no items, some with and some without split, an unknown split or label, an id twice.
+
+    Example:
+        >>> with DatasetWriter(path, name="demo", title="Demo") as writer:  # doctest: +SKIP
+        ...     writer.add(Item("a", png, ("a red shirt",), "shirt"))
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        name: str,
+        title: str,
+        label_names: Sequence[str] | None = None,
+        multi_label: bool = False,
+        relevance: Literal["item", "group"] = "item",
+        provenance: Mapping[str, Any] | None = None,
+        fractions: Mapping[str, float] = FRACTIONS,
+        seed: int = 0,
+    ) -> None:
+        self.path = Path(path)
+        self.partial = self.path.with_name(f".{self.path.name}.partial-{os.getpid()}")
+        self.meta: dict[str, Any] = {
+            "format": FORMAT,
+            "name": name,
+            "title": title,
+            "multi_label": multi_label,
+            "relevance": relevance,
+        }
+        self.provenance = dict(provenance or {})
+        self.label_names = list(label_names) if label_names is not None else None
+        self.fractions, self.seed = fractions, seed
+        self.columns: dict[str, list[Any]] = {k: [] for k in ("ids", "labels", "split", "group", "landmarks", "digest")}
+        self.streams: dict[str, _Stream] = {}
+
+    def __enter__(self) -> DatasetWriter:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.file = h5py.File(self.partial, "w")
+        self.streams = {
+            "bytes": _Stream(self.file, "bytes", "byte_offsets"),
+            "texts": _Stream(self.file, "texts", "text_offsets"),
+            "boxes": _Stream(self.file, "boxes", "box_offsets"),
+            "attributes": _Stream(self.file, "attributes", "attribute_offsets"),
+        }
+        self.item_texts = [0]
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._finish()
+        finally:
+            self.file.close()
+            if kind is None and self.whole:
+                os.replace(self.partial, self.path)
+            else:
+                self.partial.unlink(missing_ok=True)
+
+    whole = False
+
+    def add(self, item: Item) -> None:
+        """Append an item."""
+        self.streams["bytes"].append(item.image or b"")
+        for text in item.texts:
+            self.streams["texts"].append(text.encode())
+        self.item_texts.append(self.item_texts[-1] + len(item.texts))
+        boxes = b"" if item.boxes is None else np.asarray(item.boxes, np.float32).tobytes()
+        self.streams["boxes"].append(boxes)
+        said = json.dumps(dict(item.attributes or {}), sort_keys=True, ensure_ascii=False)
+        self.streams["attributes"].append(said.encode())
+        for key, value in (("ids", item.id), ("labels", item.label), ("split", item.split)):
+            self.columns[key].append(value)
+        self.columns["group"].append(item.id if item.group is None else item.group)
+        marks = None if item.landmarks is None else np.asarray(item.landmarks, np.float32)
+        self.columns["landmarks"].append(marks)
+        self.columns["digest"].append(_item_digest(item, boxes, said, marks))
+
+    def __len__(self) -> int:
+        return len(self.columns["ids"])
+
+    def _finish(self) -> None:
+        if not len(self):
+            raise DataError(f"dataset '{self.meta['name']}' has no items.")
+        ids = self.columns["ids"]
+        if len(set(ids)) != len(ids):
+            seen: set[str] = set()
+            twice = [i for i in ids if i in seen or seen.add(i)]  # type: ignore[func-returns-value]
+            raise DataError(f"{len(twice)} ids stand twice.", problems=[f"id '{i}'" for i in dict.fromkeys(twice)])
+        labels, names = self._labels()
+        _, groups = np.unique(np.array(self.columns["group"], dtype=object).astype(str), return_inverse=True)
+        split = self._split(labels, groups)
+        for stream in self.streams.values():
+            stream.close()
+        self.file["item_texts"] = np.asarray(self.item_texts, np.int64)
+        ids_stream = _Stream(self.file, "ids", "id_offsets")
+        for one in ids:
+            ids_stream.append(one.encode())
+        ids_stream.close()
+        self.file["groups"] = groups.astype(np.int64)
+        self.file["labels"] = labels
+        self.file["split"] = split
+        self._landmarks()
+        digest = hashlib.sha256()
+        order = {"names": names, "multi_label": self.meta["multi_label"], "relevance": self.meta["relevance"]}
+        digest.update(json.dumps(order, sort_keys=True, ensure_ascii=False).encode())
+        for i, part in enumerate(self.columns["digest"]):
+            digest.update(part)
+            digest.update(labels[i].tobytes() + bytes([int(split[i])]) + int(groups[i]).to_bytes(8, "little"))
+        self.meta |= {"label_names": names, "provenance": self.provenance, "fingerprint": digest.hexdigest()[:16]}
+        for key, value in self.meta.items():
+            # A long JSON text does not fit an HDF5 attribute (64 KiB): it is a dataset of bytes.
+            self.file[f"meta/{key}"] = np.frombuffer(json.dumps(value, ensure_ascii=False).encode(), np.uint8)
+        self.whole = True
+
+    def _labels(self) -> tuple[np.ndarray, list[str]]:
+        multi = self.meta["multi_label"]
+        rows = [tuple(v) if isinstance(v, tuple | list) else (v,) for v in self.columns["labels"]]
+        names = self.label_names
+        if names is None:
+            said = {str(v) if isinstance(v, str) else v for row in rows for v in row}
+            names = [str(v) for v in sorted(said, key=lambda v: (isinstance(v, str), v))]
+            if all(isinstance(v, int) for v in said):
+                names = [str(v) for v in range(max(said, default=-1) + 1)]
+        number = {name: i for i, name in enumerate(names)}
+        problems, numbers = [], []
+        for one, row in zip(self.columns["ids"], rows, strict=True):
+            found = [v if isinstance(v, int) else number.get(v, -1) for v in row]
+            problems += [f"id '{one}': label {v!r}" for v, k in zip(row, found, strict=True) if not 0 <= k < len(names)]
+            if not multi and len(found) != 1:
+                problems.append(f"id '{one}' has {len(found)} labels, but the dataset is single-label")
+            numbers.append(found)
+        if problems:
+            raise DataError(f"labels that do not exist. Known: {', '.join(names[:20])}.", problems=problems)
+        if not multi:
+            return np.array([n[0] for n in numbers], np.int64), names
+        matrix = np.zeros((len(rows), len(names)), np.uint8)
+        for i, found in enumerate(numbers):
+            matrix[i, found] = 1
+        return matrix, names
+
+    def _split(self, labels: np.ndarray, groups: np.ndarray) -> np.ndarray:
+        given = self.columns["split"]
+        missing = [i for i, s in zip(self.columns["ids"], given, strict=True) if s is None]
+        if len(missing) == len(given):
+            split = np.full(len(given), -1, np.int8)
+            for name, positions in make_splits(labels, groups, fractions=self.fractions, seed=self.seed).items():
+                split[positions] = SPLITS.index(name)
+            shares = "/".join(f"{100 * v:g}" for v in self.fractions.values())
+            self.provenance["split_rule"] = (
+                f"{shares} {'/'.join(self.fractions)}, stratified, whole groups, seed {self.seed}"
+            )
+            return split
+        if missing:
+            raise DataError(
+                f"{len(missing)} of {len(given)} items have no split.", problems=[f"id '{i}'" for i in missing]
+            )
+        unknown = [f"id '{i}': '{s}'" for i, s in zip(self.columns["ids"], given, strict=True) if s not in SPLITS]
+        if unknown:
+            raise DataError(f"unknown splits. Known: {', '.join(SPLITS)}.", problems=unknown)
+        self.provenance["split_rule"] = "the dataset's own"
+        return np.array([SPLITS.index(s) for s in given], np.int8)
+
+    def _landmarks(self) -> None:
+        marks = self.columns["landmarks"]
+        present = [m for m in marks if m is not None]
+        if not present:
+            return
+        if len({m.shape for m in present}) > 1:
+            raise DataError("items have different numbers of landmarks.")
+        empty = np.full(present[0].shape, np.nan, np.float32)
+        self.file["landmarks"] = np.stack([empty if m is None else m for m in marks])
+
+
+class _Stream:
+    """Bytes appended to a growing dataset, with offsets, through a bounded buffer."""
+
+    def __init__(self, file: h5py.File, name: str, offsets: str) -> None:
+        self.data = file.create_dataset(name, (0,), np.uint8, maxshape=(None,), chunks=(CHUNK,))
+        self.file, self.offsets_name = file, offsets
+        self.offsets = [0]
+        self.buffer = bytearray()
+
+    def append(self, part: bytes) -> None:
+        self.buffer += part
+        self.offsets.append(self.offsets[-1] + len(part))
+        if len(self.buffer) >= FLUSH:
+            self._flush()
+
+    def _flush(self) -> None:
+        start = self.data.shape[0]
+        self.data.resize((start + len(self.buffer),))
+        self.data[start:] = np.frombuffer(bytes(self.buffer), np.uint8)
+        self.buffer.clear()
+
+    def close(self) -> None:
+        self._flush()
+        self.file[self.offsets_name] = np.asarray(self.offsets, np.int64)
+
+
+def _item_digest(item: Item, boxes: bytes, attributes: str, marks: np.ndarray | None) -> bytes:
+    return item_digest(item.id, item.image or b"", item.texts, boxes, attributes, marks)
+
+
+def item_digest(
+    one: str, image: bytes, texts: Sequence[str], boxes: bytes, attributes: str, marks: np.ndarray | None
+) -> bytes:
+    """Digest of an item's content; the reader's check computes it again."""
+    digest = hashlib.sha256()
+    parts = [one.encode(), image, *(t.encode() for t in texts), boxes, attributes.encode()]
+    parts.append(b"" if marks is None else np.nan_to_num(marks, nan=-1.0).tobytes())
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "little"))
+        digest.update(part)
+    return digest.digest()
