@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from vsebench.encoders._freezing import weights_digest
 from vsebench.types import Preprocessing, Tokens
 
 
@@ -33,3 +34,11 @@ class ImageEncoder(nn.Module):
     def forward(self, pixels: Tensor) -> Tokens:
         """Encode a batch of pixels."""
         raise NotImplementedError(type(self).__name__)
+
+    def weights_digest(self) -> str:
+        """Changes with any weight or buffer; part of the key of cached Tokens."""
+        return weights_digest(self)
+
+    def backbone_state(self) -> dict[str, Tensor]:
+        """What ``weights: pretrain`` keeps: the state that a ``checkpoint`` of this encoder has."""
+        return self.state_dict()

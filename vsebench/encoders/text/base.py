@@ -7,6 +7,7 @@ from typing import Protocol
 
 from torch import nn
 
+from vsebench.encoders._freezing import weights_digest
 from vsebench.types import Tokens, Words
 
 
@@ -39,3 +40,7 @@ class TextEncoder(nn.Module):
     def forward(self, words: Words) -> Tokens:
         """Encode a batch of ids."""
         raise NotImplementedError(type(self).__name__)
+
+    def weights_digest(self) -> str:
+        """Changes with any weight or buffer; part of the key of cached Tokens."""
+        return weights_digest(self)

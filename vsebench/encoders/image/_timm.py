@@ -1,0 +1,185 @@
+"""What CNNs and ViTs from timm have in common: creation, weights, preprocessing, freezing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from vsebench.encoders._freezing import freeze
+from vsebench.encoders.image.base import ImageEncoder
+from vsebench.errors import ConfigError, did_you_mean
+from vsebench.types import Preprocessing
+
+ImageOptions = Mapping[str, Any]
+
+
+class TimmEncoder(ImageEncoder):
+    """A timm backbone without its classifier.
+
+    Args:
+        checkpoint: weights made by ``weights: pretrain``, or None.
+        options: the options that the two registered encoders share, by name.
+    """
+
+    def __init__(self, checkpoint: Path | None, options: ImageOptions) -> None:
+        super().__init__()
+        self.options = dict(options)
+        self.backbone = _create(options, checkpoint)
+        self.dim_out = int(self.backbone.num_features)
+        self.preprocessing = _preprocessing(self.backbone, options)
+        self.frozen_parts = _frozen_parts(self.backbone, options)
+        self.frozen = options["finetune"] == "none"
+        freeze(self.frozen_parts)
+
+    def train(self, mode: bool = True) -> TimmEncoder:
+        """Train mode; frozen parts stay in eval mode, so that their batch statistics do not move."""
+        super().train(mode)
+        for part in self.frozen_parts:
+            part.eval()
+        return self
+
+    def features(self, pixels: Tensor) -> Tensor:
+        """The backbone's last map or tokens, float32."""
+        images = self.normalise(pixels)
+        low = self.frozen and self.options["precision"] == "bf16"
+        autocast = torch.autocast(pixels.device.type, torch.bfloat16) if low else nullcontext()
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen), autocast:
+            values: Tensor = self.backbone.forward_features(images)  # type: ignore[operator]
+        return values.float() if low else values
+
+    def backbone_state(self) -> dict[str, Tensor]:
+        """The backbone's own state dict."""
+        return self.backbone.state_dict()
+
+
+def _create(options: ImageOptions, checkpoint: Path | None) -> nn.Module:
+    import timm
+
+    model, weights = options["model"], options["weights"]
+    known = timm.list_models(pretrained=False)
+    if model.split(".")[0] not in known:
+        raise ConfigError(f"timm has no model '{model}'." + did_you_mean(model, known), path=("model",))
+    wanted: dict[str, Any] = {"num_classes": 0, **options["model_args"]}
+    if options["image_size"] is not None and _takes_image_size(model):
+        wanted.setdefault("img_size", options["image_size"])
+    local = weights not in ("hub", "none", "pretrain")
+    if local:
+        path = Path(weights).expanduser()
+        if not path.is_file():
+            raise ConfigError(
+                f"weights '{weights}': no such file. Give hub, none, pretrain or a checkpoint.", path=("weights",)
+            )
+        wanted |= {"checkpoint_path": str(path)}
+        # timm loads a checkpoint strictly; one with a classifier needs the classifier, which is dropped afterwards.
+        if "num_classes" not in options["model_args"]:
+            del wanted["num_classes"]
+    try:
+        backbone: nn.Module = timm.create_model(model, pretrained=weights == "hub", **wanted)
+    except (OSError, ConnectionError) as error:
+        raise ConfigError(
+            f"the weights of '{model}' could not be fetched from the hub ({type(error).__name__}), and no cache has "
+            "them. Give a local checkpoint as 'weights', or weights: pretrain.",
+            path=("weights",),
+        ) from error
+    except (RuntimeError, TypeError, ValueError, AssertionError) as error:
+        first = str(error).strip().split("\n")[0]
+        where = "weights" if local else "model_args"
+        raise ConfigError(f"timm cannot make '{model}' with these options: {first}", path=(where,)) from error
+    backbone.reset_classifier(0)  # type: ignore[operator]
+    if checkpoint is not None:
+        from safetensors.torch import load_file
+
+        backbone.load_state_dict(load_file(checkpoint), strict=True)
+    return backbone
+
+
+def _takes_image_size(model: str) -> bool:
+    import inspect
+
+    from timm.models import model_entrypoint
+
+    # timm's transformers fix their position embeddings at creation; CNNs take any size and refuse the argument.
+    return any(
+        word in inspect.getsource(model_entrypoint(model.split(".")[0])) for word in ("vision_transformer", "img_size")
+    )
+
+
+def _preprocessing(backbone: nn.Module, options: ImageOptions) -> Preprocessing:
+    from timm.data import resolve_model_data_config
+
+    config = resolve_model_data_config(backbone)
+    size = options["image_size"] or config["input_size"][-1]
+    mean = options["mean"] or config["mean"]
+    std = options["std"] or config["std"]
+    return Preprocessing(
+        (size, size), _three(mean, "mean"), _three(std, "std"), options["interpolation"], options["fit"]
+    )
+
+
+def _three(values: Sequence[float], option: str) -> tuple[float, float, float]:
+    if len(values) != 3:
+        raise ConfigError(f"'{option}' must be three numbers, one per channel. Got {list(values)}.", path=(option,))
+    return (float(values[0]), float(values[1]), float(values[2]))
+
+
+def _frozen_parts(backbone: nn.Module, options: ImageOptions) -> list[nn.Module]:
+    if options["finetune"] == "none":
+        return [backbone]
+    if options["finetune"] == "all":
+        return []
+    stages = _stages(backbone)
+    count = options["stages"]
+    if count >= len(stages):
+        raise ConfigError(
+            f"stages ({count}) must be fewer than the {len(stages)} that '{options['model']}' has; "
+            "finetune: all trains them all.",
+            path=("stages",),
+        )
+    trained = {id(m) for stage in stages[-count:] for m in stage.modules()}
+    # The stem and everything before the last stages freeze; norms after the last stage train with it.
+    after = {id(m) for m in _after_stages(backbone, stages)}
+    return [m for m in _leaf_owners(backbone, stages) if id(m) not in trained | after]
+
+
+def _stages(backbone: nn.Module) -> list[nn.Module]:
+    for name in ("blocks", "stages", "layers"):
+        found = getattr(backbone, name, None)
+        if isinstance(found, nn.Sequential | nn.ModuleList) and len(found) > 1:
+            return list(found)
+    numbered = [getattr(backbone, f"layer{i}") for i in range(1, 9) if hasattr(backbone, f"layer{i}")]
+    if len(numbered) > 1:
+        return numbered
+    children = [c for c in backbone.children() if any(True for _ in c.parameters())]
+    return children
+
+
+def _after_stages(backbone: nn.Module, stages: list[nn.Module]) -> list[nn.Module]:
+    inside = {id(m) for stage in stages for m in stage.modules()}
+    after, passed = [], False
+    for child in backbone.children():
+        owns = any(id(m) in inside for m in child.modules())
+        if passed and not owns:
+            after.append(child)
+        passed = passed or owns
+    return after
+
+
+def _leaf_owners(backbone: nn.Module, stages: list[nn.Module]) -> list[nn.Module]:
+    inside = {id(s) for s in stages}
+    found: list[nn.Module] = []
+
+    def visit(module: nn.Module) -> None:
+        for child in module.children():
+            holds = any(id(m) in inside for m in child.modules())
+            if id(child) in inside or not holds:
+                found.append(child)
+            else:
+                visit(child)
+
+    visit(backbone)
+    return found

@@ -1,0 +1,100 @@
+"""Any CNN of timm as a region map."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+from annotated_types import Gt
+from torch import Tensor
+
+from vsebench.encoders.image._timm import TimmEncoder
+from vsebench.registry import IMAGE_ENCODERS
+from vsebench.types import Tokens
+
+
+@IMAGE_ENCODERS.register("timm_cnn", source="Wightman, PyTorch Image Models; METHODS 1.5, grid features")
+class TimmCNN(TimmEncoder):
+    """Take the last feature map of a CNN as regions.
+
+        (B, C, h, w) -> (B, h·w, C), row-major
+
+    Args:
+        checkpoint: the file that ``weights: pretrain`` made (wired).
+        model: timm name.
+        weights: ``hub`` (timm's own pretrained weights, from the hub or its cache), ``none`` (random), ``pretrain``
+            (trained as a classifier on the training split, once, and kept) or the path of a local checkpoint.
+        finetune: ``none`` (frozen), ``last`` (the last ``stages`` train) or ``all``.
+        stages: how many of the last stages train with ``finetune: last``.
+        image_size: side in pixels; the weights' own by default.
+        model_args: passed on to ``timm.create_model`` (``{pad_type: same}``).
+        mean: three numbers for pixels in [0, 1]; the weights' own by default.
+        std: like ``mean``.
+        interpolation: of resizing.
+        fit: ``stretch`` both sides, ``crop`` the centre, or ``pad``.
+        precision: ``bf16`` runs a frozen backbone under autocast; its tokens are float32 all the same.
+        pretrain_epochs: epochs of ``weights: pretrain``.
+        pretrain_lr: its learning rate (AdamW, cosine).
+        pretrain_batch_size: its batch size.
+        flip: frozen only: average the map with that of the mirrored image, mirrored back.
+
+    Shape: uint8 (B, 3, H, W) -> Tokens (B, h·w, C), grid (h, w).
+
+    Raises: ConfigError for an unknown model, a missing or foreign checkpoint, a hub that cannot be reached.
+
+    Example:
+        >>> TimmCNN(model="test_resnet", weights="none", image_size=64).dim_out
+        96
+    """
+
+    def __init__(
+        self,
+        checkpoint: Path | None = None,
+        *,
+        model: str = "resnet18",
+        weights: str = "hub",
+        finetune: Literal["none", "last", "all"] = "none",
+        stages: Annotated[int, Gt(0)] = 1,
+        image_size: Annotated[int, Gt(0)] | None = None,
+        model_args: dict[str, Any] | None = None,
+        mean: list[float] | None = None,
+        std: list[float] | None = None,
+        interpolation: Literal["nearest", "bilinear", "bicubic"] = "bicubic",
+        fit: Literal["stretch", "crop", "pad"] = "stretch",
+        precision: Literal["fp32", "bf16"] = "fp32",
+        pretrain_epochs: Annotated[int, Gt(0)] = 30,
+        pretrain_lr: Annotated[float, Gt(0)] = 1e-3,
+        pretrain_batch_size: Annotated[int, Gt(1)] = 64,
+        flip: bool = False,
+    ) -> None:
+        options = {
+            "model": model,
+            "weights": weights,
+            "finetune": finetune,
+            "stages": stages,
+            "image_size": image_size,
+            "model_args": model_args or {},
+            "mean": mean,
+            "std": std,
+            "interpolation": interpolation,
+            "fit": fit,
+            "precision": precision,
+        }
+        super().__init__(checkpoint, options)
+        self.flip = flip and self.frozen
+
+    def forward(self, pixels: Tensor) -> Tokens:
+        """Encode."""
+        values = self._map(pixels)
+        if self.flip:
+            values = (values + self._map(pixels.flip(-1)).flip(-1)) / 2
+        grid = (int(values.shape[2]), int(values.shape[3]))
+        tokens = values.flatten(2).transpose(1, 2)  # (B, h·w, C)
+        return Tokens(tokens, torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device), grid=grid)
+
+    def _map(self, pixels: Tensor) -> Tensor:
+        values = self.features(pixels)
+        if values.shape[1] != self.dim_out and values.shape[-1] == self.dim_out:
+            values = values.permute(0, 3, 1, 2)  # some timm models keep channels last
+        return values

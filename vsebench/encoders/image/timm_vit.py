@@ -1,0 +1,94 @@
+"""Any vision transformer of timm as patch tokens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+from annotated_types import Gt
+from torch import Tensor
+
+from vsebench.encoders.image._timm import TimmEncoder
+from vsebench.errors import ConfigError
+from vsebench.registry import IMAGE_ENCODERS
+from vsebench.types import Tokens
+
+
+@IMAGE_ENCODERS.register("timm_vit", source="Dosovitskiy et al. 2021, arXiv:2010.11929; Wightman, timm")
+class TimmViT(TimmEncoder):
+    """Take the patch tokens of a vision transformer, its class token first where it has one.
+
+        (B, prefix + h·w, D), normalised by the last layer norm
+
+    Args:
+        checkpoint: the file that ``weights: pretrain`` made (wired).
+        model: timm name.
+        weights: ``hub`` (timm's own pretrained weights, from the hub or its cache), ``none`` (random), ``pretrain``
+            (trained as a classifier on the training split, once, and kept) or the path of a local checkpoint.
+        finetune: ``none`` (frozen), ``last`` (the last ``stages`` train) or ``all``.
+        stages: how many of the last stages train with ``finetune: last``.
+        image_size: side in pixels; the weights' own by default.
+        model_args: passed on to ``timm.create_model`` (``{pad_type: same}``).
+        mean: three numbers for pixels in [0, 1]; the weights' own by default.
+        std: like ``mean``.
+        interpolation: of resizing.
+        fit: ``stretch`` both sides, ``crop`` the centre, or ``pad``.
+        precision: ``bf16`` runs a frozen backbone under autocast; its tokens are float32 all the same.
+        pretrain_epochs: epochs of ``weights: pretrain``.
+        pretrain_lr: its learning rate (AdamW, cosine).
+        pretrain_batch_size: its batch size.
+
+    Shape: uint8 (B, 3, H, W) -> Tokens (B, prefix + h·w, D), grid (h, w), final = the class token.
+
+    Raises: ConfigError for an unknown model, one that is no transformer over patches, a missing or foreign checkpoint,
+    a hub that cannot be reached.
+
+    Example:
+        >>> TimmViT(model="test_vit", weights="none").dim_out
+        64
+    """
+
+    def __init__(
+        self,
+        checkpoint: Path | None = None,
+        *,
+        model: str = "vit_small_patch16_224",
+        weights: str = "hub",
+        finetune: Literal["none", "last", "all"] = "none",
+        stages: Annotated[int, Gt(0)] = 1,
+        image_size: Annotated[int, Gt(0)] | None = None,
+        model_args: dict[str, Any] | None = None,
+        mean: list[float] | None = None,
+        std: list[float] | None = None,
+        interpolation: Literal["nearest", "bilinear", "bicubic"] = "bicubic",
+        fit: Literal["stretch", "crop", "pad"] = "stretch",
+        precision: Literal["fp32", "bf16"] = "fp32",
+        pretrain_epochs: Annotated[int, Gt(0)] = 30,
+        pretrain_lr: Annotated[float, Gt(0)] = 1e-3,
+        pretrain_batch_size: Annotated[int, Gt(1)] = 64,
+    ) -> None:
+        options = {
+            "model": model,
+            "weights": weights,
+            "finetune": finetune,
+            "stages": stages,
+            "image_size": image_size,
+            "model_args": model_args or {},
+            "mean": mean,
+            "std": std,
+            "interpolation": interpolation,
+            "fit": fit,
+            "precision": precision,
+        }
+        super().__init__(checkpoint, options)
+        if not hasattr(self.backbone, "num_prefix_tokens"):
+            raise ConfigError(f"'{model}' does not give patch tokens; use timm_cnn for it.", path=("model",))
+
+    def forward(self, pixels: Tensor) -> Tokens:
+        """Encode."""
+        tokens = self.features(pixels)  # (B, prefix + h·w, D)
+        prefix = int(self.backbone.num_prefix_tokens)  # type: ignore[arg-type]
+        grid = tuple(int(side) for side in self.backbone.patch_embed.grid_size)  # type: ignore[union-attr]
+        mask = torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device)
+        return Tokens(tokens, mask, tokens[:, 0] if prefix else None, (grid[0], grid[1]))

@@ -1,0 +1,97 @@
+"""Word embeddings and recurrent networks that several text encoders share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from vsebench.encoders._freezing import freeze
+from vsebench.encoders.text.base import TextEncoder
+from vsebench.errors import ConfigError
+from vsebench.types import Tokens, Words
+from vsebench.word_vectors import SCALE, load_vectors
+
+
+class WordEncoder(TextEncoder):
+    """An encoder over a vocabulary's words: tokenizer, embedding table, dropout.
+
+    Args:
+        vocabulary: the training split's words.
+        dim_word: size of a word vector.
+        vectors: text file of pretrained vectors, or None for random ones.
+        freeze_vectors: keep them as they are.
+        min_count: rarer words become the unknown word.
+        max_length: words after it are cut.
+        dropout: rate on the word vectors.
+    """
+
+    def __init__(
+        self,
+        vocabulary: Any,
+        *,
+        dim_word: int | None,
+        vectors: str | None,
+        freeze_vectors: bool,
+        min_count: int,
+        max_length: int,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        if vocabulary is None:
+            raise ValueError("a word encoder needs a vocabulary")
+        if freeze_vectors and vectors is None:
+            raise ConfigError("freeze_vectors needs 'vectors'; random vectors must train.", path=("freeze_vectors",))
+        vocabulary = vocabulary.restrict(min_count)
+        self.tokenizer = vocabulary.tokenizer(max_length)
+        self.coverage = 0.0
+        table = torch.zeros(len(vocabulary), dim_word or 300)
+        if vectors is not None:
+            loaded = load_vectors(vectors, vocabulary.words)
+            found = int(loaded.values.shape[1])
+            if dim_word is not None and dim_word != found:
+                raise ConfigError(f"dim_word ({dim_word}) differs from the file's {found}.", path=("dim_word",))
+            table = torch.zeros(len(vocabulary), found)
+            table[2:] = torch.from_numpy(loaded.values)
+            self.coverage = loaded.coverage
+        else:
+            table[2:] = SCALE * torch.randn(len(vocabulary) - 2, table.shape[1])
+        self.dim_word = int(table.shape[1])
+        self.embedding = nn.Embedding(len(vocabulary), self.dim_word, padding_idx=0)
+        with torch.no_grad():
+            self.embedding.weight.copy_(table)
+        if freeze_vectors:
+            freeze([self.embedding])
+        self.drop = nn.Dropout(dropout)
+        self.frozen = False
+        self.dim_out = self.dim_word
+
+    def embed(self, words: Words) -> Tensor:
+        """Word vectors, zeros at padding. Shape: (B, N) -> (B, N, dim_word)."""
+        vectors: Tensor = self.drop(self.embedding(words.ids))
+        return vectors.masked_fill(~words.mask[:, :, None], 0.0)
+
+
+def run_recurrent(network: nn.RNNBase, vectors: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """States at every real word and the last layer's final states, both directions side by side.
+
+    Packed: padding is never read. An empty text is read as one zero vector, so that it has a state; its mask stays
+    False.
+
+    Shape: (B, N, D), (B, N) -> (B, N, directions · H), (B, directions · H).
+    """
+    lengths = mask.sum(1).clamp(min=1).cpu()
+    packed = pack_padded_sequence(vectors, lengths, batch_first=True, enforce_sorted=False)
+    states, final = network(packed)
+    values, _ = pad_packed_sequence(states, batch_first=True, total_length=vectors.shape[1])
+    hidden = final[0] if isinstance(final, tuple) else final  # (layers · directions, B, H)
+    last = hidden[-2:] if network.bidirectional else hidden[-1:]
+    return values, torch.cat(list(last), -1)
+
+
+def recurrent_tokens(values: Tensor, final: Tensor, words: Words) -> Tokens:
+    """Tokens of a recurrent network."""
+    values = values.masked_fill(~words.mask[:, :, None], 0.0)
+    return Tokens(values, words.mask, final.masked_fill(~words.mask.any(1, keepdim=True), 0.0))

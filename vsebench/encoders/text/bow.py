@@ -1,0 +1,80 @@
+"""Bag of words."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import torch
+import torch.nn.functional as F
+from annotated_types import Ge, Gt, Le
+from torch import Tensor, nn
+
+from vsebench.encoders.text.base import TextEncoder
+from vsebench.registry import TEXT_ENCODERS
+from vsebench.types import Tokens, Words
+
+
+@TEXT_ENCODERS.register("bow", source="Salton and Buckley 1988; METHODS 1.1; TF-IDF as in scikit-learn (smoothed)")
+class BagOfWords(TextEncoder):
+    """Count the words of a text, weigh, normalise and project: the sparse baseline.
+
+        x_w = count of w (or 1), times idf_w = ln((1 + n) / (1 + df_w)) + 1;  token = W x / ‖x‖₂ + b
+
+    Words that training never saw do not count. Every text is divided by its norm, so that dividing the counts by the
+    text's length first (term frequency) changes nothing.
+
+    Args:
+        vocabulary: words of the training split with their document counts (wired).
+        dim: size of the token, > 0.
+        weighting: ``count``, ``binary`` or ``tfidf``.
+        min_count: rarer words do not count.
+        max_length: words after it are cut.
+        dropout: rate in [0, 0.95) on the entries of x, before the projection.
+
+    Shape: Words (B, N) -> Tokens (B, 1, dim); an empty text has no real token.
+
+    Example:
+        >>> from vsebench.data.vocabulary import Vocabulary
+        >>> BagOfWords(Vocabulary.build(["a red hat"]), dim=8).dim_out
+        8
+    """
+
+    idf: Tensor
+
+    def __init__(
+        self,
+        vocabulary: Any,
+        *,
+        dim: Annotated[int, Gt(0)] = 512,
+        weighting: Literal["count", "binary", "tfidf"] = "tfidf",
+        min_count: Annotated[int, Gt(0)] = 1,
+        max_length: Annotated[int, Gt(0)] = 256,
+        dropout: Annotated[float, Ge(0), Le(0.95)] = 0.0,
+    ) -> None:
+        super().__init__()
+        if vocabulary is None:
+            raise ValueError("a word encoder needs a vocabulary")
+        vocabulary = vocabulary.restrict(min_count)
+        self.tokenizer = vocabulary.tokenizer(max_length)
+        self.weighting = weighting
+        self.dim_out, self.frozen = dim, False
+        frequency = torch.tensor([0.0, 0.0, *vocabulary.document_counts])
+        self.register_buffer("idf", ((1 + vocabulary.num_documents) / (1 + frequency)).log() + 1)
+        self.drop = nn.Dropout(dropout)
+        self.project = nn.Linear(len(vocabulary), dim)
+
+    def vector(self, words: Words) -> Tensor:
+        """The weighted unit vector x / ‖x‖₂. Shape: (B, N) -> (B, V)."""
+        counts = torch.zeros(len(words.ids), len(self.idf), device=words.ids.device)
+        known = words.mask & (words.ids >= 2)
+        counts.scatter_add_(1, words.ids, known.float())
+        if self.weighting == "binary":
+            counts = (counts > 0).float()
+        if self.weighting == "tfidf":
+            counts = counts * self.idf
+        return F.normalize(counts, dim=-1, eps=1e-12)
+
+    def forward(self, words: Words) -> Tokens:
+        """Encode."""
+        token = self.project(self.drop(self.vector(words)))
+        return Tokens(token[:, None], words.mask.any(1, keepdim=True))
