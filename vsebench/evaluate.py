@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
 from vsebench.feed import Feed, to_device
+from vsebench.metrics.base import Predictions
 from vsebench.model import Model
+from vsebench.rerankers.base import Ranked
 
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -76,3 +80,65 @@ def _other_captions(model: Model, feed: Feed, device: torch.device) -> tuple[lis
             values.append(output.embeddings["text"].float().cpu().numpy())
             owners.append(rows)
     return values, owners
+
+
+def predictions_of(
+    outputs: SplitOutputs, feed: Feed, rerank: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+) -> Predictions:
+    """A split's outputs beside its labels and groups, as metrics want them."""
+    dataset = feed.dataset
+    own = np.arange(len(feed))
+    return Predictions(
+        outputs.logits,
+        feed.labels.numpy().astype(np.int64),
+        multi_label=dataset.multi_label,
+        label_names=tuple(dataset.label_names),
+        embeddings=outputs.embeddings,
+        owner=outputs.owner,
+        groups=feed.groups.numpy() if dataset.relevance == "group" else own,
+        rerank=rerank,
+    )
+
+
+def reranker_of(
+    model: Model, train: SplitOutputs, train_labels: np.ndarray, outputs: SplitOutputs
+) -> Callable[[np.ndarray, np.ndarray], np.ndarray] | None:
+    """The system's re-ranker over one split's images, as a function of scores. Class queries come from training."""
+    if model.reranker is None or "image" not in outputs.embeddings:
+        return None
+    prototypes = class_means(train.embeddings["image"], train_labels, model.num_classes)
+    gallery = torch.from_numpy(outputs.embeddings["image"])
+    logits = torch.from_numpy(outputs.logits)
+
+    def rerank(rows: np.ndarray, scores: np.ndarray) -> np.ndarray:
+        index = torch.from_numpy(rows)
+        ranked = Ranked(torch.from_numpy(scores), gallery[index], gallery, logits[index], prototypes)
+        changed: np.ndarray = model.reranker(ranked).numpy()  # type: ignore[misc]
+        return changed
+
+    return rerank
+
+
+def class_means(embeddings: np.ndarray, labels: np.ndarray, num_classes: int) -> torch.Tensor:
+    """Mean unit embedding of every class; zeros for a class without items. Shape: (n, E), labels -> (C, E)."""
+    values = torch.nn.functional.normalize(torch.from_numpy(embeddings), dim=-1)
+    member = torch.from_numpy(labels).float() if labels.ndim > 1 else torch.eye(num_classes)[torch.from_numpy(labels)]
+    return member.T @ values / member.sum(0).clamp(min=1)[:, None]
+
+
+def save_predictions(file: Path, predictions: Predictions, feed: Feed) -> None:
+    """What every number can be computed from again: ids' positions, logits, labels, ranks per query."""
+    arrays: dict[str, np.ndarray] = {
+        "positions": feed.positions,
+        "logits": predictions.logits,
+        "labels": predictions.labels,
+        "groups": predictions.groups,
+        "owner": predictions.owner,
+    }
+    if predictions.retrieval:
+        for direction, ranks in predictions.ranks.items():
+            for part in ("above", "tied", "tied_relevant", "relevant"):
+                arrays[f"{direction}/{part}"] = getattr(ranks, part)
+    partial = file.with_suffix(".partial.npz")
+    np.savez_compressed(partial, **arrays)  # type: ignore[arg-type]
+    os.replace(partial, file)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from vsebench.config.schema import ENCODER_SLOTS, Spec, System
 from vsebench.masking import masked_mean
-from vsebench.registry import ATTENTIONS, FUSIONS, HEADS, POOLINGS, registry_of
+from vsebench.registry import ATTENTIONS, FUSIONS, HEADS, POOLINGS, RERANKERS, registry_of
 from vsebench.types import Batch, Output, Tokens
 
 
@@ -73,6 +73,8 @@ class Model(nn.Module):
         joint = self.dims[system.modalities[0]] if self.fusion is None else int(self.fusion.dim_out)
         self.dropout = nn.Dropout(system.dropout)
         self.head = HEADS.build(system.head.name, system.head.options, dim_in=joint, num_classes=num_classes)
+        rerank = system.reranker
+        self.reranker = None if rerank is None else RERANKERS.build(rerank.name, rerank.options)
 
     def _projection(self, dim: int) -> nn.Module:
         return nn.Linear(dim, self.system.dim) if self.system.projection == "linear" else nn.Identity()

@@ -107,7 +107,7 @@ def plugin_files(experiment: Experiment) -> list[Path]:
 
 
 def _check_top(doc: document.Document, spec: ExperimentFile) -> None:
-    from vsebench.metrics.parse import parse_metrics
+    from vsebench.scoring import parse_metrics
 
     if len(set(spec.seeds)) != len(spec.seeds):
         raise ConfigError(f"'seeds' repeats a seed. Got {spec.seeds}.", place=doc.place(("seeds",)))

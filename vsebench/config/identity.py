@@ -15,7 +15,14 @@ from vsebench.registry import registry_of
 
 PACKAGE = Path(__file__).parent.parent
 #: Modules that cannot change a run's numbers although the training code imports them.
-_WITHOUT_EFFECT = ("vsebench.errors", "vsebench.registry", "vsebench.home", "vsebench.config", "vsebench.metrics")
+_WITHOUT_EFFECT = (
+    "vsebench.errors",
+    "vsebench.registry",
+    "vsebench.home",
+    "vsebench.config",
+    "vsebench.metrics",
+    "vsebench.scoring",
+)
 
 
 def run_id(

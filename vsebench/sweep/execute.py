@@ -22,11 +22,11 @@ import vsebench
 from vsebench import pretrain
 from vsebench.data.dataset import Dataset
 from vsebench.data.vocabulary import Vocabulary
-from vsebench.errors import VsebenchError
-from vsebench.evaluate import SplitOutputs, metrics_of, predict, save_predictions
+from vsebench.errors import ConfigError, VsebenchError
+from vsebench.evaluate import predict, predictions_of, reranker_of, save_predictions
 from vsebench.feed import Feed
-from vsebench.metrics.parse import parse_metrics, versions
 from vsebench.model import Model
+from vsebench.scoring import compute, metric_entry, parse_metrics, versions
 from vsebench.store import HISTORY, MODEL, RUN, Store
 from vsebench.sweep.plan import Run
 from vsebench.tracking import Tracker
@@ -91,10 +91,14 @@ def _finish(
     feeds = {split: Feed(dataset, split, run.system, model.encoders, cache=cache) for split in ("train", "val")}
     parsed = parse_metrics(list(run.metrics))
     key = run.select_metric.removeprefix("val/")
+    selecting = parse_metrics([metric_entry(key)])
 
     def validate(model: Model, feed: Feed) -> Mapping[str, float]:
         outputs = predict(model, feed, device=device, embeddings="/" in key)
-        found = metrics_of(outputs, feed, parse_metrics([key.rsplit("/", 1)[-1]]), reranker=None)
+        found = compute(predictions_of(outputs, feed), selecting)
+        if key not in found:
+            known = ", ".join(f"val/{name}" for name in found) or "none"
+            raise ConfigError(f"select.metric '{run.select_metric}' is not among the numbers of this system: {known}.")
         return {f"val/{name}": value for name, value in found.items()}
 
     tracker = make_tracker(run)
@@ -157,13 +161,17 @@ def _evaluate(
 ) -> tuple[dict[str, float], int]:
     """All metrics of the selected epoch. Test is opened here, once."""
     say("evaluating")
-    feeds = {"val": feeds["val"], "test": Feed(dataset, "test", run.system, model.encoders, cache=cache)}
+    feeds = {**feeds, "test": Feed(dataset, "test", run.system, model.encoders, cache=cache)}
     metrics: dict[str, float] = {}
-    for split, feed in feeds.items():
-        outputs: SplitOutputs = predict(model, feed, device=device)
-        found = metrics_of(outputs, feed, parsed, reranker=model.reranker, head=model.head)
-        metrics |= {f"{split}/{name}": value for name, value in found.items()}
-        save_predictions(folder / f"predictions-{split}.npz", outputs, feed)
+    train = predict(model, feeds["train"], device=device) if model.reranker is not None else None
+    for split in ("val", "test"):
+        outputs = predict(model, feeds[split], device=device)
+        rerank = None
+        if train is not None:
+            rerank = reranker_of(model, train, feeds["train"].labels.numpy(), outputs)
+        predictions = predictions_of(outputs, feeds[split], rerank)
+        metrics |= {f"{split}/{name}": value for name, value in compute(predictions, parsed).items()}
+        save_predictions(folder / f"predictions-{split}.npz", predictions, feeds[split])
     return metrics, 1
 
 

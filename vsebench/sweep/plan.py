@@ -65,7 +65,7 @@ def make_plan(experiment: Experiment, dataset: Mapping[str, Any], store: Store) 
 
     Two rows that come to the same run share it: it is trained once and shown for both.
     """
-    from vsebench.metrics.parse import parse_metrics, versions
+    from vsebench.scoring import parse_metrics, versions
 
     spec = experiment.spec
     parsed = parse_metrics(spec.metrics)

@@ -1,0 +1,94 @@
+"""What metrics are computed from: the stored predictions of one split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from vsebench.errors import MetricError
+from vsebench.metrics._ranking import Ranks, neighbour_precision, rank_queries
+
+Rerank = Callable[[np.ndarray, np.ndarray], np.ndarray]  # (rows of the queries, scores (Q, G)) -> scores (Q, G)
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """A split, item by item, as numpy arrays.
+
+    Args:
+        logits: float32 (n, C).
+        labels: int64 (n,), or 0/1 (n, C) for multi-label data.
+        multi_label: whether an item may have several labels.
+        label_names: C names, for messages.
+        embeddings: ``image`` float32 (n, E), ``text`` float32 (captions, E); empty without both.
+        owner: int64 (captions,), the item of each caption.
+        groups: int64 (n,), what counts as the same thing in retrieval (each item its own, or its group).
+        rerank: changes the scores of image queries against the images, or None.
+
+    Raises: MetricError when logits or embeddings hold NaN or infinite values, naming the first item.
+    """
+
+    logits: np.ndarray
+    labels: np.ndarray
+    multi_label: bool = False
+    label_names: tuple[str, ...] = ()
+    embeddings: Mapping[str, np.ndarray] = field(default_factory=dict)
+    owner: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    groups: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    rerank: Rerank | None = None
+
+    def __post_init__(self) -> None:
+        _refuse_nan(self.logits, "logits")
+        for modality, values in self.embeddings.items():
+            _refuse_nan(values, f"{modality} embeddings")
+
+    @property
+    def num_classes(self) -> int:
+        """C."""
+        return int(self.logits.shape[1])
+
+    @cached_property
+    def probabilities(self) -> np.ndarray:
+        """float64 (n, C): softmax of the logits; their sigmoid for multi-label data."""
+        logits = self.logits.astype(np.float64)
+        if self.multi_label:
+            return 0.5 * (1 + np.tanh(0.5 * logits))
+        shifted = np.exp(logits - logits.max(1, keepdims=True))
+        return shifted / shifted.sum(1, keepdims=True)
+
+    def require_single_label(self, metric: str) -> None:
+        """Refuse multi-label data.
+
+        Raises: MetricError naming what to use instead.
+        """
+        if self.multi_label:
+            raise MetricError(f"'{metric}' is for single-label data; use average_precision for multi-label data.")
+
+    @property
+    def retrieval(self) -> bool:
+        """Whether there are image and text embeddings to rank."""
+        return "image" in self.embeddings and "text" in self.embeddings
+
+    @cached_property
+    def ranks(self) -> dict[str, Ranks]:
+        """``i2t`` and ``t2i``, computed once."""
+        image, text = self.embeddings["image"], self.embeddings["text"]
+        caption_groups = self.groups[self.owner]
+        return {
+            "i2t": rank_queries(image, text, self.groups, caption_groups),
+            "t2i": rank_queries(text, image, caption_groups, self.groups),
+        }
+
+    def neighbours(self, k: int, *, reranked: bool) -> np.ndarray:
+        """Share of same-class images among each image's k nearest others, float64 (n,)."""
+        rerank = self.rerank if reranked else None
+        return neighbour_precision(self.embeddings["image"], self.labels, k, rerank)
+
+
+def _refuse_nan(values: np.ndarray, what: str) -> None:
+    bad = np.flatnonzero(~np.isfinite(values).all(axis=tuple(range(1, values.ndim))))
+    if len(bad):
+        raise MetricError(f"{what} of {len(bad)} items are NaN or infinite; the first is item {bad[0]} of the split.")

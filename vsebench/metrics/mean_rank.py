@@ -1,0 +1,35 @@
+"""Mean rank."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vsebench.metrics.base import Predictions
+from vsebench.registry import METRICS
+
+
+@METRICS.register(
+    "mean_rank",
+    source="Faghri et al. 2018, arXiv:1707.05612",
+    version=1,
+    higher_is_better=False,
+    needs=("image", "text"),
+)
+def mean_rank(predictions: Predictions) -> dict[str, float]:
+    """Take the mean over queries of the rank of the first relevant item.
+
+        MeanR = mean_q rank_q, 1-based, ties in expectation
+
+    Args:
+        predictions: of one split (wired).
+
+    Shape: embeddings -> {"i2t/mean_rank", "t2i/mean_rank"}, >= 1
+
+    Example:
+        >>> import numpy as np
+        >>> e = np.eye(3, dtype=np.float32)
+        >>> p = Predictions(e, np.arange(3), embeddings={"image": e, "text": e}, owner=np.arange(3), groups=np.arange(3))
+        >>> mean_rank(p)["t2i/mean_rank"]
+        1.0
+    """
+    return {f"{d}/mean_rank": float(np.mean(r.first())) for d, r in predictions.ranks.items()}

@@ -1,0 +1,35 @@
+"""Median rank."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vsebench.metrics.base import Predictions
+from vsebench.registry import METRICS
+
+
+@METRICS.register(
+    "median_rank",
+    source="Karpathy and Fei-Fei 2015, arXiv:1412.2306",
+    version=1,
+    higher_is_better=False,
+    needs=("image", "text"),
+)
+def median_rank(predictions: Predictions) -> dict[str, float]:
+    """Take the median over queries of the rank of the first relevant item.
+
+        MedR = median_q rank_q, 1-based, ties in expectation
+
+    Args:
+        predictions: of one split (wired).
+
+    Shape: embeddings -> {"i2t/median_rank", "t2i/median_rank"}, >= 1
+
+    Example:
+        >>> import numpy as np
+        >>> e = np.eye(3, dtype=np.float32)
+        >>> p = Predictions(e, np.arange(3), embeddings={"image": e, "text": e}, owner=np.arange(3), groups=np.arange(3))
+        >>> median_rank(p)["t2i/median_rank"]
+        1.0
+    """
+    return {f"{d}/median_rank": float(np.median(r.first())) for d, r in predictions.ranks.items()}

@@ -1,0 +1,39 @@
+"""Recall@k."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from annotated_types import Gt
+
+from vsebench.metrics.base import Predictions
+from vsebench.registry import METRICS
+
+
+@METRICS.register(
+    "recall", source="Hodosh et al. 2013, JAIR 47", version=1, higher_is_better=True, needs=("image", "text")
+)
+def recall(predictions: Predictions, *, k: Annotated[int, Gt(0)] = 1) -> dict[str, float]:
+    """Count the queries that find a relevant item among the first k: the hit rate that retrieval papers call R@K.
+
+        recall@k = (1/Q) Σ_q P(a relevant item is among the first k), ties in expectation
+        chance   = mean_q 1 - C(N - R_q, k) / C(N, k)
+
+    Args:
+        predictions: of one split (wired).
+        k: length of the list.
+
+    Shape: embeddings -> {"i2t/recall@k", "t2i/recall@k" and their chance levels}, shares in [0, 1]
+
+    Example:
+        >>> import numpy as np
+        >>> e = np.eye(3, dtype=np.float32)
+        >>> p = Predictions(e, np.arange(3), embeddings={"image": e, "text": e}, owner=np.arange(3), groups=np.arange(3))
+        >>> recall(p, k=1)["i2t/recall@1"]
+        1.0
+    """
+    result = {}
+    for direction, ranks in predictions.ranks.items():
+        result[f"{direction}/recall@{k}"] = float(ranks.hit(k).mean())
+        result[f"{direction}/chance/recall@{k}"] = ranks.chance_hit(k)
+    return result
