@@ -1,9 +1,21 @@
-"""Softmax, mean and maximum over the real positions of a padded set. A set without real positions gives zeros."""
+"""Softmax, mean and maximum over the real positions of a padded set. A set without real positions gives zeros.
+
+Values at padded positions have no meaning and may be NaN. They are removed, never multiplied by zero: 0 · NaN is NaN,
+in a sum as in the gradient of a linear map.
+"""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
+
+
+def blank(values: Tensor, mask: Tensor) -> Tensor:
+    """Zeros at padded positions. A component that maps or weighs tokens does this to them first.
+
+    Shape: (B, N, D), (B, N) -> (B, N, D).
+    """
+    return values.masked_fill(~mask.unsqueeze(-1), 0.0)
 
 
 def masked_softmax(logits: Tensor, mask: Tensor, dim: int = -1) -> Tensor:
@@ -20,8 +32,7 @@ def masked_softmax(logits: Tensor, mask: Tensor, dim: int = -1) -> Tensor:
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     """Mean of the real vectors. Shape: (B, N, D), (B, N) -> (B, D)."""
     weights = mask.unsqueeze(-1).to(values.dtype)
-    # Values at padded positions have no meaning and may be NaN: they are removed, not multiplied by zero.
-    total = values.masked_fill(~mask.unsqueeze(-1), 0.0).sum(1)
+    total = blank(values, mask).sum(1)
     return total / weights.sum(1).clamp(min=1.0)
 
 

@@ -203,12 +203,14 @@ _MODEL_FACTS: dict[str, Any] = {
     "needs": (),  # modalities without which the component makes no sense, e.g. ("image", "text")
     "cross_modal": False,  # one modality's result depends on another modality
 }
+#: And of one that works on sets of tokens.
+_TOKEN_FACTS: dict[str, Any] = {**_MODEL_FACTS, "ordered": True}  # False: the order of the tokens does not matter
 
 IMAGE_ENCODERS = Registry("image_encoder", "vsebench.encoders.image", "pixels (B, 3, H, W) -> Tokens (B, N, D)")
 TEXT_ENCODERS = Registry("text_encoder", "vsebench.encoders.text", "ids (B, N) and mask -> Tokens (B, N, D)")
 AUDIO_ENCODERS = Registry("audio_encoder", "vsebench.encoders.audio", "waveform (B, T) -> Tokens (B, N, D)")
-ATTENTIONS = Registry("attention", "vsebench.attention", "{modality: Tokens} -> {modality: Tokens}", _MODEL_FACTS)
-POOLINGS = Registry("pooling", "vsebench.pooling", "Tokens, other modalities' Tokens -> (B, D)", _MODEL_FACTS)
+ATTENTIONS = Registry("attention", "vsebench.attention", "{modality: Tokens} -> {modality: Tokens}", _TOKEN_FACTS)
+POOLINGS = Registry("pooling", "vsebench.pooling", "Tokens, other modalities' Tokens -> (B, D)", _TOKEN_FACTS)
 FUSIONS = Registry(
     "fusion",
     "vsebench.fusion",

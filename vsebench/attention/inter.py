@@ -10,12 +10,14 @@ from annotated_types import Gt
 from torch import Tensor, nn
 
 from vsebench.attention.base import Attention
-from vsebench.masking import masked_mean, masked_softmax
+from vsebench.masking import blank, masked_mean, masked_softmax
 from vsebench.registry import ATTENTIONS
 from vsebench.types import Tokens
 
 
-@ATTENTIONS.register("inter", source="VSE, section 3.2.2; METHODS 6.4", needs=("image", "text"), cross_modal=True)
+@ATTENTIONS.register(
+    "inter", source="VSE, section 3.2.2; METHODS 6.4", needs=("image", "text"), cross_modal=True, ordered=False
+)
 class Inter(Attention):
     """Attend to the visual vectors of all earlier iterations, with independent sigmoid gates.
 
@@ -66,9 +68,9 @@ class Inter(Attention):
     def forward(self, tokens: Mapping[str, Tokens], weights: dict[str, Tensor] | None = None) -> dict[str, Tokens]:
         """Iterate R times."""
         image, text = tokens["image"], tokens["text"]
-        regions = self.image(image.values)  # (B, m, d)
+        regions = self.image(blank(image.values, image.mask))  # (B, m, d)
         visual = [masked_mean(regions, image.mask)]
-        words = masked_mean(self.text(text.values), text.mask)  # (B, d)
+        words = masked_mean(self.text(blank(text.values, text.mask)), text.mask)  # (B, d)
         for step in range(self.iterations):
             query = self.query(torch.cat([visual[-1], words], -1))  # (B, d')
             memory = torch.stack(visual, 1)  # (B, r, d)
@@ -79,7 +81,7 @@ class Inter(Attention):
             words = self.norm(words + self.mlp(self.concept(gathered)))
             logits = (regions @ words[:, :, None]).squeeze(-1) / regions.shape[-1] ** 0.5  # (B, m)
             attention = masked_softmax(logits, image.mask)
-            visual.append((attention[:, :, None] * regions.masked_fill(~image.mask[:, :, None], 0.0)).sum(1))
+            visual.append((attention[:, :, None] * regions).sum(1))
             if weights is not None:
                 weights[f"inter/gates/{step}"] = gates
                 weights[f"inter/regions/{step}"] = attention

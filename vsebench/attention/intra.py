@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from vsebench.attention.base import Attention
 from vsebench.errors import ConfigError
-from vsebench.masking import masked_softmax
+from vsebench.masking import blank, masked_softmax
 from vsebench.positions import token_positions
 from vsebench.registry import ATTENTIONS
 from vsebench.types import Tokens
@@ -80,7 +80,7 @@ class Intra(Attention):
         parts = []
         for modality, project in self.project.items():
             own = tokens[modality]
-            values = project(own.values)
+            values = project(blank(own.values, own.mask))
             place = token_positions(values.shape[1], values.shape[2], own.grid, device=values.device)
             parts.append(values + place.to(values.dtype) + self.kind[modality])
         joint = torch.cat(parts, 1)  # (B, N, d)

@@ -11,7 +11,7 @@ from vsebench.registry import ATTENTIONS
 from vsebench.types import Tokens
 
 
-@ATTENTIONS.register("none", source="the control: every encoder's tokens as they are")
+@ATTENTIONS.register("none", source="the control: every encoder's tokens as they are", ordered=False)
 class NoAttention(Attention):
     """Pass every modality's tokens through unchanged.
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import torch
 from torch import Tensor, nn
 
 from vsebench.types import Batch, Output
@@ -11,11 +14,17 @@ class Objective(nn.Module):
     """Say how wrong an output is.
 
     Constructed with what it takes of the wired ``dims`` {modality: size of its vector}, ``num_classes``,
-    ``multi_label``. Computed in float32 also under autocast.
+    ``multi_label``. Computed in float32 also under autocast, which is off inside; cast what comes in with ``.float()``.
 
     Shape: Output, Batch -> {term: scalar}; the loss is their sum. A weighted sum of several objectives is a list in
     the experiment file.
     """
+
+    def __call__(self, output: Output, batch: Batch) -> dict[str, Tensor]:
+        """The loss terms of a batch."""
+        with torch.autocast(batch.index.device.type, enabled=False):
+            terms: Any = super().__call__(output, batch)
+        return dict(terms)
 
     def forward(self, output: Output, batch: Batch) -> dict[str, Tensor]:
         """The loss terms of a batch, each averaged over it."""

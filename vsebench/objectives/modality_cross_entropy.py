@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Lt
 from torch import Tensor, nn
 
+from vsebench.errors import ConfigError, known_names
 from vsebench.objectives.base import Objective
 from vsebench.objectives.cross_entropy import classification_loss
 from vsebench.registry import OBJECTIVES
@@ -28,6 +29,8 @@ class ModalityCrossEntropy(Objective):
 
     Shape: Output.vectors[m] (B, D_m), Batch.labels -> {"cross_entropy/<m>": scalar}.
 
+    Raises: ConfigError if the system has no such modality.
+
     Example:
         >>> ModalityCrossEntropy({"text": 4}, 3, modality="text").out.out_features
         3
@@ -42,6 +45,11 @@ class ModalityCrossEntropy(Objective):
         label_smoothing: Annotated[float, Ge(0), Lt(1)] = 0.0,
     ) -> None:
         super().__init__()
+        if modality not in dims:
+            raise ConfigError(
+                f"objective 'modality_cross_entropy': the system has no {modality}." + known_names(dims, "It has"),
+                path=("modality",),
+            )
         self.modality, self.label_smoothing = modality, label_smoothing
         self.out = nn.Linear(dims[modality], num_classes)
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import torch
 from annotated_types import Ge, Gt, Lt
 
+from vsebench.errors import ConfigError
 from vsebench.optimizers.base import scaled_groups
 from vsebench.registry import OPTIMIZERS
 
@@ -27,12 +28,16 @@ def sgd(
         parameters: groups with ``params``, ``lr_scale`` and ``decay`` (wired).
         lr: learning rate, > 0, times the group's ``lr_scale``.
         momentum: in [0, 1).
-        nesterov: look ahead.
+        nesterov: look ahead; needs momentum.
         weight_decay: ≥ 0; biases and normalisation layers have none.
+
+    Raises: ConfigError for ``nesterov`` without momentum.
 
     Example:
         >>> group = {"params": [torch.ones(2, requires_grad=True)], "lr_scale": 0.1, "decay": True}
         >>> sgd([group], lr=0.5).param_groups[0]["lr"]
         0.05
     """
+    if nesterov and not momentum:
+        raise ConfigError("optimizer 'sgd': nesterov needs a momentum > 0.", path=("nesterov",))
     return torch.optim.SGD(scaled_groups(parameters, lr, weight_decay), lr=lr, momentum=momentum, nesterov=nesterov)

@@ -12,7 +12,7 @@ from vsebench.registry import POOLINGS
 from vsebench.types import Tokens
 
 
-@POOLINGS.register("mean", source="standard; METHODS 4")
+@POOLINGS.register("mean", source="standard; METHODS 4", ordered=False)
 class Mean(Pooling):
     """Average the real tokens.
 

@@ -8,13 +8,13 @@ from typing import Annotated
 from annotated_types import Gt
 from torch import Tensor, nn
 
-from vsebench.masking import masked_softmax
+from vsebench.masking import blank, masked_softmax
 from vsebench.pooling.base import Pooling
 from vsebench.registry import POOLINGS
 from vsebench.types import Tokens
 
 
-@POOLINGS.register("self_attention", source="Lin et al. 2017, arXiv:1703.03130; METHODS 4")
+@POOLINGS.register("self_attention", source="Lin et al. 2017, arXiv:1703.03130; METHODS 4", ordered=False)
 class SelfAttention(Pooling):
     """Weigh the tokens by a small network that looks at each of them.
 
@@ -41,7 +41,6 @@ class SelfAttention(Pooling):
 
     def forward(self, tokens: Tokens, context: Mapping[str, Tokens] | None = None) -> Tensor:
         """Pool."""
-        mask = tokens.mask[:, :, None]
-        values = tokens.values.masked_fill(~mask, 0.0)
-        weights = masked_softmax(self.score(values), mask, dim=1)  # (B, N, hops)
+        values = blank(tokens.values, tokens.mask)
+        weights = masked_softmax(self.score(values), tokens.mask[:, :, None], dim=1)  # (B, N, hops)
         return (weights.mean(-1, keepdim=True) * values).sum(1)

@@ -9,14 +9,18 @@ from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 
 from vsebench.errors import ConfigError
-from vsebench.masking import masked_mean, masked_softmax
+from vsebench.masking import blank, masked_mean, masked_softmax
 from vsebench.pooling.base import Pooling
 from vsebench.registry import POOLINGS
 from vsebench.types import Tokens
 
 
 @POOLINGS.register(
-    "visual_semantic", source="VSE, section 3.3.2; METHODS 6.4", needs=("image", "text"), cross_modal=True
+    "visual_semantic",
+    source="VSE, section 3.3.2; METHODS 6.4",
+    needs=("image", "text"),
+    cross_modal=True,
+    ordered=False,
 )
 class VisualSemantic(Pooling):
     """Pool a modality by cross-attention from another one.
@@ -65,7 +69,7 @@ class VisualSemantic(Pooling):
                 f"pooling 'visual_semantic': heads ({heads}) must divide the tokens' size ({dim}).", path=("heads",)
             )
         self.query = nn.Linear(context[by], dim)
-        self.key = nn.Linear(dim, dim)
+        self.key = nn.Linear(dim, dim, bias=False)  # the softmax over words would not see a bias
         self.value = nn.Linear(dim, dim)
         self.out = nn.Linear(dim, dim)
         self.norm = nn.LayerNorm(dim)
@@ -78,8 +82,9 @@ class VisualSemantic(Pooling):
         if context is None or self.by not in context:
             raise ValueError(f"pooling 'visual_semantic' needs the tokens of '{self.by}' as context")
         regions = context[self.by]
-        query, key = self._split(self.query(regions.values)), self._split(self.key(tokens.values))
-        value = self._split(self.value(tokens.values.masked_fill(~tokens.mask[:, :, None], 0.0)))
+        selecting, words = blank(regions.values, regions.mask), blank(tokens.values, tokens.mask)
+        query, key = self._split(self.query(selecting)), self._split(self.key(words))
+        value = self._split(self.value(words))
         logits = query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5  # (B, h, M, N)
         weights = self.dropout(masked_softmax(logits, tokens.mask[:, None, None, :]))
         attended = (weights @ value).transpose(1, 2).flatten(2)  # (B, M, D)

@@ -1,0 +1,191 @@
+"""The command line. Nothing heavy is imported before a command needs it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vsebench import __version__
+from vsebench.errors import VsebenchError
+
+app = typer.Typer(
+    name="vsebench",
+    help="Benchmark multimodal classification and cross-modal retrieval with interchangeable components.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+data_app = typer.Typer(help="Build, show and check datasets.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+Overrides = Annotated[list[str] | None, typer.Option("-o", "--override", help="key=value, as in train.epochs=3.")]
+Plugins = Annotated[list[Path] | None, typer.Option("--plugin", help="A Python file that registers components.")]
+RunsFolder = Annotated[Path, typer.Option("--runs", help="Folder of the runs.")]
+BoardFolder = Annotated[Path, typer.Option("--board", help="Folder of the leaderboards.")]
+
+
+def main() -> None:
+    """Entry point: a user's fault is one message and exit code 2, never a traceback."""
+    try:
+        app(standalone_mode=True)
+    except VsebenchError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"vsebench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def sweep(
+    experiment: Annotated[Path, typer.Argument(help="An experiment file, such as experiments/mmfrb.yaml.")],
+    override: Overrides = None,
+    plugin: Plugins = None,
+    only: Annotated[list[str] | None, typer.Option("--only", help="Rows to run, by name or pattern.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Worker processes; one per core or GPU by default.")
+    ] = None,
+    threads: Annotated[
+        int, typer.Option(min=1, help="Threads of each worker. One gives the same numbers anywhere.")
+    ] = 1,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",
+    wandb: Annotated[str, typer.Option(help="auto (online when logged in), online, offline or disabled.")] = "auto",
+    wandb_project: Annotated[str, typer.Option(help="W&B project.")] = "vsebench",
+    cache: Annotated[bool, typer.Option(help="Keep frozen features on disk.")] = True,
+    runs: RunsFolder = Path("runs"),
+    board: BoardFolder = Path("leaderboard"),
+) -> None:
+    """Run every system of an experiment that has no result yet, and write its leaderboard."""
+    from vsebench.commands.sweep import SweepOptions, run_sweep
+
+    run_sweep(
+        SweepOptions(
+            file=experiment,
+            overrides=tuple(override or ()),
+            plugins=tuple(plugin or ()),
+            only=tuple(only or ()),
+            dry_run=dry_run,
+            workers=workers,
+            threads=threads,
+            device=device,
+            wandb=wandb,
+            wandb_project=wandb_project,
+            cache=cache,
+            runs=runs,
+            board=board,
+        )
+    )
+
+
+@app.command()
+def leaderboard(
+    experiments: Annotated[list[str] | None, typer.Argument(help="Names; all by default.")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Change nothing; fail when a page is stale.")] = False,
+    board: BoardFolder = Path("leaderboard"),
+) -> None:
+    """Write the leaderboard pages again from the committed results."""
+    from vsebench.leaderboard.render import render, stale
+
+    if check:
+        wrong = stale(board, experiments or ())
+        for file in wrong:
+            print(f"stale: {file}")
+        if wrong:
+            print("Run 'vsebench leaderboard' and commit what it writes.", file=sys.stderr)
+            raise typer.Exit(1)
+        print("Every page is what its results give.")
+        return
+    for file in render(board, experiments or ()):
+        print(f"wrote {file}")
+
+
+@app.command()
+def components(
+    kind: Annotated[str | None, typer.Argument(help="Such as fusion.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Such as dense_projection.")] = None,
+    plugin: Plugins = None,
+) -> None:
+    """List what can be combined: kinds, the components of a kind, or one with its options, shapes and source."""
+    from vsebench.commands.components import show
+
+    show(kind, name, plugin or ())
+
+
+@app.command()
+def new(
+    kind: Annotated[str, typer.Argument(help="fusion, pooling, attention, head or objective.")],
+    name: Annotated[str, typer.Argument(help="Lower-case name, such as my_fusion.")],
+    folder: Annotated[Path, typer.Option(help="Where to write.")] = Path("."),
+) -> None:
+    """Write a working component of your own and its test."""
+    from vsebench.commands.new import write
+
+    for file in write(kind, name, folder):
+        print(f"wrote {file}")
+
+
+@app.command()
+def doctor() -> None:
+    """Report versions, devices, and what is broken in this installation and how to mend it."""
+    from vsebench.commands.doctor import report
+
+    raise typer.Exit(report())
+
+
+@data_app.command("build", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def data_build(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="Name of the dataset; a builder of that name is used if there is one.")],
+    source: Annotated[Path | None, typer.Option("--from", help="Folder of the source files.")] = None,
+    builder: Annotated[str | None, typer.Option(help="The builder; 'folder' by default.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The file to write; by default in vsebench's own folder.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a dataset of that name.")] = False,
+) -> None:
+    """Build a dataset. Further options are the builder's: 'vsebench components dataset folder' lists them."""
+    from vsebench.commands.data import build
+
+    build(name, source, builder, out, force, context.args)
+
+
+@data_app.command("show")
+def data_show(
+    name: Annotated[str, typer.Argument(help="Name or .h5 file.")],
+    sheet: Annotated[Path | None, typer.Option(help="PNG of examples; NAME.png by default.")] = None,
+    split: Annotated[str, typer.Option(help="Split of the examples.")] = "train",
+    seed: Annotated[int, typer.Option(help="Which examples.")] = 0,
+) -> None:
+    """Print counts, splits, labels and text lengths, and draw a contact sheet of examples."""
+    from vsebench.commands.data import show
+
+    show(name, sheet, split, seed)
+
+
+@data_app.command("check")
+def data_check(name: Annotated[str, typer.Argument(help="Name or .h5 file.")]) -> None:
+    """Verify a dataset: fingerprint, images, texts, splits."""
+    from vsebench.commands.data import check
+
+    raise typer.Exit(check(name))
+
+
+@data_app.command("list")
+def data_list() -> None:
+    """List the datasets that can be opened, and the builders."""
+    from vsebench.commands.data import list_all
+
+    list_all()

@@ -1,0 +1,269 @@
+"""``vsebench sweep``."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vsebench.config.experiment import Experiment, load_experiment
+from vsebench.errors import ConfigError, RunFailed, did_you_mean, known_names
+from vsebench.registry import load_entry_points, load_plugin_file
+from vsebench.store import Store
+from vsebench.sweep.local import Event, Settings
+from vsebench.sweep.plan import Plan, make_plan
+from vsebench.tracking import resolve_mode
+
+WANDB_MODES = ("auto", "online", "offline", "disabled")
+
+
+@dataclass(frozen=True)
+class SweepOptions:
+    """The command's arguments."""
+
+    file: Path
+    overrides: tuple[str, ...]
+    plugins: tuple[Path, ...]
+    only: tuple[str, ...]
+    dry_run: bool
+    workers: int | None
+    threads: int
+    device: str
+    wandb: str
+    wandb_project: str
+    cache: bool
+    runs: Path
+    board: Path
+
+
+def run_sweep(options: SweepOptions) -> None:
+    """Validate, plan, run, write the board.
+
+    Raises: VsebenchError for the user's faults; RunFailed when runs failed, after the board is written.
+    """
+    if options.wandb not in WANDB_MODES:
+        said = did_you_mean(options.wandb, WANDB_MODES) + known_names(WANDB_MODES)
+        raise ConfigError(f"--wandb '{options.wandb}' is unknown." + said)
+    load_entry_points()
+    for plugin in options.plugins:
+        load_plugin_file(plugin)
+    whole = load_experiment(options.file, overrides=options.overrides)
+    experiment = whole.only(options.only) if options.only else whole
+    dataset = _open(experiment)
+    if options.dry_run:
+        plan = make_plan(experiment, dataset.describe(), Store(options.runs, experiment.name))
+        _print_plan(plan, options)
+        return
+    from vsebench.sweep.run import sweep
+
+    workers = options.workers or _default_workers(options)
+    settings = Settings(
+        store_root=options.runs.resolve(),
+        dataset_path=dataset.path.resolve(),
+        device=options.device,
+        threads=options.threads,
+        wandb_mode=resolve_mode(options.wandb),  # type: ignore[arg-type]
+        wandb_project=options.wandb_project,
+        cache=options.cache,
+    )
+    show = ProgressLines(workers)
+    try:
+        outcome = sweep(
+            experiment,
+            dataset,
+            settings=settings,
+            workers=workers,
+            board_folder=options.board,
+            command=_command(options),
+            on_plan=show.plan,
+            on_event=show.event,
+        )
+    except KeyboardInterrupt:
+        show.close()
+        print("\nInterrupted. Finished runs are kept; the same command goes on from here.", file=sys.stderr)
+        raise SystemExit(130) from None
+    show.close()
+    _log_board(settings, experiment, options)
+    print(f"Board: {options.board / (experiment.name + '.md')}")
+    if outcome.failed:
+        lines = [f"  {r.system}, seed {r.seed}: {(r.error or '').strip().splitlines()[-1]}" for r in outcome.failed]
+        raise RunFailed(f"{len(outcome.failed)} of {len(outcome.plan.runs)} runs failed:\n" + "\n".join(lines))
+
+
+def _open(experiment: Experiment) -> Any:
+    from vsebench.data.open import open_dataset
+    from vsebench.errors import DataError
+
+    try:
+        return open_dataset(experiment.spec.dataset, say=lambda text: print(text, flush=True))
+    except (ConfigError, DataError) as error:
+        if error.place is not None:
+            raise
+        path = error.path if isinstance(error, ConfigError) else ("dataset",)
+        on_key = isinstance(error, ConfigError) and error.on_key
+        place = experiment.document.place(path or ("dataset",), on_key=on_key)
+        raise type(error)(str(error), place=place) from None
+
+
+def _default_workers(options: SweepOptions) -> int:
+    if options.device in ("auto", "cuda"):
+        import torch
+
+        if torch.cuda.is_available():
+            return torch.cuda.device_count()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores // options.threads)
+
+
+def _command(options: SweepOptions) -> str:
+    """What a reader types to get this board; ``--only`` and worker counts do not change it."""
+    parts = ["vsebench", "sweep", str(options.file)]
+    for assignment in options.overrides:
+        parts += ["-o", assignment]
+    for plugin in options.plugins:
+        parts += ["--plugin", str(plugin)]
+    return shlex.join(parts)
+
+
+def _print_plan(plan: Plan, options: SweepOptions) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    spec = plan.experiment.spec
+    table = Table(title=f"{plan.experiment.name} on {plan.dataset['title']}", title_justify="left")
+    for column in ("row", "uses", "attention", "fusion", "epochs", "seeds"):
+        table.add_column(column)
+    for row in plan.experiment.rows:
+        status = Counter(r.status for r in plan.runs if r.name == row.name)
+        system = row.system
+        table.add_row(
+            row.name,
+            " + ".join(getattr(system, f"{m}_encoder").name for m in system.modalities),
+            system.attention.name,
+            system.fusion.name if system.fusion else "–",
+            str(system.train.epochs),
+            ", ".join(f"{n} {s}" for s, n in status.items()),
+        )
+    Console().print(table)
+    todo = {r.run_id for r in plan.todo}
+    done = [r for r in Store(options.runs, spec.experiment).results() if r.status == "finished"]
+    print(f"{len({r.run_id for r in plan.runs})} runs, {len(todo)} to do.", end=" ")
+    if done:
+        mean = sum(r.train_s for r in done) / len(done)
+        workers = options.workers or _default_workers(options)
+        print(f"At {mean:.1f} s of training per run so far: about {mean * len(todo) / workers / 60:.1f} min.")
+    else:
+        print("No earlier run to estimate the time from.")
+
+
+def _log_board(settings: Settings, experiment: Experiment, options: SweepOptions) -> None:
+    """The board as a W&B table, in a run of its own in the experiment's group."""
+    if settings.wandb_mode == "disabled":
+        return
+    import csv
+    import io
+
+    from vsebench.leaderboard.render import results_file, table_csv
+    from vsebench.leaderboard.snapshot import load
+    from vsebench.tracking import WandbTracker, wandb_id
+
+    rows = list(csv.reader(io.StringIO(table_csv(load(results_file(options.board, experiment.name))))))
+    tracker = WandbTracker(
+        mode=settings.wandb_mode,
+        folder=settings.store_root / experiment.name,
+        project=settings.wandb_project,
+        group=experiment.name,
+        name="leaderboard",
+        run_id=wandb_id(experiment.name, "leaderboard"),
+        config={"experiment": experiment.name},
+        job_type="leaderboard",
+    )
+    tracker.log_table("leaderboard", rows[0], rows[1:])
+    tracker.finish({})
+
+
+class ProgressLines:
+    """Progress of a sweep: a live bar with what every worker does on a terminal, plain lines elsewhere."""
+
+    def __init__(self, workers: int) -> None:
+        from rich.console import Console
+
+        self.console = Console(stderr=True)
+        self.live: Any = None
+        self.workers = workers
+        self.titles: dict[str, str] = {}
+        self.total = self.done = self.failed = 0
+        self.begin = time.monotonic()
+        self.said: dict[int, tuple[float, str]] = {}
+
+    def plan(self, plan: Plan) -> None:
+        """Say what will be done."""
+        self.titles = {r.run_id: r.title for r in plan.runs}
+        todo = {r.run_id for r in plan.todo}
+        everything = {r.run_id for r in plan.runs}
+        self.total = len(todo)
+        print(
+            f"{plan.experiment.name}: {len(everything)} runs, {len(everything) - len(todo)} finished, {len(todo)} to do."
+        )
+        if self.console.is_terminal and todo:
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+            bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+                console=self.console,
+            )
+            self.tasks = [bar.add_task("sweep", total=len(todo))]
+            self.tasks += [bar.add_task("", total=None, visible=False) for _ in range(self.workers)]
+            bar.start()
+            self.live = bar
+
+    def event(self, event: Event) -> None:
+        """Show what a worker says."""
+        from rich.markup import escape
+
+        title = self.titles.get(event.run_id, event.run_id)
+        if event.kind == "crash":
+            self._line(event.text)
+        elif event.kind == "end":
+            self.done += 1
+            self.failed += event.status != "finished"
+            mark = "done" if event.status == "finished" else "FAILED"
+            self._line(f"[{self.done}/{self.total}] {mark} {title}: {event.text}")
+            if self.live is not None:
+                self.live.advance(self.tasks[0])
+        elif self.live is not None:
+            self.live.update(
+                self.tasks[1 + event.worker % self.workers], visible=True, description=escape(f"{title}: {event.text}")
+            )
+        else:
+            self._occasionally(event.worker, f"  {title}: {event.text}")
+
+    def _occasionally(self, worker: int, line: str) -> None:
+        # Plain logs get a line per worker every ten seconds, not one per epoch.
+        now = time.monotonic()
+        before, _ = self.said.get(worker, (self.begin, ""))
+        if now - before >= 10:
+            self.said[worker] = (now, line)
+            self._line(line)
+
+    def _line(self, text: str) -> None:
+        if self.live is not None:
+            from rich.markup import escape
+
+            self.live.console.print(escape(text), highlight=False)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Take the live display away."""
+        if self.live is not None:
+            self.live.stop()
+            self.live = None

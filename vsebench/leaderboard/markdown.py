@@ -1,0 +1,270 @@
+"""A board as a Markdown page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vsebench.leaderboard.rows import RowView, failures, missing, views
+from vsebench.leaderboard.snapshot import Snapshot
+from vsebench.leaderboard.statistics import item_half_width
+from vsebench.leaderboard.table import code, escape, table
+
+SECTIONS = {"systems": "Systems", "sweep": "Grid"}
+AXIS_TITLES = {
+    "image_encoder": "Image encoder",
+    "text_encoder": "Text encoder",
+    "audio_encoder": "Audio encoder",
+    "attention": "Attention",
+    "pooling": "Pooling",
+    "fusion": "Fusion",
+    "head": "Head",
+    "objective": "Objective",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of numbers.
+
+    Args:
+        title: its head.
+        value: the number that decides which cell is best, and the cell; None for an empty cell.
+        best: ``max``, ``min`` or None for a column without a best value.
+    """
+
+    title: str
+    value: Callable[[RowView], tuple[float, str] | None]
+    best: str | None = "max"
+
+
+def page(snapshot: Snapshot) -> str:
+    """The whole page."""
+    lines = [
+        f"# {escape(snapshot.title)}",
+        "",
+        f"<!-- Written by 'vsebench leaderboard' from results/{snapshot.experiment}.json. Do not edit. -->",
+        "",
+    ]
+    described = snapshot.board.get("description")
+    if described:
+        lines += [" ".join(str(described).split()), ""]
+    lines += [*_context(snapshot), ""]
+    for section, title in SECTIONS.items():
+        rows = views(snapshot, section)
+        if rows:
+            lines += [f"## {title}", "", *_section(snapshot, rows), ""]
+    lines += [*_reference(snapshot), *_failed(snapshot), "## Protocol", "", *_protocol(snapshot)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _context(snapshot: Snapshot) -> list[str]:
+    data = snapshot.dataset
+    majority = data.get("majority", {}).get("test")
+    said = [f"Test accuracy of the most frequent class: {100 * majority:.1f} %."] if majority is not None else []
+    ceilings = data.get("ceilings") or {}
+    if ceilings:
+        named = ", ".join(f"{escape(k)} {100 * v:.1f} %" for k, v in ceilings.items())
+        said.append(f"Best possible accuracy on this data (known, because it is generated): {named}.")
+    best = max(
+        (v for s in SECTIONS for v in views(snapshot, s)[:1]), key=lambda v: _mean(v, "test/accuracy"), default=None
+    )
+    size = data["splits"].get("test")
+    if best is not None and size and _mean(best, "test/accuracy") > 0:
+        half = 100 * item_half_width(_mean(best, "test/accuracy"), size)
+        said.append(
+            f"Another test set of {size:,} items would move an accuracy by about ± {half:.1f} points (Wilson, 95 %); "
+            "± in the tables is over seeds."
+        )
+    return [" ".join(said)] if said else []
+
+
+def _mean(view: RowView, key: str) -> float:
+    found = view.estimate(key)
+    return found.mean if found is not None else 0.0
+
+
+def _section(snapshot: Snapshot, rows: Sequence[RowView]) -> list[str]:
+    names = _name_columns(rows)
+    lines = _render(names, [c for c in _classification(rows) if _filled(c, rows)], rows)
+    retrieval = [c for c in _retrieval(rows) if _filled(c, rows)]
+    if retrieval:
+        ranked = [r for r in rows if any(c.value(r) for c in retrieval)]
+        lines += ["", "Retrieval with each modality's own embedding", ""]
+        lines[-2] = f"**{lines[-2]}** ({_gallery(snapshot)}):"
+        lines += _render(names[:1] if names[0].title == "System" else names, retrieval, ranked)
+        lines += _chance(ranked)
+    return lines
+
+
+@dataclass(frozen=True)
+class NameColumn:
+    """A column of names."""
+
+    title: str
+    value: Callable[[RowView], str]
+
+
+def _name_columns(rows: Sequence[RowView]) -> list[NameColumn]:
+    axes = list(rows[0].row.axes)
+    if axes:
+        return [NameColumn(AXIS_TITLES.get(a, escape(a)), lambda r, a=a: escape(r.row.axes[a])) for a in axes]  # type: ignore[misc]
+    columns = [NameColumn("System", lambda r: escape(r.row.name)), NameColumn("Uses", lambda r: r.modalities)]
+    for slot in ("text_encoder", "attention", "fusion"):
+        if len({r.component(slot) for r in rows}) > 1:
+            columns.append(NameColumn(AXIS_TITLES[slot], lambda r, s=slot: escape(r.component(s))))  # type: ignore[misc]
+    return columns
+
+
+def _percent(key: str) -> Callable[[RowView], tuple[float, str] | None]:
+    def value(row: RowView) -> tuple[float, str] | None:
+        found = row.estimate(key)
+        return None if found is None else (found.mean, found.text(percent=True))
+
+    return value
+
+
+def _plain(key: str, digits: int = 1) -> Callable[[RowView], tuple[float, str] | None]:
+    def value(row: RowView) -> tuple[float, str] | None:
+        found = row.estimate(key)
+        return None if found is None else (found.mean, found.text(digits=digits))
+
+    return value
+
+
+def _classification(rows: Sequence[RowView]) -> list[Column]:
+    return [
+        Column("Val acc.", _percent("val/accuracy")),
+        Column("Test acc.", _percent("test/accuracy")),
+        Column("Test AP", _percent("test/average_precision")),
+        Column(
+            "Trained", lambda r: (r.results[0].parameters["trained"], _units(r.results[0].parameters["trained"])), None
+        ),
+        Column(
+            "All param.", lambda r: (r.results[0].parameters["total"], _units(r.results[0].parameters["total"])), None
+        ),
+        Column("Train s", lambda r: (r.train_s().mean, f"{r.train_s().mean:.0f}"), None),
+    ]
+
+
+def _retrieval(rows: Sequence[RowView]) -> list[Column]:
+    ks = sorted({int(k.rsplit("@", 1)[1]) for r in rows for k in r.results[0].metrics if "/recall@" in k})
+    columns = []
+    for direction, title in (("i2t", "i→t"), ("t2i", "t→i")):
+        columns += [Column(f"{title} R@{k}", _percent(f"test/{direction}/recall@{k}")) for k in ks]
+        columns.append(Column(f"{title} MedR", _plain(f"test/{direction}/median_rank"), "min"))
+    near = sorted({k for r in rows for k in r.results[0].metrics if k.startswith("test/i2i/") and "precision@" in k})
+    for key in near:
+        label = "i→i re-ranked P@" if "reranked" in key else "i→i P@"
+        columns.append(Column(label + key.rsplit("@", 1)[1], _percent(key)))
+    return columns
+
+
+def _filled(column: Column, rows: Sequence[RowView]) -> bool:
+    return any(column.value(row) for row in rows)
+
+
+def _render(names: Sequence[NameColumn], columns: Sequence[Column], rows: Sequence[RowView]) -> list[str]:
+    best = [_best(column, rows) for column in columns]
+    body = []
+    for row in rows:
+        cells = [name.value(row) for name in names]
+        for column, winner in zip(columns, best, strict=True):
+            found = column.value(row)
+            text = "–" if found is None else found[1]
+            cells.append(f"**{text}**" if found is not None and found[0] == winner else text)
+        body.append(cells)
+    return table([*(n.title for n in names), *(c.title for c in columns)], body, left=len(names))
+
+
+def _best(column: Column, rows: Sequence[RowView]) -> float | None:
+    if column.best is None or len(rows) < 2:
+        return None
+    values = [found[0] for row in rows if (found := column.value(row)) is not None]
+    if not values:
+        return None
+    return max(values) if column.best == "max" else min(values)
+
+
+def _units(count: float) -> str:
+    for size, unit in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if count >= size:
+            return f"{count / size:.3g} {unit}" if count / size < 999.5 else f"{count / size:.0f} {unit}"
+    return f"{count:.0f}"
+
+
+def _gallery(snapshot: Snapshot) -> str:
+    images, captions = snapshot.dataset["splits"].get("test", 0), snapshot.dataset.get("captions", {}).get("test", 0)
+    relevant = "the captions of its item" if snapshot.dataset.get("relevance") == "group" else "its own captions"
+    return f"test: {images:,} images, {captions:,} captions; a match is any of {relevant}"
+
+
+def _chance(rows: Sequence[RowView]) -> list[str]:
+    parts = []
+    metrics = rows[0].results[0].metrics if rows else {}
+    for direction, title in (("i2t", "i→t"), ("t2i", "t→i")):
+        values = [(k, v) for k, v in metrics.items() if k.startswith(f"test/{direction}/chance/recall@")]
+        if values:
+            shown = ", ".join(f"R@{k.rsplit('@', 1)[1]} {100 * v:.1f}" for k, v in values)
+            parts.append(f"{title} {shown}")
+    return ["", f"Chance: {'; '.join(parts)}."] if parts else []
+
+
+def _reference(snapshot: Snapshot) -> list[str]:
+    reference: Mapping[str, Any] | None = snapshot.board.get("reference")
+    if not reference:
+        return []
+    names = list(reference["rows"])
+    body = [[escape(n), *("–" if v is None else escape(str(v)) for v in reference["rows"][n])] for n in names]
+    header = ["System", *(escape(c) for c in reference["columns"])]
+    lines = [f"## {escape(reference['title'])}", "", f"Source: {escape(reference['source'])}."]
+    lines[-1] += " **Not measured here, and not comparable with the tables above.**"
+    if reference.get("note"):
+        lines[-1] += f" {escape(reference['note'])}"
+    return [*lines, "", *table(header, body), ""]
+
+
+def _failed(snapshot: Snapshot) -> list[str]:
+    failed, absent = failures(snapshot), missing(snapshot)
+    lines: list[str] = []
+    if failed:
+        lines += ["## Failed", ""]
+        for row, result in failed:
+            last = (result.error or "").strip().split("\n")[-1]
+            lines.append(f"- {escape(row.name)}, seed {result.seed}: {escape(last[:300])}")
+        lines.append("")
+    if absent:
+        lines += [f"**Not complete**: {absent} planned runs have no result yet.", ""]
+    return lines
+
+
+def _protocol(snapshot: Snapshot) -> list[str]:
+    data = snapshot.dataset
+    finished = [r for r in snapshot.results.values() if r.status == "finished"]
+    sizes = ", ".join(f"{name} {size:,}" for name, size in data["splits"].items())
+    seeds = ", ".join(str(s) for s in snapshot.seeds)
+    interval = "95 % t-interval over seeds" if len(snapshot.seeds) > 1 else "one seed, so no interval"
+    lines = [
+        f"- Data: {escape(data['title'])}, fingerprint {code(data['fingerprint'])}; {sizes} items, "
+        f"{data['num_classes']} classes. Splits: {escape(data.get('split_rule') or 'the dataset’s own')}.",
+        f"- Numbers in percent where they are shares; mean ± {interval} (seeds {seeds}).",
+        f"- The epoch is chosen by {code(snapshot.select['metric'])}; rows are sorted by it. Test is evaluated once per "
+        "run, at the end.",
+        "- AP: macro average over classes. R@k: share of queries with a match among the first k (hit rate), ties in "
+        "expectation, cosine. Embeddings of one modality never see the other.",
+    ]
+    lines += [f"- {' '.join(str(line).split())}" for line in snapshot.board.get("protocol", [])]
+    if finished:
+        versions = finished[0].versions
+        shown = ", ".join(f"{k} {v}" for k, v in versions.items() if k in ("vsebench", "torch", "timm", "transformers"))
+        dates = sorted(r.finished_at[:10] for r in finished)
+        hardware = finished[0].hardware
+        lines.append(
+            f"- {len(finished)} runs, {dates[0]} to {dates[-1]}, on {escape(str(hardware.get('device', '?')))}, "
+            f"{hardware.get('threads', '?')} thread per run; {escape(shown)}."
+        )
+    lines.append(
+        f"- Made by {code(snapshot.command)}. All metrics: [{snapshot.experiment}.csv]({snapshot.experiment}.csv)."
+    )
+    return lines

@@ -1,0 +1,115 @@
+"""Pages, tables and the index of a leaderboard folder, written from its ``results/`` and from nothing else."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from vsebench.errors import DataError, Place, did_you_mean, known_names
+from vsebench.leaderboard.markdown import SECTIONS, page
+from vsebench.leaderboard.rows import views
+from vsebench.leaderboard.snapshot import Snapshot, load
+from vsebench.leaderboard.table import escape, table
+from vsebench.store import write_atomically
+
+RESULTS = "results"
+
+
+def results_file(folder: Path, experiment: str) -> Path:
+    """Where an experiment's results lie."""
+    return folder / RESULTS / f"{experiment}.json"
+
+
+def render(folder: Path, experiments: Sequence[str] = ()) -> list[Path]:
+    """Write the pages of some experiments, of all by default, and the index. Returns the files that changed.
+
+    Raises: DataError for an experiment without results.
+    """
+    changed = []
+    for file, text in _pages(folder, experiments).items():
+        if not file.is_file() or file.read_text(encoding="utf-8") != text:
+            write_atomically(file, text)
+            changed.append(file)
+    return changed
+
+
+def stale(folder: Path, experiments: Sequence[str] = ()) -> list[Path]:
+    """The files that are not what the results give."""
+    pages = _pages(folder, experiments)
+    return [f for f, text in pages.items() if not f.is_file() or f.read_text(encoding="utf-8") != text]
+
+
+def _pages(folder: Path, experiments: Sequence[str]) -> dict[Path, str]:
+    known = sorted(f.stem for f in (folder / RESULTS).glob("*.json"))
+    for name in experiments:
+        if name not in known:
+            raise DataError(
+                f"no results of '{name}'." + did_you_mean(name, known) + known_names(known, "There are"),
+                place=Place(str(folder / RESULTS)),
+            )
+    if not known:
+        raise DataError("there are no results; run 'vsebench sweep' first.", place=Place(str(folder / RESULTS)))
+    snapshots = [load(results_file(folder, name)) for name in known]
+    pages: dict[Path, str] = {}
+    for snapshot in snapshots:
+        if not experiments or snapshot.experiment in experiments:
+            pages[folder / f"{snapshot.experiment}.md"] = page(snapshot)
+            pages[folder / f"{snapshot.experiment}.csv"] = table_csv(snapshot)
+    pages[folder / "README.md"] = index(snapshots)
+    return pages
+
+
+def table_csv(snapshot: Snapshot) -> str:
+    """Every metric of every finished run, a line each."""
+    keys = sorted({k for r in snapshot.results.values() for k in r.metrics})
+    axes = list(dict.fromkeys(a for row in snapshot.rows for a in row.axes))
+    fixed = [
+        "system",
+        "section",
+        *axes,
+        "seed",
+        "run_id",
+        "parameters_total",
+        "parameters_trained",
+        "train_s",
+        "epochs",
+    ]
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow([*fixed, "best_epoch", *keys])
+    for section in SECTIONS:
+        for view in views(snapshot, section):
+            for r in view.results:
+                head = [_cell(view.row.name), view.row.section, *(_cell(view.row.axes.get(a, "")) for a in axes)]
+                cost = [r.seed, r.run_id, r.parameters["total"], r.parameters["trained"], r.train_s, r.epochs]
+                writer.writerow([*head, *cost, r.best_epoch, *(r.metrics.get(k, "") for k in keys)])
+    return stream.getvalue()
+
+
+def _cell(text: str) -> str:
+    # A spreadsheet runs a cell that begins like a formula.
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
+
+
+def index(snapshots: Sequence[Snapshot]) -> str:
+    """The folder's README: a line per board."""
+    body = []
+    for s in snapshots:
+        everything = [v for section in SECTIONS for v in views(s, section)]
+        metric = s.select["metric"]
+        pick = max if s.select["mode"] == "max" else min
+        best = pick(everything, key=lambda v: e.mean if (e := v.estimate(metric)) else 0.0) if everything else None
+        said = best.estimate("test/accuracy") if best is not None else None
+        body.append(
+            [
+                f"[{escape(s.title)}]({s.experiment}.md)",
+                escape(s.dataset["title"]),
+                str(sum(r.status == "finished" for r in s.results.values())),
+                escape(best.row.name) if best is not None else "–",
+                said.text(percent=True) if said is not None else "–",
+            ]
+        )
+    header = ["Board", "Data", "Runs", "Best row (chosen on validation)", "Its test accuracy"]
+    return "\n".join(["# Leaderboards", "", *table(header, body, left=2), ""])

@@ -1,0 +1,82 @@
+"""A board's rows with their estimates, sorted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vsebench.leaderboard.snapshot import BoardRow, Snapshot
+from vsebench.leaderboard.statistics import Estimate, estimate
+from vsebench.types import Result
+
+
+@dataclass(frozen=True)
+class RowView:
+    """A row with its finished results."""
+
+    row: BoardRow
+    results: Sequence[Result]
+    failed: Sequence[Result]
+
+    def estimate(self, key: str) -> Estimate | None:
+        """Mean and interval over seeds of a metric; None where a result lacks it."""
+        values = [r.metrics[key] for r in self.results if key in r.metrics]
+        return estimate(values) if values and len(values) == len(self.results) else None
+
+    def train_s(self) -> Estimate:
+        """Training time."""
+        return estimate([r.train_s for r in self.results])
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The resolved system."""
+        return self.results[0].config
+
+    @property
+    def modalities(self) -> str:
+        """``image + text``."""
+        return " + ".join(m for m in ("image", "text", "audio") if self.config.get(f"{m}_encoder"))
+
+    def component(self, slot: str) -> str:
+        """Name of the component in a slot."""
+        spec = self.config.get(slot)
+        if slot == "pooling":
+            names = list(dict.fromkeys(s["name"] for s in (spec or {}).values()))
+            return " / ".join(names)
+        return str(spec["name"]) if isinstance(spec, Mapping) else "–"
+
+
+def views(snapshot: Snapshot, section: str) -> list[RowView]:
+    """The rows of a section that have a finished run, best selection metric first; ties keep the file's order."""
+    found = []
+    for row in snapshot.rows:
+        if row.section != section:
+            continue
+        view = _view(snapshot, row)
+        if view.results:
+            found.append(view)
+    key = snapshot.select["metric"]
+    sign = -1.0 if snapshot.select["mode"] == "max" else 1.0
+
+    def order(view: RowView) -> float:
+        said = view.estimate(key)
+        return sign * said.mean if said is not None else float("inf")
+
+    return sorted(found, key=order)
+
+
+def failures(snapshot: Snapshot) -> list[tuple[BoardRow, Result]]:
+    """Failed runs with their rows."""
+    return [(row, result) for row in snapshot.rows for result in _view(snapshot, row).failed]
+
+
+def missing(snapshot: Snapshot) -> int:
+    """Runs that were planned and have no result."""
+    wanted = {run for row in snapshot.rows for run in row.runs.values()}
+    return len(wanted - set(snapshot.results))
+
+
+def _view(snapshot: Snapshot, row: BoardRow) -> RowView:
+    found = [snapshot.results[run] for run in row.runs.values() if run in snapshot.results]
+    return RowView(row, [r for r in found if r.status == "finished"], [r for r in found if r.status != "finished"])

@@ -1,0 +1,141 @@
+"""What a board is made from: the results of one experiment in one committed JSON file, and nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vsebench.errors import DataError, Place
+from vsebench.store import result_from, write_atomically
+from vsebench.types import Result
+
+FORMAT = 1
+DIGITS = 6
+
+
+@dataclass(frozen=True)
+class BoardRow:
+    """One system of the board.
+
+    Args:
+        name: unique.
+        section: ``systems`` or ``sweep``.
+        axes: axis -> label, for a grid's point.
+        runs: seed (as text) -> run id.
+    """
+
+    name: str
+    section: str
+    axes: Mapping[str, str]
+    runs: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A board's content.
+
+    Args:
+        experiment: its name.
+        title: of the page.
+        dataset: ``Dataset.describe()``.
+        rows: in the order of the experiment file.
+        seeds: those asked for.
+        select: metric and mode.
+        board: the experiment file's ``board`` block.
+        command: what makes it.
+        results: by run id.
+    """
+
+    experiment: str
+    title: str
+    dataset: Mapping[str, Any]
+    rows: Sequence[BoardRow]
+    seeds: Sequence[int]
+    select: Mapping[str, str]
+    board: Mapping[str, Any]
+    command: str
+    results: Mapping[str, Result] = field(repr=False)
+
+
+def save(snapshot: Snapshot, file: Path) -> None:
+    """Write it, numbers to six significant digits, in a stable order."""
+    plain = dataclasses.asdict(dataclasses.replace(snapshot, results={}))
+    del plain["results"]
+    wanted = {run for row in snapshot.rows for run in row.runs.values()}
+    kept = [dataclasses.asdict(snapshot.results[run]) for run in sorted(wanted & set(snapshot.results))]
+    # What all results share is written once.
+    for result in kept:
+        result.pop("dataset")
+    text = json.dumps({"format": FORMAT, **_rounded(plain)}, indent=1, ensure_ascii=False)
+    lines = ",\n".join("  " + json.dumps(_rounded(r), ensure_ascii=False, sort_keys=True) for r in kept)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(file, text.removesuffix("\n}") + ',\n "results": [\n' + lines + "\n ]\n}\n")
+
+
+def load(file: Path) -> Snapshot:
+    """Read it.
+
+    Raises: DataError when it is missing, damaged or of another format.
+    """
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError("no such results file.", place=Place(str(file))) from None
+    except ValueError as error:
+        raise DataError(f"not JSON: {error}.", place=Place(str(file))) from None
+    if not isinstance(data, dict) or data.pop("format", None) != FORMAT:
+        raise DataError(f"not a results file of format {FORMAT}.", place=Place(str(file)))
+    try:
+        rows = [BoardRow(**row) for row in data.pop("rows")]
+        results = [result_from({**r, "dataset": data["dataset"]}) for r in data.pop("results")]
+        snapshot = Snapshot(rows=rows, results={r.run_id: r for r in results if r is not None}, **data)
+    except (TypeError, KeyError) as error:
+        raise DataError(f"lacks or adds a field: {error}.", place=Place(str(file))) from None
+    check_comparable(snapshot, file)
+    return snapshot
+
+
+def check_comparable(snapshot: Snapshot, file: Path) -> None:
+    """Refuse results that may not share a table.
+
+    Raises: DataError naming the two kinds: other data, or another version of a metric.
+    """
+    versions: dict[tuple[tuple[str, int], ...], str] = {}
+    for run_id, result in snapshot.results.items():
+        if result.status == "finished":
+            versions.setdefault(tuple(sorted(result.metric_versions.items())), run_id)
+    if len(versions) > 1:
+        (a, run_a), (b, run_b) = list(versions.items())[:2]
+        raise DataError(
+            f"results of different metric versions cannot share a table: {run_a} has {dict(a)}, {run_b} has {dict(b)}.",
+            place=Place(str(file)),
+        )
+
+
+def collect(results: Iterable[Result], fingerprint: str) -> dict[str, Result]:
+    """Results by run id, of one dataset only.
+
+    Raises: DataError naming a run on other data.
+    """
+    found = {}
+    for result in results:
+        if result.dataset.get("fingerprint") != fingerprint:
+            raise DataError(
+                f"run {result.run_id} was made on dataset {result.dataset.get('fingerprint')}, the board is of {fingerprint}."
+            )
+        found[result.run_id] = result
+    return found
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(f"{value:.{DIGITS}g}")
+    if isinstance(value, Mapping):
+        return {k: _rounded(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(v) for v in value]
+    return value

@@ -1,0 +1,48 @@
+"""Markdown tables that are aligned in the raw text too, and text that cannot break them."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+_SPECIAL = re.compile(r"([\\`*_\[\]<>|~#&])")
+
+
+def escape(text: str) -> str:
+    """Text that Markdown shows as it is: no markup, no HTML, no new lines, no control characters.
+
+    Example:
+        >>> escape("a|b <script>*x*")
+        'a\\\\|b \\\\<script\\\\>\\\\*x\\\\*'
+    """
+    line = " ".join(str(text).split())
+    printable = "".join(c for c in line if unicodedata.category(c)[0] != "C")
+    return _SPECIAL.sub(r"\\\1", printable)
+
+
+def code(text: str) -> str:
+    """Text in code quotes."""
+    line = " ".join(str(text).split())
+    printable = "".join(c for c in line if unicodedata.category(c)[0] != "C").replace("|", "\\|").replace("`", "'")
+    return f"`{printable}`"
+
+
+def width(text: str) -> int:
+    """Columns that a monospaced font takes for it."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else not unicodedata.combining(c) for c in text)
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> list[str]:
+    """Lines of a Markdown table; the first ``left`` columns are left-aligned, numbers right."""
+    widths = [max(3, *(width(row[i]) for row in [header, *rows])) for i in range(len(header))]
+
+    def line(cells: Sequence[str]) -> str:
+        padded = [
+            cell + " " * (w - width(cell)) if i < left else " " * (w - width(cell)) + cell
+            for i, (cell, w) in enumerate(zip(cells, widths, strict=True))
+        ]
+        return "| " + " | ".join(padded) + " |"
+
+    rule = ["-" * w if i < left else "-" * (w - 1) + ":" for i, w in enumerate(widths)]
+    return [line(header), "| " + " | ".join(rule) + " |", *(line(row) for row in rows)]

@@ -1,0 +1,240 @@
+"""Runs on this machine: worker processes that claim runs by file locks.
+
+Every worker walks the same list and takes what nobody has locked or finished. Two sweeps of the same file, started by
+hand, share their work in the same way. A worker has a fixed number of threads (one, by default): how many workers
+there are cannot change a number.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing as mp
+import os
+import queue
+import signal
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from filelock import FileLock, Timeout
+
+from vsebench.store import Store
+from vsebench.sweep.plan import Run
+from vsebench.types import Result
+
+if TYPE_CHECKING:
+    from vsebench.tracking import Tracker
+
+#: How long a worker waits for a run that another process has locked before it looks again.
+POLL_S = 1.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What every worker is told. Plain data.
+
+    Args:
+        store_root: folder of all runs.
+        dataset_path: the dataset file.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
+        threads: of each worker.
+        wandb_mode: ``online``, ``offline`` or ``disabled``.
+        wandb_project: where W&B files the runs.
+        cache: keep frozen features on disk.
+    """
+
+    store_root: Path
+    dataset_path: Path
+    device: str = "auto"
+    threads: int = 1
+    wandb_mode: Literal["online", "offline", "disabled"] = "disabled"
+    wandb_project: str = "vsebench"
+    cache: bool = True
+
+
+@dataclass(frozen=True)
+class Event:
+    """What a worker tells: a run began, got on, or ended."""
+
+    kind: Literal["start", "progress", "end", "crash"]
+    worker: int
+    run_id: str = ""
+    text: str = ""
+    status: str = ""
+
+
+def run_all(runs: Sequence[Run], settings: Settings, *, workers: int, on_event: Callable[[Event], None]) -> None:
+    """Do all runs and return when each has a result.
+
+    With one worker the runs are done in this process. An interrupt (Ctrl-C) ends the workers and is raised again; the
+    runs that were going on continue from their checkpoints the next time.
+
+    Raises: KeyboardInterrupt; RuntimeError when a worker died without a word and runs are left.
+    """
+    if not runs:
+        return
+    if workers <= 1:
+        _prepare(settings)
+        _work(list(runs), settings, 0, on_event)
+        return
+    context = mp.get_context("spawn")
+    events: Any = context.Queue()
+    orders = [_rotated(runs, i, workers) for i in range(workers)]
+    processes = [
+        context.Process(target=_worker, args=(orders[i], settings, i, events), daemon=True) for i in range(workers)
+    ]
+    for process in processes:
+        process.start()
+    try:
+        _listen(processes, events, on_event)
+    except BaseException:
+        for process in processes:
+            process.terminate()
+        raise
+    finally:
+        for process in processes:
+            process.join(timeout=10)
+
+
+def _listen(processes: Sequence[Any], events: Any, on_event: Callable[[Event], None]) -> None:
+    while True:
+        try:
+            on_event(events.get(timeout=0.5))
+            continue
+        except queue.Empty:
+            pass
+        if all(not p.is_alive() for p in processes):
+            while True:
+                try:
+                    on_event(events.get_nowait())
+                except queue.Empty:
+                    break
+            crashed = [p.exitcode for p in processes if p.exitcode]
+            if crashed:
+                raise RuntimeError(f"a worker process died (exit code {crashed[0]}); its run continues next time")
+            return
+
+
+def _rotated(runs: Sequence[Run], worker: int, workers: int) -> list[Run]:
+    """Workers begin at different places, so that they train different encoders first."""
+    start = worker * len(runs) // workers
+    return [*runs[start:], *runs[:start]]
+
+
+def _worker(runs: Sequence[Run], settings: Settings, number: int, events: Any) -> None:
+    # The parent handles Ctrl-C and ends its workers; a worker that handled it too would print a traceback.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        _prepare(settings)
+        _work(runs, settings, number, events.put)
+    except BaseException:
+        events.put(Event("crash", number, text=traceback.format_exc()))
+        raise
+
+
+def _prepare(settings: Settings) -> None:
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    import torch
+
+    torch.set_num_threads(settings.threads)
+
+
+def _work(runs: Sequence[Run], settings: Settings, number: int, tell: Callable[[Event], None]) -> None:
+    import torch
+
+    from vsebench.data.dataset import Dataset
+    from vsebench.registry import load_plugin_file
+    from vsebench.sweep.execute import execute
+
+    for plugin in runs[0].plugins:
+        load_plugin_file(plugin)
+    dataset = Dataset.open(settings.dataset_path)
+    store = Store(settings.store_root, runs[0].experiment)
+    device = choose_device(settings.device, number)
+    waiting = list(runs)
+    while waiting:
+        left = []
+        for run in waiting:
+            if _done(store, run):
+                continue
+            lock = FileLock(store.lock_file(run.run_id))
+            store.lock_file(run.run_id).parent.mkdir(parents=True, exist_ok=True)
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                left.append(run)
+                continue
+            with contextlib.ExitStack() as stack:
+                stack.callback(lock.release)
+                if _done(store, run):
+                    continue
+                tell(Event("start", number, run.run_id))
+
+                def say(text: str, run: Run = run) -> None:
+                    tell(Event("progress", number, run.run_id, text))
+
+                result = execute(
+                    run,
+                    dataset,
+                    store,
+                    device=device,
+                    tracker=lambda r: make_tracker(r, store, settings),
+                    say=say,
+                    cache=settings.cache,
+                )
+                if device.type == "cuda":
+                    torch.cuda.empty_cache()
+                tell(Event("end", number, run.run_id, _headline(result), result.status))
+        waiting = left
+        if waiting:
+            time.sleep(POLL_S)
+
+
+def _done(store: Store, run: Run) -> bool:
+    return store.read(run.run_id) is not None
+
+
+def _headline(result: Result) -> str:
+    if result.error is not None:
+        return result.error.strip().split("\n")[-1]
+    shown = [f"{k} {v:.3f}" for k, v in result.metrics.items() if k in ("val/accuracy", "test/accuracy")]
+    return " · ".join(shown) or "finished"
+
+
+def choose_device(wanted: str, worker: int) -> Any:
+    """A torch device; ``auto`` gives each worker its own GPU where there are GPUs."""
+    import torch
+
+    if wanted == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda", worker % torch.cuda.device_count())
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    return torch.device(wanted)
+
+
+def make_tracker(run: Run, store: Store, settings: Settings) -> Tracker:
+    """The run's W&B run, or none."""
+    from vsebench.tracking import NullTracker, WandbTracker, wandb_id
+
+    if settings.wandb_mode == "disabled":
+        return NullTracker()
+    config: Mapping[str, Any] = {
+        "row": run.name,
+        "seed": run.seed,
+        "run_id": run.run_id,
+        **dict(run.axes),
+        "system": run.system.model_dump(mode="json"),
+    }
+    return WandbTracker(
+        mode=settings.wandb_mode,
+        folder=store.folder,
+        project=settings.wandb_project,
+        group=run.experiment,
+        name=run.title,
+        run_id=wandb_id(run.experiment, run.run_id),
+        config=config,
+        tags=[run.section],
+    )

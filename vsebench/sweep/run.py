@@ -1,0 +1,98 @@
+"""A sweep from experiment file to board."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vsebench.config.experiment import Experiment
+from vsebench.leaderboard.render import render, results_file
+from vsebench.leaderboard.snapshot import BoardRow, Snapshot, collect, save
+from vsebench.store import Store
+from vsebench.sweep.local import Event, Settings, run_all
+from vsebench.sweep.plan import Plan, make_plan
+from vsebench.types import Result
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a sweep ended.
+
+    Args:
+        plan: with the state before it ran.
+        failed: results of the runs that failed.
+        written: pages that changed.
+    """
+
+    plan: Plan
+    failed: Sequence[Result]
+    written: Sequence[Path]
+
+
+def sweep(
+    experiment: Experiment,
+    dataset: Any,
+    *,
+    settings: Settings,
+    workers: int,
+    board_folder: Path,
+    command: str,
+    on_plan: Callable[[Plan], None] = lambda _: None,
+    on_event: Callable[[Event], None] = lambda _: None,
+) -> Outcome:
+    """Do what is not done yet, then write the board from everything that is.
+
+    An interrupted sweep writes the board of the finished runs too, before the interrupt goes on. With ``--only`` the
+    board is written from all rows of the file.
+
+    Raises: KeyboardInterrupt.
+    """
+    store = Store(settings.store_root, experiment.name)
+    plan = make_plan(experiment, dataset.describe(), store)
+    for run in plan.runs:
+        if run.status == "failed":
+            store.forget_failure(run.run_id)
+    on_plan(plan)
+    try:
+        run_all(plan.todo, settings, workers=workers, on_event=on_event)
+    finally:
+        snapshot = take_snapshot(plan, store, command)
+        written: list[Path] = []
+        if snapshot.results:
+            save(snapshot, results_file(board_folder, experiment.name))
+            written = render(board_folder, [experiment.name])
+    wanted = {r.run_id for r in plan.runs}
+    failed = [r for r in snapshot.results.values() if r.status != "finished" and r.run_id in wanted]
+    return Outcome(plan, failed, written)
+
+
+def take_snapshot(plan: Plan, store: Store, command: str) -> Snapshot:
+    """The board's content: every row of the plan with the results that exist."""
+    rows: dict[str, dict[str, Any]] = {}
+    for run in plan.runs:
+        row = rows.setdefault(run.name, {"name": run.name, "section": run.section, "axes": dict(run.axes), "runs": {}})
+        row["runs"][str(run.seed)] = run.run_id
+    wanted = {run.run_id for run in plan.runs}
+    found = [result for run_id in sorted(wanted) if (result := store.read(run_id)) is not None]
+    spec = plan.experiment.spec
+    return Snapshot(
+        experiment=spec.experiment,
+        title=title_of(plan),
+        dataset=plan.dataset,
+        rows=[BoardRow(**row) for row in rows.values()],
+        seeds=list(spec.seeds),
+        select=spec.select.model_dump(),
+        board=spec.board.model_dump(exclude_none=True),
+        command=command,
+        results=collect(found, str(plan.dataset["fingerprint"])),
+    )
+
+
+def title_of(plan: Plan) -> str:
+    """The board's title; the dataset's title is always part of it."""
+    spec, dataset = plan.experiment.spec, str(plan.dataset["title"])
+    if spec.title is None:
+        return f"{spec.experiment}: {dataset}"
+    return spec.title if dataset in spec.title else f"{spec.title}: {dataset}"
