@@ -1,0 +1,1 @@
+"""Rendered garments: the embedded edition of MMFRB."""

@@ -1,0 +1,99 @@
+"""A component on trial: built for one case, called, and compared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, NoReturn
+
+import torch
+from torch import Tensor, nn
+
+from vsebench.masking import blank
+from vsebench.registry import Component
+from vsebench.testing.probes import Case, map_tensors, map_tokens, tensors
+from vsebench.types import Tokens
+
+Results = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A component built for one case, in eval mode, and what it says.
+
+    Args:
+        results: the result's tensors by path; tokens without their padding.
+    """
+
+    component: Component
+    case: Case
+    device: torch.device
+    module: nn.Module
+    arguments: tuple[Any, ...]
+    results: Results
+
+    @staticmethod
+    def of(component: Component, case: Case, device: torch.device) -> Trial:
+        """Build and call."""
+        torch.manual_seed(1)
+        module = case.build().to(device).eval()
+        arguments = map_tensors(lambda t: t.to(device), case.arguments)
+        with torch.no_grad():
+            return Trial(component, case, device, module, arguments, meaning(module(*arguments)))
+
+    def say(self, *arguments: Any, module: nn.Module | None = None) -> Results:
+        """Call without gradients."""
+        with torch.no_grad():
+            return meaning((module or self.module)(*arguments))
+
+    def rebuilt(self, seed: int) -> nn.Module:
+        """A new instance with the weights of a seed."""
+        torch.manual_seed(seed)
+        module: nn.Module = self.case.build().to(self.device).eval()
+        return module
+
+    def fail(self, sentence: str) -> NoReturn:
+        """Raise with the component's name before the sentence."""
+        kind, name = self.component.kind, self.component.name
+        raise AssertionError(f"{kind} '{name}' ({self.case.label}): {sentence}")
+
+    def require_equal(self, found: Results, wanted: Results, sentence: str, *, tolerance: float = 1e-5) -> None:
+        """Fail with the sentence and the largest difference."""
+        if found.keys() != wanted.keys():
+            self.fail(f"{sentence}: it returns {sorted(found)} instead of {sorted(wanted)}")
+        for name, want in wanted.items():
+            got = found[name]
+            if got.shape != want.shape:
+                self.fail(f"{sentence}: {name or 'the result'} is {tuple(got.shape)} instead of {tuple(want.shape)}")
+            got, want = got.double(), want.double()
+            scale = max(1.0, float(want.abs().max())) if want.numel() else 1.0
+            # A NaN differs from everything.
+            if not bool(((got - want).abs() <= tolerance * scale).all()):
+                worst = float((got - want).abs().max())
+                self.fail(f"{sentence}: {name or 'the result'} differs by up to {worst:.3g}")
+
+
+def meaning(result: Any) -> Results:
+    """A result's tensors; of tokens only the real ones, and no column that is padding in every row."""
+
+    def real(tokens: Tokens) -> Tokens:
+        count = int(tokens.mask.any(0).nonzero().max()) + 1 if bool(tokens.mask.any()) else 0
+        return replace(tokens, values=blank(tokens.values, tokens.mask)[:, :count], mask=tokens.mask[:, :count])
+
+    return tensors(map_tokens(real, result))
+
+
+def gradients(trial: Trial, arguments: tuple[Any, ...]) -> Results:
+    """Gradients of a random linear function of the result, by parameter; zeros where none arrives."""
+    module = trial.module
+    module.zero_grad(set_to_none=True)
+    results = meaning(module(*arguments))
+    generator = torch.Generator().manual_seed(2)
+    total = torch.zeros((), device=trial.device)
+    for result in results.values():
+        if result.is_floating_point() and result.requires_grad:
+            weights = torch.randn(result.shape, generator=generator).to(trial.device)
+            total = total + (result.float() * weights).sum()
+    if total.requires_grad:
+        total.backward()
+    trained = {n: p for n, p in module.named_parameters() if p.requires_grad}
+    return {n: torch.zeros_like(p) if p.grad is None else p.grad.clone() for n, p in trained.items()}
