@@ -13,6 +13,7 @@ from torch import nn
 from vsebench.config.identity import digest
 from vsebench.config.schema import ENCODER_SLOTS, System
 from vsebench.data.dataset import Dataset
+from vsebench.errors import DataError
 from vsebench.features import TokenStore, cached_tokens, round_tokens
 from vsebench.types import Batch, Preprocessing, Tokens, Words
 
@@ -81,7 +82,13 @@ class Feed:
         self.labels = torch.from_numpy(np.asarray(dataset.labels)[self.positions])
         self.labels = self.labels.float() if dataset.multi_label else self.labels.long()
         self.groups = torch.from_numpy(np.asarray(dataset.groups)[self.positions].astype(np.int64))
-        captions = [dataset.texts(int(p)) for p in self.positions] if "text" in encoders else []
+        captions = dataset.all_texts(split) if "text" in encoders else []
+        silent = [dataset.ids[p] for p, texts in zip(self.positions, captions, strict=False) if not texts]
+        if silent:
+            raise DataError(
+                f"{len(silent)} items of the {split} split have no text, but the system reads text.",
+                problems=[f"id '{one}'" for one in silent],
+            )
         counts = np.array([len(c) for c in captions], dtype=np.int64)
         self.caption_offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         self.captions = [text for texts in captions for text in texts]
@@ -121,7 +128,9 @@ class Feed:
 
     def draw_captions(self, rows: np.ndarray, seed: int) -> np.ndarray:
         """One caption for each row, by ``seed`` alone."""
-        counts = (self.caption_offsets[1:] - self.caption_offsets[:-1])[rows]
+        if "text" not in self.sources:
+            return np.zeros(len(rows), np.int64)
+        counts = self.captions_per_item[rows]
         return (np.random.default_rng(seed).random(len(rows)) * counts).astype(np.int64)
 
     @property

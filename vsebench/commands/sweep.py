@@ -52,11 +52,11 @@ def run_sweep(options: SweepOptions) -> None:
     load_entry_points()
     for plugin in options.plugins:
         load_plugin_file(plugin)
-    whole = load_experiment(options.file, overrides=options.overrides)
-    experiment = whole.only(options.only) if options.only else whole
+    experiment = load_experiment(options.file, overrides=options.overrides)
+    chosen = experiment.only(options.only) if options.only else experiment
     dataset = _open(experiment)
     if options.dry_run:
-        plan = make_plan(experiment, dataset.describe(), Store(options.runs, experiment.name))
+        plan = make_plan(chosen, dataset.describe(), Store(options.runs, experiment.name))
         _print_plan(plan, options)
         return
     from vsebench.sweep.run import sweep
@@ -80,6 +80,7 @@ def run_sweep(options: SweepOptions) -> None:
             workers=workers,
             board_folder=options.board,
             command=_command(options),
+            only=options.only,
             on_plan=show.plan,
             on_event=show.event,
         )

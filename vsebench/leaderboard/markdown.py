@@ -87,12 +87,11 @@ def _mean(view: RowView, key: str) -> float:
 
 def _section(snapshot: Snapshot, rows: Sequence[RowView]) -> list[str]:
     names = _name_columns(rows)
-    lines = _render(names, [c for c in _classification(rows) if _filled(c, rows)], rows)
+    lines = _render(names, [c for c in _classification() if _filled(c, rows)], rows)
     retrieval = [c for c in _retrieval(rows) if _filled(c, rows)]
     if retrieval:
         ranked = [r for r in rows if any(c.value(r) for c in retrieval)]
-        lines += ["", "Retrieval with each modality's own embedding", ""]
-        lines[-2] = f"**{lines[-2]}** ({_gallery(snapshot)}):"
+        lines += ["", f"**Retrieval with each modality's own embedding** ({_gallery(snapshot)}):", ""]
         lines += _render(names[:1] if names[0].title == "System" else names, retrieval, ranked)
         lines += _chance(ranked)
     return lines
@@ -133,7 +132,7 @@ def _plain(key: str, digits: int = 1) -> Callable[[RowView], tuple[float, str] |
     return value
 
 
-def _classification(rows: Sequence[RowView]) -> list[Column]:
+def _classification() -> list[Column]:
     return [
         Column("Val acc.", _percent("val/accuracy")),
         Column("Test acc.", _percent("test/accuracy")),
@@ -249,8 +248,8 @@ def _protocol(snapshot: Snapshot) -> list[str]:
         f"- Data: {escape(data['title'])}, fingerprint {code(data['fingerprint'])}; {sizes} items, "
         f"{data['num_classes']} classes. Splits: {escape(data.get('split_rule') or 'the dataset’s own')}.",
         f"- Numbers in percent where they are shares; mean ± {interval} (seeds {seeds}).",
-        f"- The epoch is chosen by {code(snapshot.select['metric'])}; rows are sorted by it. Test is evaluated once per "
-        "run, at the end.",
+        f"- The epoch is chosen by {code(snapshot.select['metric'])}; rows are sorted by it. Test is evaluated once "
+        "per run, at the end.",
         "- AP: macro average over classes. R@k: share of queries with a match among the first k (hit rate), ties in "
         "expectation, cosine. Embeddings of one modality never see the other.",
     ]

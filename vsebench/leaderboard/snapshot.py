@@ -125,7 +125,8 @@ def collect(results: Iterable[Result], fingerprint: str) -> dict[str, Result]:
     for result in results:
         if result.dataset.get("fingerprint") != fingerprint:
             raise DataError(
-                f"run {result.run_id} was made on dataset {result.dataset.get('fingerprint')}, the board is of {fingerprint}."
+                f"run {result.run_id} was made on dataset {result.dataset.get('fingerprint')}, "
+                f"the board is of {fingerprint}."
             )
         found[result.run_id] = result
     return found

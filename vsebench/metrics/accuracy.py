@@ -14,7 +14,7 @@ from vsebench.registry import METRICS
 def accuracy(predictions: Predictions) -> dict[str, float]:
     """Count the items whose most probable class is right (micro).
 
-        accuracy = (1/n) Σ_i [argmax_c p_ic = y_i]; tied classes share: 1 / (number of tied) when the right one is among them
+        accuracy = (1/n) Σ_i [argmax_c p_ic = y_i]; a right class tied with others counts 1 / (number of tied)
 
     Args:
         predictions: of one split (wired).

@@ -28,7 +28,8 @@ def mean_rank(predictions: Predictions) -> dict[str, float]:
     Example:
         >>> import numpy as np
         >>> e = np.eye(3, dtype=np.float32)
-        >>> p = Predictions(e, np.arange(3), embeddings={"image": e, "text": e}, owner=np.arange(3), groups=np.arange(3))
+        >>> own = np.arange(3)
+        >>> p = Predictions(e, own, embeddings={"image": e, "text": e}, owner=own, groups=own)
         >>> mean_rank(p)["t2i/mean_rank"]
         1.0
     """

@@ -28,7 +28,8 @@ def recall(predictions: Predictions, *, k: Annotated[int, Gt(0)] = 1) -> dict[st
     Example:
         >>> import numpy as np
         >>> e = np.eye(3, dtype=np.float32)
-        >>> p = Predictions(e, np.arange(3), embeddings={"image": e, "text": e}, owner=np.arange(3), groups=np.arange(3))
+        >>> own = np.arange(3)
+        >>> p = Predictions(e, own, embeddings={"image": e, "text": e}, owner=own, groups=own)
         >>> recall(p, k=1)["i2t/recall@1"]
         1.0
     """

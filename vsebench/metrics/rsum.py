@@ -22,7 +22,8 @@ def rsum(predictions: Predictions) -> dict[str, float]:
     Example:
         >>> import numpy as np
         >>> e = np.eye(3, dtype=np.float32)
-        >>> p = Predictions(e, np.arange(3), embeddings={"image": e, "text": e}, owner=np.arange(3), groups=np.arange(3))
+        >>> own = np.arange(3)
+        >>> p = Predictions(e, own, embeddings={"image": e, "text": e}, owner=own, groups=own)
         >>> rsum(p)
         {'rsum': 600.0}
     """

@@ -39,18 +39,20 @@ def sweep(
     workers: int,
     board_folder: Path,
     command: str,
+    only: Sequence[str] = (),
     on_plan: Callable[[Plan], None] = lambda _: None,
     on_event: Callable[[Event], None] = lambda _: None,
 ) -> Outcome:
     """Do what is not done yet, then write the board from everything that is.
 
-    An interrupted sweep writes the board of the finished runs too, before the interrupt goes on. With ``--only`` the
-    board is written from all rows of the file.
+    An interrupted sweep writes the board of the finished runs too, before the interrupt goes on. ``only`` narrows what
+    is run to the rows that match its patterns; the board always has all rows that have results.
 
     Raises: KeyboardInterrupt.
     """
     store = Store(settings.store_root, experiment.name)
-    plan = make_plan(experiment, dataset.describe(), store)
+    whole = make_plan(experiment, dataset.describe(), store)
+    plan = whole if not only else make_plan(experiment.only(only), dataset.describe(), store)
     for run in plan.runs:
         if run.status == "failed":
             store.forget_failure(run.run_id)
@@ -58,7 +60,7 @@ def sweep(
     try:
         run_all(plan.todo, settings, workers=workers, on_event=on_event)
     finally:
-        snapshot = take_snapshot(plan, store, command)
+        snapshot = take_snapshot(whole, store, command)
         written: list[Path] = []
         if snapshot.results:
             save(snapshot, results_file(board_folder, experiment.name))

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from vsebench.errors import ConfigError
-from vsebench.registry import registry_of
+from vsebench.registry import Component, registry_of
 from vsebench.testing.functions import FUNCTION_CHECKS
 from vsebench.testing.modules import (
     check_deterministic,
@@ -60,21 +60,25 @@ def check_component(
         >>> check_component("fusion", "gated", {"temperature": 0.5})
     """
     component = registry_of(kind).get(name)
-    check_docstring(component)
     checked = check_options(component, options or {})
-    for check_function in FUNCTION_CHECKS.get(kind, ()):
-        check_function(component, checked)
+    with torch.random.fork_rng(devices=[]):
+        check_docstring(component)
+        for check_function in FUNCTION_CHECKS.get(kind, ()):
+            check_function(component, checked)
+        _check_module(component, checked, torch.device(device))
+
+
+def _check_module(component: Component, options: Mapping[str, Any], device: torch.device) -> None:
     refused: ConfigError | None = None
     accepted = 0
-    with torch.random.fork_rng(devices=[]):
-        for case in cases(component, checked):
-            try:
-                trial = Trial.of(component, case, torch.device(device))
-            except ConfigError as error:
-                refused = error
-                continue
-            accepted += 1
-            for check in MODULE_CHECKS[kind]:
-                check(trial)
+    for case in cases(component, options):
+        try:
+            trial = Trial.of(component, case, device)
+        except ConfigError as error:
+            refused = error
+            continue
+        accepted += 1
+        for check in MODULE_CHECKS[component.kind]:
+            check(trial)
     if refused is not None and not accepted:
         raise refused

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor, nn
 
+from vsebench.errors import ConfigError
 from vsebench.masking import blank
 from vsebench.registry import Component
 from vsebench.testing.probes import Case, map_tensors, map_tokens, tensors
@@ -33,12 +34,22 @@ class Trial:
 
     @staticmethod
     def of(component: Component, case: Case, device: torch.device) -> Trial:
-        """Build and call."""
+        """Build and call.
+
+        Raises: ConfigError when the options do not allow the case; AssertionError when anything else goes wrong.
+        """
         torch.manual_seed(1)
-        module = case.build().to(device).eval()
+        who = f"{component.kind} '{component.name}' ({case.label})"
         arguments = map_tensors(lambda t: t.to(device), case.arguments)
-        with torch.no_grad():
-            return Trial(component, case, device, module, arguments, meaning(module(*arguments)))
+        try:
+            module = case.build().to(device).eval()
+            with torch.no_grad():
+                results = meaning(module(*arguments))
+        except ConfigError:
+            raise
+        except Exception as error:
+            raise AssertionError(f"{who}: it cannot be built and called: {type(error).__name__}: {error}") from error
+        return Trial(component, case, device, module, arguments, results)
 
     def say(self, *arguments: Any, module: nn.Module | None = None) -> Results:
         """Call without gradients."""

@@ -1,0 +1,62 @@
+"""Each registered name keeps its kind's contract: built-in components pass the kit that plug-ins pass."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from vsebench.registry import KINDS
+from vsebench.testing import check_component
+
+CHECKED = ("attention", "pooling", "fusion", "head", "objective", "reranker", "optimizer", "schedule")
+#: Options besides the defaults that take another way through the code.
+VARIANTS = [
+    ("attention", "intra", {"outputs": "all", "heads": 2, "dropout": 0.0}),
+    ("attention", "inter", {"normalize": "sum", "iterations": 1}),
+    ("pooling", "self_attention", {"hops": 3, "dim_hidden": 7}),
+    ("pooling", "visual_semantic", {"by": "text", "heads": 2}),
+    ("pooling", "visual_semantic", {"by": "audio"}),
+    ("pooling", "gem", {"p": 1.0}),
+    ("fusion", "projected_concat", {"out": "half"}),
+    ("fusion", "projected_concat", {"out": "max"}),
+    ("fusion", "outer", {"size": None}),
+    ("fusion", "gated", {"temperature": 0.1}),
+    ("fusion", "mlb", {"activation": "relu", "hidden": 16}),
+    ("fusion", "lowrank", {"rank": 1}),
+    ("fusion", "dense_projection", {"hidden": 9, "dropout": 0.5}),
+    ("head", "mlp", {"layers": 3, "activation": "gelu", "dropout": 0.5}),
+    ("head", "prototype_matching", {"beta": 2.0, "momentum": 0.0}),
+    ("objective", "cross_entropy", {"label_smoothing": 0.1}),
+    ("objective", "cosine_alignment", {"positives": "group"}),
+    ("objective", "modality_cross_entropy", {"modality": "audio"}),
+    ("reranker", "category_query", {"weight": 0.0}),
+    ("optimizer", "sgd", {"nesterov": True}),
+    ("schedule", "step", {"at": [0.25, 0.75], "factor": 0.5}),
+]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.mark.parametrize(("kind", "name"), [(k, n) for k in CHECKED for n in KINDS[k].names()])
+def test_registered_name_keeps_its_contract(kind: str, name: str) -> None:
+    check_component(kind, name)
+
+
+@pytest.mark.parametrize(("kind", "name", "options"), VARIANTS)
+def test_variant_keeps_the_contract(kind: str, name: str, options: dict) -> None:
+    check_component(kind, name, options)
+
+
+@pytest.mark.parametrize("kind", CHECKED)
+def test_every_kind_has_components(kind: str) -> None:
+    assert KINDS[kind].names()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device: components checked on the CPU only")
+@pytest.mark.parametrize(("kind", "name"), [(k, n) for k in CHECKED[:6] for n in KINDS[k].names()])
+def test_contract_on_the_accelerator(kind: str, name: str) -> None:
+    # bf16 results are compared with fp32 there, and cuBLAS may sum in another order: the kit's tolerances allow both.
+    check_component(kind, name, device="cuda")

@@ -1,0 +1,182 @@
+"""``vsebench data …``."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import typing
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from vsebench.commands.components import type_name
+from vsebench.data.dataset import Dataset
+from vsebench.data.open import available, open_dataset
+from vsebench.errors import ConfigError, DataError, did_you_mean, known_names
+from vsebench.home import datasets_home
+from vsebench.registry import DATASETS, Component
+
+
+def build(
+    name: str, source: Path | None, builder: str | None, out: Path | None, force: bool, arguments: Sequence[str]
+) -> None:
+    """Build a dataset with its own builder, or as a folder of images.
+
+    Raises: ConfigError for options that the builder does not have; DataError from the builder.
+    """
+    kind = builder or (name if name in DATASETS and source is None else "folder")
+    component = DATASETS.get(kind)
+    options = parse_options(component, arguments)
+    if "source" in component.options:
+        if source is None:
+            raise ConfigError(f"'{kind}' needs --from: the folder of the source files.")
+        options["source"] = str(source)
+    elif source is not None:
+        raise ConfigError(f"'{kind}' is generated and takes no --from.")
+    if "name" in component.options:
+        options.setdefault("name", name)
+    target = out or datasets_home() / f"{name}.h5"
+    if target.exists() and not force:
+        raise DataError(f"{target} exists already; give --force to replace it, or --out for another file.")
+    options = component.validate(options)
+    bar = _Bar(name)
+    try:
+        component.build(options, out=target, progress=bar.update)
+    finally:
+        bar.close()
+    dataset = Dataset.open(target)
+    sizes = ", ".join(f"{k} {len(v):,}" for k, v in dataset.splits.items())
+    print(
+        f"{target}: {len(dataset):,} items ({sizes}), {dataset.num_classes} classes, fingerprint {dataset.fingerprint}"
+    )
+    for note in _notes(dataset):
+        print(f"note: {note}")
+
+
+def parse_options(component: Component, arguments: Sequence[str]) -> dict[str, Any]:
+    """``--text-column title --skip-bad`` as the builder's options, by its signature.
+
+    Raises: ConfigError for an unknown option, a missing or wrong value.
+    """
+    options: dict[str, Any] = {}
+    rest = list(arguments)
+    while rest:
+        said = rest.pop(0)
+        key, equals, value = said.removeprefix("--").partition("=")
+        name = key.replace("-", "_")
+        if not said.startswith("--") or name not in component.options or name == "source":
+            known = [f"--{o.replace('_', '-')}" for o in component.options if o not in ("source", "name")]
+            raise ConfigError(
+                f"dataset '{component.name}' has no option '{said}'." + did_you_mean(said, known) + known_names(known)
+            )
+        kinds = _types(component.options[name])
+        if kinds == {bool}:
+            options[name] = True if not equals else value.lower() in ("true", "yes", "1")
+            continue
+        if not equals:
+            if not rest or rest[0].startswith("--"):
+                raise ConfigError(f"option '--{key}' needs a value: {type_name(component.options[name].annotation)}.")
+            value = rest.pop(0)
+        try:
+            options[name] = int(value) if int in kinds else float(value) if float in kinds else value
+        except ValueError:
+            wanted = type_name(component.options[name].annotation)
+            raise ConfigError(f"option '--{key}' must be {wanted}. Got '{value}'.") from None
+    return options
+
+
+def _types(parameter: inspect.Parameter) -> set[type]:
+    def flat(annotation: Any) -> set[type]:
+        if typing.get_origin(annotation) is typing.Annotated:
+            return flat(typing.get_args(annotation)[0])
+        arguments = [a for a in typing.get_args(annotation) if a is not type(None)]
+        if arguments and typing.get_origin(annotation) is not typing.Literal:
+            return set().union(*(flat(a) for a in arguments))
+        return {annotation} if isinstance(annotation, type) else {str}
+
+    return flat(parameter.annotation)
+
+
+def show(name: str, sheet: Path | None, split: str, seed: int) -> None:
+    """Print the summary and draw the contact sheet.
+
+    Raises: DataError for an unknown dataset or split.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from vsebench.data.show import contact_sheet, summary
+
+    dataset = open_dataset(name, say=print)
+    if split not in dataset.splits:
+        raise DataError(f"no split '{split}'." + did_you_mean(split, dataset.splits) + known_names(dataset.splits))
+    said = summary(dataset)
+    console = Console()
+    console.print(f"{said['title']}  (fingerprint {said['fingerprint']})", markup=False, highlight=False)
+    for key, value in said["facts"].items():
+        console.print(f"  {key}: {value}", markup=False, highlight=False)
+    table = Table(title="labels", title_justify="left")
+    table.add_column("label")
+    for column in dataset.splits:
+        table.add_column(column, justify="right")
+    from rich.markup import escape
+
+    for label, counts in said["labels"].items():
+        table.add_row(escape(label), *(f"{counts[s]:,}" for s in dataset.splits))
+    console.print(table)
+    target = sheet or Path(f"{dataset.name}.png")
+    contact_sheet(dataset, target, split=split, seed=seed)
+    print(f"wrote {target}")
+
+
+def check(name: str) -> int:
+    """Print every problem; 1 when there are some."""
+    dataset = open_dataset(name, say=print)
+    problems = dataset.check()
+    for problem in problems:
+        print(problem)
+    print(f"{dataset.path}: {'sound' if not problems else f'{len(problems)} problems'}")
+    return 1 if problems else 0
+
+
+def list_all() -> None:
+    """Print names of datasets and builders."""
+    print("datasets: " + ", ".join(available()))
+    print("builders: " + ", ".join(DATASETS.names()))
+
+
+def _notes(dataset: Dataset) -> list[str]:
+    notes = list(dataset.provenance.get("notes", []))
+    skipped = dataset.provenance.get("skipped_rows", 0)
+    return [*notes, f"{skipped} bad rows were left out"] if skipped else notes
+
+
+class _Bar:
+    """Progress on a terminal; a line every five seconds elsewhere."""
+
+    def __init__(self, name: str) -> None:
+        from rich.console import Console
+
+        self.console = Console(stderr=True)
+        self.name = name
+        self.live: Any = None
+        self.said = 0.0
+
+    def update(self, done: int, total: int | None) -> None:
+        import time
+
+        if self.console.is_terminal:
+            from rich.progress import Progress
+
+            if self.live is None:
+                self.live = Progress(console=self.console)
+                self.task = self.live.add_task(f"building {self.name}", total=total)
+                self.live.start()
+            self.live.update(self.task, completed=done, total=total)
+        elif time.monotonic() - self.said > 5:
+            self.said = time.monotonic()
+            print(f"building {self.name}: {done}/{total or '?'}", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        if self.live is not None:
+            self.live.stop()
