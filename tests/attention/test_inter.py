@@ -34,12 +34,12 @@ def slow(module: Inter, regions: Tensor, words: Tensor) -> tuple[Tensor, Tensor,
     for _ in range(module.iterations):
         query = module.query(torch.cat([visual[-1], concept]))
         gates = [1 / (1 + math.exp(-float(query @ module.key(v)) / math.sqrt(len(query)))) for v in visual]
-        gathered = sum(g * v for g, v in zip(gates, visual))
+        gathered = sum(g * v for g, v in zip(gates, visual, strict=True))
         if module.normalize == "sum":
             gathered = gathered / sum(gates)
         concept = module.norm(concept + module.mlp(module.concept(gathered)))
         scores = [math.exp(float(concept @ p) / math.sqrt(8)) for p in projected]
-        visual.append(sum(s / sum(scores) * p for s, p in zip(scores, projected)))
+        visual.append(sum(s / sum(scores) * p for s, p in zip(scores, projected, strict=True)))
         all_gates.append(gates)
     return visual[-1], concept, all_gates
 

@@ -30,8 +30,13 @@ def build(**options: object) -> Intra:
 
 def slow(module: Intra, regions: Tensor, words: Tensor) -> tuple[list[Tensor], list[list[list[float]]]]:
     """One item without padding, position by position and head by head."""
-    embedded = [module.project["image"](r) + p + module.kind["image"] for r, p in zip(regions, sinusoid_grid(2, 2, 8))]
-    embedded += [module.project["text"](w) + p + module.kind["text"] for w, p in zip(words, sinusoid(len(words), 8))]
+    embedded = [
+        module.project["image"](r) + p + module.kind["image"]
+        for r, p in zip(regions, sinusoid_grid(2, 2, 8), strict=True)
+    ]
+    embedded += [
+        module.project["text"](w) + p + module.kind["text"] for w, p in zip(words, sinusoid(len(words), 8), strict=True)
+    ]
     weights_q, weights_k, weights_v = module.query_key_value.weight.chunk(3)
     bias_q, bias_k, bias_v = module.query_key_value.bias.chunk(3)
     normed = [module.norm(z) for z in embedded]
@@ -45,7 +50,7 @@ def slow(module: Intra, regions: Tensor, words: Tensor) -> tuple[list[Tensor], l
             total = sum(math.exp(x) for x in logits)
             attention[head][i] = [math.exp(x) / total for x in logits]
             values = [weights_v[part] @ n + bias_v[part] for n in normed]
-            heads.append(sum(a * v for a, v in zip(attention[head][i], values)))
+            heads.append(sum(a * v for a, v in zip(attention[head][i], values, strict=True)))
         attended = z + module.out(torch.cat(heads))
         result.append(attended + module.mlp(attended))
     return result, attention

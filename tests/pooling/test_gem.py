@@ -8,6 +8,7 @@ from vsebench.pooling.gem import GeM
 from vsebench.types import Tokens
 
 
+@torch.no_grad()
 def test_equals_the_power_mean_by_a_loop() -> None:
     torch.manual_seed(0)
     values, mask = torch.randn(3, 4, 5), torch.rand(3, 4) < 0.7

@@ -10,7 +10,7 @@ def test_equals_the_mean_of_the_real_tokens() -> None:
     torch.manual_seed(0)
     values, mask = torch.randn(3, 4, 5), torch.rand(3, 4) < 0.7
     mask[:, 0] = True
-    wanted = [sum(v for v, m in zip(values[b], mask[b]) if m) / int(mask[b].sum()) for b in range(3)]
+    wanted = [sum(v for v, m in zip(values[b], mask[b], strict=True) if m) / int(mask[b].sum()) for b in range(3)]
     torch.testing.assert_close(Mean(5)(Tokens(values, mask)), torch.stack(wanted))
 
 

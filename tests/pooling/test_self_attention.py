@@ -19,11 +19,11 @@ def test_equals_a_loop_over_hops_and_tokens(hops: int) -> None:
     values, mask = torch.randn(2, 4, 5), torch.tensor([[True] * 4, [True, False, True, False]])
     found = module(Tokens(values, mask))
     for b in range(2):
-        real = [v for v, m in zip(values[b], mask[b]) if m]
+        real = [v for v, m in zip(values[b], mask[b], strict=True) if m]
         wanted = torch.zeros(5)
         for hop in range(hops):
             logits = [math.exp(float(second.weight[hop] @ torch.tanh(first.weight @ v))) for v in real]
-            wanted += sum(x / sum(logits) * v for x, v in zip(logits, real)) / hops
+            wanted += sum(x / sum(logits) * v for x, v in zip(logits, real, strict=True)) / hops
         torch.testing.assert_close(found[b], wanted, atol=1e-6, rtol=1e-5)
 
 

@@ -35,7 +35,7 @@ def test_equals_a_loop_over_regions_heads_and_words(regions: Tokens, words: Toke
             query, heads = module.query(region), []
             for part in (slice(0, 4), slice(4, 8)):
                 logits = [math.exp(float(query[part] @ k[part]) / math.sqrt(4)) for k in keys]
-                heads.append(sum(x / sum(logits) * v[part] for x, v in zip(logits, values)))
+                heads.append(sum(x / sum(logits) * v[part] for x, v in zip(logits, values, strict=True)))
             rows.append(module.norm(module.out(torch.cat(heads))))
         torch.testing.assert_close(found[b], sum(rows) / len(rows), atol=1e-5, rtol=1e-5)
 

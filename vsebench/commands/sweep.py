@@ -208,9 +208,8 @@ class ProgressLines:
         todo = {r.run_id for r in plan.todo}
         everything = {r.run_id for r in plan.runs}
         self.total = len(todo)
-        print(
-            f"{plan.experiment.name}: {len(everything)} runs, {len(everything) - len(todo)} finished, {len(todo)} to do."
-        )
+        finished = len(everything) - len(todo)
+        print(f"{plan.experiment.name}: {len(everything)} runs, {finished} finished, {self.total} to do.", flush=True)
         if self.console.is_terminal and todo:
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

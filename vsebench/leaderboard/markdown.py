@@ -243,11 +243,11 @@ def _protocol(snapshot: Snapshot) -> list[str]:
     finished = [r for r in snapshot.results.values() if r.status == "finished"]
     sizes = ", ".join(f"{name} {size:,}" for name, size in data["splits"].items())
     seeds = ", ".join(str(s) for s in snapshot.seeds)
-    interval = "95 % t-interval over seeds" if len(snapshot.seeds) > 1 else "one seed, so no interval"
+    interval = "mean ± 95 % t-interval over seeds" if len(snapshot.seeds) > 1 else "one seed, so no interval"
     lines = [
         f"- Data: {escape(data['title'])}, fingerprint {code(data['fingerprint'])}; {sizes} items, "
         f"{data['num_classes']} classes. Splits: {escape(data.get('split_rule') or 'the dataset’s own')}.",
-        f"- Numbers in percent where they are shares; mean ± {interval} (seeds {seeds}).",
+        f"- Numbers in percent where they are shares; {interval} (seeds {seeds}).",
         f"- The epoch is chosen by {code(snapshot.select['metric'])}; rows are sorted by it. Test is evaluated once "
         "per run, at the end.",
         "- AP: macro average over classes. R@k: share of queries with a match among the first k (hit rate), ties in "
