@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import io
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+import yaml
+from PIL import Image
+
+# One thread: tests run several processes on few cores, and results must not depend on the number of threads.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -27,3 +36,58 @@ def shared() -> Path:
     if not (folder / "data").is_dir():
         pytest.skip("no ../shared/data beside the project: real-data test not run")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset file of 60 small images in 3 classes, two captions each, with all three splits."""
+    from vsebench.data.item import Item
+    from vsebench.data.writer import DatasetWriter
+
+    path = tmp_path_factory.mktemp("tiny") / "tiny.h5"
+    rng = np.random.default_rng(0)
+    words = ("red", "green", "blue")
+    with DatasetWriter(path, name="tiny", title="Tiny", fractions={"train": 0.6, "val": 0.2, "test": 0.2}) as writer:
+        for i in range(60):
+            label = i % 3
+            pixels = rng.integers(0, 60, (32, 32, 3), dtype=np.uint8)
+            pixels[:, :, label] += 150
+            buffer = io.BytesIO()
+            Image.fromarray(pixels).save(buffer, "PNG")
+            texts = (f"a {words[label]} thing number {i}", f"{words[label]} indeed")
+            writer.add(Item(f"item-{i}", buffer.getvalue(), texts, words[label], group=f"group-{i // 2 * 3 + label}"))
+    return path
+
+
+TINY_CNN = {"name": "timm_cnn", "model": "test_resnet", "weights": "none", "image_size": 32}
+TINY_LSTM = {"name": "lstm", "dim_word": 8, "dim_hidden": 8}
+
+
+@pytest.fixture
+def tiny_experiment(tiny_file: Path) -> dict[str, Any]:
+    """An experiment on the tiny dataset, as plain data: two quick rows."""
+    base = {"system": "vse", "dim": 16, "image_encoder": TINY_CNN, "head": {"name": "mlp", "hidden": 16}}
+    return {
+        "experiment": "tiny",
+        "dataset": str(tiny_file),
+        "metrics": ["accuracy", "average_precision", "recall@{1,5}", "median_rank"],
+        "seeds": [0],
+        "train": {"epochs": 2, "batch_size": 16, "optimizer": {"name": "adamw", "lr": 2e-3}},
+        "systems": {
+            "image only": {**base, "text_encoder": "none"},
+            "both": {**base, "text_encoder": TINY_LSTM},
+        },
+    }
+
+
+@pytest.fixture
+def write_experiment(tmp_path: Path) -> Callable[[Any], Path]:
+    """Writes an experiment, given as plain data or as text, to a file."""
+
+    def write(content: Any, name: str = "experiment.yaml") -> Path:
+        file = tmp_path / name
+        text = content if isinstance(content, str) else yaml.safe_dump(content, sort_keys=False)
+        file.write_text(text, encoding="utf-8")
+        return file
+
+    return write

@@ -27,7 +27,17 @@ def test_written_module_keeps_its_contract(kind: str, tmp_path: Path) -> None:
 def test_written_tests_pass(tmp_path: Path) -> None:
     for kind in scaffold.SCAFFOLD_KINDS:
         scaffold.write_component(kind, f"fresh_{kind}", tmp_path)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), str(tmp_path)]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--rootdir",
+        str(tmp_path),
+        str(tmp_path),
+    ]
     done = subprocess.run(command, cwd=Path(__file__).parent.parent, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{2 * len(scaffold.SCAFFOLD_KINDS)} passed" in done.stdout
@@ -39,7 +49,9 @@ def test_a_broken_edit_of_the_written_module_is_found(tmp_path: Path) -> None:
     module.write_text(text.replace("return (weights[:, :, None] * values).sum(1)", "return values.mean(1)"))
     load_plugin_file(module)
     try:
-        with pytest.raises(AssertionError, match="pooling 'forgetful' .*: no gradient reaches its parameter 'score.weight'"):
+        with pytest.raises(
+            AssertionError, match=r"pooling 'forgetful' .*: no gradient reaches its parameter 'score\.weight'"
+        ):
             check_component("pooling", "forgetful")
     finally:
         KINDS["pooling"].forget("forgetful")
@@ -48,7 +60,7 @@ def test_a_broken_edit_of_the_written_module_is_found(tmp_path: Path) -> None:
 
 def test_every_line_fits_the_house_style() -> None:
     for kind in scaffold.SCAFFOLD_KINDS:
-        for text in (scaffold.module_text(kind, "my_part"), scaffold.test_text(kind, "my_part")):
+        for text in (scaffold.text_of_module(kind, "my_part"), scaffold.text_of_test(kind, "my_part")):
             assert text.endswith("\n")
             assert "$" not in text
             assert max(map(len, text.splitlines())) <= 120
@@ -72,13 +84,15 @@ def test_a_taken_name_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["MyFusion", "my-fusion", "2nd", "class", "a__b", "_a", "../up", ""])
 def test_a_name_that_is_no_module_name_is_refused(name: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="cannot be a component's name: lower-case words joined by _, such as my_fusion"):
+    with pytest.raises(
+        ConfigError, match="cannot be a component's name: lower-case words joined by _, such as my_fusion"
+    ):
         scaffold.write_component("fusion", name, tmp_path)
 
 
 def test_a_kind_without_a_template_is_refused() -> None:
     with pytest.raises(ConfigError) as caught:
-        scaffold.module_text("fusoin", "mine")
+        scaffold.text_of_module("fusoin", "mine")
     assert str(caught.value) == (
         "no template for a new 'fusoin'. Did you mean 'fusion'? There are: attention, fusion, head, objective, pooling."
     )

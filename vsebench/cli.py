@@ -133,9 +133,9 @@ def new(
     folder: Annotated[Path, typer.Option(help="Where to write.")] = Path("."),
 ) -> None:
     """Write a working component of your own and its test."""
-    from vsebench.commands.new import write
+    from vsebench.scaffold import write_component
 
-    for file in write(kind, name, folder):
+    for file in write_component(kind, name, folder):
         print(f"wrote {file}")
 
 

@@ -377,7 +377,7 @@ def _checked(target: T, registry: Registry, name: str) -> T:
         return owner(*args, **kwargs)
 
     if inspect.isclass(target):
-        target.__init__ = wrapper  # type: ignore[misc]
+        target.__init__ = wrapper  # type: ignore[misc, method-assign]
         return target
     return typing.cast(T, wrapper)
 

@@ -55,12 +55,12 @@ class $cls(Fusion):
         return self.scale * torch.stack(parts).sum(0)
 '''
 
-_FUSION_TEST = '''
+_FUSION_TEST = """
     module = plugin.$cls({"image": 4, "text": 3}, 8, scale=2.0)
     vectors = {"image": torch.randn(2, 4), "text": torch.randn(2, 3)}
     wanted = 2 * (module.project["image"](vectors["image"]) + module.project["text"](vectors["text"]))
     torch.testing.assert_close(module(vectors), wanted)
-'''
+"""
 
 _POOLING = '''\
 """TITLE."""
@@ -108,12 +108,12 @@ class $cls(Pooling):
         return (weights[:, :, None] * values).sum(1)
 '''
 
-_POOLING_TEST = '''
+_POOLING_TEST = """
     module = plugin.$cls(4)
     torch.nn.init.zeros_(module.score.weight)  # equal scores: the mean of the real tokens
     values, mask = torch.randn(1, 3, 4), torch.tensor([[True, True, False]])
     torch.testing.assert_close(module(Tokens(values, mask)), values[:, :2].mean(1))
-'''
+"""
 
 _ATTENTION = '''\
 """TITLE."""
@@ -178,11 +178,11 @@ class $cls(Attention):
         return changed
 '''
 
-_ATTENTION_TEST = '''
+_ATTENTION_TEST = """
     tokens = {"text": Tokens(torch.randn(2, 3, 5), torch.ones(2, 3, dtype=torch.bool))}
     unchanged = plugin.$cls({"text": 5}, 8, strength=0.0)(tokens)
     torch.testing.assert_close(unchanged["text"].values, tokens["text"].values)
-'''
+"""
 
 _HEAD = '''\
 """TITLE."""
@@ -228,11 +228,11 @@ class $cls(Head):
         return self.scale * F.normalize(joint, dim=-1) @ F.normalize(self.classes, dim=-1).T
 '''
 
-_HEAD_TEST = '''
+_HEAD_TEST = """
     module = plugin.$cls(4, 3, scale=2.0)
     logits = module(5 * module.classes)  # each class's own vector, whatever its length, scores the whole scale
     torch.testing.assert_close(logits.diagonal(), torch.full((3,), 2.0))
-'''
+"""
 
 _OBJECTIVE = '''\
 """TITLE."""
@@ -283,12 +283,12 @@ class $cls(Objective):
         return {"$name": ((1 - torch.exp(-loss)) ** self.gamma * loss).mean()}
 '''
 
-_OBJECTIVE_TEST = '''
+_OBJECTIVE_TEST = """
     logits, labels = torch.randn(4, 3), torch.tensor([0, 1, 2, 0])
     batch = Batch({}, labels, torch.arange(4), torch.arange(4))
     found = plugin.$cls(gamma=0.0)(Output(logits), batch)["$name"]
     torch.testing.assert_close(found, torch.nn.functional.cross_entropy(logits, labels))
-'''
+"""
 
 _TEST = '''\
 """Tests of $name: run them with ``pytest test_$name.py``."""
@@ -322,7 +322,7 @@ _TEMPLATES = {
 SCAFFOLD_KINDS = tuple(_TEMPLATES)
 
 
-def module_text(kind: str, name: str) -> str:
+def text_of_module(kind: str, name: str) -> str:
     """A working module that registers ``name``.
 
     Raises: ConfigError for a kind without a template or a name that cannot be one.
@@ -332,7 +332,7 @@ def module_text(kind: str, name: str) -> str:
     return Template(text).substitute(name=name, cls=class_name(name))
 
 
-def test_text(kind: str, name: str) -> str:
+def text_of_test(kind: str, name: str) -> str:
     """Its test, to lie beside it as ``test_<name>.py``.
 
     Raises: ConfigError as for the module.
@@ -344,17 +344,16 @@ def test_text(kind: str, name: str) -> str:
     return Template(text).substitute(name=name, kind=kind, cls=class_name(name))
 
 
-test_text.__test__ = False  # type: ignore[attr-defined]  # pytest takes it for a test where it is imported
-
-
 def write_component(kind: str, name: str, folder: Path) -> tuple[Path, Path]:
     """Write module and test into a folder; returns both paths. Overwrites nothing.
 
     Raises: ConfigError for a kind without a template, a name that cannot be one or is taken, or an existing file.
     """
-    texts = {folder / f"{name}.py": module_text(kind, name), folder / f"test_{name}.py": test_text(kind, name)}
+    texts = {folder / f"{name}.py": text_of_module(kind, name), folder / f"test_{name}.py": text_of_test(kind, name)}
     if name in registry_of(kind):
-        raise ConfigError(f"{kind} '{name}' exists already. Choose another name.{known_names(registry_of(kind).names())}")
+        raise ConfigError(
+            f"{kind} '{name}' exists already. Choose another name.{known_names(registry_of(kind).names())}"
+        )
     for file in texts:
         if file.exists():
             raise ConfigError(f"{file} exists already; nothing was written. Choose another name or folder.")

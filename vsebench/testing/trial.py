@@ -87,6 +87,8 @@ def meaning(result: Any) -> Results:
     """A result's tensors; of tokens only the real ones, and no column that is padding in every row."""
 
     def real(tokens: Tokens) -> Tokens:
+        if tokens.values.ndim != 3 or tokens.mask.shape != tokens.values.shape[:2]:
+            return tokens  # check_shape says what is wrong
         count = int(tokens.mask.any(0).nonzero().max()) + 1 if bool(tokens.mask.any()) else 0
         return replace(tokens, values=blank(tokens.values, tokens.mask)[:, :count], mask=tokens.mask[:, :count])
 

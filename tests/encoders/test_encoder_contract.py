@@ -1,0 +1,85 @@
+"""Every registered encoder keeps the contract; a newly registered one is covered without anybody listing it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from vsebench.data.vocabulary import Vocabulary
+from vsebench.registry import registry_of
+from vsebench.types import Words
+
+BERT = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+TEXT_OPTIONS = {"bert": {"weights": "none", "config": BERT, "finetune": "all"}}
+IMAGE_OPTIONS = {
+    "timm_cnn": {"model": "test_resnet", "weights": "none", "image_size": 64},
+    "timm_vit": {"model": "test_vit", "weights": "none"},
+}
+TEXTS = ["a red dress with dots", "hat", "", "two blue shirts, one hat and a red dress"]
+
+
+
+@pytest.mark.parametrize("name", registry_of("text_encoder").names())
+def test_text_encoder(name: str) -> None:
+    torch.manual_seed(0)
+    vocabulary = Vocabulary.build(TEXTS)
+    encoder = registry_of("text_encoder").build(name, TEXT_OPTIONS.get(name), vocabulary=vocabulary).eval()
+    words = encoder.tokenizer(TEXTS)
+    with torch.no_grad():
+        together = encoder(words)
+        again = encoder(words)
+        junk = Words(
+            torch.cat([words.ids.where(words.mask, torch.tensor(2)), torch.full((4, 3), 3)], 1),
+            torch.cat([words.mask, torch.zeros(4, 3, dtype=torch.bool)], 1),
+        )
+        padded = encoder(junk)
+    assert together.values.shape[0] == 4
+    assert together.values.shape[2] == encoder.dim_out
+    assert together.values.dtype == torch.float32
+    assert torch.isfinite(together.values[together.mask]).all()
+    assert torch.equal(together.values, again.values), "evaluation must be deterministic"
+    for i, text in enumerate(TEXTS):
+        with torch.no_grad():
+            alone = encoder(encoder.tokenizer([text]))
+        real = alone.values[alone.mask]
+        torch.testing.assert_close(together.values[i][together.mask[i]], real, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(padded.values[i][padded.mask[i]], real, atol=1e-5, rtol=1e-5)
+        if alone.final is not None and together.final is not None:
+            torch.testing.assert_close(together.final[i : i + 1], alone.final, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", registry_of("text_encoder").names())
+def test_padding_gets_no_gradient(name: str) -> None:
+    encoder = registry_of("text_encoder").build(name, TEXT_OPTIONS.get(name), vocabulary=Vocabulary.build(TEXTS))
+    tokens = encoder(encoder.tokenizer(TEXTS))
+    tokens.values[tokens.mask].square().sum().backward()
+    table = next((m for m in encoder.modules() if isinstance(m, torch.nn.Embedding) and m.padding_idx == 0), None)
+    if table is not None:
+        assert table.weight.grad is not None
+        assert float(table.weight.grad[0].abs().sum()) == 0
+
+
+@pytest.mark.parametrize("name", registry_of("image_encoder").names())
+@pytest.mark.parametrize("finetune", ["none", "last", "all"])
+def test_image_encoder(name: str, finetune: str) -> None:
+    torch.manual_seed(0)
+    encoder = registry_of("image_encoder").build(name, {**IMAGE_OPTIONS[name], "finetune": finetune})
+    height, width = encoder.preprocessing.size
+    pixels = torch.randint(0, 256, (4, 3, height, width), dtype=torch.uint8)
+    state = {k: v.clone() for k, v in encoder.state_dict().items()}
+    encoder.train()
+    tokens = encoder(pixels)
+    trained = [n for n, p in encoder.named_parameters() if p.requires_grad]
+    assert encoder.frozen == (finetune == "none") == (not trained)
+    assert tokens.values.shape[::2] == (4, encoder.dim_out)
+    assert tokens.grid is not None
+    assert tokens.values.shape[1] >= tokens.grid[0] * tokens.grid[1]
+    if trained:
+        tokens.values.square().mean().backward()
+        assert len(trained) < len(list(encoder.parameters())) or finetune == "all"
+    else:
+        assert all(torch.equal(v, encoder.state_dict()[k]) for k, v in state.items()), "frozen statistics moved"
+        assert not tokens.values.requires_grad
+    encoder.eval()
+    with torch.no_grad():
+        torch.testing.assert_close(encoder(pixels[1:2]).values, encoder(pixels).values[1:2], atol=1e-4, rtol=1e-4)
