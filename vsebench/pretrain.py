@@ -38,7 +38,7 @@ def needed(system: System) -> list[str]:
 
 def checkpoint_file(spec: Spec, dataset: Dataset) -> Path:
     """Where the weights of an encoder lie. Options that only say what is trained afterwards share a file."""
-    later = ("finetune", "stages", "flip", "precision")
+    later = ("finetune", "stages", "freeze_norm", "flip", "precision")
     parts = {
         "version": VERSION,
         "seed": SEED,
@@ -78,7 +78,7 @@ def _train(
     options = spec.options
     system = resolve(
         {
-            slot: {"name": spec.name, **options, "finetune": "all"},
+            slot: {"name": spec.name, **options, "finetune": "all", "freeze_norm": False},
             "projection": "none",
             "head": "linear",
             "objective": {"name": "cross_entropy", "label_smoothing": 0.1},

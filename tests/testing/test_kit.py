@@ -40,6 +40,7 @@ def check_broken(tmp_path: Path) -> Iterator[Break]:
         LOADED_PLUGINS.pop(str(file.resolve()), None)
 
 
+URANDOM = "torch.manual_seed(int.from_bytes(os.urandom(6)))"
 SUM = "return self.scale * torch.stack(parts).sum(0)"
 POOLED = "return (weights[:, :, None] * values).sum(1)"
 CHANGED = "own.with_values(values + self.strength * values * opened)"
@@ -86,9 +87,7 @@ BROKEN: list[tuple[str, dict[str, str], str]] = [
     ("fusion", {SUM: SUM + " + torch.rand(1)"}, "in eval mode two calls differ"),
     (
         "fusion",
-        {
-            "self.project =": "import os\n        torch.manual_seed(int.from_bytes(os.urandom(6)))\n        self.project ="
-        },
+        {"import torch": "import os\n\nimport torch", "self.project =": f"{URANDOM}\n        self.project ="},
         "it has different weights",
     ),
     (

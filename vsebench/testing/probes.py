@@ -110,7 +110,7 @@ def cases(component: Component, options: Mapping[str, Any]) -> Iterator[Case]:
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        yield from _KINDS.get(component.kind, _no_cases)(component, options)
+        yield from CASES.get(component.kind, _no_cases)(component, options)
 
 
 def _no_cases(component: Component, options: Mapping[str, Any]) -> Iterator[Case]:
@@ -204,7 +204,8 @@ def _builder(component: Component, options: Mapping[str, Any], **wired: Any) -> 
     return lambda: component.build(options, **wired)
 
 
-_KINDS: dict[str, Callable[[Component, Mapping[str, Any]], Iterator[Case]]] = {
+#: Kind -> its cases. A further kind joins with a function here and its checks in ``kit.MODULE_CHECKS``.
+CASES: dict[str, Callable[[Component, Mapping[str, Any]], Iterator[Case]]] = {
     "attention": _attention,
     "pooling": _pooling,
     "fusion": _fusion,

@@ -24,17 +24,22 @@ class TimmEncoder(ImageEncoder):
     Args:
         checkpoint: weights made by ``weights: pretrain``, or None.
         options: the options that the two registered encoders share, by name.
+        convolutional: a CNN, not a transformer.
     """
 
-    def __init__(self, checkpoint: Path | None, options: ImageOptions) -> None:
+    def __init__(self, checkpoint: Path | None, options: ImageOptions, *, convolutional: bool) -> None:
         super().__init__()
         self.options = dict(options)
-        self.backbone = _create(options, checkpoint)
+        # Convolutions are faster with the channels last; transformers do not care.
+        self.memory_format = torch.channels_last if convolutional else torch.contiguous_format
+        self.backbone = _create(options, checkpoint).to(memory_format=self.memory_format)  # type: ignore[call-overload]
         self.dim_out = int(self.backbone.num_features)
         self.preprocessing = _preprocessing(self.backbone, options)
         self.frozen_parts = _frozen_parts(self.backbone, options)
         self.frozen = options["finetune"] == "none"
         freeze(self.frozen_parts)
+        if options["freeze_norm"]:
+            self.frozen_parts += [m for m in self.backbone.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
 
     def train(self, mode: bool = True) -> TimmEncoder:
         """Train mode; frozen parts stay in eval mode, so that their batch statistics do not move."""
@@ -45,7 +50,7 @@ class TimmEncoder(ImageEncoder):
 
     def features(self, pixels: Tensor) -> Tensor:
         """The backbone's last map or tokens, float32."""
-        images = self.normalise(pixels)
+        images = self.normalise(pixels).contiguous(memory_format=self.memory_format)
         low = self.frozen and self.options["precision"] == "bf16"
         autocast = torch.autocast(pixels.device.type, torch.bfloat16) if low else nullcontext()
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen), autocast:

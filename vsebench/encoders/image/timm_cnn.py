@@ -27,6 +27,8 @@ class TimmCNN(TimmEncoder):
             (trained as a classifier on the training split, once, and kept) or the path of a local checkpoint.
         finetune: ``none`` (frozen), ``last`` (the last ``stages`` train) or ``all``.
         stages: how many of the last stages train with ``finetune: last``.
+        freeze_norm: keep batch normalisation in eval mode while the rest trains, as one does with small batches and
+            must do with checkpoints whose statistics are folded into the weights.
         image_size: side in pixels; the weights' own by default.
         model_args: passed on to ``timm.create_model`` (``{pad_type: same}``).
         mean: three numbers for pixels in [0, 1]; the weights' own by default.
@@ -56,6 +58,7 @@ class TimmCNN(TimmEncoder):
         weights: str = "hub",
         finetune: Literal["none", "last", "all"] = "none",
         stages: Annotated[int, Gt(0)] = 1,
+        freeze_norm: bool = False,
         image_size: Annotated[int, Gt(0)] | None = None,
         model_args: dict[str, Any] | None = None,
         mean: list[float] | None = None,
@@ -73,6 +76,7 @@ class TimmCNN(TimmEncoder):
             "weights": weights,
             "finetune": finetune,
             "stages": stages,
+            "freeze_norm": freeze_norm,
             "image_size": image_size,
             "model_args": model_args or {},
             "mean": mean,
@@ -81,7 +85,7 @@ class TimmCNN(TimmEncoder):
             "fit": fit,
             "precision": precision,
         }
-        super().__init__(checkpoint, options)
+        super().__init__(checkpoint, options, convolutional=True)
         self.flip = flip and self.frozen
 
     def forward(self, pixels: Tensor) -> Tokens:
