@@ -53,14 +53,15 @@ class Texts:
 
     def __init__(self, texts: Sequence[str], tokenizer: Any) -> None:
         words: Words = tokenizer(list(texts))
-        self.ids, self.mask = words.ids, words.mask
+        self.ids, self.mask, self.bag = words.ids, words.mask, words.bag
         self.lengths = words.mask.sum(1)
 
     def take(self, rows: np.ndarray) -> Words:
         """Ids and mask of the rows."""
         index = torch.from_numpy(rows)
         longest = max(1, int(self.lengths[index].max()))
-        return Words(self.ids[index, :longest], self.mask[index, :longest])
+        bag = None if self.bag is None else self.bag[index]
+        return Words(self.ids[index, :longest], self.mask[index, :longest], bag)
 
 
 class Feed:

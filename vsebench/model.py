@@ -64,7 +64,7 @@ class Model(nn.Module):
             self.pooling[modality] = POOLINGS.build(spec.name, spec.options, **wired)
         pooled = {m: int(self.pooling[m].dim_out) for m in system.modalities}
         self.projection = nn.ModuleDict({m: self._projection(pooled[m]) for m in system.modalities})
-        self.dims = {m: system.dim if system.projection == "linear" else pooled[m] for m in system.modalities}
+        self.dims = {m: pooled[m] if system.projection == "none" else system.dim for m in system.modalities}
         self.cross_modal = is_cross_modal(system) or any(_uses_visual(e) for e in self.encoders.values())
         self.own_projection = nn.ModuleDict()
         if self.cross_modal:
@@ -77,7 +77,13 @@ class Model(nn.Module):
         self.reranker = None if rerank is None else RERANKERS.build(rerank.name, rerank.options)
 
     def _projection(self, dim: int) -> nn.Module:
-        return nn.Linear(dim, self.system.dim) if self.system.projection == "linear" else nn.Identity()
+        """From a pooled vector to v or t in R^d: linear (the source), or a normalised non-linear layer."""
+        size, dropout = self.system.dim, nn.Dropout(self.system.dropout)
+        if self.system.projection == "linear":
+            return nn.Linear(dim, size)
+        if self.system.projection == "mlp":
+            return nn.Sequential(nn.LayerNorm(dim), dropout, nn.Linear(dim, size), nn.LayerNorm(size), nn.GELU())
+        return nn.Identity()
 
     def _fusion(self, token_dims: Mapping[str, int]) -> nn.Module | None:
         if self.system.fusion is None:

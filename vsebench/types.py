@@ -49,14 +49,22 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """Raw text input. ids: int64 (B, N); mask: bool (B, N), True where a word is real."""
+    """Raw text input.
+
+    Args:
+        ids: int64 (B, N).
+        mask: bool (B, N), True where a word is real; real words come first.
+        bag: float (B, V), a weighted bag of words, from the tokenizers that make one.
+    """
 
     ids: Tensor
     mask: Tensor
+    bag: Tensor | None = None
 
     def to(self, device: torch.device | str) -> Words:
         """Move to a device."""
-        return Words(self.ids.to(device), self.mask.to(device))
+        bag = None if self.bag is None else self.bag.to(device)
+        return Words(self.ids.to(device), self.mask.to(device), bag)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from vsebench.fusion.lowrank import LowRank
 def test_equals_the_contraction_of_the_full_weight_tensor() -> None:
     torch.manual_seed(0)
     module = LowRank({"image": 3, "text": 2}, 4, rank=2)
+    torch.nn.init.normal_(module.bias)
     image, text = torch.randn(5, 3), torch.randn(5, 2)
     found = module({"image": image, "text": text})
     factors = {}

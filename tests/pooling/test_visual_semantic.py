@@ -19,7 +19,7 @@ def regions() -> Tokens:
 @pytest.fixture
 def words() -> Tokens:
     torch.manual_seed(1)
-    return Tokens(torch.randn(2, 4, 8), torch.tensor([[True] * 4, [True, False, False, False]]))
+    return Tokens(torch.randn(2, 4, 8), torch.tensor([[True] * 4, [True, True, False, False]]))
 
 
 @torch.no_grad()
@@ -27,7 +27,7 @@ def test_equals_a_loop_over_regions_heads_and_words(regions: Tokens, words: Toke
     torch.manual_seed(2)
     module = VisualSemantic("text", 8, {"image": 6}, heads=2)
     found = module(words, {"image": regions})
-    for b, (num_regions, num_words) in enumerate([(3, 4), (2, 1)]):
+    for b, (num_regions, num_words) in enumerate([(3, 4), (2, 2)]):
         keys = [module.key(w) for w in words.values[b, :num_words]]
         values = [module.value(w) for w in words.values[b, :num_words]]
         rows = []

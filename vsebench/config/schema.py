@@ -67,7 +67,7 @@ class System(Strict):
 
     recipe: str | None = None
     dim: Annotated[int, Gt(0)] = 512
-    projection: Literal["linear", "none"] = "linear"
+    projection: Literal["linear", "mlp", "none"] = "linear"
     dropout: Annotated[float, Ge(0), Le(0.95)] = 0.0
     image_encoder: Spec | None = None
     text_encoder: Spec | None = None

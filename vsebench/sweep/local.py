@@ -12,6 +12,7 @@ import multiprocessing as mp
 import os
 import queue
 import signal
+import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -127,12 +128,21 @@ def _rotated(runs: Sequence[Run], worker: int, workers: int) -> list[Run]:
 def _worker(runs: Sequence[Run], settings: Settings, number: int, events: Any) -> None:
     # The parent handles Ctrl-C and ends its workers; a worker that handled it too would print a traceback.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         _prepare(settings)
         _work(runs, settings, number, events.put)
     except BaseException:
         events.put(Event("crash", number, text=traceback.format_exc()))
         raise
+
+
+def _end_with_parent() -> None:
+    """A killed sweep leaves no workers behind: they would hold locks and cores."""
+    parent = mp.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _prepare(settings: Settings) -> None:

@@ -82,9 +82,9 @@ class Pose:
 
     def __init__(self, rng: Random, side: int) -> None:
         self.side = side
-        self.scale_x, self.scale_y = rng.randrange(196, 284), rng.randrange(196, 276)
-        self.shear = rng.randrange(-44, 45)
-        self.dx, self.dy = rng.randrange(-26, 27), rng.randrange(-18, 19)
+        self.scale_x, self.scale_y = rng.randrange(212, 284), rng.randrange(212, 276)
+        self.shear = rng.randrange(-36, 37)
+        self.dx, self.dy = rng.randrange(-20, 21), rng.randrange(-14, 15)
         self.mirror = rng.randrange(2) == 1
 
     def __call__(self, point: Point) -> Point:
@@ -133,7 +133,7 @@ def render(garment: Garment, hidden: bool, rng: Random, side: int) -> tuple[np.n
     elif rng.randrange(2):
         image = _clutter(image, rng, work)
     noise = np.frombuffer(hashlib.shake_128(str(rng.getrandbits(64)).encode()).digest(work * work), np.uint8)
-    image = image + (noise.reshape(work, work, 1).astype(np.int64) % 17 - 8)
+    image = image + (noise.reshape(work, work, 1).astype(np.int64) % 13 - 6)
     image = np.clip(image, 0, 255)
     small = (image.reshape(side, 2, side, 2, 3).sum((1, 3)) + 2) // 4
     return small.astype(np.uint8), _landmarks(marks, pose, cover, side)
@@ -169,7 +169,7 @@ def _background(rng: Random, side: int) -> np.ndarray:
     elif kind == 1:
         share = np.broadcast_to(ramp[:, None] * 256 // side, (side, side))
     else:
-        share = (ramp[:, None] // (side // 6) + ramp[None, :] // (side // 6)) % 2 * rng.randrange(60, 200)
+        share = (ramp[:, None] // (side // 6) + ramp[None, :] // (side // 6)) % 2 * rng.randrange(40, 120)
     mixed: np.ndarray = (first * (256 - share[:, :, None]) + second * share[:, :, None]) // 256
     return mixed
 

@@ -25,7 +25,7 @@ class BagOfWords(TextEncoder):
 
     Args:
         vocabulary: words of the training split with their document counts (wired).
-        dim: size of the token, > 0.
+        dim: size of the token, > 0; null for the vector x / ‖x‖₂ itself, of the vocabulary's size, without parameters.
         weighting: ``count``, ``binary`` or ``tfidf``.
         min_count: rarer words do not count.
         max_length: words after it are cut.
@@ -45,7 +45,7 @@ class BagOfWords(TextEncoder):
         self,
         vocabulary: Any,
         *,
-        dim: Annotated[int, Gt(0)] = 512,
+        dim: Annotated[int, Gt(0)] | None = 512,
         weighting: Literal["count", "binary", "tfidf"] = "tfidf",
         min_count: Annotated[int, Gt(0)] = 1,
         max_length: Annotated[int, Gt(0)] = 256,
@@ -57,11 +57,11 @@ class BagOfWords(TextEncoder):
         vocabulary = vocabulary.restrict(min_count)
         self.tokenizer = vocabulary.tokenizer(max_length)
         self.weighting = weighting
-        self.dim_out, self.frozen = dim, False
+        self.dim_out, self.frozen = dim or len(vocabulary), dim is None
         frequency = torch.tensor([0.0, 0.0, *vocabulary.document_counts])
         self.register_buffer("idf", ((1 + vocabulary.num_documents) / (1 + frequency)).log() + 1)
         self.drop = nn.Dropout(dropout)
-        self.project = nn.Linear(len(vocabulary), dim)
+        self.project = nn.Linear(len(vocabulary), dim) if dim else nn.Identity()
 
     def vector(self, words: Words) -> Tensor:
         """The weighted unit vector x / ‖x‖₂. Shape: (B, N) -> (B, V)."""
