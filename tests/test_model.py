@@ -103,7 +103,9 @@ def train_a_step(point: dict[str, str], dataset: Dataset) -> None:
     assert any(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
     assert output.logits is not None
     assert output.logits.shape == (4, dataset.num_classes)
-    assert {m: tuple(e.shape) for m, e in output.embeddings.items()} == dict.fromkeys(system.modalities, (4, system.dim))
+    assert {m: tuple(e.shape) for m, e in output.embeddings.items()} == dict.fromkeys(
+        system.modalities, (4, system.dim)
+    )
 
 
 @pytest.mark.slow

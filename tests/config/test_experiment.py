@@ -49,7 +49,12 @@ def test_good_file(write_experiment: Write) -> None:
 
 FAULTS = [
     ("experiment: demo", "experimnt: demo", 1, ["unknown key 'experimnt'", "Did you mean 'experiment'?", "Known:"]),
-    ("system: vse\n    fusion", "system: vsee\n    fusion", 8, ["unknown system 'vsee'", "Did you mean 'vse'?", "coot"]),
+    (
+        "system: vse\n    fusion",
+        "system: vsee\n    fusion",
+        8,
+        ["unknown system 'vsee'", "Did you mean 'vse'?", "coot"],
+    ),
     ("name: gated", "name: gatd", 10, ["unknown fusion 'gatd'", "Did you mean 'gated'?", "dense_projection"]),
     ("temperature: 2.0", "temprature: 2.0", 11, ["unknown option 'temprature' of fusion 'gated'", "'temperature'?"]),
     ("temperature: 2.0", "temperature: hot", 11, ["option 'temperature' of fusion 'gated'", "number", "'hot'"]),
@@ -87,7 +92,9 @@ def test_fault(write_experiment: Write, right: str, wrong: str, line: int, said:
 
 
 def test_component_without_its_modality(write_experiment: Write) -> None:
-    file = write_experiment(GOOD.replace("    fusion:\n", "    text_encoder: none\n    attention: inter\n    fusion:\n", 1))
+    file = write_experiment(
+        GOOD.replace("    fusion:\n", "    text_encoder: none\n    attention: inter\n    fusion:\n", 1)
+    )
     with pytest.raises(ConfigError, match=r":10: attention 'inter' needs image and text, but text_encoder is none"):
         load_experiment(file)
 
@@ -145,6 +152,8 @@ def test_missing_file(tmp_path: Path) -> None:
         load_experiment(tmp_path / "mmfr.yaml")
 
 
-@pytest.mark.parametrize("file", sorted((Path(__file__).parents[2] / "experiments").glob("*.yaml")), ids=lambda f: f.stem)
+@pytest.mark.parametrize(
+    "file", sorted((Path(__file__).parents[2] / "experiments").glob("*.yaml")), ids=lambda f: f.stem
+)
 def test_committed_experiments_are_valid(file: Path) -> None:
     assert load_experiment(file).rows

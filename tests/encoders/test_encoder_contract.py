@@ -18,7 +18,6 @@ IMAGE_OPTIONS = {
 TEXTS = ["a red dress with dots", "hat", "", "two blue shirts, one hat and a red dress"]
 
 
-
 @pytest.mark.parametrize("name", registry_of("text_encoder").names())
 def test_text_encoder(name: str) -> None:
     torch.manual_seed(0)

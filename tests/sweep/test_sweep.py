@@ -63,7 +63,9 @@ def test_sweep_ends_with_results_and_a_board(write_experiment: Write, tiny_exper
     assert "image only" in page
     assert stale(tmp_path / "board") == []
     folder = Store(tmp_path / "runs", "tiny").run_folder(both.run_id)
-    assert {"run.yaml", "history.jsonl", "model.safetensors", "predictions-test.npz"} <= {p.name for p in folder.iterdir()}
+    assert {"run.yaml", "history.jsonl", "model.safetensors", "predictions-test.npz"} <= {
+        p.name for p in folder.iterdir()
+    }
     assert not list(folder.glob("checkpoint*"))
 
 
@@ -172,7 +174,9 @@ def test_killed_sweep_goes_on_and_ends_the_same(
     assert metrics_of(tmp_path / "cut") == metrics_of(tmp_path / "whole")
 
 
-def test_a_failed_run_is_recorded_and_tried_again(write_experiment: Write, tiny_experiment: Any, tmp_path: Path) -> None:
+def test_a_failed_run_is_recorded_and_tried_again(
+    write_experiment: Write, tiny_experiment: Any, tmp_path: Path
+) -> None:
     tiny_experiment["systems"]["bad"] = {
         **tiny_experiment["systems"]["both"],
         "train": {"optimizer": {"name": "sgd", "lr": 1e30}},

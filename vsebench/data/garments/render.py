@@ -16,6 +16,7 @@ import numpy as np
 from vsebench.data.garments.latent import COLOURS, PAIRS, Garment
 
 CANVAS = 256  # units of the outlines
+CONTRAST = 130  # least sum of differences over the channels between a background and the garment's colours
 Point = tuple[int, int]
 
 LANDMARKS = (
@@ -69,7 +70,7 @@ def _lower(skirt: bool, rng: Random) -> tuple[list[list[Point]], list[list[Point
         parts = [[(left - 6, 92), (right + 6, 92), (right + flare, bottom), (left - flare, bottom)]]
         hem = [(left - flare, bottom, 1), (right + flare, bottom, 1)]
     else:
-        flare, bottom, gap = rng.randrange(0, 14), rng.randrange(196, 222), rng.randrange(8, 16)
+        flare, bottom, gap = rng.randrange(0, 14), rng.randrange(196, 222), rng.randrange(12, 20)
         leg = [(left - 6, 92), (130, 92), (128 - gap, bottom), (left - flare, bottom)]
         parts = [leg, [(256 - x, y) for x, y in leg]]
         hem = [(left - flare, bottom, 1), (right + flare, bottom, 1)]
@@ -122,7 +123,7 @@ def render(garment: Garment, hidden: bool, rng: Random, side: int) -> tuple[np.n
     mask = np.zeros((work, work), dtype=bool)
     for polygon in shapes:
         mask |= fill([pose(p) for p in polygon], work)
-    image = _background(rng, work)
+    image = _background(garment, rng, work)
     light = rng.randrange(190, 282)
     image = np.where(mask[:, :, None], _cloth(garment, rng, work) * light // 256, image)
     cover = np.zeros((work, work), dtype=bool)
@@ -160,8 +161,17 @@ def _colour(rng: Random) -> np.ndarray:
     return np.array([rng.randrange(20, 236) for _ in range(3)], dtype=np.int64)
 
 
-def _background(rng: Random, side: int) -> np.ndarray:
-    first, second = _colour(rng), _colour(rng)
+def _apart(garment: Garment, rng: Random) -> np.ndarray:
+    """A colour that the garment can be told from."""
+    cloth = np.array([COLOURS[garment.colour], COLOURS[garment.second_colour]])
+    while True:
+        colour = _colour(rng)
+        if np.abs(cloth - colour).sum(1).min() >= CONTRAST:
+            return colour
+
+
+def _background(garment: Garment, rng: Random, side: int) -> np.ndarray:
+    first, second = _apart(garment, rng), _apart(garment, rng)
     ramp = np.arange(side, dtype=np.int64)
     kind = rng.randrange(3)
     if kind == 0:
