@@ -20,6 +20,8 @@ from vsebench.types import Batch, Preprocessing, Tokens, Words
 #: Decoded pixels of a split are kept in memory up to this many bytes; beyond it they are decoded for each batch.
 PIXEL_MEMORY = 2 << 30
 ENCODE_BATCH = 64
+#: Options (or their beginnings) that do not change a frozen encoder's tokens: its weights have a digest of their own.
+_WITHOUT_EFFECT = ("weights", "finetune", "stages", "layers", "freeze_norm", "pretrain_")
 
 
 class Pixels:
@@ -146,7 +148,7 @@ class Feed:
             "dataset": self.dataset.fingerprint,
             "split": self.split,
             "encoder": spec.name,
-            "options": {k: v for k, v in spec.options.items() if k not in ("weights", "model")},
+            "options": {k: v for k, v in spec.options.items() if not k.startswith(_WITHOUT_EFFECT)},
             "weights": encoder.weights_digest(),
             "input": digest(_plain(encoder.preprocessing)) if modality == "image" else encoder.tokenizer.digest,
             "threads": torch.get_num_threads() > 1,

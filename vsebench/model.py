@@ -143,8 +143,7 @@ class Model(nn.Module):
     def _join(self, vectors: Mapping[str, Tensor], tokens: Mapping[str, Tokens]) -> Tensor:
         if self.fusion is None:
             return next(iter(vectors.values()))
-        dropped = {m: self.dropout(v) for m, v in vectors.items()}
-        joint: Tensor = self.fusion(dropped, tokens) if self.fusion_sees_tokens else self.fusion(dropped)
+        joint: Tensor = self.fusion(vectors, tokens) if self.fusion_sees_tokens else self.fusion(vectors)
         return joint
 
     def parameter_counts(self) -> dict[str, int]:

@@ -40,7 +40,7 @@ def mmfrb(
     progress: Progress,
     *,
     edition: Literal["embedded"] = "embedded",
-    items: Annotated[int, Ge(40)] = 2000,
+    items: Annotated[int, Ge(40)] = 2400,
     image_size: Annotated[int, Ge(32)] = 64,
     seed: int = 0,
 ) -> None:

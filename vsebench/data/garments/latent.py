@@ -42,8 +42,8 @@ USE_GIVEN_SILHOUETTE: Mapping[str, tuple[int, int, int]] = {
     "trousers": (30, 15, 55),
     "skirt": (30, 55, 15),
 }
-HIDDEN = Fraction(3, 100)
-OMITTED = Fraction(3, 100)
+HIDDEN = Fraction(2, 100)
+OMITTED = Fraction(1, 100)
 
 COLOURS: Mapping[str, tuple[int, int, int]] = {
     "red": (200, 40, 45),
