@@ -78,9 +78,7 @@ def test_round_trip(tmp_path: Path) -> None:
         assert (boxes is None) == (i % 2 == 0)
     assert dataset.all_texts("val") == [list(i.texts) for i in items()[4:6]]
     assert dataset.groups[0] == dataset.groups[1] != dataset.groups[2]
-    assert dataset.describe()["captions"] == {"train": 12, "val": 5, "test": 3} or sum(
-        dataset.describe()["captions"].values()
-    ) == sum(len(i.texts) for i in items())
+    assert sum(dataset.describe()["captions"].values()) == sum(len(i.texts) for i in items())
 
 
 def test_fingerprint_is_of_the_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -244,8 +242,8 @@ def test_show(tmp_path: Path) -> None:
     content = [*items(), Item("odd", png(5, (40, 9)), ("\x00\u202e<b>" + "w" * 300,), "dog", split="train")]
     dataset = write(tmp_path / "a.h5", content)
     said = summary(dataset)
-    assert said["labels"]["cat"] == {"train": 4, "val": 1, "test": 1} or sum(said["labels"]["cat"].values()) == 6
+    assert sum(said["labels"]["cat"].values()) == 6
     contact_sheet(dataset, tmp_path / "sheet.png", rows=3, columns=4)
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.width > 4 * 100
-        assert len(set(sheet.getdata())) > 100
+        assert len(np.unique(np.asarray(sheet).reshape(-1, 3), axis=0)) > 100

@@ -17,7 +17,7 @@ from vsebench.data.garments.latent import CATEGORIES, USES, ceilings, decide, jo
 from vsebench.data.garments.render import fill
 from vsebench.data.open import open_dataset
 
-DIGEST = "f80cec00f88aa322"
+DIGEST = "e0e93891bb664c72"
 
 
 @pytest.fixture(scope="module")

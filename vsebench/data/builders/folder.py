@@ -101,6 +101,7 @@ def folder(
         wanted["split"] = "split"
     reader = _Reader(root, wanted, label_separator, resize)
     bad: list[str] = list(table.problems)
+    bad_rows = len(bad)
     multi = label_separator is not None or any(isinstance(r.cells.get(label_column), list) for r in table.rows)
     provenance = {"builder": "folder", "metadata": table.file.name, "columns": wanted, "resize": resize, "notes": []}
     writer = DatasetWriter(
@@ -110,16 +111,17 @@ def folder(
         for i, row in enumerate(table.rows):
             item, problems = reader.item(row)
             bad += problems
+            bad_rows += bool(problems)
             if item is not None:
                 writer.add(item)
             progress(i + 1, len(table.rows))
         if bad and not skip_bad:
             raise DataError(
-                f"{len(bad)} bad rows. Mend them, or leave them out with --skip-bad:",
+                f"{bad_rows} bad rows. Mend them, or leave them out with --skip-bad:",
                 problems=bad,
                 place=Place(str(table.file)),
             )
-        writer.provenance["skipped_rows"] = len(bad)
+        writer.provenance["skipped_rows"] = bad_rows
         writer.provenance["notes"] += reader.leaks()
         reader.check_classes(table.file)
 
@@ -145,9 +147,9 @@ class _Reader:
 
         path = str(cell("image") or "").strip()
         one = str(cell("id") if "id" in self.columns else path).strip()
-        if not one:
+        if not one and "id" in self.columns:
             problems.append(f"row {row.number}: empty id")
-        elif one in self.seen:
+        elif one and one in self.seen:
             problems.append(f"row {row.number}: id '{one}' stands in row {self.seen[one]} already")
         self.seen.setdefault(one, row.number)
         data, key = self._image(row.number, path, problems)
