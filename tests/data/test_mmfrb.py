@@ -93,7 +93,7 @@ def test_the_documentation_says_the_ceilings(whole: Dataset) -> None:
 
 
 def test_captions_hold_no_category_but_as_a_distractor() -> None:
-    uses = {use: 0 for use in USES}
+    uses = dict.fromkeys(USES, 0)
     lengths = []
     for number in range(120):
         for item in views(number, 0, 32):

@@ -149,7 +149,7 @@ def test_continuing_from_a_checkpoint_changes_nothing(
     assert list((tmp_path / "cut").rglob("checkpoint.pt"))
     do(file, tmp_path / "cut")
     assert metrics_of(tmp_path / "cut") == metrics_of(tmp_path / "whole")
-    history = [list(tmp_path.rglob(f"{d}/runs/tiny/*/history.jsonl"))[0].read_text() for d in ("cut", "whole")]
+    history = [next(iter(tmp_path.rglob(f"{d}/runs/tiny/*/history.jsonl"))).read_text() for d in ("cut", "whole")]
     assert history[0] == history[1]
 
 

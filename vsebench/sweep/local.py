@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from filelock import FileLock, Timeout
 
+from vsebench.errors import RunFailed
 from vsebench.store import Store
 from vsebench.sweep.plan import Run
 from vsebench.types import Result
@@ -73,7 +74,7 @@ def run_all(runs: Sequence[Run], settings: Settings, *, workers: int, on_event: 
     With one worker the runs are done in this process. An interrupt (Ctrl-C) ends the workers and is raised again; the
     runs that were going on continue from their checkpoints the next time.
 
-    Raises: KeyboardInterrupt; RuntimeError when a worker died without a word and runs are left.
+    Raises: KeyboardInterrupt; RunFailed when a worker died.
     """
     if not runs:
         return
@@ -115,7 +116,10 @@ def _listen(processes: Sequence[Any], events: Any, on_event: Callable[[Event], N
                     break
             crashed = [p.exitcode for p in processes if p.exitcode]
             if crashed:
-                raise RuntimeError(f"a worker process died (exit code {crashed[0]}); its run continues next time")
+                raise RunFailed(
+                    f"a worker process died (exit code {crashed[0]}; out of memory, or killed). Finished runs are kept; "
+                    "the same command goes on from here."
+                )
             return
 
 

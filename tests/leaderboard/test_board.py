@@ -1,0 +1,200 @@
+"""Boards: what the page says, what it refuses, hostile strings, speed."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from vsebench.errors import DataError
+from vsebench.leaderboard.markdown import page
+from vsebench.leaderboard.render import render, results_file, stale, table_csv
+from vsebench.leaderboard.snapshot import BoardRow, Snapshot, collect, load, save
+from vsebench.leaderboard.statistics import estimate, item_half_width
+from vsebench.leaderboard.table import escape, table
+from vsebench.types import Result
+
+DATA = {
+    "name": "demo",
+    "title": "Demo",
+    "fingerprint": "f" * 16,
+    "splits": {"train": 80, "val": 10, "test": 400},
+    "captions": {"train": 80, "val": 10, "test": 400},
+    "num_classes": 3,
+    "relevance": "item",
+    "split_rule": "by rule",
+    "majority": {"test": 0.2},
+    "ceilings": {"both": 0.99},
+}
+HOSTILE = "a|b `c` <script>alert(1)</script> *x* [y](http://z)\nnew \u202e line"
+
+
+def result(run: str, system: str, seed: int, accuracy: float, **changes: Any) -> Result:
+    metrics = {"val/accuracy": accuracy, "test/accuracy": accuracy - 0.01, "test/average_precision": accuracy}
+    parts: dict[str, Any] = {
+        "run_id": run,
+        "experiment": "demo",
+        "system": system,
+        "seed": seed,
+        "status": "finished",
+        "config": {
+            "image_encoder": {"name": "timm_cnn"},
+            "text_encoder": {"name": "lstm"},
+            "attention": {"name": "none"},
+        },
+        "dataset": DATA,
+        "metrics": metrics,
+        "metric_versions": {"accuracy": 1},
+        "parameters": {"total": 12_345_678, "trained": 4_321},
+        "train_s": 3.2,
+        "versions": {"vsebench": "0.1", "torch": "2"},
+        "hardware": {"device": "cpu", "threads": 1},
+        "finished_at": "2026-01-02T03:04:05+00:00",
+    }
+    return Result(**{**parts, **changes})
+
+
+def snapshot(results: list[Result], **changes: Any) -> Snapshot:
+    rows: dict[str, dict[str, str]] = {}
+    for r in results:
+        rows.setdefault(r.system, {})[str(r.seed)] = r.run_id
+    parts: dict[str, Any] = {
+        "experiment": "demo",
+        "title": "Demo board",
+        "dataset": DATA,
+        "rows": [BoardRow(name, "systems", {}, runs) for name, runs in rows.items()],
+        "seeds": sorted({r.seed for r in results}),
+        "select": {"metric": "val/accuracy", "mode": "max"},
+        "board": {},
+        "command": "vsebench sweep x.yaml",
+        "results": {r.run_id: r for r in results},
+    }
+    return Snapshot(**{**parts, **changes})
+
+
+def three_seeds(name: str, values: list[float], tag: str) -> list[Result]:
+    return [result(f"{tag}{i}", name, i, v) for i, v in enumerate(values)]
+
+
+def test_the_page_says_what_the_results_say() -> None:
+    text = page(snapshot([*three_seeds("good", [0.9, 0.92, 0.94], "a"), *three_seeds("poor", [0.5, 0.5, 0.53], "b")]))
+    lines = [line for line in text.splitlines() if line.startswith(("| good", "| poor"))]
+    assert lines[0].startswith("| good"), "sorted by the selection metric"
+    assert "**92.0 ± 5.0**" in lines[0]
+    assert "**91.0 ± 5.0**" in lines[0]
+    assert "51.0 ± 4.3" in lines[1]
+    assert "12.3 M" in lines[0]
+    assert "4.32 k" in lines[0]
+    for part in (
+        "most frequent class: 20.0 %",
+        "both 99.0 %",
+        "seeds 0, 1, 2",
+        "fingerprint `ffff",
+        "2026-01-02",
+        "Wilson",
+    ):
+        assert part in text
+
+
+def test_the_interval_is_students() -> None:
+    values = [0.81, 0.86, 0.9, 0.84]
+    low, high = stats.t.interval(0.95, 3, loc=np.mean(values), scale=stats.sem(values))
+    found = estimate(values)
+    assert found.mean == pytest.approx(np.mean(values))
+    assert found.half == pytest.approx((high - low) / 2)
+    assert estimate([0.5]).half is None
+    wilson = stats.binomtest(180, 200).proportion_ci(method="wilson")
+    assert item_half_width(0.9, 200) == pytest.approx((wilson.high - wilson.low) / 2, rel=1e-6)
+
+
+def test_raw_columns_are_aligned() -> None:
+    lines = table(["name", "x"], [["é红", "1"], ["longer name", "**22.0**"]])
+    from vsebench.leaderboard.table import width
+
+    assert len({width(line) for line in lines}) == 1
+
+
+def test_published_figures_stand_apart() -> None:
+    reference = {
+        "title": "Published",
+        "source": "a paper",
+        "columns": ["Test"],
+        "rows": {"theirs": [99.9], "none": [None]},
+    }
+    text = page(snapshot(three_seeds("ours", [0.9, 0.9, 0.9], "a"), board={"reference": reference}))
+    measured, published = text.split("## Published")
+    assert "99.9" not in measured
+    assert "Not measured here" in published
+    assert "| theirs |" in published
+
+
+def test_failed_and_missing_runs_are_listed() -> None:
+    bad = result("x", "bad|row", 0, 0.1, status="failed", metrics={}, error="Traceback\n  …\nRuntimeError: <b>oops</b>")
+    shot = snapshot([result("a", "fine", 0, 0.9), bad])
+    rows = [*shot.rows, BoardRow("later", "systems", {}, {"0": "zzz"})]
+    text = page(Snapshot(**{**vars(shot), "rows": rows}))
+    assert "- bad\\|row, seed 0: RuntimeError: \\<b\\>oops\\</b\\>" in text
+    assert "1 planned runs have no result" in text
+
+
+def test_hostile_strings_stay_text(tmp_path: Path) -> None:
+    shot = snapshot([result("a", HOSTILE, 0, 0.9)], title=HOSTILE, dataset={**DATA, "title": HOSTILE})
+    save(shot, results_file(tmp_path, "demo"))
+    render(tmp_path)
+    for file in tmp_path.glob("*.md"):
+        text = file.read_text(encoding="utf-8")
+        assert "<script" not in text.replace("\\<script", "")
+        assert "\u202e" not in text
+        assert "](http" not in text
+        rows = [line for line in text.splitlines() if line.startswith("| ")]
+        assert all(line.endswith(" |") for line in rows)
+    assert escape("#1 ~x~") == "\\#1 \\~x\\~"
+    (line,) = list(csv.DictReader(io.StringIO(table_csv(load(results_file(tmp_path, "demo"))))))
+    assert line["system"] == HOSTILE
+    formula = snapshot([result("a", "=1+1", 0, 0.9)])
+    assert "'=1+1" in table_csv(formula)
+
+
+def test_snapshot_round_trip_and_staleness(tmp_path: Path) -> None:
+    file = results_file(tmp_path, "demo")
+    save(snapshot(three_seeds("ours", [0.9, 0.91, 0.9], "a")), file)
+    assert len(render(tmp_path)) == 3
+    assert render(tmp_path) == []
+    assert stale(tmp_path) == []
+    again = load(file)
+    save(again, file)
+    assert stale(tmp_path) == []
+    data = json.loads(file.read_text())
+    data["results"][0]["metrics"]["test/accuracy"] = 0.5
+    file.write_text(json.dumps(data))
+    assert {p.name for p in stale(tmp_path)} == {"demo.md", "demo.csv", "README.md"}
+
+
+def test_what_may_not_share_a_table(tmp_path: Path) -> None:
+    file = results_file(tmp_path, "demo")
+    save(snapshot([result("a", "x", 0, 0.9), result("b", "y", 0, 0.9, metric_versions={"accuracy": 2})]), file)
+    with pytest.raises(DataError, match="different metric versions"):
+        render(tmp_path)
+    other = result("c", "z", 0, 0.9, dataset={**DATA, "fingerprint": "0" * 16})
+    with pytest.raises(DataError, match="run c was made on dataset 0000"):
+        collect([other], "f" * 16)
+    file.write_text("{")
+    with pytest.raises(DataError, match="demo.json: not JSON"):
+        render(tmp_path)
+    with pytest.raises(DataError, match="no results of 'dmo'. Did you mean 'demo'"):
+        render(tmp_path, ["dmo"])
+
+
+def test_ten_thousand_results_are_rendered_in_seconds(tmp_path: Path) -> None:
+    results = [result(f"{i}-{s}", f"row {i}", s, 0.5 + i / 10_000) for i in range(2_000) for s in range(5)]
+    save(snapshot(results), results_file(tmp_path, "demo"))
+    begin = time.perf_counter()
+    render(tmp_path)
+    assert time.perf_counter() - begin < 60, "a guard against quadratic growth, not a benchmark"

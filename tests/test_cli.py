@@ -1,0 +1,141 @@
+"""The commands as a user types them: output, exit codes, one message for each mistake."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+Write = Callable[[Any], Path]
+
+
+def vsebench(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "vsebench", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
+
+
+@pytest.mark.slow
+def test_sweep_leaderboard_and_check(write_experiment: Write, tiny_experiment: Any, tmp_path: Path) -> None:
+    file = write_experiment(tiny_experiment)
+    plan = vsebench("sweep", file, "--dry-run", cwd=tmp_path)
+    assert plan.returncode == 0, plan.stderr
+    assert "2 runs, 2 to do." in plan.stdout
+    assert not (tmp_path / "runs" / "tiny").exists()
+    done = vsebench("sweep", file, "--wandb", "disabled", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "tiny: 2 runs, 0 finished, 2 to do." in done.stdout
+    assert "[2/2] done" in done.stderr
+    page = tmp_path / "leaderboard" / "tiny.md"
+    assert f"Board: {page.relative_to(tmp_path)}" in done.stdout
+    assert vsebench("leaderboard", "--check", cwd=tmp_path).returncode == 0
+    page.write_text(page.read_text().replace("both", "mine", 1))
+    stale = vsebench("leaderboard", "--check", cwd=tmp_path)
+    assert stale.returncode == 1
+    assert "stale: leaderboard/tiny.md" in stale.stdout
+    assert "wrote leaderboard/tiny.md" in vsebench("leaderboard", cwd=tmp_path).stdout
+    again = vsebench("sweep", file, "--wandb", "disabled", "-o", "seeds=[0]", cwd=tmp_path)
+    assert "2 finished, 0 to do" in again.stdout
+
+
+@pytest.mark.slow
+def test_failed_runs_exit_with_1_and_the_rest_is_kept(
+    write_experiment: Write, tiny_experiment: Any, tmp_path: Path
+) -> None:
+    tiny_experiment["systems"]["bad"] = {
+        **tiny_experiment["systems"]["both"],
+        "train": {"optimizer": {"name": "sgd", "lr": 1e30}},
+    }
+    done = vsebench("sweep", write_experiment(tiny_experiment), "--wandb", "disabled", "--workers", "1", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "error: 1 of 3 runs failed:\n  bad, seed 0:" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "| both" in (tmp_path / "leaderboard" / "tiny.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["sweep", "nothing.yaml"], "error: nothing.yaml: no such file"),
+        (["sweep", "e.yaml"], "error: e.yaml:2: there is no dataset 'mmfbr'. Did you mean 'mmfrb'? There are: mmfrb."),
+        (["sweep", "e.yaml", "-o", "dataset={name: mmfrb, itemz: 80}"], "unknown option 'itemz' of dataset 'mmfrb'"),
+        (["sweep", "e.yaml", "--wandb", "of"], "error: --wandb 'of' is unknown. Did you mean 'offline'?"),
+        (["sweep", "e.yaml", "--only", "zzz"], "error: --only 'zzz' matches no row of e.yaml."),
+        (["sweep", "e.yaml", "--plugin", "no.py"], "plug-in 'no.py' does not exist"),
+        (["components", "fusio"], "error: unknown kind 'fusio'. Did you mean 'fusion'?"),
+        (["components", "fusion", "gatd"], "error: unknown fusion 'gatd'. Did you mean 'gated'?"),
+        (["leaderboard", "nothing"], "error: "),
+        (["data", "show", "nothing"], "error: there is no dataset 'nothing'."),
+        (["data", "build", "x"], "error: 'folder' needs --from"),
+        (["data", "build", "x", "--from", ".", "--text-colum", "y"], "Did you mean '--text-column'?"),
+        (["data", "build", "x", "--from", ".", "--seed", "y"], "option '--seed' must be int. Got 'y'."),
+        (["new", "fusion", "gated"], "error: "),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)  # fmt: skip
+def test_mistakes_are_one_message(tmp_path: Path, arguments: list[str], said: str) -> None:
+    content = {"experiment": "e", "dataset": "mmfbr", "systems": {"a": {"system": "vse"}}}
+    (tmp_path / "e.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+    done = vsebench(*arguments, cwd=tmp_path)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert said in done.stderr
+    assert done.stderr.startswith("error: ")
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_components() -> None:
+    everything = vsebench("components").stdout
+    assert "concat, dense_projection, gated" in everything
+    kind = vsebench("components", "fusion").stdout
+    assert "Arevalo et al. 2017" in kind
+    one = vsebench("components", "fusion", "dense_projection").stdout
+    for part in (
+        "vsebench/fusion/dense_projection.py:",
+        "hidden",
+        "int > 0 or null",
+        "default None",
+        "Shape:",
+        "source:",
+    ):
+        assert part in one
+
+
+def test_components_from_a_plugin(tmp_path: Path) -> None:
+    assert vsebench("new", "fusion", "my_fusion", "--folder", tmp_path).returncode == 0
+    done = vsebench("components", "fusion", "my_fusion", "--plugin", tmp_path / "my_fusion.py")
+    assert "fusion 'my_fusion'" in done.stdout
+    assert "my_fusion.py:" in done.stdout
+
+
+def test_version_and_doctor() -> None:
+    assert vsebench("--version").stdout.startswith("vsebench 0.")
+    done = vsebench("doctor")
+    assert done.returncode == 0, done.stderr
+    for part in ("torch ", "timm ", "W&B: not logged in" if "not logged" in done.stdout else "W&B:", "hub: offline"):
+        assert part in done.stdout
+
+
+def test_doctor_knows_the_broken_pair() -> None:
+    from vsebench.commands.doctor import mend
+
+    said = mend("timm", RuntimeError("operator torchvision::nms does not exist"))
+    assert "do not fit each other" in said
+    assert "pip install --force-reinstall torch torchvision" in said
+
+
+def test_data_commands(tmp_path: Path, tiny_file: Path) -> None:
+    shown = vsebench("data", "show", tiny_file, "--sheet", tmp_path / "sheet.png", cwd=tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    assert "words per text" in shown.stdout
+    assert (tmp_path / "sheet.png").stat().st_size > 1000
+    assert "sound" in vsebench("data", "check", tiny_file).stdout
+    broken = tmp_path / "broken.h5"
+    broken.write_bytes(tiny_file.read_bytes()[:2000])
+    done = vsebench("data", "check", broken)
+    assert done.returncode == 2
+    assert "not a whole vsebench dataset" in done.stderr

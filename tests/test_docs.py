@@ -1,0 +1,79 @@
+"""The documentation does what it says: a page is executed, the catalogue is current, links lead somewhere."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from vsebench.commands.components import catalogue
+from vsebench.config.schema import System, Train
+from vsebench.registry import METRICS
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+
+@pytest.mark.slow
+def test_add_a_fusion_works_as_written(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "add-a-fusion.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"<!-- (file: (?P<name>\S+)|run) -->\n```\w+\n(?P<body>.*?)```", page, re.DOTALL)
+    assert len(blocks) == 5
+    (tmp_path / "bin").mkdir()
+    shim = tmp_path / "bin" / "vsebench"
+    shim.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m vsebench "$@"\n')
+    (tmp_path / "bin" / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    for file in (tmp_path / "bin").iterdir():
+        file.chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
+    for _, name, body in blocks:
+        if name:
+            (tmp_path / name).write_text(body, encoding="utf-8")
+        else:
+            done = subprocess.run(
+                ["sh", "-e", "-c", body], cwd=tmp_path, capture_output=True, text=True, env=environment, check=False
+            )
+            assert done.returncode == 0, done.stdout + done.stderr
+    assert "| my\\_fusion" in (tmp_path / "leaderboard" / "my_experiment.md").read_text(encoding="utf-8")
+    said = re.search(r"```text\nerror: my_experiment.yaml:(\d+): (.*)\n```", page)
+    assert said is not None
+    experiment = tmp_path / "my_experiment.yaml"
+    experiment.write_text(experiment.read_text().replace("scale: 2.0", "scle: 2.0"))
+    done = subprocess.run(
+        [str(shim), "sweep", "my_experiment.yaml"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.strip() == f"error: my_experiment.yaml:{said[1]}: {said[2]}"
+
+
+def test_the_catalogue_is_current() -> None:
+    page = ROOT / "docs" / "components.md"
+    assert page.read_text(encoding="utf-8") == catalogue(), "run python -m vsebench.commands.components"
+
+
+def test_every_key_is_documented() -> None:
+    page = (ROOT / "docs" / "experiments.md").read_text(encoding="utf-8")
+    for key in [*Train.model_fields, *(k for k in System.model_fields if k not in ("recipe", "audio_encoder"))]:
+        assert f"`{key}`" in page, key
+
+
+def test_every_metric_is_documented() -> None:
+    page = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    for name in METRICS.names():
+        assert f"`{name}" in page, name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_readme_names_both_commands() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "vsebench sweep experiments/mmfrb.yaml" in text
+    assert "<!-- test command -->" in text

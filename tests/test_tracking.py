@@ -1,0 +1,134 @@
+"""W&B: what an offline run wrote is read back; losing it loses nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vsebench.config.experiment import load_experiment
+from vsebench.data.open import open_dataset
+from vsebench.store import Store, read_history
+from vsebench.sweep.local import Settings
+from vsebench.sweep.run import sweep
+from vsebench.tracking import WandbTracker, resolve_mode
+
+Write = Callable[[Any], Path]
+
+
+def read_back(file: Path) -> dict[str, Any]:
+    """Config, history, summary and group of an offline run's file."""
+    from wandb.proto import wandb_internal_pb2
+    from wandb.sdk.internal.datastore import DataStore
+
+    store = DataStore()
+    store.open_for_scan(str(file))
+    found: dict[str, Any] = {"config": {}, "history": [], "summary": {}}
+    while (data := store.scan_data()) is not None:
+        record = wandb_internal_pb2.Record()
+        record.ParseFromString(data)
+        kind = record.WhichOneof("record_type")
+        if kind == "run":
+            found["group"], found["name"], found["id"] = (
+                record.run.run_group,
+                record.run.display_name,
+                record.run.run_id,
+            )
+            found["config"] |= {c.key: json.loads(c.value_json) for c in record.run.config.update}
+        elif kind == "history":
+            found["history"].append(
+                {(i.key or "/".join(i.nested_key)): json.loads(i.value_json) for i in record.history.item}
+            )
+        elif kind == "summary":
+            found["summary"] |= {
+                (u.key or "/".join(u.nested_key)): json.loads(u.value_json) for u in record.summary.update
+            }
+    return found
+
+
+def run(file: Path, folder: Path) -> None:
+    experiment = load_experiment(file)
+    dataset = open_dataset(experiment.spec.dataset)
+    settings = Settings(folder / "runs", dataset.path, device="cpu", wandb_mode="offline")
+    sweep(experiment, dataset, settings=settings, workers=1, board_folder=folder / "board", command="x")
+
+
+@pytest.mark.slow
+def test_an_offline_run_is_read_back(write_experiment: Write, tiny_experiment: Any, tmp_path: Path) -> None:
+    tiny_experiment["systems"].pop("image only")
+    run(write_experiment(tiny_experiment), tmp_path)
+    (result,) = Store(tmp_path / "runs", "tiny").results()
+    (file,) = (tmp_path / "runs" / "tiny").rglob("run-*.wandb")
+    found = read_back(file)
+    assert found["group"] == "tiny"
+    assert found["name"] == "both · seed 0"
+    assert found["id"] == f"tiny-{result.run_id}"
+    assert found["config"]["seed"] == 0
+    assert found["config"]["system"]["text_encoder"]["options"]["dim_hidden"] == 8
+    history = read_history(Store(tmp_path / "runs", "tiny").run_folder(result.run_id))
+    assert [h["epoch"] for h in found["history"]] == [1, 2]
+    for sent, kept in zip(found["history"], history, strict=True):
+        assert sent["train/loss"] == pytest.approx(kept["train/loss"])
+        assert sent["val/accuracy"] == pytest.approx(kept["val/accuracy"])
+    for key, value in result.metrics.items():
+        assert found["summary"][key] == pytest.approx(value), key
+
+
+class _Lost:
+    """A W&B run whose connection breaks after the first epoch."""
+
+    def __init__(self) -> None:
+        self.logged = 0
+        self.summary: dict[str, Any] = {}
+
+    def log(self, numbers: Any) -> None:
+        self.logged += 1
+        if self.logged > 1:
+            raise ConnectionError("the network is gone")
+
+    def finish(self, exit_code: int = 0) -> None:
+        raise AssertionError("a lost tracker is not asked again")
+
+
+def test_losing_wandb_loses_nothing(
+    write_experiment: Write, tiny_experiment: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    import wandb
+
+    monkeypatch.setattr(wandb, "init", lambda **_: _Lost())
+    run(write_experiment(tiny_experiment), tmp_path)
+    results = list(Store(tmp_path / "runs", "tiny").results())
+    assert [r.status for r in results] == ["finished", "finished"]
+    assert all(len(read_history(Store(tmp_path / "runs", "tiny").run_folder(r.run_id))) == 2 for r in results)
+    assert "the network is gone" in caplog.text
+
+
+def test_a_tracker_that_cannot_start_is_said_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
+    import wandb
+
+    def refuse(**_: Any) -> None:
+        raise OSError("no disk")
+
+    monkeypatch.setattr(wandb, "init", refuse)
+    tracker = WandbTracker(
+        mode="offline", folder=tmp_path, project="p", group="g", name="n", run_id="i", config={}
+    )  # fmt: skip
+    tracker.log({"epoch": 1})
+    tracker.finish({})
+    assert caplog.text.count("W&B lost") == 1
+
+
+def test_mode(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("NETRC", raising=False)
+    assert resolve_mode("auto") == "offline"
+    monkeypatch.setenv("WANDB_API_KEY", "x" * 40)
+    assert resolve_mode("auto") == "online"
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    assert resolve_mode("auto") == "disabled"
+    assert resolve_mode("offline") == "offline"
