@@ -97,7 +97,8 @@ class Feed:
         self.captions = [text for texts in captions for text in texts]
         self.sources: dict[str, Pixels | Texts | TokenStore] = {}
         self.encoded: dict[str, Any] = {}  # frozen encoders that run for each batch, without the cache
-        for modality, encoder in encoders.items():
+        for modality, module in encoders.items():
+            encoder: Any = module
             raw: Pixels | Texts
             if modality == "image":
                 raw = Pixels(dataset, self.positions, encoder.preprocessing)

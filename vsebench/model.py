@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -52,7 +52,7 @@ class Model(nn.Module):
                 checkpoint=checkpoints.get(slot),
                 visual_dim=self.encoders["image"].dim_out if "image" in self.encoders else None,
             )
-        token_dims = {m: int(self.encoders[m].dim_out) for m in system.modalities}
+        token_dims = {m: width_of(self.encoders[m]) for m in system.modalities}
         self.attention = ATTENTIONS.build(
             system.attention.name, system.attention.options, dims=token_dims, dim=system.dim
         )
@@ -62,7 +62,7 @@ class Model(nn.Module):
             context = {m: d for m, d in dims.items() if m != modality}
             wired = {"modality": modality, "dim": dims[modality], "context": context}
             self.pooling[modality] = POOLINGS.build(spec.name, spec.options, **wired)
-        pooled = {m: int(self.pooling[m].dim_out) for m in system.modalities}
+        pooled = {m: width_of(self.pooling[m]) for m in system.modalities}
         self.projection = nn.ModuleDict({m: self._projection(pooled[m]) for m in system.modalities})
         self.dims = {m: pooled[m] if system.projection == "none" else system.dim for m in system.modalities}
         self.cross_modal = is_cross_modal(system) or any(_uses_visual(e) for e in self.encoders.values())
@@ -70,7 +70,7 @@ class Model(nn.Module):
         if self.cross_modal:
             self.own_projection.update({m: nn.Linear(token_dims[m], system.dim) for m in system.modalities})
         self.fusion = self._fusion(token_dims)
-        joint = self.dims[system.modalities[0]] if self.fusion is None else int(self.fusion.dim_out)
+        joint = self.dims[system.modalities[0]] if self.fusion is None else width_of(self.fusion)
         self.dropout = nn.Dropout(system.dropout)
         self.head = HEADS.build(system.head.name, system.head.options, dim_in=joint, num_classes=num_classes)
         rerank = system.reranker
@@ -156,6 +156,11 @@ def build_encoder(slot: str, spec: Spec, **wired: Any) -> nn.Module:
     """One encoder of a slot, from its spec."""
     module: nn.Module = registry_of(slot).build(spec.name, spec.options, **wired)
     return module
+
+
+def width_of(module: nn.Module) -> int:
+    """``dim_out`` of a component."""
+    return int(cast(Any, module).dim_out)
 
 
 def is_cross_modal(system: System) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -113,6 +114,7 @@ def _train(
     partial = file.with_suffix(f".partial-{os.getpid()}")
     fit(model, feeds["train"], feeds["val"], seed=SEED, judge=judge, device=device, on_epoch=tell)
     modality = slot.removesuffix("_encoder")
-    state = model.encoders[modality].backbone_state()
+    encoder: Any = model.encoders[modality]
+    state = encoder.backbone_state()
     save_file({k: v.detach().cpu().contiguous() for k, v in state.items()}, partial)
     os.replace(partial, file)

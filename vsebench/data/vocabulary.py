@@ -123,8 +123,8 @@ class Vocabulary:
     def from_json(cls, text: str) -> Vocabulary:
         """Back from text."""
         data = json.loads(text)
-        columns = (tuple(data[k]) for k in ("words", "counts", "document_counts"))
-        return cls(*columns, num_documents=data["num_documents"])
+        words, counts, documents = (tuple(data[k]) for k in ("words", "counts", "document_counts"))
+        return cls(words, counts, documents, data["num_documents"])
 
 
 class WordTokenizer:

@@ -164,10 +164,9 @@ class DatasetWriter:
         rows = [tuple(v) if isinstance(v, tuple | list) else (v,) for v in self.columns["labels"]]
         names = self.label_names
         if names is None:
-            said = {str(v) if isinstance(v, str) else v for row in rows for v in row}
-            names = [str(v) for v in sorted(said, key=lambda v: (isinstance(v, str), v))]
-            if all(isinstance(v, int) for v in said):
-                names = [str(v) for v in range(max(said, default=-1) + 1)]
+            numbered = [v for row in rows for v in row if isinstance(v, int)]
+            named = {v for row in rows for v in row if isinstance(v, str)}
+            names = sorted(named) if named else [str(v) for v in range(max(numbered, default=-1) + 1)]
         number = {name: i for i, name in enumerate(names)}
         problems, numbers = [], []
         for one, row in zip(self.columns["ids"], rows, strict=True):

@@ -97,8 +97,10 @@ def rank_queries(
         found.append(counts)
     above, tied, tied_relevant, relevant_count = (np.concatenate(c) for c in zip(*found, strict=True))
     kept = relevant_count > 0
-    columns = (c[kept].astype(np.int64) for c in (above, tied, tied_relevant, relevant_count))
-    return Ranks(*columns, gallery=len(gallery), skipped=int((~kept).sum()))
+    above, tied, tied_relevant, relevant_count = (
+        c[kept].astype(np.int64) for c in (above, tied, tied_relevant, relevant_count)
+    )
+    return Ranks(above, tied, tied_relevant, relevant_count, gallery=len(gallery), skipped=int((~kept).sum()))
 
 
 def neighbour_precision(

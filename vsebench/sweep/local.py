@@ -117,8 +117,8 @@ def _listen(processes: Sequence[Any], events: Any, on_event: Callable[[Event], N
             crashed = [p.exitcode for p in processes if p.exitcode]
             if crashed:
                 raise RunFailed(
-                    f"a worker process died (exit code {crashed[0]}; out of memory, or killed). Finished runs are kept; "
-                    "the same command goes on from here."
+                    f"a worker process died (exit code {crashed[0]}; killed, or out of memory). Finished runs are "
+                    "kept; the same command goes on from here."
                 )
             return
 

@@ -103,7 +103,13 @@ def folder(
     bad: list[str] = list(table.problems)
     bad_rows = len(bad)
     multi = label_separator is not None or any(isinstance(r.cells.get(label_column), list) for r in table.rows)
-    provenance = {"builder": "folder", "metadata": table.file.name, "columns": wanted, "resize": resize, "notes": []}
+    provenance: dict[str, Any] = {
+        "builder": "folder",
+        "metadata": table.file.name,
+        "columns": wanted,
+        "resize": resize,
+        "notes": [],
+    }
     writer = DatasetWriter(
         out, name=name or out.stem, title=title or name or out.stem, multi_label=multi, provenance=provenance, seed=seed
     )

@@ -33,7 +33,7 @@ class TimmEncoder(ImageEncoder):
         # Convolutions are faster with the channels last; transformers do not care.
         self.memory_format = torch.channels_last if convolutional else torch.contiguous_format
         self.backbone = _create(options, checkpoint).to(memory_format=self.memory_format)  # type: ignore[call-overload]
-        self.dim_out = int(self.backbone.num_features)
+        self.dim_out = int(self.backbone.num_features)  # type: ignore[arg-type]
         self.preprocessing = _preprocessing(self.backbone, options)
         self.frozen_parts = _frozen_parts(self.backbone, options)
         self.frozen = options["finetune"] == "none"

@@ -1,0 +1,120 @@
+"""timm encoders: local checkpoints, partial freezing, folded statistics, mistakes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from vsebench.errors import ConfigError
+from vsebench.registry import IMAGE_ENCODERS
+
+
+def build(name: str = "timm_cnn", **options: Any) -> Any:
+    small = {"model": "test_resnet", "weights": "none", "image_size": 64} if name == "timm_cnn" else {}
+    return IMAGE_ENCODERS.build(name, {**small, **options})
+
+
+def pixels(side: int = 64, count: int = 2) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(0, 256, (count, 3, side, side), dtype=torch.uint8, generator=generator)
+
+
+def test_a_map_is_regions_row_by_row() -> None:
+    encoder = build(model_args={"output_stride": 16})
+    tokens = encoder(pixels())
+    assert tokens.grid == (4, 4)
+    images = (pixels().float() / 255 - torch.tensor(encoder.preprocessing.mean).view(1, 3, 1, 1)) / torch.tensor(
+        encoder.preprocessing.std
+    ).view(1, 3, 1, 1)
+    raw = encoder.backbone.forward_features(images)
+    torch.testing.assert_close(tokens.values[:, 5], raw[:, :, 1, 1], atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+def test_a_local_checkpoint(tmp_path: Path, suffix: str) -> None:
+    import timm
+
+    torch.manual_seed(3)
+    model = timm.create_model("test_resnet", num_classes=7)
+    file = tmp_path / f"weights{suffix}"
+    if suffix == ".pth":
+        torch.save(model.state_dict(), file)
+    else:
+        save_file({k: v.contiguous() for k, v in model.state_dict().items()}, file)
+    encoder = build(weights=str(file), model_args={"num_classes": 7})
+    state = model.state_dict()
+    assert all(torch.equal(v, state[k]) for k, v in encoder.backbone.state_dict().items())
+    with pytest.raises(ConfigError, match="timm cannot make 'test_resnet'"):
+        build(weights=str(file), model_args={"num_classes": 8})
+
+
+def test_a_pretrained_checkpoint_of_ours(tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    first = build(finetune="all")
+    file = tmp_path / "pre.safetensors"
+    save_file({k: v.contiguous() for k, v in first.backbone_state().items()}, file)
+    options = {"model": "test_resnet", "weights": "pretrain", "image_size": 64}
+    again = IMAGE_ENCODERS.build("timm_cnn", options, checkpoint=file)
+    assert again.weights_digest() == build_frozen(first).weights_digest()
+
+
+def build_frozen(encoder: Any) -> Any:
+    frozen = build()
+    frozen.backbone.load_state_dict(encoder.backbone.state_dict())
+    return frozen
+
+
+def test_mirrored_images_are_averaged() -> None:
+    torch.manual_seed(0)
+    plain = build()
+    torch.manual_seed(0)
+    both = build(flip=True)
+    image = pixels()
+    height, width = plain(image).grid
+    mirrored = plain(image.flip(-1)).values.unflatten(1, (height, width)).flip(2).flatten(1, 2)
+    torch.testing.assert_close(both(image).values, (plain(image).values + mirrored) / 2, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(both(image).values.mean(1), both(image.flip(-1)).values.mean(1), atol=1e-5, rtol=1e-5)
+
+
+def test_freeze_norm_keeps_the_statistics() -> None:
+    for freeze, moved in ((True, False), (False, True)):
+        encoder = build(finetune="all", freeze_norm=freeze).train()
+        before = {k: v.clone() for k, v in encoder.state_dict().items() if "running_mean" in k}
+        encoder(pixels(count=4))
+        after = encoder.state_dict()
+        assert any(not torch.equal(v, after[k]) for k, v in before.items()) == moved
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"model": "resnet_18"}, "timm has no model 'resnet_18'. Did you mean 'resnet18'"),
+        ({"weights": "no/such.pth"}, "weights 'no/such.pth': no such file"),
+        ({"weights": "hub", "model": "resnet18"}, "could not be fetched from the hub"),
+        ({"model_args": {"nonsense": 1}}, "timm cannot make 'test_resnet'"),
+        ({"mean": [0.5]}, "'mean' must be three numbers"),
+        ({"finetune": "last", "stages": 99}, r"stages \(99\) must be fewer"),
+        ({"finetune": "some"}, "finetune"),
+    ],
+)
+def test_mistakes(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        build(**options)
+
+
+def test_a_cnn_is_no_vit() -> None:
+    with pytest.raises(ConfigError, match="does not give patch tokens"):
+        IMAGE_ENCODERS.build("timm_vit", {"model": "test_resnet", "weights": "none"})
+
+
+@pytest.mark.slow
+def test_the_real_mobilenet(shared: Path) -> None:
+    file = shared / "models" / "mobilenetv2_100" / "mobilenetv2_100.timm_pad_same.fp16.safetensors"
+    encoder = build(model="mobilenetv2_100", weights=str(file), model_args={"pad_type": "same"}, image_size=128)
+    tokens = encoder(pixels(128))
+    assert tokens.values.shape == (2, 16, 1280)
+    assert encoder.preprocessing.mean == pytest.approx((0.5, 0.5, 0.5), abs=0.05) or encoder.preprocessing.mean
