@@ -77,3 +77,12 @@ def test_the_readme_names_both_commands() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert "vsebench sweep experiments/mmfrb.yaml" in text
     assert "<!-- test command -->" in text
+
+
+def test_the_readme_shows_the_board() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = text.split("<!-- board -->")[1].split("<!-- /board -->")[0]
+    rows = [line for line in shown.splitlines() if line.startswith("|")]
+    board = (ROOT / "leaderboard" / "mmfrb.md").read_text(encoding="utf-8")
+    assert len(rows) > 5
+    assert all(row in board for row in rows)

@@ -205,7 +205,8 @@ def _chance(rows: Sequence[RowView]) -> list[str]:
     for direction, title in (("i2t", "i→t"), ("t2i", "t→i")):
         values = [(k, v) for k, v in metrics.items() if k.startswith(f"test/{direction}/chance/recall@")]
         if values:
-            shown = ", ".join(f"R@{k.rsplit('@', 1)[1]} {100 * v:.1f}" for k, v in values)
+            by_k = sorted((int(k.rsplit("@", 1)[1]), v) for k, v in values)
+            shown = ", ".join(f"R@{k} {100 * v:.1f}" for k, v in by_k)
             parts.append(f"{title} {shown}")
     return ["", f"Chance: {'; '.join(parts)}."] if parts else []
 
