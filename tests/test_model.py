@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tiny_models import bert_folder
 
 from vsebench.config.merge import merge_system
 from vsebench.config.resolve import recipes, resolve, system_block
@@ -31,6 +32,7 @@ SMALL: dict[tuple[str, str], dict[str, Any]] = {
     ("image_encoder", "timm_vit"): {"model": "test_vit", "weights": "none", "image_size": 32},
     ("text_encoder", "bert"): {"weights": "none", "config": BERT, "finetune": "all"},
     ("fusion", "outer"): {"size": 4},
+    ("text_encoder", "bert_bow"): {"model": bert_folder()},
 }
 SLOTS = ("image_encoder", "text_encoder", "attention", "pooling", "fusion", "head", "objective")
 

@@ -19,6 +19,7 @@ import torch
 from vsebench.config.experiment import load_experiment
 from vsebench.data.open import open_dataset
 from vsebench.leaderboard.render import stale
+from vsebench.metrics._ranking import Ranks
 from vsebench.store import Store
 from vsebench.sweep.local import Settings
 from vsebench.sweep.plan import make_plan
@@ -79,8 +80,9 @@ def test_numbers_come_again_from_the_stored_predictions(
             accuracy = float(np.mean(stored["logits"].argmax(1) == stored["labels"]))
             assert accuracy == pytest.approx(result.metrics["test/accuracy"])
             if "i2t/above" in stored:
-                simple = np.mean((stored["i2t/above"] < 5) & (stored["i2t/tied"] == stored["i2t/tied_relevant"]))
-                assert simple == pytest.approx(result.metrics["test/i2t/recall@5"])
+                parts = [stored[f"i2t/{p}"] for p in ("above", "tied", "tied_relevant", "relevant")]
+                hits = Ranks(*parts, gallery=len(stored["owner"]), skipped=0).hit(5)
+                assert hits.mean() == pytest.approx(result.metrics["test/i2t/recall@5"])
 
 
 def test_a_second_sweep_does_nothing(write_experiment: Write, tiny_experiment: Any, tmp_path: Path) -> None:

@@ -7,25 +7,16 @@ from typing import Any
 
 import pytest
 import torch
+from tiny_models import CONFIG, bert_folder
 
 from vsebench.data.vocabulary import Vocabulary
 from vsebench.errors import ConfigError
 from vsebench.registry import TEXT_ENCODERS
 
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "red", "hat", "shirt", "blue"]
-CONFIG = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 32}
-
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from transformers import BertConfig, BertModel, BertTokenizerFast
-
-    path = tmp_path_factory.mktemp("bert")
-    (path / "vocab.txt").write_text("\n".join(WORDS))
-    BertTokenizerFast(vocab=str(path / "vocab.txt"), vocab_file=str(path / "vocab.txt")).save_pretrained(path)
-    torch.manual_seed(0)
-    BertModel(BertConfig(vocab_size=len(WORDS), max_position_embeddings=32, **CONFIG)).save_pretrained(path)
-    return path
+def folder() -> Path:
+    return Path(bert_folder())
 
 
 def build(**options: Any) -> Any:
@@ -74,7 +65,7 @@ def test_the_image_enters_at_the_first_token() -> None:
     plain = encoder(words)
     with torch.no_grad():
         torch.testing.assert_close(encoder(words, visual=torch.ones(2, 5)).values, plain.values)
-        torch.nn.init.ones_(encoder.visual.weight)
+        torch.nn.init.normal_(encoder.visual.weight)
         assert not torch.allclose(encoder(words, visual=torch.ones(2, 5)).values, plain.values, atol=1e-3)
         torch.testing.assert_close(encoder(words, visual=torch.zeros(2, 5)).values, plain.values)
 
