@@ -183,6 +183,7 @@ def _from_config(config: dict[str, Any], size: int, max_length: int) -> Any:
 def _load(what: str, model: str) -> Any:
     import transformers
 
+    transformers.utils.logging.disable_progress_bar()  # one bar per run would bury a sweep's own progress
     local = Path(model).expanduser()
     options: dict[str, Any] = {"use_safetensors": True} if what == "AutoModel" else {}
     try:
