@@ -32,6 +32,7 @@ SMALL: dict[tuple[str, str], dict[str, Any]] = {
     ("image_encoder", "timm_vit"): {"model": "test_vit", "weights": "none", "image_size": 32},
     ("text_encoder", "bert"): {"weights": "none", "config": BERT, "finetune": "all"},
     ("fusion", "outer"): {"size": 4},
+    ("pooling", "visual_semantic"): {"heads": 1},  # divides the tokens of every encoder
     ("text_encoder", "bert_bow"): {"model": bert_folder()},
 }
 SLOTS = ("image_encoder", "text_encoder", "attention", "pooling", "fusion", "head", "objective")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +19,28 @@ from vsebench.tracking import WandbTracker, resolve_mode
 Write = Callable[[Any], Path]
 
 
+def log_records(content: bytes) -> Iterator[bytes]:
+    """Records of a .wandb file: a 7-byte header, then LevelDB's log format (blocks of 32 KiB, records in fragments)."""
+    assert content.startswith(b":W&B")
+    at, whole = 7, b""
+    while at < len(content):
+        if 32768 - at % 32768 < 7:  # a block's last bytes that cannot hold a header are padding
+            at += 32768 - at % 32768
+            continue
+        size, kind = int.from_bytes(content[at + 4 : at + 6], "little"), content[at + 6]
+        whole += content[at + 7 : at + 7 + size]
+        at += 7 + size
+        if kind in (1, 4):  # a full record, or the last of its fragments
+            yield whole
+            whole = b""
+
+
 def read_back(file: Path) -> dict[str, Any]:
     """Config, history, summary and group of an offline run's file."""
     from wandb.proto import wandb_internal_pb2
-    from wandb.sdk.internal.datastore import DataStore
 
-    store = DataStore()
-    store.open_for_scan(str(file))
     found: dict[str, Any] = {"config": {}, "history": [], "summary": {}}
-    while (data := store.scan_data()) is not None:
+    for data in log_records(file.read_bytes()):
         record = wandb_internal_pb2.Record()
         record.ParseFromString(data)
         kind = record.WhichOneof("record_type")

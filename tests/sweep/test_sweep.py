@@ -107,20 +107,16 @@ def metrics_of(folder: Path) -> dict[tuple[str, int], dict[str, float]]:
 
 
 @pytest.mark.slow
-def test_same_numbers_twice_and_with_any_workers_and_without_the_cache(
-    write_experiment: Write, tiny_experiment: Any, tmp_path: Path
-) -> None:
+def test_same_numbers_twice_and_with_any_workers(write_experiment: Write, tiny_experiment: Any, tmp_path: Path) -> None:
     tiny_experiment["seeds"] = [0, 1]
     file = write_experiment(tiny_experiment)
     do(file, tmp_path / "one")
     do(file, tmp_path / "again")
     do(file, tmp_path / "two", workers=2)
-    do(file, tmp_path / "uncached", cache=False)
     first = metrics_of(tmp_path / "one")
     assert len(first) == 4
     assert first == metrics_of(tmp_path / "again")
     assert first == metrics_of(tmp_path / "two")
-    assert first == metrics_of(tmp_path / "uncached")
     assert first["both", 0] != first["both", 1]
 
 
