@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vsebench.leaderboard.rows import RowView, failures, missing, views
+from vsebench.leaderboard.rows import RowView, failures, missing, sort_key, views
 from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.leaderboard.statistics import item_half_width
 from vsebench.leaderboard.table import code, escape, table
@@ -249,8 +249,8 @@ def _protocol(snapshot: Snapshot) -> list[str]:
         f"- Data: {escape(data['title'])}, fingerprint {code(data['fingerprint'])}; {sizes} items, "
         f"{data['num_classes']} classes. Splits: {escape(data.get('split_rule') or 'the dataset’s own')}.",
         f"- Numbers in percent where they are shares; {interval} (seeds {seeds}).",
-        f"- The epoch is chosen by {code(snapshot.select['metric'])}; rows are sorted by it. Test is evaluated once "
-        "per run, at the end.",
+        f"- The epoch is chosen by {code(snapshot.select['metric'])}; rows are sorted by "
+        f"{code(sort_key(snapshot)[0])}. Test is evaluated once per run, at the end.",
         "- AP: macro average over classes. R@k: share of queries with a match among the first k (hit rate), ties in "
         "expectation, cosine. Embeddings of one modality never see the other.",
     ]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vsebench.errors import DataError, Place, did_you_mean, known_names
 from vsebench.leaderboard.markdown import SECTIONS, page
-from vsebench.leaderboard.rows import views
+from vsebench.leaderboard.rows import sort_key, views
 from vsebench.leaderboard.snapshot import Snapshot, load
 from vsebench.leaderboard.table import escape, table
 from vsebench.store import write_atomically
@@ -98,8 +98,8 @@ def index(snapshots: Sequence[Snapshot]) -> str:
     body = []
     for s in snapshots:
         everything = [v for section in SECTIONS for v in views(s, section)]
-        metric = s.select["metric"]
-        pick = max if s.select["mode"] == "max" else min
+        metric, mode = sort_key(s)
+        pick = max if mode == "max" else min
         best = pick(everything, key=lambda v: e.mean if (e := v.estimate(metric)) else 0.0) if everything else None
         said = best.estimate("test/accuracy") if best is not None else None
         body.append(

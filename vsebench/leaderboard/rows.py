@@ -48,7 +48,7 @@ class RowView:
 
 
 def views(snapshot: Snapshot, section: str) -> list[RowView]:
-    """The rows of a section that have a finished run, best selection metric first; ties keep the file's order."""
+    """The rows of a section that have a finished run, best on validation first (:func:`sort_key`); ties keep the file's order."""
     found = []
     for row in snapshot.rows:
         if row.section != section:
@@ -56,14 +56,24 @@ def views(snapshot: Snapshot, section: str) -> list[RowView]:
         view = _view(snapshot, row)
         if view.results:
             found.append(view)
-    key = snapshot.select["metric"]
-    sign = -1.0 if snapshot.select["mode"] == "max" else 1.0
+    key, mode = sort_key(snapshot)
+    sign = -1.0 if mode == "max" else 1.0
 
     def order(view: RowView) -> float:
         said = view.estimate(key)
         return sign * said.mean if said is not None else float("inf")
 
     return sorted(found, key=order)
+
+
+def sort_key(snapshot: Snapshot) -> tuple[str, str]:
+    """The validation number that orders rows, and its mode: accuracy where there is one, else what chose the epoch.
+
+    An epoch may be chosen by a smoother number (``val/nll``); systems are compared by what the board is about.
+    """
+    if any("val/accuracy" in r.metrics for r in snapshot.results.values()):
+        return "val/accuracy", "max"
+    return snapshot.select["metric"], snapshot.select["mode"]
 
 
 def failures(snapshot: Snapshot) -> list[tuple[BoardRow, Result]]:
