@@ -48,7 +48,7 @@ class RowView:
 
 
 def views(snapshot: Snapshot, section: str) -> list[RowView]:
-    """The rows of a section that have a finished run, best on validation first (:func:`sort_key`); ties keep the file's order."""
+    """The rows of a section with a finished run, best on validation first (:func:`sort_key`); ties as in the file."""
     found = []
     for row in snapshot.rows:
         if row.section != section:
