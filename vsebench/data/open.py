@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,8 @@ def available() -> list[str]:
     """Names of the datasets that can be opened: built ones and embedded ones."""
     files = datasets_home().glob("*.h5") if datasets_home().is_dir() else ()
     embedded = [n for n in DATASETS.names() if DATASETS.get(n).facts["embedded"]]
-    built = [f.stem for f in files if not any(f.stem.startswith(f"{n}-") for n in embedded)]
+    generated = re.compile(rf"({'|'.join(map(re.escape, embedded))})-[0-9a-f]{{16}}")
+    built = [f.stem for f in files if not generated.fullmatch(f.stem)]
     return sorted({*built, *embedded})
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import textwrap
+import unicodedata
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,19 @@ from PIL import Image, ImageDraw, ImageFont
 from vsebench.data.dataset import Dataset
 from vsebench.data.pixels import open_rgb
 from vsebench.data.vocabulary import split_words
+from vsebench.errors import DataError, did_you_mean, known_names
 
 THUMB, PAD, LINES, FONT = 144, 10, 5, 13
+LINE = FONT + 3
+SAMPLED = 500  # images whose size is read
+NO_GLYPH = "\uffff"  # never a character: every font draws its box for a missing glyph
 
 
 def summary(dataset: Dataset) -> dict[str, Any]:
     """Title, facts (name -> text) and label counts per split, as plain data."""
     texts = dataset.all_texts()
     lengths = np.array([len(split_words(t)) for item in texts for t in item] or [0])
-    sizes = [s for p in _sample(len(dataset), 500, 0) if (s := _size(dataset.image_bytes(int(p)))) is not None]
+    sizes = [s for p in _sample(len(dataset), SAMPLED, 0) if (s := _size(dataset.image_bytes(int(p)))) is not None]
     facts = {
         "items": f"{len(dataset):,}",
         "splits": ", ".join(f"{k} {len(v):,}" for k, v in dataset.splits.items()),
@@ -33,8 +38,11 @@ def summary(dataset: Dataset) -> dict[str, Any]:
     if sizes:
         facts["image width"] = _range(np.array([s[0] for s in sizes]))
         facts["image height"] = _range(np.array([s[1] for s in sizes]))
-    for note in dataset.provenance.get("notes", []):
-        facts["note"] = note
+    notes = dataset.provenance.get("notes", [])
+    facts |= {f"note {i}" if len(notes) > 1 else "note": note for i, note in enumerate(notes, start=1)}
+    skipped = dataset.provenance.get("skipped_rows", 0)
+    if skipped:
+        facts["left out"] = f"{skipped:,} bad rows"
     for what, value in (dataset.provenance.get("ceilings") or {}).items():
         facts[f"best possible accuracy, {what}"] = f"{100 * value:.1f} %"
     labels = {
@@ -47,38 +55,98 @@ def summary(dataset: Dataset) -> dict[str, Any]:
 def contact_sheet(
     dataset: Dataset, path: Path, *, split: str = "train", rows: int = 4, columns: int = 6, seed: int = 0
 ) -> None:
-    """Draw examples of a split with label and text below each, as PNG."""
+    """Draw examples of a split with label and first text below each, as PNG.
+
+    Pillow's own font has few letters: accents are left out where it lacks the accented letter, and characters
+    without any glyph are drawn as one box.
+
+    Raises: DataError for a split that the dataset does not have.
+    """
+    if split not in dataset.splits:
+        raise DataError(f"no split '{split}'." + did_you_mean(split, dataset.splits) + known_names(dataset.splits))
     positions = dataset.splits[split]
-    chosen = positions[_sample(len(positions), rows * columns, seed)]
-    font = ImageFont.load_default(size=FONT)
-    cell_height = THUMB + (LINES + 1) * (FONT + 3) + PAD
-    sheet = Image.new("RGB", (columns * (THUMB + PAD) + PAD, rows * cell_height + PAD), "white")
+    chosen = [int(p) for p in positions[_sample(len(positions), rows * columns, seed)]]
+    said = [
+        (_wrap(_label(dataset, p), 1), _wrap((dataset.texts(p) or [""])[0], LINES))
+        for p in chosen
+    ]  # fmt: skip
+    lines = 1 + max((len(text) for _, text in said), default=0)
+    cell_height = THUMB + 2 + lines * LINE + PAD
+    shown_rows = -(-len(chosen) // columns)
+    sheet = Image.new("RGB", (columns * (THUMB + PAD) + PAD, shown_rows * cell_height + PAD), "white")
     draw = ImageDraw.Draw(sheet)
-    for i, position in enumerate(chosen):
+    for i, (position, (label, text)) in enumerate(zip(chosen, said, strict=True)):
         x, y = PAD + i % columns * (THUMB + PAD), PAD + i // columns * cell_height
-        data = dataset.image_bytes(int(position))
-        if data is not None:
-            picture = open_rgb(data)
-            picture.thumbnail((THUMB, THUMB), Image.Resampling.LANCZOS)
-            if max(picture.size) < THUMB:
-                factor = THUMB // max(picture.size)
-                picture = picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
+        picture = _thumbnail(dataset.image_bytes(position))
+        if picture is None:
+            draw.rectangle((x, y, x + THUMB - 1, y + THUMB - 1), outline="#b0b0b0")
+        else:
             sheet.paste(picture, (x + (THUMB - picture.width) // 2, y + (THUMB - picture.height) // 2))
-        label = _label(dataset, int(position))
-        draw.text((x, y + THUMB + 2), _fit(draw, label, font), fill="#b00020", font=font)
-        said = (dataset.texts(int(position)) or [""])[0]
-        for number, line in enumerate(textwrap.wrap(said, width=THUMB // 7)[:LINES]):
-            draw.text((x, y + THUMB + 2 + (number + 1) * (FONT + 3)), _fit(draw, line, font), fill="black", font=font)
+        for number, line in enumerate([*(label or [""]), *text]):
+            at = (x, y + THUMB + 2 + number * LINE)
+            draw.text(at, line, fill="black" if number else "#b00020", font=_font())
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(path, "PNG")
 
 
-def _fit(draw: ImageDraw.ImageDraw, text: str, font: Any) -> str:
-    if draw.textlength(text, font=font) <= THUMB:
-        return text
-    while text and draw.textlength(text + "…", font=font) > THUMB:
-        text = text[:-1]
-    return text + "…"
+def _thumbnail(data: bytes | None) -> Image.Image | None:
+    try:
+        picture = open_rgb(data or b"")
+    except OSError:
+        return None
+    picture.thumbnail((THUMB, THUMB), Image.Resampling.LANCZOS)
+    factor = THUMB // max(picture.size)
+    return picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
+
+
+@cache
+def _font() -> Any:
+    return ImageFont.load_default(size=FONT)
+
+
+@cache
+def _drawable(character: str) -> str:
+    """The character, or the letters in it that have glyphs, or the sign for none."""
+    font = _font()
+    missing = bytes(font.getmask(NO_GLYPH))
+
+    def has_glyph(one: str) -> bool:
+        return one == " " or (one.isprintable() and bytes(font.getmask(one)) != missing)
+
+    if has_glyph(character):
+        return character
+    return "".join(c for c in unicodedata.normalize("NFKD", character) if has_glyph(c)) or NO_GLYPH
+
+
+def _wrap(text: str, most: int) -> list[str]:
+    """At most so many lines, each no wider than a thumbnail; words are divided only where one is too wide."""
+    drawn = ""
+    for character in " ".join(unicodedata.normalize("NFC", text).split()):
+        glyphs = _drawable(character)
+        if not (glyphs == NO_GLYPH and drawn.endswith(NO_GLYPH)):
+            drawn += glyphs
+    lines: list[str] = []
+    for word in drawn.split():
+        if lines and _width(f"{lines[-1]} {word}") <= THUMB:
+            lines[-1] += f" {word}"
+            continue
+        while _width(word) > THUMB and len(lines) <= most:
+            end = next(n for n in range(1, len(word)) if _width(word[: n + 1]) > THUMB)
+            lines.append(word[:end])
+            word = word[end:]
+        lines.append(word)
+        if len(lines) > most:
+            break
+    if len(lines) > most:
+        lines = lines[:most]
+        while _width(lines[-1] + "...") > THUMB:
+            lines[-1] = lines[-1][:-1]
+        lines[-1] += "..."
+    return lines
+
+
+def _width(text: str) -> float:
+    return float(_font().getlength(text))
 
 
 def _label(dataset: Dataset, position: int) -> str:
@@ -93,12 +161,18 @@ def _sample(count: int, wanted: int, seed: int) -> np.ndarray:
 
 
 def _size(data: bytes | None) -> tuple[int, int] | None:
-    return None if data is None else open_rgb(data).size
+    try:
+        return open_rgb(data or b"").size
+    except OSError:  # no image, or a damaged one: 'data check' names it
+        return None
 
 
 def _range(values: np.ndarray) -> str:
-    low, middle, high = int(values.min()), float(np.median(values)), int(values.max())
-    return str(low) if low == high else f"{low} to {high}, median {middle:g}"
+    low, high = int(values.min()), int(values.max())
+    if low == high:
+        return str(low)
+    fifth, middle, most = (f"{q:g}" for q in np.quantile(values, (0.05, 0.5, 0.95)))
+    return f"{low} to {high}, median {middle}, 90 % from {fifth} to {most}"
 
 
 def _count(labels: np.ndarray, number: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 from vsebench.errors import DataError, Place
 
-csv.field_size_limit(1 << 24)
+LONGEST_CELL = 1 << 24  # characters; the csv module's own limit of 128 KiB is less than some JSON cells
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,16 @@ def read_table(file: Path) -> Table:
     Raises: DataError when it is missing, not UTF-8, empty, of another kind, or repeats a column.
     """
     try:
-        text = file.read_text(encoding="utf-8-sig")
+        text = file.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         raise DataError("no such file.", place=Place(str(file))) from None
+    except OSError as error:
+        raise DataError(f"cannot be read ({error.strerror}).", place=Place(str(file))) from None
     except UnicodeDecodeError as error:
-        raise DataError(f"not UTF-8 text ({error.reason} at byte {error.start}).", place=Place(str(file))) from None
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise DataError(
+            f"not UTF-8 text ({error.reason} at byte {error.start}). Save it as UTF-8.", place=Place(str(file), line)
+        ) from None
     if file.suffix == ".csv":
         table = _read_csv(file, text)
     elif file.suffix == ".jsonl":
@@ -54,42 +60,60 @@ def read_table(file: Path) -> Table:
 
 
 def _read_csv(file: Path, text: str) -> Table:
-    reader = csv.reader(text.splitlines(keepends=True))
+    csv.field_size_limit(LONGEST_CELL)
+    # Not text.splitlines(): that also cuts at U+2028, form feeds and other characters that may stand in a title.
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         columns = next(reader)
     except StopIteration:
         raise DataError("is empty; the first line must name the columns.", place=Place(str(file), 1)) from None
+    except csv.Error as error:
+        raise DataError(f"not readable as CSV: {error}.", place=Place(str(file), 1)) from None
     twice = sorted({c for c in columns if columns.count(c) > 1})
     if twice:
         raise DataError(f"column '{twice[0]}' stands twice.", place=Place(str(file), 1))
     rows, problems = [], []
-    begin = reader.line_num + 1
-    try:
-        for cells in reader:
-            if len(cells) == len(columns):
-                rows.append(Row(begin, dict(zip(columns, cells, strict=True))))
-            elif cells:
-                problems.append(f"row {begin}: {len(cells)} cells, but the header has {len(columns)} columns")
-            begin = reader.line_num + 1
-    except csv.Error as error:
-        raise DataError(f"not readable as CSV: {error}.", place=Place(str(file), reader.line_num)) from None
+    while True:
+        begin = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            break
+        except csv.Error as error:  # the reader goes on with the next line
+            problems.append(f"row {begin}: not readable as CSV ({error})")
+            continue
+        if len(cells) == len(columns):
+            rows.append(Row(begin, dict(zip(columns, cells, strict=True))))
+        elif cells:
+            problems.append(f"row {begin}: {len(cells)} cells, but the header has {len(columns)} columns")
     return Table(file, columns, rows, problems)
 
 
 def _read_jsonl(file: Path, text: str) -> Table:
     rows, problems = [], []
     columns: dict[str, None] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:
             cells = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             problems.append(f"row {number}: not JSON ({error})")
             continue
         if not isinstance(cells, dict):
             problems.append(f"row {number}: not a JSON object")
             continue
+        if not _is_text(cells):
+            problems.append(f"row {number}: half of a surrogate pair (\\ud800 to \\udfff) is not a character")
+            continue
         rows.append(Row(number, cells))
         columns |= dict.fromkeys(cells)
     return Table(file, list(columns), rows, problems)
+
+
+def _is_text(cells: dict[str, Any]) -> bool:
+    try:
+        json.dumps(cells, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True

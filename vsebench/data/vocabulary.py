@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 import torch
@@ -16,22 +17,30 @@ from vsebench.types import Words
 
 PAD, UNKNOWN = 0, 1
 FIRST = 2
-# Ideographs, kana and hangul syllables are words of their own; elsewhere letters and digits, with inner apostrophes.
-_WORD = re.compile(
-    r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003134f]"
-    r"|[^\W_\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003134f]+"
-    r"(?:['’][^\W\d_]+)*"
-)
+# Written without spaces between words: ideographs, kana; and hangul syllables, which carry particles.
+_ALONE = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003134f"
+
+
+@cache
+def _word() -> re.Pattern[str]:
+    """One of those characters, or letters and digits with their combining marks and inner apostrophes.
+
+    Marks are no letters to ``re``, but without them Hindi, Thai and vocalised Arabic words fall into pieces.
+    """
+    marks = "".join(chr(c) for c in range(0x300, 0x1E000) if unicodedata.category(chr(c)) in ("Mn", "Mc"))
+    letter, more = rf"[^\W_{_ALONE}]", rf"[^\W\d_{_ALONE}]"
+    word, tail = (rf"{kind}+(?:[{marks}]+{kind}*)*" for kind in (letter, more))
+    return re.compile(rf"[{_ALONE}]|{word}(?:['’]{tail})*")
 
 
 def split_words(text: str) -> list[str]:
-    """Words of a text: lower-case, punctuation dropped, one ideograph a word.
+    """Words of a text: lower-case, punctuation dropped, one ideograph a word. Composed and decomposed accents agree.
 
     Example:
         >>> split_words("John's T-shirt, size 42: 红裙")
         ["john's", 't', 'shirt', 'size', '42', '红', '裙']
     """
-    return _WORD.findall(text.lower())
+    return _word().findall(unicodedata.normalize("NFC", text.lower()))
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,8 @@ def test_identical_pixels_stay_in_one_split(tmp_path: Path) -> None:
         (folder / "images" / f"{i}.png").write_bytes(picture(0))
     dataset = build(folder)
     assert len({dataset.groups[i] for i in range(4)}) == 1
+    assert sum(0 in rows or 1 in rows or 2 in rows or 3 in rows for rows in dataset.splits.values()) == 1
+    assert dataset.provenance["groups"] == "identical pixels"
 
 
 def bad(number: int, column: int, value: str) -> list[list[str]]:
@@ -101,6 +104,12 @@ def bad(number: int, column: int, value: str) -> list[list[str]]:
             "row 5 (id 'images/3.png'): unknown split 'tset'. Did you mean 'test'? Known: train, val, test.",
         ),
         (bad(3, 0, "images/0.png"), "row 5: id 'images/0.png' stands in row 2 already"),
+        (bad(3, 3, ""), "row 5 (id 'images/3.png'): empty split. Known: train, val, test."),
+        (bad(2, 0, "/etc/passwd"), "row 4: image '/etc/passwd' lies outside the folder"),
+        (bad(2, 0, "images/../../secret.png"), "row 4: image 'images/../../secret.png' lies outside the folder"),
+        (bad(2, 0, "images"), "row 4: image 'images' cannot be read (Is a directory)"),
+        (bad(2, 0, "a" * 300), "cannot be read (File name too long)"),
+        (bad(2, 0, "a\0b"), "cannot be read (embedded null byte)"),
         ([*rows(), ["images/1.png", "x"]], "row 10: 2 cells, but the header has 4 columns"),
     ],
 )
@@ -129,6 +138,45 @@ def test_all_bad_rows_are_told_at_once(tmp_path: Path) -> None:
     assert "row 8: image 'images/6.png'" in str(caught.value)
 
 
+def test_only_the_first_twenty_bad_rows_are_listed(tmp_path: Path) -> None:
+    lay_out(tmp_path / "in", [*rows(), *([f"images/no{i}.png", "x", "cat", "train"] for i in range(30))])
+    with pytest.raises(DataError, match="30 bad rows") as caught:
+        build(tmp_path / "in")
+    lines = str(caught.value).splitlines()
+    assert lines[1].strip() == "row 10: image 'images/no0.png' does not exist"
+    assert len(lines) == 22
+    assert lines[-1].strip() == "… and 10 more"
+    assert len(caught.value.problems) == 30
+
+
+def test_bad_rows_name_their_id_and_all_their_faults(tmp_path: Path) -> None:
+    header = [*HEADER, "sku"]
+    table = [[*row, f"S{i}"] for i, row in enumerate(rows())]
+    table[1][0], table[1][1], table[2][4] = "images/no.png", "", ""
+    lay_out(tmp_path / "in", table, header)
+    with pytest.raises(DataError, match="2 bad rows") as caught:
+        build(tmp_path / "in", id_column="sku")
+    assert caught.value.problems == (
+        "row 3 (id 'S1'): image 'images/no.png' does not exist",
+        "row 3 (id 'S1'): empty text",
+        "row 4: empty id",
+    )
+
+
+def test_when_every_row_is_bad_there_is_nothing_to_skip_to(tmp_path: Path) -> None:
+    lay_out(tmp_path / "in", [[f"images/no{i}.png", "x", "cat", "train"] for i in range(3)])
+    with pytest.raises(DataError, match=r"metadata\.csv: all 3 rows are bad:\n  row 2: image"):
+        build(tmp_path / "in", skip_bad=True)
+    assert not (tmp_path / "out.h5").exists()
+
+
+def test_a_link_inside_the_folder_may_lead_elsewhere(tmp_path: Path) -> None:
+    lay_out(tmp_path / "in", rows())
+    (tmp_path / "in" / "images").rename(tmp_path / "disk")
+    (tmp_path / "in" / "images").symlink_to(tmp_path / "disk")
+    assert build(tmp_path / "in").image_bytes(0) == picture(0)
+
+
 def test_single_class_split(tmp_path: Path) -> None:
     table = rows()
     table[4][2] = table[5][2] = "cat"
@@ -137,11 +185,73 @@ def test_single_class_split(tmp_path: Path) -> None:
         build(tmp_path / "in")
 
 
+def test_several_single_class_splits_and_a_single_class_file(tmp_path: Path) -> None:
+    table = rows()
+    table[4][2] = table[5][2] = "cat"
+    table[6][2] = table[7][2] = "dog"
+    lay_out(tmp_path / "in", table)
+    with pytest.raises(DataError) as caught:
+        build(tmp_path / "in")
+    assert caught.value.message == (
+        "the val split has a single class ('cat'), the test split has a single class ('dog');"
+        " classification needs at least two."
+    )
+    lay_out(tmp_path / "in", [[*r[:2], "cat"] for r in rows()], HEADER[:3])
+    with pytest.raises(DataError, match=r"the file has a single class \('cat'\)"):
+        build(tmp_path / "in")
+
+
+def test_leaks_of_the_files_own_splits_are_noted(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    shops = ["a", "a", "b", "b", "a", "c", "d", "d"]  # a: train and val
+    table = [[*row, shop] for row, shop in zip(rows(), shops, strict=True)]
+    table[6][2] = "bird"
+    lay_out(folder, table, [*HEADER, "shop"])
+    (folder / "images" / "6.png").write_bytes(picture(0))  # train and test
+    assert build(folder, group_column="shop").provenance["notes"] == [
+        "1 images with identical pixels stand in more than one split",
+        "1 groups of column 'shop' stand in more than one split",
+        "1 labels have no training item: bird",
+    ]
+
+
+def test_empty_group_cells_do_not_make_a_group(tmp_path: Path) -> None:
+    lay_out(tmp_path / "in", [[*r[:3], "" if i < 6 else "g"] for i, r in enumerate(rows())], [*HEADER[:3], "shop"])
+    dataset = build(tmp_path / "in", group_column="shop")
+    assert len(np.unique(dataset.groups)) == 7
+    assert dataset.groups[6] == dataset.groups[7]
+
+
+def test_label_separator(tmp_path: Path) -> None:
+    table = [[f"images/{i}.png", "x", ("red; round", "red", "round;", "big")[i % 4]] for i in range(8)]
+    lay_out(tmp_path / "in", table, HEADER[:3])
+    dataset = build(tmp_path / "in", label_separator=";")
+    assert dataset.label_names == ["big", "red", "round"]
+    assert dataset.labels[:4].tolist() == [[0, 1, 1], [0, 1, 0], [0, 0, 1], [1, 0, 0]]
+
+
+def test_an_exception_in_the_middle_leaves_nothing(tmp_path: Path) -> None:
+    lay_out(tmp_path / "in", rows())
+
+    def stop(done: int, total: int | None) -> None:
+        if done == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        DATASETS.get("folder").build({"source": str(tmp_path / "in")}, out=tmp_path / "o" / "x.h5", progress=stop)
+    assert list((tmp_path / "o").iterdir()) == []
+
+
 def test_missing_column_and_files(tmp_path: Path) -> None:
     folder = tmp_path / "in"
     lay_out(folder, rows(), ["file_name", "txet", "label", "split"])
     with pytest.raises(DataError, match=r"no column 'text' for the text \(--text-column\).*'txet'.*Columns: file_name"):
         build(folder)
+    lay_out(folder, rows(), ["file_nme", "txet", "label", "split"])
+    with pytest.raises(DataError, match=r"'file_name' for the image.*'file_nme'\?.*'text' for the text.*'txet'"):
+        build(folder)
+    with pytest.raises(DataError, match=r"no column 'spilt' for the split \(--split-column\)"):
+        build(folder, split_column="spilt", image_column="file_nme", text_column="txet")
     (folder / "metadata.jsonl").write_text("{}")
     with pytest.raises(DataError, match="both metadata.csv and metadata.jsonl"):
         build(folder)
@@ -170,6 +280,7 @@ def test_resize(tmp_path: Path) -> None:
     with Image.open(io.BytesIO(dataset.image_bytes(0) or b"")) as image:
         assert image.size == (6, 6)
     assert dataset.provenance["resize"] == 6
+    assert build(tmp_path / "in", resize=12).image_bytes(0) == picture(0), "smaller images stay as they came"
 
 
 @pytest.mark.slow
@@ -177,8 +288,11 @@ def test_the_real_product_photos(shared: Path, tmp_path: Path) -> None:
     source = shared / "data" / "fashion_products"
     out = tmp_path / "fashion.h5"
     options = {"source": str(source), "image_column": "image", "text_column": "text_masked", "id_column": "id"}
+    start = time.perf_counter()
     DATASETS.get("folder").build(options, out=out, progress=lambda done, total: None)
+    assert time.perf_counter() - start < 30, "a second on an idle core"
     dataset = Dataset.open(out)
+    assert dataset.fingerprint == "1cf5ef561db50f7e", "the same content has the same fingerprint everywhere"
     assert {k: len(v) for k, v in dataset.splits.items()} == {"train": 2704, "val": 417, "test": 800}
     assert dataset.num_classes == 25
     assert dataset.provenance["notes"] == []

@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import io
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 from annotated_types import Gt
-from PIL import Image
 
+from vsebench.data.builders._findings import notes, single_classes
+from vsebench.data.builders._rows import RowReader
 from vsebench.data.builders.base import Progress
-from vsebench.data.item import SPLITS, Item
-from vsebench.data.pixels import open_rgb
-from vsebench.data.table import Row, read_table
+from vsebench.data.splits import make_splits
+from vsebench.data.table import Table, read_table
 from vsebench.data.writer import DatasetWriter
 from vsebench.errors import DataError, Place, did_you_mean, known_names
 from vsebench.registry import DATASETS
-
-SPLIT_NAMES = {
-    **{name: name for name in SPLITS},
-    "training": "train",
-    "valid": "val",
-    "validation": "val",
-    "dev": "val",
-    "testing": "test",
-}
 
 
 @DATASETS.register("folder", source="Hugging Face datasets, ImageFolder: a folder with metadata.csv or metadata.jsonl")
@@ -84,35 +75,28 @@ def folder(
     if not root.is_dir():
         raise DataError("no such folder.", place=Place(source))
     table = read_table(_metadata_file(root, metadata))
-    columns = table.columns
     wanted = {"image": image_column, "text": text_column, "label": label_column}
     given = (("split", split_column), ("group", group_column), ("id", id_column))
     wanted |= {what: column for what, column in given if column is not None}
-    for what, column in wanted.items():
-        if column not in columns:
-            option = f"--{what}-column"
-            raise DataError(
-                f"no column '{column}' for the {what} ({option})."
-                + did_you_mean(column, columns)
-                + known_names(columns, "Columns"),
-                place=Place(str(table.file)),
-            )
-    if split_column is None and "split" in columns:
-        wanted["split"] = "split"
-    reader = _Reader(root, wanted, label_separator, resize)
-    bad: list[str] = list(table.problems)
-    bad_rows = len(bad)
+    _check_columns(table, wanted)
+    if "split" in table.columns:
+        wanted.setdefault("split", "split")
     multi = label_separator is not None or any(isinstance(r.cells.get(label_column), list) for r in table.rows)
     provenance: dict[str, Any] = {
         "builder": "folder",
         "metadata": table.file.name,
+        "metadata_sha256": hashlib.sha256(table.file.read_bytes()).hexdigest(),
         "columns": wanted,
+        "groups": f"column '{group_column}'" if group_column is not None else "identical pixels",
         "resize": resize,
         "notes": [],
     }
+    reader = RowReader(root, wanted, label_separator, resize)
     writer = DatasetWriter(
         out, name=name or out.stem, title=title or name or out.stem, multi_label=multi, provenance=provenance, seed=seed
     )
+    bad = list(table.problems)
+    bad_rows = len(bad)
     with writer:
         for i, row in enumerate(table.rows):
             item, problems = reader.item(row)
@@ -122,137 +106,68 @@ def folder(
                 writer.add(item)
             progress(i + 1, len(table.rows))
         if bad and not skip_bad:
-            raise DataError(
-                f"{bad_rows} bad rows. Mend them, or leave them out with --skip-bad:",
-                problems=bad,
-                place=Place(str(table.file)),
+            rows = (
+                "1 bad row. Mend it, or leave it" if bad_rows == 1 else f"{bad_rows} bad rows. Mend them, or leave them"
             )
+            raise DataError(f"{rows} out with --skip-bad:", problems=bad, place=Place(str(table.file)))
+        if not len(writer):
+            raise DataError(f"all {bad_rows} rows are bad:", problems=bad, place=Place(str(table.file)))
         writer.provenance["skipped_rows"] = bad_rows
-        writer.provenance["notes"] += reader.leaks()
-        reader.check_classes(table.file)
+        writer.provenance["notes"] += _look_at_splits(reader, table.file, group_column, seed)
 
 
-@dataclass
-class _Reader:
-    """Turns rows into items and remembers what only all rows together show."""
+def _check_columns(table: Table, wanted: dict[str, str]) -> None:
+    faults = [
+        f"no column '{column}' for the {what} (--{what}-column)." + did_you_mean(column, table.columns)
+        for what, column in wanted.items()
+        if column not in table.columns
+    ]
+    if faults:
+        raise DataError(" ".join(faults) + known_names(table.columns, "Columns"), place=Place(str(table.file)))
 
-    root: Path
-    columns: dict[str, str]
-    separator: str | None
-    resize: int | None
-    seen: dict[str, int] = field(default_factory=dict)
-    pixels: dict[str, dict[str, None]] = field(default_factory=dict)  # digest -> splits
-    classes: dict[str, set[Any]] = field(default_factory=dict)  # split -> labels
 
-    def item(self, row: Row) -> tuple[Item | None, list[str]]:
-        """An item, or what is wrong with the row."""
-        problems: list[str] = []
+def _look_at_splits(reader: RowReader, file: Path, group_column: str | None, seed: int) -> list[str]:
+    """Refuse splits in which there is nothing to tell apart; note what else is odd about them."""
+    own = [split for split in reader.splits if split is not None]
+    single = single_classes(reader.labels, own or ["file"] * len(reader.labels))
+    if single:
+        faults = [f"the {split} {'split ' * bool(own)}has a single class ('{c}')" for split, c in single.items()]
+        raise DataError(f"{', '.join(faults)}; classification needs at least two.", place=Place(str(file)))
+    splits = own or _splits_by_rule(reader.labels, reader.groups, seed)
+    found = notes(
+        reader.labels, splits, reader.pixels, {} if group_column is None or not own else {group_column: reader.groups}
+    )
+    # Splits made by rule of very few items: not the user's fault, but nothing to report results on either.
+    few = (
+        []
+        if own
+        else [f"the {s} split has a single class ('{c}')" for s, c in single_classes(reader.labels, splits).items()]
+    )
+    return found + few
 
-        def cell(what: str) -> Any:
-            return row.cells.get(self.columns[what]) if what in self.columns else None
 
-        path = str(cell("image") or "").strip()
-        one = str(cell("id") if "id" in self.columns else path).strip()
-        if not one and "id" in self.columns:
-            problems.append(f"row {row.number}: empty id")
-        elif one and one in self.seen:
-            problems.append(f"row {row.number}: id '{one}' stands in row {self.seen[one]} already")
-        self.seen.setdefault(one, row.number)
-        data, key = self._image(row.number, path, problems)
-        texts = cell("text")
-        texts = tuple(
-            str(t).strip() for t in (texts if isinstance(texts, list) else [texts if texts is not None else ""])
-        )
-        if not texts or not all(texts):
-            problems.append(f"row {row.number} (id '{one}'): empty text")
-        label = self._label(cell("label"))
-        if not label:
-            problems.append(f"row {row.number} (id '{one}'): empty label")
-        split = self._split(row.number, one, cell("split"), problems)
-        if problems or data is None:
-            return None, problems
-        group = cell("group") if "group" in self.columns else f"pixels {key}"
-        self.pixels.setdefault(key, {})[split or ""] = None
-        self.classes.setdefault(split or "", set()).add(label)
-        return Item(one, data, texts, label, split=split, group=str(group)), []
-
-    def _image(self, number: int, path: str, problems: list[str]) -> tuple[bytes | None, str]:
-        if not path:
-            problems.append(f"row {number}: empty image path")
-            return None, ""
-        file = (self.root / path).resolve()
-        if not file.is_relative_to(self.root.resolve()):
-            problems.append(f"row {number}: image '{path}' lies outside the folder")
-            return None, ""
-        if not file.is_file():
-            problems.append(f"row {number}: image '{path}' does not exist")
-            return None, ""
-        data = file.read_bytes()
-        try:
-            picture = open_rgb(data)
-        except OSError as error:
-            problems.append(f"row {number}: image '{path}': {error}")
-            return None, ""
-        if self.resize is not None and max(picture.size) > self.resize:
-            data, picture = _shrink(picture, self.resize, lossless=file.suffix.lower() == ".png")
-        return data, hashlib.sha256(repr(picture.size).encode() + picture.tobytes()).hexdigest()
-
-    def _label(self, value: Any) -> Any:
-        if isinstance(value, list):
-            return tuple(str(v) for v in value)
-        text = "" if value is None else str(value).strip()
-        if self.separator is not None:
-            return tuple(part.strip() for part in text.split(self.separator) if part.strip())
-        return text
-
-    def _split(self, number: int, one: str, value: Any, problems: list[str]) -> str | None:
-        if "split" not in self.columns:
-            return None
-        said = str(value or "").strip().lower()
-        if said not in SPLIT_NAMES:
-            problems.append(
-                f"row {number} (id '{one}'): unknown split '{said}'."
-                + did_you_mean(said, SPLIT_NAMES)
-                + known_names(SPLITS)
-            )
-            return None
-        return SPLIT_NAMES[said]
-
-    def leaks(self) -> list[str]:
-        """Notes on pixels that stand in two splits of the file's own."""
-        crossing = sum(len(splits) > 1 for splits in self.pixels.values())
-        return [f"{crossing} images with identical pixels stand in more than one split"] if crossing else []
-
-    def check_classes(self, file: Path) -> None:
-        """Refuse a split in which there is nothing to tell apart."""
-        for split, classes in self.classes.items():
-            if len(classes) < 2:
-                which = f"the {split} split has" if split else "the file has"
-                only = next(iter(classes))
-                raise DataError(
-                    f"{which} a single class ('{only}'); classification needs at least two.", place=Place(str(file))
-                )
+def _splits_by_rule(labels: Sequence[Any], groups: Sequence[str], seed: int) -> list[str]:
+    """The splits that the writer will make: the rule depends only on the items and the seed."""
+    rows = [label if isinstance(label, tuple) else (label,) for label in labels]
+    number = {name: i for i, name in enumerate(sorted({name for row in rows for name in row}))}
+    coded: np.ndarray = np.array([number[row[0]] for row in rows])
+    if any(isinstance(label, tuple) for label in labels):
+        coded = np.zeros((len(rows), len(number)), np.uint8)
+        for i, row in enumerate(rows):
+            coded[i, [number[name] for name in row]] = 1
+    made = make_splits(coded, np.unique(np.array(groups), return_inverse=True)[1], seed=seed)
+    return [name for _, name in sorted((int(i), name) for name, positions in made.items() for i in positions)]
 
 
 def _metadata_file(root: Path, metadata: str | None) -> Path:
     if metadata is not None:
         return root / metadata
     found = [root / f"metadata.{suffix}" for suffix in ("csv", "jsonl") if (root / f"metadata.{suffix}").is_file()]
-    if len(found) != 1:
-        problem = (
-            "both metadata.csv and metadata.jsonl are there; say which with --metadata"
-            if found
-            else ("neither metadata.csv nor metadata.jsonl is there")
-        )
-        raise DataError(f"{problem}.", place=Place(str(root)))
-    return found[0]
-
-
-def _shrink(picture: Image.Image, side: int, *, lossless: bool) -> tuple[bytes, Image.Image]:
-    picture.thumbnail((side, side), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    if lossless:
-        picture.save(buffer, "PNG")
-    else:
-        picture.save(buffer, "JPEG", quality=95)
-    return buffer.getvalue(), picture
+    if len(found) == 1:
+        return found[0]
+    problem = (
+        "both metadata.csv and metadata.jsonl are there; say which with --metadata"
+        if found
+        else "neither metadata.csv nor metadata.jsonl is there"
+    )
+    raise DataError(f"{problem}.", place=Place(str(root)))
