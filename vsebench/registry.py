@@ -228,7 +228,18 @@ METRICS = Registry(
     "stored predictions -> named numbers",
     {"version": 1, "higher_is_better": True, "needs": ("logits",)},
 )
-DATASETS = Registry("dataset", "vsebench.data.builders", "source files -> dataset file", {"embedded": False})
+DATASETS = Registry(
+    "dataset",
+    "vsebench.data.builders",
+    "source files -> dataset file",
+    {
+        "embedded": False,  # generated, needs no source
+        "get": "",  # where to get the source files
+        "licence": "",
+        "layout": "",  # of the source folder, a path a line
+        "marker": (),  # relative paths of which one must exist in a source folder of this layout
+    },
+)
 
 KINDS: dict[str, Registry] = {
     r.kind: r

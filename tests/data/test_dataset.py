@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
+from vsebench.data.check import check
 from vsebench.data.dataset import Dataset
 from vsebench.data.item import Item
 from vsebench.errors import DataError
@@ -22,7 +23,7 @@ def _digest(dataset: Dataset, i: int) -> bytes:
 
 def test_round_trip(tmp_path: Path, items: Callable[..., list[Item]], write: Callable[..., Dataset]) -> None:
     dataset = write(tmp_path / "a.h5", items())
-    assert dataset.check() == []
+    assert check(dataset) == []
     assert len(dataset) == 12
     assert dataset.label_names == ["cat", "dog"]
     assert dataset.splits["val"].tolist() == [4, 5]
@@ -67,7 +68,7 @@ def test_check_finds_a_changed_byte(
         data = content["bytes"][:]
         data[200] ^= 255
         content["bytes"][:] = data
-    assert any("fingerprint" in p for p in Dataset.open(file).check())
+    assert any("fingerprint" in p for p in check(Dataset.open(file)))
 
 
 def test_many_processes_read_one_object(
@@ -96,7 +97,7 @@ def test_check_names_what_splits_must_not_do(tmp_path: Path, write: Callable[...
         Item("b", None, (" ",), "dog", split="train"),
         Item("c", b"no image", ("t",), "cat", split="val", group="g"),
     ]
-    problems = write(tmp_path / "a.h5", content).check()
+    problems = check(write(tmp_path / "a.h5", content))
     for said in (
         "there is no test split",
         "the val split has a single class",

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from vsebench.data.builders.mmfrb import oracle_accuracy, views
+from vsebench.data.check import check
 from vsebench.data.dataset import Dataset
 from vsebench.data.garments.latent import CATEGORIES, USES, ceilings, decide, joint
 from vsebench.data.garments.render import fill
@@ -75,7 +76,7 @@ def test_the_data_keeps_the_ceilings(whole: Dataset) -> None:
     assert sorted(whole.label_names) == sorted(CATEGORIES.values())
     assert whole.relevance == "group"
     assert "embedded edition (rendered)" in whole.title
-    assert whole.check() == []
+    assert check(whole) == []
     for split, rows in whole.splits.items():
         for name, value in oracle_accuracy(whole, split).items():
             spread = (ceilings()[name] * (1 - ceilings()[name]) / len(rows)) ** 0.5

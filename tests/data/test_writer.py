@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from vsebench.data.check import check
 from vsebench.data.dataset import Dataset
 from vsebench.data.item import Item
 from vsebench.data.writer import DatasetWriter
@@ -25,12 +26,12 @@ def test_fingerprint_is_of_the_content(
     write: Callable[..., Dataset],
     png: Callable[..., bytes],
 ) -> None:
-    import vsebench.data.writer as writer
+    import vsebench.data.streams as streams
 
     first = write(tmp_path / "a.h5", items()).fingerprint
     assert write(tmp_path / "b.h5", items()).fingerprint == first
-    monkeypatch.setattr(writer, "CHUNK", 1 << 10)
-    monkeypatch.setattr(writer, "FLUSH", 1 << 9)
+    monkeypatch.setattr(streams, "CHUNK", 1 << 10)
+    monkeypatch.setattr(streams, "FLUSH", 1 << 9)
     assert write(tmp_path / "c.h5", items()).fingerprint == first
     for change in ({"texts": ("other",)}, {"image": png(99)}, {"label": "dog"}, {"split": "test"}, {"group": "new"}):
         assert write(tmp_path / "d.h5", items(change)).fingerprint != first, change
@@ -86,7 +87,7 @@ def test_splits_by_rule_are_made_where_items_have_none(tmp_path: Path, write: Ca
     dataset = write(tmp_path / "a.h5", content, seed=3)
     assert {name: len(rows) for name, rows in dataset.splits.items()} == {"train": 64, "val": 8, "test": 8}
     assert dataset.provenance["split_rule"] == "80/10/10 train/val/test, stratified, whole groups, seed 3"
-    assert dataset.check() == []
+    assert check(dataset) == []
     assert write(tmp_path / "b.h5", content, seed=4).fingerprint != dataset.fingerprint
 
 

@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from vsebench.commands.components import type_name
+from vsebench.data.check import check as problems_of
 from vsebench.data.dataset import Dataset
 from vsebench.data.open import available, open_dataset
 from vsebench.errors import ConfigError, DataError, did_you_mean, known_names
 from vsebench.home import datasets_home
 from vsebench.registry import DATASETS, Component
+
+HUB = "hub:"
 
 
 def build(
@@ -24,10 +27,10 @@ def build(
 
     Raises: ConfigError for options that the builder does not have; DataError from the builder.
     """
-    kind = builder or (name if name in DATASETS and source is None else "folder")
+    name, source, kind = _builder_of(name, source, builder)
     component = DATASETS.get(kind)
     options = parse_options(component, arguments)
-    if "source" in component.options:
+    if "source" in component.options and (source is not None or not component.facts["embedded"]):
         if source is None:
             raise ConfigError(f"'{kind}' needs --from: the folder of the source files.")
         options["source"] = str(source)
@@ -51,6 +54,28 @@ def build(
     )
     for note in _notes(dataset):
         print(f"note: {note}")
+
+
+def _builder_of(name: str, source: Path | None, builder: str | None) -> tuple[str, Path | None, str]:
+    """The dataset's name, its source and the builder that is meant.
+
+    ``hub:ORG/NAME`` is the hub builder. A builder of the dataset's name is used where the source has its layout;
+    a folder with a metadata file is a folder.
+    """
+    if name.startswith(HUB):
+        repository = name.removeprefix(HUB)
+        return repository.replace("/", "--"), source or Path(repository), builder or "hub"
+    if builder is not None:
+        return name, source, builder
+    if name in DATASETS:
+        markers = DATASETS.get(name).facts["marker"]
+        if source is None or not markers or any((source / marker).exists() for marker in markers):
+            return name, source, name
+        if any((source / f"metadata.{suffix}").is_file() for suffix in ("csv", "jsonl")):
+            print(f"{source} has none of {', '.join(markers)}: read as a folder with a metadata file.")
+            return name, source, "folder"
+        return name, source, name
+    return name, source, "folder"
 
 
 def parse_options(component: Component, arguments: Sequence[str]) -> dict[str, Any]:
@@ -132,7 +157,7 @@ def show(name: str, sheet: Path | None, split: str, seed: int) -> None:
 def check(name: str) -> int:
     """Print every problem; 1 when there are some."""
     dataset = open_dataset(name, say=print)
-    problems = dataset.check()
+    problems = problems_of(dataset)
     for problem in problems:
         print(problem)
     print(f"{dataset.path}: {'sound' if not problems else f'{len(problems)} problems'}")

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +12,8 @@ import numpy as np
 
 from vsebench.data.item import SPLITS
 from vsebench.data.pixels import decode
-from vsebench.data.writer import FORMAT, item_digest
+from vsebench.data.sound import load_sound
+from vsebench.data.writer import FORMAT
 from vsebench.errors import DataError, Place
 from vsebench.types import Preprocessing
 
@@ -33,7 +31,9 @@ class Dataset:
         ids: names of the items.
         labels: int64 (n,), or uint8 (n, K).
         groups: int64 (n,).
-        splits: ``train``, ``val``, ``test`` -> sorted positions; only those that have items.
+        splits: ``train``, ``val``, ``test``, ``rest`` -> sorted positions; only those that have items.
+        sets: other named sets -> sorted positions, such as ``query`` and ``gallery``.
+        feature_dims: modality -> D of the precomputed features; empty without them.
 
     Raises: DataError when the file is missing, not a dataset, of another format, or damaged.
     """
@@ -80,7 +80,13 @@ class Dataset:
         present = {name: np.flatnonzero(split == i).astype(np.int64) for i, name in enumerate(SPLITS)}
         self.splits: dict[str, np.ndarray] = {name: rows for name, rows in present.items() if len(rows)}
         self.ids: list[str] = [p.decode() for p in _pieces(file, "ids", "id_offsets")]
+        self.sets: dict[str, np.ndarray] = {name: file["sets"][name][:] for name in file.get("sets", ())}
         self._offsets = {k: file[k][:] for k in ("byte_offsets", "text_offsets", "item_texts", "box_offsets")}
+        if "audio_offsets" in file:
+            self._offsets["audio_offsets"] = file["audio_offsets"][:]
+        found = file.get("features", {})
+        self.feature_dims: dict[str, int] = {m: int(found[m]["values"].shape[1]) for m in found}
+        self._feature_offsets = {m: found[m]["offsets"][:] for m in found}
         self._attribute_offsets = file["attribute_offsets"][:]
 
     def _open(self) -> h5py.File:
@@ -98,7 +104,7 @@ class Dataset:
 
     @property
     def num_classes(self) -> int:
-        """K, the number of labels."""
+        """K, the number of labels; 0 for unlabelled data."""
         return len(self.label_names)
 
     def close(self) -> None:
@@ -142,6 +148,54 @@ class Dataset:
         offsets, items = self._offsets["text_offsets"], self._offsets["item_texts"]
         return [[data[offsets[t] : offsets[t + 1]].decode() for t in range(items[p], items[p + 1])] for p in positions]
 
+    def has(self, modality: str) -> bool:
+        """Whether any item has that modality, raw or as precomputed features."""
+        raw = {"image": "byte_offsets", "text": "text_offsets", "audio": "audio_offsets"}[modality]
+        return modality in self.feature_dims or (raw in self._offsets and self._offsets[raw][-1] > 0)
+
+    def audio_bytes(self, position: int) -> bytes | None:
+        """The encoded sound as it came, or None."""
+        if "audio_offsets" not in self._offsets:
+            return None
+        start, end = self._offsets["audio_offsets"][position : position + 2]
+        return bytes(self._open()["audio"][start:end]) if end > start else None
+
+    def audio(self, position: int, sample_rate: int) -> np.ndarray:
+        """The sound in mono at ``sample_rate`` Hz, float32 (T,).
+
+        Raises: DataError when the item has no sound or it cannot be decoded.
+        """
+        data = self.audio_bytes(position)
+        if data is None:
+            raise DataError(f"item '{self.ids[position]}' has no audio.", place=Place(str(self.path)))
+        try:
+            return load_sound(data, sample_rate)
+        except OSError as error:
+            raise DataError(f"item '{self.ids[position]}': {error}", place=Place(str(self.path))) from None
+
+    def features(self, modality: str, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Precomputed tokens of some items, one item after the other.
+
+        Returns: float16 or float32 (tokens, D), and int64 (items + 1,) where each item's tokens begin.
+
+        Raises: KeyError for a modality without features.
+        """
+        offsets = self._feature_offsets[modality]
+        values = self._open()["features"][modality]["values"]
+        starts, ends = offsets[positions], offsets[np.asarray(positions) + 1]
+        at = np.concatenate([[0], np.cumsum(ends - starts)]).astype(np.int64)
+        if len(positions) and ends[-1] - starts[0] == at[-1] and (starts[1:] == ends[:-1]).all():
+            return values[starts[0] : ends[-1]], at  # neighbours in the file: one read
+        out = np.empty((int(at[-1]), values.shape[1]), values.dtype)
+        for row in np.argsort(starts, kind="stable"):  # in the file's order: each chunk is read once
+            if ends[row] > starts[row]:
+                values.read_direct(out, np.s_[starts[row] : ends[row]], np.s_[at[row] : at[row + 1]])
+        return out, at
+
+    def item_features(self, modality: str, position: int) -> np.ndarray:
+        """Precomputed tokens of one item (N, D); N is 0 where it has none."""
+        return self.features(modality, np.array([position]))[0]
+
     def attributes(self, position: int) -> dict[str, str]:
         """Names and values that the dataset says of an item."""
         start, end = self._attribute_offsets[position : position + 2]
@@ -172,11 +226,13 @@ class Dataset:
             "fingerprint": self.fingerprint,
             "splits": {name: len(rows) for name, rows in self.splits.items()},
             "captions": {name: int(counts[rows].sum()) for name, rows in self.splits.items()},
+            "sets": {name: len(rows) for name, rows in self.sets.items()},
+            "features": dict(self.feature_dims),
             "num_classes": self.num_classes,
             "multi_label": self.multi_label,
             "relevance": self.relevance,
             "split_rule": self.provenance.get("split_rule", ""),
-            "majority": {name: self._majority(rows) for name, rows in self.splits.items()},
+            "majority": {name: self._majority(rows) for name, rows in self.splits.items()} if self.num_classes else {},
             "ceilings": self.provenance.get("ceilings", {}),
         }
 
@@ -186,63 +242,6 @@ class Dataset:
             return float(labels.mean(0).max())
         common = np.bincount(self.labels[self.splits.get("train", rows)], minlength=self.num_classes).argmax()
         return float(np.mean(labels == common))
-
-    def check(self) -> list[str]:
-        """Everything that is wrong with the file, a line each; empty when it is sound.
-
-        The fingerprint is computed again from the content, every image decoded, every split looked at.
-        """
-        problems = self._check_splits()
-        digest = hashlib.sha256()
-        order = {"names": self.label_names, "multi_label": self.multi_label, "relevance": self.relevance}
-        digest.update(json.dumps(order, sort_keys=True, ensure_ascii=False).encode())
-        split = np.full(len(self), -1, np.int8)
-        for name, rows in self.splits.items():
-            split[rows] = SPLITS.index(name)
-        file = self._open()
-        for i, one in enumerate(self.ids):
-            image, texts = self.image_bytes(i), self.texts(i)
-            boxes = self.boxes(i)
-            start, end = self._attribute_offsets[i : i + 2]
-            marks = self.landmarks(i)
-            said = bytes(file["attributes"][start:end]).decode()
-            packed = b"" if boxes is None else boxes.tobytes()
-            digest.update(item_digest(one, image or b"", texts, packed, said, marks))
-            digest.update(self.labels[i].tobytes() + bytes([int(split[i])]) + int(self.groups[i]).to_bytes(8, "little"))
-            problems += _check_item(one, image, texts)
-        if digest.hexdigest()[:16] != self.fingerprint:
-            problems.append("the content does not match the fingerprint: the file was changed or damaged")
-        return problems
-
-    def _check_splits(self) -> list[str]:
-        problems = [f"there is no {name} split" for name in SPLITS if name not in self.splits]
-        covered = sum(len(rows) for rows in self.splits.values())
-        if covered != len(self):
-            problems.append(f"{len(self) - covered} items are in no split")
-        for name, rows in self.splits.items():
-            if not self.multi_label and len(np.unique(self.labels[rows])) < 2:
-                problems.append(f"the {name} split has a single class")
-        split_groups = {name: set(self.groups[rows].tolist()) for name, rows in self.splits.items()}
-        names = list(split_groups)
-        for i, a in enumerate(names):
-            for b in names[i + 1 :]:
-                common = len(split_groups[a] & split_groups[b])
-                if common:
-                    problems.append(f"{common} groups are in {a} and in {b}")
-        return problems
-
-
-def _check_item(one: str, image: bytes | None, texts: Sequence[str]) -> list[str]:
-    from PIL import Image
-
-    problems = [f"id '{one}': empty text" for text in texts if not text.strip()]
-    if image is not None:
-        try:
-            with Image.open(io.BytesIO(image)) as picture:
-                picture.load()
-        except Exception as error:  # Pillow raises many kinds for damaged files
-            problems.append(f"id '{one}': image cannot be decoded ({error})")
-    return problems
 
 
 def _pieces(file: h5py.File, name: str, offsets: str) -> list[bytes]:

@@ -5,13 +5,15 @@ Layout (format 1), HDF5:
     texts          uint8, UTF-8 of all texts one after the other;  text_offsets int64 (texts + 1,)
     item_texts     int64 (n + 1,): where each item's texts begin
     ids            uint8 + id_offsets;  groups int64 (n,);  labels int64 (n,) or uint8 (n, K);  split int8 (n,)
+    audio          uint8 + audio_offsets, encoded sounds: where given
+    features       <modality>/values float16 or float32 (tokens, D), <modality>/offsets int64 (n + 1,): where given
+    sets           <name> int64 positions: where given
     landmarks      float32 (n, L, 3), boxes float32 + box_offsets, attributes (JSON) + attribute_offsets: where given
     attributes of the file: format, name, title, label_names, multi_label, relevance, provenance, fingerprint (JSON)
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -22,13 +24,14 @@ from typing import Any, Literal
 import h5py
 import numpy as np
 
+from vsebench.data.fingerprint import content_digest, item_digest
 from vsebench.data.item import SPLITS, Item
 from vsebench.data.splits import FRACTIONS, make_splits
+from vsebench.data.streams import ByteStream, RowStream
 from vsebench.errors import DataError
 
 FORMAT = 1
-CHUNK = 1 << 18  # bytes: a few small images a chunk, so that a random batch reads little beyond itself
-FLUSH = 1 << 23
+Relevance = Literal["item", "group", "label"]
 
 
 class DatasetWriter:
@@ -39,11 +42,13 @@ class DatasetWriter:
         name, title: how results and boards call it.
         label_names: names in the order of class numbers; None collects them from the items' labels, sorted.
         multi_label: labels are tuples.
-        relevance: what counts as a match in retrieval: ``item`` (its own captions) or ``group``.
+        relevance: what counts as a match in retrieval: ``item`` (its own captions), ``group``, or ``label`` (a shared
+            label).
         provenance: where it comes from, as plain data.
         fractions, seed: of the splits, where items carry none.
 
-    Raises: DataError at the end: no items, some with and some without split, an unknown split or label, an id twice.
+    Raises: DataError at the end: no items, some with and some without split or label, an unknown split or label, an
+    id twice; DataError at once for features that are not finite, or of another width than those before.
 
     Example:
         >>> with DatasetWriter(path, name="demo", title="Demo") as writer:  # doctest: +SKIP
@@ -58,7 +63,7 @@ class DatasetWriter:
         title: str,
         label_names: Sequence[str] | None = None,
         multi_label: bool = False,
-        relevance: Literal["item", "group"] = "item",
+        relevance: Relevance = "item",
         provenance: Mapping[str, Any] | None = None,
         fractions: Mapping[str, float] = FRACTIONS,
         seed: int = 0,
@@ -75,17 +80,21 @@ class DatasetWriter:
         self.provenance = dict(provenance or {})
         self.label_names = list(label_names) if label_names is not None else None
         self.fractions, self.seed = fractions, seed
-        self.columns: dict[str, list[Any]] = {k: [] for k in ("ids", "labels", "split", "group", "landmarks", "digest")}
-        self.streams: dict[str, _Stream] = {}
+        names = ("ids", "labels", "split", "group", "landmarks", "digest", "sets")
+        self.columns: dict[str, list[Any]] = {k: [] for k in names}
+        self.tokens: dict[str, RowStream] = {}
+        self.streams: dict[str, ByteStream] = {}
 
     def __enter__(self) -> DatasetWriter:
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_orphans(self.path)
         self.file = h5py.File(self.partial, "w")
         self.streams = {
-            "bytes": _Stream(self.file, "bytes", "byte_offsets"),
-            "texts": _Stream(self.file, "texts", "text_offsets"),
-            "boxes": _Stream(self.file, "boxes", "box_offsets"),
-            "attributes": _Stream(self.file, "attributes", "attribute_offsets"),
+            "bytes": ByteStream(self.file, "bytes", "byte_offsets"),
+            "texts": ByteStream(self.file, "texts", "text_offsets"),
+            "boxes": ByteStream(self.file, "boxes", "box_offsets"),
+            "attributes": ByteStream(self.file, "attributes", "attribute_offsets"),
+            "audio": ByteStream(self.file, "audio", "audio_offsets"),
         }
         self.item_texts = [0]
         return self
@@ -115,12 +124,28 @@ class DatasetWriter:
         self.streams["boxes"].append(boxes)
         said = json.dumps(dict(item.attributes or {}), sort_keys=True, ensure_ascii=False)
         self.streams["attributes"].append(said.encode())
+        self.streams["audio"].append(item.audio or b"")
+        self._add_features(item)
         for key, value in (("ids", item.id), ("labels", item.label), ("split", item.split)):
             self.columns[key].append(value)
+        self.columns["sets"].append(tuple(sorted(item.sets)))
         self.columns["group"].append(item.id if item.group is None else item.group)
         marks = None if item.landmarks is None else np.asarray(item.landmarks, np.float32)
         self.columns["landmarks"].append(marks)
-        self.columns["digest"].append(_item_digest(item, boxes, said, marks))
+        self.columns["digest"].append(
+            item_digest(
+                item.id, item.image or b"", item.texts, boxes, said, marks, item.audio or b"", item.features or {}
+            )
+        )
+
+    def _add_features(self, item: Item) -> None:
+        for modality, values in (item.features or {}).items():
+            if modality not in self.tokens:
+                self.tokens[modality] = RowStream(self.file, modality, values, before=len(self))
+            self.tokens[modality].append(item.id, values)
+        for modality, rows in self.tokens.items():
+            if modality not in (item.features or {}):
+                rows.skip()
 
     def __len__(self) -> int:
         return len(self.columns["ids"])
@@ -136,10 +161,17 @@ class DatasetWriter:
         labels, names = self._labels()
         _, groups = np.unique(np.array(self.columns["group"], dtype=object).astype(str), return_inverse=True)
         split = self._split(labels, groups)
-        for stream in self.streams.values():
+        for name, stream in self.streams.items():
             stream.close()
+            if name == "audio" and stream.offsets[-1] == 0:
+                del self.file["audio"], self.file["audio_offsets"]
+        for rows in self.tokens.values():
+            rows.close()
+        sets = self._sets()
+        for name, positions in sets.items():
+            self.file[f"sets/{name}"] = positions
         self.file["item_texts"] = np.asarray(self.item_texts, np.int64)
-        ids_stream = _Stream(self.file, "ids", "id_offsets")
+        ids_stream = ByteStream(self.file, "ids", "id_offsets")
         for one in ids:
             ids_stream.append(one.encode())
         ids_stream.close()
@@ -147,20 +179,30 @@ class DatasetWriter:
         self.file["labels"] = labels
         self.file["split"] = split
         self._landmarks()
-        digest = hashlib.sha256()
-        order = {"names": names, "multi_label": self.meta["multi_label"], "relevance": self.meta["relevance"]}
-        digest.update(json.dumps(order, sort_keys=True, ensure_ascii=False).encode())
-        for i, part in enumerate(self.columns["digest"]):
-            digest.update(part)
-            digest.update(labels[i].tobytes() + bytes([int(split[i])]) + int(groups[i]).to_bytes(8, "little"))
-        self.meta |= {"label_names": names, "provenance": self.provenance, "fingerprint": digest.hexdigest()[:16]}
+        self.meta["label_names"] = names
+        fingerprint = content_digest(self.meta, self.columns["digest"], labels, split, groups, sets)
+        self.meta |= {"provenance": self.provenance, "fingerprint": fingerprint}
         for key, value in self.meta.items():
             # A long JSON text does not fit an HDF5 attribute (64 KiB): it is a dataset of bytes.
             self.file[f"meta/{key}"] = np.frombuffer(json.dumps(value, ensure_ascii=False).encode(), np.uint8)
         self.whole = True
 
+    def _sets(self) -> dict[str, np.ndarray]:
+        found: dict[str, list[int]] = {}
+        for position, names in enumerate(self.columns["sets"]):
+            for name in names:
+                found.setdefault(name, []).append(position)
+        return {name: np.asarray(positions, np.int64) for name, positions in sorted(found.items())}
+
     def _labels(self) -> tuple[np.ndarray, list[str]]:
         multi = self.meta["multi_label"]
+        missing = [i for i, v in zip(self.columns["ids"], self.columns["labels"], strict=True) if v is None]
+        if len(missing) == len(self):
+            return np.zeros(len(self), np.int64), list(self.label_names or [])
+        if missing:
+            raise DataError(
+                f"{len(missing)} of {len(self)} items have no label.", problems=[f"id '{i}'" for i in missing]
+            )
         rows = [tuple(v) if isinstance(v, tuple | list) else (v,) for v in self.columns["labels"]]
         names = self.label_names
         if names is None:
@@ -217,44 +259,13 @@ class DatasetWriter:
         self.file["landmarks"] = np.stack([empty if m is None else m for m in marks])
 
 
-class _Stream:
-    """Bytes appended to a growing dataset, with offsets, through a bounded buffer."""
-
-    def __init__(self, file: h5py.File, name: str, offsets: str) -> None:
-        self.data = file.create_dataset(name, (0,), np.uint8, maxshape=(None,), chunks=(CHUNK,))
-        self.file, self.offsets_name = file, offsets
-        self.offsets = [0]
-        self.buffer = bytearray()
-
-    def append(self, part: bytes) -> None:
-        self.buffer += part
-        self.offsets.append(self.offsets[-1] + len(part))
-        if len(self.buffer) >= FLUSH:
-            self._flush()
-
-    def _flush(self) -> None:
-        start = self.data.shape[0]
-        self.data.resize((start + len(self.buffer),))
-        self.data[start:] = np.frombuffer(bytes(self.buffer), np.uint8)
-        self.buffer.clear()
-
-    def close(self) -> None:
-        self._flush()
-        self.file[self.offsets_name] = np.asarray(self.offsets, np.int64)
-
-
-def _item_digest(item: Item, boxes: bytes, attributes: str, marks: np.ndarray | None) -> bytes:
-    return item_digest(item.id, item.image or b"", item.texts, boxes, attributes, marks)
-
-
-def item_digest(
-    one: str, image: bytes, texts: Sequence[str], boxes: bytes, attributes: str, marks: np.ndarray | None
-) -> bytes:
-    """Digest of an item's content; the reader's check computes it again."""
-    digest = hashlib.sha256()
-    parts = [one.encode(), image, *(t.encode() for t in texts), boxes, attributes.encode()]
-    parts.append(b"" if marks is None else np.nan_to_num(marks, nan=-1.0).tobytes())
-    for part in parts:
-        digest.update(len(part).to_bytes(8, "little"))
-        digest.update(part)
-    return digest.digest()
+def _remove_orphans(path: Path) -> None:
+    """What killed builds of this file left behind."""
+    for partial in path.parent.glob(f".{path.name}.partial-*"):
+        process = partial.name.rpartition("-")[2]
+        try:
+            os.kill(int(process), 0)
+        except (ProcessLookupError, ValueError):
+            partial.unlink(missing_ok=True)
+        except OSError:  # alive, but somebody else's
+            continue

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vsebench.data.check import check
 from vsebench.data.dataset import Dataset
 from vsebench.errors import DataError
 from vsebench.registry import DATASETS
@@ -53,7 +54,7 @@ def test_csv(tmp_path: Path) -> None:
     assert (dataset.name, dataset.title) == ("pets", "Pets")
     assert {k: len(v) for k, v in dataset.splits.items()} == {"train": 4, "val": 2, "test": 2}
     assert dataset.image_bytes(0) == picture(0)
-    assert dataset.check() == []
+    assert check(dataset) == []
 
 
 def test_jsonl_with_lists_columns_and_splits_by_rule(tmp_path: Path) -> None:
@@ -101,10 +102,10 @@ def bad(number: int, column: int, value: str) -> list[list[str]]:
         (bad(3, 2, ""), "row 5 (id 'images/3.png'): empty label"),
         (
             bad(3, 3, "tset"),
-            "row 5 (id 'images/3.png'): unknown split 'tset'. Did you mean 'test'? Known: train, val, test.",
+            "row 5 (id 'images/3.png'): unknown split 'tset'. Did you mean 'test'? Known: train, val, test, rest.",
         ),
         (bad(3, 0, "images/0.png"), "row 5: id 'images/0.png' stands in row 2 already"),
-        (bad(3, 3, ""), "row 5 (id 'images/3.png'): empty split. Known: train, val, test."),
+        (bad(3, 3, ""), "row 5 (id 'images/3.png'): empty split. Known: train, val, test, rest."),
         (bad(2, 0, "/etc/passwd"), "row 4: image '/etc/passwd' lies outside the folder"),
         (bad(2, 0, "images/../../secret.png"), "row 4: image 'images/../../secret.png' lies outside the folder"),
         (bad(2, 0, "images"), "row 4: image 'images' cannot be read (Is a directory)"),
@@ -296,4 +297,4 @@ def test_the_real_product_photos(shared: Path, tmp_path: Path) -> None:
     assert {k: len(v) for k, v in dataset.splits.items()} == {"train": 2704, "val": 417, "test": 800}
     assert dataset.num_classes == 25
     assert dataset.provenance["notes"] == []
-    assert dataset.check() == []
+    assert check(dataset) == []

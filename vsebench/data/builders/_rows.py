@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
-import posixpath
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
+from vsebench.data.builders._images import Loaded, load_image
 from vsebench.data.item import SPLITS, Item
-from vsebench.data.pixels import open_rgb
 from vsebench.data.table import Row
 from vsebench.errors import did_you_mean, known_names
 
@@ -47,7 +42,11 @@ class RowReader:
     labels: list[Any] = field(default_factory=list)
     splits: list[str | None] = field(default_factory=list)
 
-    def item(self, row: Row) -> tuple[Item | None, list[str]]:
+    def load(self, row: Row) -> Loaded:
+        """The row's image; safe to call from several threads."""
+        return load_image(self.root, _text(self._cell(row, "image")), self.resize)
+
+    def item(self, row: Row, image: Loaded) -> tuple[Item | None, list[str]]:
         """An item, or what is wrong with the row."""
         path = _text(self._cell(row, "image"))
         one = _text(self._cell(row, "id")) if "id" in self.columns else path
@@ -59,7 +58,8 @@ class RowReader:
         elif one and one in self.rows_of:
             problems.append(f"row {row.number}: id '{one}' stands in row {self.rows_of[one]} already")
         self.rows_of.setdefault(one, row.number)
-        data, key = self._image(f"row {row.number}" if one == path else where, path, problems)
+        if image.problem is not None:
+            problems.append(f"{f'row {row.number}' if one == path else where}: {image.problem}")
         texts = _texts(self._cell(row, "text"))
         if not texts or not all(texts):
             problems.append(f"{where}: empty text")
@@ -67,43 +67,18 @@ class RowReader:
         if not label or (isinstance(label, tuple) and not all(label)):
             problems.append(f"{where}: empty label")
         split = self._split(where, self._cell(row, "split"), problems)
-        if problems or data is None:
+        if problems:
             return None, problems
         # Without a group, or where its cell is empty, the same pixels are the same thing.
-        group = _text(self._cell(row, "group")) or f"pixels {key.hex()}"
-        self.pixels.append(key)
+        group = _text(self._cell(row, "group")) or f"pixels {image.pixels.hex()}"
+        self.pixels.append(image.pixels)
         self.groups.append(group)
         self.labels.append(label)
         self.splits.append(split)
-        return Item(one, data, texts, label, split=split, group=group), []
+        return Item(one, image.data, texts, label, split=split, group=group), []
 
     def _cell(self, row: Row, what: str) -> Any:
         return row.cells.get(self.columns[what]) if what in self.columns else None
-
-    def _image(self, where: str, path: str, problems: list[str]) -> tuple[bytes | None, bytes]:
-        if not path:
-            problems.append(f"{where}: empty image path")
-            return None, b""
-        # The path as it is written must stay inside; a link inside the folder may well lead to another disk.
-        if posixpath.normpath(path).split("/")[0] == ".." or Path(path).is_absolute():
-            problems.append(f"{where}: image '{path}' lies outside the folder")
-            return None, b""
-        try:
-            data = (self.root / path).read_bytes()
-        except FileNotFoundError:
-            problems.append(f"{where}: image '{path}' does not exist")
-            return None, b""
-        except (OSError, ValueError) as error:  # a folder, no permission, a name too long; a NUL in the name
-            problems.append(f"{where}: image '{path}' cannot be read ({getattr(error, 'strerror', None) or error})")
-            return None, b""
-        try:
-            picture = open_rgb(data)
-        except OSError as error:
-            problems.append(f"{where}: image '{path}': {error}")
-            return None, b""
-        if self.resize is not None and max(picture.size) > self.resize:
-            data, picture = _shrink(picture, self.resize, lossless=path.lower().endswith(".png"))
-        return data, hashlib.sha256(repr(picture.size).encode() + picture.tobytes()).digest()
 
     def _label(self, value: Any) -> str | tuple[str, ...]:
         if isinstance(value, list):
@@ -129,13 +104,3 @@ def _text(value: Any) -> str:
 
 def _texts(value: Any) -> tuple[str, ...]:
     return tuple(_text(v) for v in (value if isinstance(value, list) else [value]))
-
-
-def _shrink(picture: Image.Image, side: int, *, lossless: bool) -> tuple[bytes, Image.Image]:
-    picture.thumbnail((side, side), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    if lossless:
-        picture.save(buffer, "PNG")
-    else:
-        picture.save(buffer, "JPEG", quality=95)
-    return buffer.getvalue(), picture

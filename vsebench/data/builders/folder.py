@@ -11,6 +11,7 @@ import numpy as np
 from annotated_types import Gt
 
 from vsebench.data.builders._findings import notes, single_classes
+from vsebench.data.builders._images import prefetch
 from vsebench.data.builders._rows import RowReader
 from vsebench.data.builders.base import Progress
 from vsebench.data.splits import make_splits
@@ -98,8 +99,8 @@ def folder(
     bad = list(table.problems)
     bad_rows = len(bad)
     with writer:
-        for i, row in enumerate(table.rows):
-            item, problems = reader.item(row)
+        for i, (row, image) in enumerate(zip(table.rows, prefetch(reader.load, table.rows), strict=True)):
+            item, problems = reader.item(row, image)
             bad += problems
             bad_rows += bool(problems)
             if item is not None:

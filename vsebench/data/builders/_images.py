@@ -1,0 +1,114 @@
+"""Image files read, decoded once and looked at, several at a time."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import posixpath
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from PIL import Image
+
+from vsebench.data.pixels import open_rgb
+
+AHEAD = 64  # files that may be read before they are asked for: bounds memory, whatever the number of items
+A = TypeVar("A")
+B = TypeVar("B")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """An image file.
+
+    Args:
+        data: the bytes to store; None where there is a problem.
+        pixels: digest of size and pixels, equal for images that look the same.
+        size: (width, height) as stored; of the source before ``resize`` is ``source_size``.
+        source_size: (width, height) of the file.
+        problem: what is wrong, or None.
+    """
+
+    data: bytes | None = None
+    pixels: bytes = b""
+    size: tuple[int, int] = (0, 0)
+    source_size: tuple[int, int] = (0, 0)
+    problem: str | None = None
+
+    @property
+    def scale(self) -> float:
+        """Stored pixels per pixel of the source: coordinates of landmarks and boxes are multiplied by it."""
+        return max(self.size) / max(self.source_size) if max(self.source_size) else 1.0
+
+
+def load_image(root: Path, path: str, resize: int | None = None) -> Loaded:
+    """Read an image below a folder and decode it, to know that it can be.
+
+    Args:
+        root: the folder.
+        path: as a metadata file has it, relative to the folder; it must stay inside.
+        resize: longest side in pixels; a larger image is scaled down and encoded again.
+    """
+    if not path:
+        return Loaded(problem="empty image path")
+    # The path as it is written must stay inside; a link inside the folder may well lead to another disk.
+    if posixpath.normpath(path).split("/")[0] == ".." or Path(path).is_absolute():
+        return Loaded(problem=f"image '{path}' lies outside the folder")
+    try:
+        data = (root / path).read_bytes()
+    except FileNotFoundError:
+        return Loaded(problem=f"image '{path}' does not exist")
+    except (OSError, ValueError) as error:  # a folder, no permission, a name too long; a NUL in the name
+        return Loaded(problem=f"image '{path}' cannot be read ({getattr(error, 'strerror', None) or error})")
+    return look_at(data, f"image '{path}'", resize, lossless=path.lower().endswith(".png"))
+
+
+def look_at(data: bytes, name: str, resize: int | None = None, *, lossless: bool = False) -> Loaded:
+    """Decode an encoded image, and scale it down where it is larger than ``resize``."""
+    try:
+        picture = open_rgb(data)
+    except OSError as error:
+        return Loaded(problem=f"{name}: {error}")
+    source_size = picture.size
+    if resize is not None and max(picture.size) > resize:
+        data, picture = _shrink(picture, resize, lossless=lossless)
+    pixels = hashlib.sha256(repr(picture.size).encode() + picture.tobytes()).digest()
+    return Loaded(data, pixels, picture.size, source_size)
+
+
+def prefetch(function: Callable[[A], B], arguments: Iterable[A]) -> Iterator[B]:
+    """``map(function, arguments)`` in order, a bounded number of calls ahead, on every core.
+
+    Decoding and hashing release the interpreter's lock, so threads do.
+
+    Example:
+        >>> list(prefetch(str, range(3)))
+        ['0', '1', '2']
+    """
+    waiting: deque[Future[B]] = deque()
+    with ThreadPoolExecutor(max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)) as pool:
+        try:
+            for argument in arguments:
+                waiting.append(pool.submit(function, argument))
+                if len(waiting) > AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _shrink(picture: Image.Image, side: int, *, lossless: bool) -> tuple[bytes, Image.Image]:
+    picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    if lossless:
+        picture.save(buffer, "PNG")
+    else:
+        picture.save(buffer, "JPEG", quality=95)
+    return buffer.getvalue(), picture

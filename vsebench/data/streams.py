@@ -1,0 +1,92 @@
+"""Growing HDF5 datasets, written through bounded buffers."""
+
+from __future__ import annotations
+
+import h5py
+import numpy as np
+
+from vsebench.errors import DataError
+
+CHUNK = 1 << 18  # bytes: a few small images a chunk, so that a random batch reads little beyond itself
+FLUSH = 1 << 23
+
+
+class ByteStream:
+    """Bytes appended to a growing dataset, with offsets, through a bounded buffer."""
+
+    def __init__(self, file: h5py.File, name: str, offsets: str) -> None:
+        self.data = file.create_dataset(name, (0,), np.uint8, maxshape=(None,), chunks=(CHUNK,))
+        self.file, self.offsets_name = file, offsets
+        self.offsets = [0]
+        self.buffer = bytearray()
+
+    def append(self, part: bytes) -> None:
+        """Add one item's bytes."""
+        self.buffer += part
+        self.offsets.append(self.offsets[-1] + len(part))
+        if len(self.buffer) >= FLUSH:
+            self._flush()
+
+    def _flush(self) -> None:
+        start = self.data.shape[0]
+        self.data.resize((start + len(self.buffer),))
+        self.data[start:] = np.frombuffer(bytes(self.buffer), np.uint8)
+        self.buffer.clear()
+
+    def close(self) -> None:
+        """Write what is left, and the offsets."""
+        self._flush()
+        self.file[self.offsets_name] = np.asarray(self.offsets, np.int64)
+
+
+class RowStream:
+    """Feature vectors of items, one after the other, appended to a growing dataset through a bounded buffer."""
+
+    def __init__(self, file: h5py.File, modality: str, first: np.ndarray, *, before: int) -> None:
+        self.dtype = np.float16 if first.dtype == np.float16 else np.float32
+        self.dim = int(first.shape[-1])
+        width = max(1, self.dim * np.dtype(self.dtype).itemsize)
+        self.name = f"features/{modality}"
+        self.values = file.create_dataset(
+            f"{self.name}/values",
+            (0, self.dim),
+            self.dtype,
+            maxshape=(None, self.dim),
+            chunks=(max(1, min(1024, CHUNK // width)), self.dim),
+        )
+        self.file = file
+        self.offsets = [0] * (before + 1)
+        self.buffer: list[np.ndarray] = []
+        self.waiting, self.most = 0, max(1, FLUSH // width)
+
+    def append(self, one: str, values: np.ndarray) -> None:
+        """Add one item's vectors (N, D).
+
+        Raises: DataError for another width, or values that are not finite.
+        """
+        if values.ndim != 2 or values.shape[1] != self.dim:
+            raise DataError(f"id '{one}': features of shape {values.shape}; those before have (any, {self.dim}).")
+        narrow = np.asarray(values, self.dtype)
+        if not np.isfinite(narrow).all():
+            raise DataError(f"id '{one}': features hold NaN or infinite values.")
+        self.buffer.append(narrow)
+        self.offsets.append(self.offsets[-1] + len(narrow))
+        self.waiting += len(narrow)
+        if self.waiting >= self.most:
+            self._flush()
+
+    def skip(self) -> None:
+        """Add an item without vectors."""
+        self.offsets.append(self.offsets[-1])
+
+    def _flush(self) -> None:
+        if self.buffer:
+            start = self.values.shape[0]
+            self.values.resize((start + self.waiting, self.dim))
+            self.values[start:] = np.concatenate(self.buffer)
+            self.buffer, self.waiting = [], 0
+
+    def close(self) -> None:
+        """Write what is left, and the offsets."""
+        self._flush()
+        self.file[f"{self.name}/offsets"] = np.asarray(self.offsets, np.int64)
