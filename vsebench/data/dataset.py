@@ -13,7 +13,7 @@ import numpy as np
 from vsebench.data.item import SPLITS
 from vsebench.data.pixels import decode
 from vsebench.data.sound import load_sound
-from vsebench.data.writer import FORMAT
+from vsebench.data.writer import FORMAT, Relevance
 from vsebench.errors import DataError, Place
 from vsebench.types import Preprocessing
 
@@ -72,7 +72,7 @@ class Dataset:
         self.fingerprint: str = meta["fingerprint"]
         self.label_names: list[str] = meta["label_names"]
         self.multi_label: bool = meta["multi_label"]
-        self.relevance: str = meta["relevance"]
+        self.relevance: Relevance = meta["relevance"]
         self.provenance: dict[str, Any] = meta["provenance"]
         self.labels: np.ndarray = file["labels"][:]
         self.groups: np.ndarray = file["groups"][:]

@@ -32,8 +32,12 @@ class Table:
     problems: list[str]
 
 
-def read_table(file: Path) -> Table:
+def read_table(file: Path, *, surplus: str | None = None) -> Table:
     """Read a .csv or .jsonl file.
+
+    Args:
+        file: the file.
+        surplus: the last column of a .csv file whose commas are not quoted: surplus cells are joined to it.
 
     Raises: DataError when it is missing, not UTF-8, empty, of another kind, or repeats a column.
     """
@@ -49,7 +53,7 @@ def read_table(file: Path) -> Table:
             f"not UTF-8 text ({error.reason} at byte {error.start}). Save it as UTF-8.", place=Place(str(file), line)
         ) from None
     if file.suffix == ".csv":
-        table = _read_csv(file, text)
+        table = _read_csv(file, text, surplus)
     elif file.suffix == ".jsonl":
         table = _read_jsonl(file, text)
     else:
@@ -59,7 +63,7 @@ def read_table(file: Path) -> Table:
     return table
 
 
-def _read_csv(file: Path, text: str) -> Table:
+def _read_csv(file: Path, text: str, surplus: str | None) -> Table:
     csv.field_size_limit(LONGEST_CELL)
     # Not text.splitlines(): that also cuts at U+2028, form feeds and other characters that may stand in a title.
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
@@ -82,6 +86,8 @@ def _read_csv(file: Path, text: str) -> Table:
         except csv.Error as error:  # the reader goes on with the next line
             problems.append(f"row {begin}: not readable as CSV ({error})")
             continue
+        if surplus == columns[-1] and len(cells) > len(columns):
+            cells = [*cells[: len(columns) - 1], ",".join(cells[len(columns) - 1 :])]
         if len(cells) == len(columns):
             rows.append(Row(begin, dict(zip(columns, cells, strict=True))))
         elif cells:

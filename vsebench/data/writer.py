@@ -245,7 +245,7 @@ class DatasetWriter:
         unknown = [f"id '{i}': '{s}'" for i, s in zip(self.columns["ids"], given, strict=True) if s not in SPLITS]
         if unknown:
             raise DataError(f"unknown splits. Known: {', '.join(SPLITS)}.", problems=unknown)
-        self.provenance["split_rule"] = "the dataset's own"
+        self.provenance.setdefault("split_rule", "the dataset's own")
         return np.array([SPLITS.index(s) for s in given], np.int8)
 
     def _landmarks(self) -> None:

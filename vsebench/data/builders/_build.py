@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from vsebench.data.builders._images import Loaded, load_image, prefetch
+from vsebench.data.builders._images import Loaded, is_outside, load_image, prefetch
 from vsebench.data.builders.base import Progress
 from vsebench.data.item import Item
 from vsebench.data.sound import sound_info
@@ -26,14 +26,16 @@ class Draft:
 
     Args:
         where: how messages call it: ``row 3 (id '17')``.
-        item: everything else.
+        item: everything else; None where the row could not be read.
         image, audio: path below the source folder, or None.
+        problems: what is known to be wrong with the row already.
     """
 
     where: str
-    item: Item
+    item: Item | None
     image: str | None = None
     audio: str | None = None
+    problems: tuple[str, ...] = ()
 
 
 @dataclass
@@ -96,16 +98,15 @@ class Build:
     def _lost(self) -> list[str]:
         return [f"left out: {fault}" for fault in self.faults[:SHOWN]] if self.faults else []
 
-    def fault(self, where: str, what: str, *, item: bool = True) -> None:
-        """Remember a fault. ``item``: an item is lost by it."""
+    def fault(self, where: str, what: str) -> None:
+        """Remember a fault of a file that belongs to no item."""
         self.faults.append(f"{where}: {what}")
-        self.bad_items += item
 
     def add(self, drafts: Iterable[Draft], total: int | None = None) -> None:
         """Load the drafts' files and write the items, in order. Memory does not grow with their number."""
         for draft, image, sound, problems in prefetch(self._load, drafts):
             self.given += 1
-            if problems:
+            if problems or draft.item is None:
                 self.faults += [f"{draft.where}: {p}" for p in problems]
                 self.bad_items += 1
             else:
@@ -113,7 +114,9 @@ class Build:
             self.progress(self.given, total)
 
     def _load(self, draft: Draft) -> tuple[Draft, Loaded | None, bytes | None, list[str]]:
-        problems = [] if all(t.strip() for t in draft.item.texts) else ["empty text"]
+        problems = list(draft.problems)
+        if draft.item is not None and not all(t.strip() for t in draft.item.texts):
+            problems.append("empty text")
         image, sound = None, None
         if draft.image is not None:
             image = load_image(self.root, draft.image, self.resize)
@@ -147,6 +150,8 @@ def read_sound(root: Path, path: str) -> bytes:
 
     Raises: OSError that names the path.
     """
+    if is_outside(path):
+        raise OSError(f"audio '{path}' lies outside the folder")
     try:
         data = (root / path).read_bytes()
     except FileNotFoundError:

@@ -56,8 +56,7 @@ def load_image(root: Path, path: str, resize: int | None = None) -> Loaded:
     """
     if not path:
         return Loaded(problem="empty image path")
-    # The path as it is written must stay inside; a link inside the folder may well lead to another disk.
-    if posixpath.normpath(path).split("/")[0] == ".." or Path(path).is_absolute():
+    if is_outside(path):
         return Loaded(problem=f"image '{path}' lies outside the folder")
     try:
         data = (root / path).read_bytes()
@@ -66,6 +65,18 @@ def load_image(root: Path, path: str, resize: int | None = None) -> Loaded:
     except (OSError, ValueError) as error:  # a folder, no permission, a name too long; a NUL in the name
         return Loaded(problem=f"image '{path}' cannot be read ({getattr(error, 'strerror', None) or error})")
     return look_at(data, f"image '{path}'", resize, lossless=path.lower().endswith(".png"))
+
+
+def is_outside(path: str) -> bool:
+    """Whether a relative path leaves its folder.
+
+    The path as it is written must stay inside; a link inside the folder may well lead to another disk.
+
+    Example:
+        >>> is_outside("images/1.png"), is_outside("images/../../1.png"), is_outside("/etc/passwd")
+        (False, True, True)
+    """
+    return posixpath.normpath(path).split("/")[0] == ".." or Path(path).is_absolute()
 
 
 def look_at(data: bytes, name: str, resize: int | None = None, *, lossless: bool = False) -> Loaded:

@@ -10,14 +10,17 @@ from typing import Annotated, Any
 import numpy as np
 from annotated_types import Gt
 
+from vsebench.data.builders._build import source_folder
+from vsebench.data.builders._columns import check_columns, metadata_file
+from vsebench.data.builders._features import open_features
 from vsebench.data.builders._findings import notes, single_classes
 from vsebench.data.builders._images import prefetch
 from vsebench.data.builders._rows import RowReader
 from vsebench.data.builders.base import Progress
 from vsebench.data.splits import make_splits
-from vsebench.data.table import Table, read_table
+from vsebench.data.table import read_table
 from vsebench.data.writer import DatasetWriter
-from vsebench.errors import DataError, Place, did_you_mean, known_names
+from vsebench.errors import ConfigError, DataError, Place
 from vsebench.registry import DATASETS
 
 
@@ -37,6 +40,8 @@ def folder(
     group_column: str | None = None,
     id_column: str | None = None,
     label_separator: str | None = None,
+    features: str | None = None,
+    images: bool = True,
     resize: Annotated[int, Gt(0)] | None = None,
     seed: int = 0,
     skip_bad: bool = False,
@@ -62,24 +67,30 @@ def folder(
         group_column: items that belong together.
         id_column: unique name of the item; the image's path by default.
         label_separator: splits a cell into several labels (multi-label).
+        features: precomputed region features in the image's place: a folder of ``<id>.npy``, an HDF5 file, or a
+            ``.npy``/``.mat`` array in the order of the rows (``FILE:KEY``).
+        images: store the images; without them there must be features, and no image column is needed.
         resize: longest side in pixels; larger images are scaled down and re-encoded as JPEG (quality 95) or PNG.
         seed: of the splits made by rule.
         skip_bad: leave bad rows out, and say how many in the provenance, instead of stopping.
 
-    Raises: DataError that lists every bad row: missing or corrupt image, empty text, unknown split, id twice; a column
-    that does not exist; a split with a single class.
+    Raises: ConfigError without images and without features; DataError that lists every bad row: missing or corrupt
+    image, empty text, unknown split, id twice; a column that does not exist; a split with a single class.
 
     Example:
         >>> folder(Path("out.h5"), lambda done, total: None, source="photos")  # doctest: +SKIP
     """
-    root = Path(source).expanduser()
-    if not root.is_dir():
-        raise DataError("no such folder.", place=Place(source))
-    table = read_table(_metadata_file(root, metadata))
-    wanted = {"image": image_column, "text": text_column, "label": label_column}
+    root = source_folder(source)
+    if not images and (features is None or id_column is None):
+        raise ConfigError("without images there must be --features and --id-column.", path=("images",))
+    file = metadata_file(root, metadata)
+    assert file is not None, "it is needed"
+    table = read_table(file)
+    wanted = {"image": image_column} if images else {}
+    wanted |= {"text": text_column, "label": label_column}
     given = (("split", split_column), ("group", group_column), ("id", id_column))
     wanted |= {what: column for what, column in given if column is not None}
-    _check_columns(table, wanted)
+    check_columns(table, wanted)
     if "split" in table.columns:
         wanted.setdefault("split", "split")
     multi = label_separator is not None or any(isinstance(r.cells.get(label_column), list) for r in table.rows)
@@ -88,11 +99,15 @@ def folder(
         "metadata": table.file.name,
         "metadata_sha256": hashlib.sha256(table.file.read_bytes()).hexdigest(),
         "columns": wanted,
+        "features": None if features is None else Path(features).name,
         "groups": f"column '{group_column}'" if group_column is not None else "identical pixels",
         "resize": resize,
         "notes": [],
     }
-    reader = RowReader(root, wanted, label_separator, resize)
+    values = None if features is None else open_features(features)
+    if values is not None:
+        values.expect(len(table.rows))
+    reader = RowReader(root, wanted, label_separator, resize, values)
     writer = DatasetWriter(
         out, name=name or out.stem, title=title or name or out.stem, multi_label=multi, provenance=provenance, seed=seed
     )
@@ -100,7 +115,7 @@ def folder(
     bad_rows = len(bad)
     with writer:
         for i, (row, image) in enumerate(zip(table.rows, prefetch(reader.load, table.rows), strict=True)):
-            item, problems = reader.item(row, image)
+            item, problems = reader.item(row, image, i)
             bad += problems
             bad_rows += bool(problems)
             if item is not None:
@@ -115,16 +130,6 @@ def folder(
             raise DataError(f"all {bad_rows} rows are bad:", problems=bad, place=Place(str(table.file)))
         writer.provenance["skipped_rows"] = bad_rows
         writer.provenance["notes"] += _look_at_splits(reader, table.file, group_column, seed)
-
-
-def _check_columns(table: Table, wanted: dict[str, str]) -> None:
-    faults = [
-        f"no column '{column}' for the {what} (--{what}-column)." + did_you_mean(column, table.columns)
-        for what, column in wanted.items()
-        if column not in table.columns
-    ]
-    if faults:
-        raise DataError(" ".join(faults) + known_names(table.columns, "Columns"), place=Place(str(table.file)))
 
 
 def _look_at_splits(reader: RowReader, file: Path, group_column: str | None, seed: int) -> list[str]:
@@ -158,17 +163,3 @@ def _splits_by_rule(labels: Sequence[Any], groups: Sequence[str], seed: int) -> 
             coded[i, [number[name] for name in row]] = 1
     made = make_splits(coded, np.unique(np.array(groups), return_inverse=True)[1], seed=seed)
     return [name for _, name in sorted((int(i), name) for name, positions in made.items() for i in positions)]
-
-
-def _metadata_file(root: Path, metadata: str | None) -> Path:
-    if metadata is not None:
-        return root / metadata
-    found = [root / f"metadata.{suffix}" for suffix in ("csv", "jsonl") if (root / f"metadata.{suffix}").is_file()]
-    if len(found) == 1:
-        return found[0]
-    problem = (
-        "both metadata.csv and metadata.jsonl are there; say which with --metadata"
-        if found
-        else "neither metadata.csv nor metadata.jsonl is there"
-    )
-    raise DataError(f"{problem}.", place=Place(str(root)))

@@ -1,0 +1,142 @@
+"""Image-caption data with the split files of Karpathy and Fei-Fei: ``dataset_<name>.json``."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vsebench.data.builders._build import Build, Draft, counted
+from vsebench.data.builders._features import FeatureSource, open_features
+from vsebench.data.builders._json import RowModel, stream
+from vsebench.data.builders.base import Progress
+from vsebench.data.item import Item
+from vsebench.data.writer import DatasetWriter
+from vsebench.errors import ConfigError, did_you_mean, known_names
+
+SPLITS = {"train": "train", "restval": "train", "val": "val", "test": "test"}
+GET = "https://cs.stanford.edu/people/karpathy/deepimagesent/caption_datasets.zip (the split file)"
+
+
+class Sentence(RowModel):
+    """A caption."""
+
+    raw: str
+
+
+class Image(RowModel):
+    """An image of the split file."""
+
+    filename: str
+    split: str
+    sentences: list[Sentence]
+    filepath: str = ""
+    cocoid: int | None = None
+
+
+@dataclass
+class Captions:
+    """One such dataset.
+
+    Args:
+        root: the source folder.
+        file: the split file.
+        folders: where the images may lie, relative to the root; the row's own ``filepath`` is tried below each.
+        sizes: published number of images of each split.
+        restval: split of COCO's ``restval`` images: ``train`` or ``rest``.
+        captions: keep the first so many captions of an image; None keeps all.
+        features: path of precomputed features, or None.
+        images: store the images; False needs features.
+        fold_size: the test images make consecutive folds of so many; None for no folds.
+        labels: id -> label names; None for unlabelled data.
+    """
+
+    root: Path
+    file: Path
+    folders: tuple[str, ...]
+    sizes: Mapping[str, int]
+    restval: str = "train"
+    captions: int | None = None
+    features: str | None = None
+    images: bool = True
+    fold_size: int | None = None
+    labels: Mapping[str, tuple[str, ...]] | None = None
+    seen: dict[str, str] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def build(
+        self, out: Path, progress: Progress, *, name: str, title: str, skip_bad: bool, resize: int | None, builder: str
+    ) -> None:
+        """Write the dataset file.
+
+        Raises: ConfigError without images and without features; DataError that lists every fault.
+        """
+        if not self.images and self.features is None:
+            raise ConfigError("without images there must be --features.", path=("images",))
+        provenance: dict[str, Any] = {
+            "builder": builder,
+            "split_file": self.file.name,
+            "restval": self.restval,
+            "captions": self.captions,
+            "features": None if self.features is None else Path(self.features).name,
+            "resize": resize,
+            "notes": [],
+        }
+        writer = DatasetWriter(
+            out,
+            name=name,
+            title=title,
+            multi_label=self.labels is not None,
+            provenance=provenance,
+        )
+        source = None if self.features is None else open_features(self.features)
+        place = str(self.file)
+        with Build(self.root, writer, progress, place, skip_bad=skip_bad, resize=resize) as build:
+            build.add(self._drafts(source), sum(self.sizes.values()))
+            if source is not None:
+                source.expect(sum(self.counts.values()))
+            for split, size in self.sizes.items():
+                build.notes += counted(f"{split} images", size, self.counts[split])
+            if self.fold_size is not None and self.counts["test"] < self.fold_size:
+                build.notes.append(f"no fold of {self.fold_size:,} test images: there are {self.counts['test']:,}")
+
+    def _drafts(self, source: FeatureSource | None) -> Iterator[Draft]:
+        for position, (where, row, fault) in enumerate(stream(self.file, "images.item", Image)):
+            if row is None:
+                yield Draft(where, None, problems=(fault,))
+                continue
+            one = str(row.cocoid) if row.cocoid is not None else Path(row.filename).stem
+            where = f"{where} (id '{one}')"
+            texts = tuple(s.raw.strip() for s in row.sentences[: self.captions])
+            split = {**SPLITS, "restval": self.restval}.get(row.split)
+            problems = []
+            if one in self.seen:
+                problems.append(f"the id stands in {self.seen[one]} already")
+            self.seen.setdefault(one, where.partition(" ")[0])
+            if not texts:
+                problems.append("image without captions")
+            if split is None:
+                problems.append(f"unknown split '{row.split}'." + did_you_mean(row.split, SPLITS) + known_names(SPLITS))
+            features = None
+            if source is not None:
+                try:
+                    features = {"image": source.get(one, position)}
+                except OSError as error:
+                    problems.append(str(error))
+            label = None if self.labels is None else self.labels.get(one, ())
+            item = Item(one, None, texts, label, split=split, features=features, sets=self._sets(split))
+            self.counts[str(split)] += 1
+            yield Draft(where, item, image=self._path(row) if self.images else None, problems=tuple(problems))
+
+    def _sets(self, split: str | None) -> tuple[str, ...]:
+        if split != "test" or self.fold_size is None:
+            return ()
+        return (f"fold_{self.counts['test'] // self.fold_size}",)
+
+    def _path(self, row: Image) -> str:
+        names = [f"{row.filepath}/{row.filename}"] if row.filepath else []
+        names.append(row.filename)
+        tried = [f"{folder}/{name}" if folder else name for folder in self.folders for name in names]
+        return next((path for path in tried if (self.root / path).is_file()), tried[0])

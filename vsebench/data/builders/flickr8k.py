@@ -1,0 +1,74 @@
+"""Flickr8k."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from annotated_types import Gt
+
+from vsebench.data.builders._build import find, source_folder
+from vsebench.data.builders._karpathy import GET, Captions
+from vsebench.data.builders.base import Progress
+from vsebench.registry import DATASETS
+
+FILE = "dataset_flickr8k.json"
+SIZES = {"train": 6_000, "val": 1_000, "test": 1_000}
+
+
+@DATASETS.register(
+    "flickr8k",
+    source="Hodosh et al. 2013; splits: Karpathy and Fei-Fei 2015, arXiv:1412.2306",
+    get=f"https://hockenmaier.cs.illinois.edu/Framing_Image_Description/KCCA.html (images on request); {GET}",
+    licence="images under Flickr's terms, for research",
+    layout="dataset_flickr8k.json\nFlicker8k_Dataset/<name>.jpg",
+    marker=(FILE,),
+)
+def flickr8k(
+    out: Path,
+    progress: Progress,
+    *,
+    source: str,
+    name: str = "flickr8k",
+    title: str = "Flickr8k",
+    captions: Annotated[int, Gt(0)] | None = None,
+    features: str | None = None,
+    images: bool = True,
+    resize: Annotated[int, Gt(0)] | None = None,
+    skip_bad: bool = False,
+) -> None:
+    """Build Flickr8k with Karpathy's splits: images with five captions each, without labels.
+
+    6,000 / 1,000 / 1,000 images.
+
+    Args:
+        out: the dataset file (wired).
+        progress: told of every image (wired).
+        source: the folder.
+        name: of the dataset.
+        title: how boards call it.
+        captions: keep the first so many captions of an image; all by default.
+        features: precomputed region features in the image's place: a folder of ``<id>.npy``, an HDF5 file, or a
+            ``.npy``/``.mat`` array in the split file's order (``FILE:KEY``).
+        images: store the images; without them there must be features.
+        resize: longest side of stored images in pixels; larger ones are scaled down.
+        skip_bad: leave bad images out, and count them in the provenance, instead of stopping.
+
+    Raises: DataError that lists every fault by row: missing or corrupt image, image without captions, empty caption,
+    unknown split, id twice, missing features; a split file that is cut short.
+
+    Example:
+        >>> flickr8k(Path("out.h5"), lambda done, total: None, source="flickr8k")  # doctest: +SKIP
+    """
+    root = source_folder(source)
+    file = find(root, FILE, what="Karpathy's split file")
+    data = Captions(
+        root,
+        file,
+        ("Flicker8k_Dataset", "Flickr8k_Dataset", "Images", "images", ""),
+        SIZES,
+        captions=captions,
+        features=features,
+        images=images,
+    )
+    data.build(out, progress, name=name, title=title, skip_bad=skip_bad, resize=resize, builder="flickr8k")
