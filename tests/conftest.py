@@ -65,7 +65,10 @@ def tiny_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
             buffer = io.BytesIO()
             Image.fromarray(pixels).save(buffer, "PNG")
             texts = (f"a {words[label]} thing number {i}", f"{words[label]} indeed")
-            writer.add(Item(f"item-{i}", buffer.getvalue(), texts, words[label], group=f"group-{i // 2 * 3 + label}"))
+            regions = rng.normal(size=(1 + i % 4, 6)).astype(np.float32) + label
+            features = {"image": regions, "text": rng.normal(size=(1, 5)).astype(np.float16)}
+            group = f"group-{i // 2 * 3 + label}"
+            writer.add(Item(f"item-{i}", buffer.getvalue(), texts, words[label], group=group, features=features))
     return path
 
 

@@ -89,7 +89,9 @@ def pairs(point: dict[str, str]) -> set[frozenset[tuple[str, str]]]:
 def train_a_step(point: dict[str, str], dataset: Dataset) -> None:
     torch.manual_seed(0)
     system = resolve(block(point))
-    model = Model(system, num_classes=dataset.num_classes, vocabulary=vocabulary_of(dataset))
+    model = Model(
+        system, num_classes=dataset.num_classes, vocabulary=vocabulary_of(dataset), feature_dims=dataset.feature_dims
+    )
     feed = Feed(dataset, "val", system, model.encoders, cache=False)
     objectives = build_objectives(model, dataset.multi_label)
     optimizer = build_optimizer(model, objectives)
@@ -139,7 +141,9 @@ def tiny_model(tiny_file: Path, **changes: Any) -> tuple[Model, Dataset]:
     base = block({"image_encoder": "timm_cnn", "text_encoder": "lstm", "fusion": "concat"})
     dataset = Dataset.open(tiny_file)
     system = resolve(merge_system(base, changes))
-    return Model(system, num_classes=dataset.num_classes, vocabulary=vocabulary_of(dataset)).eval(), dataset
+    return Model(
+        system, num_classes=dataset.num_classes, vocabulary=vocabulary_of(dataset), feature_dims=dataset.feature_dims
+    ).eval(), dataset
 
 
 @pytest.mark.parametrize(

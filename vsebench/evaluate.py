@@ -87,7 +87,14 @@ def predictions_of(
 ) -> Predictions:
     """A split's outputs beside its labels and groups, as metrics want them."""
     dataset = feed.dataset
-    own = np.arange(len(feed))
+    groups = np.arange(len(feed))
+    if dataset.relevance == "group":
+        groups = feed.groups.numpy()
+    elif dataset.relevance == "label" and not dataset.multi_label:
+        groups = feed.labels.numpy().astype(np.int64)
+    unranked = None
+    if dataset.relevance == "label" and dataset.multi_label:
+        unranked = "items match by any shared label here; ranks of the first match by group do not apply."
     return Predictions(
         outputs.logits,
         feed.labels.numpy().astype(np.int64),
@@ -95,8 +102,9 @@ def predictions_of(
         label_names=tuple(dataset.label_names),
         embeddings=outputs.embeddings,
         owner=outputs.owner,
-        groups=feed.groups.numpy() if dataset.relevance == "group" else own,
+        groups=groups,
         rerank=rerank,
+        unranked=unranked,
     )
 
 
@@ -135,7 +143,7 @@ def save_predictions(file: Path, predictions: Predictions, feed: Feed) -> None:
         "groups": predictions.groups,
         "owner": predictions.owner,
     }
-    if predictions.retrieval:
+    if predictions.retrieval and predictions.unranked is None:
         for direction, ranks in predictions.ranks.items():
             for part in ("above", "tied", "tied_relevant", "relevant"):
                 arrays[f"{direction}/{part}"] = getattr(ranks, part)

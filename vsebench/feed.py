@@ -15,6 +15,7 @@ from vsebench.config.schema import ENCODER_SLOTS, System
 from vsebench.data.dataset import Dataset
 from vsebench.errors import DataError
 from vsebench.features import TokenStore, cached_tokens, round_tokens
+from vsebench.model import reads_features
 from vsebench.types import Batch, Preprocessing, Tokens, Words
 
 #: Decoded pixels of a split are kept in memory up to this many bytes; beyond it they are decoded for each batch.
@@ -66,6 +67,23 @@ class Texts:
         return Words(self.ids[index, :longest], self.mask[index, :longest], bag)
 
 
+class Features:
+    """Precomputed tokens of some items: read whole when they fit in memory, else for each batch."""
+
+    def __init__(self, dataset: Dataset, positions: np.ndarray, modality: str) -> None:
+        self.dataset, self.positions, self.modality = dataset, positions, modality
+        self.kept: TokenStore | None = None
+        if dataset.features_size(modality, positions) <= PIXEL_MEMORY:
+            self.kept = TokenStore(*dataset.features(modality, positions), None, None)
+
+    def take(self, rows: np.ndarray) -> Tokens:
+        """Tokens of the rows, float32 (B, N, D), padded to the most tokens of a row."""
+        if self.kept is not None:
+            return self.kept.take(rows)
+        values, offsets = self.dataset.features(self.modality, self.positions[rows])
+        return TokenStore(values, offsets, None, None).take(np.arange(len(rows)))
+
+
 class Feed:
     """One split of a dataset as batches for one model.
 
@@ -85,20 +103,29 @@ class Feed:
         self.labels = torch.from_numpy(np.asarray(dataset.labels)[self.positions])
         self.labels = self.labels.float() if dataset.multi_label else self.labels.long()
         self.groups = torch.from_numpy(np.asarray(dataset.groups)[self.positions].astype(np.int64))
-        captions = dataset.all_texts(split) if "text" in encoders else []
+        self.precomputed = {m for m in encoders if reads_features(getattr(system, ENCODER_SLOTS[m]), m)}
+        captions = dataset.all_texts(split) if "text" in encoders and "text" not in self.precomputed else []
         silent = [dataset.ids[p] for p, texts in zip(self.positions, captions, strict=False) if not texts]
+        for modality in self.precomputed:
+            empty = dataset.feature_counts(modality)[self.positions] == 0
+            silent += [dataset.ids[p] for p in self.positions[empty]]
         if silent:
             raise DataError(
-                f"{len(silent)} items of the {split} split have no text, but the system reads text.",
-                problems=[f"id '{one}'" for one in silent],
+                f"{len(silent)} items of the {split} split lack a modality that the system reads.",
+                problems=[f"id '{one}'" for one in dict.fromkeys(silent)],
             )
         counts = np.array([len(c) for c in captions], dtype=np.int64)
+        if "text" in self.precomputed:
+            counts = np.ones(len(self.positions), np.int64)  # one vector, or one set of words, for each item
         self.caption_offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         self.captions = [text for texts in captions for text in texts]
-        self.sources: dict[str, Pixels | Texts | TokenStore] = {}
+        self.sources: dict[str, Pixels | Texts | Features | TokenStore] = {}
         self.encoded: dict[str, Any] = {}  # frozen encoders that run for each batch, without the cache
         for modality, module in encoders.items():
             encoder: Any = module
+            if modality in self.precomputed:
+                self.sources[modality] = Features(dataset, self.positions, modality)
+                continue
             raw: Pixels | Texts
             if modality == "image":
                 raw = Pixels(dataset, self.positions, encoder.preprocessing)

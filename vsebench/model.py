@@ -28,6 +28,7 @@ class Model(nn.Module):
         num_classes: C.
         vocabulary: word ids of the training split, for the text encoders that want one.
         checkpoints: slot -> file of weights made by ``weights: pretrain``.
+        feature_dims: modality -> D of the dataset's precomputed features.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Model(nn.Module):
         num_classes: int,
         vocabulary: Any = None,
         checkpoints: Mapping[str, Path] | None = None,
+        feature_dims: Mapping[str, int] | None = None,
     ) -> None:
         super().__init__()
         self.system = system
@@ -50,6 +52,7 @@ class Model(nn.Module):
                 getattr(system, slot),
                 vocabulary=vocabulary,
                 checkpoint=checkpoints.get(slot),
+                feature_dim=(feature_dims or {}).get(modality),
                 visual_dim=self.encoders["image"].dim_out if "image" in self.encoders else None,
             )
         token_dims = {m: width_of(self.encoders[m]) for m in system.modalities}
@@ -100,11 +103,11 @@ class Model(nn.Module):
         return {m: e for m, e in self.encoders.items() if e.frozen and not _uses_visual(e)}
 
     def encode(self, inputs: Mapping[str, Any]) -> dict[str, Tokens]:
-        """Raw inputs to Tokens; cached Tokens pass through."""
+        """Raw inputs and precomputed features to Tokens; cached Tokens pass through."""
         tokens: dict[str, Tokens] = {}
         for modality, encoder in self.encoders.items():
             raw = inputs[modality]
-            if isinstance(raw, Tokens):
+            if isinstance(raw, Tokens) and not reads_features(getattr(self.system, ENCODER_SLOTS[modality]), modality):
                 tokens[modality] = raw
             elif _uses_visual(encoder) and "image" in tokens:
                 visual = masked_mean(tokens["image"].values, tokens["image"].mask)
@@ -156,6 +159,11 @@ def build_encoder(slot: str, spec: Spec, **wired: Any) -> nn.Module:
     """One encoder of a slot, from its spec."""
     module: nn.Module = registry_of(slot).build(spec.name, spec.options, **wired)
     return module
+
+
+def reads_features(spec: Spec, modality: str) -> bool:
+    """Whether an encoder takes the dataset's precomputed features instead of the raw modality."""
+    return bool(registry_of(ENCODER_SLOTS[modality]).get(spec.name).facts["reads"] == "features")
 
 
 def width_of(module: nn.Module) -> int:

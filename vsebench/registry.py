@@ -206,9 +206,18 @@ _MODEL_FACTS: dict[str, Any] = {
 #: And of one that works on sets of tokens.
 _TOKEN_FACTS: dict[str, Any] = {**_MODEL_FACTS, "ordered": True}  # False: the order of the tokens does not matter
 
-IMAGE_ENCODERS = Registry("image_encoder", "vsebench.encoders.image", "pixels (B, 3, H, W) -> Tokens (B, N, D)")
-TEXT_ENCODERS = Registry("text_encoder", "vsebench.encoders.text", "ids (B, N) and mask -> Tokens (B, N, D)")
-AUDIO_ENCODERS = Registry("audio_encoder", "vsebench.encoders.audio", "waveform (B, T) -> Tokens (B, N, D)")
+#: Of an encoder: whether it reads the raw modality or the dataset's precomputed features.
+_ENCODER_FACTS: dict[str, Any] = {"reads": "raw"}
+
+IMAGE_ENCODERS = Registry(
+    "image_encoder", "vsebench.encoders.image", "pixels (B, 3, H, W) -> Tokens (B, N, D)", _ENCODER_FACTS
+)
+TEXT_ENCODERS = Registry(
+    "text_encoder", "vsebench.encoders.text", "ids (B, N) and mask -> Tokens (B, N, D)", _ENCODER_FACTS
+)
+AUDIO_ENCODERS = Registry(
+    "audio_encoder", "vsebench.encoders.audio", "waveform (B, T) -> Tokens (B, N, D)", _ENCODER_FACTS
+)
 ATTENTIONS = Registry("attention", "vsebench.attention", "{modality: Tokens} -> {modality: Tokens}", _TOKEN_FACTS)
 POOLINGS = Registry("pooling", "vsebench.pooling", "Tokens, other modalities' Tokens -> (B, D)", _TOKEN_FACTS)
 FUSIONS = Registry(
@@ -218,7 +227,12 @@ FUSIONS = Registry(
     {**_MODEL_FACTS, "needs_tokens": False},  # forward(vectors, tokens) instead of forward(vectors)
 )
 HEADS = Registry("head", "vsebench.heads", "(B, D) -> logits (B, C)")
-OBJECTIVES = Registry("objective", "vsebench.objectives", "Output, Batch -> named loss terms", {"needs": ()})
+OBJECTIVES = Registry(
+    "objective",
+    "vsebench.objectives",
+    "Output, Batch -> named loss terms",
+    {"needs": (), "needs_labels": True},  # modalities; whether unlabelled data cannot train it
+)
 RERANKERS = Registry("reranker", "vsebench.rerankers", "a ranking -> a ranking")
 OPTIMIZERS = Registry("optimizer", "vsebench.optimizers", "parameter groups -> torch optimizer")
 SCHEDULES = Registry("schedule", "vsebench.schedules", "share of the training done -> factor of the learning rate")

@@ -192,6 +192,17 @@ class Dataset:
                 values.read_direct(out, np.s_[starts[row] : ends[row]], np.s_[at[row] : at[row + 1]])
         return out, at
 
+    def feature_counts(self, modality: str) -> np.ndarray:
+        """Number of precomputed tokens of every item, int64 (n,); zeros for a modality without features."""
+        if modality not in self._feature_offsets:
+            return np.zeros(len(self), np.int64)
+        return np.diff(self._feature_offsets[modality])
+
+    def features_size(self, modality: str, positions: np.ndarray) -> int:
+        """Bytes of the precomputed tokens of some items."""
+        width = self._open()["features"][modality]["values"].dtype.itemsize * self.feature_dims[modality]
+        return int(self.feature_counts(modality)[positions].sum()) * int(width)
+
     def item_features(self, modality: str, position: int) -> np.ndarray:
         """Precomputed tokens of one item (N, D); N is 0 where it has none."""
         return self.features(modality, np.array([position]))[0]

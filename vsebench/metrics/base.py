@@ -27,6 +27,7 @@ class Predictions:
         owner: int64 (captions,), the item of each caption.
         groups: int64 (n,), what counts as the same thing in retrieval (each item its own, or its group).
         rerank: changes the scores of image queries against the images, or None.
+        unranked: why these items cannot be ranked by group, or None.
 
     Raises: MetricError when logits or embeddings hold NaN or infinite values, naming the first item.
     """
@@ -39,6 +40,7 @@ class Predictions:
     owner: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     groups: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     rerank: Rerank | None = None
+    unranked: str | None = None
 
     def __post_init__(self) -> None:
         _refuse_nan(self.logits, "logits")
@@ -74,7 +76,12 @@ class Predictions:
 
     @cached_property
     def ranks(self) -> dict[str, Ranks]:
-        """``i2t`` and ``t2i``, computed once."""
+        """``i2t`` and ``t2i``, computed once.
+
+        Raises: MetricError where relevance is not a matter of groups.
+        """
+        if self.unranked is not None:
+            raise MetricError(self.unranked)
         image, text = self.embeddings["image"], self.embeddings["text"]
         caption_groups = self.groups[self.owner]
         return {

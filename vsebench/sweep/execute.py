@@ -26,6 +26,7 @@ from vsebench.errors import ConfigError, VsebenchError
 from vsebench.evaluate import predict, predictions_of, reranker_of, save_predictions
 from vsebench.feed import Feed
 from vsebench.model import Model
+from vsebench.registry import OBJECTIVES
 from vsebench.scoring import compute, metric_entry, parse_metrics, versions
 from vsebench.store import HISTORY, MODEL, RUN, Store
 from vsebench.sweep.plan import Run
@@ -85,7 +86,14 @@ def _finish(
     checkpoints = pretrain.ensure(run.system, dataset, device=device, on_epoch=say)
     vocabulary = vocabulary_of(dataset) if "text" in run.system.modalities else None
     torch.manual_seed(seed_of("init", run.seed))
-    model = Model(run.system, num_classes=dataset.num_classes, vocabulary=vocabulary, checkpoints=checkpoints)
+    _refuse_unlabelled(run, dataset)
+    model = Model(
+        run.system,
+        num_classes=dataset.num_classes,
+        vocabulary=vocabulary,
+        checkpoints=checkpoints,
+        feature_dims=dataset.feature_dims,
+    )
     model = model.to(device)
     say("encoding")
     feeds = {split: Feed(dataset, split, run.system, model.encoders, cache=cache) for split in ("train", "val")}
@@ -146,6 +154,12 @@ def _finish(
         {**metrics, "train_s": progress.seconds, **{f"parameters/{k}": v for k, v in result.parameters.items()}}
     )
     return result
+
+
+def _refuse_unlabelled(run: Run, dataset: Dataset) -> None:
+    labelled = [o.name for o in run.system.objective if OBJECTIVES.get(o.name).facts["needs_labels"]]
+    if labelled and not dataset.num_classes:
+        raise ConfigError(f"dataset '{dataset.name}' has no labels, but objective '{labelled[0]}' needs them.")
 
 
 def _evaluate(
