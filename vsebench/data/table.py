@@ -73,6 +73,8 @@ def _read_csv(file: Path, text: str, surplus: str | None) -> Table:
         raise DataError("is empty; the first line must name the columns.", place=Place(str(file), 1)) from None
     except csv.Error as error:
         raise DataError(f"not readable as CSV: {error}.", place=Place(str(file), 1)) from None
+    if not columns:
+        raise DataError("is empty; the first line must name the columns.", place=Place(str(file), 1))
     twice = sorted({c for c in columns if columns.count(c) > 1})
     if twice:
         raise DataError(f"column '{twice[0]}' stands twice.", place=Place(str(file), 1))

@@ -147,6 +147,14 @@ class DatasetWriter:
             if modality not in (item.features or {}):
                 rows.skip()
 
+    def set_sizes(self) -> dict[str, int]:
+        """Number of items of each named set so far."""
+        return {name: len(positions) for name, positions in self._sets().items()}
+
+    def drop_set(self, name: str) -> None:
+        """Forget a named set; its items stay."""
+        self.columns["sets"] = [tuple(n for n in names if n != name) for names in self.columns["sets"]]
+
     def __len__(self) -> int:
         return len(self.columns["ids"])
 

@@ -99,8 +99,10 @@ class Captions:
                 source.expect(sum(self.counts.values()))
             for split, size in self.sizes.items():
                 build.notes += counted(f"{split} images", size, self.counts[split])
-            if self.fold_size is not None and self.counts["test"] < self.fold_size:
-                build.notes.append(f"no fold of {self.fold_size:,} test images: there are {self.counts['test']:,}")
+            for fold, size in writer.set_sizes().items():
+                if size != self.fold_size:
+                    writer.drop_set(fold)
+                    build.notes.append(f"no {fold}: it would have {size:,} images instead of {self.fold_size:,}")
 
     def _drafts(self, source: FeatureSource | None) -> Iterator[Draft]:
         for position, (where, row, fault) in enumerate(stream(self.file, "images.item", Image)):

@@ -31,7 +31,8 @@ def read_matrix(file: Path, key: str | None = None, *, candidates: Sequence[str]
         if file.suffix == ".npy":
             found = np.load(file, mmap_mode="r", allow_pickle=False)
         elif file.suffix == ".npz":
-            with np.load(file, allow_pickle=False) as arrays:
+            # Opened here: numpy leaves a damaged archive open.
+            with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
                 found = arrays[_key(file, list(arrays), key, candidates)]
         elif file.suffix == ".mat":
             found = _matlab(file, key, candidates)

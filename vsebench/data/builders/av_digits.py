@@ -124,7 +124,7 @@ def _draft(
 
 def _arrays(file: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(file, allow_pickle=False) as found:
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as found:
             missing = [a for a in ARRAYS if a not in found]
             if missing:
                 raise DataError(f"no array '{missing[0]}'.", place=Place(str(file)))

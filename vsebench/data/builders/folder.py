@@ -24,7 +24,11 @@ from vsebench.errors import ConfigError, DataError, Place
 from vsebench.registry import DATASETS
 
 
-@DATASETS.register("folder", source="Hugging Face datasets, ImageFolder: a folder with metadata.csv or metadata.jsonl")
+@DATASETS.register(
+    "folder",
+    source="Hugging Face datasets, ImageFolder: a folder with metadata.csv or metadata.jsonl",
+    layout="metadata.csv (or .jsonl) with columns file_name, text and label, or others that options name\nNAME.jpg",
+)
 def folder(
     out: Path,
     progress: Progress,
