@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from vsebench.commands.components import catalogue
+from vsebench.commands.datasets_page import page as datasets_page
 from vsebench.config.schema import System, Train
 from vsebench.registry import METRICS
 
@@ -53,6 +54,8 @@ def test_add_a_fusion_works_as_written(tmp_path: Path) -> None:
 def test_the_catalogue_is_current() -> None:
     page = ROOT / "docs" / "components.md"
     assert page.read_text(encoding="utf-8") == catalogue(), "run python -m vsebench.commands.components"
+    page = ROOT / "docs" / "datasets.md"
+    assert page.read_text(encoding="utf-8") == datasets_page(), "run python -m vsebench.commands.datasets_page"
 
 
 def test_every_key_is_documented() -> None:

@@ -77,14 +77,18 @@ def _registered(decorator: ast.expr, name: str) -> str | None:
 def describe(component: Component) -> str:
     """Everything about one component, as text."""
     lines = [f"{component.kind} '{component.name}'", f"  {component.place}", f"  source: {component.source}", ""]
-    facts = {k: v for k, v in component.facts.items() if v not in ((), False, None)}
+    facts = {k: v for k, v in component.facts.items() if v not in ((), False, None, "")}
     lines += ["  " + line if line else "" for line in (inspect.getdoc(component.target) or "").split("\n")]
     lines += ["", "  Options:" if component.options else "  No options."]
     rows = [(name, type_name(p.annotation), default_of(p)) for name, p in component.options.items()]
     widths = [max((len(r[i]) for r in rows), default=0) for i in range(2)]
     lines += [f"    {n.ljust(widths[0])}  {t.ljust(widths[1])}  {d}" for n, t, d in rows]
     if facts:
-        lines += ["", "  Facts: " + ", ".join(f"{k} = {v}" for k, v in facts.items())]
+        lines += ["", "  Facts:"]
+        for name, value in facts.items():
+            shown = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+            first, *more = shown.split("\n")
+            lines += [f"    {name}: {first}", *(f"      {line}" for line in more)]
     return "\n".join(lines)
 
 
@@ -127,11 +131,12 @@ def catalogue() -> str:
         "<!-- Written by 'python -m vsebench.commands.components'. Do not edit. -->",
         "",
         "Every name that an experiment file may use, from the registry. `vsebench components KIND NAME` prints one.",
+        "Dataset builders have a page of their own: [datasets.md](datasets.md).",
         "",
     ]
     for kind, registry in KINDS.items():
         names = registry.names()
-        if not names:
+        if not names or kind == "dataset":
             continue
         lines += [f"## {kind}", "", f"`{registry.noun}`", ""]
         for name in names:

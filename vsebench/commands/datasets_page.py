@@ -1,0 +1,109 @@
+"""The documentation's page of datasets, written from the builders."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+from vsebench.commands.components import type_name
+from vsebench.registry import DATASETS, Component
+
+HEAD = """# Datasets
+
+<!-- Written by 'python -m vsebench.commands.datasets_page'. Do not edit. -->
+
+```sh
+vsebench data build NAME --from FOLDER [options]   # once; writes one HDF5 file with a fingerprint
+vsebench data show NAME                            # counts, labels, text lengths, a contact sheet
+vsebench data check NAME                           # reads everything again: fingerprint, images, sounds, splits
+```
+
+A builder reads the official files as they come. It decodes every image and sound once to know that it can be, counts
+what the publication counts, and tells **every** fault at once, by file and row: missing and corrupt files, ids that
+stand twice, captions without image, values out of range. It then stops; `--skip-bad` leaves the bad items out, says how
+many, and keeps that in the file. Nothing appears under the final name before it is whole: after an interruption or a
+kill the build starts again cleanly. Images and sounds are stored as the bytes they came in (unless
+`--resize`); memory does not grow with their number.
+
+Options are given as `--min-class-size 50`; `vsebench components dataset NAME` prints them with their meaning.
+
+## What an item may have
+
+| part | in the file | how an experiment uses it |
+|--|--|--|
+| image, sound | the encoded bytes | any `image_encoder`, `audio_encoder` |
+| texts | any number | any `text_encoder`; training draws one an epoch, retrieval ranks all |
+| precomputed features | float16 or float32 (N, D) of a modality, N may differ | encoder `features` of the modality |
+| label | one, several, or none | classification; relevance of some retrieval protocols |
+| split | `train`, `val`, `test`; `rest` for items of named sets only | `rest` is neither trained nor counted on |
+| sets | names such as `query`, `gallery`, `database`, `fold_0` | protocols of retrieval and hashing |
+| group | items that show the same thing | stay in one split made by rule; are not negatives of each other |
+| landmarks, boxes, attributes | arrays in pixels, names and values | kept for components of your own |
+
+## Precomputed features
+
+`--features` (of `folder`, `flickr30k`, `flickr8k`, `coco`) takes region features such as those of bottom-up attention:
+
+- a folder with `<id>.npy` or `<id>.npz` (arrays `features`, `feat` or `x`) for each item, (regions, D) or (D,);
+- an HDF5 file with a dataset for each id, or `features` with `ids`, and `num_boxes` where regions are padded;
+- one `.npy`, `.npz` or `.mat` array (items, regions, D) or (items, D) in the order of the annotation file, its name
+  after a colon where there are several: `train.mat:regions`.
+
+`--images=false` leaves the images themselves out.
+
+"""
+
+
+def page() -> str:
+    """Every builder: where to get the files, under which licence, the layout, the options. As Markdown."""
+    lines = [HEAD.rstrip("\n"), "", "## Builders", ""]
+    for name in DATASETS.names():
+        lines += _section(DATASETS.get(name))
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _section(component: Component) -> list[str]:
+    facts = component.facts
+    doc = inspect.getdoc(component.target) or ""
+    body = doc.split("\nArgs:")[0].split("\n", 1)
+    lines = [f"### {component.name}", "", body[0], "", f"- Source: {component.source}"]
+    if facts["get"]:
+        lines.append(f"- Get it: {facts['get']}")
+    if facts["licence"]:
+        lines.append(f"- Licence: {facts['licence']}")
+    if len(body) > 1 and body[1].strip():
+        lines += ["", *inspect.cleandoc(body[1]).strip().replace("``", "`").split("\n")]
+    if facts["layout"]:
+        lines += ["", "```text", *facts["layout"].split("\n"), "```"]
+    lines += ["", "| option | type | default | meaning |", "|--|--|--|--|"]
+    meanings = _meanings(doc)
+    for option, parameter in component.options.items():
+        default = "required" if parameter.default is parameter.empty else f"`{parameter.default!r}`"
+        said = meanings.get(option, "").replace("|", "\\|").replace("``", "`")
+        shown = "`--from`" if option == "source" else f"`--{option.replace('_', '-')}`"
+        lines.append(f"| {shown} | {type_name(parameter.annotation)} | {default} | {said} |")
+    return [*lines, ""]
+
+
+def _meanings(doc: str) -> dict[str, str]:
+    """Option -> what the docstring's Args say of it, on one line."""
+    if "\nArgs:\n" not in doc:
+        return {}
+    found: dict[str, str] = {}
+    last = ""
+    for line in doc.split("\nArgs:\n")[1].split("\n"):
+        if not line.startswith("    "):
+            break
+        name, colon, rest = line.strip().partition(": ")
+        if not line.startswith("     ") and colon:
+            last = name
+            found[last] = rest
+        elif last:
+            found[last] += " " + line.strip()
+    return found
+
+
+if __name__ == "__main__":
+    target = Path(__file__).parent.parent.parent / "docs" / "datasets.md"
+    target.write_text(page(), encoding="utf-8")
+    print(f"wrote {target}")
