@@ -17,8 +17,8 @@ from vsebench.types import Words
 
 PAD, UNKNOWN = 0, 1
 FIRST = 2
-# Written without spaces between words: ideographs, kana (with the long vowel mark, whose script is "common"); and hangul
-# syllables, which carry particles. Each such letter is a word.
+# Each such letter is a word. Ideographs and kana (with the long vowel mark, whose script is "common") are written
+# without spaces between words; words of hangul carry particles.
 _ALONE = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}ー"
 
 
@@ -40,7 +40,7 @@ def _splitter() -> Any:
 def split_words(text: str) -> list[str]:
     """Words of a text: lower-case, punctuation dropped, one ideograph a word. Composed and decomposed accents agree.
 
-    Python lowers the letters: the library's ``Lowercase`` goes letter by letter and misses the final sigma (ΟΔΟΣ, οδος).
+    Python lowers the letters: the library's ``Lowercase`` goes letter by letter and misses a final sigma (ΟΔΟΣ, οδος).
 
     Example:
         >>> split_words("John's T-shirt, size 42: 红裙")
