@@ -183,6 +183,18 @@ def data_check(name: Annotated[str, typer.Argument(help="Name or .h5 file.")]) -
     raise typer.Exit(check(name))
 
 
+@data_app.command("vectors")
+def data_vectors(
+    file: Annotated[Path, typer.Argument(help="GloVe or FastText: .txt, .vec, .gz, or FastText's .bin.")],
+    dataset: Annotated[str, typer.Option("--for", help="Name or .h5 file of the dataset.")],
+    min_count: Annotated[int, typer.Option(min=1, help="Leave rarer words out.")] = 1,
+) -> None:
+    """Read word vectors for a dataset's training words, keep them for its runs, and print the coverage."""
+    from vsebench.commands.data import vectors
+
+    vectors(file, dataset, min_count)
+
+
 @data_app.command("list")
 def data_list() -> None:
     """List the datasets that can be opened, and the builders."""

@@ -58,6 +58,9 @@ class Texts:
         words: Words = tokenizer(list(texts))
         self.ids, self.mask, self.bag = words.ids, words.mask, words.bag
         self.lengths = words.mask.sum(1)
+        # Only texts of the greatest length can have been cut.
+        longest = np.flatnonzero((self.lengths == self.lengths.max()).numpy()).tolist() if len(texts) else []
+        self.truncated: int = tokenizer.truncated([texts[i] for i in longest])
 
     def take(self, rows: np.ndarray) -> Words:
         """Ids and mask of the rows."""
@@ -90,6 +93,9 @@ class Feed:
     Rows are positions within the split. An item may have several captions: training draws one of them per epoch,
     classification reads the first, retrieval all.
 
+    Attributes:
+        notes: what a reader of results should know of the inputs, such as how many texts were cut.
+
     Args:
         encoders: modality -> encoder, already on its device. Frozen ones are run once, through the cache.
         cache: compute frozen Tokens once and keep them; without it they are computed for every batch.
@@ -119,6 +125,7 @@ class Feed:
             counts = np.ones(len(self.positions), np.int64)  # one vector, or one set of words, for each item
         self.caption_offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         self.captions = [text for texts in captions for text in texts]
+        self.notes: list[str] = []
         self.sources: dict[str, Pixels | Texts | Features | TokenStore] = {}
         self.encoded: dict[str, Any] = {}  # frozen encoders that run for each batch, without the cache
         for modality, module in encoders.items():
@@ -131,6 +138,10 @@ class Feed:
                 raw = Pixels(dataset, self.positions, encoder.preprocessing)
             else:
                 raw = Texts(self.captions, encoder.tokenizer)
+                if raw.truncated:
+                    self.notes.append(
+                        f"{raw.truncated:,} of {len(self.captions):,} {split} texts were cut to max_length"
+                    )
             cacheable = encoder.frozen and not getattr(encoder, "uses_visual", False)
             if modality == "image" and system.train.augment != "none":
                 cacheable = False

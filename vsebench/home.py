@@ -29,3 +29,8 @@ def features_home() -> Path:
 def pretrained_home() -> Path:
     """Folder of the encoders trained by ``weights: pretrain``."""
     return home() / "pretrained"
+
+
+def vectors_home() -> Path:
+    """Folder of the word vectors read from files, for the words that were asked for."""
+    return home() / "vectors"

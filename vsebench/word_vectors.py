@@ -1,104 +1,135 @@
-"""GloVe and word2vec/FastText text files, read for the words of a vocabulary."""
+"""GloVe and word2vec/FastText files, read for the words of a vocabulary and kept for the next run."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import json
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 
+from vsebench._vector_files import LISTED, RANDOM, SUBWORD, read_vectors
 from vsebench.errors import DataError, Place
+from vsebench.home import vectors_home
 
 SCALE = 0.1  # standard deviation of the vector of a word that a file does not have
+FORMAT = 1  # of the cache; another whenever the same file and words would give other values
+_DIGEST = 16  # bytes at the end of a cache file
 
 
 @dataclass(frozen=True)
 class WordVectors:
-    """Vectors of some words.
+    """Vectors of some words, each from one of three sources.
 
     Args:
-        values: float32 (words, dim), in the order asked for.
-        found: bool (words,), False where the vector is random.
+        values: float32 (words, dim), in the order asked for; no unit, as the file has them.
+        found: bool (words,), True where the file lists the word itself.
+        subword: bool (words,), True where the file lists only parts of the word (FastText ``.bin``): the mean of its
+            character n-grams. Where neither is true the vector is random.
     """
 
     values: np.ndarray
     found: np.ndarray
+    subword: np.ndarray
 
     @property
     def coverage(self) -> float:
-        """Share of the words that the file has."""
-        return float(self.found.mean()) if len(self.found) else 1.0
+        """Share of the words with a vector from the file, of the word itself or of its parts, in [0, 1]."""
+        return float((self.found | self.subword).mean()) if len(self.found) else 1.0
 
 
 def random_vector(word: str, dim: int) -> np.ndarray:
-    """N(0, 0.1²) from a seed that the word itself gives, whatever the order of words."""
+    """N(0, 0.1²) from a seed that the word itself gives, whatever the order of words. Shape: -> float32 (dim,)."""
     seed = int.from_bytes(hashlib.sha256(word.encode()).digest()[:8], "little")
     return (SCALE * np.random.default_rng(seed).standard_normal(dim)).astype(np.float32)
 
 
 def load_vectors(path: Path | str, words: Sequence[str]) -> WordVectors:
-    """Vectors of ``words`` from a text file, random where it has none.
+    """Vectors of ``words`` from a file, random where it has none.
 
-    Both layouts are read: ``word v1 … vd`` (GloVe; a word may hold spaces) and a first line ``count dim`` (word2vec,
-    FastText ``.vec``).
+    Text files have lines ``word v1 … vd`` (GloVe; a word may hold spaces, but no number after one) and may begin with a
+    line ``count dim`` (word2vec, FastText ``.vec``); with ``.gz`` at the end of the name they are unpacked on the way.
+    The first line of a word counts. ``.bin`` is FastText's own format, read by gensim: words that it does not list have
+    the mean of their character n-grams (METHODS 1.2; Bojanowski et al. 2017, arXiv:1607.04606).
 
-    Raises: DataError when the file is missing, empty, or a line has another number of values, with its number.
+    The result is kept under vsebench's home, in ``vectors/``, and memory-mapped by the next call with the same words
+    and the same file (path, size and time of change). Writing to the arrays changes neither the file nor the cache.
+
+    Shape: -> values (words, dim).
+
+    Raises: DataError, with file and line, when the file is missing, empty, cut or damaged; a line has another number of
+    values; the header counts other lines than there are; a wanted word has a number that is not finite; or a ``.bin``
+    is no FastText model, or gensim is missing.
+
+    Example:
+        >>> import tempfile, pathlib
+        >>> file = pathlib.Path(tempfile.mkdtemp()) / "tiny.txt"
+        >>> _ = file.write_text("red 1 2\\nhat 3 4\\n")
+        >>> load_vectors(file, ["hat", "gown"]).found
+        array([ True, False])
     """
-    table = _read(Path(path).expanduser().resolve(), str(path), tuple(words))
-    dim = next(iter(table.values())).shape[0] if table else _dim(Path(path).expanduser(), str(path))
-    values = (
-        np.stack([table[w] if w in table else random_vector(w, dim) for w in words]) if words else np.zeros((0, dim))
-    )
-    return WordVectors(values.astype(np.float32), np.array([w in table for w in words], dtype=bool))
+    file, unique = Path(path).expanduser().resolve(), list(dict.fromkeys(words))
+    table = _cached(file, str(path), unique)
+    if len(unique) != len(words):
+        place = {word: row for row, word in enumerate(unique)}
+        table = table[[place[word] for word in words]]
+    source = np.asarray(table["source"])
+    return WordVectors(np.asarray(table["vector"]), source == LISTED, source == SUBWORD)
 
 
-@lru_cache(maxsize=8)
-def _read(path: Path, shown: str, words: tuple[str, ...]) -> Mapping[str, np.ndarray]:
-    dim = _dim(path, shown)
-    wanted = set(words)
-    found: dict[str, np.ndarray] = {}
-    with path.open(encoding="utf-8", errors="replace") as stream:
-        for number, line in enumerate(stream, start=1):
-            cells = line.rstrip().rsplit(" ", dim)
-            if number == 1 and _is_header(line):
-                continue
-            if len(cells) != dim + 1:
-                raise DataError(f"expected a word and {dim} numbers.", place=Place(shown, number))
-            if cells[0] in wanted and cells[0] not in found:
-                try:
-                    found[cells[0]] = np.array(cells[1:], dtype=np.float32)
-                except ValueError:
-                    raise DataError(f"expected a word and {dim} numbers.", place=Place(shown, number)) from None
-    return found
-
-
-def _is_header(line: str) -> bool:
-    parts = line.split()
-    return len(parts) == 2 and all(p.isdigit() for p in parts)
-
-
-def _dim(path: Path, shown: str) -> int:
+def _cached(path: Path, shown: str, words: list[str]) -> np.ndarray:
+    """Rows (source, vector), from the cache if it has them intact."""
     try:
-        with path.open(encoding="utf-8", errors="replace") as stream:
-            first, second = stream.readline(), stream.readline()
+        stat = path.stat()
     except OSError as error:
         raise DataError(f"word vectors cannot be read ({error.strerror}).", place=Place(shown)) from None
-    if _is_header(first):
-        return int(first.split()[1])
-    # GloVe words may hold spaces: the numbers are counted from the right, on the shorter of two lines.
-    count = 0
-    for part in reversed(first.split()):
-        try:
-            float(part)
-        except ValueError:
-            break
-        count += 1
-    count = min(count, len(first.split()) - 1)
-    if second.split():
-        count = min(count, len(second.split()) - 1)
-    if count < 1:
-        raise DataError("no word vectors in the first line.", place=Place(shown, 1))
-    return count
+    parts = [FORMAT, str(path), stat.st_size, stat.st_mtime_ns, hashlib.sha256(json.dumps(words).encode()).hexdigest()]
+    name = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
+    file = vectors_home() / f"{name}.npy"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{file}.lock"):  # a second reader waits instead of reading the file, too
+        if not _intact(file):
+            _write(file, _read(path, shown, words))
+    return np.load(file, mmap_mode="c")  # type: ignore[no-any-return]
+
+
+def _read(path: Path, shown: str, words: list[str]) -> np.ndarray:
+    values, source = read_vectors(path, shown, words)
+    for row in np.flatnonzero(source == RANDOM):
+        values[row] = random_vector(words[row], values.shape[1])
+    table = np.empty(len(words), np.dtype([("source", "<i4"), ("vector", "<f4", (values.shape[1],))]))
+    table["source"], table["vector"] = source, values
+    return table
+
+
+def _write(file: Path, table: np.ndarray) -> None:
+    """An ``.npy`` file and, behind it, a digest of its bytes; it appears at once, whole."""
+    partial = file.with_name(f"{file.name}.partial-{os.getpid()}")
+    try:
+        with partial.open("w+b") as stream:
+            np.save(stream, table)
+            stream.seek(0)
+            digest = hashlib.file_digest(stream, _blake2b).digest()  # type: ignore[arg-type]
+            stream.write(digest)
+        os.replace(partial, file)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _intact(file: Path) -> bool:
+    """Whether the file ends in the digest of what stands before."""
+    try:
+        content = np.memmap(file, np.uint8, "r")
+    except (OSError, ValueError):  # no file, or an empty one
+        return False
+    digest = _blake2b()
+    digest.update(content[:-_DIGEST].data)
+    return digest.digest() == content[-_DIGEST:].tobytes()
+
+
+def _blake2b() -> hashlib.blake2b:
+    return hashlib.blake2b(digest_size=_DIGEST)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pickle
 import unicodedata
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from vsebench.data.vocabulary import Vocabulary, split_words
 
@@ -57,6 +60,17 @@ def test_restrict_json_and_digest() -> None:
         ("เสื้อผ้า สีแดง", ["เสื้อผ้า", "สีแดง"]),
         ("مَدْرَسَة", ["مَدْرَسَة"]),
         ("\u0301 …—!", []),
+        ("الفستان الأحمر، ٤٢", ["الفستان", "الأحمر", "٤٢"]),
+        ("빨간 드레스", ["빨", "간", "드", "레", "스"]),
+        ("赤いセーター・M", ["赤", "い", "セ", "ー", "タ", "ー", "m"]),
+        ("Nike耐克2024新款T恤", ["nike", "耐", "克", "2024", "新", "款", "t", "恤"]),
+        ("𠀀々x", ["𠀀", "々", "x"]),
+        ("👗 dress 👩‍👩‍👧🏽!", ["dress"]),
+        ("ΟΔΟΣ İzmir STRASSE", ["οδος", "i̇zmir", "strasse"]),
+        ("rock'n'roll 5'6 '90s", ["rock'n'roll", "5", "6", "90s"]),
+        ("tab\tnew\nline\u00a0hard\u3000wide\u200bzero", ["tab", "new", "line", "hard", "wide", "zero"]),
+        ("half\ud800pair", ["half", "pair"]),
+        ("", []),
     ],
 )
 def test_words_of_many_scripts(text: str, words: list[str]) -> None:
@@ -66,3 +80,40 @@ def test_words_of_many_scripts(text: str, words: list[str]) -> None:
 def test_composed_and_decomposed_accents_are_one_word() -> None:
     text = "Crème brûlée"
     assert split_words(unicodedata.normalize("NFD", text)) == split_words(text) == ["crème", "brûlée"]
+
+
+@settings(deadline=None)  # the first text compiles the expression
+@given(st.text())
+def test_any_text_has_proper_words(text: str) -> None:
+    words = split_words(text)
+    assert all(words), "no empty word"
+    assert not any(c.isspace() for word in words for c in word)
+    assert [w for word in words for w in split_words(word)] == words, "a word's words are itself"
+    for form in ("NFC", "NFD"):
+        assert split_words(unicodedata.normalize(form, text)) == words
+
+
+def test_truncated_texts_are_counted() -> None:
+    vocabulary = Vocabulary.build(TEXTS)
+    texts = [*TEXTS, "", "unheard words count, too"]  # 8, 7, 0 and 4 words
+    for limit, cut in ((3, 3), (4, 2), (7, 1), (8, 0)):
+        tokenizer = vocabulary.tokenizer(limit)
+        assert tokenizer.truncated(texts) == cut
+        assert tokenizer(texts).mask.sum(1).max() <= limit
+    assert vocabulary.tokenizer(3).truncated([]) == 0
+
+
+def test_tokenizers_travel_to_workers() -> None:
+    tokenizer = Vocabulary.build(TEXTS).tokenizer(5)
+    tokenizer(TEXTS)
+    again = pickle.loads(pickle.dumps(tokenizer))
+    assert again.digest == tokenizer.digest
+    assert again(TEXTS).ids.tolist() == tokenizer(TEXTS).ids.tolist()
+
+
+def test_without_words() -> None:
+    vocabulary = Vocabulary.build(TEXTS).without({"to", "too", "unheard"})
+    assert vocabulary.words == ("john", "likes", "watch", "movies", "mary", "also", "football", "games")
+    assert vocabulary.counts[:2] == (2, 3)
+    assert vocabulary.encode(["to watch"], 8).ids.tolist() == [[1, 4]]
+    assert vocabulary.num_documents == 2

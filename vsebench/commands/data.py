@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from vsebench.commands.components import type_name
 from vsebench.data.check import check as problems_of
 from vsebench.data.dataset import Dataset
@@ -162,6 +164,36 @@ def check(name: str) -> int:
         print(problem)
     print(f"{dataset.path}: {'sound' if not problems else f'{len(problems)} problems'}")
     return 1 if problems else 0
+
+
+def vectors(file: Path, name: str, min_count: int) -> None:
+    """Read word vectors for a dataset's training words, keep them, and print how many words they cover.
+
+    Raises: DataError for an unreadable file or an unknown dataset.
+    """
+    import time
+
+    from vsebench.data.vocabulary import Vocabulary
+    from vsebench.word_vectors import load_vectors
+
+    dataset = open_dataset(name, say=print)
+    texts = [text for texts in dataset.all_texts("train") for text in texts]
+    vocabulary = Vocabulary.build(texts).restrict(min_count)
+    if not vocabulary.words:
+        raise DataError(f"the training split of '{name}' has no words.")
+    begin = time.perf_counter()
+    found = load_vectors(file, vocabulary.words)
+    taken = time.perf_counter() - begin
+    known = found.found | found.subword
+    counts = np.array(vocabulary.counts)
+    print(f"{file}: {found.values.shape[1]} numbers a word, read in {taken:.2f} s and kept for the next time")
+    listed, parts, none = found.found.sum(), found.subword.sum(), (~known).sum()
+    print(f"{len(known):,} training words of '{name}': {listed:,} listed, {parts:,} from subwords, {none:,} random")
+    share, mass = found.coverage, counts[known].sum() / counts.sum()
+    print(f"coverage: {100 * share:.1f} % of the words, {100 * mass:.1f} % of the text")
+    missing = sorted((int(counts[i]), vocabulary.words[i]) for i in np.flatnonzero(~known))[::-1]
+    if missing:
+        print("most frequent words without a vector: " + ", ".join(f"{w} ({n})" for n, w in missing[:10]))
 
 
 def list_all() -> None:

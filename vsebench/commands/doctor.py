@@ -12,7 +12,6 @@ import vsebench
 from vsebench.home import home
 
 PACKAGES = ("torch", "torchvision", "timm", "transformers", "torchmetrics", "wandb", "h5py", "pandas", "datasets")
-OPTIONAL = ("datasets",)
 
 
 def report() -> int:
@@ -38,10 +37,7 @@ def _packages() -> list[str]:
         try:
             said = version(name)
         except PackageNotFoundError:
-            if name in OPTIONAL:
-                print(f"{name}: not installed (optional: pip install 'vsebench[hub]')")
-            else:
-                problems.append(f"{name} is not installed; run pip install -e . again.")
+            problems.append(f"{name} is not installed; run pip install -e . again.")
             continue
         try:
             importlib.import_module(name)

@@ -32,12 +32,18 @@ def summary(dataset: Dataset) -> dict[str, Any]:
         "split rule": dataset.provenance.get("split_rule", ""),
         "classes": f"{dataset.num_classes}{' (multi-label)' if dataset.multi_label else ''}",
         "groups": f"{len(np.unique(dataset.groups)):,}",
+        "sets": ", ".join(f"{k} {len(v):,}" for k, v in dataset.sets.items()),
         "texts per item": _range(np.array([len(t) for t in texts])),
         "words per text": _range(lengths),
     }
     if sizes:
         facts["image width"] = _range(np.array([s[0] for s in sizes]))
         facts["image height"] = _range(np.array([s[1] for s in sizes]))
+    for modality, dim in dataset.feature_dims.items():
+        facts[f"{modality} features"] = f"{_range(dataset.feature_counts(modality))} of {dim} numbers"
+    sounds = sum(dataset.audio_bytes(i) is not None for i in range(len(dataset))) if dataset.has("audio") else 0
+    if sounds:
+        facts["sounds"] = f"{sounds:,}"
     notes = dataset.provenance.get("notes", [])
     facts |= {f"note {i}" if len(notes) > 1 else "note": note for i, note in enumerate(notes, start=1)}
     skipped = dataset.provenance.get("skipped_rows", 0)
@@ -45,6 +51,7 @@ def summary(dataset: Dataset) -> dict[str, Any]:
         facts["left out"] = f"{skipped:,} bad rows"
     for what, value in (dataset.provenance.get("ceilings") or {}).items():
         facts[f"best possible accuracy, {what}"] = f"{100 * value:.1f} %"
+    facts = {name: value for name, value in facts.items() if value}
     labels = {
         name: {split: _count(dataset.labels[rows], i) for split, rows in dataset.splits.items()}
         for i, name in enumerate(dataset.label_names)
@@ -153,7 +160,7 @@ def _label(dataset: Dataset, position: int) -> str:
     label = dataset.labels[position]
     if dataset.multi_label:
         return ", ".join(dataset.label_names[i] for i in np.flatnonzero(label))
-    return dataset.label_names[int(label)]
+    return dataset.label_names[int(label)] if dataset.label_names else ""
 
 
 def _sample(count: int, wanted: int, seed: int) -> np.ndarray:

@@ -149,11 +149,25 @@ def _finish(
         epochs=progress.epoch,
         best_epoch=progress.best_epoch,
         test_evaluations=evaluations,
+        notes=_notes(model, feeds),
     )
     tracker.finish(
         {**metrics, "train_s": progress.seconds, **{f"parameters/{k}": v for k, v in result.parameters.items()}}
     )
     return result
+
+
+def _notes(model: Model, feeds: Mapping[str, Feed]) -> list[str]:
+    """What happened to the inputs: texts that were cut, words without a pretrained vector."""
+    notes = [note for feed in feeds.values() for note in feed.notes]
+    encoder = model.encoders["text"] if "text" in model.encoders else None  # noqa: SIM401  (ModuleDict has no get)
+    report: dict[str, Any] = getattr(encoder, "vector_report", dict)()
+    if report:
+        notes.append(
+            f"word vectors: {100 * report['coverage']:.1f} % of {report['words']:,} training words"
+            f" ({report['found']:,} listed, {report['subword']:,} from subwords, {report['random']:,} random)"
+        )
+    return notes
 
 
 def _refuse_unlabelled(run: Run, dataset: Dataset) -> None:
@@ -175,7 +189,7 @@ def _evaluate(
 ) -> tuple[dict[str, float], int]:
     """All metrics of the selected epoch. Test is opened here, once."""
     say("evaluating")
-    feeds = {**feeds, "test": Feed(dataset, "test", run.system, model.encoders, cache=cache)}
+    feeds["test"] = Feed(dataset, "test", run.system, model.encoders, cache=cache)
     metrics: dict[str, float] = {}
     train = predict(model, feeds["train"], device=device) if model.reranker is not None else None
     for split in ("val", "test"):

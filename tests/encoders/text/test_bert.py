@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -96,3 +97,33 @@ def test_bert_and_bag_side_by_side(folder: Path) -> None:
     assert bag.norm(dim=1).tolist() == pytest.approx([2.0, 0.0, 2.0])
     assert bag[2].argmax() == 2 + vocabulary.words.index("blue")
     assert tokens.mask.all()
+
+
+def test_the_bag_stays_on_the_cpu(folder: Path) -> None:
+    """Texts are read on the CPU: by worker processes, and after the encoder has gone to another device."""
+    vocabulary = Vocabulary.build(["a red hat", "a blue shirt", "a a a"])
+    encoder = TEXT_ENCODERS.build("bert_bow", {"model": str(folder)}, vocabulary=vocabulary)
+    texts = ["a red hat", "blue", ""]
+    wanted = encoder.tokenizer(texts).bag
+    assert torch.equal(wanted, encoder.bow(encoder.bow.tokenizer(texts)).values[:, 0])
+    encoder.to("meta")
+    bag = encoder.tokenizer(texts).bag
+    assert bag.device.type == "cpu"
+    assert torch.equal(bag, wanted)
+    again = pickle.loads(pickle.dumps(encoder.tokenizer))(texts)
+    assert torch.equal(again.bag, wanted)
+
+
+def test_cut_texts_are_counted(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    texts = ["a red hat", "a red hat with dots", "a", "", "a " * 600]
+    assert build(model=str(folder), max_length=5).tokenizer.truncated(texts) == 2, "[CLS] and [SEP] count"
+    assert build(model=str(folder), max_length=4).tokenizer.truncated(texts) == 3
+    assert build(model=str(folder), max_length=4).tokenizer.truncated([]) == 0
+    scratch = build(weights="none", config=CONFIG, finetune="all", max_length=4)
+    assert scratch.tokenizer.truncated(texts) == 2, "three words fit behind [CLS]"
+    vocabulary = Vocabulary.build(texts)
+    both = TEXT_ENCODERS.build("bert_bow", {"model": str(folder), "max_length": 5}, vocabulary=vocabulary)
+    assert both.tokenizer.truncated(texts) == 2
+    both = TEXT_ENCODERS.build("bert_bow", {"model": str(folder), "max_length": 900}, vocabulary=vocabulary)
+    assert both.tokenizer.truncated(texts) == 1, "the bag takes 256 words"
+    assert not caplog.records

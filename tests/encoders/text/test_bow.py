@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -55,3 +57,30 @@ def test_only_the_projection_has_parameters(dim: int | None) -> None:
     assert encoder.frozen == (dim is None) == (not list(encoder.parameters()))
     words = Words(torch.tensor([[2, 3]]), torch.ones(1, 2, dtype=torch.bool))
     assert encoder(words).values.shape == (1, 1, encoder.dim_out)
+
+
+def test_the_vectors_of_the_methods() -> None:
+    """METHODS.md 1.1 prints these counts; dividing them by their sum first changes nothing after the norm."""
+    order = ["john", "likes", "to", "watch", "movies", "also", "football", "games", "mary", "too"]
+    counts = torch.tensor([[1.0, 2, 1, 1, 1, 0, 0, 0, 1, 1], [1, 1, 1, 1, 0, 1, 1, 1, 0, 0]])
+    vocabulary = Vocabulary(tuple(order), (1,) * 10, (1,) * 10, 2)
+    encoder = TEXT_ENCODERS.build("bow", {"dim": None, "weighting": "count"}, vocabulary=vocabulary)
+    found = encoder(encoder.tokenizer(TEXTS)).values[:, 0, 2:]
+    torch.testing.assert_close(found, counts / counts.norm(dim=1, keepdim=True))
+    frequency = counts / counts.sum(1, keepdim=True)
+    torch.testing.assert_close(found, frequency / frequency.norm(dim=1, keepdim=True))
+
+
+def test_english_stop_words_do_not_count() -> None:
+    def build(stop_words: str) -> Any:
+        options = {"dim": None, "weighting": "count", "stop_words": stop_words}
+        return TEXT_ENCODERS.build("bow", options, vocabulary=Vocabulary.build(TEXTS))
+
+    encoder = build("english")
+    kept = encoder.tokenizer.vocabulary.words
+    assert kept == ("john", "likes", "watch", "movies", "mary", "football", "games"), "without to, too, also"
+    assert encoder.dim_out == 9
+    bag = encoder(encoder.tokenizer(["to watch too", "to also"])).values[:, 0]
+    assert bag.nonzero().tolist() == [[0, 2 + kept.index("watch")]], "a text of stop words is the zero vector"
+    assert build("none").dim_out == 12
+    assert build("none").tokenizer.digest != encoder.tokenizer.digest

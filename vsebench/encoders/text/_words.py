@@ -21,7 +21,7 @@ class WordEncoder(TextEncoder):
     Args:
         vocabulary: the training split's words.
         dim_word: size of a word vector.
-        vectors: text file of pretrained vectors, or None for random ones.
+        vectors: file of pretrained vectors (text, ``.gz`` or FastText ``.bin``), or None for random ones.
         freeze_vectors: keep them as they are.
         min_count: rarer words become the unknown word.
         max_length: words after it are cut.
@@ -46,7 +46,7 @@ class WordEncoder(TextEncoder):
             raise ConfigError("freeze_vectors needs 'vectors'; random vectors must train.", path=("freeze_vectors",))
         vocabulary = vocabulary.restrict(min_count)
         self.tokenizer = vocabulary.tokenizer(max_length)
-        self.coverage = 0.0
+        self._report: dict[str, float | int] = {}
         table = torch.zeros(len(vocabulary), dim_word or 300)
         if vectors is not None:
             loaded = load_vectors(vectors, vocabulary.words)
@@ -55,7 +55,13 @@ class WordEncoder(TextEncoder):
                 raise ConfigError(f"dim_word ({dim_word}) differs from the file's {found}.", path=("dim_word",))
             table = torch.zeros(len(vocabulary), found)
             table[2:] = torch.from_numpy(loaded.values)
-            self.coverage = loaded.coverage
+            self._report = {
+                "words": len(loaded.found),
+                "found": int(loaded.found.sum()),
+                "subword": int(loaded.subword.sum()),
+                "random": int((~(loaded.found | loaded.subword)).sum()),
+                "coverage": loaded.coverage,
+            }
         else:
             table[2:] = SCALE * torch.randn(len(vocabulary) - 2, table.shape[1])
         self.dim_word = int(table.shape[1])
@@ -67,6 +73,14 @@ class WordEncoder(TextEncoder):
         self.drop = nn.Dropout(dropout)
         self.frozen = False
         self.dim_out = self.dim_word
+
+    def vector_report(self) -> dict[str, float | int]:
+        """Where the words' vectors come from; empty without a file of pretrained vectors.
+
+        ``words`` = ``found`` (listed in the file) + ``subword`` (mean of the file's n-grams) + ``random``; ``coverage``
+        is the share of the first two, in [0, 1]. Padding and the unknown word do not count.
+        """
+        return dict(self._report)
 
     def embed(self, words: Words) -> Tensor:
         """Word vectors, zeros at padding. Shape: (B, N) -> (B, N, dim_word)."""

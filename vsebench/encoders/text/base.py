@@ -21,6 +21,10 @@ class Tokenizer(Protocol):
         special token, never zero columns (N >= 1)."""
         ...
 
+    def truncated(self, texts: Sequence[str]) -> int:
+        """Number of the texts that are too long and lose words or tokens."""
+        ...
+
 
 class TextEncoder(nn.Module):
     """Turn word ids into tokens.

@@ -151,6 +151,13 @@ class _HubTokenizer:
         )
         return Words(found["input_ids"], found["attention_mask"].bool())
 
+    def truncated(self, texts: Sequence[str]) -> int:
+        """Number of texts that have more than ``max_length`` tokens, special ones included, and thus are cut."""
+        if not len(texts):
+            return 0
+        found = self.tokenizer(list(texts), return_attention_mask=False, verbose=False)  # no warning of long texts
+        return sum(len(ids) > self.max_length for ids in found["input_ids"])
+
 
 class _WordTokenizer:
     """The vocabulary's words behind a [CLS] token, whose id follows the last word's."""
@@ -164,6 +171,10 @@ class _WordTokenizer:
         first = torch.full((len(words.ids), 1), self.size - 1)
         mask = torch.ones(len(words.ids), 1, dtype=torch.bool)
         return Words(torch.cat([first, words.ids], 1), torch.cat([mask, words.mask], 1))
+
+    def truncated(self, texts: Sequence[str]) -> int:
+        """Number of texts that are cut: those with ``max_length`` words or more, since [CLS] takes a place."""
+        return int(self.words.truncated(texts))
 
 
 def _from_config(config: dict[str, Any], size: int, max_length: int) -> Any:

@@ -12,7 +12,7 @@ from torch import nn
 
 from vsebench.encoders.text.base import TextEncoder
 from vsebench.encoders.text.bert import Bert
-from vsebench.encoders.text.bow import BagOfWords
+from vsebench.encoders.text.bow import BagOfWords, weigh
 from vsebench.masking import masked_mean
 from vsebench.registry import TEXT_ENCODERS
 from vsebench.types import Tokens, Words
@@ -77,14 +77,21 @@ class BertBagOfWords(TextEncoder):
 
 
 class _BothTokenizers:
-    """The transformer's ids, and the bag of the same texts."""
+    """The transformer's ids, and the bag of the same texts.
+
+    Its idf is a copy that stays on the CPU, where texts are read, wherever the encoder goes.
+    """
 
     def __init__(self, pieces: Any, bow: BagOfWords) -> None:
-        self.pieces, self.bow = pieces, bow
+        self.pieces, self.words, self.weighting = pieces, bow.tokenizer, bow.weighting
+        self.idf = bow.idf.detach().to("cpu", copy=True)
         self.digest = f"{pieces.digest}+{bow.tokenizer.digest}-{bow.weighting}"
 
     def __call__(self, texts: Sequence[str]) -> Words:
         words: Words = self.pieces(texts)
-        with torch.no_grad():
-            bag = self.bow.vector(self.bow.tokenizer(texts))
-        return Words(words.ids, words.mask, bag)
+        return Words(words.ids, words.mask, weigh(self.words(texts), self.idf, self.weighting))
+
+    def truncated(self, texts: Sequence[str]) -> int:
+        """Number of texts that lose pieces or words of the bag."""
+        rest = [text for text in texts if not self.words.truncated([text])]
+        return len(texts) - len(rest) + int(self.pieces.truncated(rest))

@@ -29,6 +29,7 @@ class BagOfWords(TextEncoder):
         weighting: ``count``, ``binary`` or ``tfidf``.
         min_count: rarer words do not count.
         max_length: words after it are cut.
+        stop_words: ``english`` leaves scikit-learn's list of 318 words out, ``none`` counts every word.
         dropout: rate in [0, 0.95) on the entries of x, before the projection.
 
     Shape: Words (B, N) -> Tokens (B, 1, dim); an empty text has no real token.
@@ -49,12 +50,17 @@ class BagOfWords(TextEncoder):
         weighting: Literal["count", "binary", "tfidf"] = "tfidf",
         min_count: Annotated[int, Gt(0)] = 1,
         max_length: Annotated[int, Gt(0)] = 256,
+        stop_words: Literal["none", "english"] = "none",
         dropout: Annotated[float, Ge(0), Le(0.95)] = 0.0,
     ) -> None:
         super().__init__()
         if vocabulary is None:
             raise ValueError("a word encoder needs a vocabulary")
         vocabulary = vocabulary.restrict(min_count)
+        if stop_words == "english":
+            from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+
+            vocabulary = vocabulary.without(ENGLISH_STOP_WORDS)
         self.tokenizer = vocabulary.tokenizer(max_length)
         self.weighting = weighting
         self.dim_out, self.frozen = dim or len(vocabulary), dim is None
@@ -65,16 +71,24 @@ class BagOfWords(TextEncoder):
 
     def vector(self, words: Words) -> Tensor:
         """The weighted unit vector x / ‖x‖₂. Shape: (B, N) -> (B, V)."""
-        counts = torch.zeros(len(words.ids), len(self.idf), device=words.ids.device)
-        known = words.mask & (words.ids >= 2)
-        counts.scatter_add_(1, words.ids, known.float())
-        if self.weighting == "binary":
-            counts = (counts > 0).float()
-        if self.weighting == "tfidf":
-            counts = counts * self.idf
-        return F.normalize(counts, dim=-1, eps=1e-12)
+        return weigh(words, self.idf, self.weighting)
 
     def forward(self, words: Words) -> Tokens:
         """Encode."""
         token = self.project(self.drop(self.vector(words)))
         return Tokens(token[:, None], words.mask.any(1, keepdim=True))
+
+
+def weigh(words: Words, idf: Tensor, weighting: str) -> Tensor:
+    """The weighted unit vectors of some texts, zeros for a text without known words.
+
+    Shape: (B, N), idf (V,) -> (B, V), on the device of both.
+    """
+    counts = torch.zeros(len(words.ids), len(idf), device=words.ids.device)
+    known = words.mask & (words.ids >= 2)
+    counts.scatter_add_(1, words.ids, known.float())
+    if weighting == "binary":
+        counts = (counts > 0).float()
+    if weighting == "tfidf":
+        counts = counts * idf
+    return F.normalize(counts, dim=-1, eps=1e-12)
