@@ -1,6 +1,6 @@
 """What the dataset file costs: reading batches, building, memory.
 
-    python benchmarks/data_loading.py [--items 10000] [--side 128]
+    python benchmarks/data_loading.py [--items 10000] [--side 64]
 
 1. Random batches from the HDF5 file through ``image_loader``, against decoding the same JPEGs from a list in memory
    with the same number of workers.
@@ -76,13 +76,12 @@ def build(root: Path, out: Path) -> float:
 
 
 def copy_and_hash(root: Path, out: Path) -> float:
-    """Seconds of reading, hashing and writing every file."""
+    """Seconds of copying every file and hashing the copies, with the standard library's functions."""
     start = time.perf_counter()
-    out.mkdir()
-    for file in (root / "images").iterdir():
-        data = file.read_bytes()
-        hashlib.sha256(data).digest()
-        (out / file.name).write_bytes(data)
+    shutil.copytree(root / "images", out)
+    for file in out.iterdir():
+        with file.open("rb") as stream:
+            hashlib.file_digest(stream, "sha256")
     return time.perf_counter() - start
 
 
@@ -106,7 +105,7 @@ def peak_memory(root: str, out: str) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--items", type=int, default=10_000)
-    parser.add_argument("--side", type=int, default=128)
+    parser.add_argument("--side", type=int, default=64)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)

@@ -41,6 +41,7 @@ class Dataset:
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         self._file: h5py.File | None = None
+        self._handles: dict[str, h5py.Dataset] = {}
         self._owner = -1
         if not self.path.is_file():
             raise DataError("no such dataset file.", place=Place(str(path)))
@@ -92,12 +93,21 @@ class Dataset:
     def _open(self) -> h5py.File:
         if self._file is None or self._owner != os.getpid():
             # A handle inherited through a fork shares its file position with the parent: open a new one.
-            self._file = h5py.File(self.path, "r")
+            # Without HDF5's chunk cache a small image is read by itself, not with the whole chunk around it.
+            self._file = h5py.File(self.path, "r", rdcc_nbytes=0)
             self._owner = os.getpid()
+            self._handles = {}
         return self._file
 
+    def _stored(self, name: str) -> h5py.Dataset:
+        """A dataset of the file; looking one up by name takes longer than reading a small image from it."""
+        file = self._open()
+        if name not in self._handles:
+            self._handles[name] = file[name]
+        return self._handles[name]
+
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_file": None, "_owner": -1}
+        return {**self.__dict__, "_file": None, "_handles": {}, "_owner": -1}
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -116,7 +126,7 @@ class Dataset:
     def image_bytes(self, position: int) -> bytes | None:
         """The encoded image as it came, or None."""
         start, end = self._offsets["byte_offsets"][position : position + 2]
-        return bytes(self._open()["bytes"][start:end]) if end > start else None
+        return bytes(self._stored("bytes")[start:end]) if end > start else None
 
     def image(self, position: int, preprocessing: Preprocessing) -> np.ndarray:
         """Decoded and fitted pixels, uint8 (3, H, W).
@@ -137,14 +147,14 @@ class Dataset:
         if first == last:
             return []
         offsets = self._offsets["text_offsets"][first : last + 1]
-        data = bytes(self._open()["texts"][offsets[0] : offsets[-1]])
+        data = bytes(self._stored("texts")[offsets[0] : offsets[-1]])
         at = offsets - offsets[0]
         return [data[a:b].decode() for a, b in zip(at[:-1], at[1:], strict=True)]
 
     def all_texts(self, split: str | None = None) -> list[list[str]]:
         """The texts of every item of a split, or of all; one read."""
         positions = np.arange(len(self)) if split is None else self.splits[split]
-        data = bytes(self._open()["texts"][:])
+        data = bytes(self._stored("texts")[:])
         offsets, items = self._offsets["text_offsets"], self._offsets["item_texts"]
         return [[data[offsets[t] : offsets[t + 1]].decode() for t in range(items[p], items[p + 1])] for p in positions]
 
@@ -158,7 +168,7 @@ class Dataset:
         if "audio_offsets" not in self._offsets:
             return None
         start, end = self._offsets["audio_offsets"][position : position + 2]
-        return bytes(self._open()["audio"][start:end]) if end > start else None
+        return bytes(self._stored("audio")[start:end]) if end > start else None
 
     def audio(self, position: int, sample_rate: int) -> np.ndarray:
         """The sound in mono at ``sample_rate`` Hz, float32 (T,).
@@ -181,7 +191,7 @@ class Dataset:
         Raises: KeyError for a modality without features.
         """
         offsets = self._feature_offsets[modality]
-        values = self._open()["features"][modality]["values"]
+        values = self._stored(f"features/{modality}/values")
         starts, ends = offsets[positions], offsets[np.asarray(positions) + 1]
         at = np.concatenate([[0], np.cumsum(ends - starts)]).astype(np.int64)
         if len(positions) and ends[-1] - starts[0] == at[-1] and (starts[1:] == ends[:-1]).all():
@@ -200,7 +210,7 @@ class Dataset:
 
     def features_size(self, modality: str, positions: np.ndarray) -> int:
         """Bytes of the precomputed tokens of some items."""
-        width = self._open()["features"][modality]["values"].dtype.itemsize * self.feature_dims[modality]
+        width = self._stored(f"features/{modality}/values").dtype.itemsize * self.feature_dims[modality]
         return int(self.feature_counts(modality)[positions].sum()) * int(width)
 
     def item_features(self, modality: str, position: int) -> np.ndarray:
@@ -210,7 +220,7 @@ class Dataset:
     def attributes(self, position: int) -> dict[str, str]:
         """Names and values that the dataset says of an item."""
         start, end = self._attribute_offsets[position : position + 2]
-        found: dict[str, str] = json.loads(bytes(self._open()["attributes"][start:end]))
+        found: dict[str, str] = json.loads(bytes(self._stored("attributes")[start:end]))
         return found
 
     def landmarks(self, position: int) -> np.ndarray | None:
@@ -226,7 +236,7 @@ class Dataset:
         start, end = self._offsets["box_offsets"][position : position + 2]
         if start == end:
             return None
-        return np.frombuffer(bytes(self._open()["boxes"][start:end]), np.float32).reshape(-1, 4)
+        return np.frombuffer(bytes(self._stored("boxes")[start:end]), np.float32).reshape(-1, 4)
 
     def describe(self) -> dict[str, Any]:
         """What results and boards say of it, as plain data."""

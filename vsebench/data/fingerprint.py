@@ -45,7 +45,6 @@ def item_digest(
     features: Mapping[str, np.ndarray] | None = None,
 ) -> bytes:
     """Digest of an item's content; the reader's check computes it again."""
-    digest = hashlib.sha256()
     parts = [one.encode(), image, *(t.encode() for t in texts), boxes, attributes.encode()]
     parts.append(b"" if marks is None else np.nan_to_num(marks, nan=-1.0).tobytes())
     if audio:
@@ -55,7 +54,6 @@ def item_digest(
             continue
         narrow = np.asarray(values, np.float16 if values.dtype == np.float16 else np.float32)
         parts.append(f"features {modality} {narrow.shape} ".encode() + narrow.tobytes())
-    for part in parts:
-        digest.update(len(part).to_bytes(8, "little"))
-        digest.update(part)
-    return digest.digest()
+    return hashlib.sha256(
+        b"".join(piece for part in parts for piece in (len(part).to_bytes(8, "little"), part))
+    ).digest()

@@ -16,6 +16,10 @@ RESAMPLING = {
 }
 
 
+#: What may say that an image is turned or transparent.
+EXTRAS = {"exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif", "transparency"}
+
+
 def open_rgb(data: bytes) -> Image.Image:
     """Decode to RGB: turned as its EXIF says, transparency on white.
 
@@ -23,6 +27,9 @@ def open_rgb(data: bytes) -> Image.Image:
     """
     try:
         with Image.open(io.BytesIO(data)) as encoded:
+            if encoded.mode == "RGB" and encoded.format in ("JPEG", "PNG") and not encoded.info.keys() & EXTRAS:
+                encoded.load()
+                return encoded  # as most photos are: nothing to turn, to fill or to copy
             image = ImageOps.exif_transpose(encoded)
             if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
                 rgba = image.convert("RGBA")

@@ -39,23 +39,24 @@ def make_splits(
     _, group_of, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     group_class = _group_classes(strata, group_of, len(sizes))
     names = list(fractions)
-    share = np.array([fractions[n] for n in names])
+    numbers = range(len(names))
+    share = [float(fractions[n]) for n in names]
     chosen = np.zeros(len(sizes), dtype=np.int64)
-    total = np.zeros(len(names))  # items given to each split so far, over all classes
+    total = [0.0] * len(names)  # items given to each split so far, over all classes
+    everything = 0
     for stratum in np.unique(group_class):
         members = np.flatnonzero(group_class == stratum)
         members = rng.permutation(members)
         members = members[np.argsort(-sizes[members], kind="stable")]
-        goal = share * sizes[members].sum()
-        given = np.zeros(len(names))
-        for group in members:
-            lack = goal - given
+        goal = [part * int(sizes[members].sum()) for part in share]
+        given = [0.0] * len(names)
+        for group, size in zip(members.tolist(), sizes[members].tolist(), strict=True):
             # Equal lacks (small classes) are settled by the whole dataset's balance.
-            overall = share * (total.sum() + sizes[group]) - total
-            best = max(range(len(names)), key=lambda s: (round(lack[s], 9), overall[s]))
+            best = max(numbers, key=lambda s: (round(goal[s] - given[s], 9), share[s] * (everything + size) - total[s]))
             chosen[group] = best
-            given[best] += sizes[group]
-            total[best] += sizes[group]
+            given[best] += size
+            total[best] += size
+            everything += size
     split_of = chosen[group_of]
     return {name: np.flatnonzero(split_of == s).astype(np.int64) for s, name in enumerate(names)}
 

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,6 +19,7 @@ from PIL import Image
 from vsebench.data.pixels import open_rgb
 
 AHEAD = 64  # files that may be read before they are asked for: bounds memory, whatever the number of items
+TOGETHER = 8  # files of one task of a thread
 A = TypeVar("A")
 B = TypeVar("B")
 
@@ -88,8 +90,9 @@ def look_at(data: bytes, name: str, resize: int | None = None, *, lossless: bool
     source_size = picture.size
     if resize is not None and max(picture.size) > resize:
         data, picture = _shrink(picture, resize, lossless=lossless)
-    pixels = hashlib.sha256(repr(picture.size).encode() + picture.tobytes()).digest()
-    return Loaded(data, pixels, picture.size, source_size)
+    pixels = hashlib.sha256(repr(picture.size).encode())
+    pixels.update(picture.tobytes())
+    return Loaded(data, pixels.digest(), picture.size, source_size)
 
 
 def prefetch(function: Callable[[A], B], arguments: Iterable[A]) -> Iterator[B]:
@@ -101,18 +104,24 @@ def prefetch(function: Callable[[A], B], arguments: Iterable[A]) -> Iterator[B]:
         >>> list(prefetch(str, range(3)))
         ['0', '1', '2']
     """
-    waiting: deque[Future[B]] = deque()
-    with ThreadPoolExecutor(max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)) as pool:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    waiting: deque[Future[list[B]]] = deque()
+    arguments = iter(arguments)
+    with ThreadPoolExecutor(cores) as pool:
         try:
-            for argument in arguments:
-                waiting.append(pool.submit(function, argument))
-                if len(waiting) > AHEAD:
-                    yield waiting.popleft().result()
+            while chunk := list(islice(arguments, TOGETHER)):
+                waiting.append(pool.submit(_each, function, chunk))
+                if len(waiting) > AHEAD // TOGETHER:
+                    yield from waiting.popleft().result()
             while waiting:
-                yield waiting.popleft().result()
+                yield from waiting.popleft().result()
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def _each(function: Callable[[A], B], arguments: list[A]) -> list[B]:
+    return [function(argument) for argument in arguments]
 
 
 def _shrink(picture: Image.Image, side: int, *, lossless: bool) -> tuple[bytes, Image.Image]:
