@@ -48,6 +48,11 @@ class TokenStore:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
+    @property
+    def dim(self) -> int:
+        """D, the size of a token."""
+        return int(self.values.shape[1])
+
     def take(self, rows: np.ndarray) -> Tokens:
         """Tokens of the rows as float32, padded to the longest of them."""
         starts, lengths = self.offsets[rows], self.offsets[rows + 1] - self.offsets[rows]

@@ -11,11 +11,12 @@ import torch
 from torch import nn
 
 from vsebench.config.identity import digest
-from vsebench.config.schema import ENCODER_SLOTS, System
+from vsebench.config.schema import ENCODER_SLOTS, Spec, System
 from vsebench.data.dataset import Dataset
 from vsebench.errors import DataError
 from vsebench.features import TokenStore, cached_tokens, round_tokens
-from vsebench.model import reads_features
+from vsebench.model import pooled_alone, reads_features
+from vsebench.registry import POOLINGS
 from vsebench.types import Batch, Preprocessing, Tokens, Words
 
 #: Decoded pixels of a split are kept in memory up to this many bytes; beyond it they are decoded for each batch.
@@ -87,6 +88,23 @@ class Features:
         return TokenStore(values, offsets, None, None).take(np.arange(len(rows)))
 
 
+class Pooled:
+    """Tokens of a store, each row's pooled to one: an epoch then reads N times less."""
+
+    def __init__(self, store: TokenStore, spec: Spec, modality: str) -> None:
+        pool = POOLINGS.build(spec.name, spec.options, modality=modality, dim=store.dim, context={})
+        self.values = torch.empty(len(store), store.dim)
+        with torch.inference_mode():
+            for start in range(0, len(store), ENCODE_BATCH):
+                rows = np.arange(start, min(start + ENCODE_BATCH, len(store)))
+                self.values[rows] = pool(store.take(rows), {})
+
+    def take(self, rows: np.ndarray) -> Tokens:
+        """One token for each row, float32 (B, 1, D)."""
+        values = self.values[torch.from_numpy(rows)]
+        return Tokens(values[:, None], torch.ones(len(rows), 1, dtype=torch.bool))
+
+
 class Feed:
     """One split of a dataset as batches for one model.
 
@@ -126,7 +144,8 @@ class Feed:
         self.caption_offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         self.captions = [text for texts in captions for text in texts]
         self.notes: list[str] = []
-        self.sources: dict[str, Pixels | Texts | Features | TokenStore] = {}
+        alone = set() if any(getattr(e, "uses_visual", False) for e in encoders.values()) else pooled_alone(system)
+        self.sources: dict[str, Pixels | Texts | Features | TokenStore | Pooled] = {}
         self.encoded: dict[str, Any] = {}  # frozen encoders that run for each batch, without the cache
         for modality, module in encoders.items():
             encoder: Any = module
@@ -146,7 +165,9 @@ class Feed:
             if modality == "image" and system.train.augment != "none":
                 cacheable = False
             if cacheable and cache:
-                self.sources[modality] = self._store(modality, encoder, raw)
+                store = self._store(modality, encoder, raw)
+                early = modality in alone and len(store) > 0
+                self.sources[modality] = Pooled(store, system.pooling[modality], modality) if early else store
             else:
                 self.sources[modality] = raw
                 if cacheable:

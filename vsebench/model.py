@@ -161,6 +161,17 @@ def build_encoder(slot: str, spec: Spec, **wired: Any) -> nn.Module:
     return module
 
 
+def pooled_alone(system: System) -> set[str]:
+    """Modalities whose tokens go into a fixed pooling and nowhere else: frozen ones can be pooled once.
+
+    Not where attention, another modality's pooling or the fusion sees the tokens.
+    """
+    sees_tokens = system.fusion is not None and FUSIONS.get(system.fusion.name).facts["needs_tokens"]
+    if system.attention.name != "none" or sees_tokens or is_cross_modal(system):
+        return set()
+    return {m for m, spec in system.pooling.items() if POOLINGS.get(spec.name).facts["fixed"]}
+
+
 def reads_features(spec: Spec, modality: str) -> bool:
     """Whether an encoder takes the dataset's precomputed features instead of the raw modality."""
     return bool(registry_of(ENCODER_SLOTS[modality]).get(spec.name).facts["reads"] == "features")

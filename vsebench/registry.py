@@ -219,7 +219,12 @@ AUDIO_ENCODERS = Registry(
     "audio_encoder", "vsebench.encoders.audio", "waveform (B, T) -> Tokens (B, N, D)", _ENCODER_FACTS
 )
 ATTENTIONS = Registry("attention", "vsebench.attention", "{modality: Tokens} -> {modality: Tokens}", _TOKEN_FACTS)
-POOLINGS = Registry("pooling", "vsebench.pooling", "Tokens, other modalities' Tokens -> (B, D)", _TOKEN_FACTS)
+POOLINGS = Registry(
+    "pooling",
+    "vsebench.pooling",
+    "Tokens, other modalities' Tokens -> (B, D)",
+    {**_TOKEN_FACTS, "fixed": False},  # no parameters, sees its own tokens only, and gives a single token back as it is
+)
 FUSIONS = Registry(
     "fusion",
     "vsebench.fusion",

@@ -11,7 +11,7 @@ from vsebench.registry import POOLINGS
 from vsebench.types import Tokens
 
 
-@POOLINGS.register("first", source="Devlin et al. 2019, arXiv:1810.04805: the [CLS] state")
+@POOLINGS.register("first", source="Devlin et al. 2019, arXiv:1810.04805: the [CLS] state", fixed=True)
 class First(Pooling):
     """Take the first token: BERT's [CLS], a ViT's class token, the top left region of a feature map.
 
