@@ -51,7 +51,7 @@ def contrast(scores: Tensor, positive: Tensor, negatives: Tensor, *, with_positi
     """
     own = scores.gather(1, positive[:, None]).squeeze(1)
     allowed = negatives.scatter(1, positive[:, None], True) if with_positive else negatives
-    # Not -inf: a row of it would give NaN gradients.
+    # Not -inf: the sum over no negatives stays finite, and so does its gradient.
     total = scores.masked_fill(~allowed, torch.finfo(scores.dtype).min).logsumexp(1)
     return (total - own).masked_fill(~negatives.any(1), 0.0)
 
