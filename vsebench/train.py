@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from vsebench.data.batches import EpochOrder
 from vsebench.evaluate import autocast, predict
 from vsebench.feed import Feed, to_device
 from vsebench.model import Model
+from vsebench.objectives.base import Objective
 from vsebench.registry import OBJECTIVES, OPTIMIZERS, SCHEDULES
 from vsebench.types import Batch
 
@@ -99,6 +100,8 @@ def fit(
             if len(rows[part]) < 2:
                 continue  # batch normalisation and contrasts need two items
             _set_lr(optimizer, model.system, progress.epoch + step / steps)
+            for objective in objectives:
+                cast(Objective, objective).set_progress(progress.epoch + step / steps)
             batch = _augmented(to_device(train_feed.batch(rows[part], captions[part]), device), model.system)
             terms = _step(model, objectives, optimizer, scaler, batch, device)
             for name, value in terms.items():

@@ -1,0 +1,129 @@
+"""What the loop does for objectives: trains and resumes their parameters, tells them the epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+import vsebench.train
+from vsebench.config.resolve import resolve
+from vsebench.data.dataset import Dataset
+from vsebench.feed import Feed
+from vsebench.model import Model
+from vsebench.objectives.triplet import Triplet
+from vsebench.sweep.execute import vocabulary_of
+from vsebench.train import Progress, build_objectives, build_optimizer, fit
+
+SYSTEM = {
+    "dim": 8,
+    "image_encoder": {"name": "timm_cnn", "model": "test_resnet", "weights": "none", "image_size": 32},
+    "text_encoder": {"name": "lstm", "dim_word": 4, "dim_hidden": 4},
+    "objective": [
+        {"name": "info_nce"},
+        {"name": "siglip", "weight": 0.5},
+        {"name": "triplet", "negatives": "random", "warmup_epochs": 1.0},
+        {"name": "dan_ranking", "samples": 2, "weight": 0.01},
+    ],
+    "train": {"epochs": 3, "batch_size": 16, "optimizer": {"name": "adamw", "lr": 1e-2, "weight_decay": 0.1}},
+}
+
+
+class Stopped(Exception):
+    """The machine went away."""
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def parts(tiny_file: Path) -> tuple[Model, dict[str, Feed]]:
+    torch.manual_seed(0)
+    dataset, system = Dataset.open(tiny_file), resolve(SYSTEM)
+    model = Model(system, num_classes=dataset.num_classes, vocabulary=vocabulary_of(dataset))
+    return model, {s: Feed(dataset, s, system, model.encoders, cache=False) for s in ("train", "val")}
+
+
+def train(tiny_file: Path, folder: Path | None, stop_after: int | None = None) -> tuple[Model, Progress]:
+    model, feeds = parts(tiny_file)
+
+    def judge(model: Model, feed: Feed) -> tuple[float, Mapping[str, float]]:
+        return 0.0, {}
+
+    def on_epoch(numbers: dict[str, float]) -> None:
+        if numbers["epoch"] == stop_after:
+            raise Stopped
+
+    device = torch.device("cpu")
+    progress = fit(
+        model, feeds["train"], feeds["val"], seed=0, judge=judge, device=device, folder=folder, on_epoch=on_epoch
+    )
+    return model, progress
+
+
+@pytest.fixture
+def built(monkeypatch: pytest.MonkeyPatch) -> list[nn.ModuleList]:
+    """The objectives of each training, as it leaves them."""
+    made: list[nn.ModuleList] = []
+
+    def build(*args: Any) -> nn.ModuleList:
+        made.append(build_objectives(*args))
+        return made[-1]
+
+    monkeypatch.setattr(vsebench.train, "build_objectives", build)
+    return made
+
+
+def test_parameters_of_objectives_reach_the_optimizer_without_decay(tiny_file: Path) -> None:
+    model, _ = parts(tiny_file)
+    objectives = build_objectives(model, multi_label=False)
+    groups = build_optimizer(model, objectives).param_groups
+    for parameter in (objectives[0].scale.log, objectives[1].log_scale, objectives[1].bias):  # type: ignore[union-attr]
+        (group,) = [g for g in groups if any(p is parameter for p in g["params"])]
+        assert group["weight_decay"] == 0.0
+
+
+def test_a_learned_temperature_survives_an_interruption(
+    tiny_file: Path, tmp_path: Path, built: list[nn.ModuleList], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vsebench.train, "CHECKPOINT_EVERY_S", 0.0)
+    whole, whole_progress = train(tiny_file, None)
+    with pytest.raises(Stopped):
+        train(tiny_file, tmp_path, stop_after=3)  # the checkpoint is that of epoch 2
+    learned = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["objectives"]
+    assert {"0.scale.log", "1.log_scale", "1.bias"} <= set(learned)
+    assert float(learned["0.scale.log"]) != pytest.approx(-np.log(0.07), abs=1e-4)
+    resumed, resumed_progress = train(tiny_file, tmp_path)
+    assert_same(whole.state_dict(), resumed.state_dict())
+    assert_same(built[0].state_dict(), built[-1].state_dict())
+    assert whole_progress.history == resumed_progress.history
+
+
+def assert_same(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> None:
+    assert one.keys() == other.keys()
+    for name, value in one.items():
+        assert torch.equal(value, other[name]), name
+
+
+def test_objectives_hear_the_epoch_before_every_step_also_after_an_interruption(
+    tiny_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vsebench.train, "CHECKPOINT_EVERY_S", 0.0)
+    heard: list[float] = []
+    monkeypatch.setattr(Triplet, "set_progress", lambda self, epoch: heard.append(epoch))
+    train(tiny_file, None)
+    whole = heard.copy()
+    assert len(whole) == 9  # 3 epochs of 36 items in steps of 16
+    assert whole == pytest.approx([i / 3 for i in range(9)])
+    heard.clear()
+    with pytest.raises(Stopped):
+        train(tiny_file, tmp_path, stop_after=2)
+    heard.clear()
+    train(tiny_file, tmp_path)
+    assert heard == whole[3:]
