@@ -37,4 +37,6 @@ def adam(
         >>> adam([group], lr=0.5).param_groups[0]["lr"]
         0.05
     """
-    return torch.optim.Adam(scaled_groups(parameters, lr, weight_decay), lr=lr, betas=(beta1, beta2), eps=eps)
+    return torch.optim.Adam(
+        scaled_groups(parameters, lr, weight_decay), lr=lr, betas=(beta1, beta2), eps=eps, fused=True
+    )

@@ -40,4 +40,6 @@ def sgd(
     """
     if nesterov and not momentum:
         raise ConfigError("optimizer 'sgd': nesterov needs a momentum > 0.", path=("nesterov",))
-    return torch.optim.SGD(scaled_groups(parameters, lr, weight_decay), lr=lr, momentum=momentum, nesterov=nesterov)
+    return torch.optim.SGD(
+        scaled_groups(parameters, lr, weight_decay), lr=lr, momentum=momentum, nesterov=nesterov, fused=True
+    )
