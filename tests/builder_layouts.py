@@ -15,6 +15,10 @@ from scipy.io import savemat
 from vsebench.data.sound import encode_wav
 
 LAYOUTS: dict[str, Callable[[Path], None]] = {}
+#: Options without which a miniature is too small.
+OPTIONS: dict[str, dict[str, int]] = {
+    name: {"query_size": 8, "train_size": 20} for name in ("mirflickr25k", "iapr_tc12", "nus_wide")
+}
 
 
 def layout(name: str) -> Callable[[Callable[[Path], None]], Callable[[Path], None]]:
@@ -263,3 +267,51 @@ def folder(root: Path) -> None:
         put(root / f"images/{n}.jpg", picture(n))
         lines.append(f"images/{n}.jpg,a text {n},{('cat', 'dog')[n % 2]}")
     put(root / "metadata.csv", "\n".join(lines) + "\n")
+
+
+@layout("mirflickr25k")
+def mirflickr25k(root: Path) -> None:
+    from vsebench.data.builders.mirflickr25k import CONCEPTS
+
+    for n in range(1, 51):
+        put(root / f"mirflickr/im{n}.jpg", picture(n))
+        tags = ["Sky", "blue", f"rare{n}"] if n % 2 else ["sea", "sky"]
+        put(root / f"mirflickr/meta/tags/tags{n}.txt", "\n".join([] if n == 50 else tags) + "\n")
+    for c, concept in enumerate(CONCEPTS):
+        numbers = [n for n in range(1, 51) if n % 24 == c and n != 49]
+        put(root / f"mirflickr25k_annotations_v080/{concept}.txt", "".join(f"{n}\n" for n in numbers))
+        if c < 14:
+            put(root / f"mirflickr25k_annotations_v080/{concept}_r1.txt", "".join(f"{n}\n" for n in numbers[:1]))
+
+
+@layout("iapr_tc12")
+def iapr_tc12(root: Path) -> None:
+    concepts = ("sky", "man made", "grass", "never seen")
+    put(root / "saiapr_tc-12/wlist.txt", "".join(f"{k + 1} {c}\n" for k, c in enumerate(concepts)))
+    for folder in ("00", "01"):
+        rows = []
+        for n in range(20):
+            one = int(folder) * 20 + n
+            put(root / f"images/{folder}/{one}.jpg", picture(one))
+            text = f"<DOC>\n<TITLE>T</TITLE>\n<DESCRIPTION>a photo {one};\nwith a café</DESCRIPTION>\n</DOC>\n"
+            put(root / f"annotations_complete_eng/{folder}/{one}.eng", text.encode("iso-8859-1"))
+            rows += [f"{one} {region + 1} {(one + region) % 3 + 1}" for region in range(1 + n % 2)]
+        put(root / f"saiapr_tc-12/{folder}/labels.txt", "\n".join(rows) + "\n")
+
+
+@layout("nus_wide")
+def nus_wide(root: Path) -> None:
+    names = [f"actor\\{n:04d}.jpg" for n in range(48)]
+    put(root / "ImageList/Imagelist.txt", "\n".join(names) + "\n")
+    for n in range(48):
+        put(root / f"Flickr/actor/{n:04d}.jpg", picture(n))
+    for k in range(30):  # the later a concept, the rarer
+        put(
+            root / f"Groundtruth/AllLabels/Labels_c{k:02d}.txt",
+            "".join(f"{int(n % (k + 1) == 0)}\n" for n in range(48)),
+        )
+    put(root / "NUS_WID_Tags/TagList1k.txt", "".join(f"tag{t}\n" for t in range(10)))
+    rows = [" ".join(str(int((n + t) % 5 == 0 and n != 47)) for t in range(10)) for n in range(48)]
+    put(root / "NUS_WID_Tags/AllTags1k.txt", "\n".join(rows) + "\n")
+    counts = [" ".join(str((n * w) % 7) for w in range(6)) for n in range(48)]
+    put(root / "Low_Level_Features/BoW_int.dat", "\n".join(counts) + "\n")

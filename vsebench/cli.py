@@ -183,6 +183,20 @@ def data_check(name: Annotated[str, typer.Argument(help="Name or .h5 file.")]) -
     raise typer.Exit(check(name))
 
 
+@data_app.command("export")
+def data_export(
+    name: Annotated[str, typer.Argument(help="Name or .h5 file.")],
+    out: Annotated[Path, typer.Option(help="The folder to write.")],
+    form: Annotated[str, typer.Option("--format", help="parquet or arrow.")] = "parquet",
+    shard_size: Annotated[str, typer.Option(help="A Parquet file is closed when it is larger.")] = "500MB",
+    force: Annotated[bool, typer.Option("--force", help="Replace the folder.")] = False,
+) -> None:
+    """Write a dataset as Parquet or Arrow, for 'datasets.load_dataset' or 'load_from_disk'."""
+    from vsebench.commands.data import export
+
+    export(name, out, form, shard_size, force)
+
+
 @data_app.command("vectors")
 def data_vectors(
     file: Annotated[Path, typer.Argument(help="GloVe or FastText: .txt, .vec, .gz, or FastText's .bin.")],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 import typing
 from collections.abc import Sequence
@@ -166,6 +167,43 @@ def check(name: str) -> int:
     return 1 if problems else 0
 
 
+def export(name: str, out: Path, form: str, shard_size: str, force: bool) -> None:
+    """Write a dataset as Parquet or Arrow.
+
+    Raises: ConfigError for an unknown format or size; DataError when the folder exists.
+    """
+    from vsebench.data.export import export as write
+
+    forms = ("parquet", "arrow")
+    if form not in forms:
+        raise ConfigError(f"unknown format '{form}'." + did_you_mean(form, forms) + known_names(forms))
+    dataset = open_dataset(name, say=print)
+    bar = _Bar(dataset.name, "exporting")
+    try:
+        write(dataset, out, form=form, shard_bytes=size_in_bytes(shard_size), force=force, progress=bar.update)  # type: ignore[arg-type]
+    finally:
+        bar.close()
+    call = f"load_dataset('{out}')" if form == "parquet" else f"load_from_disk('{out}')"
+    print(f"wrote {out}: {len(dataset):,} items; read it with datasets.{call}")
+
+
+def size_in_bytes(said: str) -> int:
+    """A size such as ``500MB``, ``2GiB`` or ``1000``.
+
+    Raises: ConfigError.
+
+    Example:
+        >>> size_in_bytes("500MB"), size_in_bytes("2GiB"), size_in_bytes("1000")
+        (500000000, 2147483648, 1000)
+    """
+    units = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+    units |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", said)
+    if found is None or found[2].upper() not in units:
+        raise ConfigError(f"'{said}' is no size; write 500MB, 2GiB or a number of bytes.")
+    return int(float(found[1]) * units[found[2].upper()])
+
+
 def vectors(file: Path, name: str, min_count: int) -> None:
     """Read word vectors for a dataset's training words, keep them, and print how many words they cover.
 
@@ -211,11 +249,11 @@ def _notes(dataset: Dataset) -> list[str]:
 class _Bar:
     """Progress on a terminal; a line every five seconds elsewhere."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, verb: str = "building") -> None:
         from rich.console import Console
 
         self.console = Console(stderr=True)
-        self.name = name
+        self.name, self.verb = name, verb
         self.live: Any = None
         self.said = 0.0
 
@@ -227,12 +265,12 @@ class _Bar:
 
             if self.live is None:
                 self.live = Progress(console=self.console)
-                self.task = self.live.add_task(f"building {self.name}", total=total)
+                self.task = self.live.add_task(f"{self.verb} {self.name}", total=total)
                 self.live.start()
             self.live.update(self.task, completed=done, total=total)
         elif time.monotonic() - self.said > 5:
             self.said = time.monotonic()
-            print(f"building {self.name}: {done}/{total or '?'}", file=sys.stderr, flush=True)
+            print(f"{self.verb} {self.name}: {done}/{total or '?'}", file=sys.stderr, flush=True)
 
     def close(self) -> None:
         if self.live is not None:

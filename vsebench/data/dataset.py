@@ -160,8 +160,12 @@ class Dataset:
 
     def has(self, modality: str) -> bool:
         """Whether any item has that modality, raw or as precomputed features."""
+        return modality in self.feature_dims or self.has_raw(modality)
+
+    def has_raw(self, modality: str) -> bool:
+        """Whether any item has an image, a text or a sound itself."""
         raw = {"image": "byte_offsets", "text": "text_offsets", "audio": "audio_offsets"}[modality]
-        return modality in self.feature_dims or (raw in self._offsets and self._offsets[raw][-1] > 0)
+        return raw in self._offsets and bool(self._offsets[raw][-1] > 0)
 
     def audio_bytes(self, position: int) -> bytes | None:
         """The encoded sound as it came, or None."""

@@ -46,6 +46,8 @@ class DatasetWriter:
             label).
         provenance: where it comes from, as plain data.
         fractions, seed: of the splits, where items carry none.
+        val_share: where items carry splits but none is ``val``, this share of ``train`` becomes it, stratified, whole
+            groups; None leaves the data without.
 
     Raises: DataError at the end: no items, some with and some without split or label, an unknown split or label, an
     id twice; DataError at once for features that are not finite, or of another width than those before.
@@ -67,6 +69,7 @@ class DatasetWriter:
         provenance: Mapping[str, Any] | None = None,
         fractions: Mapping[str, float] = FRACTIONS,
         seed: int = 0,
+        val_share: float | None = None,
     ) -> None:
         self.path = Path(path)
         self.partial = self.path.with_name(f".{self.path.name}.partial-{os.getpid()}")
@@ -79,7 +82,7 @@ class DatasetWriter:
         }
         self.provenance = dict(provenance or {})
         self.label_names = list(label_names) if label_names is not None else None
-        self.fractions, self.seed = fractions, seed
+        self.fractions, self.seed, self.val_share = fractions, seed, val_share
         names = ("ids", "labels", "split", "group", "landmarks", "digest", "sets")
         self.columns: dict[str, list[Any]] = {k: [] for k in names}
         self.tokens: dict[str, RowStream] = {}
@@ -253,8 +256,16 @@ class DatasetWriter:
         unknown = [f"id '{i}': '{s}'" for i, s in zip(self.columns["ids"], given, strict=True) if s not in SPLITS]
         if unknown:
             raise DataError(f"unknown splits. Known: {', '.join(SPLITS)}.", problems=unknown)
-        self.provenance.setdefault("split_rule", "the dataset's own")
-        return np.array([SPLITS.index(s) for s in given], np.int8)
+        split = np.array([SPLITS.index(s) for s in given], np.int8)
+        rule = "the dataset's own"
+        if self.val_share is not None and "val" not in given and "train" in given:
+            train = np.flatnonzero(split == SPLITS.index("train"))
+            parts = {"train": 1 - self.val_share, "val": self.val_share}
+            made = make_splits(labels[train], groups[train], fractions=parts, seed=self.seed)
+            split[train[made["val"]]] = SPLITS.index("val")
+            rule += f", but for val: {100 * self.val_share:g} % of train, stratified, whole groups, seed {self.seed}"
+        self.provenance.setdefault("split_rule", rule)
+        return split
 
     def _landmarks(self) -> None:
         marks = self.columns["landmarks"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builder_layouts import LAYOUTS
+from builder_layouts import LAYOUTS, OPTIONS
 
 from vsebench.data.dataset import Dataset
 from vsebench.registry import DATASETS
@@ -31,7 +31,8 @@ def build(tmp_path: Path) -> Callable[..., Dataset]:
 
     def run(name: str, source: Path | str, **options: Any) -> Dataset:
         out = tmp_path / "built.h5"
-        DATASETS.get(name).build({"source": str(source), **options}, out=out, progress=lambda done, total: None)
+        options = {"source": str(source), **OPTIONS.get(name, {}), **options}
+        DATASETS.get(name).build(options, out=out, progress=lambda done, total: None)
         return Dataset.open(out)
 
     return run

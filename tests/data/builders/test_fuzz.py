@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from builder_layouts import LAYOUTS
+from builder_layouts import LAYOUTS, OPTIONS
 
 from vsebench.data.check import check
 from vsebench.data.dataset import Dataset
@@ -68,7 +68,9 @@ def test_damaged_sources(name: str, tmp_path: Path) -> None:
                 file.write_bytes(left)
                 try:
                     DATASETS.get(name).build(
-                        {"source": str(whole), "skip_bad": skip_bad}, out=out, progress=lambda done, total: None
+                        {"source": str(whole), "skip_bad": skip_bad, **OPTIONS.get(name, {})},
+                        out=out,
+                        progress=lambda done, total: None,
                     )
                 except VsebenchError as error:
                     refused += bool(str(error).strip())

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from vsebench.data.builders._images import Loaded, is_outside, load_image, prefetch
+from vsebench.data.builders._images import Loaded, is_outside, load_image, look_at, prefetch
 from vsebench.data.builders.base import Progress
 from vsebench.data.item import Item
 from vsebench.data.sound import sound_info
@@ -27,14 +27,14 @@ class Draft:
     Args:
         where: how messages call it: ``row 3 (id '17')``.
         item: everything else; None where the row could not be read.
-        image, audio: path below the source folder, or None.
+        image, audio: path below the source folder, or the encoded bytes, or None.
         problems: what is known to be wrong with the row already.
     """
 
     where: str
     item: Item | None
-    image: str | None = None
-    audio: str | None = None
+    image: str | bytes | None = None
+    audio: str | bytes | None = None
     problems: tuple[str, ...] = ()
 
 
@@ -66,6 +66,8 @@ class Build:
     group_pixels: bool = False
     faults: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    pixels: dict[int, str | None] = field(default_factory=dict)  # short digest -> first split
+    crossing: set[int] = field(default_factory=set)
     bad_items: int = 0
     given: int = 0
 
@@ -92,8 +94,12 @@ class Build:
             return DataError("there is no item without fault:", problems=self.faults, place=place)
         self.writer.provenance["skipped_rows"] = self.bad_items
         self.writer.provenance.setdefault("notes", [])
-        self.writer.provenance["notes"] += [*self.notes, *self._lost()]
+        self.writer.provenance["notes"] += [*self.notes, *self._leaks(), *self._lost()]
         return None
+
+    def _leaks(self) -> list[str]:
+        count = len(self.crossing)
+        return [f"{count:,} images with identical pixels stand in more than one split"] if count else []
 
     def _lost(self) -> list[str]:
         return [f"left out: {fault}" for fault in self.faults[:SHOWN]] if self.faults else []
@@ -119,11 +125,15 @@ class Build:
             problems.append("empty text")
         image, sound = None, None
         if draft.image is not None:
-            image = load_image(self.root, draft.image, self.resize)
+            if isinstance(draft.image, bytes):
+                image = look_at(draft.image, "image", self.resize, lossless=draft.image[:4] == b"\x89PNG")
+            else:
+                image = load_image(self.root, draft.image, self.resize)
             problems += [image.problem] if image.problem else []
         if draft.audio is not None:
             try:
-                sound = read_sound(self.root, draft.audio)
+                found = draft.audio
+                sound = check_sound(found, "audio") if isinstance(found, bytes) else read_sound(self.root, found)
             except OSError as error:
                 problems.append(str(error))
         return draft, image, sound, problems
@@ -134,6 +144,9 @@ class Build:
             changes["audio"] = sound
         if image is not None:
             changes["image"] = image.data
+            short = int.from_bytes(image.pixels[:8], "little")
+            if self.pixels.setdefault(short, item.split) != item.split:
+                self.crossing.add(short)
             if self.group_pixels and item.group is None:
                 changes["group"] = f"pixels {image.pixels.hex()}"
             if image.scale != 1.0 and item.boxes is not None:
@@ -158,12 +171,20 @@ def read_sound(root: Path, path: str) -> bytes:
         raise OSError(f"audio '{path}' does not exist") from None
     except (OSError, ValueError) as error:
         raise OSError(f"audio '{path}' cannot be read ({getattr(error, 'strerror', None) or error})") from None
+    return check_sound(data, f"audio '{path}'")
+
+
+def check_sound(data: bytes, name: str) -> bytes:
+    """The bytes themselves, of a sound with at least one sample.
+
+    Raises: OSError with the name.
+    """
     try:
         info = sound_info(data)
     except OSError as error:
-        raise OSError(f"audio '{path}': {error}") from None
+        raise OSError(f"{name}: {error}") from None
     if not info.frames:
-        raise OSError(f"audio '{path}' has no samples")
+        raise OSError(f"{name} has no samples")
     return data
 
 

@@ -1,0 +1,236 @@
+"""What the data of cross-modal hashing share: queries, database and training items, from raw files or from arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vsebench.data.builders._build import Build, Draft, counted
+from vsebench.data.builders._matrices import check_finite, read_matrix
+from vsebench.data.builders.base import Progress
+from vsebench.data.item import Item
+from vsebench.data.writer import DatasetWriter
+from vsebench.errors import ConfigError, DataError, Place
+
+VAL_SHARE = 0.1
+#: What the arrays are called in files in the wild.
+IMAGE_KEYS = ("XAll", "IAll", "I", "X", "image_features", "images", "features")
+TEXT_KEYS = ("YAll", "T", "Y", "text_features", "tags", "YTags")
+LABEL_KEYS = ("LAll", "L", "labels", "label", "lab")
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of a protocol: queries, training items, and pairs in all as published."""
+
+    query: int
+    train: int
+    pairs: int
+
+
+def divide(count: int, query: int, train: int, seed: int) -> list[tuple[str, tuple[str, ...]]]:
+    """Split and sets of every item: queries are ``test``; of the rest, the database, ``train`` items are drawn for
+    training, a tenth of them for validation; what remains of the database is ``rest``.
+
+    Raises: DataError for too few items.
+
+    Example:
+        >>> [s for s, _ in divide(12, 2, 5, 0)].count("rest")
+        5
+    """
+    if query + train > count or query < 1 or train < 2:
+        raise DataError(f"{count:,} items are too few for {query:,} queries and {train:,} training items.")
+    order = np.random.default_rng(seed).permutation(count)
+    found: list[tuple[str, tuple[str, ...]]] = [("rest", ("database",))] * count
+    for i in order[:query]:
+        found[i] = ("test", ("query",))
+    chosen = order[query : query + train]
+    validation = max(1, round(VAL_SHARE * train))
+    for number, i in enumerate(chosen):
+        found[i] = ("val" if number < validation else "train", ("database",))
+    return found
+
+
+@dataclass(frozen=True)
+class Row:
+    """An item before the protocol: a label of several, a text or none, an image file or none."""
+
+    where: str
+    id: str
+    labels: tuple[str, ...]
+    text: str | None = None
+    image: str | None = None
+    problems: tuple[str, ...] = ()
+
+
+Features = Callable[[int], dict[str, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How a builder's options say that the items become a dataset. Relevance is a shared label."""
+
+    builder: str
+    out: Path
+    progress: Progress
+    root: Path
+    sizes: Sizes
+    name: str
+    title: str
+    query: int
+    train: int
+    seed: int
+    resize: int | None
+    skip_bad: bool
+
+    def write(
+        self,
+        rows: Sequence[Row],
+        features: Features,
+        label_names: Sequence[str],
+        place: str,
+        details: Mapping[str, Any],
+    ) -> None:
+        """Write the dataset file. ``features`` gives those of the i-th row.
+
+        Raises: DataError that lists every fault; too few items.
+        """
+        good = [i for i, row in enumerate(rows) if not row.problems]
+        if not good:
+            told = [f"{row.where}: {p}" for row in rows for p in row.problems]
+            raise DataError("no item with a label and a text.", problems=told, place=Place(place))
+        roles = dict(zip(good, divide(len(good), self.query, self.train, self.seed), strict=True))
+        rule = (
+            f"{self.query:,} queries for test; of the database {self.train:,} for training, a tenth of them for val;"
+            f" seed {self.seed}"
+        )
+        provenance = {"builder": self.builder, **details, "split_rule": rule, "resize": self.resize, "notes": []}
+        writer = DatasetWriter(
+            self.out,
+            name=self.name,
+            title=self.title,
+            label_names=label_names,
+            multi_label=True,
+            relevance="label",
+            provenance=provenance,
+        )
+        with Build(self.root, writer, self.progress, place, skip_bad=self.skip_bad, resize=self.resize) as build:
+            build.notes += counted("pairs", self.sizes.pairs, len(good))
+            build.add(_drafts(rows, features, roles), len(rows))
+
+    def write_arrays(self, image: str | None, text: str | None, labels: str | None, official: Sequence[str]) -> None:
+        """Write the dataset file from arrays.
+
+        Raises: ConfigError and DataError as :class:`Arrays`.
+        """
+        arrays = Arrays.read(image, text, labels, self.root)
+        names = arrays.names(official)
+        self.write(arrays.rows(names), arrays.features, names, arrays.place, {"form": "arrays"})
+
+
+def _drafts(
+    rows: Sequence[Row], features: Features, roles: Mapping[int, tuple[str, tuple[str, ...]]]
+) -> Iterator[Draft]:
+    seen: set[str] = set()
+    for i, row in enumerate(rows):
+        problems = list(row.problems)
+        if row.id in seen:
+            problems.append("the id stands twice")
+        seen.add(row.id)
+        texts = () if row.text is None else (row.text,)
+        item = None
+        if not problems:
+            split, sets = roles[i]
+            item = Item(row.id, None, texts, row.labels, split=split, features=features(i) or None, sets=sets)
+        yield Draft(row.where, item, image=row.image, problems=tuple(problems))
+
+
+@dataclass
+class Arrays:
+    """Features and labels that lie in files, a row for each item: ``FILE`` or ``FILE:KEY``.
+
+    Raises: ConfigError without labels; DataError when numbers of rows differ, labels are not zeros and ones, or a file
+    is damaged.
+    """
+
+    image: np.ndarray | None
+    text: np.ndarray | None
+    labels: np.ndarray
+    place: str
+
+    @classmethod
+    def read(cls, image: str | None, text: str | None, labels: str | None, root: Path) -> Arrays:
+        """Read what is given."""
+        if labels is None:
+            raise ConfigError(
+                "features need --labels-file: an array of zeros and ones, a row an item.", path=("labels_file",)
+            )
+        found = {
+            "image": _read(image, IMAGE_KEYS, root),
+            "text": _read(text, TEXT_KEYS, root),
+            "labels": _read(labels, LABEL_KEYS, root),
+        }
+        sizes = {name: len(values) for name, values in found.items() if values is not None}
+        if len(set(sizes.values())) > 1:
+            told = ", ".join(f"{name} {size:,}" for name, size in sizes.items())
+            raise DataError(f"the arrays have different numbers of rows: {told}.", place=Place(labels))
+        kept = found["labels"]
+        assert kept is not None
+        if not np.isin(np.unique(kept), (0, 1)).all():
+            raise DataError("labels must be zeros and ones, (items, labels).", place=Place(labels))
+        return cls(found["image"], found["text"], kept.astype(np.uint8), labels)
+
+    def rows(self, names: Sequence[str]) -> list[Row]:
+        """The items, in the arrays' order."""
+        found = []
+        for i, row in enumerate(self.labels):
+            labels = tuple(names[k] for k in np.flatnonzero(row).tolist())
+            found.append(Row(f"row {i}", str(i), labels, problems=() if labels else ("no label",)))
+        return found
+
+    def names(self, official: Sequence[str]) -> list[str]:
+        """Names of the labels: the official ones where their number fits."""
+        fits = len(official) == self.labels.shape[1]
+        return list(official) if fits else [str(n) for n in range(self.labels.shape[1])]
+
+    def features(self, i: int) -> dict[str, np.ndarray]:
+        """Features of an item, (1, D) each."""
+        given = {"image": self.image, "text": self.text}
+        return {m: np.asarray(v[i : i + 1], np.float32) for m, v in given.items() if v is not None}
+
+
+def _read(said: str | None, keys: Sequence[str], root: Path) -> np.ndarray | None:
+    if said is None:
+        return None
+    name, _, key = said.partition(":")
+    file = Path(name).expanduser()
+    file = file if file.is_absolute() or file.exists() else root / name
+    values = read_matrix(file, key or None, candidates=keys)
+    if values.ndim != 2:
+        raise DataError(f"an array of shape {values.shape}; (items, numbers) is needed.", place=Place(str(file)))
+    check_finite(values, file)
+    return values
+
+
+def bag(words: Sequence[str], index: dict[str, int]) -> np.ndarray:
+    """Zeros and ones over a vocabulary, float16 (1, V)."""
+    found = np.zeros((1, len(index)), np.float16)
+    found[0, [index[w] for w in words]] = 1
+    return found
+
+
+def lines(file: Path, encoding: str = "utf-8") -> list[str]:
+    """Lines of a text file without white space around them, empty ones kept.
+
+    Raises: DataError when it cannot be read.
+    """
+    try:
+        return [line.strip() for line in file.read_text(encoding=encoding).rstrip("\n").split("\n")]
+    except FileNotFoundError:
+        raise DataError("no such file.", place=Place(str(file))) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot be read ({error}).", place=Place(str(file))) from None

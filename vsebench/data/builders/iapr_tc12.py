@@ -1,0 +1,148 @@
+"""IAPR TC-12: photos with descriptions and the concepts of their segmented regions."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Gt
+
+from vsebench.data.builders._build import find, source_folder
+from vsebench.data.builders._hashing import Protocol, Row, Sizes, lines
+from vsebench.data.builders.base import Progress
+from vsebench.errors import DataError, Place
+from vsebench.registry import DATASETS
+
+SIZES = Sizes(query=2_000, train=10_000, pairs=20_000)
+DESCRIPTION = re.compile(r"<DESCRIPTION>(.*?)</DESCRIPTION>", re.DOTALL | re.IGNORECASE)
+
+
+@DATASETS.register(
+    "iapr_tc12",
+    source="Grubinger et al. 2006; segmented: Escalante et al. 2010; protocol: Jiang and Li 2017, arXiv:1602.02255",
+    get="https://www.imageclef.org/photodata (iaprtc12.tgz; saiapr_tc-12.rar for the concepts)",
+    licence="free for research; copyright of viventura and the authors",
+    layout="images/<dir>/<n>.jpg\nannotations_complete_eng/<dir>/<n>.eng\nsaiapr_tc-12/<dir>/labels.txt\n"
+    "saiapr_tc-12/wlist.txt, or\narrays named by --image-features, --text-features, --labels-file",
+    marker=("annotations_complete_eng", "saiapr_tc-12", "saiapr_tc12"),
+)
+def iapr_tc12(
+    out: Path,
+    progress: Progress,
+    *,
+    source: str,
+    name: str = "iapr_tc12",
+    title: str = "IAPR TC-12",
+    image_features: str | None = None,
+    text_features: str | None = None,
+    labels_file: str | None = None,
+    query_size: Annotated[int, Gt(0)] = 2_000,
+    train_size: Annotated[int, Gt(1)] = 10_000,
+    seed: int = 0,
+    resize: Annotated[int, Gt(0)] | None = None,
+    skip_bad: bool = False,
+) -> None:
+    """Build IAPR TC-12 with the protocol of DCMH: 2,000 queries, 18,000 items in the database, 10,000 of them train.
+
+    The text of a photo is its English description; its labels are the concepts of its segmented regions (255 occur).
+
+    Args:
+        out: the dataset file (wired).
+        progress: told of every photo (wired).
+        source: the folder.
+        name: of the dataset.
+        title: how boards call it.
+        image_features: array (items, D) in place of the images: ``.npy``, ``.npz``, ``.mat`` or text, as ``FILE`` or
+            ``FILE:KEY``; with it the source folder needs no other file than these arrays.
+        text_features: array (items, V), such as the bag of tags.
+        labels_file: array (items, labels) of zeros and ones; needed with the two above.
+        query_size: number of queries (split ``test``, set ``query``).
+        train_size: number of training items, drawn from the rest (set ``database``); a tenth of them is ``val``.
+        seed: of the draw.
+        resize: longest side of stored images in pixels; larger ones are scaled down.
+        skip_bad: leave bad items out, and count them, instead of stopping.
+
+    Raises: DataError that lists every fault: missing or corrupt photo, a description that is missing or empty, a row of
+    labels.txt that is not three numbers, an unknown concept; too few items; arrays that do not belong together.
+
+    Example:
+        >>> iapr_tc12(Path("out.h5"), lambda done, total: None, source="iaprtc12")  # doctest: +SKIP
+    """
+    root = source_folder(source)
+    protocol = Protocol(
+        "iapr_tc12",
+        out,
+        progress,
+        root,
+        SIZES,
+        name=name,
+        title=title,
+        query=query_size,
+        train=train_size,
+        seed=seed,
+        resize=resize,
+        skip_bad=skip_bad,
+    )
+    if image_features is not None or text_features is not None:
+        protocol.write_arrays(image_features, text_features, labels_file, ())
+        return
+    texts = find(root, "annotations_complete_eng", what="the descriptions")
+    regions = find(root, "saiapr_tc-12", "saiapr_tc12", what="the segmented regions")
+    concepts = _concepts(find(regions, "wlist.txt", "../wlist.txt", what="the list of concepts"))
+    labels = _labels(regions, concepts)
+    used = sorted({concept for found in labels.values() for concept in found})
+    rows = []
+    for file in sorted(texts.glob("*/*.eng"), key=lambda f: (f.parent.name, f.stem)):
+        one = f"{file.parent.name}/{file.stem}"
+        if file.stem not in labels:
+            continue  # the photos that were never segmented
+        said = DESCRIPTION.search("\n".join(lines(file, "iso-8859-1")))
+        text = " ".join(said[1].replace(";", " ").split()) if said else ""
+        problems = () if text else ("no description",)
+        rows.append(Row(f"photo {one}", one, labels[file.stem], text, f"images/{one}.jpg", problems))
+    described = {row.id.partition("/")[2] for row in rows}
+    rows += [
+        Row(f"photo {n}", n, labels[n], problems=("segmented, but without a description file",))
+        for n in sorted(set(labels) - described)
+    ]
+
+    def features(i: int) -> dict[str, np.ndarray]:
+        return {}
+
+    protocol.write(rows, features, used, str(root), {"form": "raw"})
+
+
+def _concepts(file: Path) -> dict[int, str]:
+    """Number -> name. Lines are ``number name``."""
+    found: dict[int, str] = {}
+    for number, line in enumerate(lines(file, "iso-8859-1"), start=1):
+        cells = line.split(None, 1)
+        if not line:
+            continue
+        if len(cells) != 2 or not cells[0].isdigit():
+            raise DataError("a number and a concept are needed.", place=Place(str(file), number))
+        found[int(cells[0])] = cells[1].strip()
+    return found
+
+
+def _labels(folder: Path, concepts: dict[int, str]) -> dict[str, tuple[str, ...]]:
+    """Number of a photo -> its concepts. Rows are ``photo region concept``."""
+    found: dict[str, dict[str, None]] = defaultdict(dict)
+    files = sorted([*folder.glob("labels.txt"), *folder.glob("*/labels.txt")])
+    if not files:
+        raise DataError("no labels.txt.", place=Place(str(folder)))
+    for file in files:
+        for number, line in enumerate(lines(file), start=1):
+            cells = line.split()
+            if not cells:
+                continue
+            if len(cells) != 3 or not all(c.lstrip("-").isdigit() for c in cells):
+                raise DataError("photo, region and concept are needed, three numbers.", place=Place(str(file), number))
+            concept = int(cells[2])
+            if concept not in concepts:
+                raise DataError(f"concept {concept} is not in the list.", place=Place(str(file), number))
+            found[cells[0]][concepts[concept]] = None
+    return {photo: tuple(sorted(names)) for photo, names in found.items()}
