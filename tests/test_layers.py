@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "vsebench"
 KINDS = ("attention", "pooling", "fusion", "heads", "objectives", "rerankers", "optimizers", "schedules", "metrics")
 LEVELS: dict[str, int] = {
-    **dict.fromkeys(("errors", "types", "registry", "home"), 0),
+    **dict.fromkeys(("errors", "sizes", "types", "registry", "home"), 0),
     **dict.fromkeys(("config", "masking", "positions", "word_vectors", "_vector_files", "augment"), 1),
     **dict.fromkeys((*KINDS, "data", "encoders", "scoring"), 2),
     "model": 3,

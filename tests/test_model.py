@@ -20,7 +20,7 @@ from vsebench.data.dataset import Dataset
 from vsebench.errors import ConfigError
 from vsebench.evaluate import predict
 from vsebench.feed import Feed
-from vsebench.model import Model
+from vsebench.model import Model, pooled_alone
 from vsebench.registry import registry_of
 from vsebench.sweep.execute import vocabulary_of
 from vsebench.train import build_objectives, build_optimizer
@@ -35,6 +35,7 @@ SMALL: dict[tuple[str, str], dict[str, Any]] = {
     ("pooling", "visual_semantic"): {"heads": 1},  # divides the tokens of every encoder
     ("text_encoder", "bert_bow"): {"model": bert_folder()},
 }
+SMALL_CNN = {"name": "timm_cnn", **SMALL["image_encoder", "timm_cnn"]}
 SLOTS = ("image_encoder", "text_encoder", "attention", "pooling", "fusion", "head", "objective")
 
 
@@ -187,8 +188,9 @@ def test_results_do_not_depend_on_the_evaluation_batch(tiny_file: Path) -> None:
     assert len(outputs[0].embeddings["text"]) == 2 * len(outputs[0].embeddings["image"])
 
 
-def test_cached_tokens_equal_computed_ones(tiny_file: Path) -> None:
+def test_cached_tokens_equal_computed_ones(tiny_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model, dataset = tiny_model(tiny_file)
+    monkeypatch.setattr("vsebench.feed.pooled_alone", lambda system: set())
     rows = np.array([3, 0, 5])
     cached = Feed(dataset, "val", model.system, model.encoders).batch(rows).inputs["image"]
     again = Feed(dataset, "val", model.system, model.encoders).batch(rows).inputs["image"]
@@ -196,6 +198,34 @@ def test_cached_tokens_equal_computed_ones(tiny_file: Path) -> None:
     assert torch.equal(cached.values, again.values)
     torch.testing.assert_close(cached.values, direct.values, atol=2e-3, rtol=2e-3)
     assert cached.grid == direct.grid
+
+
+def test_tokens_pooled_once_change_no_number(tiny_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, dataset = tiny_model(tiny_file, image_encoder={**SMALL_CNN, "image_size": 64})
+    pooled = Feed(dataset, "val", model.system, model.encoders)
+    assert pooled.batch(np.arange(3)).inputs["image"].values.shape[1] == 1
+    first = predict(model, pooled, device=torch.device("cpu"))
+    monkeypatch.setattr("vsebench.feed.pooled_alone", lambda system: set())
+    whole = Feed(dataset, "val", model.system, model.encoders)
+    assert whole.batch(np.arange(3)).inputs["image"].values.shape[1] > 1
+    second = predict(model, whole, device=torch.device("cpu"))
+    np.testing.assert_array_equal(first.logits, second.logits)
+    np.testing.assert_array_equal(first.embeddings["image"], second.embeddings["image"])
+
+
+@pytest.mark.parametrize(
+    ("change", "alone"),
+    [
+        ({}, {"image"}),
+        ({"attention": "intra"}, set()),
+        ({"fusion": "dense_projection"}, set()),
+        ({"pooling": {"image": "self_attention", "text": "mean"}}, {"text"}),
+        ({"pooling": {"image": "mean", "text": {"name": "visual_semantic", "heads": 1}}}, set()),
+    ],
+)
+def test_which_tokens_are_pooled_once(change: dict[str, Any], alone: set[str]) -> None:
+    base = {"image_encoder": SMALL_CNN, "text_encoder": "lstm", "pooling": {"image": "mean", "text": "last"}}
+    assert pooled_alone(resolve({**base, "fusion": "concat", **change})) == alone
 
 
 @pytest.mark.parametrize("name", recipes())

@@ -21,6 +21,8 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="Build, show and check datasets.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
+cache_app = typer.Typer(help="See and bound what is kept of frozen encoders.", no_args_is_help=True)
+app.add_typer(cache_app, name="cache")
 
 Overrides = Annotated[list[str] | None, typer.Option("-o", "--override", help="key=value, as in train.epochs=3.")]
 Plugins = Annotated[list[Path] | None, typer.Option("--plugin", help="A Python file that registers components.")]
@@ -145,6 +147,24 @@ def doctor() -> None:
     from vsebench.commands.doctor import report
 
     raise typer.Exit(report())
+
+
+@cache_app.command("list")
+def cache_list() -> None:
+    """Print the features of frozen encoders that are kept: what of, how large, when last used."""
+    from vsebench.commands.cache import show
+
+    show()
+
+
+@cache_app.command("prune")
+def cache_prune(
+    max_size: Annotated[str, typer.Option(help="What may stay, such as 20GB; 0 removes all.")],
+) -> None:
+    """Remove the features that were not used for longest, until the rest fits."""
+    from vsebench.commands.cache import make_room
+
+    make_room(max_size)
 
 
 @data_app.command("build", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

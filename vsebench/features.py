@@ -7,6 +7,7 @@ Only real tokens are stored, one after the other.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -19,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from vsebench.errors import DataError
 from vsebench.home import features_home
@@ -66,6 +67,92 @@ class TokenStore:
             values = values * real[:, :, None]
         final = None if self.final is None else torch.from_numpy(self.final[rows]).float()
         return Tokens(values, real, final, self.grid)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A folder of cached Tokens.
+
+    Args:
+        key: its name.
+        encoder, dataset, split: what it was computed from; the dataset by its fingerprint.
+        tokens, dim: shape of its values.
+        size: in bytes, of all its files.
+        used_at: seconds since the epoch.
+    """
+
+    key: str
+    encoder: str
+    dataset: str
+    split: str
+    tokens: int
+    dim: int
+    size: int
+    used_at: float
+
+
+def entries() -> list[Entry]:
+    """What is kept, the last used first."""
+    found = []
+    for file in features_home().glob("*/meta.json"):
+        try:
+            meta = json.loads(file.read_text(encoding="utf-8"))
+            parts = meta["parts"]
+            sizes = [f.stat().st_size for f in file.parent.iterdir()]
+            tokens = (file.parent / "values.bin").stat().st_size // (
+                meta["dim"] * np.dtype(DTYPES[meta["dtype"]]).itemsize
+            )
+            said = (str(parts.get("encoder")), str(parts.get("dataset")), str(parts.get("split")))
+            entry = Entry(file.parent.name, *said, tokens, meta["dim"], sum(sizes), file.stat().st_mtime)
+        except (OSError, ValueError, KeyError, ZeroDivisionError):
+            continue  # being written, removed or damaged: the next run that needs it computes it again
+        found.append(entry)
+    return sorted(found, key=lambda e: (-e.used_at, e.key))
+
+
+def prune(max_size: int) -> tuple[list[Entry], list[Entry]]:
+    """Remove what was not used for longest until the rest is no larger than ``max_size`` bytes.
+
+    What another process is writing stays. A run that has an entry open keeps it: its mapping outlives the file's name.
+    Folders that killed processes left half written go too.
+
+    Returns: what was removed, and what is left.
+    """
+    _remove_orphans()
+    found = entries()
+    kept, removed, total = [], [], 0
+    for entry in found:
+        total += entry.size
+        folder = features_home() / entry.key
+        if total <= max_size or not _remove(folder):
+            kept.append(entry)
+        else:
+            total -= entry.size
+            removed.append(entry)
+    return removed, kept
+
+
+def _remove(folder: Path) -> bool:
+    try:
+        with FileLock(f"{folder}.lock", timeout=0):
+            away = folder.with_name(f"{folder.name}.partial-{os.getpid()}")
+            os.replace(folder, away)  # at once: a reader finds it whole or not at all
+            shutil.rmtree(away, ignore_errors=True)
+            _verified.cache_clear()
+        return True
+    except (Timeout, OSError):
+        return False
+
+
+def _remove_orphans() -> None:
+    for folder in features_home().glob("*.partial-*"):
+        process = folder.name.rpartition("-")[2]
+        try:
+            os.kill(int(process), 0)
+        except (ProcessLookupError, ValueError):
+            shutil.rmtree(folder, ignore_errors=True)
+        except OSError:  # alive, but somebody else's
+            continue
 
 
 def round_tokens(tokens: Tokens, dtype: str) -> Tokens:
@@ -149,6 +236,8 @@ def _narrow(values: torch.Tensor, dtype: str) -> np.ndarray:
 
 
 def _open(folder: Path) -> TokenStore:
+    with contextlib.suppress(OSError):  # a cache that belongs to somebody else is read all the same
+        os.utime(folder / "meta.json")  # "last used", for pruning
     meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
     offsets = np.load(folder / "offsets.npy", allow_pickle=False)
     shape = (int(offsets[-1]), int(meta["dim"]))

@@ -14,12 +14,12 @@ import pytest
 from builder_layouts import sound
 from PIL import Image
 
-from vsebench.commands.data import size_in_bytes
 from vsebench.data.dataset import Dataset
 from vsebench.data.export import export
 from vsebench.data.item import Item
 from vsebench.errors import ConfigError, DataError
 from vsebench.registry import DATASETS
+from vsebench.sizes import in_bytes
 
 Items, Write = Callable[..., list[Item]], Callable[..., Dataset]
 
@@ -99,7 +99,7 @@ def test_refusals(tmp_path: Path, items: Items, write: Write) -> None:
     with pytest.raises(ConfigError, match="must be > 0"):
         export(source, tmp_path / "b", shard_bytes=0)
     with pytest.raises(ConfigError, match="'many' is no size"):
-        size_in_bytes("many")
+        in_bytes("many")
 
 
 def test_an_interrupt_leaves_nothing(tmp_path: Path, items: Items, write: Write) -> None:

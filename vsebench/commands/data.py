@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 import sys
 import typing
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from vsebench.data.open import available, open_dataset
 from vsebench.errors import ConfigError, DataError, did_you_mean, known_names
 from vsebench.home import datasets_home
 from vsebench.registry import DATASETS, Component
+from vsebench.sizes import in_bytes
 
 HUB = "hub:"
 
@@ -180,28 +180,11 @@ def export(name: str, out: Path, form: str, shard_size: str, force: bool) -> Non
     dataset = open_dataset(name, say=print)
     bar = _Bar(dataset.name, "exporting")
     try:
-        write(dataset, out, form=form, shard_bytes=size_in_bytes(shard_size), force=force, progress=bar.update)  # type: ignore[arg-type]
+        write(dataset, out, form=form, shard_bytes=in_bytes(shard_size), force=force, progress=bar.update)  # type: ignore[arg-type]
     finally:
         bar.close()
     call = f"load_dataset('{out}')" if form == "parquet" else f"load_from_disk('{out}')"
     print(f"wrote {out}: {len(dataset):,} items; read it with datasets.{call}")
-
-
-def size_in_bytes(said: str) -> int:
-    """A size such as ``500MB``, ``2GiB`` or ``1000``.
-
-    Raises: ConfigError.
-
-    Example:
-        >>> size_in_bytes("500MB"), size_in_bytes("2GiB"), size_in_bytes("1000")
-        (500000000, 2147483648, 1000)
-    """
-    units = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-    units |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", said)
-    if found is None or found[2].upper() not in units:
-        raise ConfigError(f"'{said}' is no size; write 500MB, 2GiB or a number of bytes.")
-    return int(float(found[1]) * units[found[2].upper()])
 
 
 def vectors(file: Path, name: str, min_count: int) -> None:

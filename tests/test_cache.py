@@ -1,0 +1,127 @@
+"""The cache of frozen features: what it lists, what it removes, who may use it at once."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from filelock import FileLock
+
+from vsebench.commands.cache import make_room, show
+from vsebench.errors import ConfigError
+from vsebench.features import cached_tokens, entries, prune
+from vsebench.home import features_home
+from vsebench.types import Tokens
+
+
+def tokens(seed: int, rows: int = 8) -> Iterator[Tokens]:
+    generator = torch.Generator().manual_seed(seed)
+    for _ in range(rows // 4):
+        yield Tokens(torch.randn(4, 3, 16, generator=generator), torch.ones(4, 3, dtype=torch.bool))
+
+
+def keep(seed: int, age_s: float = 0.0) -> None:
+    cached_tokens({"encoder": "cnn", "dataset": "d", "split": f"s{seed}"}, lambda: tokens(seed), "fp32")
+    newest = entries()[0]
+    used = time.time() - age_s
+    os.utime(features_home() / newest.key / "meta.json", (used, used))
+
+
+def test_list(capsys: pytest.CaptureFixture[str]) -> None:
+    show()
+    assert capsys.readouterr().out.strip() == "0 entries, 0 B"
+    keep(1, 100)
+    keep(2)
+    found = entries()
+    assert [e.split for e in found] == ["s2", "s1"], "the last used first"
+    assert found[0].tokens == 24
+    assert found[0].dim == 16
+    assert found[0].size == sum(f.stat().st_size for f in (features_home() / found[0].key).iterdir())
+    show()
+    assert "2 entries" in capsys.readouterr().out
+
+
+def test_the_least_recently_used_goes_first(capsys: pytest.CaptureFixture[str]) -> None:
+    for seed, age in ((1, 300), (2, 100), (3, 200)):
+        keep(seed, age)
+    size = entries()[0].size
+    removed, kept = prune(2 * size + 10)
+    assert [e.split for e in removed] == ["s1"]
+    assert [e.split for e in kept] == ["s2", "s3"]
+    make_room("0")
+    assert "removed 2 entries" in capsys.readouterr().out
+    assert entries() == []
+    with pytest.raises(ConfigError, match="'much' is no size"):
+        make_room("much")
+
+
+def test_reading_counts_as_use() -> None:
+    keep(1, 300)
+    keep(2, 100)
+    cached_tokens({"encoder": "cnn", "dataset": "d", "split": "s1"}, lambda: pytest.fail("it is there"), "fp32")
+    assert [e.split for e in entries()] == ["s1", "s2"]
+
+
+def test_what_is_being_written_stays_and_what_was_left_goes() -> None:
+    keep(1)
+    key = entries()[0].key
+    dead = features_home() / "0123.partial-999999999"
+    dead.mkdir()
+    alive = features_home() / f"4567.partial-{os.getpid()}"
+    alive.mkdir()
+    with FileLock(f"{features_home() / key}.lock"):
+        assert prune(0)[0] == []
+    assert not dead.exists()
+    assert alive.exists()
+
+
+def test_an_open_entry_outlives_its_name() -> None:
+    store = cached_tokens({"encoder": "a"}, lambda: tokens(5), "fp32")
+    before = store.take(np.arange(8)).values.clone()
+    assert len(prune(0)[0]) == 1
+    assert torch.equal(store.take(np.arange(8)).values, before)
+
+
+COMPUTE = """
+import sys, time, numpy, torch
+from vsebench.features import cached_tokens
+from vsebench.types import Tokens
+
+def slow():
+    with open(sys.argv[1], "a") as stream:
+        stream.write("x")
+    time.sleep(0.5)
+    yield Tokens(torch.arange(48.0).reshape(4, 3, 4), torch.ones(4, 3, dtype=torch.bool))
+
+print(float(cached_tokens({"encoder": "shared"}, slow, "fp32").take(numpy.arange(4)).values.sum()))
+"""
+
+
+def test_concurrent_writers_compute_once(tmp_path: Path) -> None:
+    counter = tmp_path / "count"
+    command = [sys.executable, "-c", COMPUTE, str(counter)]
+    writers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    said = [writer.communicate(timeout=120)[0].strip() for writer in writers]
+    assert said == [str(float(sum(range(48))))] * 3
+    assert counter.read_text() == "x"
+
+
+def test_damage_and_kills_are_mended() -> None:
+    parts = {"encoder": "b"}
+    store = cached_tokens(parts, lambda: tokens(5), "fp32")
+    whole = store.take(np.arange(8)).values.clone()
+    folder = features_home() / entries()[0].key
+    values = bytearray((folder / "values.bin").read_bytes())
+    values[40] ^= 0xFF
+    (folder / "values.bin").write_bytes(bytes(values))
+    from vsebench.features import _verified
+
+    _verified.cache_clear()  # as in a new process
+    assert torch.equal(cached_tokens(parts, lambda: tokens(5), "fp32").take(np.arange(8)).values, whole)
