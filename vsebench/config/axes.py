@@ -1,0 +1,255 @@
+"""The axes of a sweep: their values with the lines they stand on, and a combination of them as a row."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from vsebench.config import document
+from vsebench.config.merge import set_path
+from vsebench.config.resolve import recipe, resolve, system_block
+from vsebench.config.schema import SLOTS, Sweep, System
+from vsebench.errors import ConfigError, Place, did_you_mean, known_names
+from vsebench.errors import Path as KeyPath
+
+MAX_ROWS = 100_000
+#: (path in the document, path in the system that the value there stands for), later ones on top.
+Origins = list[tuple[KeyPath, KeyPath]]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One system of an experiment: a row of its board.
+
+    Args:
+        name: shown on the board, unique in the experiment.
+        section: ``systems`` (written by name) or ``sweep`` (a point of the grid).
+        system: everything resolved.
+        axes: for a grid's point, axis → label of the value.
+    """
+
+    name: str
+    section: str
+    system: System
+    axes: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Value:
+    """One value of an axis: its label, and where it stands."""
+
+    label: str
+    value: Any
+    path: KeyPath
+
+
+Point = dict[str, Value]
+
+
+@dataclass(frozen=True)
+class Choices:
+    """The axes whose values are written out: groups that are crossed, and the rules of ``exclude``.
+
+    Args:
+        groups: each axis of ``grid`` and each block of ``zip``, as its points.
+        excluded: rules, axis → labels.
+    """
+
+    groups: tuple[Sequence[Point], ...]
+    excluded: tuple[Mapping[str, set[str]], ...]
+
+    @property
+    def count(self) -> int:
+        """How many combinations there are, with the excluded ones."""
+        return math.prod(len(group) for group in self.groups)
+
+    def combinations(self) -> Iterator[Point]:
+        """Every combination, in the order of the file."""
+        for combination in itertools.product(*self.groups):
+            yield {axis: value for part in combination for axis, value in part.items()}
+
+    def is_excluded(self, point: Point) -> bool:
+        """Whether a rule leaves the combination out."""
+        return any(all(point[a].label in allowed for a, allowed in rule.items()) for rule in self.excluded)
+
+
+def choices_of(doc: document.Document, sweep: Sweep) -> Choices:
+    """The sweep's ``grid``, ``zip`` and ``exclude``.
+
+    Raises: ConfigError at the line at fault.
+    """
+    axes = {axis: _axis(doc, axis, values, ("sweep", "grid", axis)) for axis, values in sweep.grid.items()}
+    groups: list[list[Point]] = [[{axis: v} for v in values] for axis, values in axes.items()]
+    groups += [_zipped(doc, block, i, axes) for i, block in enumerate(sweep.zip)]
+    labels: dict[str, list[str]] = {}
+    for group in groups:
+        for point in group:
+            for axis, value in point.items():
+                labels.setdefault(axis, []).append(value.label)
+    excluded = tuple(_exclusion(doc, rule, i, labels) for i, rule in enumerate(sweep.exclude))
+    return Choices(tuple(groups), excluded)
+
+
+def grid_rows(doc: document.Document, sweep: Sweep, train: dict[str, Any]) -> list[Row]:
+    """A row for every combination that is not excluded.
+
+    Raises: ConfigError at the line at fault.
+    """
+    choices = choices_of(doc, sweep)
+    if not choices.groups:
+        raise ConfigError("the sweep has no axes: give 'grid' or 'zip'.", place=doc.place(("sweep",)))
+    total = choices.count
+    if total > MAX_ROWS:
+        raise ConfigError(f"the grid has {total:,} points; {MAX_ROWS:,} is the most.", place=doc.place(("sweep",)))
+    rows = []
+    for point in choices.combinations():
+        if not choices.is_excluded(point):
+            block, origins = laid_over(sweep.base, point)
+            shown = {axis: value.label for axis, value in point.items()}
+            system = resolve_at(doc, block, train, origins)
+            rows.append(Row(" · ".join(shown.values()), "sweep", system, shown))
+    if not rows:
+        raise ConfigError("'exclude' leaves nothing of the grid.", place=doc.place(("sweep", "exclude")))
+    return rows
+
+
+def laid_over(base: dict[str, Any], point: Point) -> tuple[dict[str, Any], Origins]:
+    """The sweep's base with a combination's values over it, and where each of them stands."""
+    block = dict(base)
+    origins: Origins = [(("sweep", "base"), ())]
+    for axis, value in point.items():
+        block = set_path(block, axis, value.value)
+        origins.append((value.path, tuple(axis.split("."))))
+    return block, origins
+
+
+def check_axis(doc: document.Document, axis: str, path: KeyPath) -> None:
+    """Refuse an axis that is no key of a system.
+
+    Raises: ConfigError at ``path``, with the nearest name.
+    """
+    head = axis.split(".")[0]
+    known = [*SLOTS, *(f for f in System.model_fields if f not in (*SLOTS, "recipe")), "system"]
+    if head not in known:
+        message = f"unknown axis '{axis}'." + did_you_mean(axis, known) + known_names(known)
+        raise ConfigError(message, place=doc.place(path, on_key=True))
+
+
+def _axis(doc: document.Document, axis: str, values: Any, path: KeyPath) -> list[Value]:
+    check_axis(doc, axis, path)
+    if isinstance(values, dict):
+        found = [Value(str(label), value, (*path, label)) for label, value in values.items()]
+    elif isinstance(values, list):
+        found = [Value(label_of(value), value, (*path, i)) for i, value in enumerate(values)]
+    else:
+        raise ConfigError(
+            f"axis '{axis}' must be a list of values, or a block of label: value. Got {values!r}.",
+            place=doc.place(path),
+        )
+    if not found:
+        raise ConfigError(f"axis '{axis}' is empty: the grid has no points.", place=doc.place(path))
+    seen: set[str] = set()
+    for value in found:
+        if value.label in seen:
+            raise ConfigError(
+                f"axis '{axis}' has two values shown as '{value.label}'. "
+                "Write the axis as a block of label: value to tell them apart.",
+                place=doc.place(value.path),
+            )
+        seen.add(value.label)
+    return found
+
+
+def label_of(value: Any) -> str:
+    """How a value is shown: a component by its name."""
+    if isinstance(value, dict) and isinstance(value.get("name"), str):
+        return str(value["name"])
+    if isinstance(value, list):
+        return "+".join(label_of(v) for v in value)
+    if value is None:
+        return "none"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _zipped(
+    doc: document.Document, block: dict[str, Any], i: int, grid: dict[str, list[Value]]
+) -> list[dict[str, Value]]:
+    place = doc.place(("sweep", "zip", i))
+    axes = {axis: _axis(doc, axis, values, ("sweep", "zip", i, axis)) for axis, values in block.items()}
+    twice = sorted(set(axes) & set(grid))
+    if twice:
+        raise ConfigError(f"axis '{twice[0]}' stands in 'grid' and in 'zip'.", place=place)
+    lengths = {axis: len(values) for axis, values in axes.items()}
+    if not axes or len(set(lengths.values())) > 1:
+        said = ", ".join(f"{axis}: {n}" for axis, n in lengths.items()) or "no axes"
+        raise ConfigError(f"zipped axes must have the same number of values. Got {said}.", place=place)
+    return [dict(zip(axes, values, strict=True)) for values in zip(*axes.values(), strict=True)]
+
+
+def _exclusion(
+    doc: document.Document, rule: dict[str, Any], i: int, labels: dict[str, list[str]]
+) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for axis, wanted in rule.items():
+        path: KeyPath = ("sweep", "exclude", i, axis)
+        if axis not in labels:
+            message = f"'exclude' names an axis '{axis}' that the sweep does not have."
+            message += did_you_mean(axis, labels) + known_names(labels, "Axes")
+            raise ConfigError(message, place=doc.place(path, on_key=True))
+        names = {label_of(v) for v in (wanted if isinstance(wanted, list) else [wanted])}
+        for name in sorted(names - set(labels[axis])):
+            message = f"'exclude' names '{name}', which is no value of axis '{axis}'."
+            message += did_you_mean(name, labels[axis]) + known_names(dict.fromkeys(labels[axis]), "Values")
+            raise ConfigError(message, place=doc.place(path))
+        found[axis] = names
+    if not found:
+        raise ConfigError(
+            "an empty rule in 'exclude' would leave out everything.", place=doc.place(("sweep", "exclude", i))
+        )
+    return found
+
+
+def resolve_at(doc: document.Document, block: dict[str, Any], train: dict[str, Any], origins: Origins) -> System:
+    """Resolve a row; on a fault find the line that the user wrote.
+
+    Raises: ConfigError with file and line.
+    """
+    try:
+        return resolve(system_block(block, train))
+    except ConfigError as error:
+        raise error.at(_blame(doc, block, error, [((), ()), *origins])) from None
+
+
+def _blame(doc: document.Document, block: dict[str, Any], error: ConfigError, origins: Origins) -> Place:
+    best: tuple[int, Place] | None = None
+    for prefix, stands_for in reversed(origins):
+        path = error.path
+        if path[: len(stands_for)] != stands_for:
+            continue
+        rest = path[len(stands_for) :]
+        # The top level of the file is not part of a system, except for its train block.
+        if prefix == () and rest[:1] != ("train",):
+            continue
+        depth = len(rest)
+        while depth >= 0 and not doc.has((*prefix, *rest[:depth])):
+            depth -= 1
+        if depth < 0 or (depth == 0 and not stands_for and rest):
+            continue
+        reached = len(stands_for) + depth
+        if best is None or reached > best[0]:
+            exact = depth == len(rest)
+            best = (reached, doc.place((*prefix, *rest[:depth]), on_key=error.on_key and exact))
+    if best is not None:
+        return best[1]
+    name = block.get("system")
+    if isinstance(name, str) and error.path and error.path[0] != "system":
+        try:
+            below = recipe(name)
+        except ConfigError:
+            below = None
+        if below is not None and below.has(error.path[:1]):
+            return below.place(error.path, on_key=error.on_key)
+    return doc.place(origins[-1][0])
