@@ -6,25 +6,26 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
 
 from vsebench.config import document
 from vsebench.config.axes import Row, grid_rows, resolve_at
 from vsebench.config.faults import validate
 from vsebench.config.resolve import resolve_train
-from vsebench.config.schema import ExperimentFile
+from vsebench.config.schema import ExperimentFile, System
+from vsebench.config.space import Space, check_method, read_space
 from vsebench.errors import ConfigError, did_you_mean, known_names
 from vsebench.registry import load_plugin_file
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """A validated experiment: rows × seeds are its runs."""
+    """A validated experiment: rows × seeds are its runs. A search (``space``) adds rows while it runs."""
 
     file: Path
     spec: ExperimentFile
     rows: tuple[Row, ...]
     document: document.Document = field(repr=False)
+    space: Space | None = field(default=None, repr=False)
 
     @property
     def name(self) -> str:
@@ -73,12 +74,20 @@ def load_experiment(
         load_plugin_file(Path(file).parent / plugin, place=doc.place(("plugins", i)))
     _check_top(doc, spec)
     rows = _named_rows(doc, spec)
+    space = None
     if spec.sweep is not None:
-        rows += grid_rows(doc, spec.sweep, spec.train)
-    if not rows:
+        check_method(doc, spec.sweep)
+        if spec.sweep.method == "grid":
+            points = grid_rows(doc, spec.sweep, spec.train)
+            rows += points
+            _check_prune(doc, spec, [row.system for row in points])
+        else:
+            space = read_space(doc, spec.sweep, spec.train)
+            _check_prune(doc, spec, space.check())
+    if not rows and space is None:
         raise ConfigError("there is nothing to run: give 'systems', 'sweep' or both.", place=doc.place(()))
     _check_unique(doc, rows)
-    experiment = Experiment(Path(file), spec, tuple(rows), doc)
+    experiment = Experiment(Path(file), spec, tuple(rows), doc, space)
     return experiment.only(only) if only else experiment
 
 
@@ -108,6 +117,18 @@ def _named_rows(doc: document.Document, spec: ExperimentFile) -> list[Row]:
         system = resolve_at(doc, block, spec.train, [(("systems", name), ())])
         rows.append(Row(name, "systems", system))
     return rows
+
+
+def _check_prune(doc: document.Document, spec: ExperimentFile, systems: Iterable[System]) -> None:
+    """A rung that no run can reach would prune nothing, silently."""
+    prune = spec.sweep.prune if spec.sweep is not None else None
+    longest = max(system.train.epochs for system in systems)
+    if prune is not None and prune.min_epochs >= longest:
+        raise ConfigError(
+            f"'prune' would never stop a run: 'min_epochs' is {prune.min_epochs}, and no run has more than {longest} "
+            "epochs.",
+            place=doc.place(("sweep", "prune", "min_epochs")),
+        )
 
 
 def _check_unique(doc: document.Document, rows: Iterable[Row]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt, Le, MinLen
+from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import BaseModel, ConfigDict, Field
 
 from vsebench.types import MODALITIES
@@ -104,13 +104,71 @@ class Select(Strict):
     mode: Literal["max", "min"] = "max"
 
 
-class Sweep(Strict):
-    """A grid over components and settings. Axes are dotted keys of a system."""
+class Prune(Strict):
+    """Which runs of a sweep are stopped early: asynchronous successive halving (Li et al. 2020, arXiv:1810.05934)."""
 
+    name: Literal["asha"] = "asha"
+    min_epochs: Annotated[int, Gt(0)] = 1
+    reduction: Annotated[int, Ge(2)] = 3
+
+    @property
+    def text(self) -> str:
+        """How boards and results say it."""
+        return f"{self.name}, min_epochs {self.min_epochs}, reduction {self.reduction}"
+
+
+class Range(Strict):
+    """Numbers that a search draws from: integers when all of its ends and its step are."""
+
+    low: int | float
+    high: int | float
+    step: int | float | None = None
+    log: bool = False
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether integers are drawn."""
+        return all(isinstance(n, int) for n in (self.low, self.high, self.step) if n is not None)
+
+    @property
+    def count(self) -> int | None:
+        """How many values there are; None for a continuous range."""
+        if self.step is None and not self.is_integer:
+            return None
+        return round((self.high - self.low) / (self.step or 1)) + 1
+
+    @property
+    def text(self) -> str:
+        """How ``--dry-run`` says it."""
+        parts = [f"{self.low} … {self.high}"]
+        parts += ["integers"] if self.is_integer else []
+        parts += ["log"] if self.log else []
+        parts += [f"step {self.step}"] if self.step is not None else []
+        return ", ".join(parts)
+
+    def nearest(self, drawn: float) -> int | float:
+        """The value that is used for a drawn number: on the range's steps, else to four significant digits, so that
+        the board shows the very number that was used."""
+        if self.is_integer:
+            return round(drawn)
+        if self.step is not None:
+            return float(f"{self.low + round((drawn - self.low) / self.step) * self.step:.10g}")
+        return min(max(float(f"{drawn:.4g}"), float(self.low)), float(self.high))
+
+
+class Sweep(Strict):
+    """A grid over components and settings, or a search. Axes are dotted keys of a system."""
+
+    method: Literal["grid", "random", "tpe"] = "grid"
+    budget: Annotated[int, Gt(0)] | None = None
+    seed: Annotated[int, Ge(0), Lt(2**32)] = 0
+    round: Annotated[int, Gt(0)] = 4
+    prune: Prune | None = None
     base: dict[str, Any] = {}
     grid: dict[str, Any] = {}
     zip: list[dict[str, Any]] = []
     exclude: list[dict[str, Any]] = []
+    space: dict[str, Any] = {}  # axis → Range, validated axis by axis for better messages
 
 
 class Reference(Strict):
