@@ -61,15 +61,15 @@ class Store:
         write_atomically(folder / RESULT, json.dumps(dataclasses.asdict(result), indent=1, ensure_ascii=False))
 
     def results(self) -> Iterator[Result]:
-        """Every whole result, finished and failed, in the order of ids."""
+        """Every whole result, finished, failed and pruned, in the order of ids."""
         if self.folder.is_dir():
             for child in sorted(self.folder.iterdir()):
                 result = self.read(child.name) if child.is_dir() else None
                 if result is not None:
                     yield result
 
-    def forget_failure(self, run_id: str) -> None:
-        """Take a failed result away, so that the run is tried again."""
+    def forget(self, run_id: str) -> None:
+        """Take a result away that is failed, or pruned by rules that no longer hold, so that the run is done again."""
         (self.run_folder(run_id) / RESULT).unlink(missing_ok=True)
 
     def clean_checkpoint(self, run_id: str) -> None:

@@ -140,7 +140,7 @@ class Result:
     experiment: str
     system: str
     seed: int
-    status: str  # "finished" | "failed"
+    status: str  # "finished" | "failed" | "pruned" (stopped early: metrics has its best validation value only)
     config: Mapping[str, Any]
     dataset: Mapping[str, Any]  # name, title, fingerprint, splits {name: size}, num_classes, …
     metrics: Mapping[str, float] = field(default_factory=dict)

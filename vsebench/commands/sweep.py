@@ -53,11 +53,11 @@ def run_sweep(options: SweepOptions) -> None:
     for plugin in options.plugins:
         load_plugin_file(plugin)
     experiment = load_experiment(options.file, overrides=options.overrides)
-    chosen = experiment.only(options.only) if options.only else experiment
+    if options.only and experiment.space is None:
+        experiment.only(options.only)
     dataset = _open(experiment)
     if options.dry_run:
-        plan = make_plan(chosen, dataset.describe(), Store(options.runs, experiment.name))
-        _print_plan(plan, options)
+        _print_plan(_planned(experiment, dataset, options), options)
         return
     from vsebench.sweep.run import sweep
 
@@ -94,6 +94,17 @@ def run_sweep(options: SweepOptions) -> None:
     if outcome.failed:
         lines = [f"  {r.system}, seed {r.seed}: {(r.error or '').strip().splitlines()[-1]}" for r in outcome.failed]
         raise RunFailed(f"{len(outcome.failed)} of {len(outcome.plan.runs)} runs failed:\n" + "\n".join(lines))
+
+
+def _planned(experiment: Experiment, dataset: Any, options: SweepOptions) -> Plan:
+    """What the command would do first; of a search, what was asked so far and the next round."""
+    from vsebench.sweep.search import Search
+
+    store, described = Store(options.runs, experiment.name), dataset.describe()
+    if experiment.space is not None:
+        plan = Search(experiment, described, store).replay()
+        return make_plan(plan.experiment.only(options.only), described, store) if options.only else plan
+    return make_plan(experiment.only(options.only) if options.only else experiment, described, store)
 
 
 def _open(experiment: Experiment) -> Any:
@@ -151,6 +162,8 @@ def _print_plan(plan: Plan, options: SweepOptions) -> None:
             ", ".join(f"{n} {s}" for s, n in status.items()),
         )
     Console().print(table)
+    for line in _search_lines(plan):
+        print(line)
     todo = {r.run_id for r in plan.todo}
     done = [r for r in Store(options.runs, spec.experiment).results() if r.status == "finished"]
     print(f"{len({r.run_id for r in plan.runs})} runs, {len(todo)} to do.", end=" ")
@@ -160,6 +173,27 @@ def _print_plan(plan: Plan, options: SweepOptions) -> None:
         print(f"At {mean:.1f} s of training per run so far: about {mean * len(todo) / workers / 60:.1f} min.")
     else:
         print("No earlier run to estimate the time from.")
+
+
+def _search_lines(plan: Plan) -> list[str]:
+    from vsebench.sweep.search import progress
+
+    sweep, space, lines = plan.experiment.spec.sweep, plan.experiment.space, []
+    if sweep is None:
+        return []
+    if space is not None:
+        done = progress(plan)
+        said = ", ".join(f"{count} {state}" for state, count in done.items() if count)
+        rounds = f", rounds of {sweep.round}" if sweep.method == "tpe" else ""
+        lines.append(f"Search: {sweep.method}, budget {sweep.budget}, sampler seed {sweep.seed}{rounds}.")
+        lines.append(f"Asked: {sum(done.values())} of {sweep.budget} configurations ({said}).")
+        for group in space.choices.groups:
+            labels = [" + ".join(v.label for v in point.values()) for point in group]
+            lines.append(f"Axis {' + '.join(group[0])}: {', '.join(labels)}")
+        lines += [f"Axis {axis}: {numbers.text}" for axis, numbers in space.ranges.items()]
+    if sweep.prune is not None:
+        lines.append(f"Pruning: {sweep.prune.text}.")
+    return lines
 
 
 def _log_board(settings: Settings, experiment: Experiment, options: SweepOptions) -> None:
@@ -196,6 +230,7 @@ class ProgressLines:
 
         self.console = Console(stderr=True)
         self.live: Any = None
+        self.tasks: list[Any] = []
         self.workers = workers
         self.titles: dict[str, str] = {}
         self.total = self.done = self.failed = 0
@@ -203,14 +238,16 @@ class ProgressLines:
         self.said: dict[int, tuple[float, str]] = {}
 
     def plan(self, plan: Plan) -> None:
-        """Say what will be done."""
-        self.titles = {r.run_id: r.title for r in plan.runs}
+        """Say what will be done; a search says it for each of its rounds."""
+        self.titles |= {r.run_id: r.title for r in plan.runs}
         todo = {r.run_id for r in plan.todo}
         everything = {r.run_id for r in plan.runs}
-        self.total = len(todo)
+        self.total += len(todo)
         finished = len(everything) - len(todo)
-        print(f"{plan.experiment.name}: {len(everything)} runs, {finished} finished, {self.total} to do.", flush=True)
-        if self.console.is_terminal and todo:
+        print(f"{plan.experiment.name}: {len(everything)} runs, {finished} finished, {len(todo)} to do.", flush=True)
+        if self.live is not None:
+            self.live.update(self.tasks[0], total=self.total)
+        elif self.console.is_terminal and todo:
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
             bar = Progress(
@@ -234,8 +271,8 @@ class ProgressLines:
             self._line(event.text)
         elif event.kind == "end":
             self.done += 1
-            self.failed += event.status != "finished"
-            mark = "done" if event.status == "finished" else "FAILED"
+            self.failed += event.status == "failed"
+            mark = {"finished": "done", "pruned": "pruned"}.get(event.status, "FAILED")
             self._line(f"[{self.done}/{self.total}] {mark} {title}: {event.text}")
             if self.live is not None:
                 self.live.advance(self.tasks[0])

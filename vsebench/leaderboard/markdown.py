@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vsebench.leaderboard.rows import RowView, failures, missing, sort_key, views
+from vsebench.leaderboard.rows import RowView, failures, missing, pruned, sort_key, views
 from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.leaderboard.statistics import item_half_width
 from vsebench.leaderboard.table import code, escape, table
@@ -54,8 +54,9 @@ def page(snapshot: Snapshot) -> str:
     for section, title in SECTIONS.items():
         rows = views(snapshot, section)
         if rows:
+            title = "Search" if section == "sweep" and "method" in snapshot.search else title
             lines += [f"## {title}", "", *_section(snapshot, rows), ""]
-    lines += [*_reference(snapshot), *_failed(snapshot), "## Protocol", "", *_protocol(snapshot)]
+    lines += [*_pruned(snapshot), *_reference(snapshot), *_failed(snapshot), "## Protocol", "", *_protocol(snapshot)]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -225,6 +226,21 @@ def _reference(snapshot: Snapshot) -> list[str]:
     return [*lines, "", *table(header, body), ""]
 
 
+def _pruned(snapshot: Snapshot) -> list[str]:
+    found = pruned(snapshot)
+    if not found:
+        return []
+    metric, (row, best) = snapshot.select["metric"], found[0]
+    rows = len({row.name for row, _ in found})
+    said = f"{len(found)} runs of {rows} rows were stopped early and stand in no table."
+    if metric in best.metrics:
+        said += (
+            f" The best validation value among them: {code(metric)} {best.metrics[metric]:.4g}, of {escape(row.name)}, "
+            f"seed {best.seed}, stopped at epoch {best.epochs}."
+        )
+    return ["## Pruned", "", said, ""]
+
+
 def _failed(snapshot: Snapshot) -> list[str]:
     failed, absent = failures(snapshot), missing(snapshot)
     lines: list[str] = []
@@ -254,6 +270,7 @@ def _protocol(snapshot: Snapshot) -> list[str]:
         "- AP: macro average over classes. R@k: share of queries with a match among the first k (hit rate), ties in "
         "expectation, cosine. Embeddings of one modality never see the other.",
     ]
+    lines += _search(snapshot)
     lines += [f"- {' '.join(str(line).split())}" for line in snapshot.board.get("protocol", [])]
     if finished:
         versions = finished[0].versions
@@ -268,3 +285,22 @@ def _protocol(snapshot: Snapshot) -> list[str]:
         f"- Made by {code(snapshot.command)}. All metrics: [{snapshot.experiment}.csv]({snapshot.experiment}.csv)."
     )
     return lines
+
+
+def _search(snapshot: Snapshot) -> list[str]:
+    search = snapshot.search
+    parts = []
+    if "method" in search:
+        budget, asked = search["budget"], search["asked"]
+        so_far = "" if asked == budget else f" ({asked} so far)"
+        parts.append(
+            f"Searched by {code(search['method'])}, {budget} configurations{so_far}, sampler seed {search['seed']}, "
+            f"for {code(snapshot.select['metric'])} as the mean over seeds"
+        )
+    if "prune" in search:
+        parts.append(
+            f"{'pruning' if parts else 'Pruning'} by {escape(search['prune'])}: {len(pruned(snapshot))} runs pruned"
+        )
+    elif parts:
+        parts.append("no pruning")
+    return [f"- {'; '.join(parts)}."] if parts else []

@@ -62,8 +62,8 @@ def _pages(folder: Path, experiments: Sequence[str]) -> dict[Path, str]:
 
 
 def table_csv(snapshot: Snapshot) -> str:
-    """Every metric of every finished run, a line each."""
-    keys = sorted({k for r in snapshot.results.values() for k in r.metrics})
+    """Every metric of every finished run of the tables, a line each."""
+    keys = sorted({k for r in snapshot.results.values() if r.status == "finished" for k in r.metrics})
     axes = list(dict.fromkeys(a for row in snapshot.rows for a in row.axes))
     fixed = [
         "system",

@@ -13,11 +13,13 @@ from vsebench.types import Result
 
 @dataclass(frozen=True)
 class RowView:
-    """A row with its finished results."""
+    """A row with its finished results. A row with a pruned seed stands in no table: what is left of it would be the
+    mean over its better seeds."""
 
     row: BoardRow
     results: Sequence[Result]
     failed: Sequence[Result]
+    pruned: Sequence[Result] = ()
 
     def estimate(self, key: str) -> Estimate | None:
         """Mean and interval over seeds of a metric; None where a result lacks it."""
@@ -54,7 +56,7 @@ def views(snapshot: Snapshot, section: str) -> list[RowView]:
         if row.section != section:
             continue
         view = _view(snapshot, row)
-        if view.results:
+        if view.results and not view.pruned:
             found.append(view)
     key, mode = sort_key(snapshot)
     sign = -1.0 if mode == "max" else 1.0
@@ -71,7 +73,7 @@ def sort_key(snapshot: Snapshot) -> tuple[str, str]:
 
     An epoch may be chosen by a smoother number (``val/nll``); systems are compared by what the board is about.
     """
-    if any("val/accuracy" in r.metrics for r in snapshot.results.values()):
+    if any("val/accuracy" in r.metrics for r in snapshot.results.values() if r.status == "finished"):
         return "val/accuracy", "max"
     return snapshot.select["metric"], snapshot.select["mode"]
 
@@ -79,6 +81,14 @@ def sort_key(snapshot: Snapshot) -> tuple[str, str]:
 def failures(snapshot: Snapshot) -> list[tuple[BoardRow, Result]]:
     """Failed runs with their rows."""
     return [(row, result) for row in snapshot.rows for result in _view(snapshot, row).failed]
+
+
+def pruned(snapshot: Snapshot) -> list[tuple[BoardRow, Result]]:
+    """Pruned runs with their rows, each once, best on validation first (by the number that chooses the epoch)."""
+    metric, mode = snapshot.select["metric"], snapshot.select["mode"]
+    found = {result.run_id: (row, result) for row in snapshot.rows for result in _view(snapshot, row).pruned}
+    worst = float("-inf") if mode == "max" else float("inf")
+    return sorted(found.values(), key=lambda f: f[1].metrics.get(metric, worst), reverse=mode == "max")
 
 
 def missing(snapshot: Snapshot) -> int:
@@ -89,4 +99,5 @@ def missing(snapshot: Snapshot) -> int:
 
 def _view(snapshot: Snapshot, row: BoardRow) -> RowView:
     found = [snapshot.results[run] for run in row.runs.values() if run in snapshot.results]
-    return RowView(row, [r for r in found if r.status == "finished"], [r for r in found if r.status != "finished"])
+    by = {status: [r for r in found if r.status == status] for status in ("finished", "failed", "pruned")}
+    return RowView(row, by["finished"], by["failed"], by["pruned"])

@@ -24,7 +24,7 @@ class BoardRow:
     Args:
         name: unique.
         section: ``systems`` or ``sweep``.
-        axes: axis -> label, for a grid's point.
+        axes: axis -> label, for a point of a grid or search.
         runs: seed (as text) -> run id.
     """
 
@@ -48,6 +48,8 @@ class Snapshot:
         board: the experiment file's ``board`` block.
         command: what makes it.
         results: by run id.
+        search: how the sweep's rows were chosen: ``method``, ``budget``, ``seed`` and ``asked`` of a search, ``prune``
+            in words. Empty for a whole grid.
     """
 
     experiment: str
@@ -59,12 +61,15 @@ class Snapshot:
     board: Mapping[str, Any]
     command: str
     results: Mapping[str, Result] = field(repr=False)
+    search: Mapping[str, Any] = field(default_factory=dict)
 
 
 def save(snapshot: Snapshot, file: Path) -> None:
     """Write it, numbers to six significant digits, in a stable order."""
     plain = dataclasses.asdict(dataclasses.replace(snapshot, results={}))
     del plain["results"]
+    if not plain["search"]:
+        del plain["search"]
     wanted = {run for row in snapshot.rows for run in row.runs.values()}
     kept = [dataclasses.asdict(snapshot.results[run]) for run in sorted(wanted & set(snapshot.results))]
     # What all results share is written once.

@@ -29,7 +29,8 @@ from vsebench.model import Model
 from vsebench.registry import OBJECTIVES
 from vsebench.scoring import compute, metric_entry, parse_metrics, versions
 from vsebench.store import HISTORY, MODEL, RUN, Store
-from vsebench.sweep.plan import Run
+from vsebench.sweep.asha import Halving, Pruned
+from vsebench.sweep.plan import Run, pruned_by
 from vsebench.tracking import Tracker
 from vsebench.train import fit, judge_by, seed_of, trained_state
 from vsebench.types import Result
@@ -47,7 +48,8 @@ def execute(
     say: Say = lambda _: None,
     cache: bool = True,
 ) -> Result:
-    """Train, evaluate and write the result. A fault becomes a failed result; it never stops a sweep.
+    """Train, evaluate and write the result. A fault becomes a failed result, a run that is stopped at a rung a pruned
+    one; neither stops a sweep.
 
     Args:
         tracker: makes the run's tracker; called after everything that may fail early.
@@ -59,13 +61,25 @@ def execute(
     begin = time.perf_counter()
     try:
         result = _finish(run, dataset, store, device, tracker, say, cache)
+    except Pruned as stop:
+        assert run.prune is not None, "only a run with rungs is stopped at one"
+        result = _result(
+            run,
+            dataset,
+            "pruned",
+            metrics={} if stop.best is None else {run.select_metric: stop.best},
+            train_s=time.perf_counter() - begin,
+            epochs=stop.epoch,
+            best_epoch=stop.best_epoch,
+            notes=[pruned_by(run.prune)],
+        )
     except Exception as error:
         message = str(error) if isinstance(error, VsebenchError) else "".join(traceback.format_exception(error))
         if isinstance(error, torch.OutOfMemoryError | MemoryError):
             message = f"out of memory; a smaller train.batch_size may fit.\n{message}"
         result = _result(run, dataset, "failed", error=message, train_s=time.perf_counter() - begin)
     store.write(result)
-    if result.status == "finished":
+    if result.status in ("finished", "pruned"):
         store.clean_checkpoint(run.run_id)
     return result
 
@@ -114,12 +128,16 @@ def _finish(
     history = folder / HISTORY
     history.write_text("", encoding="utf-8")
 
+    halving = halving_of(run, store, dataset.fingerprint)
+
     def on_epoch(numbers: dict[str, float]) -> None:
         with history.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(numbers) + "\n")
         tracker.log(numbers)
         value = numbers.get(run.select_metric, float("nan"))
         say(f"epoch {numbers['epoch']:.0f}/{epochs} · {run.select_metric} {value:.3f}")
+        if halving is not None:
+            halving(numbers)
 
     judge = judge_by(validate, run.select_metric, run.select_mode)
     try:
@@ -134,6 +152,9 @@ def _finish(
             on_epoch=on_epoch,
         )
         metrics, evaluations = _evaluate(run, dataset, model, feeds, device, folder, parsed, cache, say)
+    except Pruned as stop:
+        tracker.finish({"pruned_at_epoch": stop.epoch})
+        raise
     except BaseException:
         tracker.finish({}, failed=True)
         raise
@@ -168,6 +189,21 @@ def _notes(model: Model, feeds: Mapping[str, Feed]) -> list[str]:
             f" ({report['found']:,} listed, {report['subword']:,} from subwords, {report['random']:,} random)"
         )
     return notes
+
+
+def halving_of(run: Run, store: Store, fingerprint: str) -> Halving | None:
+    """The judge of a run that may be stopped early."""
+    if run.prune is None:
+        return None
+    return Halving(
+        run.prune,
+        store,
+        run_id=run.run_id,
+        epochs=run.system.train.epochs,
+        metric=run.select_metric,
+        mode="min" if run.select_mode == "min" else "max",
+        fingerprint=fingerprint,
+    )
 
 
 def _refuse_unlabelled(run: Run, dataset: Dataset) -> None:

@@ -82,6 +82,7 @@ def run_all(runs: Sequence[Run], settings: Settings, *, workers: int, on_event: 
         _prepare(settings)
         _work(list(runs), settings, 0, on_event)
         return
+    workers = min(workers, len(runs))
     context = mp.get_context("spawn")
     events: Any = context.Queue()
     orders = [_rotated(runs, i, workers) for i in range(workers)]
@@ -214,6 +215,8 @@ def _done(store: Store, run: Run) -> bool:
 def _headline(result: Result) -> str:
     if result.error is not None:
         return result.error.strip().split("\n")[-1]
+    if result.status == "pruned":
+        return " · ".join([f"pruned at epoch {result.epochs}", *(f"{k} {v:.3f}" for k, v in result.metrics.items())])
     shown = [f"{k} {v:.3f}" for k, v in result.metrics.items() if k in ("val/accuracy", "test/accuracy")]
     return " · ".join(shown) or "finished"
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from vsebench.config.experiment import Experiment, Row, plugin_files
 from vsebench.config.identity import run_id
-from vsebench.config.schema import System
+from vsebench.config.schema import Prune, System
 from vsebench.store import Store
+from vsebench.types import Result
 
-Status = Literal["finished", "failed", "started", "waiting"]
+Status = Literal["finished", "pruned", "failed", "started", "waiting"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Run:
     dataset: Any  # the experiment file's dataset block
     axes: tuple[tuple[str, str], ...] = ()
     plugins: tuple[Path, ...] = ()
+    prune: Prune | None = None
     status: Status = "waiting"
 
     @property
@@ -53,8 +55,8 @@ class Plan:
 
     @property
     def todo(self) -> list[Run]:
-        """The runs that are not finished."""
-        return [r for r in self.runs if r.status != "finished"]
+        """The runs that are not over. A failed run is tried again, a pruned one is not."""
+        return [r for r in self.runs if r.status not in ("finished", "pruned")]
 
 
 def make_plan(experiment: Experiment, dataset: Mapping[str, Any], store: Store) -> Plan:
@@ -65,29 +67,58 @@ def make_plan(experiment: Experiment, dataset: Mapping[str, Any], store: Store) 
 
     Two rows that come to the same run share it: it is trained once and shown for both.
     """
+    return Plan(experiment, tuple(runs_of(experiment, experiment.rows, dataset, store)), dataset)
+
+
+def runs_of(experiment: Experiment, rows: Iterable[Row], dataset: Mapping[str, Any], store: Store) -> list[Run]:
+    """The runs of some rows, with what the store says of them."""
+    unpruned = {_key(experiment, row, seed, dataset) for row, seed in _named(experiment)}
+    runs = []
+    for row in rows:
+        for seed in experiment.spec.seeds:
+            run = _run(experiment, row, seed, _key(experiment, row, seed, dataset))
+            if run.run_id in unpruned:
+                run = replace(run, prune=None)
+            runs.append(replace(run, status=_status(store, run)))
+    return runs
+
+
+def is_over(run: Run, result: Result) -> bool:
+    """Whether a result stands: a pruned one only under the rules that it was pruned by."""
+    if result.status == "pruned":
+        return run.prune is not None and pruned_by(run.prune) in result.notes
+    return result.status == "finished"
+
+
+def pruned_by(prune: Prune) -> str:
+    """The note of a pruned result."""
+    return f"pruned by {prune.text}"
+
+
+def _named(experiment: Experiment) -> list[tuple[Row, int]]:
+    """The runs of rows by name: they are no part of the sweep and never pruned."""
+    prune = experiment.spec.sweep.prune if experiment.spec.sweep is not None else None
+    rows = [row for row in experiment.rows if row.section == "systems"] if prune is not None else []
+    return [(row, seed) for row in rows for seed in experiment.spec.seeds]
+
+
+def _key(experiment: Experiment, row: Row, seed: int, dataset: Mapping[str, Any]) -> str:
     from vsebench.scoring import parse_metrics, versions
 
     spec = experiment.spec
-    parsed = parse_metrics(spec.metrics)
-    metric_versions = versions(parsed)
-    runs: list[Run] = []
-    for row in experiment.rows:
-        for seed in spec.seeds:
-            key = run_id(
-                row.system,
-                seed=seed,
-                fingerprint=str(dataset["fingerprint"]),
-                metric_versions=metric_versions,
-                metrics=spec.metrics,
-                select=spec.select.model_dump(),
-            )
-            run = _run(experiment, row, seed, key)
-            runs.append(replace(run, status=_status(store, key)))
-    return Plan(experiment, tuple(runs), dataset)
+    return run_id(
+        row.system,
+        seed=seed,
+        fingerprint=str(dataset["fingerprint"]),
+        metric_versions=versions(parse_metrics(spec.metrics)),
+        metrics=spec.metrics,
+        select=spec.select.model_dump(),
+    )
 
 
 def _run(experiment: Experiment, row: Row, seed: int, key: str) -> Run:
     spec = experiment.spec
+    prune = spec.sweep.prune if spec.sweep is not None and row.section == "sweep" else None
     return Run(
         run_id=key,
         experiment=experiment.name,
@@ -101,11 +132,16 @@ def _run(experiment: Experiment, row: Row, seed: int, key: str) -> Run:
         dataset=spec.dataset,
         axes=tuple(row.axes.items()),
         plugins=tuple(plugin_files(experiment)),
+        prune=prune,
     )
 
 
-def _status(store: Store, key: str) -> Status:
-    result = store.read(key)
-    if result is not None:
-        return "finished" if result.status == "finished" else "failed"
-    return "started" if store.run_folder(key).is_dir() else "waiting"
+def _status(store: Store, run: Run) -> Status:
+    result = store.read(run.run_id)
+    if result is None:
+        return "started" if store.run_folder(run.run_id).is_dir() else "waiting"
+    if result.status == "failed":
+        return "failed"
+    if not is_over(run, result):
+        return "waiting"
+    return "pruned" if result.status == "pruned" else "finished"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ from vsebench.leaderboard.render import render, results_file
 from vsebench.leaderboard.snapshot import BoardRow, Snapshot, collect, save
 from vsebench.store import Store
 from vsebench.sweep.local import Event, Settings, run_all
-from vsebench.sweep.plan import Plan, make_plan
+from vsebench.sweep.plan import Plan, is_over, make_plan
+from vsebench.sweep.search import Search
 from vsebench.types import Result
 
 
@@ -48,17 +49,22 @@ def sweep(
     An interrupted sweep writes the board of the finished runs too, before the interrupt goes on. ``only`` narrows what
     is run to the rows that match its patterns; the board always has all rows that have results.
 
-    Raises: KeyboardInterrupt.
+    A search asks its next configurations when those before them are over; with ``only`` it asks none.
+
+    Raises: KeyboardInterrupt; ConfigError when a search finds nothing new.
     """
     store = Store(settings.store_root, experiment.name)
-    whole = make_plan(experiment, dataset.describe(), store)
-    plan = whole if not only else make_plan(experiment.only(only), dataset.describe(), store)
-    for run in plan.runs:
-        if run.status == "failed":
-            store.forget_failure(run.run_id)
-    on_plan(plan)
+    described = dataset.describe()
+    search = Search(experiment, described, store) if experiment.space is not None else None
+    whole = search.replay() if search is not None else make_plan(experiment, described, store)
+    plan = whole if not only else make_plan(whole.experiment.only(only), described, store)
     try:
-        run_all(plan.todo, settings, workers=workers, on_event=on_event)
+        _run(plan, store, settings, workers, on_plan, on_event)
+        while search is not None and not only and (runs := search.ask()):
+            part = Plan(search.known(), tuple(runs), described)
+            whole = plan = replace(whole, experiment=part.experiment, runs=(*whole.runs, *runs))
+            if part.todo:
+                _run(part, store, settings, workers, on_plan, on_event)
     finally:
         snapshot = take_snapshot(whole, store, command)
         written: list[Path] = []
@@ -66,8 +72,24 @@ def sweep(
             save(snapshot, results_file(board_folder, experiment.name))
             written = render(board_folder, [experiment.name])
     wanted = {r.run_id for r in plan.runs}
-    failed = [r for r in snapshot.results.values() if r.status != "finished" and r.run_id in wanted]
+    failed = [r for r in snapshot.results.values() if r.status == "failed" and r.run_id in wanted]
     return Outcome(plan, failed, written)
+
+
+def _run(
+    plan: Plan,
+    store: Store,
+    settings: Settings,
+    workers: int,
+    on_plan: Callable[[Plan], None],
+    on_event: Callable[[Event], None],
+) -> None:
+    for run in plan.todo:
+        result = store.read(run.run_id)
+        if result is not None and not is_over(run, result):
+            store.forget(run.run_id)
+    on_plan(plan)
+    run_all(plan.todo, settings, workers=workers, on_event=on_event)
 
 
 def take_snapshot(plan: Plan, store: Store, command: str) -> Snapshot:
@@ -76,8 +98,9 @@ def take_snapshot(plan: Plan, store: Store, command: str) -> Snapshot:
     for run in plan.runs:
         row = rows.setdefault(run.name, {"name": run.name, "section": run.section, "axes": dict(run.axes), "runs": {}})
         row["runs"][str(run.seed)] = run.run_id
-    wanted = {run.run_id for run in plan.runs}
-    found = [result for run_id in sorted(wanted) if (result := store.read(run_id)) is not None]
+    runs = {run.run_id: run for run in plan.runs}
+    read = {run_id: store.read(run_id) for run_id in sorted(runs)}
+    found = [r for key, r in read.items() if r is not None and (r.status == "failed" or is_over(runs[key], r))]
     spec = plan.experiment.spec
     return Snapshot(
         experiment=spec.experiment,
@@ -89,7 +112,20 @@ def take_snapshot(plan: Plan, store: Store, command: str) -> Snapshot:
         board=spec.board.model_dump(exclude_none=True),
         command=command,
         results=collect(found, str(plan.dataset["fingerprint"])),
+        search=search_of(plan),
     )
+
+
+def search_of(plan: Plan) -> dict[str, Any]:
+    """What the board says of how the sweep's rows were chosen; empty for a whole grid."""
+    sweep = plan.experiment.spec.sweep
+    if sweep is None:
+        return {}
+    said: dict[str, Any] = {} if sweep.prune is None else {"prune": sweep.prune.text}
+    if sweep.method == "grid":
+        return said
+    asked = len({run.name for run in plan.runs if run.section == "sweep"})
+    return {"method": sweep.method, "budget": sweep.budget, "seed": sweep.seed, "asked": asked, **said}
 
 
 def title_of(plan: Plan) -> str:

@@ -1,0 +1,159 @@
+"""Stop runs early: asynchronous successive halving (Li et al. 2020, arXiv:1810.05934), in its stopping form.
+
+    rungs at the epochs  min_epochs · reduction^k  below the run's own number of epochs
+    n = runs that have reached the rung, this one with them
+    the run goes on if fewer than max(1, ⌊n / reduction⌋) of them are strictly better
+
+A run's value at a rung is its best validation value so far, as its result will be that of its best epoch.
+
+Differs from the source: a run that is stopped is not taken up again when the rung fills later; the first run at a rung
+therefore goes on (it is the best of one), and so do runs that tie with the last one kept.
+
+Decisions are written down, in the order of arrival, in a file of the store. A run that is continued after a kill, or
+done again, finds its own decision there and gets the same one, so that one worker makes the same decisions with and
+without interruptions. With several workers the order of arrival, and with it the decisions, depend on their speed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from filelock import FileLock
+
+from vsebench.config.identity import digest
+from vsebench.config.schema import Prune
+from vsebench.store import Store
+
+RUNGS = ".rungs"
+
+
+class Pruned(Exception):
+    """A run is stopped at a rung; raised from ``on_epoch``, so that training knows nothing of it.
+
+    Args:
+        best: its best validation value; None when all of its values were NaN.
+    """
+
+    def __init__(self, epoch: int, best: float | None, best_epoch: int) -> None:
+        self.epoch = epoch
+        self.best = best
+        self.best_epoch = best_epoch
+        super().__init__(f"pruned at epoch {epoch}")
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A run at a rung, as it stands in the file."""
+
+    run: str
+    epoch: int
+    value: float | None
+    kept: bool
+
+
+def rungs(prune: Prune, epochs: int) -> list[int]:
+    """The epochs after which a run of ``epochs`` may be stopped.
+
+    Example:
+        >>> rungs(Prune(min_epochs=1, reduction=3), 27)
+        [1, 3, 9]
+    """
+    found = []
+    epoch = prune.min_epochs
+    while epoch < epochs:
+        found.append(epoch)
+        epoch *= prune.reduction
+    return found
+
+
+def goes_on(value: float | None, earlier: Sequence[float | None], reduction: int, mode: str) -> bool:
+    """Whether a run is in the top ``1/reduction`` of what has reached its rung.
+
+    Args:
+        earlier: values of the runs that were there before.
+
+    Example:
+        >>> goes_on(0.5, [], 3, "max"), goes_on(0.5, [0.6, 0.4], 3, "max"), goes_on(0.7, [0.6, 0.4], 3, "max")
+        (True, False, True)
+    """
+    if value is None:
+        return False
+    sign = 1.0 if mode == "max" else -1.0
+    better = sum(other is not None and sign * other > sign * value for other in earlier)
+    return better < max(1, (len(earlier) + 1) // reduction)
+
+
+class Halving:
+    """Judges the epochs of one run.
+
+    Args:
+        store: the runs that it is compared with.
+        run_id, epochs: of the run.
+        metric, mode: the validation number.
+        fingerprint: of the dataset; runs on other data are not compared.
+    """
+
+    def __init__(
+        self,
+        prune: Prune,
+        store: Store,
+        *,
+        run_id: str,
+        epochs: int,
+        metric: str,
+        mode: Literal["max", "min"],
+        fingerprint: str,
+    ) -> None:
+        key = digest({**prune.model_dump(), "metric": metric, "mode": mode, "dataset": fingerprint})
+        self.file = store.folder / RUNGS / f"{key}.jsonl"
+        self.prune, self.run_id, self.metric, self.mode = prune, run_id, metric, mode
+        self.rungs = set(rungs(prune, epochs))
+        self.best: float | None = None
+        self.best_epoch = 0
+
+    def __call__(self, numbers: dict[str, float]) -> None:
+        """Take an epoch's numbers.
+
+        Raises: Pruned at a rung where the run does not go on.
+        """
+        epoch, value = int(numbers["epoch"]), numbers[self.metric]
+        if not math.isnan(value) and (self.best is None or self._is_better(value, self.best)):
+            self.best, self.best_epoch = value, epoch
+        if epoch in self.rungs and not self._arrive(epoch).kept:
+            raise Pruned(epoch, self.best, self.best_epoch)
+
+    def _is_better(self, value: float, other: float) -> bool:
+        return value > other if self.mode == "max" else value < other
+
+    def _arrive(self, epoch: int) -> Arrival:
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.file.with_suffix(".lock")):
+            there = [a for a in read_arrivals(self.file) if a.epoch == epoch]
+            own = next((a for a in there if a.run == self.run_id), None)
+            if own is not None:
+                return own
+            kept = goes_on(self.best, [a.value for a in there], self.prune.reduction, self.mode)
+            arrival = Arrival(self.run_id, epoch, self.best, kept)
+            _append(self.file, arrival)
+            return arrival
+
+
+def read_arrivals(file: Path) -> list[Arrival]:
+    """What has arrived at all rungs, in order. A last line that a kill cut off does not count."""
+    if not file.is_file():
+        return []
+    whole = file.read_text(encoding="utf-8").rpartition("\n")[0]
+    return [Arrival(**json.loads(line)) for line in whole.splitlines()]
+
+
+def _append(file: Path, arrival: Arrival) -> None:
+    with file.open("a+b") as stream:
+        stream.seek(0)
+        whole = stream.read().rpartition(b"\n")
+        stream.truncate(len(whole[0]) + len(whole[1]))
+        stream.write(json.dumps(asdict(arrival)).encode() + b"\n")
