@@ -61,6 +61,8 @@ def train(tiny_file: Path, folder: Path | None, stop_after: int | None = None) -
             raise Stopped
 
     device = torch.device("cpu")
+    if folder is not None:
+        folder.mkdir(exist_ok=True)
     progress = fit(
         model, feeds["train"], feeds["val"], seed=0, judge=judge, device=device, folder=folder, on_epoch=on_epoch
     )
@@ -103,6 +105,24 @@ def test_a_learned_temperature_survives_an_interruption(
     assert_same(whole.state_dict(), resumed.state_dict())
     assert_same(built[0].state_dict(), built[-1].state_dict())
     assert whole_progress.history == resumed_progress.history
+
+
+def test_the_scale_of_fp16_survives_an_interruption(
+    tiny_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vsebench.train, "CHECKPOINT_EVERY_S", 0.0)
+    monkeypatch.setitem(SYSTEM, "train", {**SYSTEM["train"], "precision": "fp16"})  # type: ignore[dict-item]
+    monkeypatch.setitem(SYSTEM, "text_encoder", {"name": "mean_words", "dim_word": 4})  # no LSTM in fp16 on the CPU
+    train(tiny_file, tmp_path / "whole")
+    with pytest.raises(Stopped):
+        train(tiny_file, tmp_path / "killed", stop_after=3)
+    train(tiny_file, tmp_path / "killed")
+    whole, resumed = (
+        torch.load(tmp_path / folder / "checkpoint.pt", weights_only=True) for folder in ("whole", "killed")
+    )
+    assert whole["scaler"]["_growth_tracker"] + (whole["scaler"]["scale"] < 65536.0) > 0
+    assert resumed["scaler"] == whole["scaler"]
+    assert_same(resumed["model"], whole["model"])
 
 
 def assert_same(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -115,7 +115,8 @@ class Feed:
         notes: what a reader of results should know of the inputs, such as how many texts were cut.
 
     Args:
-        encoders: modality -> encoder, already on its device. Frozen ones are run once, through the cache.
+        encoders: modality -> encoder, already on its device. Frozen ones, and frozen stages of others, are run once, through
+            the cache.
         cache: compute frozen Tokens once and keep them; without it they are computed for every batch.
     """
 
@@ -161,12 +162,12 @@ class Feed:
                     self.notes.append(
                         f"{raw.truncated:,} of {len(self.captions):,} {split} texts were cut to max_length"
                     )
-            cacheable = encoder.frozen and not getattr(encoder, "uses_visual", False)
+            cacheable = first_part(encoder) is not None and not getattr(encoder, "uses_visual", False)
             if modality == "image" and system.train.augment != "none":
                 cacheable = False
             if cacheable and cache:
                 store = self._store(modality, encoder, raw)
-                early = modality in alone and len(store) > 0
+                early = encoder.frozen and modality in alone and len(store) > 0
                 self.sources[modality] = Pooled(store, system.pooling[modality], modality) if early else store
             else:
                 self.sources[modality] = raw
@@ -209,25 +210,36 @@ class Feed:
             "split": self.split,
             "encoder": spec.name,
             "options": {k: v for k, v in spec.options.items() if not k.startswith(_WITHOUT_EFFECT)},
-            "weights": encoder.weights_digest(),
+            "weights": encoder.weights_digest() if encoder.frozen else encoder.cut_digest(),
             "input": digest(_plain(encoder.preprocessing)) if modality == "image" else encoder.tokenizer.digest,
             "threads": torch.get_num_threads() > 1,
         }
         count = len(self.positions) if modality == "image" else len(self.captions)
+        encode = first_part(encoder)
+        assert encode is not None, "only what does not change is kept"
 
         def batches() -> Iterator[Tokens]:
             device = next(iter([*encoder.parameters(), *encoder.buffers()])).device
             with torch.inference_mode():
                 for start in range(0, count, ENCODE_BATCH):
                     rows = np.arange(start, min(start + ENCODE_BATCH, count))
-                    yield encoder(raw.take(rows).to(device)).to("cpu")
+                    yield encode(raw.take(rows).to(device)).to("cpu")
 
         return cached_tokens(parts, batches, dtype)
 
     def _encode(self, encoder: Any, raw: Any) -> Tokens:
         device = next(iter([*encoder.parameters(), *encoder.buffers()])).device
+        encode = first_part(encoder)
+        assert encode is not None, "only what does not change is encoded apart"
         with torch.no_grad():
-            return round_tokens(encoder(raw.to(device)).to("cpu"), self.system.train.feature_dtype)
+            return round_tokens(encode(raw.to(device)).to("cpu"), self.system.train.feature_dtype)
+
+
+def first_part(encoder: Any) -> Callable[[Any], Tokens] | None:
+    """What of an encoder does not change in training: all of a frozen one, the frozen stages of one that has a cut."""
+    if encoder.frozen:
+        return encoder  # type: ignore[no-any-return]
+    return encoder.before_cut if getattr(encoder, "cut", None) is not None else None
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:

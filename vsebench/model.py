@@ -103,12 +103,13 @@ class Model(nn.Module):
         return {m: e for m, e in self.encoders.items() if e.frozen and not _uses_visual(e)}
 
     def encode(self, inputs: Mapping[str, Any]) -> dict[str, Tokens]:
-        """Raw inputs and precomputed features to Tokens; cached Tokens pass through."""
+        """Raw inputs and precomputed features to Tokens; cached Tokens of frozen encoders pass through, those of frozen
+        stages go through the rest of theirs."""
         tokens: dict[str, Tokens] = {}
         for modality, encoder in self.encoders.items():
             raw = inputs[modality]
             if isinstance(raw, Tokens) and not reads_features(getattr(self.system, ENCODER_SLOTS[modality]), modality):
-                tokens[modality] = raw
+                tokens[modality] = raw if encoder.frozen else cast(Any, encoder).after_cut(raw)
             elif _uses_visual(encoder) and "image" in tokens:
                 visual = masked_mean(tokens["image"].values, tokens["image"].mask)
                 tokens[modality] = encoder(raw, visual=visual)

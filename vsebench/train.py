@@ -82,7 +82,7 @@ def fit(
     optimizer = build_optimizer(model, objectives)
     scaler = torch.amp.GradScaler(device.type, enabled=train.precision == "fp16")
     order = EpochOrder(np.arange(len(train_feed)), seed)
-    progress = _resume(folder, model, objectives, optimizer)
+    progress = _resume(folder, model, objectives, optimizer, scaler)
     for numbers in progress.history:
         on_epoch(numbers)
     steps = math.ceil(len(train_feed) / train.batch_size)
@@ -119,7 +119,7 @@ def fit(
         progress.history.append(numbers)
         on_epoch(numbers)
         if folder is not None and time.monotonic() - saved_at >= CHECKPOINT_EVERY_S:
-            _save(folder / CHECKPOINT, progress, model, objectives, optimizer)
+            _save(folder / CHECKPOINT, progress, model, objectives, optimizer, scaler)
             saved_at = time.monotonic()
     model.load_state_dict(progress.best_state, strict=False)
     return progress
@@ -211,25 +211,32 @@ def _should_stop(progress: Progress, patience: int | None) -> bool:
     return patience is not None and progress.epoch - progress.best_epoch >= patience
 
 
-def _save(file: Path, progress: Progress, model: Model, objectives: nn.Module, optimizer: Any) -> None:
+def _save(
+    file: Path, progress: Progress, model: Model, objectives: nn.Module, optimizer: Any, scaler: torch.amp.GradScaler
+) -> None:
     partial = file.with_suffix(f".partial-{os.getpid()}")
     state = {
         "progress": {k: getattr(progress, k) for k in Progress.__dataclass_fields__},
         "model": trained_state(model),
         "objectives": objectives.state_dict(),
         "optimizer": optimizer.state_dict(),
+        "scaler": scaler.state_dict(),  # a new one would begin at its initial scale and skip other steps
     }
     torch.save(state, partial)
     os.replace(partial, file)
 
 
-def _resume(folder: Path | None, model: Model, objectives: nn.Module, optimizer: Any) -> Progress:
+def _resume(
+    folder: Path | None, model: Model, objectives: nn.Module, optimizer: Any, scaler: torch.amp.GradScaler
+) -> Progress:
     if folder is None or not (folder / CHECKPOINT).is_file():
         return Progress()
     state = torch.load(folder / CHECKPOINT, map_location="cpu", weights_only=True)
     model.load_state_dict(state["model"], strict=False)
     objectives.load_state_dict(state["objectives"])
     optimizer.load_state_dict(state["optimizer"])
+    if state["scaler"]:
+        scaler.load_state_dict(state["scaler"])
     return Progress(**state["progress"])
 
 

@@ -10,10 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vsebench.encoders._freezing import freeze
+from vsebench.encoders._freezing import freeze, outside, tensors_digest
+from vsebench.encoders.image._cut import Cut, cut_of
 from vsebench.encoders.image.base import ImageEncoder
 from vsebench.errors import ConfigError, did_you_mean
-from vsebench.types import Preprocessing
+from vsebench.types import Preprocessing, Tokens
 
 ImageOptions = Mapping[str, Any]
 
@@ -38,6 +39,10 @@ class TimmEncoder(ImageEncoder):
         self.frozen_parts = _frozen_parts(self.backbone, options)
         self.frozen = options["finetune"] == "none"
         freeze(self.frozen_parts)
+        if options["finetune"] == "last":
+            for parameter in self.backbone.parameters(recurse=False):
+                parameter.requires_grad_(False)  # position embeddings and class tokens lie before the stages
+        self.cut = self._cut() if options["finetune"] == "last" else None
         if options["freeze_norm"]:
             self.frozen_parts += [m for m in self.backbone.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
 
@@ -56,6 +61,40 @@ class TimmEncoder(ImageEncoder):
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen), autocast:
             values: Tensor = self.backbone.forward_features(images)  # type: ignore[operator]
         return values.float() if low else values
+
+    def as_tokens(self, values: Tensor) -> Tokens:
+        """The backbone's last map or tokens as Tokens."""
+        raise NotImplementedError(type(self).__name__)
+
+    def forward(self, pixels: Tensor) -> Tokens:
+        """Encode."""
+        return self.as_tokens(self.features(pixels))
+
+    def before_cut(self, pixels: Tensor) -> Tokens:
+        """What the frozen stages give; computed once for an item."""
+        assert self.cut is not None, "an encoder without a cut"
+        with torch.no_grad():
+            images = self.normalise(pixels).contiguous(memory_format=self.memory_format)
+            return self.cut.to_tokens(self.cut.before(images))
+
+    def after_cut(self, tokens: Tokens) -> Tokens:
+        """Encode from what the frozen stages gave."""
+        assert self.cut is not None, "an encoder without a cut"
+        return self.as_tokens(self.cut.after(self.cut.from_tokens(tokens)))
+
+    def cut_digest(self) -> str:
+        """Changes with the place of the cut and with any frozen weight."""
+        assert self.cut is not None, "an encoder without a cut"
+        return f"{tensors_digest(outside(self.backbone, self.cut.trained))}-{self.cut.position}"
+
+    def _cut(self) -> Cut | None:
+        stages = _stages(self.backbone)
+        probe = torch.randn(2, 3, *self.preprocessing.size, generator=torch.Generator().manual_seed(0))
+        probe = probe.contiguous(memory_format=self.memory_format)
+        after = _after_stages(self.backbone, stages)
+        cut = cut_of(self.backbone, stages, self.options["stages"], after, probe, self.memory_format)
+        before = {} if cut is None else outside(self.backbone, cut.trained)
+        return None if any(value.requires_grad for value in before.values()) else cut
 
     def backbone_state(self) -> dict[str, Tensor]:
         """The backbone's own state dict."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -14,6 +16,9 @@ class ImageEncoder(nn.Module):
 
     Attributes:
         dim_out: D, size of a token.
+        cut: not None when the encoder trains in part and can be cut where its frozen stages end. It then has
+            ``before_cut(raw) -> Tokens``, computed once and kept, ``after_cut(Tokens) -> Tokens``, which together
+            give what ``forward`` gives, and ``cut_digest()`` over the frozen weights.
         frozen: True when no parameter takes a gradient and the module runs in eval mode for good, so that its
             Tokens can be computed once and kept.
         preprocessing: how it wants its pixels.
@@ -23,6 +28,7 @@ class ImageEncoder(nn.Module):
 
     dim_out: int
     frozen: bool
+    cut: Any = None
     preprocessing: Preprocessing
 
     def normalise(self, pixels: Tensor) -> Tensor:

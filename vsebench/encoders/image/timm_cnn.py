@@ -90,15 +90,19 @@ class TimmCNN(TimmEncoder):
 
     def forward(self, pixels: Tensor) -> Tokens:
         """Encode."""
-        values = self._map(pixels)
+        values = self._map(self.features(pixels))
         if self.flip:
-            values = (values + self._map(pixels.flip(-1)).flip(-1)) / 2
+            values = (values + self._map(self.features(pixels.flip(-1))).flip(-1)) / 2
+        return self.as_tokens(values)
+
+    def as_tokens(self, values: Tensor) -> Tokens:
+        """A map as regions."""
+        values = self._map(values)
         grid = (int(values.shape[2]), int(values.shape[3]))
         tokens = values.flatten(2).transpose(1, 2)  # (B, h·w, C)
         return Tokens(tokens, torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device), grid=grid)
 
-    def _map(self, pixels: Tensor) -> Tensor:
-        values = self.features(pixels)
+    def _map(self, values: Tensor) -> Tensor:
         if values.shape[1] != self.dim_out and values.shape[-1] == self.dim_out:
             values = values.permute(0, 3, 1, 2)  # some timm models keep channels last
         return values

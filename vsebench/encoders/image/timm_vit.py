@@ -89,9 +89,8 @@ class TimmViT(TimmEncoder):
         if not hasattr(self.backbone, "num_prefix_tokens"):
             raise ConfigError(f"'{model}' does not give patch tokens; use timm_cnn for it.", path=("model",))
 
-    def forward(self, pixels: Tensor) -> Tokens:
-        """Encode."""
-        tokens = self.features(pixels)  # (B, prefix + h·w, D)
+    def as_tokens(self, tokens: Tensor) -> Tokens:
+        """Prefix tokens and patches (B, prefix + h·w, D)."""
         prefix = int(self.backbone.num_prefix_tokens)  # type: ignore[arg-type]
         grid = tuple(int(side) for side in self.backbone.patch_embed.grid_size)  # type: ignore[union-attr]
         mask = torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import nn
 
@@ -31,6 +31,9 @@ class TextEncoder(nn.Module):
 
     Attributes:
         dim_out: D, size of a token.
+        cut: not None when the encoder trains in part and can be cut where its frozen stages end. It then has
+            ``before_cut(raw) -> Tokens``, computed once and kept, ``after_cut(Tokens) -> Tokens``, which together
+            give what ``forward`` gives, and ``cut_digest()`` over the frozen weights.
         frozen: True when no parameter takes a gradient and the module runs in eval mode for good.
         tokenizer: makes the ids that this encoder reads.
 
@@ -39,6 +42,7 @@ class TextEncoder(nn.Module):
 
     dim_out: int
     frozen: bool
+    cut: Any = None
     tokenizer: Tokenizer
 
     def forward(self, words: Words) -> Tokens:

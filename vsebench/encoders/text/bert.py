@@ -12,7 +12,8 @@ import torch
 from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 
-from vsebench.encoders._freezing import freeze
+from vsebench.encoders._freezing import freeze, outside, tensors_digest
+from vsebench.encoders.text._cut import Cut, cut_of
 from vsebench.encoders.text.base import TextEncoder
 from vsebench.errors import ConfigError
 from vsebench.registry import TEXT_ENCODERS
@@ -81,9 +82,14 @@ class Bert(TextEncoder):
             self.bert = _load("AutoModel", model)
         self.dim_out = int(self.bert.config.hidden_size)
         self.precision = precision
+        self.cut: Cut | None = None
         self.frozen_parts = self._frozen_parts(finetune, layers)
         self.frozen = finetune == "none"
         freeze(self.frozen_parts)
+        if finetune == "last" and not visual:
+            stack = _layers(self.bert)
+            assert stack is not None, "checked where parts are frozen"
+            self.cut = cut_of(self.bert, stack, layers)
         self.drop = nn.Dropout(dropout)
         self.uses_visual = visual
         if visual:
@@ -107,7 +113,7 @@ class Bert(TextEncoder):
             return [self.bert]
         if finetune == "all":
             return []
-        stack = next((m for m in self.bert.modules() if isinstance(m, nn.ModuleList) and len(m) > 0), None)
+        stack = _layers(self.bert)
         if stack is None or layers >= len(stack):
             count = 0 if stack is None else len(stack)
             raise ConfigError(f"layers ({layers}) must be fewer than the model's {count}.", path=("layers",))
@@ -133,8 +139,30 @@ class Bert(TextEncoder):
         autocast = torch.autocast(words.ids.device.type, torch.bfloat16) if low else nullcontext()
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen), autocast:
             values = self.bert(**inputs).last_hidden_state
-        values = self.drop(values.float() if low else values)
-        return Tokens(values, words.mask, values[:, 0])
+        return self._dropped(values.float() if low else values, words.mask)
+
+    def before_cut(self, words: Words) -> Tokens:
+        """What the frozen layers give; computed once for a text."""
+        assert self.cut is not None, "an encoder without a cut"
+        return self.cut.before(words)
+
+    def after_cut(self, tokens: Tokens) -> Tokens:
+        """Encode from what the frozen layers gave."""
+        assert self.cut is not None, "an encoder without a cut"
+        return self._dropped(self.cut.after(tokens), tokens.mask)
+
+    def cut_digest(self) -> str:
+        """Changes with the place of the cut and with any frozen weight."""
+        assert self.cut is not None, "an encoder without a cut"
+        return f"{tensors_digest(outside(self.bert, self.cut.trained))}-{self.cut.position}"
+
+    def _dropped(self, values: Tensor, mask: Tensor) -> Tokens:
+        values = self.drop(values)
+        return Tokens(values, mask, values[:, 0])
+
+
+def _layers(model: nn.Module) -> nn.ModuleList | None:
+    return next((m for m in model.modules() if isinstance(m, nn.ModuleList) and len(m) > 0), None)
 
 
 class _HubTokenizer:
