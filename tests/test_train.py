@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -147,3 +148,53 @@ def test_objectives_hear_the_epoch_before_every_step_also_after_an_interruption(
     heard.clear()
     train(tiny_file, tmp_path)
     assert heard == whole[3:]
+
+
+def test_buckets_change_the_order_alone(tiny_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[list[int]] = []
+    batch = Feed.batch
+
+    def watched(self: Feed, rows: np.ndarray, captions: np.ndarray | None = None) -> Any:
+        seen.append(sorted(rows.tolist()))
+        return batch(self, rows, captions)
+
+    monkeypatch.setattr(Feed, "batch", watched)
+    epochs = []
+    for batches in (None, 2):
+        settings = {"epochs": 1, "batch_size": 6, "bucket_batches": batches}
+        monkeypatch.setitem(SYSTEM, "train", settings)  # type: ignore[arg-type]
+        seen.clear()
+        train(tiny_file, None)
+        epochs.append([rows for rows in seen if rows])
+    plain, bucketed = epochs
+    assert plain != bucketed
+    for start in range(0, len(plain), 2):  # the same items in every two batches
+        one, other = (sorted(chain(*order[start : start + 2])) for order in (plain, bucketed))
+        assert one == other
+
+
+@pytest.mark.slow
+def test_a_compiled_step_gives_the_same_losses(tiny_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    losses = []
+    for compile in (False, True):
+        monkeypatch.setitem(SYSTEM, "text_encoder", {"name": "mean_words", "dim_word": 4})
+        monkeypatch.setitem(SYSTEM, "train", {"epochs": 2, "batch_size": 16, "compile": compile})
+        _, progress = train(tiny_file, None)
+        losses.append([h["train/loss"] for h in progress.history])
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
+
+
+def test_a_missing_compiler_is_told(tiny_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class NoCompilerError(RuntimeError):
+        __module__ = "torch._inductor.exc"
+
+    def broken(model: Any, dynamic: bool) -> Any:
+        def forward(batch: Any) -> Any:
+            raise NoCompilerError("no C++ compiler was found\nset CXX")
+
+        return forward
+
+    monkeypatch.setattr(torch, "compile", broken)
+    monkeypatch.setitem(SYSTEM, "train", {"epochs": 1, "compile": True})
+    with pytest.raises(vsebench.train.TrainingError, match=r"no C\+\+ compiler was found\); set train.compile: false"):
+        train(tiny_file, None)

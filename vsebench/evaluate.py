@@ -48,21 +48,29 @@ def predict(model: Model, feed: Feed, *, device: torch.device, embeddings: bool 
     count = len(feed)
     logits: list[np.ndarray] = []
     kept: dict[str, list[np.ndarray]] = {m: [] for m in model.encoders}
+    order = _by_length(feed, np.arange(count))
     for start in range(0, count, train.eval_batch_size):
-        rows = np.arange(start, min(start + train.eval_batch_size, count))
+        rows = order[start : start + train.eval_batch_size]
         with autocast(train.precision, device):
             output = model(to_device(feed.batch(rows), device))
         logits.append(output.logits.float().cpu().numpy())
         if embeddings:
             for modality, values in output.embeddings.items():
                 kept[modality].append(values.float().cpu().numpy())
-    found = {m: np.concatenate(v) for m, v in kept.items() if v}
+    back = np.argsort(order)
+    found = {m: np.concatenate(v)[back] for m, v in kept.items() if v}
     owner = np.arange(count)
     if embeddings and "text" in found:
         extra, extra_owner = _other_captions(model, feed, device)
         found["text"] = np.concatenate([found["text"], *extra])
         owner = np.concatenate([owner, *extra_owner])
-    return SplitOutputs(np.concatenate(logits), found, owner)
+    return SplitOutputs(np.concatenate(logits)[back], found, owner)
+
+
+def _by_length(feed: Feed, rows: np.ndarray, captions: np.ndarray | None = None) -> np.ndarray:
+    """The rows with texts of similar length side by side, so that a batch has little padding."""
+    lengths = feed.text_lengths(rows, captions)
+    return rows if lengths is None else rows[np.argsort(lengths, kind="stable")]
 
 
 def _other_captions(model: Model, feed: Feed, device: torch.device) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -73,6 +81,7 @@ def _other_captions(model: Model, feed: Feed, device: torch.device) -> tuple[lis
     owners: list[np.ndarray] = []
     for number in range(1, int(counts.max(initial=1))):
         rows_left = np.flatnonzero(counts > number)
+        rows_left = _by_length(feed, rows_left, np.full(len(rows_left), number))
         for start in range(0, len(rows_left), train.eval_batch_size):
             rows = rows_left[start : start + train.eval_batch_size]
             with autocast(train.precision, device):

@@ -115,8 +115,8 @@ class Feed:
         notes: what a reader of results should know of the inputs, such as how many texts were cut.
 
     Args:
-        encoders: modality -> encoder, already on its device. Frozen ones, and frozen stages of others, are run once, through
-            the cache.
+        encoders: modality -> encoder, already on its device. Frozen ones, and frozen stages of others, are run once,
+            through the cache.
         cache: compute frozen Tokens once and keep them; without it they are computed for every batch.
     """
 
@@ -196,6 +196,14 @@ class Feed:
             return np.zeros(len(rows), np.int64)
         counts = self.captions_per_item[rows]
         return (np.random.default_rng(seed).random(len(rows)) * counts).astype(np.int64)
+
+    def text_lengths(self, rows: np.ndarray, captions: np.ndarray | None = None) -> np.ndarray | None:
+        """Number of tokens of each row's caption; None where texts are not encoded for each batch."""
+        source = self.sources.get("text")
+        if not isinstance(source, Texts):
+            return None
+        found: np.ndarray = source.lengths.numpy()[self.caption_offsets[rows] + (0 if captions is None else captions)]
+        return found
 
     @property
     def captions_per_item(self) -> np.ndarray:

@@ -17,13 +17,13 @@ from torch import Tensor, nn
 from vsebench.augment import augment
 from vsebench.config.identity import digest
 from vsebench.config.schema import ENCODER_SLOTS, System
-from vsebench.data.batches import EpochOrder
+from vsebench.data.batches import EpochOrder, bucketed
 from vsebench.evaluate import autocast, predict
 from vsebench.feed import Feed, to_device
 from vsebench.model import Model
 from vsebench.objectives.base import Objective
 from vsebench.registry import OBJECTIVES, OPTIMIZERS, SCHEDULES
-from vsebench.types import Batch
+from vsebench.types import Batch, Output
 
 CHECKPOINT = "checkpoint.pt"
 #: A checkpoint is written after the first epoch that ends this many seconds after the last one.
@@ -85,6 +85,7 @@ def fit(
     progress = _resume(folder, model, objectives, optimizer, scaler)
     for numbers in progress.history:
         on_epoch(numbers)
+    forward = compiled(model) if train.compile else model
     steps = math.ceil(len(train_feed) / train.batch_size)
     saved_at = time.monotonic()
     while progress.epoch < train.epochs and not _should_stop(progress, train.early_stopping):
@@ -93,6 +94,10 @@ def fit(
         torch.manual_seed(epoch_seed)
         rows = order.order(progress.epoch)
         captions = train_feed.draw_captions(rows, epoch_seed)
+        lengths = train_feed.text_lengths(rows, captions) if train.bucket_batches is not None else None
+        if lengths is not None and train.bucket_batches is not None:
+            places = bucketed(lengths, train.batch_size, train.bucket_batches, epoch_seed)
+            rows, captions = rows[places], captions[places]
         model.train()
         losses: dict[str, list[Tensor]] = {}
         for step in range(steps):
@@ -103,7 +108,7 @@ def fit(
             for objective in objectives:
                 cast(Objective, objective).set_progress(progress.epoch + step / steps)
             batch = _augmented(to_device(train_feed.batch(rows[part], captions[part]), device), model.system)
-            terms = _step(model, objectives, optimizer, scaler, batch, device)
+            terms = _step(forward, model.system, objectives, optimizer, scaler, batch, device)
             for name, value in terms.items():
                 losses.setdefault(name, []).append(value)
         numbers = {f"train/{k}": float(torch.stack(v).mean()) for k, v in losses.items()}
@@ -160,20 +165,41 @@ def seed_of(*parts: int | str) -> int:
     return int(digest(list(parts)), 16) % (2**63)
 
 
+def compiled(model: Model) -> Callable[[Batch], Output]:
+    """The model's forward pass through ``torch.compile``, for batches and texts of any length. Shares its parameters.
+
+    Raises: TrainingError where torch has no compiler to call.
+    """
+    whole = torch.compile(model, dynamic=True)
+
+    def forward(batch: Batch) -> Output:
+        try:
+            output: Output = whole(batch)
+        except Exception as error:
+            if not type(error).__module__.startswith(("torch._inductor", "torch._dynamo")):
+                raise
+            first = str(error).strip().split("\n")[0]
+            raise TrainingError(f"torch.compile failed here ({first}); set train.compile: false.") from error
+        return output
+
+    return forward
+
+
 def _step(
-    model: Model,
+    forward: Callable[[Batch], Output],
+    system: System,
     objectives: nn.ModuleList,
     optimizer: torch.optim.Optimizer,
     scaler: torch.amp.GradScaler,
     batch: Batch,
     device: torch.device,
 ) -> dict[str, Tensor]:
-    train = model.system.train
+    train = system.train
     with autocast(train.precision, device):
-        output = model(batch)
+        output = forward(batch)
     terms: dict[str, Tensor] = {}
     loss = torch.zeros((), device=device)
-    for spec, objective in zip(model.system.objective, objectives, strict=True):
+    for spec, objective in zip(system.objective, objectives, strict=True):
         for name, value in objective(output, batch).items():
             terms[name] = value.detach()
             loss = loss + spec.weight * value

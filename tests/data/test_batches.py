@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
-from vsebench.data.batches import EpochOrder, image_loader
+from vsebench.data.batches import EpochOrder, bucketed, image_loader
 from vsebench.data.dataset import Dataset
 from vsebench.data.item import Item
 from vsebench.types import Preprocessing
@@ -29,3 +32,37 @@ def test_image_loader_keeps_the_order_whatever_the_workers(
     assert [int(p) for positions, _ in batches[0] for p in positions] == order.tolist()
     assert sorted(order.tolist()) == list(range(12))
     assert order.tolist() != EpochOrder(np.arange(12), 3).order(3).tolist()
+
+
+@given(
+    lengths=st.lists(st.integers(0, 30), max_size=60),
+    batch_size=st.integers(1, 7),
+    batches=st.integers(2, 5),
+    seed=st.integers(0, 99),
+)
+def test_buckets_are_a_permutation_of_full_batches_and_the_rest(
+    lengths: list[int], batch_size: int, batches: int, seed: int
+) -> None:
+    found = bucketed(np.array(lengths, int), batch_size, batches, seed)
+    assert sorted(found.tolist()) == list(range(len(lengths)))
+    full = len(lengths) // batch_size * batch_size
+    assert found[full:].tolist() == list(range(full, len(lengths)))
+    for start in range(0, full, batch_size * batches):  # nothing leaves its pool
+        pool = found[start : start + batch_size * batches]
+        pool = pool[: full - start]
+        assert sorted(pool.tolist()) == list(range(start, min(start + batch_size * batches, full)))
+        cut = sorted(np.array(lengths)[pool].reshape(-1, batch_size).tolist(), key=lambda b: (min(b), max(b)))
+        assert all(max(a) <= min(b) for a, b in itertools.pairwise(cut))
+
+
+def test_buckets_depend_on_the_seed_alone_and_save_padding() -> None:
+    lengths = np.random.default_rng(0).integers(3, 40, 640)
+    one, same, other = (bucketed(lengths, 16, 10, seed) for seed in (1, 1, 2))
+    assert (one == same).all()
+    assert (one != other).any()
+
+    def padded(order: np.ndarray) -> int:
+        batches = lengths[order].reshape(-1, 16)
+        return int((batches.max(1) * 16).sum())
+
+    assert padded(one) < 1.1 * lengths.sum() < padded(np.arange(640))

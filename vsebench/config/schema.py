@@ -60,6 +60,8 @@ class Train(Strict):
     lr_scale: dict[str, Annotated[float, Gt(0)]] = {}
     augment: Literal["none", "flip", "flip_shift"] = "none"
     feature_dtype: Literal["fp16", "fp32"] = "fp16"
+    bucket_batches: Annotated[int, Gt(1)] | None = None
+    compile: bool = False
 
 
 class System(Strict):
