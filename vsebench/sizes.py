@@ -1,4 +1,4 @@
-"""Sizes in bytes, as people write them."""
+"""Sizes in bytes and times in seconds, as people write them."""
 
 from __future__ import annotations
 
@@ -38,3 +38,17 @@ def in_words(size: int) -> str:
             return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.3g} {unit}"
         value /= 1000
     return f"{value:.3g} TB"
+
+
+def duration_in_words(seconds: float) -> str:
+    """A time with units, to about two digits.
+
+    Example:
+        >>> duration_in_words(0.4), duration_in_words(95), duration_in_words(3_700), duration_in_words(200_000)
+        ('0.4 s', '95 s', '62 min', '2.3 days')
+    """
+    for limit, unit, size in ((100.0, "s", 1), (100.0 * 60, "min", 60), (48.0 * 3600, "h", 3600)):
+        if seconds < limit:
+            value = seconds / size
+            return f"{value:.1f} {unit}" if value < 9.95 else f"{value:.0f} {unit}"
+    return f"{seconds / 86_400:.1f} days"

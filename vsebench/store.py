@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -113,3 +114,14 @@ def read_history(folder: Path) -> list[dict[str, float]]:
         except ValueError:
             raise DataError("not a JSON line.", place=Place(str(file), number)) from None
     return lines
+
+
+def selected_value(store: Store, result: Result, metric: str) -> float:
+    """The validation number that chose the epoch of a result; NaN where there is none.
+
+    It need not be among the metrics of the board; the history then has it.
+    """
+    if metric in result.metrics or result.status == "pruned":
+        return result.metrics.get(metric, math.nan)
+    history = read_history(store.run_folder(result.run_id))
+    return next((e[metric] for e in history if e["epoch"] == result.best_epoch and metric in e), math.nan)

@@ -146,7 +146,8 @@ class Result:
     metrics: Mapping[str, float] = field(default_factory=dict)
     metric_versions: Mapping[str, int] = field(default_factory=dict)
     parameters: Mapping[str, int] = field(default_factory=dict)  # total, trained
-    train_s: float = 0.0
+    train_s: float = 0.0  # its epochs, validation included
+    other_s: float = 0.0  # building, encoding, evaluating; of a continued run, the last time
     epochs: int = 0
     best_epoch: int = 0
     test_evaluations: int = 0

@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vsebench.commands.progress import ProgressView
 from vsebench.config.experiment import Experiment, load_experiment
 from vsebench.errors import ConfigError, RunFailed, did_you_mean, known_names
 from vsebench.registry import load_entry_points, load_plugin_file
+from vsebench.sizes import duration_in_words, in_words
 from vsebench.store import Store
-from vsebench.sweep.local import Event, Settings
+from vsebench.sweep.estimate import estimate
+from vsebench.sweep.local import Settings
 from vsebench.sweep.plan import Plan, make_plan
 from vsebench.tracking import resolve_mode
 
@@ -71,7 +74,12 @@ def run_sweep(options: SweepOptions) -> None:
         wandb_project=options.wandb_project,
         cache=options.cache,
     )
-    show = ProgressLines(workers)
+    store = Store(settings.store_root, experiment.name)
+
+    def expected(plan: Plan) -> Mapping[str, float | None]:
+        return estimate(plan, settings.store_root, device=_record_device()).seconds
+
+    show = ProgressView(store, workers, expected)
     try:
         outcome = sweep(
             experiment,
@@ -144,17 +152,18 @@ def _command(options: SweepOptions) -> str:
 
 def _print_plan(plan: Plan, options: SweepOptions) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
-    spec = plan.experiment.spec
-    table = Table(title=f"{plan.experiment.name} on {plan.dataset['title']}", title_justify="left")
+    title = escape(f"{plan.experiment.name} on {plan.dataset['title']}")
+    table = Table(title=title, title_justify="left")
     for column in ("row", "uses", "attention", "fusion", "epochs", "seeds"):
         table.add_column(column)
     for row in plan.experiment.rows:
         status = Counter(r.status for r in plan.runs if r.name == row.name)
         system = row.system
         table.add_row(
-            row.name,
+            escape(row.name),
             " + ".join(getattr(system, f"{m}_encoder").name for m in system.modalities),
             system.attention.name,
             system.fusion.name if system.fusion else "–",
@@ -164,15 +173,33 @@ def _print_plan(plan: Plan, options: SweepOptions) -> None:
     Console().print(table)
     for line in _search_lines(plan):
         print(line)
+    _print_estimate(plan, options)
+
+
+def _print_estimate(plan: Plan, options: SweepOptions) -> None:
     todo = {r.run_id for r in plan.todo}
-    done = [r for r in Store(options.runs, spec.experiment).results() if r.status == "finished"]
-    print(f"{len({r.run_id for r in plan.runs})} runs, {len(todo)} to do.", end=" ")
-    if done:
-        mean = sum(r.train_s for r in done) / len(done)
-        workers = options.workers or _default_workers(options)
-        print(f"At {mean:.1f} s of training per run so far: about {mean * len(todo) / workers / 60:.1f} min.")
-    else:
-        print("No earlier run to estimate the time from.")
+    print(f"{len({r.run_id for r in plan.runs})} runs, {len(todo)} to do.", end=" " if todo else "\n")
+    if not todo:
+        return
+    workers = options.workers or _default_workers(options)
+    found = estimate(plan, options.runs, device=_record_device())
+    seconds = found.total(workers)
+    if seconds is None:
+        print("No earlier run on this hardware to estimate time and disk from.")
+        return
+    said = ", ".join(f"{count} from {tier}" for tier, count in found.based_on.items())
+    print(
+        f"About {duration_in_words(seconds)} with {workers} {'worker' if workers == 1 else 'workers'}, and "
+        f"{in_words(found.size)} under {options.runs}."
+    )
+    print(f"Estimated from {found.records} earlier runs: {said}. Features of frozen encoders: vsebench cache list.")
+
+
+def _record_device() -> str:
+    """The hardware as results name it."""
+    from vsebench.sweep.execute import device_name
+
+    return device_name()
 
 
 def _search_lines(plan: Plan) -> list[str]:
@@ -220,87 +247,3 @@ def _log_board(settings: Settings, experiment: Experiment, options: SweepOptions
     )
     tracker.log_table("leaderboard", rows[0], rows[1:])
     tracker.finish({})
-
-
-class ProgressLines:
-    """Progress of a sweep: a live bar with what every worker does on a terminal, plain lines elsewhere."""
-
-    def __init__(self, workers: int) -> None:
-        from rich.console import Console
-
-        self.console = Console(stderr=True)
-        self.live: Any = None
-        self.tasks: list[Any] = []
-        self.workers = workers
-        self.titles: dict[str, str] = {}
-        self.total = self.done = self.failed = 0
-        self.begin = time.monotonic()
-        self.said: dict[int, tuple[float, str]] = {}
-
-    def plan(self, plan: Plan) -> None:
-        """Say what will be done; a search says it for each of its rounds."""
-        self.titles |= {r.run_id: r.title for r in plan.runs}
-        todo = {r.run_id for r in plan.todo}
-        everything = {r.run_id for r in plan.runs}
-        self.total += len(todo)
-        finished = len(everything) - len(todo)
-        print(f"{plan.experiment.name}: {len(everything)} runs, {finished} finished, {len(todo)} to do.", flush=True)
-        if self.live is not None:
-            self.live.update(self.tasks[0], total=self.total)
-        elif self.console.is_terminal and todo:
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-            bar = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TimeRemainingColumn(),
-                console=self.console,
-            )
-            self.tasks = [bar.add_task("sweep", total=len(todo))]
-            self.tasks += [bar.add_task("", total=None, visible=False) for _ in range(self.workers)]
-            bar.start()
-            self.live = bar
-
-    def event(self, event: Event) -> None:
-        """Show what a worker says."""
-        from rich.markup import escape
-
-        title = self.titles.get(event.run_id, event.run_id)
-        if event.kind == "crash":
-            self._line(event.text)
-        elif event.kind == "end":
-            self.done += 1
-            self.failed += event.status == "failed"
-            mark = {"finished": "done", "pruned": "pruned"}.get(event.status, "FAILED")
-            self._line(f"[{self.done}/{self.total}] {mark} {title}: {event.text}")
-            if self.live is not None:
-                self.live.advance(self.tasks[0])
-        elif self.live is not None:
-            self.live.update(
-                self.tasks[1 + event.worker % self.workers], visible=True, description=escape(f"{title}: {event.text}")
-            )
-        else:
-            self._occasionally(event.worker, f"  {title}: {event.text}")
-
-    def _occasionally(self, worker: int, line: str) -> None:
-        # Plain logs get a line per worker every ten seconds, not one per epoch.
-        now = time.monotonic()
-        before, _ = self.said.get(worker, (self.begin, ""))
-        if now - before >= 10:
-            self.said[worker] = (now, line)
-            self._line(line)
-
-    def _line(self, text: str) -> None:
-        if self.live is not None:
-            from rich.markup import escape
-
-            self.live.console.print(escape(text), highlight=False)
-        else:
-            print(text, file=sys.stderr, flush=True)
-
-    def close(self) -> None:
-        """Take the live display away."""
-        if self.live is not None:
-            self.live.stop()
-            self.live = None

@@ -93,6 +93,7 @@ def _finish(
     say: Say,
     cache: bool,
 ) -> Result:
+    begin = time.perf_counter()
     folder = store.run_folder(run.run_id)
     folder.mkdir(parents=True, exist_ok=True)
     _write_run_file(folder / RUN, run, dataset)
@@ -140,6 +141,7 @@ def _finish(
             halving(numbers)
 
     judge = judge_by(validate, run.select_metric, run.select_mode)
+    fitting = time.perf_counter()
     try:
         progress = fit(
             model,
@@ -151,6 +153,7 @@ def _finish(
             folder=folder,
             on_epoch=on_epoch,
         )
+        fitting = time.perf_counter() - fitting
         metrics, evaluations = _evaluate(run, dataset, model, feeds, device, folder, parsed, cache, say)
     except Pruned as stop:
         tracker.finish({"pruned_at_epoch": stop.epoch})
@@ -167,6 +170,7 @@ def _finish(
         metric_versions=versions(parsed),
         parameters=model.parameter_counts(),
         train_s=progress.seconds,
+        other_s=time.perf_counter() - begin - fitting,
         epochs=progress.epoch,
         best_epoch=progress.best_epoch,
         test_evaluations=evaluations,
@@ -304,8 +308,12 @@ def library_versions() -> dict[str, str]:
 @cache
 def hardware() -> dict[str, Any]:
     """The processor or GPU, and the number of threads that a run has."""
-    device = torch.cuda.get_device_name(0) if torch.cuda.is_available() else platform.machine()
-    return {"device": device, "threads": torch.get_num_threads()}
+    return {"device": device_name(), "threads": torch.get_num_threads()}
+
+
+def device_name() -> str:
+    """The first GPU, or the kind of processor."""
+    return torch.cuda.get_device_name(0) if torch.cuda.is_available() else platform.machine()
 
 
 @cache

@@ -20,9 +20,8 @@ from vsebench.config.experiment import Experiment
 from vsebench.config.schema import Range
 from vsebench.config.space import Space
 from vsebench.errors import ConfigError
-from vsebench.store import Store, read_history
+from vsebench.store import Store, selected_value
 from vsebench.sweep.plan import Plan, Run, is_over, make_plan, runs_of
-from vsebench.types import Result
 
 #: Draws for one configuration that may be excluded, invalid or asked before; after half of them draws are uniform.
 MAX_DRAWS = 1_000
@@ -107,19 +106,12 @@ class Search:
             results.append(result)
         if any(result.status == "failed" for result in results):
             return Verdict("failed")
-        value = math.fsum(self._value(result) for result in results) / len(results)
+        metric = self.experiment.spec.select.metric
+        value = math.fsum(selected_value(self.store, result, metric) for result in results) / len(results)
         if not math.isfinite(value):
             return Verdict("failed")
         stopped = [result.epochs for result in results if result.status == "pruned"]
         return Verdict("pruned", value, min(stopped)) if stopped else Verdict("finished", value)
-
-    def _value(self, result: Result) -> float:
-        metric = self.experiment.spec.select.metric
-        if metric in result.metrics or result.status == "pruned":
-            return result.metrics.get(metric, math.nan)
-        # The number that chooses the epoch need not be among the metrics of the board.
-        history = read_history(self.store.run_folder(result.run_id))
-        return next((e[metric] for e in history if e["epoch"] == result.best_epoch and metric in e), math.nan)
 
     def _size(self) -> int:
         sweep, left = self.space.sweep, self.space.budget - len(self.asked)
