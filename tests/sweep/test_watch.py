@@ -123,7 +123,7 @@ def test_plain_lines_on_a_dumb_terminal(
     view.event(Event("end", 0, second.run_id, "it broke", "failed"))
     view.close()
     out, err = capsys.readouterr()
-    assert out == "e: 2 runs, 0 over, 2 to do. About 30 s.\n"
+    assert out == "e: 2 runs, 0 finished, 2 to do. About 30 s.\n"
     lines = err.splitlines()
     assert lines[0].startswith("[1/2] done a · seed 0: val/accuracy 0.750 | about ")
     assert lines[0].endswith("best so far: a 0.750")

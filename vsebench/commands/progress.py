@@ -44,7 +44,10 @@ class ProgressView:
         """Say what will be done; a search says it for each of its rounds."""
         todo = {r.run_id for r in plan.todo}
         everything = {r.run_id for r in plan.runs}
-        line = f"{plan.experiment.name}: {len(everything)} runs, {len(everything) - len(todo)} over, {len(todo)} to do."
+        pruned = len({r.run_id for r in plan.runs if r.status == "pruned"})
+        finished = len(everything) - len(todo) - pruned
+        said = f"{finished} finished, " + (f"{pruned} pruned, " if pruned else "") + f"{len(todo)} to do"
+        line = f"{plan.experiment.name}: {len(everything)} runs, {said}."
         self.watch.add(plan, self.estimate(plan) if todo else {})
         left = self.watch.seconds_left() if todo else None
         print(line + (f" About {duration_in_words(left)}." if left is not None else ""), flush=True)
