@@ -30,7 +30,7 @@ class Block(Fusion):
         size: m, features of all chunks together, > 0.
         chunks: C, in [1, ``size``].
         rank: R, > 0.
-        exact: the square root of the released implementations, whose gradient at 0 is NaN.
+        exact: the square root of the released implementations, whose gradient grows without bound near 0.
 
     Shape: {m: (B, D_m)} -> (B, D).
 

@@ -30,7 +30,7 @@ class BlockTucker(Fusion):
         dim_out: D (wired).
         size: m, features of all chunks together, > 0.
         chunks: C, in [1, ``size``].
-        exact: the square root of the released implementations, whose gradient at 0 is NaN.
+        exact: the square root of the released implementations, whose gradient grows without bound near 0.
         cap: largest number of entries of all T_c together that is accepted, > 0.
 
     Shape: {m: (B, D_m)} -> (B, D).
@@ -58,8 +58,8 @@ class BlockTucker(Fusion):
         entries = sum(s ** (len(dims) + 1) for s in sizes)
         if entries > cap:
             raise ConfigError(
-                f"fusion 'block_tucker': cores of {sizes[0]}^{len(dims) + 1} entries in {chunks} chunks have {entries:,} "
-                f"entries together, more than cap ({cap:,}). Set a smaller size or more chunks.",
+                f"fusion 'block_tucker': {chunks} cores of up to {sizes[0]}^{len(dims) + 1} entries have {entries:,} "
+                f"together, more than cap ({cap:,}). Set a smaller size or more chunks.",
                 path=("size",),
             )
         self.chunked = Chunked(dims, dim_out, sizes, lambda s: FullCore(s, len(dims)), exact=exact)

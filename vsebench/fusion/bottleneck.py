@@ -41,7 +41,7 @@ class Layer(nn.Module):
         return mapped
 
 
-@FUSIONS.register("bottleneck", source="Nagrani et al. 2021, arXiv:2107.00135, attention bottlenecks", needs_tokens=True)
+@FUSIONS.register("bottleneck", source="Nagrani et al. 2021, arXiv:2107.00135", needs_tokens=True)
 class Bottleneck(Fusion):
     """Let the modalities speak to each other through a few shared tokens only.
 

@@ -41,7 +41,7 @@ class GatedSum(Fusion):
         )
         self.gate = nn.ModuleDict({m: nn.Linear(len(dims) * dim_out, dim_out) for m in dims})
         for gate in self.gate.values():
-            nn.init.zeros_(gate.bias)
+            gate.bias.data.zero_()  # type: ignore[union-attr, operator]
 
     def forward(self, vectors: Mapping[str, Tensor]) -> Tensor:
         """Fuse."""

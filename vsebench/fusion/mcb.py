@@ -31,7 +31,7 @@ class MCB(Fusion):
         dim_out: D (wired).
         size: d, features of the sketch, > 0.
         normalize: signed square root and unit length before the linear layer, as in the paper.
-        exact: the square root of the released implementations, whose gradient at 0 is NaN.
+        exact: the square root of the released implementations, whose gradient grows without bound near 0.
         seed: of h and s, in [0, 2³²); the run's own seed does not change them.
 
     Shape: {m: (B, D_m)} -> (B, D).

@@ -29,7 +29,7 @@ class MFB(Fusion):
         hidden: o, number of pooled features, > 0.
         factor: k, products summed into one feature, > 0.
         dropout: rate in [0, 0.95] on the products before they are summed.
-        exact: the square root of the released implementations, whose gradient at 0 is NaN.
+        exact: the square root of the released implementations, whose gradient grows without bound near 0.
 
     Shape: {m: (B, D_m)} -> (B, D).
 

@@ -31,7 +31,7 @@ class MFH(Fusion):
         factor: k, products summed into one feature, > 0.
         stages: p, > 0.
         dropout: rate in [0, 0.95] on each stage's products.
-        exact: the square root of the released implementations, whose gradient at 0 is NaN.
+        exact: the square root of the released implementations, whose gradient grows without bound near 0.
 
     Shape: {m: (B, D_m)} -> (B, D).
 

@@ -14,9 +14,7 @@ from vsebench.fusion.base import Fusion
 from vsebench.registry import FUSIONS
 
 
-@FUSIONS.register(
-    "tucker", source="Ben-younes et al. 2017, arXiv:1705.06676, the Tucker decomposition; Tucker 1966"
-)
+@FUSIONS.register("tucker", source="Ben-younes et al. 2017, arXiv:1705.06676, the Tucker decomposition; Tucker 1966")
 class Tucker(Fusion):
     """Let every pair of projected features of two modalities interact, each with a weight of its own.
 
