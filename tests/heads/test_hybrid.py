@@ -68,10 +68,10 @@ def test_parts_hold_every_head() -> None:
 
 
 def test_weights_must_name_every_modality() -> None:
-    with pytest.raises(ConfigError, match="weights lacks text"):
+    with pytest.raises(ConfigError, match="head 'hybrid': weights lacks text"):
         build(combine="weighted", weights={"image": 1.0})
 
 
 def test_weights_of_a_rule_that_takes_none_are_refused() -> None:
-    with pytest.raises(ConfigError, match="combine 'mean' takes no weights"):
+    with pytest.raises(ConfigError, match="head 'hybrid': combine 'mean' takes no weights"):
         build(weights={"image": 1.0, "text": 1.0})

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from annotated_types import Ge, Gt, Le, Lt
 from torch import Tensor, nn
 
-from vsebench.heads._decisions import logits_of, outcomes
+from vsebench.heads._decisions import fixed_weights, logits_of, outcomes
 from vsebench.heads.base import Head
 from vsebench.heads.decision import Decision, classifier
 from vsebench.registry import HEADS
@@ -66,6 +66,7 @@ class Hybrid(Head):
         dropout: Annotated[float, Ge(0), Le(0.95)] = 0.0,
     ) -> None:
         super().__init__()
+        fixed_weights("hybrid", combine, weights, list(dims))  # so that what is wrong names this head
         self.multi_label = multi_label
         self.feature = classifier(dim_in, num_classes, hidden, dropout)
         self.decision = Decision(
