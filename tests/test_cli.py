@@ -90,7 +90,7 @@ def test_mistakes_are_one_message(tmp_path: Path, arguments: list[str], said: st
 
 def test_components() -> None:
     everything = vsebench("components").stdout
-    assert "concat, dense_projection, gated" in everything
+    assert "lowrank, max, mcb, mfb" in everything
     kind = vsebench("components", "fusion").stdout
     assert "Arevalo et al. 2017" in kind
     one = vsebench("components", "fusion", "dense_projection").stdout

@@ -21,7 +21,7 @@ from vsebench.errors import ConfigError
 from vsebench.evaluate import predict
 from vsebench.feed import Feed
 from vsebench.model import Model, pooled_alone
-from vsebench.registry import registry_of
+from vsebench.registry import HEADS, registry_of
 from vsebench.sweep.execute import vocabulary_of
 from vsebench.train import build_objectives, build_optimizer
 
@@ -32,6 +32,15 @@ SMALL: dict[tuple[str, str], dict[str, Any]] = {
     ("image_encoder", "timm_vit"): {"model": "test_vit", "weights": "none", "image_size": 32},
     ("text_encoder", "bert"): {"weights": "none", "config": BERT, "finetune": "all"},
     ("fusion", "outer"): {"size": 4},
+    ("fusion", "tensor"): {"size": 4},
+    ("fusion", "tucker"): {"size": 8},
+    ("fusion", "mutan"): {"size": 8, "rank": 2},
+    ("fusion", "block"): {"size": 12, "chunks": 3, "rank": 2},
+    ("fusion", "block_tucker"): {"size": 12, "chunks": 3},
+    ("fusion", "mcb"): {"size": 32},
+    ("fusion", "mfb"): {"hidden": 12},
+    ("fusion", "mfh"): {"hidden": 12},
+    ("fusion", "bottleneck"): {"layers": 1, "heads": 2},
     ("pooling", "visual_semantic"): {"heads": 1},  # divides the tokens of every encoder
     ("text_encoder", "bert_bow"): {"model": bert_folder()},
 }
@@ -41,7 +50,7 @@ SLOTS = ("image_encoder", "text_encoder", "attention", "pooling", "fusion", "hea
 
 def choices(slot: str) -> list[str]:
     names = registry_of(slot).names()
-    return [*names, "none"] if slot in ("image_encoder", "text_encoder") else names
+    return [*names, "none"] if slot in ("image_encoder", "text_encoder", "fusion") else names
 
 
 def block(point: dict[str, str]) -> dict[str, Any]:
@@ -71,6 +80,8 @@ def covering() -> Iterator[dict[str, str]]:
         best_gain = 0
         for _ in range(40):
             point = {slot: str(rng.choice(values[slot])) for slot in SLOTS} | dict(seed_pair)
+            if "joint" not in HEADS.get(point["head"]).facts["reads"]:
+                point["fusion"] = "none"
             if legal(point) is None:
                 continue
             gain = len(pairs(point) & left)

@@ -94,15 +94,17 @@ class Pooled:
     def __init__(self, store: TokenStore, spec: Spec, modality: str) -> None:
         pool = POOLINGS.build(spec.name, spec.options, modality=modality, dim=store.dim, context={})
         self.values = torch.empty(len(store), store.dim)
+        self.present = torch.ones(len(store), dtype=torch.bool)
         with torch.inference_mode():
             for start in range(0, len(store), ENCODE_BATCH):
                 rows = np.arange(start, min(start + ENCODE_BATCH, len(store)))
-                self.values[rows] = pool(store.take(rows), {})
+                tokens = store.take(rows)
+                self.values[rows], self.present[rows] = pool(tokens, {}), tokens.mask.any(1)
 
     def take(self, rows: np.ndarray) -> Tokens:
-        """One token for each row, float32 (B, 1, D)."""
-        values = self.values[torch.from_numpy(rows)]
-        return Tokens(values[:, None], torch.ones(len(rows), 1, dtype=torch.bool))
+        """One token for each row, float32 (B, 1, D); not a real one where the row has none."""
+        chosen = torch.from_numpy(rows)
+        return Tokens(self.values[chosen][:, None], self.present[chosen][:, None])
 
 
 class Feed:

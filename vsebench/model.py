@@ -26,6 +26,7 @@ class Model(nn.Module):
     Args:
         system: the resolved components.
         num_classes: C.
+        multi_label: whether an item may have several classes.
         vocabulary: word ids of the training split, for the text encoders that want one.
         checkpoints: slot -> file of weights made by ``weights: pretrain``.
         feature_dims: modality -> D of the dataset's precomputed features.
@@ -36,6 +37,7 @@ class Model(nn.Module):
         system: System,
         *,
         num_classes: int,
+        multi_label: bool = False,
         vocabulary: Any = None,
         checkpoints: Mapping[str, Path] | None = None,
         feature_dims: Mapping[str, int] | None = None,
@@ -75,7 +77,9 @@ class Model(nn.Module):
         self.fusion = self._fusion(token_dims)
         joint = self.dims[system.modalities[0]] if self.fusion is None else width_of(self.fusion)
         self.dropout = nn.Dropout(system.dropout)
-        self.head = HEADS.build(system.head.name, system.head.options, dim_in=joint, num_classes=num_classes)
+        self.head_reads: tuple[str, ...] = HEADS.get(system.head.name).facts["reads"]
+        seen = {"dim_in": joint, "dims": dict(self.dims), "num_classes": num_classes, "multi_label": multi_label}
+        self.head = HEADS.build(system.head.name, system.head.options, **seen)
         rerank = system.reranker
         self.reranker = None if rerank is None else RERANKERS.build(rerank.name, rerank.options)
 
@@ -138,13 +142,20 @@ class Model(nn.Module):
             vectors[modality] = self.projection[modality](pool(attended[modality], context))
         embeddings = self.own_embeddings(batch.inputs, tokens) if self.cross_modal else dict(vectors)
         joint = self._join(vectors, tokens)
-        if self.training:
+        if self.training and joint is not None:
             with torch.no_grad():
                 self.head.observe(joint.detach(), batch.labels)
-        logits = self.head(self.dropout(joint))
-        return Output(logits, embeddings, vectors, joint, attention=weights or {})
+        output = Output(None, embeddings, vectors, joint, attention=weights or {})
+        seen: list[Any] = [] if joint is None else [self.dropout(joint)]
+        if "vectors" in self.head_reads:
+            output.present = {m: t.mask.any(1) for m, t in tokens.items()}
+            seen += [{m: self.dropout(v) for m, v in vectors.items()}, output.present, output.parts]
+        output.logits = self.head(*seen)
+        return output
 
-    def _join(self, vectors: Mapping[str, Tensor], tokens: Mapping[str, Tokens]) -> Tensor:
+    def _join(self, vectors: Mapping[str, Tensor], tokens: Mapping[str, Tokens]) -> Tensor | None:
+        if "joint" not in self.head_reads:
+            return None
         if self.fusion is None:
             return next(iter(vectors.values()))
         joint: Tensor = self.fusion(vectors, tokens) if self.fusion_sees_tokens else self.fusion(vectors)

@@ -231,12 +231,21 @@ FUSIONS = Registry(
     "{modality: (B, D_m)} -> (B, D)",
     {**_MODEL_FACTS, "needs_tokens": False},  # forward(vectors, tokens) instead of forward(vectors)
 )
-HEADS = Registry("head", "vsebench.heads", "(B, D) -> logits (B, C)")
+HEADS = Registry(
+    "head",
+    "vsebench.heads",
+    "(B, D) -> logits (B, C)",
+    {"reads": ("joint",)},  # what forward takes: the joint vector, the modalities' vectors, or both in this order
+)
 OBJECTIVES = Registry(
     "objective",
     "vsebench.objectives",
     "Output, Batch -> named loss terms",
-    {"needs": (), "needs_labels": True},  # modalities; whether unlabelled data cannot train it
+    {
+        "needs": (),  # modalities
+        "needs_labels": True,  # unlabelled data cannot train it
+        "needs_parts": False,  # reads Output.parts, which heads fill that read the modalities' vectors
+    },
 )
 RERANKERS = Registry("reranker", "vsebench.rerankers", "a ranking -> a ranking")
 OPTIMIZERS = Registry("optimizer", "vsebench.optimizers", "parameter groups -> torch optimizer")

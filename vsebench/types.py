@@ -100,6 +100,8 @@ class Output:
         joint: (B, D), the fused vector.
         codes: modality → (B, bits).
         attention: name → weights; filled only when asked for.
+        parts: name → (B, C), the logits of the classifiers that a head combines: one per modality, and ``joint``.
+        present: modality → bool (B,), False where an item has no real token of it; given with ``parts``.
     """
 
     logits: Tensor | None = None
@@ -108,6 +110,8 @@ class Output:
     joint: Tensor | None = None
     codes: dict[str, Tensor] | None = None
     attention: dict[str, Tensor] = field(default_factory=dict)
+    parts: dict[str, Tensor] = field(default_factory=dict)
+    present: dict[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from vsebench.config.schema import (
     WeightedSpec,
 )
 from vsebench.errors import ConfigError, did_you_mean, known_names
-from vsebench.registry import OBJECTIVES, POOLINGS, registry_of
+from vsebench.registry import HEADS, OBJECTIVES, POOLINGS, registry_of
 from vsebench.types import MODALITIES
 
 SYSTEMS_FOLDER = Path(__file__).parent.parent / "systems"
@@ -77,12 +77,9 @@ def resolve(block: dict[str, Any]) -> System:
     present = [m for m in MODALITIES if data.get(ENCODER_SLOTS[m]) is not None]
     data["objective"] = _objectives(data.get("objective", "cross_entropy"), present)
     data["pooling"] = _poolings(data.get("pooling", "mean"), present)
-    if len(present) == 1:
-        data["fusion"] = None
-    elif data.get("fusion") is None:
-        data["fusion"] = _component("fusion", "concat", ("fusion",))
     data.setdefault("attention", _component("attention", "none", ("attention",)))
     data.setdefault("head", _component("head", "mlp", ("head",)))
+    data["fusion"] = _fusion(data.get("fusion"), data["head"], present)
     data.setdefault("train", resolve_train({}, ("train",)))
     system = validate(System, data, "the system")
     check_legal(system)
@@ -130,6 +127,14 @@ def check_legal(system: System) -> None:
                 f"{'is' if len(missing) == 1 else 'are'} none. Choose another {kind} or give the encoder.",
                 path=path,
             )
+    for spec in system.objective:
+        parts = "vectors" in HEADS.get(system.head.name).facts["reads"]
+        if OBJECTIVES.get(spec.name).facts["needs_parts"] and not parts:
+            raise ConfigError(
+                f"objective '{spec.name}' needs a head of several parts, but head is '{system.head.name}'. "
+                "Choose head: decision or hybrid, or leave the objective out.",
+                path=("objective",),
+            )
     scales = set(system.train.lr_scale) - {"image_encoder", "text_encoder", "audio_encoder"}
     if scales:
         known = list(ENCODER_SLOTS.values())
@@ -169,6 +174,21 @@ def _optional(slot: str, kind: str, value: Any) -> Spec | None:
     if absent and slot == "fusion":
         return None
     return _component(kind, "none" if value is None else value, (slot,))
+
+
+def _fusion(given: Spec | None, head: Spec, present: list[str]) -> Spec | None:
+    """None with one modality, and with a head that reads no joint vector; else ``concat`` unless one is given."""
+    if len(present) == 1:
+        return None
+    if "joint" in HEADS.get(head.name).facts["reads"]:
+        return given or _component("fusion", "concat", ("fusion",))
+    if given is not None:
+        raise ConfigError(
+            f"head '{head.name}' combines the modalities' own decisions and reads no fused vector, but fusion is "
+            f"'{given.name}'. Write fusion: none, or choose head: hybrid.",
+            path=("fusion",),
+        )
+    return None
 
 
 def _poolings(value: Any, present: list[str]) -> dict[str, Spec]:

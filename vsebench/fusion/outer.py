@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Annotated
 
 from annotated_types import Gt
 from torch import Tensor, nn
 
-from vsebench.errors import ConfigError
+from vsebench.fusion._outer import outer_product, require_room
 from vsebench.fusion.base import Fusion
 from vsebench.registry import FUSIONS
 
@@ -42,20 +41,9 @@ class Outer(Fusion):
         cap: Annotated[int, Gt(0)] = 2**20,
     ) -> None:
         super().__init__()
-        sizes = {m: size or d for m, d in dims.items()}
-        self.dim_out = math.prod(sizes.values())
-        if self.dim_out > cap:
-            shown = " × ".join(str(s) for s in sizes.values())
-            raise ConfigError(
-                f"fusion 'outer': {shown} = {self.dim_out:,} features are more than cap ({cap:,}). Set a smaller size.",
-                path=("size",),
-            )
+        self.dim_out = require_room("outer", (size or d for d in dims.values()), cap, "features")
         self.project = nn.ModuleDict({m: nn.Linear(d, size) if size else nn.Identity() for m, d in dims.items()})
 
     def forward(self, vectors: Mapping[str, Tensor]) -> Tensor:
         """Fuse."""
-        parts = [project(vectors[m]) for m, project in self.project.items()]
-        product = parts[0]
-        for part in parts[1:]:
-            product = (product[:, :, None] * part[:, None, :]).flatten(1)
-        return product
+        return outer_product([project(vectors[m]) for m, project in self.project.items()])

@@ -6,9 +6,12 @@ from torch import Tensor, nn
 
 
 class Head(nn.Module):
-    """Score the classes. Constructed with the wired ``dim_in`` and ``num_classes``.
+    """Score the classes. Constructed with what it takes of the wired ``dim_in``, ``dims`` {modality: D_m},
+    ``num_classes`` and ``multi_label``.
 
-    Shape: (B, dim_in) -> logits (B, num_classes).
+    Shape: (B, dim_in) -> logits (B, num_classes). A head registered with ``reads=("vectors",)`` or
+    ``reads=("joint", "vectors")`` is called with ([joint,] vectors {m: (B, D_m)}, present {m: bool (B,)}, parts):
+    ``present`` says which items have a modality; ``parts``, a dictionary or None, takes each part's own logits.
     """
 
     def forward(self, joint: Tensor) -> Tensor:

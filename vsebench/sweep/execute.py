@@ -105,6 +105,7 @@ def _finish(
     model = Model(
         run.system,
         num_classes=dataset.num_classes,
+        multi_label=dataset.multi_label,
         vocabulary=vocabulary,
         checkpoints=checkpoints,
         feature_dims=dataset.feature_dims,

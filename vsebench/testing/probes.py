@@ -165,8 +165,17 @@ def _fusion(component: Component, options: Mapping[str, Any]) -> Iterator[Case]:
 
 
 def _head(component: Component, options: Mapping[str, Any]) -> Iterator[Case]:
-    build = _builder(component, options, dim_in=JOINT, num_classes=CLASSES)
-    yield Case("single-label", build, (torch.randn(ITEMS, JOINT),))
+    reads = component.facts["reads"]
+    subsets = list(_subsets(component, 1)) if "vectors" in reads else [()]
+    for multi_label in (False, True) if "multi_label" in component.wired else (False,):
+        for subset in subsets:
+            dims = {m: VECTOR_DIMS[m] for m in subset}
+            wired = {"dim_in": JOINT, "dims": dims, "num_classes": CLASSES, "multi_label": multi_label}
+            seen: list[Any] = [torch.randn(ITEMS, JOINT)] if "joint" in reads else []
+            if "vectors" in reads:
+                seen += [{m: torch.randn(ITEMS, d) for m, d in dims.items()}, random_presence(subset)]
+            label = ", ".join([*filter(None, [" + ".join(subset)]), "multi-label" if multi_label else "single-label"])
+            yield Case(label, _builder(component, options, **wired), tuple(seen))
 
 
 def _objective(component: Component, options: Mapping[str, Any]) -> Iterator[Case]:
@@ -184,11 +193,20 @@ def _reranker(component: Component, options: Mapping[str, Any]) -> Iterator[Case
     yield Case("a block of queries", _builder(component, options), (ranked,))
 
 
+def random_presence(modalities: tuple[str, ...]) -> dict[str, Tensor]:
+    """Which items have which modality: most of them all, the first one none."""
+    present = {m: torch.rand(ITEMS) < 0.8 for m in modalities}
+    return {m: p & (torch.arange(ITEMS) > 0) for m, p in present.items()}
+
+
 def random_output() -> Output:
     """Everything that a model of three modalities may say."""
     vectors = {m: torch.randn(ITEMS, d) for m, d in VECTOR_DIMS.items()}
     embeddings = {m: torch.randn(ITEMS, JOINT) for m in MODALITIES}
-    return Output(torch.randn(ITEMS, CLASSES), embeddings, vectors, torch.randn(ITEMS, JOINT))
+    output = Output(torch.randn(ITEMS, CLASSES), embeddings, vectors, torch.randn(ITEMS, JOINT))
+    output.parts = {part: torch.randn(ITEMS, CLASSES) for part in (*MODALITIES, "joint")}
+    output.present = random_presence(MODALITIES)
+    return output
 
 
 def random_batch(multi_label: bool) -> Batch:

@@ -1,0 +1,45 @@
+"""Which head goes with which fusion and objective."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from vsebench.config.resolve import resolve
+from vsebench.errors import ConfigError
+
+BOTH: dict[str, Any] = {"image_encoder": "features", "text_encoder": "features"}
+
+
+def test_a_head_that_reads_no_joint_vector_has_no_fusion() -> None:
+    assert resolve({**BOTH, "head": "decision"}).fusion is None
+    assert resolve({**BOTH, "head": "decision", "fusion": "none"}).fusion is None
+    with pytest.raises(ConfigError) as caught:
+        resolve({**BOTH, "head": "decision", "fusion": "gated"})
+    assert str(caught.value) == (
+        "head 'decision' combines the modalities' own decisions and reads no fused vector, but fusion is 'gated'. "
+        "Write fusion: none, or choose head: hybrid."
+    )
+    assert caught.value.path == ("fusion",)
+
+
+def test_other_heads_have_concat_where_none_is_given() -> None:
+    for head in ("mlp", "hybrid"):
+        for block in (BOTH, {**BOTH, "fusion": "none"}):
+            fusion = resolve({**block, "head": head}).fusion
+            assert fusion is not None
+            assert fusion.name == "concat"
+    assert resolve({"image_encoder": "features", "head": "hybrid", "fusion": "gated"}).fusion is None
+
+
+def test_the_objective_of_parts_needs_a_head_that_has_some() -> None:
+    for head in ("decision", "hybrid"):
+        assert resolve({**BOTH, "head": head, "objective": "part_cross_entropy"})
+    with pytest.raises(ConfigError) as caught:
+        resolve({**BOTH, "head": "mlp", "objective": ["cross_entropy", "part_cross_entropy"]})
+    assert str(caught.value) == (
+        "objective 'part_cross_entropy' needs a head of several parts, but head is 'mlp'. Choose head: decision or "
+        "hybrid, or leave the objective out."
+    )
+    assert caught.value.path == ("objective",)
