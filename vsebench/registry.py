@@ -238,6 +238,7 @@ OBJECTIVES = Registry(
     "Output, Batch -> named loss terms",
     {"needs": (), "needs_labels": True},  # modalities; whether unlabelled data cannot train it
 )
+SCORERS = Registry("scorer", "vsebench.scorers", "image Tokens (n), text Tokens (m) -> scores (n, m)")
 RERANKERS = Registry("reranker", "vsebench.rerankers", "a ranking -> a ranking")
 OPTIMIZERS = Registry("optimizer", "vsebench.optimizers", "parameter groups -> torch optimizer")
 SCHEDULES = Registry("schedule", "vsebench.schedules", "share of the training done -> factor of the learning rate")
@@ -271,6 +272,7 @@ KINDS: dict[str, Registry] = {
         FUSIONS,
         HEADS,
         OBJECTIVES,
+        SCORERS,
         RERANKERS,
         OPTIMIZERS,
         SCHEDULES,
