@@ -51,6 +51,7 @@ VARIANTS = [
     ("objective", "cosine_embedding", {"reduction": "sum"}),
     ("objective", "dan_ranking", {"samples": 32, "margin": 1.0}),
     ("scorer", "scan", {"direction": "i2t", "aggregate": "mean"}),
+    ("scorer", "cross", {"combine": "add"}),
     ("scorer", "scan", {"normalize": "softmax", "aggregate": "sum"}),
     ("reranker", "category_query", {"weight": 0.0}),
     ("optimizer", "sgd", {"nesterov": True}),

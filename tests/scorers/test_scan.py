@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from live_bytes import LiveBytes
 from torch import Tensor
 
 from vsebench.errors import ConfigError
@@ -178,8 +179,18 @@ def test_words_of_another_size_are_mapped() -> None:
     assert module(sets([2], 0, 6), sets([3], 1, 5)).shape == (1, 1)
 
 
-def test_the_working_memory_counts_five_numbers_per_region_and_word() -> None:
-    assert build().pair_bytes(36, 10) == 36 * 10 * 5 * 4
+@pytest.mark.parametrize(("regions", "words", "dim"), [(36, 10, 16), (3, 2, 64), (1, 1, 8)])
+@pytest.mark.parametrize("direction", ["t2i", "i2t"])
+def test_the_working_memory_is_what_a_pair_is_said_to_take(regions: int, words: int, dim: int, direction: str) -> None:
+    module = SCAN({"image": dim, "text": dim}, dim, direction=direction)  # type: ignore[arg-type]
+    sides = [sets([count] * 40, seed, dim) for seed, count in ((0, regions), (1, words))]
+    with torch.no_grad():
+        images, texts = (module.embed(m, s) for m, s in zip(("image", "text"), sides, strict=True))
+    with torch.inference_mode(), LiveBytes() as live:
+        module.score(images, texts)
+    per_pair = (live.peak - 40 * max(regions, words) ** 2 * 4) / 40**2
+    said = module.pair_bytes(regions, words)
+    assert said / 3 < per_pair <= said
 
 
 def test_an_unknown_direction_is_refused() -> None:

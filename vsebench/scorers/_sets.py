@@ -1,4 +1,4 @@
-"""Sets of tokens put in order and cut, so that a block of them has little padding."""
+"""Sets of tokens put in order and cut, so that a block of them has little padding; the precision of scores."""
 
 from __future__ import annotations
 
@@ -22,3 +22,8 @@ def by_size(sizes: Tensor) -> Tensor:
 def rows_of(tokens: Tokens, rows: Tensor, length: int, device: torch.device | str) -> Tokens:
     """Some of the sets, their first ``length`` positions. Shape: (B, N, D), (R,) -> (R, length, D)."""
     return Tokens(tokens.values[rows, :length].to(device), tokens.mask[rows, :length].to(device))
+
+
+def precise(values: Tensor) -> Tensor:
+    """In float32, or float64 if they are."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from vsebench.masking import blank, masked_softmax
 from vsebench.registry import SCORERS
+from vsebench.scorers._sets import precise
 from vsebench.scorers.base import Scorer
 from vsebench.types import Tokens
 
@@ -90,8 +91,8 @@ class SCAN(Scorer):
         return scores.masked_fill(~(images.mask.any(1)[:, None] & texts.mask.any(1)), 0.0)
 
     def pair_bytes(self, regions: int, words: int) -> int:
-        """Five float32 numbers per region and word: what of affinity, logit and weight lives at once."""
-        return 20 * regions * words
+        """Five float32 numbers per region and word (of affinity, logit, weight), four per region or word."""
+        return 20 * regions * words + 16 * (regions + words)
 
     def _fits(self, queries: Tokens, context: Tokens) -> Tensor:
         """cos(query, what it attends to). Shape: (a, q, d), (b, c, d) -> (b, a, q)."""
@@ -126,8 +127,3 @@ class SCAN(Scorer):
         # Not -inf: a set without real tokens stays finite, and so does its gradient.
         fits = (scale * fits).masked_fill(~mask, torch.finfo(fits.dtype).min)
         return fits.amax(-1) if self.aggregate == "max" else fits.logsumexp(-1) / scale
-
-
-def precise(values: Tensor) -> Tensor:
-    """In float32, or float64 if they are."""
-    return values.to(torch.promote_types(values.dtype, torch.float32))
