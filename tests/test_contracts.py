@@ -8,11 +8,22 @@ import torch
 from vsebench.registry import KINDS
 from vsebench.testing import check_component
 
-CHECKED = ("attention", "pooling", "fusion", "head", "objective", "reranker", "optimizer", "schedule")
+CHECKED = ("attention", "pooling", "fusion", "head", "objective", "scorer", "reranker", "optimizer", "schedule")
 #: Options besides the defaults that take another way through the code.
 VARIANTS = [
     ("attention", "intra", {"outputs": "all", "heads": 2, "dropout": 0.0}),
     ("attention", "inter", {"normalize": "sum", "iterations": 1}),
+    ("attention", "self", {"block": "bare", "positions": True, "layers": 2}),
+    ("attention", "cross", {"project": True, "heads": 2, "residual": True}),
+    ("attention", "scaled_dot", {"queries": "text"}),
+    ("attention", "additive", {"queries": "image", "hidden": 7}),
+    ("attention", "co_attention", {"layers": 1, "heads": 2}),
+    ("attention", "self_cross", {"project": True, "combine": "gated", "positions": True}),
+    ("attention", "self_cross", {"combine": "add", "block": "bare"}),
+    ("attention", "self_memory", {"project": True, "combine": "gated", "prototypes": 2}),
+    ("attention", "dan_m", {"bias": True, "steps": 3, "hidden": 9}),
+    ("pooling", "gpo", {"augment": 0.0, "temperature": 1.0}),
+    ("pooling", "kmax", {"k": 2}),
     ("pooling", "self_attention", {"hops": 3, "dim_hidden": 7}),
     ("pooling", "visual_semantic", {"by": "text", "heads": 2}),
     ("pooling", "visual_semantic", {"by": "audio"}),
@@ -56,6 +67,9 @@ VARIANTS = [
     ("objective", "supcon", {"mask_same_group": False}),
     ("objective", "cosine_embedding", {"reduction": "sum"}),
     ("objective", "dan_ranking", {"samples": 32, "margin": 1.0}),
+    ("scorer", "scan", {"direction": "i2t", "aggregate": "mean"}),
+    ("scorer", "cross", {"combine": "add"}),
+    ("scorer", "scan", {"normalize": "softmax", "aggregate": "sum"}),
     ("reranker", "category_query", {"weight": 0.0}),
     ("optimizer", "sgd", {"nesterov": True}),
     ("schedule", "step", {"at": [0.25, 0.75], "factor": 0.5}),
@@ -83,7 +97,7 @@ def test_every_kind_has_components(kind: str) -> None:
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device: components checked on the CPU only")
-@pytest.mark.parametrize(("kind", "name"), [(k, n) for k in CHECKED[:6] for n in KINDS[k].names()])
+@pytest.mark.parametrize(("kind", "name"), [(k, n) for k in CHECKED[:7] for n in KINDS[k].names()])
 def test_contract_on_the_accelerator(kind: str, name: str) -> None:
     # bf16 results are compared with fp32 there, and cuBLAS may sum in another order: the kit's tolerances allow both.
     check_component(kind, name, device="cuda")

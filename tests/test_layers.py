@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "vsebench"
-KINDS = ("attention", "pooling", "fusion", "heads", "objectives", "rerankers", "optimizers", "schedules", "metrics")
+KINDS = (
+    *("attention", "pooling", "fusion", "heads", "objectives", "scorers", "rerankers"),
+    *("optimizers", "schedules", "metrics"),
+)
 LEVELS: dict[str, int] = {
     **dict.fromkeys(("errors", "sizes", "types", "registry", "home"), 0),
     **dict.fromkeys(("config", "masking", "positions", "word_vectors", "_vector_files", "augment"), 1),

@@ -163,10 +163,12 @@ def tiny_model(tiny_file: Path, **changes: Any) -> tuple[Model, Dataset]:
     [
         {"attention": "intra"},
         {"attention": "inter"},
+        *({"attention": name} for name in ("cross", "scaled_dot", "additive", "co_attention", "self_cross")),
+        *({"attention": name} for name in ("self", "self_memory", "dan_m")),
         {"pooling": "visual_semantic"},
         {"text_encoder": {"name": "bert", "weights": "none", "config": BERT, "finetune": "all", "visual": True}},
     ],
-    ids=["intra", "inter", "visual_semantic", "visual bert"],
+    ids=lambda changes: next((v for v in changes.values() if isinstance(v, str)), "visual bert"),
 )
 def test_embeddings_do_not_see_the_other_modality(tiny_file: Path, changes: dict[str, Any]) -> None:
     model, dataset = tiny_model(tiny_file, **changes)
@@ -184,6 +186,19 @@ def test_embeddings_do_not_see_the_other_modality(tiny_file: Path, changes: dict
     torch.testing.assert_close(own.embeddings["image"], other.embeddings["image"])
     torch.testing.assert_close(text.embeddings["text"], other.embeddings["text"])
     assert not torch.allclose(own.logits, other.logits)
+
+
+def test_dual_attention_ranks_by_all_that_its_steps_read(tiny_file: Path) -> None:
+    encoder = {"name": "lstm", "dim_hidden": 10}
+    model, dataset = tiny_model(tiny_file, attention="dan_m", projection="none", text_encoder=encoder)
+    batch = Feed(dataset, "val", model.system, model.encoders, cache=False).batch(np.arange(4))
+    with torch.no_grad():
+        embeddings = model(batch).embeddings
+        read = model.attention(model.encode(batch.inputs))
+    width = 3 * model.encoders["text"].dim_out
+    for modality in ("image", "text"):
+        assert embeddings[modality].shape == (4, width)
+        assert torch.equal(embeddings[modality], read[modality].values[:, 0])
 
 
 def test_results_do_not_depend_on_the_evaluation_batch(tiny_file: Path) -> None:

@@ -247,6 +247,7 @@ OBJECTIVES = Registry(
         "needs_parts": False,  # reads Output.parts, which heads fill that read the modalities' vectors
     },
 )
+SCORERS = Registry("scorer", "vsebench.scorers", "image Tokens (n), text Tokens (m) -> scores (n, m)")
 RERANKERS = Registry("reranker", "vsebench.rerankers", "a ranking -> a ranking")
 OPTIMIZERS = Registry("optimizer", "vsebench.optimizers", "parameter groups -> torch optimizer")
 SCHEDULES = Registry("schedule", "vsebench.schedules", "share of the training done -> factor of the learning rate")
@@ -280,6 +281,7 @@ KINDS: dict[str, Registry] = {
         FUSIONS,
         HEADS,
         OBJECTIVES,
+        SCORERS,
         RERANKERS,
         OPTIMIZERS,
         SCHEDULES,

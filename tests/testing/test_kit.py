@@ -316,3 +316,93 @@ def test_a_class_from_a_notebook_can_be_checked() -> None:
         check_component("fusion", "from_notebook")
     finally:
         KINDS["fusion"].forget("from_notebook")
+
+
+SCORER = '''
+"""A broken scorer."""
+import torch
+from torch import nn
+from vsebench.masking import masked_mean
+from vsebench.registry import SCORERS
+from vsebench.scorers.base import Scorer
+from vsebench.types import Tokens
+
+
+@SCORERS.register("broken", source="here")
+class Broken(Scorer):
+    """Compare the means of both sides.
+
+    Args:
+        dims: sizes (wired).
+        dim: the joint dimension (wired).
+
+    Shape: (n, N, D_v), (m, M, D_t) -> (n, m).
+
+    Example:
+        >>> 1 + 1
+        2
+    """
+
+    def __init__(self, dims, dim):
+        super().__init__()
+        self.maps = nn.ModuleDict({m: nn.Linear(d, dim, bias=False) for m, d in dims.items()})
+
+    def embed(self, modality, tokens):
+        values = self.maps[modality](tokens.values.masked_fill(~tokens.mask[:, :, None], 0.0)).float()
+        return Tokens(values, tokens.mask)
+
+    def score(self, images, texts):
+        left, right = (masked_mean(t.values, t.mask) for t in (images, texts))
+        with torch.autocast("cpu", enabled=False):
+            scores = left @ right.T
+        return scores
+
+    def pair_bytes(self, regions, words):
+        return 4
+'''
+
+WRONG_BLOCKS = """def score_all(self, images, texts, *, budget=None, device=None):
+        return self.score(images, texts) + budget * 1e-9
+
+    def pair_bytes"""
+
+
+@pytest.fixture
+def check_scorer(tmp_path: Path) -> Iterator[Callable[[str, str], None]]:
+    """Replace a part of a right scorer's text, and check the result."""
+    file = tmp_path / "broken_scorer.py"
+
+    def run(before: str, after: str) -> None:
+        assert before in SCORER
+        file.write_text(SCORER.replace(before, after), encoding="utf-8")
+        load_plugin_file(file)
+        check_component("scorer", "broken")
+
+    yield run
+    KINDS["scorer"].forget("broken")
+    LOADED_PLUGINS.pop(str(file.resolve()), None)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("return scores", "return scores[:, 0]", "one tensor of (64, 64)"),
+        ("return scores", "return scores - scores.mean()", "a pair's score depends on the other pairs of the batch"),
+        ("return scores", "return scores.softmax(1)", "a pair's score depends on the other pairs of the batch"),
+        ("return scores", "return scores.detach()", "no gradient reaches its parameter 'maps.image.weight'"),
+        ("masked_mean(t.values, t.mask)", "t.values.mean(1)", "padding of large numbers changes the result"),
+        ("return scores", "return scores + 1", "a caption without any real word must score 0"),
+        ("return scores", "return scores.bfloat16()", "under autocast its scores are torch.bfloat16, not float32"),
+        ("def pair_bytes", WRONG_BLOCKS, "blocks of 1000000000 bytes change the scores"),
+    ],
+)
+def test_a_broken_scorer_is_found(
+    check_scorer: Callable[[str, str], None], before: str, after: str, message: str
+) -> None:
+    with pytest.raises(AssertionError) as caught:
+        check_scorer(before, after)
+    assert message in str(caught.value)
+
+
+def test_the_unbroken_scorer_passes(check_scorer: Callable[[str, str], None]) -> None:
+    check_scorer("return scores", "return scores")

@@ -19,6 +19,7 @@ from vsebench.testing.modules import (
     check_saved,
     check_shape,
 )
+from vsebench.testing.pairs import check_blocks, check_pairs
 from vsebench.testing.probes import cases
 from vsebench.testing.sets import check_alone, check_empty, check_order, check_padding
 from vsebench.testing.terms import check_terms
@@ -33,6 +34,7 @@ MODULE_CHECKS: dict[str, tuple[Callable[[Trial], None], ...]] = {
     "pooling": (*_PER_ITEM, check_padding, check_empty, check_order, check_alone),
     "fusion": (*_PER_ITEM, check_padding, check_empty),
     "head": _PER_ITEM,
+    "scorer": (check_pairs, *_ALWAYS, check_padding, check_empty, check_blocks),
     "reranker": _PER_ITEM,
     "objective": (*_ALWAYS, check_terms),
 }

@@ -186,6 +186,14 @@ def _objective(component: Component, options: Mapping[str, Any]) -> Iterator[Cas
         )
 
 
+def _scorer(component: Component, options: Mapping[str, Any]) -> Iterator[Case]:
+    dims = {m: TOKEN_DIMS[m] for m in ("image", "text")}
+    for padded in (False, True):
+        sets = (random_tokens("image", padded=padded), random_tokens("text", padded=True))
+        label = "padded regions" if padded else "regions on a grid"
+        yield Case(label, _builder(component, options, dims=dims, dim=JOINT), sets)
+
+
 def _reranker(component: Component, options: Mapping[str, Any]) -> Iterator[Case]:
     query, gallery = torch.randn(ITEMS, JOINT), torch.randn(ITEMS + 3, JOINT)
     scores = torch.nn.functional.cosine_similarity(query[:, None], gallery[None], dim=-1)
@@ -229,5 +237,6 @@ CASES: dict[str, Callable[[Component, Mapping[str, Any]], Iterator[Case]]] = {
     "fusion": _fusion,
     "head": _head,
     "objective": _objective,
+    "scorer": _scorer,
     "reranker": _reranker,
 }

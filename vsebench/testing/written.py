@@ -23,6 +23,7 @@ _SHAPED = {
     "fusion",
     "head",
     "objective",
+    "scorer",
     "reranker",
 }
 

@@ -1,0 +1,1 @@
+"""Pairwise scorers: how well an image and a caption fit, seen together."""
