@@ -239,6 +239,12 @@ OBJECTIVES = Registry(
     {"needs": (), "needs_labels": True},  # modalities; whether unlabelled data cannot train it
 )
 RERANKERS = Registry("reranker", "vsebench.rerankers", "a ranking -> a ranking")
+INDEXES = Registry(
+    "index",
+    "vsebench.index",
+    "vectors (n, D), added once -> the k nearest of a query",
+    {"exact": False},  # its hits are those of comparing with every vector
+)
 OPTIMIZERS = Registry("optimizer", "vsebench.optimizers", "parameter groups -> torch optimizer")
 SCHEDULES = Registry("schedule", "vsebench.schedules", "share of the training done -> factor of the learning rate")
 METRICS = Registry(
@@ -272,6 +278,7 @@ KINDS: dict[str, Registry] = {
         HEADS,
         OBJECTIVES,
         RERANKERS,
+        INDEXES,
         OPTIMIZERS,
         SCHEDULES,
         METRICS,
