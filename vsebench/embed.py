@@ -39,8 +39,8 @@ def embed(model: Model, modality: str, raw: Any) -> Tensor:
             tokens = raw
         else:
             tokens = encoder(raw)
-            if modality in model.frozen and not features:
-                tokens = round_tokens(tokens, model.system.train.feature_dtype)  # as evaluation saw them
+            if not features and _kept_narrow(model, modality):
+                tokens = round_tokens(tokens, model.system.train.feature_dtype)
         if model.cross_modal:
             own: Tensor = model.own_projection[modality](masked_mean(tokens.values, tokens.mask))
             return own.float()
@@ -48,6 +48,11 @@ def embed(model: Model, modality: str, raw: Any) -> Tensor:
         context = {m: t for m, t in attended.items() if m != modality}
         vector: Tensor = model.projection[modality](model.pooling[modality](attended[modality], context))
     return vector.float()
+
+
+def _kept_narrow(model: Model, modality: str) -> bool:
+    """Whether evaluation saw the encoder's tokens rounded, as the cache of frozen features keeps them."""
+    return modality in model.frozen and not (modality == "image" and model.system.train.augment != "none")
 
 
 def _absent(model: Model, like: Tokens) -> dict[str, Tokens]:

@@ -24,8 +24,6 @@ from vsebench.train import trained_state
 from vsebench.types import Result
 
 VOCABULARY = "vocabulary.json"
-#: What a copy of a run needs to be loaded again.
-FILES = (RUN, RESULT, MODEL, VOCABULARY)
 
 
 @dataclass(frozen=True)
@@ -41,6 +39,7 @@ class LoadedRun:
         dataset_spec: what the experiment said as ``dataset``.
         dataset_path: where the dataset file was.
         fingerprint: of the dataset that it was trained on.
+        checkpoints: slot -> weights made by ``weights: pretrain``.
         result: its numbers.
     """
 
@@ -55,7 +54,14 @@ class LoadedRun:
     dataset_spec: str | Mapping[str, Any]
     dataset_path: Path
     fingerprint: str
+    checkpoints: Mapping[str, Path]
     result: Result
+
+    @property
+    def files(self) -> list[Path]:
+        """What a copy of the run needs to be loaded again."""
+        own = [self.folder / name for name in (RUN, RESULT, MODEL, VOCABULARY)]
+        return [file for file in [*own, *self.checkpoints.values()] if file.is_file()]
 
     @property
     def device(self) -> torch.device:
@@ -98,7 +104,9 @@ def find_run(said: str | Path, runs: Path = Path("runs")) -> Path:
     if len(found) == 1:
         return found[0]
     if found:
-        raise DataError(f"{len(found)} runs begin with '{text}'; give more of the id.", problems=[str(f) for f in found])
+        raise DataError(
+            f"{len(found)} runs begin with '{text}'; give more of the id.", problems=[str(f) for f in found]
+        )
     experiments = sorted(f.name for f in runs.iterdir() if f.is_dir()) if runs.is_dir() else []
     raise DataError(
         f"there is no run '{text}' in {runs}. Give a run's folder, the beginning of its id, or experiment/row."
@@ -156,11 +164,12 @@ def load_run(folder: Path, *, device: torch.device | str = "cpu") -> LoadedRun:
         ) from None
     vocabulary = _read_vocabulary(folder) if "text" in system.modalities else None
     fingerprint = str(said["dataset"]["fingerprint"])
+    checkpoints = _checkpoints(system, fingerprint, folder)
     model = Model(
         system,
         num_classes=int(result.dataset["num_classes"]),
         vocabulary=vocabulary,
-        checkpoints=_checkpoints(system, fingerprint),
+        checkpoints=checkpoints,
         feature_dims=result.dataset["features"],
     )
     _load_weights(model, folder / MODEL)
@@ -176,6 +185,7 @@ def load_run(folder: Path, *, device: torch.device | str = "cpu") -> LoadedRun:
         dataset_spec=said["dataset"]["spec"],
         dataset_path=Path(said["dataset"]["path"]),
         fingerprint=fingerprint,
+        checkpoints=checkpoints,
         result=result,
     )
 
@@ -218,19 +228,21 @@ def _read_vocabulary(folder: Path) -> Vocabulary:
         raise DataError("not a whole vocabulary.", place=Place(str(file))) from None
 
 
-def _checkpoints(system: System, fingerprint: str) -> dict[str, Path]:
-    """Weights made by ``weights: pretrain``. Only those of frozen encoders must be there: the run has the others."""
+def _checkpoints(system: System, fingerprint: str, folder: Path) -> dict[str, Path]:
+    """Weights made by ``weights: pretrain``, beside a copied run or in vsebench's own folder. Only those of frozen
+    encoders must be there: the run has the others."""
     found = {}
     for slot in needed(system):
         spec = getattr(system, slot)
-        file = checkpoint_file(spec, fingerprint)
-        if file.is_file():
+        usual = checkpoint_file(spec, fingerprint)
+        file = next((f for f in (folder / usual.name, usual) if f.is_file()), None)
+        if file is not None:
             found[slot] = file
         elif spec.options.get("finetune") == "none":
             raise DataError(
                 f"the weights that {slot} '{spec.name}' was pretrained to are missing, and frozen weights are not kept "
                 "in the run. Put the file back (VSEBENCH_HOME says where it is looked for), or sweep again.",
-                place=Place(str(file)),
+                place=Place(str(usual)),
             )
     return found
 
