@@ -76,8 +76,8 @@ class LoadedRun:
         dataset = Dataset.open(self.dataset_path) if self.dataset_path.is_file() else open_dataset(self.dataset_spec)
         if dataset.fingerprint != self.fingerprint:
             raise DataError(
-                f"dataset '{dataset.name}' has changed: its fingerprint is {dataset.fingerprint}, run {self.run_id} was "
-                f"trained on {self.fingerprint}. Build it again as it was, or sweep again on what it is now.",
+                f"dataset '{dataset.name}' has changed: its fingerprint is {dataset.fingerprint}, run {self.run_id} "
+                f"was trained on {self.fingerprint}. Build it again as it was, or sweep again on what it is now.",
                 place=Place(str(dataset.path)),
             )
         return dataset

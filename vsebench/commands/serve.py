@@ -83,7 +83,7 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listening.close()
         raise ConfigError(
-            f"cannot listen on {host}, port {port} ({error.strerror or error}). Give another --port; 0 takes a free one."
+            f"cannot listen on {host}, port {port} ({error.strerror or error}). Give another --port; 0 is any free one."
         ) from None
     return listening
 

@@ -12,8 +12,8 @@ IDS = "ids.npy"
 class Index:
     """Keep vectors and find those of greatest cosine with a query.
 
-    Constructed with the wired ``dim``, the size of a vector. Vectors and queries are scaled to unit length here, so that
-    callers need not; a zero vector stays zero and scores 0 with everything.
+    Constructed with the wired ``dim``, the size of a vector. Vectors and queries are scaled to unit length here,
+    so that callers need not; a zero vector stays zero and scores 0 with everything.
 
     A subclass has ``_train``, ``_add``, ``_nearest``, ``_write``, ``_read`` and ``memory_bytes``; positions count the
     vectors in the order in which they were added, ids are the callers'.

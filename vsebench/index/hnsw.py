@@ -21,8 +21,8 @@ class HNSW(Index):
 
     Each vector is joined to ``m`` near ones (2m on the lowest layer); the number of layers that it is on falls
     geometrically. A search walks greedily down the layers and keeps the ``ef_search`` best on the lowest. It may miss a
-    hit; ``ef_search`` = n finds nearly all. The graph depends on the order in which threads add vectors; with one thread
-    (``OMP_NUM_THREADS=1``) it is always the same.
+    hit; ``ef_search`` = n finds nearly all. The graph depends on the order in which threads add vectors; with one
+    thread (``OMP_NUM_THREADS=1``) it is always the same.
 
     Differs from the source: inner products of unit vectors, which rank as distances do.
 

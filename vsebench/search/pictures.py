@@ -69,7 +69,7 @@ class Pictures:
             dataset = Dataset.open(self.source["path"])
             if dataset.fingerprint != self.source["fingerprint"]:
                 raise DataError(
-                    f"dataset '{dataset.name}' has changed since the gallery was made of it; its pictures may be others.",
+                    f"dataset '{dataset.name}' has changed since the gallery was made; its pictures may be others.",
                     place=Place(str(self.source["path"])),
                 )
             self._dataset = dataset

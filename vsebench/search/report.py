@@ -27,7 +27,8 @@ h2 img { width: 5rem; height: 5rem; object-fit: contain; border: 1px solid var(-
 .about, figcaption small { color: var(--muted); }
 .hits { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(11rem, 45%), 1fr)); gap: .8rem; }
 .hits { padding: 0; margin: 0; list-style: none; }
-figure { margin: 0; height: 100%; background: var(--card); border: 1px solid var(--line); border-radius: .6rem; overflow: hidden; }
+figure { margin: 0; height: 100%; background: var(--card); border: 1px solid var(--line); border-radius: .6rem; }
+figure { overflow: hidden; }
 figure img { display: block; width: 100%; aspect-ratio: 1; object-fit: contain; background: #fff; }
 figcaption { padding: .5rem .65rem .65rem; font-size: .875rem; overflow-wrap: anywhere; }
 figcaption b { color: var(--accent); } figcaption p { margin: .2rem 0; }
