@@ -74,10 +74,11 @@ def run_of(row: str) -> LoadedRun:
     return load_run(find_run(f"tiny/{row}", runs()))
 
 
-@cache
 def gallery(modality: str = "image", index: str = "flat") -> Path:
     """A gallery of the test split."""
-    run = run_of("both")
     folder = home() / f"{modality}-{index}"
+    if folder.exists():
+        return folder
+    run = run_of("both")
     make_gallery(run, embed_split(run, "test", modality), modality, folder, index=index)
     return folder

@@ -20,7 +20,7 @@ from vsebench.model import Model
 from vsebench.pretrain import checkpoint_file, needed
 from vsebench.registry import load_plugin_file
 from vsebench.store import MODEL, RESULT, RUN, Store, read_result
-from vsebench.train import trained_state
+from vsebench.train import seed_of, trained_state
 from vsebench.types import Result
 
 VOCABULARY = "vocabulary.json"
@@ -165,13 +165,15 @@ def load_run(folder: Path, *, device: torch.device | str = "cpu") -> LoadedRun:
     vocabulary = _read_vocabulary(folder) if "text" in system.modalities else None
     fingerprint = str(said["dataset"]["fingerprint"])
     checkpoints = _checkpoints(system, fingerprint, folder)
-    model = Model(
-        system,
-        num_classes=int(result.dataset["num_classes"]),
-        vocabulary=vocabulary,
-        checkpoints=checkpoints,
-        feature_dims=result.dataset["features"],
-    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_of("init", int(said["seed"])))  # frozen weights: none come from the run's seed
+        model = Model(
+            system,
+            num_classes=int(result.dataset["num_classes"]),
+            vocabulary=vocabulary,
+            checkpoints=checkpoints,
+            feature_dims=result.dataset["features"],
+        )
     _load_weights(model, folder / MODEL)
     return LoadedRun(
         folder=folder,
