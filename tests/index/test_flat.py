@@ -44,7 +44,9 @@ def test_hits_are_those_of_a_loop(coarse: tuple, block: int, k: int, monkeypatch
     rounded = np.sort(np.round(scores, 5), axis=1)
     for row, query in enumerate(queries):
         wanted = loop(vectors, ids, query, k)
-        cosines = {int(i): v for i, v in zip(ids, vectors @ query / np.maximum(1e-9, norms(vectors, query)), strict=True)}
+        cosines = {
+            int(i): v for i, v in zip(ids, vectors @ query / np.maximum(1e-9, norms(vectors, query)), strict=True)
+        }
         assert np.allclose(rounded[row], sorted(round(float(cosines[i]), 5) for i in wanted), atol=2e-5)
 
 

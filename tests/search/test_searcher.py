@@ -88,7 +88,11 @@ def photos(tmp_path: Path) -> Path:
 def test_a_folder_of_images(photos: Path, tmp_path: Path) -> None:
     run = run_of("both")
     embedded = embed_folder(run, photos, "image")
-    assert [(item.id, item.caption) for item in embedded.items] == [("a.png", "a red hat"), ("c.webp", ""), ("more/b ü#?.jpg", "")]
+    assert [(item.id, item.caption) for item in embedded.items] == [
+        ("a.png", "a red hat"),
+        ("c.webp", ""),
+        ("more/b ü#?.jpg", ""),
+    ]
     make_gallery(run, embedded, "image", tmp_path / "g")
     searcher = Searcher.load(tmp_path / "g")
     hit = searcher.search(image=photos / "a.png", k=1)[0]

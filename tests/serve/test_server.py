@@ -173,6 +173,8 @@ def drop(page: object) -> None:
             const data = new DataTransfer();
             data.items.add(new File([await canvas.convertToBlob()], 'dropped.png', { type: 'image/png' }));
             for (const kind of ['dragenter', 'dragover', 'drop'])
-                document.body.dispatchEvent(new DragEvent(kind, { dataTransfer: data, bubbles: true, cancelable: true }));
+                document.body.dispatchEvent(
+                    new DragEvent(kind, { dataTransfer: data, bubbles: true, cancelable: true })
+                );
         }"""
     )

@@ -24,6 +24,7 @@ _SHAPED = {
     "head",
     "objective",
     "reranker",
+    "index",
 }
 
 
