@@ -8,7 +8,18 @@ import torch
 from vsebench.registry import KINDS
 from vsebench.testing import check_component
 
-CHECKED = ("attention", "pooling", "fusion", "head", "objective", "scorer", "reranker", "optimizer", "schedule")
+CHECKED = (
+    "attention",
+    "pooling",
+    "fusion",
+    "head",
+    "objective",
+    "scorer",
+    "reranker",
+    "index",
+    "optimizer",
+    "schedule",
+)
 #: Options besides the defaults that take another way through the code.
 VARIANTS = [
     ("attention", "intra", {"outputs": "all", "heads": 2, "dropout": 0.0}),
@@ -71,6 +82,7 @@ VARIANTS = [
     ("scorer", "cross", {"combine": "add"}),
     ("scorer", "scan", {"normalize": "softmax", "aggregate": "sum"}),
     ("reranker", "category_query", {"weight": 0.0}),
+    ("index", "hnsw", {"m": 4, "ef_construction": 10, "ef_search": 10}),
     ("optimizer", "sgd", {"nesterov": True}),
     ("schedule", "step", {"at": [0.25, 0.75], "factor": 0.5}),
 ]

@@ -11,7 +11,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "vsebench"
 KINDS = (
-    *("attention", "pooling", "fusion", "heads", "objectives", "scorers", "rerankers"),
+    *("attention", "pooling", "fusion", "heads", "objectives", "scorers", "rerankers", "index"),
     *("optimizers", "schedules", "metrics"),
 )
 LEVELS: dict[str, int] = {
@@ -19,11 +19,11 @@ LEVELS: dict[str, int] = {
     **dict.fromkeys(("config", "masking", "positions", "word_vectors", "_vector_files", "augment"), 1),
     **dict.fromkeys((*KINDS, "data", "encoders", "scoring"), 2),
     "model": 3,
-    **dict.fromkeys(("features", "feed", "evaluate"), 4),
+    **dict.fromkeys(("features", "feed", "evaluate", "embed"), 4),
     **dict.fromkeys(("train", "pretrain"), 5),
     **dict.fromkeys(("store", "tracking"), 6),
-    **dict.fromkeys(("sweep", "leaderboard"), 7),
-    **dict.fromkeys(("cli", "commands", "testing", "scaffold", "templates", "__main__"), 8),
+    **dict.fromkeys(("sweep", "leaderboard", "load", "search"), 7),
+    **dict.fromkeys(("cli", "commands", "serve", "testing", "scaffold", "templates", "__main__"), 8),
 }
 #: The experiment's list of metrics is validated by the one module that knows them; it imports no metric.
 ALLOWED = {("config", "scoring"), ("data", "config")}
@@ -77,6 +77,7 @@ def test_imports_point_down(file: Path) -> None:
         "from vsebench.registry import KINDS; [r.names() for r in KINDS.values()]",
         "import vsebench.leaderboard.render, vsebench.store",
         "import vsebench.commands.components as c; c.summary('fusion', 'gated')",
+        "import vsebench; assert 'Searcher' in dir(vsebench)",
     ],
 )
 def test_no_torch(code: str) -> None:

@@ -27,6 +27,7 @@ app.add_typer(cache_app, name="cache")
 Overrides = Annotated[list[str] | None, typer.Option("-o", "--override", help="key=value, as in train.epochs=3.")]
 Plugins = Annotated[list[Path] | None, typer.Option("--plugin", help="A Python file that registers components.")]
 RunsFolder = Annotated[Path, typer.Option("--runs", help="Folder of the runs.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")]
 BoardFolder = Annotated[Path, typer.Option("--board", help="Folder of the leaderboards.")]
 
 
@@ -65,7 +66,7 @@ def sweep(
     threads: Annotated[
         int, typer.Option(min=1, help="Threads of each worker. One gives the same numbers anywhere.")
     ] = 1,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",
+    device: Device = "auto",
     wandb: Annotated[str, typer.Option(help="auto (online when logged in), online, offline or disabled.")] = "auto",
     wandb_project: Annotated[str, typer.Option(help="W&B project.")] = "vsebench",
     cache: Annotated[bool, typer.Option(help="Keep frozen features on disk.")] = True,
@@ -147,6 +148,78 @@ def doctor() -> None:
     from vsebench.commands.doctor import report
 
     raise typer.Exit(report())
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def index(
+    context: typer.Context,
+    run: Annotated[str, typer.Argument(help="A run's folder, the beginning of its id, or experiment/row.")],
+    out: Annotated[Path, typer.Option(help="The folder to write.")],
+    split: Annotated[str | None, typer.Option(help="Of the run's dataset; test by default.")] = None,
+    source: Annotated[Path | None, typer.Option("--from", help="A folder of images, or of .txt files.")] = None,
+    modality: Annotated[str, typer.Option(help="What is found: image or text.")] = "image",
+    kind: Annotated[str, typer.Option("--index", help="The index; 'vsebench components index' lists them.")] = "flat",
+    runs: RunsFolder = Path("runs"),
+    device: Device = "auto",
+    plugin: Plugins = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out images that cannot be read.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a gallery of that name.")] = False,
+    cache: Annotated[bool, typer.Option(help="Keep frozen features on disk.")] = True,
+) -> None:
+    """Embed a gallery with a finished run, for 'search' and 'serve'. Further options are the index's."""
+    from vsebench.commands.index import IndexOptions, make
+
+    make(
+        IndexOptions(
+            run=run,
+            out=out,
+            split=split,
+            source=source,
+            modality=modality,
+            index=kind,
+            arguments=context.args,
+            runs=runs,
+            device=device,
+            plugins=tuple(plugin or ()),
+            skip_bad=skip_bad,
+            force=force,
+            cache=cache,
+        )
+    )
+
+
+@app.command()
+def search(
+    gallery: Annotated[Path, typer.Argument(help="A folder that 'vsebench index' wrote.")],
+    text: Annotated[list[str] | None, typer.Option("--text", help="What to look for; may be repeated.")] = None,
+    image: Annotated[list[Path] | None, typer.Option("--image", help="A picture; may be repeated.")] = None,
+    text_file: Annotated[Path | None, typer.Option(help="A text a line.")] = None,
+    k: Annotated[int, typer.Option("-k", help="Number of hits.")] = 10,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Write a page of the hits with their pictures.")] = None,
+    sheet: Annotated[Path | None, typer.Option(help="Write a contact sheet, as PNG.")] = None,
+    device: Device = "auto",
+) -> None:
+    """Find a gallery's items by text or picture."""
+    from vsebench.commands.search import SearchOptions, run_search
+
+    run_search(SearchOptions(gallery, text or (), image or (), text_file, k, as_json, html, sheet, device))
+
+
+@app.command()
+def serve(
+    gallery: Annotated[Path, typer.Argument(help="A folder that 'vsebench index' wrote.")],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
+    host: Annotated[str, typer.Option(help="Address; this machine alone by default.")] = "127.0.0.1",
+    workers: Annotated[int | None, typer.Option(min=1, help="Searches at a time; one per core by default.")] = None,
+    queue: Annotated[int, typer.Option(min=0, help="Searches that may wait; beyond them the answer is 503.")] = 64,
+    max_upload: Annotated[str, typer.Option(help="The largest picture that is taken.")] = "16MB",
+    device: Device = "auto",
+) -> None:
+    """Serve a gallery as a web page, with JSON beneath it."""
+    from vsebench.commands.serve import ServeOptions, run_server
+
+    run_server(ServeOptions(gallery, host, port, workers, queue, max_upload, device))
 
 
 @cache_app.command("list")

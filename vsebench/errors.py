@@ -95,6 +95,10 @@ class MetricError(VsebenchError):
     """A metric cannot be computed: NaN scores, no positives, unknown variant."""
 
 
+class QueryError(VsebenchError):
+    """A gallery cannot be asked that: an empty text, no image, a number of hits out of range."""
+
+
 class RunFailed(VsebenchError):
     """Some runs of a sweep failed; the others are finished and kept."""
 

@@ -37,15 +37,18 @@ def needed(system: System) -> list[str]:
     return [s for s in slots if getattr(system, s).options.get("weights") == "pretrain"]
 
 
-def checkpoint_file(spec: Spec, dataset: Dataset) -> Path:
-    """Where the weights of an encoder lie. Options that only say what is trained afterwards share a file."""
+def checkpoint_file(spec: Spec, fingerprint: str) -> Path:
+    """Where the weights of an encoder lie, trained on the dataset of that fingerprint.
+
+    Options that only say what is trained afterwards share a file.
+    """
     later = ("finetune", "stages", "freeze_norm", "flip", "precision")
     parts = {
         "version": VERSION,
         "seed": SEED,
         "encoder": spec.name,
         "options": {k: v for k, v in spec.options.items() if k not in later},
-        "dataset": dataset.fingerprint,
+        "dataset": fingerprint,
     }
     return pretrained_home() / f"{spec.name}-{digest(parts)}.safetensors"
 
@@ -64,7 +67,7 @@ def ensure(
     found = {}
     for slot in needed(system):
         spec = getattr(system, slot)
-        file = checkpoint_file(spec, dataset)
+        file = checkpoint_file(spec, dataset.fingerprint)
         file.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{file}.lock"):
             if not file.is_file():

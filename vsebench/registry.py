@@ -249,6 +249,12 @@ OBJECTIVES = Registry(
 )
 SCORERS = Registry("scorer", "vsebench.scorers", "image Tokens (n), text Tokens (m) -> scores (n, m)")
 RERANKERS = Registry("reranker", "vsebench.rerankers", "a ranking -> a ranking")
+INDEXES = Registry(
+    "index",
+    "vsebench.index",
+    "vectors (n, D), added once -> the k nearest of a query",
+    {"exact": False},  # its hits are those of comparing with every vector
+)
 OPTIMIZERS = Registry("optimizer", "vsebench.optimizers", "parameter groups -> torch optimizer")
 SCHEDULES = Registry("schedule", "vsebench.schedules", "share of the training done -> factor of the learning rate")
 METRICS = Registry(
@@ -283,6 +289,7 @@ KINDS: dict[str, Registry] = {
         OBJECTIVES,
         SCORERS,
         RERANKERS,
+        INDEXES,
         OPTIMIZERS,
         SCHEDULES,
         METRICS,

@@ -47,12 +47,7 @@ class Store:
 
     def read(self, run_id: str) -> Result | None:
         """The run's result, or None when there is no whole one."""
-        file = self.run_folder(run_id) / RESULT
-        try:
-            data = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        result = result_from(data)
+        result = read_result(self.run_folder(run_id))
         return result if result is not None and result.run_id == run_id else None
 
     def write(self, result: Result) -> None:
@@ -81,6 +76,15 @@ class Store:
     def remove(self, run_id: str) -> None:
         """Remove a run with all its files."""
         shutil.rmtree(self.run_folder(run_id), ignore_errors=True)
+
+
+def read_result(folder: Path) -> Result | None:
+    """The result in a run's folder, or None when there is no whole one."""
+    try:
+        data = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return result_from(data)
 
 
 def result_from(data: Mapping[str, Any]) -> Result | None:

@@ -82,7 +82,7 @@ def _builder_of(name: str, source: Path | None, builder: str | None) -> tuple[st
 
 
 def parse_options(component: Component, arguments: Sequence[str]) -> dict[str, Any]:
-    """``--text-column title --skip-bad`` as the builder's options, by its signature.
+    """``--text-column title --skip-bad`` as the component's options, by its signature.
 
     Raises: ConfigError for an unknown option, a missing or wrong value.
     """
@@ -95,7 +95,9 @@ def parse_options(component: Component, arguments: Sequence[str]) -> dict[str, A
         if not said.startswith("--") or name not in component.options or name == "source":
             known = [f"--{o.replace('_', '-')}" for o in component.options if o not in ("source", "name")]
             raise ConfigError(
-                f"dataset '{component.name}' has no option '{said}'." + did_you_mean(said, known) + known_names(known)
+                f"{component.kind} '{component.name}' has no option '{said}'."
+                + did_you_mean(said, known)
+                + known_names(known)
             )
         kinds = _types(component.options[name])
         if kinds == {bool}:

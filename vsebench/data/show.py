@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from vsebench.errors import DataError, did_you_mean, known_names
 THUMB, PAD, LINES, FONT = 144, 10, 5, 13
 LINE = FONT + 3
 SAMPLED = 500  # images whose size is read
+#: Encoded picture or None, title, text.
+Cell = tuple[bytes | None, str, str]
 NO_GLYPH = "\uffff"  # never a character: every font draws its box for a missing glyph
 
 
@@ -73,18 +76,23 @@ def contact_sheet(
         raise DataError(f"no split '{split}'." + did_you_mean(split, dataset.splits) + known_names(dataset.splits))
     positions = dataset.splits[split]
     chosen = [int(p) for p in positions[_sample(len(positions), rows * columns, seed)]]
-    said = [
-        (_wrap(_label(dataset, p), 1), _wrap((dataset.texts(p) or [""])[0], LINES))
-        for p in chosen
-    ]  # fmt: skip
+    said = [(dataset.image_bytes(p), _label(dataset, p), (dataset.texts(p) or [""])[0]) for p in chosen]
+    draw_sheet(said, path, columns=columns)
+
+
+def draw_sheet(cells: Sequence[Cell | None], path: Path, *, columns: int) -> None:
+    """Draw pictures with a title and a text below each, row by row, as PNG; a place that is None stays empty."""
+    said = [([], []) if c is None else (_wrap(c[1], 1), _wrap(c[2], LINES)) for c in cells]
     lines = 1 + max((len(text) for _, text in said), default=0)
     cell_height = THUMB + 2 + lines * LINE + PAD
-    shown_rows = -(-len(chosen) // columns)
+    shown_rows = -(-len(cells) // columns)
     sheet = Image.new("RGB", (columns * (THUMB + PAD) + PAD, shown_rows * cell_height + PAD), "white")
     draw = ImageDraw.Draw(sheet)
-    for i, (position, (label, text)) in enumerate(zip(chosen, said, strict=True)):
+    for i, (cell, (label, text)) in enumerate(zip(cells, said, strict=True)):
+        if cell is None:
+            continue
         x, y = PAD + i % columns * (THUMB + PAD), PAD + i // columns * cell_height
-        picture = _thumbnail(dataset.image_bytes(position))
+        picture = _thumbnail(cell[0])
         if picture is None:
             draw.rectangle((x, y, x + THUMB - 1, y + THUMB - 1), outline="#b0b0b0")
         else:

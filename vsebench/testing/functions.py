@@ -1,4 +1,4 @@
-"""What optimisers and schedules promise."""
+"""What kinds that are no modules promise: optimisers, schedules, indexes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from vsebench.registry import Component
+from vsebench.testing.indexes import check_index
 from vsebench.testing.written import require
 
 
@@ -56,4 +57,5 @@ def check_schedule(component: Component, options: Mapping[str, Any]) -> None:
 FUNCTION_CHECKS: dict[str, tuple[Callable[[Component, Mapping[str, Any]], None], ...]] = {
     "optimizer": (check_optimizer,),
     "schedule": (check_schedule,),
+    "index": (check_index,),
 }

@@ -25,6 +25,7 @@ _SHAPED = {
     "objective",
     "scorer",
     "reranker",
+    "index",
 }
 
 

@@ -1,0 +1,84 @@
+"""A small run on the embedded dataset and galleries made with it, for tests; one of each per process."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from vsebench.config.experiment import load_experiment
+from vsebench.data.open import open_dataset
+from vsebench.load import LoadedRun, find_run, load_run
+from vsebench.search.build import embed_split, make_gallery
+from vsebench.sweep.local import Settings
+from vsebench.sweep.run import sweep
+
+CNN = {"name": "timm_cnn", "model": "test_resnet", "weights": "none", "image_size": 32}
+BASE: dict[str, Any] = {"system": "vse", "dim": 16, "image_encoder": CNN, "head": {"name": "mlp", "hidden": 16}}
+LSTM = {"name": "lstm", "dim_word": 8, "dim_hidden": 8}
+SYSTEMS: dict[str, Any] = {
+    "both": {**BASE, "text_encoder": LSTM},
+    "pretrained": {
+        **BASE,
+        "text_encoder": LSTM,
+        "image_encoder": {**CNN, "weights": "pretrain", "pretrain_epochs": 1},
+    },
+    "image only": {**BASE, "text_encoder": "none"},
+    "crossed": {**BASE, "text_encoder": LSTM, "attention": {"name": "inter"}},
+}
+
+
+@cache
+def home() -> Path:
+    """A folder that holds the runs and the dataset; what the caller's environment says is left as it was."""
+    folder = Path(tempfile.mkdtemp(prefix="galleries-"))
+    plain = {
+        "experiment": "tiny",
+        "dataset": {"name": "mmfrb", "items": 60, "image_size": 32},
+        "metrics": ["accuracy", "recall@{1,5}"],
+        "seeds": [0, 1],
+        "train": {"epochs": 1, "batch_size": 16, "optimizer": {"name": "adamw", "lr": 2e-3}},
+        "systems": SYSTEMS,
+    }
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(plain, sort_keys=False))
+    torch.set_num_threads(1)
+    before = {name: os.environ.get(name) for name in ("VSEBENCH_HOME", "WANDB_MODE")}
+    os.environ |= {"VSEBENCH_HOME": str(folder / "home"), "WANDB_MODE": "offline"}
+    try:
+        experiment = load_experiment(folder / "tiny.yaml")
+        dataset = open_dataset(experiment.spec.dataset)
+        told = Settings(store_root=folder / "runs", dataset_path=dataset.path, device="cpu", wandb_mode="disabled")
+        outcome = sweep(experiment, dataset, settings=told, workers=1, board_folder=folder / "board", command="sweep")
+        assert not outcome.failed, [r.error for r in outcome.failed]
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+    return folder
+
+
+def runs() -> Path:
+    """Folder of the runs."""
+    return home() / "runs"
+
+
+def run_of(row: str) -> LoadedRun:
+    """The best run of a row, loaded."""
+    return load_run(find_run(f"tiny/{row}", runs()))
+
+
+def gallery(modality: str = "image", index: str = "flat") -> Path:
+    """A gallery of the test split."""
+    folder = home() / f"{modality}-{index}"
+    if folder.exists():
+        return folder
+    run = run_of("both")
+    make_gallery(run, embed_split(run, "test", modality), modality, folder, index=index)
+    return folder

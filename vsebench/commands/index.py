@@ -1,0 +1,105 @@
+"""``vsebench index``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vsebench.commands.data import parse_options
+from vsebench.errors import ConfigError, did_you_mean, known_names
+from vsebench.load import find_run, load_run
+from vsebench.registry import INDEXES, load_entry_points, load_plugin_file
+from vsebench.search.build import embed_folder, embed_split, make_gallery, refuse_modality
+from vsebench.search.gallery import refuse_existing
+from vsebench.sizes import in_words
+from vsebench.sweep.local import choose_device
+
+MODALITIES = ("image", "text")
+
+
+@dataclass(frozen=True)
+class IndexOptions:
+    """The command's arguments."""
+
+    run: str
+    out: Path
+    split: str | None
+    source: Path | None
+    modality: str
+    index: str
+    arguments: Sequence[str]
+    runs: Path
+    device: str
+    plugins: Sequence[Path]
+    skip_bad: bool
+    force: bool
+    cache: bool
+
+
+def make(options: IndexOptions) -> None:
+    """Embed and write. Everything that can be wrong with the arguments is found before anything is embedded.
+
+    Raises: VsebenchError.
+    """
+    load_entry_points()
+    for plugin in options.plugins:
+        load_plugin_file(plugin)
+    if options.modality not in MODALITIES:
+        said = did_you_mean(options.modality, MODALITIES) + known_names(MODALITIES)
+        raise ConfigError(f"--modality '{options.modality}' is unknown." + said)
+    if options.split is not None and options.source is not None:
+        raise ConfigError("give either --split or --from.")
+    component = INDEXES.get(options.index)
+    settings = component.validate(parse_options(component, options.arguments))
+    component.build(settings, dim=1)  # a missing library is told now
+    refuse_existing(options.out, options.force)
+    run = load_run(find_run(options.run, options.runs), device=choose_device(options.device, 0))
+    refuse_modality(run, options.modality)
+    print(f"{run.experiment}, {run.row}, seed {run.seed} (run {run.run_id})", flush=True)
+    show = _Progress()
+    if options.source is not None:
+        embedded = embed_folder(run, options.source, options.modality, skip_bad=options.skip_bad, progress=show.update)
+    else:
+        split = options.split or "test"
+        embedded = embed_split(run, split, options.modality, progress=show.update, cache=options.cache)
+    show.close()
+    manifest = make_gallery(
+        run,
+        embedded,
+        options.modality,
+        options.out,
+        index=options.index,
+        options=settings,
+        force=options.force,
+    )
+    size = sum(os.path.getsize(f) for f in options.out.rglob("*") if f.is_file())
+    what = "images" if manifest.modality == "image" else "texts"
+    print(f"{options.out}: {manifest.count:,} {what}, {manifest.dim} numbers each, {options.index}, {in_words(size)}")
+    for note in embedded.notes:
+        print(f"note: {note}")
+    print(f'Ask it: vsebench search {options.out} --text "…"   or   vsebench serve {options.out}')
+
+
+class _Progress:
+    """A bar on a terminal, nothing elsewhere."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import Progress
+
+        self.bar = Progress(console=Console(stderr=True), transient=True)
+        self.live = self.bar.console.is_terminal
+        self.task = self.bar.add_task("embedding", total=None)
+        if self.live:
+            self.bar.start()
+
+    def update(self, done: int, total: int) -> None:
+        """Show how far it is."""
+        self.bar.update(self.task, completed=done, total=total)
+
+    def close(self) -> None:
+        """Take it away."""
+        if self.live:
+            self.bar.stop()

@@ -1,0 +1,113 @@
+"""``vsebench search``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from vsebench.errors import QueryError
+from vsebench.search.query import checked_k, checked_text
+from vsebench.search.report import Answer, page, sheet
+from vsebench.search.searcher import Hit, Searcher
+from vsebench.sweep.local import choose_device
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """The command's arguments."""
+
+    gallery: Path
+    texts: Sequence[str]
+    images: Sequence[Path]
+    text_file: Path | None
+    k: int
+    as_json: bool
+    html: Path | None
+    sheet: Path | None
+    device: str
+
+
+def run_search(options: SearchOptions) -> None:
+    """Ask the gallery, print what it answers, and write the pages that are wanted.
+
+    Raises: QueryError, DataError.
+    """
+    checked_k(options.k)
+    texts = [checked_text(text) for text in [*options.texts, *_lines(options.text_file)]]
+    if not texts and not options.images:
+        raise QueryError("nothing is asked: give --text, --image or --text-file.")
+    searcher = Searcher.load(options.gallery, device=choose_device(options.device, 0))
+    answers = []
+    if texts:
+        found = searcher.nearest(searcher.embed_texts(texts), options.k)
+        answers += [Answer(text, hits) for text, hits in zip(texts, found, strict=True)]
+    for file in options.images:
+        hits = searcher.nearest(searcher.embed_image(file), options.k)[0]
+        answers.append(Answer(str(file), hits, file.read_bytes()))
+    if options.as_json:
+        print(json.dumps([_plain(answer) for answer in answers], ensure_ascii=False, indent=1))
+    else:
+        _print(answers)
+    for text in texts:
+        unknown = searcher.unknown_words(text)
+        if unknown:
+            print(f"note: words that the run has never read: {', '.join(unknown)}", file=sys.stderr)
+    if options.sheet is not None:
+        sheet(searcher, answers, options.sheet)
+        print(f"wrote {options.sheet}", file=sys.stderr)
+    if options.html is not None:
+        page(searcher, answers, options.html)
+        print(f"wrote {options.html}", file=sys.stderr)
+
+
+def _lines(file: Path | None) -> list[str]:
+    if file is None:
+        return []
+    try:
+        lines = [line for line in file.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    except OSError as error:
+        raise QueryError(f"--text-file '{file}' cannot be read ({error.strerror}).") from None
+    if not lines:
+        raise QueryError(f"--text-file '{file}' has no text; one query a line.")
+    return lines
+
+
+def _plain(answer: Answer) -> dict[str, object]:
+    key = "text" if answer.picture is None else "image"
+    hits = [{k: v for k, v in asdict(hit).items() if k != "row"} for hit in answer.hits]
+    return {"query": {key: answer.query}, "hits": hits}
+
+
+def _print(answers: Sequence[Answer]) -> None:
+    """A table on a terminal; elsewhere a line for each hit, its parts divided by tabs."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    for answer in answers:
+        if not console.is_terminal:
+            print(f"# {_one_line(answer.query)}")
+            for hit in answer.hits:
+                print("\t".join(_columns(hit)))
+            continue
+        table = Table(title=Text(answer.query), title_justify="left", box=None, pad_edge=False)
+        table.add_column("", justify="right", style="dim")
+        table.add_column("score", justify="right")
+        table.add_column("id", overflow="fold")
+        table.add_column("caption")
+        for hit in answer.hits:
+            table.add_row(*map(Text, _columns(hit)))
+        console.print(table)
+
+
+def _columns(hit: Hit) -> list[str]:
+    return [str(hit.rank), f"{hit.score:.4f}", _one_line(hit.id), _one_line(hit.caption)]
+
+
+def _one_line(text: str) -> str:
+    """Captions come from anywhere: no line breaks, tabs or terminal codes."""
+    return "".join(c if c.isprintable() else " " for c in text)

@@ -1,0 +1,64 @@
+"""Embeddings of one modality alone, for galleries and queries that lack the other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vsebench.config.schema import ENCODER_SLOTS
+from vsebench.evaluate import autocast
+from vsebench.features import round_tokens
+from vsebench.masking import masked_mean
+from vsebench.model import Model, reads_features, width_of
+from vsebench.types import Tokens
+
+
+@torch.inference_mode()
+def embed(model: Model, modality: str, raw: Any) -> Tensor:
+    """What ``model(batch).embeddings[modality]`` is, whatever the batch's other modalities.
+
+    An embedding does not depend on them (see :class:`Model`): where one modality lets another see it, embeddings come
+    from the encoder's own tokens; elsewhere the other modalities stand there as sets without a real token.
+
+    Args:
+        model: in eval mode.
+        raw: pixels uint8 (B, 3, H, W), :class:`Words`, or Tokens (cached ones, or the dataset's features).
+
+    Shape: -> float32 (B, E), on the model's device.
+
+    Raises: KeyError for a modality that the system does not read.
+    """
+    encoder = model.encoders[modality]
+    device = next(model.parameters()).device
+    features = reads_features(getattr(model.system, ENCODER_SLOTS[modality]), modality)
+    raw = raw.to(device)
+    with autocast(model.system.train.precision, device):
+        if isinstance(raw, Tokens) and not features:
+            tokens = raw
+        else:
+            tokens = encoder(raw)
+            if not features and _kept_narrow(model, modality):
+                tokens = round_tokens(tokens, model.system.train.feature_dtype)
+        if model.cross_modal:
+            own: Tensor = model.own_projection[modality](masked_mean(tokens.values, tokens.mask))
+            return own.float()
+        attended = model.attention({**_absent(model, tokens), modality: tokens}, None)
+        context = {m: t for m, t in attended.items() if m != modality}
+        vector: Tensor = model.projection[modality](model.pooling[modality](attended[modality], context))
+    return vector.float()
+
+
+def _kept_narrow(model: Model, modality: str) -> bool:
+    """Whether evaluation saw the encoder's tokens rounded, as the cache of frozen features keeps them."""
+    return modality in model.frozen and not (modality == "image" and model.system.train.augment != "none")
+
+
+def _absent(model: Model, like: Tokens) -> dict[str, Tokens]:
+    """Every modality as a set of one token that is not real, in the order of the model."""
+    batch = len(like.mask)
+    return {
+        m: Tokens(like.values.new_zeros(batch, 1, width_of(e)), like.mask.new_zeros(batch, 1))
+        for m, e in model.encoders.items()
+    }

@@ -1,0 +1,268 @@
+"""A finished run back from its folder: the model with its weights, its words, and where its data are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from pydantic import ValidationError
+
+from vsebench.config.schema import System
+from vsebench.data.dataset import Dataset
+from vsebench.data.open import open_dataset
+from vsebench.data.vocabulary import Vocabulary
+from vsebench.errors import DataError, Place, did_you_mean, known_names
+from vsebench.model import Model
+from vsebench.pretrain import checkpoint_file, needed
+from vsebench.registry import load_plugin_file
+from vsebench.store import MODEL, RESULT, RUN, Store, read_result
+from vsebench.train import seed_of, trained_state
+from vsebench.types import Result
+
+VOCABULARY = "vocabulary.json"
+
+
+@dataclass(frozen=True)
+class LoadedRun:
+    """A finished run.
+
+    Args:
+        folder: that it was loaded from.
+        run_id, experiment, row, seed: as the sweep named it.
+        model: in eval mode, on the device that was asked for.
+        system: its components.
+        vocabulary: words of the training captions; None for a system without text.
+        dataset_spec: what the experiment said as ``dataset``.
+        dataset_path: where the dataset file was.
+        fingerprint: of the dataset that it was trained on.
+        checkpoints: slot -> weights made by ``weights: pretrain``.
+        result: its numbers.
+    """
+
+    folder: Path
+    run_id: str
+    experiment: str
+    row: str
+    seed: int
+    model: Model
+    system: System
+    vocabulary: Vocabulary | None
+    dataset_spec: str | Mapping[str, Any]
+    dataset_path: Path
+    fingerprint: str
+    checkpoints: Mapping[str, Path]
+    result: Result
+
+    @property
+    def files(self) -> list[Path]:
+        """What a copy of the run needs to be loaded again."""
+        own = [self.folder / name for name in (RUN, RESULT, MODEL, VOCABULARY)]
+        return [file for file in [*own, *self.checkpoints.values()] if file.is_file()]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return next(self.model.parameters()).device
+
+    def open_dataset(self) -> Dataset:
+        """The dataset that the run was trained on.
+
+        Raises: DataError when it is missing, or is another one under the same name.
+        """
+        dataset = Dataset.open(self.dataset_path) if self.dataset_path.is_file() else open_dataset(self.dataset_spec)
+        if dataset.fingerprint != self.fingerprint:
+            raise DataError(
+                f"dataset '{dataset.name}' has changed: its fingerprint is {dataset.fingerprint}, run {self.run_id} "
+                f"was trained on {self.fingerprint}. Build it again as it was, or sweep again on what it is now.",
+                place=Place(str(dataset.path)),
+            )
+        return dataset
+
+
+def find_run(said: str | Path, runs: Path = Path("runs")) -> Path:
+    """The folder of a finished run.
+
+    Args:
+        said: a run's folder; the beginning of a run's id; or ``experiment/row``, which is the row's best seed by the
+            validation number that chose its epoch.
+        runs: folder of all runs.
+
+    Raises: DataError that says what there is, for a run that is unknown, not unique, or not finished.
+    """
+    for folder in (Path(said), runs / said):
+        if (folder / RUN).is_file():
+            return folder
+    text = str(said)
+    experiment, slash, row = text.partition("/")
+    if slash and (runs / experiment).is_dir():
+        return _best_of_row(Store(runs, experiment), row)
+    found = sorted(f.parent for f in runs.glob(f"*/*/{RUN}") if f.parent.name.startswith(text) and text)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise DataError(
+            f"{len(found)} runs begin with '{text}'; give more of the id.", problems=[str(f) for f in found]
+        )
+    experiments = sorted(f.name for f in runs.iterdir() if f.is_dir()) if runs.is_dir() else []
+    raise DataError(
+        f"there is no run '{text}' in {runs}. Give a run's folder, the beginning of its id, or experiment/row."
+        + did_you_mean(experiment, experiments)
+        + known_names(experiments, "Experiments there")
+    )
+
+
+def _best_of_row(store: Store, row: str) -> Path:
+    finished = [r for r in store.results() if r.status == "finished"]
+    named = [r for r in finished if r.system == row]
+    if not named:
+        by_id = [r for r in finished if row and r.run_id.startswith(row)]
+        if len(by_id) == 1:
+            return store.run_folder(by_id[0].run_id)
+        rows = sorted({r.system for r in finished})
+        raise DataError(
+            f"experiment '{store.experiment}' has no finished run of a row '{row}'."
+            + did_you_mean(row, rows)
+            + known_names(rows, "Rows")
+        )
+
+    def goodness(result: Result) -> float:
+        folder = store.run_folder(result.run_id)
+        select = _read_run(folder)["select"]
+        value = result.metrics.get(select["metric"])
+        if value is None:
+            raise DataError(f"its result lacks {select['metric']}, which chose its epoch.", place=Place(str(folder)))
+        return value if select["mode"] == "max" else -value
+
+    best = max(named, key=lambda r: (goodness(r), -r.seed, r.run_id))
+    return store.run_folder(best.run_id)
+
+
+def load_run(folder: Path, *, device: torch.device | str = "cpu") -> LoadedRun:
+    """Build a finished run's model again, with the weights that it ended with.
+
+    What training changed comes from the run; frozen encoders come from where the system says that their weights are.
+
+    Raises: DataError when the run is not finished, a file is missing or damaged, or weights do not fit the code;
+        ConfigError when a component or weights of a frozen encoder are no longer there.
+    """
+    said = _read_run(folder)
+    result = _finished_result(folder, str(said["run_id"]))
+    for plugin in said["plugins"]:
+        load_plugin_file(plugin)
+    try:
+        system = System.model_validate(said["system"])
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise DataError(
+            f"this version does not understand its system ({where}: {first['msg']}). Sweep it again.",
+            place=Place(str(folder / RUN)),
+        ) from None
+    vocabulary = _read_vocabulary(folder) if "text" in system.modalities else None
+    fingerprint = str(said["dataset"]["fingerprint"])
+    checkpoints = _checkpoints(system, fingerprint, folder)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_of("init", int(said["seed"])))  # frozen weights: none come from the run's seed
+        model = Model(
+            system,
+            num_classes=int(result.dataset["num_classes"]),
+            vocabulary=vocabulary,
+            checkpoints=checkpoints,
+            feature_dims=result.dataset["features"],
+        )
+    _load_weights(model, folder / MODEL)
+    return LoadedRun(
+        folder=folder,
+        run_id=result.run_id,
+        experiment=str(said["experiment"]),
+        row=str(said["row"]),
+        seed=int(said["seed"]),
+        model=model.to(device).eval(),
+        system=system,
+        vocabulary=vocabulary,
+        dataset_spec=said["dataset"]["spec"],
+        dataset_path=Path(said["dataset"]["path"]),
+        fingerprint=fingerprint,
+        checkpoints=checkpoints,
+        result=result,
+    )
+
+
+def _read_run(folder: Path) -> dict[str, Any]:
+    file = folder / RUN
+    if not file.is_file():
+        raise DataError(f"not the folder of a run: it has no {RUN}.", place=Place(str(folder)))
+    keys = {"run_id", "experiment", "row", "seed", "select", "dataset", "plugins", "system"}
+    try:
+        said = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise DataError(f"cannot be read ({str(error).splitlines()[0]}).", place=Place(str(file))) from None
+    missing = sorted(keys - set(said)) if isinstance(said, dict) else sorted(keys)
+    if missing:
+        raise DataError(f"not a whole run file: it lacks {', '.join(missing)}.", place=Place(str(file)))
+    return dict(said)
+
+
+def _finished_result(folder: Path, run_id: str) -> Result:
+    result = read_result(folder)
+    if result is None or result.run_id != run_id:
+        state = f"it has no whole {RESULT}. The same sweep goes on with it"
+    elif result.status == "failed":
+        state = f"it failed: {((result.error or '').strip().splitlines() or ['no message'])[-1]}"
+    elif result.status != "finished":
+        state = f"it was {result.status}"
+    else:
+        return result
+    raise DataError(f"run {run_id} is not finished; {state}.", place=Place(str(folder)))
+
+
+def _read_vocabulary(folder: Path) -> Vocabulary:
+    file = folder / VOCABULARY
+    if not file.is_file():
+        raise DataError("the run reads text, but this file of its words is missing.", place=Place(str(file)))
+    try:
+        return Vocabulary.from_json(file.read_text(encoding="utf-8"))
+    except (ValueError, KeyError, TypeError):
+        raise DataError("not a whole vocabulary.", place=Place(str(file))) from None
+
+
+def _checkpoints(system: System, fingerprint: str, folder: Path) -> dict[str, Path]:
+    """Weights made by ``weights: pretrain``, beside a copied run or in vsebench's own folder. Only those of frozen
+    encoders must be there: the run has the others."""
+    found = {}
+    for slot in needed(system):
+        spec = getattr(system, slot)
+        usual = checkpoint_file(spec, fingerprint)
+        file = next((f for f in (folder / usual.name, usual) if f.is_file()), None)
+        if file is not None:
+            found[slot] = file
+        elif spec.options.get("finetune") == "none":
+            raise DataError(
+                f"the weights that {slot} '{spec.name}' was pretrained to are missing, and frozen weights are not kept "
+                "in the run. Put the file back (VSEBENCH_HOME says where it is looked for), or sweep again.",
+                place=Place(str(usual)),
+            )
+    return found
+
+
+def _load_weights(model: Model, file: Path) -> None:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if not file.is_file():
+        raise DataError("the run's weights are missing.", place=Place(str(file)))
+    try:
+        state = load_file(file)
+    except (SafetensorError, OSError) as error:
+        raise DataError(f"not a whole safetensors file ({error}).", place=Place(str(file))) from None
+    wanted = {k: tuple(v.shape) for k, v in trained_state(model).items()}
+    found = {k: tuple(v.shape) for k, v in state.items()}
+    if wanted != found:
+        wrong = [k for k in {**wanted, **found} if wanted.get(k) != found.get(k)]
+        problems = [f"{k}: {found.get(k, 'missing')}, wanted {wanted.get(k, 'nothing')}" for k in wrong]
+        raise DataError("these weights do not fit what the system is today.", problems=problems, place=Place(str(file)))
+    model.load_state_dict(state, strict=False)  # strict above: only frozen encoders, loaded already, are not in it

@@ -1,0 +1,194 @@
+"""A gallery on disk: vectors, items, index and the model that made them, in one folder that can be moved.
+
+manifest.json   what it is, of which run, with a digest of every other file
+vectors.npy     float32 (n, D), unit length
+items.jsonl     a line per vector: id, caption, where its picture is
+index/          what the index keeps besides the vectors
+run/            the run's files and pretrained weights, so that queries are embedded as the gallery was
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import vsebench
+from vsebench.errors import DataError, Place
+from vsebench.index.base import Index
+from vsebench.registry import INDEXES
+
+FORMAT = 1
+MANIFEST, VECTORS, ITEMS, INDEX, RUN = "manifest.json", "vectors.npy", "items.jsonl", "index", "run"
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryItem:
+    """What a vector stands for.
+
+    Args:
+        id: unique in the gallery.
+        caption: its text; empty where there is none.
+        at: where its picture is: a position in the dataset, or a path below the folder; None for a text without one.
+    """
+
+    id: str
+    caption: str
+    at: int | str | None
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a gallery is.
+
+    Args:
+        run: ``run_id``, ``experiment``, ``row``, ``seed`` of the run that embedded it.
+        model: digest of all weights of that run's model, frozen ones included.
+        modality: ``image`` or ``text``, of the items.
+        count, dim: n and D.
+        index: ``name`` and ``options``.
+        source: ``type`` (``dataset`` or ``folder``), ``path``, and of a dataset ``spec``, ``fingerprint``, ``split``.
+        sha256: file -> digest.
+    """
+
+    run: Mapping[str, Any]
+    model: str
+    modality: str
+    count: int
+    dim: int
+    index: Mapping[str, Any]
+    source: Mapping[str, Any]
+    sha256: Mapping[str, str] = field(default_factory=dict)
+    format: int = FORMAT
+    metric: str = "cosine"
+    version: str = vsebench.__version__
+    made_at: str = ""
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """A gallery in memory; the vectors may be mapped from the file."""
+
+    folder: Path
+    manifest: Manifest
+    items: Sequence[GalleryItem]
+    vectors: np.ndarray
+    index: Index
+
+
+def write_gallery(
+    folder: Path,
+    manifest: Manifest,
+    items: Sequence[GalleryItem],
+    vectors: np.ndarray,
+    index: Index,
+    *,
+    run_files: Sequence[Path],
+    force: bool = False,
+) -> Manifest:
+    """Write a gallery; it appears under its name whole or not at all.
+
+    Args:
+        run_files: of the run, to be copied.
+        force: replace a gallery of that name.
+
+    Raises: DataError when something is there that is no gallery, or a gallery without ``force``.
+    """
+    refuse_existing(folder, force)
+    partial = folder.with_name(f".{folder.name}.partial-{os.getpid()}")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        (partial / RUN).mkdir(parents=True)
+        for file in run_files:
+            shutil.copy2(file, partial / RUN / file.name)
+        np.save(partial / VECTORS, vectors)
+        with (partial / ITEMS).open("w", encoding="utf-8") as stream:
+            stream.writelines(json.dumps(asdict(item), ensure_ascii=False) + "\n" for item in items)
+        index.save(partial / INDEX)
+        files = sorted(f for f in partial.rglob("*") if f.is_file())
+        plain = asdict(manifest) | {
+            "sha256": {f.relative_to(partial).as_posix(): _digest(f) for f in files},
+            "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        (partial / MANIFEST).write_text(json.dumps(plain, indent=1, ensure_ascii=False), encoding="utf-8")
+        _put(partial, folder)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    return Manifest(**plain)
+
+
+def refuse_existing(folder: Path, force: bool) -> None:
+    """Only a gallery may be replaced, and only on request.
+
+    Raises: DataError.
+    """
+    if not folder.exists():
+        return
+    if not (folder / MANIFEST).is_file() and (not folder.is_dir() or any(folder.iterdir())):
+        raise DataError("something is there that is no gallery; give another folder.", place=Place(str(folder)))
+    if (folder / MANIFEST).is_file() and not force:
+        raise DataError("there is a gallery already; --force replaces it.", place=Place(str(folder)))
+
+
+def _put(partial: Path, folder: Path) -> None:
+    old = folder.with_name(f".{folder.name}.old-{os.getpid()}")
+    if folder.exists():
+        os.replace(folder, old)
+    os.replace(partial, folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def read_gallery(folder: Path, *, verify: bool = True) -> Gallery:
+    """Open a gallery.
+
+    Args:
+        verify: compare the digest of every file first.
+
+    Raises: DataError when it is missing, damaged or of another format; ConfigError when its index needs a library that
+        is not installed, or is a plug-in's that was not loaded.
+    """
+    manifest = read_manifest(folder)
+    for name, said in manifest.sha256.items():
+        file = folder / name
+        if not file.is_file() or (verify and _digest(file) != said):
+            state = "damaged" if file.is_file() else "missing"
+            raise DataError(f"this part of the gallery is {state}. Make it again.", place=Place(str(file)))
+    with (folder / ITEMS).open(encoding="utf-8") as stream:
+        items = [GalleryItem(**json.loads(line)) for line in stream]
+    vectors = np.load(folder / VECTORS, mmap_mode="r", allow_pickle=False)
+    if len(items) != manifest.count or vectors.shape != (manifest.count, manifest.dim):
+        raise DataError("its parts do not belong together. Make it again.", place=Place(str(folder)))
+    index: Index = INDEXES.build(manifest.index["name"], manifest.index["options"], dim=manifest.dim)
+    index.load(folder / INDEX, vectors)
+    return Gallery(folder, manifest, items, vectors, index)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """What a gallery says of itself.
+
+    Raises: DataError for a folder that is no gallery, or one of another format.
+    """
+    file = folder / MANIFEST
+    if not file.is_file():
+        raise DataError("no gallery; 'vsebench index RUN --out FOLDER' makes one.", place=Place(str(folder)))
+    try:
+        plain = json.loads(file.read_text(encoding="utf-8"))
+        if plain["format"] != FORMAT:
+            raise DataError(f"gallery format {plain['format']}; this version reads {FORMAT}.", place=Place(str(file)))
+        return Manifest(**plain)
+    except (OSError, ValueError, KeyError, TypeError):
+        raise DataError("not a whole manifest of a gallery. Make it again.", place=Place(str(file))) from None
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
