@@ -95,6 +95,10 @@ class MetricError(VsebenchError):
     """A metric cannot be computed: NaN scores, no positives, unknown variant."""
 
 
+class ClusterError(VsebenchError):
+    """A cluster cannot be reached, or its nodes cannot do the runs."""
+
+
 class RunFailed(VsebenchError):
     """Some runs of a sweep failed; the others are finished and kept."""
 

@@ -21,9 +21,9 @@ from vsebench.data.open import open_dataset
 from vsebench.leaderboard.render import stale
 from vsebench.metrics._ranking import Ranks
 from vsebench.store import Store
-from vsebench.sweep.local import Settings
 from vsebench.sweep.plan import make_plan
 from vsebench.sweep.run import Outcome, sweep
+from vsebench.sweep.worker import Settings
 from vsebench.types import Result
 
 Write = Callable[[Any], Path]

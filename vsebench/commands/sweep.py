@@ -15,8 +15,8 @@ from vsebench.config.experiment import Experiment, load_experiment
 from vsebench.errors import ConfigError, RunFailed, did_you_mean, known_names
 from vsebench.registry import load_entry_points, load_plugin_file
 from vsebench.store import Store
-from vsebench.sweep.local import Event, Settings
 from vsebench.sweep.plan import Plan, make_plan
+from vsebench.sweep.worker import Event, Settings
 from vsebench.tracking import resolve_mode
 
 WANDB_MODES = ("auto", "online", "offline", "disabled")
