@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from vsebench.commands.executor import ExecutorOptions, executor
 from vsebench.config.experiment import Experiment, load_experiment
 from vsebench.errors import ConfigError, RunFailed, did_you_mean, known_names
 from vsebench.registry import load_entry_points, load_plugin_file
 from vsebench.store import Store
 from vsebench.sweep.plan import Plan, make_plan
-from vsebench.sweep.worker import Event, Settings
+from vsebench.sweep.worker import Event, Execute, Settings
 from vsebench.tracking import resolve_mode
+
+if TYPE_CHECKING:
+    from vsebench.sweep.run import Outcome
 
 WANDB_MODES = ("auto", "online", "offline", "disabled")
 
@@ -31,9 +34,7 @@ class SweepOptions:
     plugins: tuple[Path, ...]
     only: tuple[str, ...]
     dry_run: bool
-    workers: int | None
-    threads: int
-    device: str
+    executor: ExecutorOptions
     wandb: str
     wandb_project: str
     cache: bool
@@ -49,6 +50,7 @@ def run_sweep(options: SweepOptions) -> None:
     if options.wandb not in WANDB_MODES:
         said = did_you_mean(options.wandb, WANDB_MODES) + known_names(WANDB_MODES)
         raise ConfigError(f"--wandb '{options.wandb}' is unknown." + said)
+    options.executor.check()
     load_entry_points()
     for plugin in options.plugins:
         load_plugin_file(plugin)
@@ -56,24 +58,36 @@ def run_sweep(options: SweepOptions) -> None:
     if options.only and experiment.space is None:
         experiment.only(options.only)
     dataset = _open(experiment)
-    if options.dry_run:
-        _print_plan(_planned(experiment, dataset, options), options)
-        return
-    from vsebench.sweep.run import sweep
-
-    workers = options.workers or _default_workers(options)
     settings = Settings(
         store_root=options.runs.resolve(),
         dataset_path=dataset.path.resolve(),
-        device=options.device,
-        threads=options.threads,
+        device=options.executor.device,
+        threads=options.executor.threads,
         wandb_mode=resolve_mode(options.wandb),  # type: ignore[arg-type]
         wandb_project=options.wandb_project,
         cache=options.cache,
+        plugins=tuple(p.expanduser().resolve() for p in options.plugins),
     )
+    with executor(options.executor) as (workers, execute):
+        if options.dry_run:
+            _print_plan(_planned(experiment, dataset, options), options, workers)
+            return
+        outcome = _do(experiment, dataset, settings, options, workers, execute)
+    _log_board(settings, experiment, options)
+    print(f"Board: {options.board / (experiment.name + '.md')}")
+    if outcome.failed:
+        lines = [f"  {r.system}, seed {r.seed}: {(r.error or '').strip().splitlines()[-1]}" for r in outcome.failed]
+        raise RunFailed(f"{len(outcome.failed)} of {len(outcome.plan.runs)} runs failed:\n" + "\n".join(lines))
+
+
+def _do(
+    experiment: Experiment, dataset: Any, settings: Settings, options: SweepOptions, workers: int, execute: Execute
+) -> Outcome:
+    from vsebench.sweep.run import sweep
+
     show = ProgressLines(workers)
     try:
-        outcome = sweep(
+        return sweep(
             experiment,
             dataset,
             settings=settings,
@@ -81,6 +95,7 @@ def run_sweep(options: SweepOptions) -> None:
             board_folder=options.board,
             command=_command(options),
             only=options.only,
+            execute=execute,
             on_plan=show.plan,
             on_event=show.event,
         )
@@ -88,12 +103,8 @@ def run_sweep(options: SweepOptions) -> None:
         show.close()
         print("\nInterrupted. Finished runs are kept; the same command goes on from here.", file=sys.stderr)
         raise SystemExit(130) from None
-    show.close()
-    _log_board(settings, experiment, options)
-    print(f"Board: {options.board / (experiment.name + '.md')}")
-    if outcome.failed:
-        lines = [f"  {r.system}, seed {r.seed}: {(r.error or '').strip().splitlines()[-1]}" for r in outcome.failed]
-        raise RunFailed(f"{len(outcome.failed)} of {len(outcome.plan.runs)} runs failed:\n" + "\n".join(lines))
+    finally:
+        show.close()
 
 
 def _planned(experiment: Experiment, dataset: Any, options: SweepOptions) -> Plan:
@@ -122,16 +133,6 @@ def _open(experiment: Experiment) -> Any:
         raise type(error)(str(error), place=place) from None
 
 
-def _default_workers(options: SweepOptions) -> int:
-    if options.device in ("auto", "cuda"):
-        import torch
-
-        if torch.cuda.is_available():
-            return torch.cuda.device_count()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores // options.threads)
-
-
 def _command(options: SweepOptions) -> str:
     """What a reader types to get this board; ``--only`` and worker counts do not change it."""
     parts = ["vsebench", "sweep", str(options.file)]
@@ -142,7 +143,7 @@ def _command(options: SweepOptions) -> str:
     return shlex.join(parts)
 
 
-def _print_plan(plan: Plan, options: SweepOptions) -> None:
+def _print_plan(plan: Plan, options: SweepOptions, workers: int) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -169,7 +170,6 @@ def _print_plan(plan: Plan, options: SweepOptions) -> None:
     print(f"{len({r.run_id for r in plan.runs})} runs, {len(todo)} to do.", end=" ")
     if done:
         mean = sum(r.train_s for r in done) / len(done)
-        workers = options.workers or _default_workers(options)
         print(f"At {mean:.1f} s of training per run so far: about {mean * len(todo) / workers / 60:.1f} min.")
     else:
         print("No earlier run to estimate the time from.")

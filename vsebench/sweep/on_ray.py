@@ -81,6 +81,7 @@ class RayPool:
         self.resources, self.limit = resources, limit
         self.seats: list[Seat] = []
         self._hub: Any = None
+        self._job: Job | None = None
         self._dataset: list[Any] | None = None
         self._false_starts = 0
         self._slots, self._counted, self._alive = 0, float("-inf"), 0.0
@@ -115,9 +116,13 @@ class RayPool:
                 self._collect(desk)
                 self._hear(desk)
         except (RayError, ConnectionError) as error:
+            self.close()
             raise ClusterError(
                 f"the cluster is gone: {_first_line(error)} Finished runs are kept; the same command goes on from here."
             ) from None
+        except BaseException:
+            self.close()  # workers that are not ended go on with what is no longer wanted
+            raise
         finally:
             desk.close()
 
@@ -135,7 +140,7 @@ class RayPool:
 
     def _begin(self, desk: Desk, runs: Sequence[Run]) -> None:
         plugins = plugins_of(runs, desk.settings)
-        self.job = Job(
+        job = Job(
             dataset_path=desk.dataset.path,
             fingerprint=desk.dataset.fingerprint,
             plugins=tuple((path, path.read_text(encoding="utf-8")) for path in plugins),
@@ -144,6 +149,9 @@ class RayPool:
             cache=desk.settings.cache,
             gpus=self.resources.gpus,
         )
+        if self.seats and job != self._job:
+            self.close()  # its workers have other plug-ins or data
+        self._job = job
         if self._hub is None:
             self._hub = _start_hub()
         self._alive = time.monotonic()
@@ -168,7 +176,8 @@ class RayPool:
                 "scheduling_strategy": "SPREAD",
                 "max_restarts": 0,
             }
-            actor = ray.remote(Worker).options(**options).remote(self._hub)
+            remote: Any = ray.remote(Worker)
+            actor = remote.options(**options).remote(self._hub)
             self.seats.append(Seat(number, actor, actor.hello.remote()))
 
     def _assign(self, desk: Desk) -> None:
@@ -207,7 +216,7 @@ class RayPool:
                     f"{seat.node} has vsebench {version}, this machine {vsebench.__version__}. Install the same "
                     "version on every node."
                 )
-            seat.stage, seat.reference = "prepare", seat.actor.prepare.remote(self.job)
+            seat.stage, seat.reference = "prepare", seat.actor.prepare.remote(self._job)
         elif seat.stage == "prepare" and not value:
             if self._dataset is None:
                 self._dataset = [ray.put(piece) for piece in pieces(desk.dataset.path)]
