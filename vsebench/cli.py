@@ -65,9 +65,7 @@ def sweep(
     ] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",
     executor: Annotated[str, typer.Option(help="local (this machine) or ray (an existing Ray cluster).")] = "local",
-    address: Annotated[
-        str | None, typer.Option(help="Of the Ray cluster: auto (the default), HOST:PORT or ray://HOST:PORT.")
-    ] = None,
+    address: Annotated[str | None, typer.Option(help="Of the Ray cluster: auto (the default) or HOST:PORT.")] = None,
     cpus_per_run: Annotated[
         float | None, typer.Option(min=0, help="CPUs of a run on the cluster; one per thread by default.")
     ] = None,

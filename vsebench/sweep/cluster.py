@@ -41,7 +41,7 @@ def connected(address: str) -> Iterator[None]:
     """Be connected to a cluster. A connection that this process has already is used and kept.
 
     Args:
-        address: ``auto`` (the cluster of this machine, or ``$RAY_ADDRESS``), ``host:port`` or ``ray://host:port``.
+        address: ``auto`` (the cluster of this machine, or ``$RAY_ADDRESS``), or ``host:port`` of its head.
 
     Raises: ClusterError when Ray is not installed, or no cluster answers.
     """
@@ -82,10 +82,14 @@ def _connect(ray: Any, address: str) -> None:
 
 def _reach(address: str) -> None:
     """Ray itself would wait for minutes, and then end the process."""
-    place = address.removeprefix("ray://")
-    host, _, port = place.rpartition(":")
+    if address.startswith("ray://"):
+        raise ClusterError(
+            f"--address {address} would go through Ray Client, which a sweep does not use. Start the sweep on a node "
+            "of the cluster, with --address auto or HOST:PORT."
+        )
+    host, _, port = address.rpartition(":")
     if not host or not port.isdigit():
-        raise ClusterError(f"--address '{address}' must be 'auto', HOST:PORT or ray://HOST:PORT.")
+        raise ClusterError(f"--address '{address}' must be 'auto' or HOST:PORT.")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=REACH_S).close()
     except (OSError, OverflowError) as error:

@@ -55,7 +55,7 @@ def run_all_on_ray(
     """Do all runs on a cluster and return when each has a result.
 
     Args:
-        address: ``auto``, ``host:port`` or ``ray://host:port``.
+        address: ``auto``, or ``host:port`` of the cluster's head; this machine must be one of its nodes.
         resources: of each run; by default a CPU for each thread, and a GPU where the cluster has some.
 
     Raises: ClusterError when the cluster cannot be reached or cannot do the runs; KeyboardInterrupt.
