@@ -298,7 +298,7 @@ def test_the_command(
         time.sleep(2)
         process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=120)[0]
-    assert "Ray cluster: 1 runs at a time, each with 1 CPU and 0 GPUs." in said
+    assert "Ray cluster: 1 run at a time, each with 1 CPU and 0 GPUs." in said
     assert "Traceback" not in said
     if interrupt:
         assert process.returncode == 130, said

@@ -75,8 +75,9 @@ def executor(options: ExecutorOptions) -> Iterator[tuple[int, Execute]]:
             options.cpus_per_run, options.gpus_per_run, threads=options.threads, device=options.device
         )
         with RayPool(resources, options.workers) as pool:
-            print(f"Ray cluster: {pool.places} runs at a time, each with {resources.text}.", flush=True)
-            yield pool.places, pool
+            places = pool.places
+            print(f"Ray cluster: {places} run{'s'[: places > 1]} at a time, each with {resources.text}.", flush=True)
+            yield places, pool
 
 
 def default_workers(options: ExecutorOptions) -> int:
