@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 
 from vsebench.errors import ConfigError, did_you_mean, known_names
 from vsebench.sweep.worker import Execute
@@ -56,16 +55,15 @@ class ExecutorOptions:
 
 
 @contextmanager
-def executor(options: ExecutorOptions) -> Iterator[tuple[int, Execute]]:
-    """How many runs are done at a time, and what does them; the cluster is connected to for as long as it is in use.
+def executor(options: ExecutorOptions) -> Iterator[tuple[int, Execute | None]]:
+    """How many runs are done at a time, and what does them: None for processes of this machine.
+
+    The cluster is connected to for as long as it is in use.
 
     Raises: ClusterError when the cluster cannot be reached or cannot hold a run.
     """
     if options.name == "local":
-        from vsebench.sweep.local import run_all
-
-        workers = options.workers or default_workers(options)
-        yield workers, partial(run_all, workers=workers)
+        yield options.workers or default_workers(options), None
         return
     from vsebench.sweep.cluster import connected, resources_of
     from vsebench.sweep.on_ray import RayPool

@@ -81,7 +81,12 @@ def run_sweep(options: SweepOptions) -> None:
 
 
 def _do(
-    experiment: Experiment, dataset: Any, settings: Settings, options: SweepOptions, workers: int, execute: Execute
+    experiment: Experiment,
+    dataset: Any,
+    settings: Settings,
+    options: SweepOptions,
+    workers: int,
+    execute: Execute | None,
 ) -> Outcome:
     from vsebench.sweep.run import sweep
 

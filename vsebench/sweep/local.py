@@ -39,7 +39,7 @@ from vsebench.sweep.worker import (
 POLL_S = 1.0
 
 
-def run_all(runs: Sequence[Run], settings: Settings, on_event: Callable[[Event], None], *, workers: int) -> None:
+def run_all(runs: Sequence[Run], settings: Settings, *, workers: int, on_event: Callable[[Event], None]) -> None:
     """Do all runs and return when each has a result.
 
     With one worker the runs are done in this process. An interrupt (Ctrl-C) ends the workers and is raised again; the

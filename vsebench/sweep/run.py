@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from vsebench.leaderboard.render import render, results_file
 from vsebench.leaderboard.snapshot import BoardRow, Snapshot, collect, save
 from vsebench.store import Store
 from vsebench.sweep.local import run_all
-from vsebench.sweep.plan import Plan, is_over, make_plan
+from vsebench.sweep.plan import Plan, Run, is_over, make_plan
 from vsebench.sweep.search import Search
 from vsebench.sweep.worker import Event, Execute, Settings
 from vsebench.types import Result
@@ -59,11 +58,15 @@ def sweep(
     Raises: KeyboardInterrupt; ConfigError when a search finds nothing new.
     """
     store = Store(settings.store_root, experiment.name)
-    execute = execute or partial(run_all, workers=workers)
     described = dataset.describe()
     search = Search(experiment, described, store) if experiment.space is not None else None
     whole = search.replay() if search is not None else make_plan(experiment, described, store)
     plan = whole if not only else make_plan(whole.experiment.only(only), described, store)
+
+    def here(runs: Sequence[Run], settings: Settings, on_event: Callable[[Event], None]) -> None:
+        run_all(runs, settings, workers=workers, on_event=on_event)
+
+    execute = execute or here
     try:
         _run(plan, store, settings, execute, on_plan, on_event)
         while search is not None and not only and (runs := search.ask()):
