@@ -15,8 +15,8 @@ from vsebench.config.experiment import load_experiment
 from vsebench.data.open import open_dataset
 from vsebench.load import LoadedRun, find_run, load_run
 from vsebench.search.build import embed_split, make_gallery
-from vsebench.sweep.local import Settings
 from vsebench.sweep.run import sweep
+from vsebench.sweep.worker import Settings
 
 CNN = {"name": "timm_cnn", "model": "test_resnet", "weights": "none", "image_size": 32}
 BASE: dict[str, Any] = {"system": "vse", "dim": 16, "image_encoder": CNN, "head": {"name": "mlp", "hidden": 16}}

@@ -12,8 +12,8 @@ import pytest
 from vsebench.config.experiment import load_experiment
 from vsebench.data.open import open_dataset
 from vsebench.store import Store, read_history
-from vsebench.sweep.local import Settings
 from vsebench.sweep.run import sweep
+from vsebench.sweep.worker import Settings
 from vsebench.tracking import WandbTracker, resolve_mode
 
 Write = Callable[[Any], Path]

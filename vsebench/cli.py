@@ -60,13 +60,19 @@ def sweep(
     plugin: Plugins = None,
     only: Annotated[list[str] | None, typer.Option("--only", help="Rows to run, by name or pattern.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Worker processes; one per core or GPU by default.")
-    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Runs at a time; one per core or GPU by default.")] = None,
     threads: Annotated[
         int, typer.Option(min=1, help="Threads of each worker. One gives the same numbers anywhere.")
     ] = 1,
     device: Device = "auto",
+    executor: Annotated[str, typer.Option(help="local (this machine) or ray (an existing Ray cluster).")] = "local",
+    address: Annotated[str | None, typer.Option(help="Of the Ray cluster: auto (the default) or HOST:PORT.")] = None,
+    cpus_per_run: Annotated[
+        float | None, typer.Option(min=0, help="CPUs of a run on the cluster; one per thread by default.")
+    ] = None,
+    gpus_per_run: Annotated[
+        float | None, typer.Option(min=0, help="GPUs of a run on the cluster; one by default where it has GPUs.")
+    ] = None,
     wandb: Annotated[str, typer.Option(help="auto (online when logged in), online, offline or disabled.")] = "auto",
     wandb_project: Annotated[str, typer.Option(help="W&B project.")] = "vsebench",
     cache: Annotated[bool, typer.Option(help="Keep frozen features on disk.")] = True,
@@ -74,6 +80,7 @@ def sweep(
     board: BoardFolder = Path("leaderboard"),
 ) -> None:
     """Run every system of an experiment that has no result yet, and write its leaderboard."""
+    from vsebench.commands.executor import ExecutorOptions
     from vsebench.commands.sweep import SweepOptions, run_sweep
 
     run_sweep(
@@ -83,9 +90,15 @@ def sweep(
             plugins=tuple(plugin or ()),
             only=tuple(only or ()),
             dry_run=dry_run,
-            workers=workers,
-            threads=threads,
-            device=device,
+            executor=ExecutorOptions(
+                name=executor,
+                workers=workers,
+                threads=threads,
+                device=device,
+                address=address,
+                cpus_per_run=cpus_per_run,
+                gpus_per_run=gpus_per_run,
+            ),
             wandb=wandb,
             wandb_project=wandb_project,
             cache=cache,

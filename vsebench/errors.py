@@ -99,6 +99,10 @@ class QueryError(VsebenchError):
     """A gallery cannot be asked that: an empty text, no image, a number of hits out of range."""
 
 
+class ClusterError(VsebenchError):
+    """A cluster cannot be reached, or its nodes cannot do the runs."""
+
+
 class RunFailed(VsebenchError):
     """Some runs of a sweep failed; the others are finished and kept."""
 

@@ -34,3 +34,13 @@ def pretrained_home() -> Path:
 def vectors_home() -> Path:
     """Folder of the word vectors read from files, for the words that were asked for."""
     return home() / "vectors"
+
+
+def shipped_home() -> Path:
+    """Folder of the datasets and plug-ins that a sweep on a cluster sent to this node."""
+    return home() / "shipped"
+
+
+def scratch_home() -> Path:
+    """Folder of the runs that this node does for a sweep on a cluster, until they are handed over."""
+    return home() / "scratch"

@@ -17,9 +17,9 @@ from vsebench.data.open import open_dataset
 from vsebench.errors import ConfigError
 from vsebench.leaderboard.render import stale
 from vsebench.store import Store
-from vsebench.sweep.local import Settings
 from vsebench.sweep.plan import Run, make_plan, pruned_by
 from vsebench.sweep.run import Outcome, sweep
+from vsebench.sweep.worker import Settings
 from vsebench.types import Result
 
 Write = Callable[[Any], Path]

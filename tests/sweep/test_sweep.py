@@ -21,9 +21,9 @@ from vsebench.data.open import open_dataset
 from vsebench.leaderboard.render import stale
 from vsebench.metrics._ranking import Ranks
 from vsebench.store import Store
-from vsebench.sweep.local import Settings
 from vsebench.sweep.plan import make_plan
 from vsebench.sweep.run import Outcome, sweep
+from vsebench.sweep.worker import Settings
 from vsebench.types import Result
 
 Write = Callable[[Any], Path]
@@ -118,6 +118,23 @@ def test_same_numbers_twice_and_with_any_workers(write_experiment: Write, tiny_e
     assert first == metrics_of(tmp_path / "again")
     assert first == metrics_of(tmp_path / "two")
     assert first["both", 0] != first["both", 1]
+
+
+@pytest.mark.slow
+def test_worker_processes_know_the_plugins_of_the_command(
+    write_experiment: Write, tiny_experiment: Any, tmp_path: Path
+) -> None:
+    plugin = tmp_path / "mine.py"
+    plugin.write_text(
+        "from vsebench.fusion.concat import Concat\nfrom vsebench.registry import FUSIONS\n\n\n"
+        '@FUSIONS.register("mine", source="none")\nclass Mine(Concat):\n    """Concatenate."""\n'
+    )
+    tiny_experiment["systems"]["both"]["fusion"] = "mine"
+    file = write_experiment(tiny_experiment)
+    command = [sys.executable, "-m", "vsebench", "sweep", str(file), "--workers", "2", "--wandb", "disabled"]
+    command += ["--plugin", str(plugin), "--runs", str(tmp_path / "runs"), "--board", str(tmp_path / "board")]
+    subprocess.run(command, check=True)
+    assert {r.status for r in results(tmp_path).values()} == {"finished"}
 
 
 def test_continuing_from_a_checkpoint_changes_nothing(

@@ -11,8 +11,8 @@ from rich.console import Console
 
 from vsebench.commands.progress import ProgressView
 from vsebench.store import Store
-from vsebench.sweep.local import Event
 from vsebench.sweep.watch import Watch
+from vsebench.sweep.worker import Event
 
 
 class Clock:

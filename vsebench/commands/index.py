@@ -14,7 +14,7 @@ from vsebench.registry import INDEXES, load_entry_points, load_plugin_file
 from vsebench.search.build import embed_folder, embed_split, make_gallery, refuse_modality
 from vsebench.search.gallery import refuse_existing
 from vsebench.sizes import in_words
-from vsebench.sweep.local import choose_device
+from vsebench.sweep.worker import choose_device
 
 MODALITIES = ("image", "text")
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from vsebench.sizes import duration_in_words
 from vsebench.store import Store
-from vsebench.sweep.local import Event
 from vsebench.sweep.plan import Plan
 from vsebench.sweep.watch import Watch
+from vsebench.sweep.worker import Event
 
 #: In plain logs, a line per worker every so many seconds, not one per epoch.
 EVERY_S = 10.0

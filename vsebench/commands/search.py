@@ -12,7 +12,7 @@ from vsebench.errors import QueryError
 from vsebench.search.query import checked_k, checked_text
 from vsebench.search.report import Answer, page, sheet
 from vsebench.search.searcher import Hit, Searcher
-from vsebench.sweep.local import choose_device
+from vsebench.sweep.worker import choose_device
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def run_server(options: ServeOptions) -> None:
     from vsebench.search.searcher import Searcher
     from vsebench.serve.app import make_app
     from vsebench.serve.limits import Limits
-    from vsebench.sweep.local import choose_device
+    from vsebench.sweep.worker import choose_device
 
     listening = _listen(options.host, options.port)
     workers = options.workers or _cores()

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from vsebench.commands.executor import ExecutorOptions, executor
+from vsebench.commands.plan import print_plan, record_device
 from vsebench.commands.progress import ProgressView
 from vsebench.config.experiment import Experiment, load_experiment
 from vsebench.errors import ConfigError, RunFailed, did_you_mean, known_names
 from vsebench.registry import load_entry_points, load_plugin_file
-from vsebench.sizes import duration_in_words, in_words
 from vsebench.store import Store
 from vsebench.sweep.estimate import estimate
-from vsebench.sweep.local import Settings
 from vsebench.sweep.plan import Plan, make_plan
+from vsebench.sweep.worker import Execute, Settings
 from vsebench.tracking import resolve_mode
+
+if TYPE_CHECKING:
+    from vsebench.sweep.run import Outcome
 
 WANDB_MODES = ("auto", "online", "offline", "disabled")
 
@@ -34,9 +36,7 @@ class SweepOptions:
     plugins: tuple[Path, ...]
     only: tuple[str, ...]
     dry_run: bool
-    workers: int | None
-    threads: int
-    device: str
+    executor: ExecutorOptions
     wandb: str
     wandb_project: str
     cache: bool
@@ -52,6 +52,7 @@ def run_sweep(options: SweepOptions) -> None:
     if options.wandb not in WANDB_MODES:
         said = did_you_mean(options.wandb, WANDB_MODES) + known_names(WANDB_MODES)
         raise ConfigError(f"--wandb '{options.wandb}' is unknown." + said)
+    options.executor.check()
     load_entry_points()
     for plugin in options.plugins:
         load_plugin_file(plugin)
@@ -59,29 +60,46 @@ def run_sweep(options: SweepOptions) -> None:
     if options.only and experiment.space is None:
         experiment.only(options.only)
     dataset = _open(experiment)
-    if options.dry_run:
-        _print_plan(_planned(experiment, dataset, options), options)
-        return
-    from vsebench.sweep.run import sweep
-
-    workers = options.workers or _default_workers(options)
     settings = Settings(
         store_root=options.runs.resolve(),
         dataset_path=dataset.path.resolve(),
-        device=options.device,
-        threads=options.threads,
+        device=options.executor.device,
+        threads=options.executor.threads,
         wandb_mode=resolve_mode(options.wandb),  # type: ignore[arg-type]
         wandb_project=options.wandb_project,
         cache=options.cache,
+        plugins=tuple(p.expanduser().resolve() for p in options.plugins),
     )
+    with executor(options.executor) as (workers, execute):
+        if options.dry_run:
+            print_plan(_planned(experiment, dataset, options), options.runs, workers)
+            return
+        outcome = _do(experiment, dataset, settings, options, workers, execute)
+    _log_board(settings, experiment, options)
+    print(f"Board: {options.board / (experiment.name + '.md')}")
+    if outcome.failed:
+        lines = [f"  {r.system}, seed {r.seed}: {(r.error or '').strip().splitlines()[-1]}" for r in outcome.failed]
+        raise RunFailed(f"{len(outcome.failed)} of {len(outcome.plan.runs)} runs failed:\n" + "\n".join(lines))
+
+
+def _do(
+    experiment: Experiment,
+    dataset: Any,
+    settings: Settings,
+    options: SweepOptions,
+    workers: int,
+    execute: Execute | None,
+) -> Outcome:
+    from vsebench.sweep.run import sweep
+
     store = Store(settings.store_root, experiment.name)
 
     def expected(plan: Plan) -> Mapping[str, float | None]:
-        return estimate(plan, settings.store_root, device=_record_device()).seconds
+        return estimate(plan, settings.store_root, device=record_device()).seconds
 
     show = ProgressView(store, workers, expected)
     try:
-        outcome = sweep(
+        return sweep(
             experiment,
             dataset,
             settings=settings,
@@ -89,6 +107,7 @@ def run_sweep(options: SweepOptions) -> None:
             board_folder=options.board,
             command=_command(options),
             only=options.only,
+            execute=execute,
             on_plan=show.plan,
             on_event=show.event,
         )
@@ -96,12 +115,8 @@ def run_sweep(options: SweepOptions) -> None:
         show.close()
         print("\nInterrupted. Finished runs are kept; the same command goes on from here.", file=sys.stderr)
         raise SystemExit(130) from None
-    show.close()
-    _log_board(settings, experiment, options)
-    print(f"Board: {options.board / (experiment.name + '.md')}")
-    if outcome.failed:
-        lines = [f"  {r.system}, seed {r.seed}: {(r.error or '').strip().splitlines()[-1]}" for r in outcome.failed]
-        raise RunFailed(f"{len(outcome.failed)} of {len(outcome.plan.runs)} runs failed:\n" + "\n".join(lines))
+    finally:
+        show.close()
 
 
 def _planned(experiment: Experiment, dataset: Any, options: SweepOptions) -> Plan:
@@ -130,16 +145,6 @@ def _open(experiment: Experiment) -> Any:
         raise type(error)(str(error), place=place) from None
 
 
-def _default_workers(options: SweepOptions) -> int:
-    if options.device in ("auto", "cuda"):
-        import torch
-
-        if torch.cuda.is_available():
-            return torch.cuda.device_count()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores // options.threads)
-
-
 def _command(options: SweepOptions) -> str:
     """What a reader types to get this board; ``--only`` and worker counts do not change it."""
     parts = ["vsebench", "sweep", str(options.file)]
@@ -148,79 +153,6 @@ def _command(options: SweepOptions) -> str:
     for plugin in options.plugins:
         parts += ["--plugin", str(plugin)]
     return shlex.join(parts)
-
-
-def _print_plan(plan: Plan, options: SweepOptions) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    title = escape(f"{plan.experiment.name} on {plan.dataset['title']}")
-    table = Table(title=title, title_justify="left")
-    for column in ("row", "uses", "attention", "fusion", "epochs", "seeds"):
-        table.add_column(column)
-    for row in plan.experiment.rows:
-        status = Counter(r.status for r in plan.runs if r.name == row.name)
-        system = row.system
-        table.add_row(
-            escape(row.name),
-            " + ".join(getattr(system, f"{m}_encoder").name for m in system.modalities),
-            system.attention.name,
-            system.fusion.name if system.fusion else "–",
-            str(system.train.epochs),
-            ", ".join(f"{n} {s}" for s, n in status.items()),
-        )
-    Console().print(table)
-    for line in _search_lines(plan):
-        print(line)
-    _print_estimate(plan, options)
-
-
-def _print_estimate(plan: Plan, options: SweepOptions) -> None:
-    todo = {r.run_id for r in plan.todo}
-    print(f"{len({r.run_id for r in plan.runs})} runs, {len(todo)} to do.", end=" " if todo else "\n")
-    if not todo:
-        return
-    workers = options.workers or _default_workers(options)
-    found = estimate(plan, options.runs, device=_record_device())
-    seconds = found.total(workers)
-    if seconds is None:
-        print("No earlier run on this hardware to estimate time and disk from.")
-        return
-    said = ", ".join(f"{count} from {tier}" for tier, count in found.based_on.items())
-    print(
-        f"About {duration_in_words(seconds)} with {workers} {'worker' if workers == 1 else 'workers'}, and "
-        f"{in_words(found.size)} under {options.runs}."
-    )
-    print(f"Estimated from {found.records} earlier runs: {said}. Features of frozen encoders: vsebench cache list.")
-
-
-def _record_device() -> str:
-    """The hardware as results name it."""
-    from vsebench.sweep.execute import device_name
-
-    return device_name()
-
-
-def _search_lines(plan: Plan) -> list[str]:
-    from vsebench.sweep.search import progress
-
-    sweep, space, lines = plan.experiment.spec.sweep, plan.experiment.space, []
-    if sweep is None:
-        return []
-    if space is not None:
-        done = progress(plan)
-        said = ", ".join(f"{count} {state}" for state, count in done.items() if count)
-        rounds = f", rounds of {sweep.round}" if sweep.method == "tpe" else ""
-        lines.append(f"Search: {sweep.method}, budget {sweep.budget}, sampler seed {sweep.seed}{rounds}.")
-        lines.append(f"Asked: {sum(done.values())} of {sweep.budget} configurations ({said}).")
-        for group in space.choices.groups:
-            labels = [" + ".join(v.label for v in point.values()) for point in group]
-            lines.append(f"Axis {' + '.join(group[0])}: {', '.join(labels)}")
-        lines += [f"Axis {axis}: {numbers.text}" for axis, numbers in space.ranges.items()]
-    if sweep.prune is not None:
-        lines.append(f"Pruning: {sweep.prune.text}.")
-    return lines
 
 
 def _log_board(settings: Settings, experiment: Experiment, options: SweepOptions) -> None:

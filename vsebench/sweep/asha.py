@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -30,6 +30,7 @@ from vsebench.config.schema import Prune
 from vsebench.store import Store
 
 RUNGS = ".rungs"
+Decide = Callable[[int, "float | None"], bool]
 
 
 class Pruned(Exception):
@@ -96,6 +97,7 @@ class Halving:
         run_id, epochs: of the run.
         metric, mode: the validation number.
         fingerprint: of the dataset; runs on other data are not compared.
+        decide: says for a rung and the best value so far whether the run goes on; by default :meth:`arrive`.
     """
 
     def __init__(
@@ -108,6 +110,7 @@ class Halving:
         metric: str,
         mode: Literal["max", "min"],
         fingerprint: str,
+        decide: Decide | None = None,
     ) -> None:
         key = digest({**prune.model_dump(), "metric": metric, "mode": mode, "dataset": fingerprint})
         self.file = store.folder / RUNGS / f"{key}.jsonl"
@@ -115,6 +118,7 @@ class Halving:
         self.rungs = set(rungs(prune, epochs))
         self.best: float | None = None
         self.best_epoch = 0
+        self.decide: Decide = decide or (lambda epoch, value: self.arrive(epoch, value).kept)
 
     def __call__(self, numbers: dict[str, float]) -> None:
         """Take an epoch's numbers.
@@ -124,21 +128,22 @@ class Halving:
         epoch, value = int(numbers["epoch"]), numbers[self.metric]
         if not math.isnan(value) and (self.best is None or self._is_better(value, self.best)):
             self.best, self.best_epoch = value, epoch
-        if epoch in self.rungs and not self._arrive(epoch).kept:
+        if epoch in self.rungs and not self.decide(epoch, self.best):
             raise Pruned(epoch, self.best, self.best_epoch)
 
     def _is_better(self, value: float, other: float) -> bool:
         return value > other if self.mode == "max" else value < other
 
-    def _arrive(self, epoch: int) -> Arrival:
+    def arrive(self, epoch: int, value: float | None) -> Arrival:
+        """Come to a rung with the best value so far, and learn the decision; the same one when asked again."""
         self.file.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(self.file.with_suffix(".lock")):
             there = [a for a in read_arrivals(self.file) if a.epoch == epoch]
             own = next((a for a in there if a.run == self.run_id), None)
             if own is not None:
                 return own
-            kept = goes_on(self.best, [a.value for a in there], self.prune.reduction, self.mode)
-            arrival = Arrival(self.run_id, epoch, self.best, kept)
+            kept = goes_on(value, [a.value for a in there], self.prune.reduction, self.mode)
+            arrival = Arrival(self.run_id, epoch, value, kept)
             _append(self.file, arrival)
             return arrival
 

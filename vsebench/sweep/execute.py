@@ -29,7 +29,7 @@ from vsebench.model import Model
 from vsebench.registry import OBJECTIVES
 from vsebench.scoring import compute, metric_entry, parse_metrics, versions
 from vsebench.store import HISTORY, MODEL, RUN, Store
-from vsebench.sweep.asha import Halving, Pruned
+from vsebench.sweep.asha import Decide, Halving, Pruned
 from vsebench.sweep.plan import Run, pruned_by
 from vsebench.tracking import Tracker
 from vsebench.train import fit, judge_by, seed_of, trained_state
@@ -47,6 +47,7 @@ def execute(
     tracker: Callable[[Run], Tracker],
     say: Say = lambda _: None,
     cache: bool = True,
+    decide: Decide | None = None,
 ) -> Result:
     """Train, evaluate and write the result. A fault becomes a failed result, a run that is stopped at a rung a pruned
     one; neither stops a sweep.
@@ -55,15 +56,17 @@ def execute(
         tracker: makes the run's tracker; called after everything that may fail early.
         say: told in a few words what the run is doing.
         cache: keep frozen features on disk.
+        decide: says at a rung whether the run goes on, where that is not the store.
 
     Raises: KeyboardInterrupt only.
     """
     begin = time.perf_counter()
     try:
-        result = _finish(run, dataset, store, device, tracker, say, cache)
+        judge = halving_of(run, store, dataset.fingerprint, decide)
+        result = _finish(run, dataset, store, device, tracker, say, cache, judge)
     except Pruned as stop:
         assert run.prune is not None, "only a run with rungs is stopped at one"
-        result = _result(
+        result = result_of(
             run,
             dataset,
             "pruned",
@@ -77,7 +80,7 @@ def execute(
         message = str(error) if isinstance(error, VsebenchError) else "".join(traceback.format_exception(error))
         if isinstance(error, torch.OutOfMemoryError | MemoryError):
             message = f"out of memory; a smaller train.batch_size may fit.\n{message}"
-        result = _result(run, dataset, "failed", error=message, train_s=time.perf_counter() - begin)
+        result = result_of(run, dataset, "failed", error=message, train_s=time.perf_counter() - begin)
     store.write(result)
     if result.status in ("finished", "pruned"):
         store.clean_checkpoint(run.run_id)
@@ -92,11 +95,12 @@ def _finish(
     make_tracker: Callable[[Run], Tracker],
     say: Say,
     cache: bool,
+    halving: Halving | None,
 ) -> Result:
     begin = time.perf_counter()
     folder = store.run_folder(run.run_id)
     folder.mkdir(parents=True, exist_ok=True)
-    _write_run_file(folder / RUN, run, dataset)
+    write_run_file(folder / RUN, run, dataset)
     torch.use_deterministic_algorithms(run.system.train.deterministic, warn_only=device.type == "cuda")
     checkpoints = pretrain.ensure(run.system, dataset, device=device, on_epoch=say)
     vocabulary = vocabulary_of(dataset) if "text" in run.system.modalities else None
@@ -130,8 +134,6 @@ def _finish(
     history = folder / HISTORY
     history.write_text("", encoding="utf-8")
 
-    halving = halving_of(run, store, dataset.fingerprint)
-
     def on_epoch(numbers: dict[str, float]) -> None:
         with history.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(numbers) + "\n")
@@ -163,7 +165,7 @@ def _finish(
         tracker.finish({}, failed=True)
         raise
     _save_model(folder, model, vocabulary)
-    result = _result(
+    result = result_of(
         run,
         dataset,
         "finished",
@@ -196,7 +198,7 @@ def _notes(model: Model, feeds: Mapping[str, Feed]) -> list[str]:
     return notes
 
 
-def halving_of(run: Run, store: Store, fingerprint: str) -> Halving | None:
+def halving_of(run: Run, store: Store, fingerprint: str, decide: Decide | None = None) -> Halving | None:
     """The judge of a run that may be stopped early."""
     if run.prune is None:
         return None
@@ -208,6 +210,7 @@ def halving_of(run: Run, store: Store, fingerprint: str) -> Halving | None:
         metric=run.select_metric,
         mode="min" if run.select_mode == "min" else "max",
         fingerprint=fingerprint,
+        decide=decide,
     )
 
 
@@ -262,7 +265,8 @@ def vocabulary_of(dataset: Dataset) -> Vocabulary:
     return _VOCABULARIES[dataset.fingerprint]
 
 
-def _write_run_file(file: Path, run: Run, dataset: Dataset) -> None:
+def write_run_file(file: Path, run: Run, dataset: Dataset) -> None:
+    """Say what a run is: its resolved system, data and plug-ins."""
     plain = {
         "run_id": run.run_id,
         "experiment": run.experiment,
@@ -277,7 +281,8 @@ def _write_run_file(file: Path, run: Run, dataset: Dataset) -> None:
     file.write_text(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
-def _result(run: Run, dataset: Dataset, status: str, **parts: Any) -> Result:
+def result_of(run: Run, dataset: Dataset, status: str, **parts: Any) -> Result:
+    """A result with what every result says: the run, the data and where it was computed."""
     return Result(
         run_id=run.run_id,
         experiment=run.experiment,

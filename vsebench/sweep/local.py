@@ -15,57 +15,28 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from vsebench.errors import RunFailed
 from vsebench.store import Store
 from vsebench.sweep.plan import Run
-from vsebench.types import Result
-
-if TYPE_CHECKING:
-    from vsebench.tracking import Tracker
+from vsebench.sweep.worker import (
+    Event,
+    Settings,
+    choose_device,
+    headline,
+    is_done,
+    load_plugins,
+    make_tracker,
+    plugins_of,
+    prepare,
+)
 
 #: How long a worker waits for a run that another process has locked before it looks again.
 POLL_S = 1.0
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What every worker is told. Plain data.
-
-    Args:
-        store_root: folder of all runs.
-        dataset_path: the dataset file.
-        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
-        threads: of each worker.
-        wandb_mode: ``online``, ``offline`` or ``disabled``.
-        wandb_project: where W&B files the runs.
-        cache: keep frozen features on disk.
-    """
-
-    store_root: Path
-    dataset_path: Path
-    device: str = "auto"
-    threads: int = 1
-    wandb_mode: Literal["online", "offline", "disabled"] = "disabled"
-    wandb_project: str = "vsebench"
-    cache: bool = True
-
-
-@dataclass(frozen=True)
-class Event:
-    """What a worker tells: a run began, got on, or ended."""
-
-    kind: Literal["start", "progress", "end", "crash"]
-    worker: int
-    run_id: str = ""
-    text: str = ""
-    status: str = ""
 
 
 def run_all(runs: Sequence[Run], settings: Settings, *, workers: int, on_event: Callable[[Event], None]) -> None:
@@ -79,7 +50,7 @@ def run_all(runs: Sequence[Run], settings: Settings, *, workers: int, on_event: 
     if not runs:
         return
     if workers <= 1:
-        _prepare(settings)
+        prepare(settings.threads)
         _work(list(runs), settings, 0, on_event)
         return
     workers = min(workers, len(runs))
@@ -135,7 +106,7 @@ def _worker(runs: Sequence[Run], settings: Settings, number: int, events: Any) -
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        _prepare(settings)
+        prepare(settings.threads)
         _work(runs, settings, number, events.put)
     except BaseException:
         events.put(Event("crash", number, text=traceback.format_exc()))
@@ -150,22 +121,13 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _prepare(settings: Settings) -> None:
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    import torch
-
-    torch.set_num_threads(settings.threads)
-
-
 def _work(runs: Sequence[Run], settings: Settings, number: int, tell: Callable[[Event], None]) -> None:
     import torch
 
     from vsebench.data.dataset import Dataset
-    from vsebench.registry import load_plugin_file
     from vsebench.sweep.execute import execute
 
-    for plugin in runs[0].plugins:
-        load_plugin_file(plugin)
+    load_plugins(plugins_of(runs, settings))
     dataset = Dataset.open(settings.dataset_path)
     store = Store(settings.store_root, runs[0].experiment)
     device = choose_device(settings.device, number)
@@ -173,7 +135,7 @@ def _work(runs: Sequence[Run], settings: Settings, number: int, tell: Callable[[
     while waiting:
         left = []
         for run in waiting:
-            if _done(store, run):
+            if is_done(store, run):
                 continue
             lock = FileLock(store.lock_file(run.run_id))
             store.lock_file(run.run_id).parent.mkdir(parents=True, exist_ok=True)
@@ -184,7 +146,7 @@ def _work(runs: Sequence[Run], settings: Settings, number: int, tell: Callable[[
                 continue
             with contextlib.ExitStack() as stack:
                 stack.callback(lock.release)
-                if _done(store, run):
+                if is_done(store, run):
                     continue
                 tell(Event("start", number, run.run_id))
 
@@ -202,56 +164,7 @@ def _work(runs: Sequence[Run], settings: Settings, number: int, tell: Callable[[
                 )
                 if device.type == "cuda":
                     torch.cuda.empty_cache()
-                tell(Event("end", number, run.run_id, _headline(result), result.status))
+                tell(Event("end", number, run.run_id, headline(result), result.status))
         waiting = left
         if waiting:
             time.sleep(POLL_S)
-
-
-def _done(store: Store, run: Run) -> bool:
-    return store.read(run.run_id) is not None
-
-
-def _headline(result: Result) -> str:
-    if result.error is not None:
-        return result.error.strip().split("\n")[-1]
-    if result.status == "pruned":
-        return " · ".join([f"pruned at epoch {result.epochs}", *(f"{k} {v:.3f}" for k, v in result.metrics.items())])
-    shown = [f"{k} {v:.3f}" for k, v in result.metrics.items() if k in ("val/accuracy", "test/accuracy")]
-    return " · ".join(shown) or "finished"
-
-
-def choose_device(wanted: str, worker: int) -> Any:
-    """A torch device; ``auto`` gives each worker its own GPU where there are GPUs."""
-    import torch
-
-    if wanted == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda", worker % torch.cuda.device_count())
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    return torch.device(wanted)
-
-
-def make_tracker(run: Run, store: Store, settings: Settings) -> Tracker:
-    """The run's W&B run, or none."""
-    from vsebench.tracking import NullTracker, WandbTracker, wandb_id
-
-    if settings.wandb_mode == "disabled":
-        return NullTracker()
-    config: Mapping[str, Any] = {
-        "row": run.name,
-        "seed": run.seed,
-        "run_id": run.run_id,
-        **dict(run.axes),
-        "system": run.system.model_dump(mode="json"),
-    }
-    return WandbTracker(
-        mode=settings.wandb_mode,
-        folder=store.folder,
-        project=settings.wandb_project,
-        group=run.experiment,
-        name=run.title,
-        run_id=wandb_id(run.experiment, run.run_id),
-        config=config,
-        tags=[run.section],
-    )

@@ -95,6 +95,20 @@ def pruned_by(prune: Prune) -> str:
     return f"pruned by {prune.text}"
 
 
+def id_here(run: Run, fingerprint: str) -> str:
+    """The id that a run has in this process: another one than its own where code or local files are others."""
+    from vsebench.scoring import parse_metrics, versions
+
+    return run_id(
+        run.system,
+        seed=run.seed,
+        fingerprint=fingerprint,
+        metric_versions=versions(parse_metrics(list(run.metrics))),
+        metrics=list(run.metrics),
+        select={"metric": run.select_metric, "mode": run.select_mode},
+    )
+
+
 def _named(experiment: Experiment) -> list[tuple[Row, int]]:
     """The runs of rows by name: they are no part of the sweep and never pruned."""
     prune = experiment.spec.sweep.prune if experiment.spec.sweep is not None else None

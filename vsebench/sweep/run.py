@@ -11,9 +11,10 @@ from vsebench.config.experiment import Experiment
 from vsebench.leaderboard.render import render, results_file
 from vsebench.leaderboard.snapshot import BoardRow, Snapshot, collect, save
 from vsebench.store import Store
-from vsebench.sweep.local import Event, Settings, run_all
-from vsebench.sweep.plan import Plan, is_over, make_plan
+from vsebench.sweep.local import run_all
+from vsebench.sweep.plan import Plan, Run, is_over, make_plan
 from vsebench.sweep.search import Search
+from vsebench.sweep.worker import Event, Execute, Settings
 from vsebench.types import Result
 
 
@@ -41,6 +42,7 @@ def sweep(
     board_folder: Path,
     command: str,
     only: Sequence[str] = (),
+    execute: Execute | None = None,
     on_plan: Callable[[Plan], None] = lambda _: None,
     on_event: Callable[[Event], None] = lambda _: None,
 ) -> Outcome:
@@ -48,6 +50,8 @@ def sweep(
 
     An interrupted sweep writes the board of the finished runs too, before the interrupt goes on. ``only`` narrows what
     is run to the rows that match its patterns; the board always has all rows that have results.
+
+    ``execute`` does the runs; without it, ``workers`` processes of this machine do.
 
     A search asks its next configurations when those before them are over; with ``only`` it asks none.
 
@@ -58,13 +62,18 @@ def sweep(
     search = Search(experiment, described, store) if experiment.space is not None else None
     whole = search.replay() if search is not None else make_plan(experiment, described, store)
     plan = whole if not only else make_plan(whole.experiment.only(only), described, store)
+
+    def here(runs: Sequence[Run], settings: Settings, on_event: Callable[[Event], None]) -> None:
+        run_all(runs, settings, workers=workers, on_event=on_event)
+
+    execute = execute or here
     try:
-        _run(plan, store, settings, workers, on_plan, on_event)
+        _run(plan, store, settings, execute, on_plan, on_event)
         while search is not None and not only and (runs := search.ask()):
             part = Plan(search.known(), tuple(runs), described)
             whole = plan = replace(whole, experiment=part.experiment, runs=(*whole.runs, *runs))
             if part.todo:
-                _run(part, store, settings, workers, on_plan, on_event)
+                _run(part, store, settings, execute, on_plan, on_event)
     finally:
         snapshot = take_snapshot(whole, store, command)
         written: list[Path] = []
@@ -80,7 +89,7 @@ def _run(
     plan: Plan,
     store: Store,
     settings: Settings,
-    workers: int,
+    execute: Execute,
     on_plan: Callable[[Plan], None],
     on_event: Callable[[Event], None],
 ) -> None:
@@ -89,7 +98,7 @@ def _run(
         if result is not None and not is_over(run, result):
             store.forget(run.run_id)
     on_plan(plan)
-    run_all(plan.todo, settings, workers=workers, on_event=on_event)
+    execute(plan.todo, settings, on_event)
 
 
 def take_snapshot(plan: Plan, store: Store, command: str) -> Snapshot:

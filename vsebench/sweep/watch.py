@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from vsebench.store import Store, selected_value
-from vsebench.sweep.local import Event
 from vsebench.sweep.plan import Plan, Run
+from vsebench.sweep.worker import Event
 
 
 @dataclass

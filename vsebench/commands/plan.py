@@ -1,0 +1,82 @@
+"""What is said of a plan: its rows, a search's space, what it will take."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from vsebench.sizes import duration_in_words, in_words
+from vsebench.sweep.estimate import estimate
+from vsebench.sweep.plan import Plan
+
+
+def print_plan(plan: Plan, runs: Path, workers: int) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    title = escape(f"{plan.experiment.name} on {plan.dataset['title']}")
+    table = Table(title=title, title_justify="left")
+    for column in ("row", "uses", "attention", "fusion", "epochs", "seeds"):
+        table.add_column(column)
+    for row in plan.experiment.rows:
+        status = Counter(r.status for r in plan.runs if r.name == row.name)
+        system = row.system
+        table.add_row(
+            escape(row.name),
+            " + ".join(getattr(system, f"{m}_encoder").name for m in system.modalities),
+            system.attention.name,
+            system.fusion.name if system.fusion else "–",
+            str(system.train.epochs),
+            ", ".join(f"{n} {s}" for s, n in status.items()),
+        )
+    Console().print(table)
+    for line in _search_lines(plan):
+        print(line)
+    _print_estimate(plan, runs, workers)
+
+
+def _print_estimate(plan: Plan, runs: Path, workers: int) -> None:
+    todo = {r.run_id for r in plan.todo}
+    print(f"{len({r.run_id for r in plan.runs})} runs, {len(todo)} to do.", end=" " if todo else "\n")
+    if not todo:
+        return
+    found = estimate(plan, runs, device=record_device())
+    seconds = found.total(workers)
+    if seconds is None:
+        print("No earlier run on this hardware to estimate time and disk from.")
+        return
+    said = ", ".join(f"{count} from {tier}" for tier, count in found.based_on.items())
+    print(
+        f"About {duration_in_words(seconds)} with {workers} {'worker' if workers == 1 else 'workers'}, and "
+        f"{in_words(found.size)} under {runs}."
+    )
+    print(f"Estimated from {found.records} earlier runs: {said}. Features of frozen encoders: vsebench cache list.")
+
+
+def record_device() -> str:
+    """The hardware as results name it."""
+    from vsebench.sweep.execute import device_name
+
+    return device_name()
+
+
+def _search_lines(plan: Plan) -> list[str]:
+    from vsebench.sweep.search import progress
+
+    sweep, space, lines = plan.experiment.spec.sweep, plan.experiment.space, []
+    if sweep is None:
+        return []
+    if space is not None:
+        done = progress(plan)
+        said = ", ".join(f"{count} {state}" for state, count in done.items() if count)
+        rounds = f", rounds of {sweep.round}" if sweep.method == "tpe" else ""
+        lines.append(f"Search: {sweep.method}, budget {sweep.budget}, sampler seed {sweep.seed}{rounds}.")
+        lines.append(f"Asked: {sum(done.values())} of {sweep.budget} configurations ({said}).")
+        for group in space.choices.groups:
+            labels = [" + ".join(v.label for v in point.values()) for point in group]
+            lines.append(f"Axis {' + '.join(group[0])}: {', '.join(labels)}")
+        lines += [f"Axis {axis}: {numbers.text}" for axis, numbers in space.ranges.items()]
+    if sweep.prune is not None:
+        lines.append(f"Pruning: {sweep.prune.text}.")
+    return lines

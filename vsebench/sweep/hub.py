@@ -1,0 +1,62 @@
+"""The post between the workers of a cluster and the driver: what they say, what they ask, and the answers.
+
+One small process on the driver's node. Workers never see the driver's file system: curves for W&B and arrivals at
+rungs go through here, and the driver, who alone writes, polls it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class Said:
+    """A worker's message about the run that it does.
+
+    Args:
+        ticket: of the assignment; the driver drops what comes of one that it has given up.
+        kind: ``progress`` with ``text``; ``track``, ``log``, ``finish`` for the run's tracker; ``rung``, which waits
+            for an answer; ``over``, the last message.
+        epoch, value: of an arrival at a rung.
+    """
+
+    ticket: int
+    kind: Literal["progress", "track", "log", "finish", "rung", "over"]
+    text: str = ""
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+    failed: bool = False
+    epoch: int = 0
+    value: float | None = None
+
+
+class Hub:
+    """An actor with two sides. All of it runs in one event loop, so that messages of a worker keep their order."""
+
+    def __init__(self) -> None:
+        self._said: list[Said] = []
+        self._open: dict[tuple[int, int], asyncio.Future[bool]] = {}
+
+    async def tell(self, said: Said) -> None:
+        """A worker says something."""
+        self._said.append(said)
+
+    async def ask(self, said: Said) -> bool:
+        """A worker asks, and waits for the driver's answer."""
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._open[said.ticket, said.epoch] = answer
+        self._said.append(said)
+        return await answer
+
+    async def take(self) -> list[Said]:
+        """The driver takes what was said since the last time, in the order in which it came."""
+        said, self._said = self._said, []
+        return said
+
+    async def answer(self, ticket: int, epoch: int, kept: bool) -> None:
+        """The driver answers a question."""
+        waiting = self._open.pop((ticket, epoch), None)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(kept)
