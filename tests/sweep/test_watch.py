@@ -83,7 +83,9 @@ def shown(tmp_path: Path, terminal: bool, monkeypatch: pytest.MonkeyPatch) -> tu
     monkeypatch.setenv("TERM", "xterm" if terminal else "dumb")
     file = io.StringIO()
     console = Console(file=file, force_terminal=True, width=120, color_system=None)
-    return ProgressView(Store(tmp_path, "e"), 2, lambda plan: {r.run_id: 30.0 for r in plan.todo}, console), file
+    return ProgressView(
+        Store(tmp_path, "e"), lambda: 2, lambda plan: {r.run_id: 30.0 for r in plan.todo}, console
+    ), file
 
 
 def test_the_live_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -55,15 +54,15 @@ class ExecutorOptions:
 
 
 @contextmanager
-def executor(options: ExecutorOptions) -> Iterator[tuple[int, Execute | None]]:
-    """How many runs are done at a time, and what does them: None for processes of this machine.
+def executor(options: ExecutorOptions) -> Iterator[tuple[int | None, Execute | None]]:
+    """How many runs are done at a time, and what does them: None for processes of this machine, as many as suit it.
 
     The cluster is connected to for as long as it is in use.
 
     Raises: ClusterError when the cluster cannot be reached or cannot hold a run.
     """
     if options.name == "local":
-        yield options.workers or default_workers(options), None
+        yield options.workers, None
         return
     from vsebench.sweep.cluster import connected, resources_of
     from vsebench.sweep.on_ray import RayPool
@@ -76,14 +75,3 @@ def executor(options: ExecutorOptions) -> Iterator[tuple[int, Execute | None]]:
             places = pool.places
             print(f"Ray cluster: {places} run{'s'[: places > 1]} at a time, each with {resources.text}.", flush=True)
             yield places, pool
-
-
-def default_workers(options: ExecutorOptions) -> int:
-    """As many as this machine has GPUs, or cores for their threads."""
-    if options.device in ("auto", "cuda"):
-        import torch
-
-        if torch.cuda.is_available():
-            return torch.cuda.device_count()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores // options.threads)

@@ -21,6 +21,7 @@ class ProgressView:
     """Shows a sweep's events.
 
     Args:
+        workers: how many runs go on at the same time; asked once there are runs to do.
         estimate: expected seconds of a plan's open runs, by id.
         console: a rich console, for tests.
     """
@@ -28,14 +29,15 @@ class ProgressView:
     def __init__(
         self,
         store: Store,
-        workers: int,
+        workers: Callable[[], int],
         estimate: Callable[[Plan], Mapping[str, float | None]],
         console: Any = None,
     ) -> None:
         from rich.console import Console
 
         self.console = console or Console(stderr=True)
-        self.watch = Watch(store, workers)
+        self.workers = workers
+        self.watch = Watch(store, 1)
         self.estimate = estimate
         self.live: Any = None
         self.said: dict[int, float] = {}
@@ -48,6 +50,8 @@ class ProgressView:
         finished = len(everything) - len(todo) - pruned
         said = f"{finished} finished, " + (f"{pruned} pruned, " if pruned else "") + f"{len(todo)} to do"
         line = f"{plan.experiment.name}: {len(everything)} runs, {said}."
+        if todo:
+            self.watch.workers = self.workers()
         self.watch.add(plan, self.estimate(plan) if todo else {})
         left = self.watch.seconds_left() if todo else None
         print(line + (f" About {duration_in_words(left)}." if left is not None else ""), flush=True)

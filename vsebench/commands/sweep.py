@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any
 from vsebench.commands.executor import ExecutorOptions, executor
 from vsebench.commands.plan import print_plan, record_device
 from vsebench.commands.progress import ProgressView
-from vsebench.config.experiment import Experiment, load_experiment
+from vsebench.config import document
+from vsebench.config.experiment import Experiment, load_experiment, plugin_files
 from vsebench.errors import ConfigError, RunFailed, did_you_mean, known_names
 from vsebench.registry import load_entry_points, load_plugin_file
 from vsebench.store import Store
+from vsebench.sweep.done import Asked, leave_note, still_done
 from vsebench.sweep.estimate import estimate
+from vsebench.sweep.local import default_workers
 from vsebench.sweep.plan import Plan, make_plan
 from vsebench.sweep.worker import Execute, Settings
 from vsebench.tracking import resolve_mode
@@ -53,6 +56,8 @@ def run_sweep(options: SweepOptions) -> None:
         said = did_you_mean(options.wandb, WANDB_MODES) + known_names(WANDB_MODES)
         raise ConfigError(f"--wandb '{options.wandb}' is unknown." + said)
     options.executor.check()
+    if not options.dry_run and _is_done(options):
+        return
     load_entry_points()
     for plugin in options.plugins:
         load_plugin_file(plugin)
@@ -72,10 +77,12 @@ def run_sweep(options: SweepOptions) -> None:
     )
     with executor(options.executor) as (workers, execute):
         if options.dry_run:
-            print_plan(_planned(experiment, dataset, options), options.runs, workers)
+            count = workers or default_workers(settings)
+            print_plan(_planned(experiment, dataset, options), options.runs, count)
             return
         outcome = _do(experiment, dataset, settings, options, workers, execute)
     _log_board(settings, experiment, options)
+    _leave_note(options, outcome, dataset.path)
     print(f"Board: {options.board / (experiment.name + '.md')}")
     if outcome.failed:
         lines = [f"  {r.system}, seed {r.seed}: {(r.error or '').strip().splitlines()[-1]}" for r in outcome.failed]
@@ -87,7 +94,7 @@ def _do(
     dataset: Any,
     settings: Settings,
     options: SweepOptions,
-    workers: int,
+    workers: int | None,
     execute: Execute | None,
 ) -> Outcome:
     from vsebench.sweep.run import sweep
@@ -97,7 +104,7 @@ def _do(
     def expected(plan: Plan) -> Mapping[str, float | None]:
         return estimate(plan, settings.store_root, device=record_device()).seconds
 
-    show = ProgressView(store, workers, expected)
+    show = ProgressView(store, lambda: workers or default_workers(settings), expected)
     try:
         return sweep(
             experiment,
@@ -117,6 +124,51 @@ def _do(
         raise SystemExit(130) from None
     finally:
         show.close()
+
+
+def _asked(options: SweepOptions) -> Asked:
+    return Asked(options.file, options.overrides, options.only, options.plugins, options.board, _command(options))
+
+
+def _is_done(options: SweepOptions) -> bool:
+    """Say so when a finished sweep is asked for again and nothing has changed, without planning it."""
+    doc = document.load(options.file)
+    for assignment in options.overrides:
+        doc.override(assignment)
+    name = doc.data.get("experiment") if isinstance(doc.data, dict) else None
+    found = still_done(_asked(options), options.runs, name) if isinstance(name, str) else None
+    if found is None:
+        return False
+    finished, pruned = found
+    said = f"{finished} finished, " + (f"{pruned} pruned, " if pruned else "")
+    print(f"{name}: {finished + pruned} runs, {said}0 to do.")
+    print(f"Board: {options.board / (str(name) + '.md')}")
+    return True
+
+
+def _leave_note(options: SweepOptions, outcome: Outcome, dataset: Path) -> None:
+    """Note a grid that has nothing left to do. A search may have more to ask."""
+    experiment = outcome.plan.experiment
+    store = Store(options.runs, experiment.name)
+    results = {run.run_id: store.read(run.run_id) for run in outcome.plan.runs}
+    status = {run_id: result.status for run_id, result in results.items() if result is not None}
+    if experiment.space is not None or len(status) < len(results) or "failed" in status.values():
+        return
+    said = {v for row in experiment.rows for _, s in row.system.components() for v in s.options.values()
+            if isinstance(v, str)}  # fmt: skip
+    leave_note(
+        _asked(options),
+        store,
+        finished=[run_id for run_id, one in status.items() if one == "finished"],
+        pruned=[run_id for run_id, one in status.items() if one == "pruned"],
+        depends_on=[
+            dataset,
+            options.board,
+            *options.plugins,
+            *plugin_files(experiment),
+            *(Path(value).expanduser() for value in sorted(said)),
+        ],
+    )
 
 
 def _planned(experiment: Experiment, dataset: Any, options: SweepOptions) -> Plan:

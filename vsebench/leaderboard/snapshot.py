@@ -71,10 +71,10 @@ def save(snapshot: Snapshot, file: Path) -> None:
     if not plain["search"]:
         del plain["search"]
     wanted = {run for row in snapshot.rows for run in row.runs.values()}
-    kept = [dataclasses.asdict(snapshot.results[run]) for run in sorted(wanted & set(snapshot.results))]
-    # What all results share is written once.
-    for result in kept:
-        result.pop("dataset")
+    # What all results share, the dataset, is written once.
+    names = [f.name for f in dataclasses.fields(Result) if f.name != "dataset"]
+    found = (snapshot.results[run] for run in sorted(wanted & set(snapshot.results)))
+    kept = [{name: getattr(result, name) for name in names} for result in found]
     text = json.dumps({"format": FORMAT, **_rounded(plain)}, indent=1, ensure_ascii=False)
     lines = ",\n".join("  " + json.dumps(_rounded(r), ensure_ascii=False, sort_keys=True) for r in kept)
     file.parent.mkdir(parents=True, exist_ok=True)

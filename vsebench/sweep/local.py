@@ -39,6 +39,17 @@ from vsebench.sweep.worker import (
 POLL_S = 1.0
 
 
+def default_workers(settings: Settings) -> int:
+    """As many as this machine has GPUs, or cores for their threads."""
+    if settings.device in ("auto", "cuda"):
+        import torch
+
+        if torch.cuda.is_available():
+            return torch.cuda.device_count()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores // settings.threads)
+
+
 def run_all(runs: Sequence[Run], settings: Settings, *, workers: int, on_event: Callable[[Event], None]) -> None:
     """Do all runs and return when each has a result.
 

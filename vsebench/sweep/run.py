@@ -11,7 +11,7 @@ from vsebench.config.experiment import Experiment
 from vsebench.leaderboard.render import render, results_file
 from vsebench.leaderboard.snapshot import BoardRow, Snapshot, collect, save
 from vsebench.store import Store
-from vsebench.sweep.local import run_all
+from vsebench.sweep.local import default_workers, run_all
 from vsebench.sweep.plan import Plan, Run, is_over, make_plan
 from vsebench.sweep.search import Search
 from vsebench.sweep.worker import Event, Execute, Settings
@@ -38,7 +38,7 @@ def sweep(
     dataset: Any,
     *,
     settings: Settings,
-    workers: int,
+    workers: int | None,
     board_folder: Path,
     command: str,
     only: Sequence[str] = (),
@@ -51,7 +51,7 @@ def sweep(
     An interrupted sweep writes the board of the finished runs too, before the interrupt goes on. ``only`` narrows what
     is run to the rows that match its patterns; the board always has all rows that have results.
 
-    ``execute`` does the runs; without it, ``workers`` processes of this machine do.
+    ``execute`` does the runs; without it, ``workers`` processes of this machine do, or as many as suit it.
 
     A search asks its next configurations when those before them are over; with ``only`` it asks none.
 
@@ -64,7 +64,8 @@ def sweep(
     plan = whole if not only else make_plan(whole.experiment.only(only), described, store)
 
     def here(runs: Sequence[Run], settings: Settings, on_event: Callable[[Event], None]) -> None:
-        run_all(runs, settings, workers=workers, on_event=on_event)
+        if runs:  # how many workers suit a machine takes seconds to learn
+            run_all(runs, settings, workers=workers or default_workers(settings), on_event=on_event)
 
     execute = execute or here
     try:
