@@ -10,13 +10,13 @@ from __future__ import annotations
 import contextlib
 import multiprocessing as mp
 import os
-import queue
+import pickle
 import signal
 import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from typing import Any
+from multiprocessing.connection import Connection, wait
 
 from filelock import FileLock, Timeout
 
@@ -66,15 +66,18 @@ def run_all(runs: Sequence[Run], settings: Settings, *, workers: int, on_event: 
         return
     workers = min(workers, len(runs))
     context = mp.get_context("spawn")
-    events: Any = context.Queue()
-    orders = [_rotated(runs, i, workers) for i in range(workers)]
-    processes = [
-        context.Process(target=_worker, args=(orders[i], settings, i, events), daemon=True) for i in range(workers)
-    ]
-    for process in processes:
+    processes, pipes = [], []
+    for number in range(workers):
+        # A pipe for each worker: a queue's lock would stay taken if its holder were killed, and hold up the others.
+        pipe, end = context.Pipe(duplex=False)
+        told = (_rotated(runs, number, workers), settings, number, end)
+        process = context.Process(target=_worker, args=told, daemon=True)
         process.start()
+        end.close()
+        processes.append(process)
+        pipes.append(pipe)
     try:
-        _listen(processes, events, on_event)
+        _listen(pipes, on_event)
     except BaseException:
         for process in processes:
             process.terminate()
@@ -82,28 +85,34 @@ def run_all(runs: Sequence[Run], settings: Settings, *, workers: int, on_event: 
     finally:
         for process in processes:
             process.join(timeout=10)
+    _check_end([p.exitcode for p in processes], runs, settings, on_event)
 
 
-def _listen(processes: Sequence[Any], events: Any, on_event: Callable[[Event], None]) -> None:
-    while True:
-        try:
-            on_event(events.get(timeout=0.5))
-            continue
-        except queue.Empty:
-            pass
-        if all(not p.is_alive() for p in processes):
-            while True:
-                try:
-                    on_event(events.get_nowait())
-                except queue.Empty:
-                    break
-            crashed = [p.exitcode for p in processes if p.exitcode]
-            if crashed:
-                raise RunFailed(
-                    f"a worker process died (exit code {crashed[0]}; killed, or out of memory). Finished runs are "
-                    "kept; the same command goes on from here."
-                )
-            return
+def _listen(pipes: Sequence[Connection], on_event: Callable[[Event], None]) -> None:
+    """Pass on what the workers tell, until each of them has ended."""
+    open_pipes = list(pipes)
+    while open_pipes:
+        for pipe in wait(open_pipes):
+            assert isinstance(pipe, Connection), "what was waited for"
+            try:
+                event = pipe.recv()
+            except (EOFError, OSError, pickle.UnpicklingError):
+                open_pipes.remove(pipe)  # ended, or killed in the middle of a word
+                continue
+            on_event(event)
+
+
+def _check_end(
+    codes: Sequence[int | None], runs: Sequence[Run], settings: Settings, on_event: Callable[[Event], None]
+) -> None:
+    crashed = [code for code in codes if code]
+    if not crashed:
+        return
+    store = Store(settings.store_root, runs[0].experiment)
+    said = f"a worker process died (exit code {crashed[0]}; killed, or out of memory)."
+    if not all(is_done(store, run) for run in runs):
+        raise RunFailed(f"{said} Finished runs are kept; the same command goes on from here.")
+    on_event(Event("crash", 0, text=f"{said} The others did its runs."))
 
 
 def _rotated(runs: Sequence[Run], worker: int, workers: int) -> list[Run]:
@@ -112,15 +121,21 @@ def _rotated(runs: Sequence[Run], worker: int, workers: int) -> list[Run]:
     return [*runs[start:], *runs[:start]]
 
 
-def _worker(runs: Sequence[Run], settings: Settings, number: int, events: Any) -> None:
+def _worker(runs: Sequence[Run], settings: Settings, number: int, pipe: Connection) -> None:
+    def tell(event: Event) -> None:
+        try:
+            pipe.send(event)
+        except OSError:
+            os._exit(1)  # nobody listens any more; an error here would be taken for one of the run
+
     # The parent handles Ctrl-C and ends its workers; a worker that handled it too would print a traceback.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         prepare(settings.threads)
-        _work(runs, settings, number, events.put)
+        _work(runs, settings, number, tell)
     except BaseException:
-        events.put(Event("crash", number, text=traceback.format_exc()))
+        tell(Event("crash", number, text=traceback.format_exc()))
         raise
 
 
