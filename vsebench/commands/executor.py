@@ -20,7 +20,8 @@ class ExecutorOptions:
     Args:
         name: ``local`` or ``ray``.
         workers: runs at a time; None for as many as there is room for.
-        threads: of each run.
+        threads: of each run, or of each of its processes.
+        processes: that do one run together.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
         address: of the Ray cluster.
         cpus_per_run, gpus_per_run: what a run is given on the cluster; None for the default.
@@ -29,6 +30,7 @@ class ExecutorOptions:
     name: str = "local"
     workers: int | None = None
     threads: int = 1
+    processes: int = 1
     device: str = "auto"
     address: str | None = None
     cpus_per_run: float | None = None
@@ -52,6 +54,12 @@ class ExecutorOptions:
                 raise ConfigError(f"{option} belongs to --executor ray; --executor local has no use for it.")
         if self.name == "ray" and self.device.startswith("cuda:"):
             raise ConfigError(f"--device {self.device}: on a cluster Ray chooses the GPU of a run. Give --device cuda.")
+        if self.processes > 1:
+            if self.name == "ray":
+                raise ConfigError("--processes-per-run belongs to --executor local; Ray gives a run one process.")
+            from vsebench.sweep.together import check
+
+            check(self.processes, self.device)
 
 
 @contextmanager
@@ -84,6 +92,6 @@ def default_workers(options: ExecutorOptions) -> int:
         import torch
 
         if torch.cuda.is_available():
-            return torch.cuda.device_count()
+            return max(1, torch.cuda.device_count() // options.processes)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores // options.threads)
+    return max(1, cores // (options.threads * options.processes))
