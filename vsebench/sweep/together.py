@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import math
 import os
 import pickle
 import queue
@@ -17,7 +18,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,9 @@ from vsebench.types import Result
 
 #: How long the other processes may take to end once the first has ended or one is lost.
 GRACE_S = 10.0
-POLL_S = 0.1
+POLL_S = 0.5
+_ROOT = Path(vsebench.__file__).parent.parent
+_Heard = tuple[int, dict[str, Any] | None]
 log = logging.getLogger(__name__)
 
 
@@ -89,10 +92,11 @@ def execute_together(
     begin = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="vsebench-") as folder:
         members: list[_Member] = []
+        heard: queue.SimpleQueue[_Heard] = queue.SimpleQueue()
         try:
             for number in range(settings.processes):
-                members.append(_start(run, settings, number, worker, Path(folder)))
-            fault = _supervise(members, say)
+                members.append(_start(run, settings, number, worker, Path(folder), heard))
+            fault = _supervise(members, heard, say)
         finally:
             for member in members:
                 member.end()
@@ -100,13 +104,14 @@ def execute_together(
     if result is not None and (result.status != "failed" or fault is None):
         return result
     fault = fault or "the first process ended without a result."
-    # The first fault is the cause: what the others say after it is that they lost a partner.
     result = result_of(run, dataset, "failed", error=fault, train_s=time.perf_counter() - begin)
     store.write(result)
     return result
 
 
-def _start(run: Run, settings: Settings, number: int, worker: int, folder: Path) -> _Member:
+def _start(
+    run: Run, settings: Settings, number: int, worker: int, folder: Path, heard: queue.SimpleQueue[_Heard]
+) -> _Member:
     gpus = [] if settings.device == "cpu" else _gpus()
     job = Job(run, settings, number, folder / "meeting", cpu=not gpus)
     env = {k: v for k, v in os.environ.items() if not k.startswith("ACCELERATE_")}
@@ -118,10 +123,7 @@ def _start(run: Run, settings: Settings, number: int, worker: int, folder: Path)
         env["CUDA_VISIBLE_DEVICES"] = gpus[(worker * settings.processes + number) % len(gpus)]
     elif sys.platform == "linux":
         env.setdefault("GLOO_SOCKET_IFNAME", "lo")  # nobody outside this machine takes part
-    return _Member(number, settings.processes, pickle.dumps(job), env, folder / f"said-{number}.txt")
-
-
-_ROOT = Path(vsebench.__file__).parent.parent
+    return _Member(number, settings.processes, pickle.dumps(job), env, folder / f"said-{number}.txt", heard)
 
 
 def _gpus() -> list[str]:
@@ -132,11 +134,18 @@ def _gpus() -> list[str]:
 
 
 class _Member:
-    """A started process, and what it says."""
+    """A started process.
 
-    def __init__(self, number: int, size: int, job: bytes, env: Mapping[str, str], file: Path) -> None:
-        self.number, self.size, self.file = number, size, file
-        self.events: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+    Args:
+        heard: where its events go, as (number, event); (number, None) once it has ended. One queue for all processes
+            keeps the order in which things happened.
+        file: takes its standard error.
+    """
+
+    def __init__(
+        self, number: int, size: int, job: bytes, env: Mapping[str, str], file: Path, heard: queue.SimpleQueue[_Heard]
+    ) -> None:
+        self.number, self.size, self.file, self.heard = number, size, file, heard
         command = [sys.executable, "-m", "vsebench.sweep.member"]
         with file.open("wb") as errors:
             self.process = subprocess.Popen(
@@ -153,20 +162,14 @@ class _Member:
 
     def _read(self) -> None:
         for line in self.output:
-            self.events.put(json.loads(line))
+            self.heard.put((self.number, json.loads(line)))
+        self.heard.put((self.number, None))
 
-    def drain(self, hear: Callable[[dict[str, Any]], None]) -> int | None:
-        """Pass on what it said. Returns its exit code, None while it runs."""
-        code = self.process.poll()
-        if code is not None:
-            self.reader.join(timeout=1)
-        with contextlib.suppress(queue.Empty):
-            while True:
-                hear(self.events.get_nowait())
-        return code
-
-    def death(self, code: int) -> str:
-        """What is known of an end without a word."""
+    def fault(self) -> str | None:
+        """What is known of how it ended, if that was a fault."""
+        code = self.process.wait()
+        if code == 0:
+            return None
         last = self.file.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-5:]
         said = "".join(f"\n  {line}" for line in last)
         return (
@@ -184,34 +187,31 @@ class _Member:
         self.output.close()
 
 
-def _supervise(members: list[_Member], say: Say) -> str | None:
-    """Listen until the processes have ended, or the time is over that they have after a loss. Returns the first
-    fault."""
-    fault: str | None = None
-    deadline: float | None = None
+def _supervise(members: Sequence[_Member], heard: queue.SimpleQueue[_Heard], say: Say) -> str | None:
+    """Listen until the processes have ended, or the time is over that they have after a loss.
 
-    def hear(event: dict[str, Any]) -> None:
-        nonlocal fault
-        if event["kind"] == "progress":
+    Returns: the first fault, which is the cause; what the others say after it is that they lost a partner.
+    """
+    fault: str | None = None
+    running = {member.number for member in members}
+    deadline = math.inf
+    while running and time.monotonic() < deadline:
+        try:
+            number, event = heard.get(timeout=POLL_S)
+        except queue.Empty:
+            continue
+        if event is None:
+            running.discard(number)
+            fault = fault or members[number].fault()
+        elif event["kind"] == "progress":
             say(event["text"])
         elif event["kind"] == "log":
             log.warning(event["text"])
         else:
             fault = fault or event["text"]
-
-    while True:
-        codes = []
-        for member in members:
-            codes.append(member.drain(hear))
-            if codes[-1]:
-                fault = fault or member.death(codes[-1])
-        if None not in codes:
-            return fault
-        if deadline is None and (fault is not None or codes[0] is not None):
+        if math.isinf(deadline) and (fault is not None or 0 not in running):
             deadline = time.monotonic() + GRACE_S
-        if deadline is not None and time.monotonic() > deadline:
-            return fault
-        time.sleep(POLL_S)
+    return fault
 
 
 __all__ = ["Job", "check", "execute_together"]
