@@ -48,6 +48,11 @@ SYSTEMS: dict[str, Any] = {
     "clipped adamw": {**BASE, "objective": ["info_nce", "cross_entropy"], "train": ADAM},
     "unused projection": {**BASE, "attention": "inter", "train": ADAM},
     "observing head": {**BASE, "head": {"name": "prototype_matching", "hidden": 8, "momentum": 0.5}},
+    "hybrid head": {
+        **BASE,
+        "head": {"name": "hybrid", "hidden": 8},
+        "objective": ["cross_entropy", "part_cross_entropy"],
+    },
     "bf16": {**BASE, "objective": ["info_nce", "cross_entropy"], "train": {**BASE["train"], "precision": "bf16"}},
     "bucketed": {**BASE, "train": {**BASE["train"], "bucket_batches": 2}},
     "image alone": {**BASE, "text_encoder": "none"},

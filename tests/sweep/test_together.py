@@ -15,6 +15,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
+from vsebench.commands.executor import ExecutorOptions
 from vsebench.errors import ConfigError
 from vsebench.store import Store, read_history
 from vsebench.sweep.together import check
@@ -28,6 +29,8 @@ def test_what_cannot_work_is_told_first(monkeypatch: pytest.MonkeyPatch) -> None
     with pytest.raises(ConfigError, match="--processes-per-run 2 needs 2 GPUs, and there are 1; choose fewer proc"):
         check(2, "auto")
     check(2, "cpu")
+    with pytest.raises(ConfigError, match="--processes-per-run belongs to --executor local; Ray gives"):
+        ExecutorOptions(name="ray", processes=2).check()
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"accelerate, which is not installed: pip install 'vsebench\[parallel\]'"):
         check(2, "cpu")
