@@ -16,10 +16,10 @@ KINDS = (
 )
 LEVELS: dict[str, int] = {
     **dict.fromkeys(("errors", "sizes", "types", "registry", "home"), 0),
-    **dict.fromkeys(("config", "masking", "positions", "word_vectors", "_vector_files", "augment"), 1),
+    **dict.fromkeys(("config", "masking", "positions", "word_vectors", "_vector_files", "augment", "batch_norm"), 1),
     **dict.fromkeys((*KINDS, "data", "encoders", "scoring"), 2),
     "model": 3,
-    **dict.fromkeys(("features", "feed", "evaluate", "embed"), 4),
+    **dict.fromkeys(("features", "feed", "parallel", "evaluate", "embed"), 4),
     **dict.fromkeys(("train", "pretrain"), 5),
     **dict.fromkeys(("store", "tracking"), 6),
     **dict.fromkeys(("sweep", "leaderboard", "load", "search"), 7),

@@ -64,6 +64,9 @@ def sweep(
     threads: Annotated[
         int, typer.Option(min=1, help="Threads of each worker. One gives the same numbers anywhere.")
     ] = 1,
+    processes_per_run: Annotated[
+        int, typer.Option(min=1, help="Processes that train one run together, each with a GPU or threads of its own.")
+    ] = 1,
     device: Device = "auto",
     executor: Annotated[str, typer.Option(help="local (this machine) or ray (an existing Ray cluster).")] = "local",
     address: Annotated[str | None, typer.Option(help="Of the Ray cluster: auto (the default) or HOST:PORT.")] = None,
@@ -94,6 +97,7 @@ def sweep(
                 name=executor,
                 workers=workers,
                 threads=threads,
+                processes=processes_per_run,
                 device=device,
                 address=address,
                 cpus_per_run=cpus_per_run,

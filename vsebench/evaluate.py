@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,9 @@ import torch
 from vsebench.feed import Feed, to_device
 from vsebench.metrics.base import Predictions
 from vsebench.model import Model
+from vsebench.parallel import ALONE, Team
 from vsebench.rerankers.base import Ranked
+from vsebench.types import Output
 
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -41,30 +43,55 @@ def autocast(precision: str, device: torch.device) -> Any:
 
 
 @torch.inference_mode()
-def predict(model: Model, feed: Feed, *, device: torch.device, embeddings: bool = True) -> SplitOutputs:
-    """Run the model over a split: the first caption of every item, then, for retrieval, the other captions too."""
+def predict(
+    model: Model, feed: Feed, *, device: torch.device, embeddings: bool = True, team: Team = ALONE
+) -> SplitOutputs:
+    """Run the model over a split: the first caption of every item, then, for retrieval, the other captions too.
+
+    Every batch is one process's, and every process of the team gets all outputs.
+    """
     model.eval()
-    train = model.system.train
     count = len(feed)
-    logits: list[np.ndarray] = []
-    kept: dict[str, list[np.ndarray]] = {m: [] for m in model.encoders}
     order = _by_length(feed, np.arange(count))
-    for start in range(0, count, train.eval_batch_size):
-        rows = order[start : start + train.eval_batch_size]
-        with autocast(train.precision, device):
-            output = model(to_device(feed.batch(rows), device))
-        logits.append(output.logits.float().cpu().numpy())
-        if embeddings:
-            for modality, values in output.embeddings.items():
-                kept[modality].append(values.float().cpu().numpy())
+
+    def wanted(output: Output) -> Mapping[str, Any]:
+        return {"logits": output.logits, **(output.embeddings if embeddings else {})}
+
+    found = _run(model, feed, _batches(order, None, model), device, team, wanted)
     back = np.argsort(order)
-    found = {m: np.concatenate(v)[back] for m, v in kept.items() if v}
+    logits = np.concatenate([output["logits"] for output in found])[back]
+    kept = {m: np.concatenate([output[m] for output in found])[back] for m in found[0] if m != "logits"}
     owner = np.arange(count)
-    if embeddings and "text" in found:
-        extra, extra_owner = _other_captions(model, feed, device)
-        found["text"] = np.concatenate([found["text"], *extra])
-        owner = np.concatenate([owner, *extra_owner])
-    return SplitOutputs(np.concatenate(logits)[back], found, owner)
+    if "text" in kept:
+        others, owners = _other_captions(model, feed, device, team)
+        kept["text"] = np.concatenate([kept["text"], *others])
+        owner = np.concatenate([owner, *owners])
+    return SplitOutputs(logits, kept, owner)
+
+
+def _batches(rows: np.ndarray, captions: int | None, model: Model) -> list[tuple[np.ndarray, np.ndarray | None]]:
+    """Cut rows into evaluation's batches. ``captions``: which of its captions each row takes; None for the first."""
+    size = model.system.train.eval_batch_size
+    parts = [rows[start : start + size] for start in range(0, len(rows), size)]
+    return [(part, None if captions is None else np.full(len(part), captions)) for part in parts]
+
+
+def _run(
+    model: Model,
+    feed: Feed,
+    batches: Sequence[tuple[np.ndarray, np.ndarray | None]],
+    device: torch.device,
+    team: Team,
+    wanted: Callable[[Output], Mapping[str, Any]],
+) -> list[dict[str, np.ndarray]]:
+    """What is wanted of the outputs of every batch, in order."""
+    found: list[tuple[int, dict[str, np.ndarray]]] = []
+    for number in team.every(range(len(batches))):
+        rows, captions = batches[number]
+        with autocast(model.system.train.precision, device):
+            output = model(to_device(feed.batch(rows, captions), device))
+        found.append((number, {name: values.float().cpu().numpy() for name, values in wanted(output).items()}))
+    return [outputs for _, outputs in sorted(team.collect(found), key=lambda one: one[0])]
 
 
 def _by_length(feed: Feed, rows: np.ndarray, captions: np.ndarray | None = None) -> np.ndarray:
@@ -73,22 +100,17 @@ def _by_length(feed: Feed, rows: np.ndarray, captions: np.ndarray | None = None)
     return rows if lengths is None else rows[np.argsort(lengths, kind="stable")]
 
 
-def _other_captions(model: Model, feed: Feed, device: torch.device) -> tuple[list[np.ndarray], list[np.ndarray]]:
+def _other_captions(
+    model: Model, feed: Feed, device: torch.device, team: Team
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Text embeddings of second and later captions. Paired with their own image; the embedding does not see it."""
-    train = model.system.train
     counts = feed.captions_per_item
-    values: list[np.ndarray] = []
-    owners: list[np.ndarray] = []
+    batches: list[tuple[np.ndarray, np.ndarray | None]] = []
     for number in range(1, int(counts.max(initial=1))):
-        rows_left = np.flatnonzero(counts > number)
-        rows_left = _by_length(feed, rows_left, np.full(len(rows_left), number))
-        for start in range(0, len(rows_left), train.eval_batch_size):
-            rows = rows_left[start : start + train.eval_batch_size]
-            with autocast(train.precision, device):
-                output = model(to_device(feed.batch(rows, np.full(len(rows), number)), device))
-            values.append(output.embeddings["text"].float().cpu().numpy())
-            owners.append(rows)
-    return values, owners
+        rows = np.flatnonzero(counts > number)
+        batches += _batches(_by_length(feed, rows, np.full(len(rows), number)), number, model)
+    found = _run(model, feed, batches, device, team, lambda output: {"text": output.embeddings["text"]})
+    return [output["text"] for output in found], [rows for rows, _ in batches]
 
 
 def predictions_of(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from vsebench.config.schema import ENCODER_SLOTS, Spec, System
+from vsebench.heads.base import Head
 from vsebench.masking import masked_mean
 from vsebench.registry import ATTENTIONS, FUSIONS, HEADS, POOLINGS, RERANKERS, registry_of
 from vsebench.types import Batch, Output, Tokens
@@ -30,6 +31,9 @@ class Model(nn.Module):
         vocabulary: word ids of the training split, for the text encoders that want one.
         checkpoints: slot -> file of weights made by ``weights: pretrain``.
         feature_dims: modality -> D of the dataset's precomputed features.
+
+    Attributes:
+        whole: makes the rows of this process those of the whole batch, for what the head observes.
     """
 
     def __init__(
@@ -44,6 +48,7 @@ class Model(nn.Module):
     ) -> None:
         super().__init__()
         self.system = system
+        self.whole: Callable[[Tensor], Tensor] = _unchanged
         self.num_classes = num_classes
         checkpoints = checkpoints or {}
         self.encoders = nn.ModuleDict()
@@ -142,9 +147,9 @@ class Model(nn.Module):
             vectors[modality] = self.projection[modality](pool(attended[modality], context))
         embeddings = self.own_embeddings(batch.inputs, tokens) if self.cross_modal else dict(vectors)
         joint = self._join(vectors, tokens)
-        if self.training and joint is not None:
+        if self.training and joint is not None and type(self.head).observe is not Head.observe:
             with torch.no_grad():
-                self.head.observe(joint.detach(), batch.labels)
+                self.head.observe(self.whole(joint.detach()), self.whole(batch.labels))
         output = Output(None, embeddings, vectors, joint, attention=weights or {})
         seen: list[Any] = [] if joint is None else [self.dropout(joint)]
         if "vectors" in self.head_reads:
@@ -165,6 +170,10 @@ class Model(nn.Module):
         """``total`` and ``trained`` numbers of parameters."""
         total = sum(p.numel() for p in self.parameters())
         return {"total": total, "trained": sum(p.numel() for p in self.parameters() if p.requires_grad)}
+
+
+def _unchanged(rows: Tensor) -> Tensor:
+    return rows
 
 
 def build_encoder(slot: str, spec: Spec, **wired: Any) -> nn.Module:

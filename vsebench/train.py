@@ -22,6 +22,7 @@ from vsebench.evaluate import autocast, predict
 from vsebench.feed import Feed, to_device
 from vsebench.model import Model
 from vsebench.objectives.base import Objective
+from vsebench.parallel import ALONE, Share, Team
 from vsebench.registry import OBJECTIVES, OPTIMIZERS, SCHEDULES
 from vsebench.types import Batch, Output
 
@@ -64,6 +65,7 @@ def fit(
     device: torch.device,
     folder: Path | None = None,
     on_epoch: Callable[[dict[str, float]], None] = lambda _: None,
+    team: Team = ALONE,
 ) -> Progress:
     """Train the model and leave it in the state of its best validation epoch.
 
@@ -74,6 +76,8 @@ def fit(
         judge: scores an epoch on validation.
         folder: where checkpoints go; None writes none.
         on_epoch: called with the numbers of each epoch, also with those of epochs done before an interruption.
+        team: the processes that train together. Batches, captions and decisions are the same whatever their number;
+            the first process alone calls ``on_epoch`` and writes checkpoints.
 
     Raises: TrainingError when the loss is NaN or infinite.
     """
@@ -83,7 +87,8 @@ def fit(
     scaler = torch.amp.GradScaler(device.type, enabled=train.precision == "fp16")
     order = EpochOrder(np.arange(len(train_feed)), seed)
     progress = _resume(folder, model, objectives, optimizer, scaler)
-    for numbers in progress.history:
+    team.begin(model, objectives, compiled=train.compile)
+    for numbers in progress.history if team.first else ():
         on_epoch(numbers)
     forward = compiled(model) if train.compile else model
     steps = math.ceil(len(train_feed) / train.batch_size)
@@ -107,14 +112,15 @@ def fit(
             _set_lr(optimizer, model.system, progress.epoch + step / steps)
             for objective in objectives:
                 cast(Objective, objective).set_progress(progress.epoch + step / steps)
-            batch = _augmented(to_device(train_feed.batch(rows[part], captions[part]), device), model.system)
-            terms = _step(forward, model.system, objectives, optimizer, scaler, batch, device)
+            share = team.share(len(rows[part]), seed=epoch_seed + step)
+            batch = to_device(train_feed.batch(rows[part][share.rows], captions[part][share.rows]), device)
+            terms = _step(forward, model.system, objectives, optimizer, scaler, batch, share)
             for name, value in terms.items():
                 losses.setdefault(name, []).append(value)
         numbers = {f"train/{k}": float(torch.stack(v).mean()) for k, v in losses.items()}
         if not all(math.isfinite(v) for v in numbers.values()):
             raise TrainingError(f"the loss is not finite in epoch {progress.epoch + 1}: {numbers}")
-        goodness, judged = judge(model, val_feed)
+        goodness, judged = team.agree(judge(model, val_feed))
         progress.epoch += 1
         if goodness > progress.best:
             progress.best, progress.best_epoch = goodness, progress.epoch
@@ -122,6 +128,8 @@ def fit(
         progress.seconds += time.perf_counter() - begin
         numbers = {"epoch": progress.epoch, "lr": optimizer.param_groups[0]["lr"], **numbers, **judged}
         progress.history.append(numbers)
+        if not team.first:
+            continue
         on_epoch(numbers)
         if folder is not None and time.monotonic() - saved_at >= CHECKPOINT_EVERY_S:
             _save(folder / CHECKPOINT, progress, model, objectives, optimizer, scaler)
@@ -192,11 +200,14 @@ def _step(
     optimizer: torch.optim.Optimizer,
     scaler: torch.amp.GradScaler,
     batch: Batch,
-    device: torch.device,
+    share: Share,
 ) -> dict[str, Tensor]:
-    train = system.train
-    with autocast(train.precision, device):
-        output = forward(batch)
+    train, device = system.train, batch.index.device
+    with share.at_work():
+        batch = _augmented(batch, system)
+        with autocast(train.precision, device):
+            output = forward(batch)
+    output, batch = share.whole(output, batch)
     terms: dict[str, Tensor] = {}
     loss = torch.zeros((), device=device)
     for spec, objective in zip(system.objective, objectives, strict=True):
@@ -205,7 +216,7 @@ def _step(
             loss = loss + spec.weight * value
     terms["loss"] = loss.detach()
     optimizer.zero_grad(set_to_none=True)
-    scaler.scale(loss).backward()
+    share.backward(scaler.scale(loss))
     if train.grad_clip is not None:
         scaler.unscale_(optimizer)
         parameters = [p for group in optimizer.param_groups for p in group["params"]]

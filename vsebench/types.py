@@ -78,12 +78,14 @@ class Batch:
         index: int64 (B,), the items' positions in the dataset file.
         groups: int64 (B,), equal for items that show the same thing (views of one product); items of one group
             are not negatives of each other.
+        whole: it holds the items of all processes already; there is nothing to gather. Its inputs may be left out.
     """
 
     inputs: Mapping[str, Any]
     labels: Tensor
     index: Tensor
     groups: Tensor
+    whole: bool = False
 
     def __len__(self) -> int:
         return int(self.index.shape[0])

@@ -19,7 +19,8 @@ class ExecutorOptions:
     Args:
         name: ``local`` or ``ray``.
         workers: runs at a time; None for as many as there is room for.
-        threads: of each run.
+        threads: of each run, or of each of its processes.
+        processes: that do one run together.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
         address: of the Ray cluster.
         cpus_per_run, gpus_per_run: what a run is given on the cluster; None for the default.
@@ -28,6 +29,7 @@ class ExecutorOptions:
     name: str = "local"
     workers: int | None = None
     threads: int = 1
+    processes: int = 1
     device: str = "auto"
     address: str | None = None
     cpus_per_run: float | None = None
@@ -51,6 +53,12 @@ class ExecutorOptions:
                 raise ConfigError(f"{option} belongs to --executor ray; --executor local has no use for it.")
         if self.name == "ray" and self.device.startswith("cuda:"):
             raise ConfigError(f"--device {self.device}: on a cluster Ray chooses the GPU of a run. Give --device cuda.")
+        if self.processes > 1:
+            if self.name == "ray":
+                raise ConfigError("--processes-per-run belongs to --executor local; Ray gives a run one process.")
+            from vsebench.sweep.together import check
+
+            check(self.processes, self.device)
 
 
 @contextmanager

@@ -70,6 +70,7 @@ def run_sweep(options: SweepOptions) -> None:
         dataset_path=dataset.path.resolve(),
         device=options.executor.device,
         threads=options.executor.threads,
+        processes=options.executor.processes,
         wandb_mode=resolve_mode(options.wandb),  # type: ignore[arg-type]
         wandb_project=options.wandb_project,
         cache=options.cache,

@@ -46,7 +46,8 @@ class InfoNCE(Objective):
         gather: take negatives from all processes of torch.distributed, with gradients. Each process computes the
             anchors of its own items: averaged over the processes, values and gradients of parameters (as
             DistributedDataParallel averages them) are those of one process with all items. Without
-            torch.distributed there is one process.
+            torch.distributed there is one process. Runs over several processes (``--processes-per-run``) need no
+            ``gather``: every objective there sees the whole batch.
 
     Shape: Output.embeddings image and text (B, E) -> {"info_nce": scalar}. Anchors without negatives count as 0.
 
@@ -76,7 +77,7 @@ class InfoNCE(Objective):
         """The loss."""
         image, text = image_and_text(output, normalize=True)
         all_images, all_texts, among, offset = image, text, batch, 0
-        if self.gather and dist.is_available() and dist.is_initialized():
+        if self.gather and not batch.whole and dist.is_available() and dist.is_initialized():
             all_images, all_texts, among, offset = gathered(image, text, batch)
         negatives = negatives_of(batch, self.mask_same_group, among=among, offset=offset)
         own = torch.arange(len(batch), device=image.device) + offset

@@ -26,12 +26,13 @@ from vsebench.errors import ConfigError, VsebenchError
 from vsebench.evaluate import predict, predictions_of, reranker_of, save_predictions
 from vsebench.feed import Feed
 from vsebench.model import Model
+from vsebench.parallel import ALONE, Team
 from vsebench.registry import OBJECTIVES
 from vsebench.scoring import compute, metric_entry, parse_metrics, versions
 from vsebench.store import HISTORY, MODEL, RUN, Store
 from vsebench.sweep.asha import Decide, Halving, Pruned
 from vsebench.sweep.plan import Run, pruned_by
-from vsebench.tracking import Tracker
+from vsebench.tracking import NullTracker, Tracker
 from vsebench.train import fit, judge_by, seed_of, trained_state
 from vsebench.types import Result
 
@@ -48,6 +49,7 @@ def execute(
     say: Say = lambda _: None,
     cache: bool = True,
     decide: Decide | None = None,
+    team: Team = ALONE,
 ) -> Result:
     """Train, evaluate and write the result. A fault becomes a failed result, a run that is stopped at a rung a pruned
     one; neither stops a sweep.
@@ -57,13 +59,14 @@ def execute(
         say: told in a few words what the run is doing.
         cache: keep frozen features on disk.
         decide: says at a rung whether the run goes on, where that is not the store.
+        team: the processes that do this run together, each of them in this function. The first alone writes and tells.
 
     Raises: KeyboardInterrupt only.
     """
     begin = time.perf_counter()
     try:
         judge = halving_of(run, store, dataset.fingerprint, decide)
-        result = _finish(run, dataset, store, device, tracker, say, cache, judge)
+        result = _finish(run, dataset, store, device, tracker, say, cache, judge, team)
     except Pruned as stop:
         assert run.prune is not None, "only a run with rungs is stopped at one"
         result = result_of(
@@ -81,6 +84,8 @@ def execute(
         if isinstance(error, torch.OutOfMemoryError | MemoryError):
             message = f"out of memory; a smaller train.batch_size may fit.\n{message}"
         result = result_of(run, dataset, "failed", error=message, train_s=time.perf_counter() - begin)
+    if not team.first:
+        return result
     store.write(result)
     if result.status in ("finished", "pruned"):
         store.clean_checkpoint(run.run_id)
@@ -96,11 +101,13 @@ def _finish(
     say: Say,
     cache: bool,
     halving: Halving | None,
+    team: Team,
 ) -> Result:
     begin = time.perf_counter()
     folder = store.run_folder(run.run_id)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_run_file(folder / RUN, run, dataset)
+    if team.first:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_run_file(folder / RUN, run, dataset)
     torch.use_deterministic_algorithms(run.system.train.deterministic, warn_only=device.type == "cuda")
     checkpoints = pretrain.ensure(run.system, dataset, device=device, on_epoch=say)
     vocabulary = vocabulary_of(dataset) if "text" in run.system.modalities else None
@@ -122,17 +129,18 @@ def _finish(
     selecting = parse_metrics([metric_entry(key)])
 
     def validate(model: Model, feed: Feed) -> Mapping[str, float]:
-        outputs = predict(model, feed, device=device, embeddings="/" in key)
+        outputs = predict(model, feed, device=device, embeddings="/" in key, team=team)
         found = compute(predictions_of(outputs, feed), selecting)
         if key not in found:
             known = ", ".join(f"val/{name}" for name in found) or "none"
             raise ConfigError(f"select.metric '{run.select_metric}' is not among the numbers of this system: {known}.")
         return {f"val/{name}": value for name, value in found.items()}
 
-    tracker = make_tracker(run)
+    tracker = make_tracker(run) if team.first else NullTracker()
     epochs = run.system.train.epochs
     history = folder / HISTORY
-    history.write_text("", encoding="utf-8")
+    if team.first:
+        history.write_text("", encoding="utf-8")
 
     def on_epoch(numbers: dict[str, float]) -> None:
         with history.open("a", encoding="utf-8") as stream:
@@ -155,16 +163,18 @@ def _finish(
             device=device,
             folder=folder,
             on_epoch=on_epoch,
+            team=team,
         )
         fitting = time.perf_counter() - fitting
-        metrics, evaluations = _evaluate(run, dataset, model, feeds, device, folder, parsed, cache, say)
+        metrics, evaluations = _evaluate(run, dataset, model, feeds, device, folder, parsed, cache, say, team)
     except Pruned as stop:
         tracker.finish({"pruned_at_epoch": stop.epoch})
         raise
     except BaseException:
         tracker.finish({}, failed=True)
         raise
-    _save_model(folder, model, vocabulary)
+    if team.first:
+        _save_model(folder, model, vocabulary)
     result = result_of(
         run,
         dataset,
@@ -178,6 +188,7 @@ def _finish(
         best_epoch=progress.best_epoch,
         test_evaluations=evaluations,
         notes=_notes(model, feeds),
+        hardware=hardware() if team.size == 1 else {**hardware(), "processes": team.size},
     )
     tracker.finish(
         {**metrics, "train_s": progress.seconds, **{f"parameters/{k}": v for k, v in result.parameters.items()}}
@@ -230,14 +241,17 @@ def _evaluate(
     parsed: Any,
     cache: bool,
     say: Say,
+    team: Team,
 ) -> tuple[dict[str, float], int]:
     """All metrics of the selected epoch. Test is opened here, once."""
     say("evaluating")
     feeds["test"] = Feed(dataset, "test", run.system, model.encoders, cache=cache)
     metrics: dict[str, float] = {}
-    train = predict(model, feeds["train"], device=device) if model.reranker is not None else None
+    train = predict(model, feeds["train"], device=device, team=team) if model.reranker is not None else None
     for split in ("val", "test"):
-        outputs = predict(model, feeds[split], device=device)
+        outputs = predict(model, feeds[split], device=device, team=team)
+        if not team.first:
+            continue
         rerank = None
         if train is not None:
             rerank = reranker_of(model, train, feeds["train"].labels.numpy(), outputs)
@@ -283,6 +297,7 @@ def write_run_file(file: Path, run: Run, dataset: Dataset) -> None:
 
 def result_of(run: Run, dataset: Dataset, status: str, **parts: Any) -> Result:
     """A result with what every result says: the run, the data and where it was computed."""
+    parts.setdefault("hardware", hardware())
     return Result(
         run_id=run.run_id,
         experiment=run.experiment,
@@ -292,7 +307,6 @@ def result_of(run: Run, dataset: Dataset, status: str, **parts: Any) -> Result:
         config=run.system.model_dump(mode="json"),
         dataset=dataset.describe(),
         versions=library_versions(),
-        hardware=hardware(),
         commit=commit(),
         finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
         **parts,

@@ -45,9 +45,9 @@ def default_workers(settings: Settings) -> int:
         import torch
 
         if torch.cuda.is_available():
-            return torch.cuda.device_count()
+            return max(1, torch.cuda.device_count() // settings.processes)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores // settings.threads)
+    return max(1, cores // (settings.threads * settings.processes))
 
 
 def run_all(runs: Sequence[Run], settings: Settings, *, workers: int, on_event: Callable[[Event], None]) -> None:
@@ -152,11 +152,13 @@ def _work(runs: Sequence[Run], settings: Settings, number: int, tell: Callable[[
 
     from vsebench.data.dataset import Dataset
     from vsebench.sweep.execute import execute
+    from vsebench.sweep.together import execute_together
 
     load_plugins(plugins_of(runs, settings))
     dataset = Dataset.open(settings.dataset_path)
     store = Store(settings.store_root, runs[0].experiment)
-    device = choose_device(settings.device, number)
+    alone = settings.processes == 1
+    device = choose_device(settings.device, number) if alone else torch.device("cpu")
     waiting = list(runs)
     while waiting:
         left = []
@@ -179,14 +181,18 @@ def _work(runs: Sequence[Run], settings: Settings, number: int, tell: Callable[[
                 def say(text: str, run: Run = run) -> None:
                     tell(Event("progress", number, run.run_id, text))
 
-                result = execute(
-                    run,
-                    dataset,
-                    store,
-                    device=device,
-                    tracker=lambda r: make_tracker(r, store, settings),
-                    say=say,
-                    cache=settings.cache,
+                result = (
+                    execute(
+                        run,
+                        dataset,
+                        store,
+                        device=device,
+                        tracker=lambda r: make_tracker(r, store, settings),
+                        say=say,
+                        cache=settings.cache,
+                    )
+                    if alone
+                    else execute_together(run, dataset, store, settings, worker=number, say=say)
                 )
                 if device.type == "cuda":
                     torch.cuda.empty_cache()

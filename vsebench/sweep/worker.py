@@ -24,7 +24,8 @@ class Settings:
         store_root: folder of all runs.
         dataset_path: the dataset file.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
-        threads: of each worker.
+        threads: of each worker, or of each process of a run that several do together.
+        processes: that do one run together.
         wandb_mode: ``online``, ``offline`` or ``disabled``.
         wandb_project: where W&B files the runs.
         cache: keep frozen features on disk.
@@ -35,6 +36,7 @@ class Settings:
     dataset_path: Path
     device: str = "auto"
     threads: int = 1
+    processes: int = 1
     wandb_mode: Literal["online", "offline", "disabled"] = "disabled"
     wandb_project: str = "vsebench"
     cache: bool = True
