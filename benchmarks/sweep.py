@@ -150,10 +150,7 @@ def main() -> None:
     print("\n| way | seconds | against the plain way | MiB |\n|--|--:|--:|--:|")
     print(line("a process for each run, encoding each batch", len(points), plain, base), flush=True)
 
-    count = -(-told.sample // (len(RATES) * len(SEEDS)))
-    part = {**plan, "sweep": {**plan["sweep"], "grid": {"fusion": FUSIONS[:count], "train.optimizer.lr": RATES}}}
-    if told.sample < RUNS:
-        part = {**part, "sweep": {**part["sweep"], "grid": {"fusion": FUSIONS[:1], "train.optimizer.lr": RATES[:1]}}}
+    part = plan if len(points) == RUNS else one_run(plan, *points[0])
     uncached = sweep(root / "uncached", part, home, "--no-cache", "--workers", "1")
     print(
         line("one sweep without kept features, 1 worker", len(accuracies(root / "uncached")), uncached, base),

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from vsebench.config.schema import ENCODER_SLOTS
+from vsebench.errors import ConfigError
 from vsebench.evaluate import autocast
 from vsebench.features import round_tokens
 from vsebench.masking import masked_mean
@@ -28,15 +29,26 @@ def embed(model: Model, modality: str, raw: Any) -> Tensor:
 
     Shape: -> float32 (B, E), on the model's device.
 
-    Raises: KeyError for a modality that the system does not read.
+    Raises: KeyError for a modality that the system does not read; ConfigError for a system that ranks pairs and has
+    no embeddings.
     """
-    encoder = model.encoders[modality]
+    if model.system.scores_alone:
+        name = model.system.scorer.name if model.system.scorer is not None else ""
+        raise ConfigError(
+            f"this system has no embeddings: its scorer '{name}' must see every pair. Train it with rerank_top and a "
+            "term on embeddings to find candidates by them."
+        )
+    encoder: Any = model.encoders[modality]
     device = next(model.parameters()).device
     features = reads_features(getattr(model.system, ENCODER_SLOTS[modality]), modality)
     raw = raw.to(device)
     with autocast(model.system.train.precision, device):
         if isinstance(raw, Tokens) and not features:
-            tokens = raw
+            tokens = raw if encoder.frozen else encoder.after_cut(raw)
+        elif _kept_at_cut(model, modality):
+            with torch.autocast(device.type, enabled=False):
+                kept = round_tokens(encoder.before_cut(raw), model.system.train.feature_dtype)
+            tokens = encoder.after_cut(kept)
         else:
             tokens = encoder(raw)
             if not features and _kept_narrow(model, modality):
@@ -53,6 +65,13 @@ def embed(model: Model, modality: str, raw: Any) -> Tensor:
 def _kept_narrow(model: Model, modality: str) -> bool:
     """Whether evaluation saw the encoder's tokens rounded, as the cache of frozen features keeps them."""
     return modality in model.frozen and not (modality == "image" and model.system.train.augment != "none")
+
+
+def _kept_at_cut(model: Model, modality: str) -> bool:
+    """Whether evaluation saw what the encoder's frozen stages give rounded, as it is kept."""
+    encoder: Any = model.encoders[modality]
+    cut = not encoder.frozen and getattr(encoder, "cut", None) is not None
+    return cut and not (modality == "image" and model.system.train.augment != "none")
 
 
 def _absent(model: Model, like: Tokens) -> dict[str, Tokens]:

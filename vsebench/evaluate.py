@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,10 @@ import torch
 from vsebench.feed import Feed, to_device
 from vsebench.metrics.base import Predictions
 from vsebench.model import Model
+from vsebench.pairs import ranking_of
 from vsebench.parallel import ALONE, Team
 from vsebench.rerankers.base import Ranked
-from vsebench.types import Output
+from vsebench.types import Output, Tokens
 
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -27,14 +28,16 @@ class SplitOutputs:
     """What a model said of a split, item by item.
 
     Args:
-        logits: float32 (n, C).
+        logits: float32 (n, C); None without a head.
         embeddings: modality -> float32; image (n, E), text (captions, E).
         owner: int64 (captions,), the row of the item that a caption belongs to.
+        sides: modality -> what a scorer of pairs keeps, in the order of ``embeddings``; empty without one.
     """
 
-    logits: np.ndarray
+    logits: np.ndarray | None
     embeddings: Mapping[str, np.ndarray]
     owner: np.ndarray
+    sides: Mapping[str, Tokens] = field(default_factory=dict)
 
 
 def autocast(precision: str, device: torch.device) -> Any:
@@ -55,18 +58,42 @@ def predict(
     order = _by_length(feed, np.arange(count))
 
     def wanted(output: Output) -> Mapping[str, Any]:
-        return {"logits": output.logits, **(output.embeddings if embeddings else {})}
+        parts: dict[str, Any] = {} if output.logits is None else {"logits": output.logits}
+        return {**parts, **(_retrieval_parts(output) if embeddings else {})}
 
     found = _run(model, feed, _batches(order, None, model), device, team, wanted)
     back = np.argsort(order)
-    logits = np.concatenate([output["logits"] for output in found])[back]
-    kept = {m: np.concatenate([output[m] for output in found])[back] for m in found[0] if m != "logits"}
+    kept = {name: _joined([output[name] for output in found])[back] for name in found[0]}
     owner = np.arange(count)
-    if "text" in kept:
+    if embeddings and "text" in model.encoders:
         others, owners = _other_captions(model, feed, device, team)
-        kept["text"] = np.concatenate([kept["text"], *others])
+        for name in [n for n in kept if n.split("/")[0] == "text"]:
+            kept[name] = _joined([kept[name], *(output[name] for output in others)])
         owner = np.concatenate([owner, *owners])
-    return SplitOutputs(logits, kept, owner)
+    sides = {m: _side(kept, m) for m in ("image", "text") if f"{m}/values" in kept}
+    vectors = {m: kept[m] for m in model.encoders if m in kept}
+    return SplitOutputs(kept.get("logits"), vectors, owner, sides)
+
+
+def _retrieval_parts(output: Output) -> dict[str, Any]:
+    """Embeddings by modality; what a scorer keeps as ``image/values``, ``image/mask`` and the same of texts."""
+    parts: dict[str, Any] = dict(output.embeddings)
+    for modality, tokens in output.sides.items():
+        parts |= {f"{modality}/values": tokens.values, f"{modality}/mask": tokens.mask}
+    return parts
+
+
+def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Along the first dimension; sets padded to the longest of them."""
+    if parts[0].ndim > 1 and len({part.shape[1] for part in parts}) > 1:
+        longest = max(part.shape[1] for part in parts)
+        parts = [np.pad(p, [(0, 0), (0, longest - p.shape[1])] + [(0, 0)] * (p.ndim - 2)) for p in parts]
+    return np.concatenate(parts)
+
+
+def _side(kept: Mapping[str, np.ndarray], modality: str) -> Tokens:
+    values, mask = kept[f"{modality}/values"], kept[f"{modality}/mask"]
+    return Tokens(torch.from_numpy(values), torch.from_numpy(mask > 0))
 
 
 def _batches(rows: np.ndarray, captions: int | None, model: Model) -> list[tuple[np.ndarray, np.ndarray | None]]:
@@ -102,21 +129,31 @@ def _by_length(feed: Feed, rows: np.ndarray, captions: np.ndarray | None = None)
 
 def _other_captions(
     model: Model, feed: Feed, device: torch.device, team: Team
-) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Text embeddings of second and later captions. Paired with their own image; the embedding does not see it."""
+) -> tuple[list[dict[str, np.ndarray]], list[np.ndarray]]:
+    """Texts' parts of second and later captions. Paired with their own image; the embedding does not see it."""
     counts = feed.captions_per_item
     batches: list[tuple[np.ndarray, np.ndarray | None]] = []
     for number in range(1, int(counts.max(initial=1))):
         rows = np.flatnonzero(counts > number)
         batches += _batches(_by_length(feed, rows, np.full(len(rows), number)), number, model)
-    found = _run(model, feed, batches, device, team, lambda output: {"text": output.embeddings["text"]})
-    return [output["text"] for output in found], [rows for rows, _ in batches]
+
+    def wanted(output: Output) -> Mapping[str, Any]:
+        return {name: part for name, part in _retrieval_parts(output).items() if name.split("/")[0] == "text"}
+
+    found = _run(model, feed, batches, device, team, wanted)
+    return found, [rows for rows, _ in batches]
 
 
 def predictions_of(
-    outputs: SplitOutputs, feed: Feed, rerank: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+    outputs: SplitOutputs,
+    feed: Feed,
+    model: Model,
+    *,
+    device: torch.device,
+    rerank: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
 ) -> Predictions:
-    """A split's outputs beside its labels and groups, as metrics want them."""
+    """A split's outputs beside its labels and groups, as metrics want them; pairs are scored here."""
+    pairs, candidates = ranking_of(model, outputs.embeddings, outputs.sides, device=device)
     dataset = feed.dataset
     groups = np.arange(len(feed))
     if dataset.relevance == "group":
@@ -134,6 +171,9 @@ def predictions_of(
         embeddings=outputs.embeddings,
         owner=outputs.owner,
         groups=groups,
+        similarity=model.system.similarity,
+        pairs=pairs,
+        candidates=candidates,
         rerank=rerank,
         unranked=unranked,
     )
@@ -143,7 +183,7 @@ def reranker_of(
     model: Model, train: SplitOutputs, train_labels: np.ndarray, outputs: SplitOutputs
 ) -> Callable[[np.ndarray, np.ndarray], np.ndarray] | None:
     """The system's re-ranker over one split's images, as a function of scores. Class queries come from training."""
-    if model.reranker is None or "image" not in outputs.embeddings:
+    if model.reranker is None or "image" not in outputs.embeddings or outputs.logits is None:
         return None
     prototypes = class_means(train.embeddings["image"], train_labels, model.num_classes)
     gallery = torch.from_numpy(outputs.embeddings["image"])
@@ -169,11 +209,12 @@ def save_predictions(file: Path, predictions: Predictions, feed: Feed) -> None:
     """What every number can be computed from again: ids' positions, logits, labels, ranks per query."""
     arrays: dict[str, np.ndarray] = {
         "positions": feed.positions,
-        "logits": predictions.logits,
         "labels": predictions.labels,
         "groups": predictions.groups,
         "owner": predictions.owner,
     }
+    if predictions.logits is not None:
+        arrays["logits"] = predictions.logits
     if predictions.retrieval and predictions.unranked is None:
         for direction, ranks in predictions.ranks.items():
             for part in ("above", "tied", "tied_relevant", "relevant"):

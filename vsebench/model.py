@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from vsebench.config.schema import ENCODER_SLOTS, Spec, System
+from vsebench.errors import ConfigError
 from vsebench.heads.base import Head
 from vsebench.masking import masked_mean
-from vsebench.registry import ATTENTIONS, FUSIONS, HEADS, POOLINGS, RERANKERS, registry_of
+from vsebench.registry import ATTENTIONS, FUSIONS, HEADS, POOLINGS, RERANKERS, SCORERS, registry_of
 from vsebench.types import Batch, Output, Tokens
 
 
@@ -68,23 +69,32 @@ class Model(nn.Module):
         )
         dims = {m: int(self.attention.dims_out[m]) for m in system.modalities}
         self.pooling = nn.ModuleDict()
-        for modality, spec in system.pooling.items():
+        for modality, spec in () if system.scores_alone else system.pooling.items():
             context = {m: d for m, d in dims.items() if m != modality}
             wired = {"modality": modality, "dim": dims[modality], "context": context}
             self.pooling[modality] = POOLINGS.build(spec.name, spec.options, **wired)
-        pooled = {m: width_of(self.pooling[m]) for m in system.modalities}
-        self.projection = nn.ModuleDict({m: self._projection(pooled[m]) for m in system.modalities})
-        self.dims = {m: pooled[m] if system.projection == "none" else system.dim for m in system.modalities}
+        pooled = {m: width_of(pool) for m, pool in self.pooling.items()}
+        self.projection = nn.ModuleDict({m: self._projection(width) for m, width in pooled.items()})
+        self.dims = {m: width if system.projection == "none" else system.dim for m, width in pooled.items()}
         self.cross_modal = is_cross_modal(system) or any(_uses_visual(e) for e in self.encoders.values())
         self.own_projection = nn.ModuleDict()
         if self.cross_modal:
             self.own_projection.update({m: nn.Linear(token_dims[m], system.dim) for m in system.modalities})
         self.fusion = self._fusion(token_dims)
-        joint = self.dims[system.modalities[0]] if self.fusion is None else width_of(self.fusion)
         self.dropout = nn.Dropout(system.dropout)
-        self.head_reads: tuple[str, ...] = HEADS.get(system.head.name).facts["reads"]
-        seen = {"dim_in": joint, "dims": dict(self.dims), "num_classes": num_classes, "multi_label": multi_label}
-        self.head = HEADS.build(system.head.name, system.head.options, **seen)
+        self.head_reads: tuple[str, ...] = ()
+        self.head: nn.Module | None = None
+        if system.head is not None:
+            joint = self.dims[system.modalities[0]] if self.fusion is None else width_of(self.fusion)
+            self.head_reads = HEADS.get(system.head.name).facts["reads"]
+            seen = {"dim_in": joint, "dims": dict(self.dims), "num_classes": num_classes, "multi_label": multi_label}
+            self.head = HEADS.build(system.head.name, system.head.options, **seen)
+        self.scorer = None
+        if system.scorer is not None:
+            if self.cross_modal:
+                raise ConfigError("a scorer of pairs needs text that has not seen an image: visual: false.")
+            wired = {"dims": dims, "dim": system.dim}
+            self.scorer = SCORERS.build(system.scorer.name, system.scorer.options, **wired)
         rerank = system.reranker
         self.reranker = None if rerank is None else RERANKERS.build(rerank.name, rerank.options)
 
@@ -147,10 +157,16 @@ class Model(nn.Module):
             vectors[modality] = self.projection[modality](pool(attended[modality], context))
         embeddings = self.own_embeddings(batch.inputs, tokens) if self.cross_modal else dict(vectors)
         joint = self._join(vectors, tokens)
-        if self.training and joint is not None and type(self.head).observe is not Head.observe:
+        if self.training and joint is not None and isinstance(self.head, Head) and _observes(self.head):
             with torch.no_grad():
                 self.head.observe(self.whole(joint.detach()), self.whole(batch.labels))
         output = Output(None, embeddings, vectors, joint, attention=weights or {})
+        if self.scorer is not None:
+            output.sides = {m: self.scorer.embed(m, attended[m]) for m in ("image", "text")}
+            if self.training:
+                output.scores = self.scorer.score(output.sides["image"], output.sides["text"])
+        if self.head is None:
+            return output
         seen: list[Any] = [] if joint is None else [self.dropout(joint)]
         if "vectors" in self.head_reads:
             output.present = {m: t.mask.any(1) for m, t in tokens.items()}
@@ -172,6 +188,10 @@ class Model(nn.Module):
         return {"total": total, "trained": sum(p.numel() for p in self.parameters() if p.requires_grad)}
 
 
+def _observes(head: Head) -> bool:
+    return type(head).observe is not Head.observe
+
+
 def _unchanged(rows: Tensor) -> Tensor:
     return rows
 
@@ -185,10 +205,10 @@ def build_encoder(slot: str, spec: Spec, **wired: Any) -> nn.Module:
 def pooled_alone(system: System) -> set[str]:
     """Modalities whose tokens go into a fixed pooling and nowhere else: frozen ones can be pooled once.
 
-    Not where attention, another modality's pooling or the fusion sees the tokens.
+    Not where attention, a scorer of pairs, another modality's pooling or the fusion sees the tokens.
     """
     sees_tokens = system.fusion is not None and FUSIONS.get(system.fusion.name).facts["needs_tokens"]
-    if system.attention.name != "none" or sees_tokens or is_cross_modal(system):
+    if system.attention.name != "none" or sees_tokens or system.scorer is not None or is_cross_modal(system):
         return set()
     return {m for m, spec in system.pooling.items() if POOLINGS.get(spec.name).facts["fixed"]}
 

@@ -130,10 +130,16 @@ class Crew(Team):
     def begin(self, model: Any, objectives: nn.Module, *, compiled: bool) -> None:
         """Start from the first process's parameters.
 
-        Raises: ConfigError where a compiled model normalises over the batch.
+        Raises: ConfigError where a compiled model normalises over the batch, or pairs are scored.
         """
         from accelerate.utils import broadcast
 
+        if model.scorer is not None:
+            raise ConfigError(
+                "a scorer of pairs works on one process only: each pair of the batch is scored where both sides are. "
+                "Leave --processes-per-run out.",
+                path=("scorer",),
+            )
         self.model, self.modules = model, (model, objectives)
         model.train()
         self.normalises = any(isinstance(m, nn.modules.batchnorm._BatchNorm) and m.training for m in model.modules())
@@ -261,7 +267,8 @@ class _Part(Share):
                 self.pairs.append((own, seen[id(own)]))
             return seen[id(own)]
 
-        gathered = Output(**{f.name: _mapped(leaf, getattr(output, f.name)) for f in fields(Output)})
+        parts = [f.name for f in fields(Output) if f.name not in ("sides", "scores")]  # of pairs, which begin() refuses
+        gathered = Output(**{name: _mapped(leaf, getattr(output, name)) for name in parts})
         facts = {name: self.gather(getattr(batch, name)) for name in ("labels", "index", "groups")}
         return gathered, replace(batch, inputs={}, whole=True, **facts)
 

@@ -102,6 +102,7 @@ def _train(
 
     def judge(model: Model, feed: Feed) -> tuple[float, dict[str, float]]:
         outputs = predict(model, feed, device=device, embeddings=False)
+        assert outputs.logits is not None, "a classifier is what is trained here"
         logits = torch.from_numpy(outputs.logits)
         # Ties in accuracy go to the lower loss, so that a longer training is not cut at its first lucky epoch.
         loss = float(torch.nn.functional.cross_entropy(logits, feed.labels))

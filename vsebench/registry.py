@@ -244,6 +244,8 @@ OBJECTIVES = Registry(
     {
         "needs": (),  # modalities
         "needs_labels": True,  # unlabelled data cannot train it
+        "needs_logits": False,  # reads Output.logits, which a system without a head does not have
+        "takes_scores": False,  # can contrast Output.scores, those of a pairwise scorer, instead of embeddings
         "needs_parts": False,  # reads Output.parts, which heads fill that read the modalities' vectors
     },
 )

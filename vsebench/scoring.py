@@ -69,18 +69,31 @@ def versions(metrics: Sequence[Metric]) -> dict[str, int]:
 
 
 def compute(predictions: Predictions, metrics: Sequence[Metric]) -> dict[str, float]:
-    """All numbers that the predictions allow; what needs embeddings that a system does not have is left out.
+    """All numbers that the predictions allow; what needs logits or embeddings that a system lacks is left out.
 
     Raises: MetricError when one cannot be computed.
     """
     result: dict[str, float] = {}
     for metric in metrics:
         component = METRICS.get(metric.name)
-        if any(m not in predictions.embeddings for m in component.facts["needs"] if m != "logits"):
+        if not _allowed(predictions, set(component.facts["needs"])):
             continue
         options = {} if metric.k is None else {"k": metric.k}
         result |= component.build(options, predictions=predictions)
     return result
+
+
+def needs_embeddings(metrics: Sequence[Metric]) -> bool:
+    """Whether any of them ranks items."""
+    return any(set(METRICS.get(m.name).facts["needs"]) - {"logits"} for m in metrics)
+
+
+def _allowed(predictions: Predictions, needs: set[str]) -> bool:
+    if "logits" in needs and predictions.logits is None:
+        return False
+    if {"image", "text"} <= needs and predictions.retrieval:
+        return True
+    return needs - {"logits"} <= set(predictions.embeddings)
 
 
 def higher_is_better(key: str) -> bool:

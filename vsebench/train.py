@@ -211,8 +211,9 @@ def _step(
     terms: dict[str, Tensor] = {}
     loss = torch.zeros((), device=device)
     for spec, objective in zip(system.objective, objectives, strict=True):
-        for name, value in objective(output, batch).items():
-            terms[name] = value.detach()
+        seen = output if spec.on == "scores" else replace(output, scores=None)
+        for name, value in objective(seen, batch).items():
+            terms[name if spec.on == "embeddings" else f"{name}/pairs"] = value.detach()
             loss = loss + spec.weight * value
     terms["loss"] = loss.detach()
     optimizer.zero_grad(set_to_none=True)

@@ -101,6 +101,8 @@ class Output:
         vectors: modality → (B, D_m), what fusion saw (may have seen the other modality).
         joint: (B, D), the fused vector.
         codes: modality → (B, bits).
+        sides: modality → Tokens, what a pairwise scorer keeps of each item.
+        scores: (B, B), a pairwise scorer's scores of every image with every text; in training only.
         attention: name → weights; filled only when asked for.
         parts: name → (B, C), the logits of the classifiers that a head combines: one per modality, and ``joint``.
         present: modality → bool (B,), False where an item has no real token of it; given with ``parts``.
@@ -111,6 +113,8 @@ class Output:
     vectors: dict[str, Tensor] = field(default_factory=dict)
     joint: Tensor | None = None
     codes: dict[str, Tensor] | None = None
+    sides: dict[str, Tokens] = field(default_factory=dict)
+    scores: Tensor | None = None
     attention: dict[str, Tensor] = field(default_factory=dict)
     parts: dict[str, Tensor] = field(default_factory=dict)
     present: dict[str, Tensor] = field(default_factory=dict)
@@ -157,6 +161,7 @@ class Result:
     epochs: int = 0
     best_epoch: int = 0
     test_evaluations: int = 0
+    ranking: Mapping[str, Any] = field(default_factory=dict)  # by: in words; ms_per_query of test
     versions: Mapping[str, str] = field(default_factory=dict)
     hardware: Mapping[str, Any] = field(default_factory=dict)
     commit: str | None = None

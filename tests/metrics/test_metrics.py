@@ -13,13 +13,17 @@ import torchmetrics.functional as tmf
 from sklearn.metrics import balanced_accuracy_score
 
 from vsebench.errors import MetricError
-from vsebench.metrics._ranking import neighbour_precision, rank_queries
+from vsebench.metrics._ranking import Ranks, neighbour_precision, rank_queries, similarity_rows
 from vsebench.metrics.base import Predictions
 from vsebench.registry import METRICS
 from vsebench.scoring import Metric, compute, higher_is_better, metric_entry, parse_metrics
 
 RNG = np.random.default_rng(0)
 CLASSIFICATION = [n for n in METRICS.names() if METRICS.get(n).facts["needs"] == ("logits",)]
+
+
+def ranked(query: np.ndarray, gallery: np.ndarray, *groups: np.ndarray, **options: Any) -> Ranks:
+    return rank_queries(similarity_rows(query, gallery), *groups, **options)
 
 
 def classified(n: int = 60, classes: int = 7, seed: int = 0) -> Predictions:
@@ -139,7 +143,7 @@ def test_ranks_equal_every_order_of_the_ties(seed: int, ties: bool) -> None:
         gallery[[1, 3]] = gallery[0]
         gallery[5] = gallery[2]
     query_groups, gallery_groups = np.array([0, 1, 2, 0]), np.array([0, 1, 2, 0, 1, 2])
-    ranks = rank_queries(query, gallery, query_groups, gallery_groups)
+    ranks = ranked(query, gallery, query_groups, gallery_groups)
     unit_q = query / np.linalg.norm(query, axis=1, keepdims=True)
     unit_g = gallery / np.linalg.norm(gallery, axis=1, keepdims=True)
     scores = unit_q @ unit_g.T
@@ -188,8 +192,8 @@ def test_the_order_of_the_items_does_not_matter() -> None:
 def test_blocks_do_not_matter() -> None:
     p = embedded()
     image, text = p.embeddings["image"], p.embeddings["text"]
-    whole = rank_queries(image, text, p.groups, p.groups[p.owner])
-    single = rank_queries(image, text, p.groups, p.groups[p.owner], block_bytes=1)
+    whole = ranked(image, text, p.groups, p.groups[p.owner])
+    single = ranked(image, text, p.groups, p.groups[p.owner], block_bytes=1)
     assert np.array_equal(whole.above, single.above)
     assert np.array_equal(whole.tied, single.tied)
 
@@ -205,10 +209,10 @@ def test_perfect_and_hopeless_scorers() -> None:
 
 
 def test_queries_without_a_match_are_left_out_and_counted() -> None:
-    ranks = rank_queries(np.eye(3, dtype=np.float32), np.eye(3, dtype=np.float32), np.array([0, 1, 9]), np.arange(3))
+    ranks = ranked(np.eye(3, dtype=np.float32), np.eye(3, dtype=np.float32), np.array([0, 1, 9]), np.arange(3))
     assert ranks.skipped == 1
     assert len(ranks.above) == 2
-    everywhere = rank_queries(np.eye(3, dtype=np.float32), np.eye(3, dtype=np.float32), np.zeros(3), np.zeros(3))
+    everywhere = ranked(np.eye(3, dtype=np.float32), np.eye(3, dtype=np.float32), np.zeros(3), np.zeros(3))
     assert everywhere.hit(1).tolist() == [1, 1, 1]
 
 
@@ -221,7 +225,7 @@ def test_nan_is_an_error_that_names_the_item() -> None:
     with pytest.raises(MetricError, match="logits of 1 items"):
         Predictions(np.array([[np.inf, 0.0]]), np.array([0]))
     with pytest.raises(MetricError, match="scores of query 5"):
-        rank_queries(broken, p.embeddings["image"], np.zeros(48), np.zeros(24))
+        ranked(broken, p.embeddings["image"], np.zeros(48), np.zeros(24))
 
 
 @pytest.mark.parametrize("rerank", [False, True])

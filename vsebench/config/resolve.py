@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from vsebench.config import document
 from vsebench.config.faults import validate
@@ -19,7 +19,7 @@ from vsebench.config.schema import (
     WeightedSpec,
 )
 from vsebench.errors import ConfigError, did_you_mean, known_names
-from vsebench.registry import HEADS, OBJECTIVES, POOLINGS, registry_of
+from vsebench.registry import ATTENTIONS, HEADS, OBJECTIVES, POOLINGS, registry_of
 from vsebench.types import MODALITIES
 
 SYSTEMS_FOLDER = Path(__file__).parent.parent / "systems"
@@ -75,10 +75,11 @@ def resolve(block: dict[str, Any]) -> System:
     if isinstance(data.get("train"), dict):
         data["train"] = resolve_train(data["train"], ("train",))
     present = [m for m in MODALITIES if data.get(ENCODER_SLOTS[m]) is not None]
-    data["objective"] = _objectives(data.get("objective", "cross_entropy"), present)
+    data["objective"] = _objectives(data.get("objective", "cross_entropy"), present, data.get("scorer") is not None)
     data["pooling"] = _poolings(data.get("pooling", "mean"), present)
     data.setdefault("attention", _component("attention", "none", ("attention",)))
-    data.setdefault("head", _component("head", "mlp", ("head",)))
+    if "head" not in data:
+        data["head"] = _component("head", "mlp", ("head",))
     data["fusion"] = _fusion(data.get("fusion"), data["head"], present)
     data.setdefault("train", resolve_train({}, ("train",)))
     system = validate(System, data, "the system")
@@ -127,14 +128,8 @@ def check_legal(system: System) -> None:
                 f"{'is' if len(missing) == 1 else 'are'} none. Choose another {kind} or give the encoder.",
                 path=path,
             )
-    for spec in system.objective:
-        parts = "vectors" in HEADS.get(system.head.name).facts["reads"]
-        if OBJECTIVES.get(spec.name).facts["needs_parts"] and not parts:
-            raise ConfigError(
-                f"objective '{spec.name}' needs a head of several parts, but head is '{system.head.name}'. "
-                "Choose head: decision or hybrid, or leave the objective out.",
-                path=("objective",),
-            )
+    check_objectives(system)
+    check_ranking(system)
     scales = set(system.train.lr_scale) - {"image_encoder", "text_encoder", "audio_encoder"}
     if scales:
         known = list(ENCODER_SLOTS.values())
@@ -143,6 +138,63 @@ def check_legal(system: System) -> None:
             f"unknown slot '{first}' in lr_scale." + did_you_mean(first, known) + known_names(known),
             path=("train", "lr_scale", first),
             on_key=True,
+        )
+
+
+def check_objectives(system: System) -> None:
+    """Refuse terms that read what the system does not have.
+
+    Raises: ConfigError.
+    """
+    reads = () if system.head is None else HEADS.get(system.head.name).facts["reads"]
+    for spec in system.objective:
+        facts = OBJECTIVES.get(spec.name).facts
+        if facts["needs_logits"] and system.head is None:
+            raise ConfigError(
+                f"objective '{spec.name}' needs a head, but head is none. Give a head, or a retrieval objective.",
+                path=("objective",),
+            )
+        if facts["needs_parts"] and "vectors" not in reads:
+            head = "none" if system.head is None else f"'{system.head.name}'"
+            raise ConfigError(
+                f"objective '{spec.name}' needs a head of several parts, but head is {head}. "
+                "Choose head: decision or hybrid, or leave the objective out.",
+                path=("objective",),
+            )
+
+
+def check_ranking(system: System) -> None:
+    """Refuse scorers and re-rankers that cannot work.
+
+    Raises: ConfigError.
+    """
+    if system.reranker is not None and system.head is None:
+        raise ConfigError("a reranker of classes needs a head, but head is none.", path=("reranker",))
+    if system.rerank_top is not None and system.scorer is None:
+        raise ConfigError("rerank_top needs a scorer of pairs, which re-ranks.", path=("rerank_top",))
+    if system.scorer is None:
+        return
+    missing = [ENCODER_SLOTS[m] for m in ("image", "text") if m not in system.modalities]
+    if missing:
+        raise ConfigError(f"a scorer of pairs needs image and text, but {missing[0]} is none.", path=("scorer",))
+    if ATTENTIONS.get(system.attention.name).facts["cross_modal"]:
+        raise ConfigError(
+            f"attention '{system.attention.name}' lets an image see its own caption, and a scorer must meet every "
+            "caption with the same image. Choose another attention.",
+            path=("attention",),
+        )
+    if not any(term.on == "scores" for term in system.objective):
+        raise ConfigError(
+            "no objective trains the scorer. Give one that contrasts scores: "
+            + ", ".join(n for n in OBJECTIVES.names() if OBJECTIVES.get(n).facts["takes_scores"])
+            + ".",
+            path=("objective",),
+        )
+    if system.rerank_top is not None and not any(term.on == "embeddings" for term in system.objective):
+        raise ConfigError(
+            "with rerank_top embeddings find what the scorer ranks again, but no objective trains them. Add a term "
+            "with on: embeddings.",
+            path=("objective",),
         )
 
 
@@ -176,9 +228,17 @@ def _optional(slot: str, kind: str, value: Any) -> Spec | None:
     return _component(kind, "none" if value is None else value, (slot,))
 
 
-def _fusion(given: Spec | None, head: Spec, present: list[str]) -> Spec | None:
-    """None with one modality, and with a head that reads no joint vector; else ``concat`` unless one is given."""
+def _fusion(given: Spec | None, head: Spec | None, present: list[str]) -> Spec | None:
+    """None with one modality, and where no head reads a joint vector; else ``concat`` unless one is given."""
     if len(present) == 1:
+        return None
+    if head is None:
+        if given is not None:
+            raise ConfigError(
+                f"without a head nothing reads a fused vector, but fusion is '{given.name}'. Write fusion: none, or "
+                "give a head.",
+                path=("fusion",),
+            )
         return None
     if "joint" in HEADS.get(head.name).facts["reads"]:
         return given or _component("fusion", "concat", ("fusion",))
@@ -206,8 +266,9 @@ def _poolings(value: Any, present: list[str]) -> dict[str, Spec]:
     return {m: _component("pooling", value, ("pooling",)) for m in present}
 
 
-def _objectives(value: Any, present: list[str]) -> list[WeightedSpec]:
-    """The weighted sum. A term with ``if_present: true`` (recipes have them) falls away with its modality."""
+def _objectives(value: Any, present: list[str], scorer: bool) -> list[WeightedSpec]:
+    """The weighted sum. A term with ``if_present: true`` (recipes have them) falls away with its modality. With a
+    scorer, terms that can contrast its scores do, unless they say ``on: embeddings``."""
     items = value if isinstance(value, list) else [value]
     if not items:
         raise ConfigError(f"objective must not be an empty list.{known_names(OBJECTIVES.names())}", path=("objective",))
@@ -217,6 +278,7 @@ def _objectives(value: Any, present: list[str]) -> list[WeightedSpec]:
         item = dict(item) if isinstance(item, dict) else item
         weight = item.pop("weight", 1.0) if isinstance(item, dict) else 1.0
         optional = item.pop("if_present", False) if isinstance(item, dict) else False
+        given = item.pop("on", None) if isinstance(item, dict) else None
         if isinstance(weight, bool) or not isinstance(weight, int | float):
             raise ConfigError(f"an objective's weight must be a number. Got {weight!r}.", path=(*path, "weight"))
         if not isinstance(optional, bool):
@@ -224,10 +286,23 @@ def _objectives(value: Any, present: list[str]) -> list[WeightedSpec]:
         spec = _component("objective", item, path)
         if optional and not set(_needs("objective", spec)) <= set(present):
             continue
-        found.append(WeightedSpec(name=spec.name, options=spec.options, weight=float(weight)))
+        on = _contrasts(spec.name, given, scorer, path)
+        found.append(WeightedSpec(name=spec.name, options=spec.options, weight=float(weight), on=on))
     if not found:
         raise ConfigError("no objective is left: each one needs a modality that is none.", path=("objective",))
     return found
+
+
+def _contrasts(name: str, given: Any, scorer: bool, path: tuple[str | int, ...]) -> Literal["embeddings", "scores"]:
+    takes_scores = OBJECTIVES.get(name).facts["takes_scores"]
+    if given is None:
+        return "scores" if scorer and takes_scores else "embeddings"
+    if given not in ("embeddings", "scores"):
+        raise ConfigError(f"'on' must be embeddings or scores. Got {given!r}.", path=(*path, "on"))
+    if given == "scores" and not (scorer and takes_scores):
+        why = f"objective '{name}' does not contrast scores" if scorer else "the system has no scorer"
+        raise ConfigError(f"'on: scores': {why}.", path=(*path, "on"))
+    return "scores" if given == "scores" else "embeddings"
 
 
 def _needs(kind: str, spec: Spec) -> tuple[str, ...]:

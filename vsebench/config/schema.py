@@ -17,11 +17,12 @@ SINGLE_SLOTS = {
     "attention": "attention",
     "fusion": "fusion",
     "head": "head",
+    "scorer": "scorer",
     "reranker": "reranker",
 }
 ENCODER_SLOTS = {m: f"{m}_encoder" for m in MODALITIES}
 #: Slots that may be left empty with ``none``; ``attention: none`` is a component of its own.
-OPTIONAL_SLOTS = (*ENCODER_SLOTS.values(), "reranker")
+OPTIONAL_SLOTS = (*ENCODER_SLOTS.values(), "head", "scorer", "reranker")
 SLOTS = (*SINGLE_SLOTS, "pooling", "objective")
 
 
@@ -39,9 +40,10 @@ class Spec(Strict):
 
 
 class WeightedSpec(Spec):
-    """An objective and its weight in the sum."""
+    """An objective, its weight in the sum, and what it contrasts: embeddings, or the scores of a pairwise scorer."""
 
     weight: float = 1.0
+    on: Literal["embeddings", "scores"] = "embeddings"
 
 
 class Train(Strict):
@@ -77,8 +79,11 @@ class System(Strict):
     attention: Spec = Spec(name="none")
     pooling: dict[str, Spec] = {}
     fusion: Spec | None = None
-    head: Spec = Spec(name="mlp")
+    head: Spec | None = Spec(name="mlp")
     objective: Annotated[list[WeightedSpec], MinLen(1)] = [WeightedSpec(name="cross_entropy")]
+    similarity: Literal["cosine", "dot"] = "cosine"
+    scorer: Spec | None = None
+    rerank_top: Annotated[int, Gt(0)] | None = None
     reranker: Spec | None = None
     train: Train = Train()
 
@@ -86,6 +91,12 @@ class System(Strict):
     def modalities(self) -> tuple[str, ...]:
         """The modalities that have an encoder."""
         return tuple(m for m in MODALITIES if getattr(self, ENCODER_SLOTS[m]) is not None)
+
+    @property
+    def scores_alone(self) -> bool:
+        """Whether a scorer of pairs does everything: nothing trains, ranks or classifies embeddings."""
+        trained = any(term.on == "embeddings" for term in self.objective)
+        return self.scorer is not None and self.rerank_top is None and self.head is None and not trained
 
     def components(self) -> list[tuple[str, Spec]]:
         """Every (kind, component) of the system, training included."""

@@ -93,7 +93,10 @@ def _section(snapshot: Snapshot, rows: Sequence[RowView]) -> list[str]:
     if retrieval:
         ranked = [r for r in rows if any(c.value(r) for c in retrieval)]
         lines += ["", f"**Retrieval with each modality's own embedding** ({_gallery(snapshot)}):", ""]
-        lines += _render(names[:1] if names[0].title == "System" else names, retrieval, ranked)
+        shown = names[:1] if names[0].title == "System" else names
+        if len({_ranked_by(r) for r in ranked}) > 1:
+            shown = [*shown, NameColumn("Ranked by", lambda r: escape(_ranked_by(r)))]
+        lines += _render(shown, retrieval, ranked)
         lines += _chance(ranked)
     return lines
 
@@ -115,6 +118,18 @@ def _name_columns(rows: Sequence[RowView]) -> list[NameColumn]:
         if len({r.component(slot) for r in rows}) > 1:
             columns.append(NameColumn(AXIS_TITLES[slot], lambda r, s=slot: escape(r.component(s))))  # type: ignore[misc]
     return columns
+
+
+def _ranked_by(row: RowView) -> str:
+    return str(row.results[0].ranking.get("by", "embeddings (cosine)"))
+
+
+def _query_cost(row: RowView) -> tuple[float, str] | None:
+    costs = [float(r.ranking["ms_per_query"]) for r in row.results if "ms_per_query" in r.ranking]
+    if not costs:
+        return None
+    mean = sum(costs) / len(costs)
+    return mean, f"{mean:.2g}" if mean < 10 else f"{mean:.0f}"
 
 
 def _percent(key: str) -> Callable[[RowView], tuple[float, str] | None]:
@@ -154,6 +169,9 @@ def _retrieval(rows: Sequence[RowView]) -> list[Column]:
     for direction, title in (("i2t", "i→t"), ("t2i", "t→i")):
         columns += [Column(f"{title} R@{k}", _percent(f"test/{direction}/recall@{k}")) for k in ks]
         columns.append(Column(f"{title} MedR", _plain(f"test/{direction}/median_rank"), "min"))
+    columns.append(Column("rsum", _plain("test/rsum")))
+    if len({_ranked_by(r) for r in rows}) > 1:
+        columns.append(Column("ms/query", _query_cost, None))
     near = sorted({k for r in rows for k in r.results[0].metrics if k.startswith("test/i2i/") and "precision@" in k})
     for key in near:
         label = "i→i re-ranked P@" if "reranked" in key else "i→i P@"

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from scipy.special import gammaln
 
 from vsebench.errors import MetricError
 
-BLOCK_BYTES = 1 << 28
+#: A block of scores: small enough to stay near the processor while it is compared.
+BLOCK_BYTES = 1 << 25
+#: A block of a large gallery: fewer queries at a time would read the whole gallery for each of them.
+LARGE_BLOCK_BYTES = 1 << 28
+LEAST_ROWS = 64
+
+Similarity = Literal["cosine", "dot"]
+ScoreRows = Callable[[slice], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -65,42 +73,103 @@ def unit(values: np.ndarray) -> np.ndarray:
     return values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
 
 
+def similarity_rows(query: np.ndarray, gallery: np.ndarray, similarity: Similarity = "cosine") -> ScoreRows:
+    """Scores of some queries against the whole gallery, without a copy of the gallery.
+
+    Shape: query (Q, E), gallery (G, E); slice of b queries -> float32 (b, G).
+    """
+    gallery = gallery.astype(np.float32, copy=False)
+    if similarity == "dot":
+        return lambda part: query[part].astype(np.float32, copy=False) @ gallery.T
+    squares = np.einsum("ge,ge->g", gallery, gallery)
+    scale = (1 / np.maximum(np.sqrt(squares), 1e-12)).astype(np.float32)
+
+    def rows(part: slice) -> np.ndarray:
+        scores: np.ndarray = unit(query[part]) @ gallery.T
+        scores *= scale
+        return scores
+
+    return rows
+
+
+def reranked_rows(first: ScoreRows, candidates: np.ndarray, scores: np.ndarray) -> ScoreRows:
+    """Scores that put each query's candidates above all else, in the order of their second scores.
+
+    Args:
+        first: scores of the whole gallery, which order what is no candidate.
+        candidates: int (Q, K), positions in the gallery.
+        scores: (Q, K), second scores of the candidates.
+
+    Shape: slice of b queries -> float64 (b, G).
+    """
+
+    def rows(part: slice) -> np.ndarray:
+        found = first(part).astype(np.float64)
+        again = scores[part].astype(np.float64)
+        lift = found.max(1, keepdims=True) - again.min(1, keepdims=True) + 1.0
+        np.put_along_axis(found, candidates[part], again + lift, axis=1)
+        return found
+
+    return rows
+
+
 def rank_queries(
-    query: np.ndarray,
-    gallery: np.ndarray,
+    scores_of: ScoreRows,
     query_groups: np.ndarray,
     gallery_groups: np.ndarray,
     *,
     block_bytes: int = BLOCK_BYTES,
 ) -> Ranks:
-    """Rank a gallery for each query by cosine; relevant is what has the query's group.
+    """Rank a gallery for each query; relevant is what has the query's group.
 
-    Memory: one block of scores of at most ``block_bytes`` and its comparisons.
+    Memory: one block of scores of about ``block_bytes`` (of at most ``LARGE_BLOCK_BYTES`` where a gallery is so large
+    that the block would have fewer than ``LEAST_ROWS`` queries) and a comparison of it.
 
-    Shape: query (Q, E), gallery (G, E), groups (Q,), (G,).
+    Shape: groups (Q,), (G,).
 
     Raises: MetricError naming the first query with a NaN or infinite score.
     """
-    query, gallery = unit(query), unit(gallery)
-    rows = max(1, block_bytes // (4 * max(1, len(gallery))))
-    found: list[tuple[np.ndarray, ...]] = []
-    for start in range(0, len(query), rows):
+    order = np.argsort(gallery_groups, kind="stable")
+    ordered = gallery_groups[order]
+    begins = np.searchsorted(ordered, query_groups, "left")
+    relevant = np.searchsorted(ordered, query_groups, "right") - begins
+    above, tied, tied_relevant = (np.zeros(len(query_groups), np.int64) for _ in range(3))
+    rows = _block_rows(len(gallery_groups), block_bytes)
+    for start in range(0, len(query_groups), rows):
         part = slice(start, start + rows)
-        scores = query[part] @ gallery.T
-        if not np.isfinite(scores).all():
-            bad = start + int(np.flatnonzero(~np.isfinite(scores).all(1))[0])
-            raise MetricError(f"the scores of query {bad} are NaN or infinite.")
-        relevant = query_groups[part, None] == gallery_groups[None, :]
-        best = np.where(relevant, scores, -np.inf).max(1, keepdims=True)
-        equal = scores == best
-        counts = ((scores > best).sum(1), equal.sum(1), (equal & relevant).sum(1), relevant.sum(1))
-        found.append(counts)
-    above, tied, tied_relevant, relevant_count = (np.concatenate(c) for c in zip(*found, strict=True))
-    kept = relevant_count > 0
-    above, tied, tied_relevant, relevant_count = (
-        c[kept].astype(np.int64) for c in (above, tied, tied_relevant, relevant_count)
+        scores = scores_of(part)
+        _refuse_not_finite(scores, start)
+        at = np.flatnonzero(relevant[part]) + start  # the queries that have something to find
+        if not len(at):
+            continue
+        counts = relevant[at]
+        first = np.cumsum(counts) - counts
+        flat = np.arange(counts.sum()) - np.repeat(first, counts) + np.repeat(begins[at], counts)
+        good = scores[np.repeat(at - start, counts), order[flat]]
+        best = np.maximum.reduceat(good, first)
+        block = scores if len(at) == len(scores) else scores[at - start]
+        above[at] = np.count_nonzero(block > best[:, None], axis=1)
+        tied[at] = np.count_nonzero(block == best[:, None], axis=1)
+        tied_relevant[at] = np.add.reduceat((good == np.repeat(best, counts)).astype(np.int64), first)
+    kept = relevant > 0
+    above, tied, tied_relevant, relevant = (c[kept].astype(np.int64) for c in (above, tied, tied_relevant, relevant))
+    return Ranks(above, tied, tied_relevant, relevant, gallery=len(gallery_groups), skipped=int((~kept).sum()))
+
+
+def _block_rows(gallery: int, block_bytes: int) -> int:
+    width = 4 * max(1, gallery)
+    return max(
+        1, block_bytes // width, min(LEAST_ROWS, LARGE_BLOCK_BYTES // width) if block_bytes == BLOCK_BYTES else 0
     )
-    return Ranks(above, tied, tied_relevant, relevant_count, gallery=len(gallery), skipped=int((~kept).sum()))
+
+
+def _refuse_not_finite(scores: np.ndarray, start: int) -> None:
+    # A sum is one pass and no block of its own; only where it is not finite is the culprit looked for.
+    with np.errstate(over="ignore", invalid="ignore"):
+        suspicious = np.flatnonzero(~np.isfinite(scores.sum(1)))
+    for row in suspicious:
+        if not np.isfinite(scores[row]).all():
+            raise MetricError(f"the scores of query {start + row} are NaN or infinite.")
 
 
 def neighbour_precision(
@@ -117,7 +186,7 @@ def neighbour_precision(
     count = len(values)
     k = min(k, count - 1)
     result = np.zeros(count)
-    rows = max(1, BLOCK_BYTES // (4 * max(1, count)))
+    rows = _block_rows(count, BLOCK_BYTES)
     for start in range(0, count, rows):
         index = np.arange(start, min(start + rows, count))
         scores = values[index] @ values.T

@@ -9,7 +9,15 @@ from functools import cached_property
 import numpy as np
 
 from vsebench.errors import MetricError
-from vsebench.metrics._ranking import Ranks, neighbour_precision, rank_queries
+from vsebench.metrics._ranking import (
+    Ranks,
+    ScoreRows,
+    Similarity,
+    neighbour_precision,
+    rank_queries,
+    reranked_rows,
+    similarity_rows,
+)
 
 Rerank = Callable[[np.ndarray, np.ndarray], np.ndarray]  # (rows of the queries, scores (Q, G)) -> scores (Q, G)
 
@@ -19,43 +27,61 @@ class Predictions:
     """A split, item by item, as numpy arrays.
 
     Args:
-        logits: float32 (n, C).
+        logits: float32 (n, C); None of a system without a classifier.
         labels: int64 (n,), or 0/1 (n, C) for multi-label data.
         multi_label: whether an item may have several labels.
         label_names: C names, for messages.
         embeddings: ``image`` float32 (n, E), ``text`` float32 (captions, E); empty without both.
         owner: int64 (captions,), the item of each caption.
         groups: int64 (n,), what counts as the same thing in retrieval (each item its own, or its group).
+        similarity: how embeddings are ranked.
+        pairs: float32 (n, captions), scores of pairs, which are ranked instead of embeddings.
+        candidates: ``i2t`` and ``t2i`` -> int64 (Q, K), each query's first K by the embeddings, and float32 (Q, K),
+            their scores as pairs, by which they are ranked again.
         rerank: changes the scores of image queries against the images, or None.
         unranked: why these items cannot be ranked by group, or None.
 
     Raises: MetricError when logits or embeddings hold NaN or infinite values, naming the first item.
     """
 
-    logits: np.ndarray
+    logits: np.ndarray | None
     labels: np.ndarray
     multi_label: bool = False
     label_names: tuple[str, ...] = ()
     embeddings: Mapping[str, np.ndarray] = field(default_factory=dict)
     owner: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     groups: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    similarity: Similarity = "cosine"
+    pairs: np.ndarray | None = None
+    candidates: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
     rerank: Rerank | None = None
     unranked: str | None = None
 
     def __post_init__(self) -> None:
-        _refuse_nan(self.logits, "logits")
+        if self.logits is not None:
+            _refuse_nan(self.logits, "logits")
         for modality, values in self.embeddings.items():
             _refuse_nan(values, f"{modality} embeddings")
 
     @property
     def num_classes(self) -> int:
         """C."""
-        return int(self.logits.shape[1])
+        return int(self.scored.shape[1])
+
+    @property
+    def scored(self) -> np.ndarray:
+        """The logits.
+
+        Raises: MetricError of a system without a classifier.
+        """
+        if self.logits is None:
+            raise MetricError("this system has no classifier (head: none); it has no logits.")
+        return self.logits
 
     @cached_property
     def probabilities(self) -> np.ndarray:
         """float64 (n, C): softmax of the logits; their sigmoid for multi-label data."""
-        logits = self.logits.astype(np.float64)
+        logits = self.scored.astype(np.float64)
         if self.multi_label:
             return 0.5 * (1 + np.tanh(0.5 * logits))
         shifted = np.exp(logits - logits.max(1, keepdims=True))
@@ -71,8 +97,8 @@ class Predictions:
 
     @property
     def retrieval(self) -> bool:
-        """Whether there are image and text embeddings to rank."""
-        return "image" in self.embeddings and "text" in self.embeddings
+        """Whether there are image and text embeddings, or scores of pairs, to rank."""
+        return self.pairs is not None or ("image" in self.embeddings and "text" in self.embeddings)
 
     @cached_property
     def ranks(self) -> dict[str, Ranks]:
@@ -82,12 +108,20 @@ class Predictions:
         """
         if self.unranked is not None:
             raise MetricError(self.unranked)
-        image, text = self.embeddings["image"], self.embeddings["text"]
         caption_groups = self.groups[self.owner]
         return {
-            "i2t": rank_queries(image, text, self.groups, caption_groups),
-            "t2i": rank_queries(text, image, caption_groups, self.groups),
+            "i2t": rank_queries(self.score_rows("i2t"), self.groups, caption_groups),
+            "t2i": rank_queries(self.score_rows("t2i"), caption_groups, self.groups),
         }
+
+    def score_rows(self, direction: str) -> ScoreRows:
+        """What a direction is ranked by: for a slice of queries, their scores against the whole gallery."""
+        if self.pairs is not None:
+            pairs = self.pairs if direction == "i2t" else self.pairs.T
+            return lambda part: np.ascontiguousarray(pairs[part])
+        query, gallery = (self.embeddings[m] for m in (("image", "text") if direction == "i2t" else ("text", "image")))
+        rows = similarity_rows(query, gallery, self.similarity)
+        return reranked_rows(rows, *self.candidates[direction]) if direction in self.candidates else rows
 
     def neighbours(self, k: int, *, reranked: bool) -> np.ndarray:
         """Share of same-class images among each image's k nearest others, float64 (n,)."""

@@ -33,7 +33,7 @@ def f1(predictions: Predictions) -> dict[str, float]:
     if predictions.multi_label:
         said = (predictions.probabilities >= 0.5).astype(np.int64)
     else:
-        said = np.eye(predictions.num_classes, dtype=np.int64)[predictions.logits.argmax(1)]
+        said = np.eye(predictions.num_classes, dtype=np.int64)[predictions.scored.argmax(1)]
     return {
         "f1": float(f1_score(target, said, average="macro", zero_division=0)),
         "f1/micro": float(f1_score(target, said, average="micro", zero_division=0)),

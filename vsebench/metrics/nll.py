@@ -25,7 +25,7 @@ def nll(predictions: Predictions) -> dict[str, float]:
         >>> round(nll(Predictions(np.zeros((2, 4)), np.array([0, 1])))["nll"], 4)
         1.3863
     """
-    logits = predictions.logits.astype(np.float64)
+    logits = predictions.scored.astype(np.float64)
     if predictions.multi_label:
         labels = predictions.labels
         values = np.logaddexp(0, logits) - labels * logits

@@ -22,6 +22,17 @@ def image_and_text(output: Output, *, normalize: bool) -> tuple[Tensor, Tensor]:
     return image, text
 
 
+def scores_of(output: Output, *, normalize: bool) -> Tensor:
+    """Scores of every image with every text: a pairwise scorer's where there are any, else of the embeddings.
+
+    Shape: (B, B), images in rows.
+    """
+    if output.scores is not None:
+        return output.scores
+    image, text = image_and_text(output, normalize=normalize)
+    return image @ text.T
+
+
 def negatives_of(batch: Batch, mask_same_group: bool, *, among: Batch | None = None, offset: int = 0) -> Tensor:
     """Which items of ``among`` (the batch itself) are negatives of each item.
 

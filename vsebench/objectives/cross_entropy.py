@@ -21,7 +21,11 @@ def classification_loss(logits: Tensor, labels: Tensor, smoothing: float) -> Ten
     return F.cross_entropy(logits, labels, label_smoothing=smoothing)
 
 
-@OBJECTIVES.register("cross_entropy", source="standard; label smoothing: Szegedy et al. 2016, arXiv:1512.00567")
+@OBJECTIVES.register(
+    "cross_entropy",
+    source="standard; label smoothing: Szegedy et al. 2016, arXiv:1512.00567",
+    needs_logits=True,
+)
 class CrossEntropy(Objective):
     """Classify the item from its logits.
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge
 from torch import Tensor
 
-from vsebench.objectives._pairs import hardest_sampled, image_and_text, negatives_of
+from vsebench.objectives._pairs import hardest_sampled, negatives_of, scores_of
 from vsebench.objectives.base import Objective
 from vsebench.registry import OBJECTIVES
 from vsebench.types import Batch, Output
@@ -18,6 +18,7 @@ from vsebench.types import Batch, Output
     source="m-DAN, Nam et al. 2017, arXiv:1611.00471; METHODS 6.3",
     needs=("image", "text"),
     needs_labels=False,
+    takes_scores=True,
 )
 class DANRanking(Objective):
     """Keep each pair's inner product above that of sampled mismatches, by a margin on its own scale.
@@ -56,8 +57,7 @@ class DANRanking(Objective):
 
     def forward(self, output: Output, batch: Batch) -> dict[str, Tensor]:
         """The loss."""
-        image, text = image_and_text(output, normalize=False)
-        scores = image @ text.T  # (B, B)
+        scores = scores_of(output, normalize=False)  # (B, B)
         negatives = negatives_of(batch, self.mask_same_group)
         anchors = self._cost(scores, negatives) + self._cost(scores.T, negatives.T)
         return {"dan_ranking": anchors.mean() if self.reduction == "mean" else anchors.sum()}

@@ -24,6 +24,7 @@ Direction = Literal["mean", "sum", "i2t", "t2i"]
     "Yeh et al. 2022, arXiv:2110.06848; METHODS 5",
     needs=("image", "text"),
     needs_labels=False,
+    takes_scores=True,
 )
 class InfoNCE(Objective):
     """Pick each image's text among all texts of the batch, and each text's image among all images.
@@ -75,19 +76,23 @@ class InfoNCE(Objective):
 
     def forward(self, output: Output, batch: Batch) -> dict[str, Tensor]:
         """The loss."""
-        image, text = image_and_text(output, normalize=True)
-        all_images, all_texts, among, offset = image, text, batch, 0
-        if self.gather and not batch.whole and dist.is_available() and dist.is_initialized():
-            all_images, all_texts, among, offset = gathered(image, text, batch)
-        negatives = negatives_of(batch, self.mask_same_group, among=among, offset=offset)
-        own = torch.arange(len(batch), device=image.device) + offset
-        scale = self.scale()
-        sides = {"i2t": (image, all_texts), "t2i": (text, all_images)}
+        among, offset = batch, 0
+        if output.scores is not None:
+            sides = {"i2t": output.scores, "t2i": output.scores.T}
+        else:
+            image, text = image_and_text(output, normalize=True)
+            all_images, all_texts = image, text
+            if self.gather and not batch.whole and dist.is_available() and dist.is_initialized():
+                all_images, all_texts, among, offset = gathered(image, text, batch)
+            sides = {"i2t": image @ all_texts.T, "t2i": text @ all_images.T}
         if self.direction in sides:
             sides = {self.direction: sides[self.direction]}
+        negatives = negatives_of(batch, self.mask_same_group, among=among, offset=offset)
+        own = torch.arange(len(batch), device=batch.index.device) + offset
+        scale = self.scale()
         costs = [
-            contrast(scale * a @ others.T, own, negatives, with_positive=self.positive_in_denominator).mean()
-            for a, others in sides.values()
+            contrast(scale * scores, own, negatives, with_positive=self.positive_in_denominator).mean()
+            for scores in sides.values()
         ]
         total = torch.stack(costs).sum()
         return {"info_nce": total / 2 if self.direction == "mean" else total}

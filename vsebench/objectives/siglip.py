@@ -10,14 +10,18 @@ import torch.nn.functional as F
 from annotated_types import Gt
 from torch import Tensor, nn
 
-from vsebench.objectives._pairs import image_and_text, negatives_of
+from vsebench.objectives._pairs import negatives_of, scores_of
 from vsebench.objectives.base import Objective
 from vsebench.registry import OBJECTIVES
 from vsebench.types import Batch, Output
 
 
 @OBJECTIVES.register(
-    "siglip", source="Zhai et al. 2023, arXiv:2303.15343, section 3.2", needs=("image", "text"), needs_labels=False
+    "siglip",
+    source="Zhai et al. 2023, arXiv:2303.15343, section 3.2",
+    needs=("image", "text"),
+    needs_labels=False,
+    takes_scores=True,
 )
 class SigLIP(Objective):
     """Decide of every image and text alone whether they belong together.
@@ -50,7 +54,6 @@ class SigLIP(Objective):
 
     def forward(self, output: Output, batch: Batch) -> dict[str, Tensor]:
         """The loss."""
-        image, text = image_and_text(output, normalize=True)
-        logits = self.log_scale.exp() * image @ text.T + self.bias  # (B, B)
+        logits = self.log_scale.exp() * scores_of(output, normalize=True) + self.bias  # (B, B)
         costs = F.softplus(logits).masked_fill(~negatives_of(batch, self.mask_same_group), 0.0)
         return {"siglip": (F.softplus(-logits.diagonal()) + costs.sum(1)).mean()}

@@ -9,7 +9,7 @@ import torch
 from annotated_types import Ge
 from torch import Tensor
 
-from vsebench.objectives._pairs import hardest_sampled, image_and_text, negatives_of
+from vsebench.objectives._pairs import hardest_sampled, image_and_text, negatives_of, scores_of
 from vsebench.objectives.base import Objective
 from vsebench.registry import OBJECTIVES
 from vsebench.types import Batch, Output
@@ -24,6 +24,7 @@ Similarity = Literal["cosine", "dot", "order", "euclidean"]
     "Vendrov et al. 2016, arXiv:1511.06361; METHODS 5",
     needs=("image", "text"),
     needs_labels=False,
+    takes_scores=True,
 )
 class Triplet(Objective):
     """Keep each pair more similar than its image with other texts and its text with other images, by a margin.
@@ -100,10 +101,10 @@ class Triplet(Objective):
 
 def similarities(output: Output, similarity: Similarity) -> Tensor:
     """Of every image with every text. Shape: (B, B), images in rows."""
-    image, text = image_and_text(output, normalize=similarity in ("cosine", "order"))
+    if output.scores is not None or similarity in ("cosine", "dot"):
+        return scores_of(output, normalize=similarity == "cosine")
+    image, text = image_and_text(output, normalize=similarity == "order")
     if similarity == "euclidean":
         return -torch.cdist(image, text, compute_mode="donot_use_mm_for_euclid_dist")
-    if similarity == "order":
-        above = (text.abs()[None, :, :] - image.abs()[:, None, :]).relu()  # (B, B, E)
-        return -torch.linalg.vector_norm(above, dim=-1)
-    return image @ text.T
+    above = (text.abs()[None, :, :] - image.abs()[:, None, :]).relu()  # (B, B, E)
+    return -torch.linalg.vector_norm(above, dim=-1)

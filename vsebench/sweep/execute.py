@@ -23,14 +23,15 @@ from vsebench import pretrain
 from vsebench.data.dataset import Dataset
 from vsebench.data.vocabulary import Vocabulary
 from vsebench.errors import ConfigError, VsebenchError
-from vsebench.evaluate import predict, predictions_of, reranker_of, save_predictions
+from vsebench.evaluate import predict, predictions_of
 from vsebench.feed import Feed
 from vsebench.model import Model
 from vsebench.parallel import ALONE, Team
 from vsebench.registry import OBJECTIVES
-from vsebench.scoring import compute, metric_entry, parse_metrics, versions
+from vsebench.scoring import compute, metric_entry, needs_embeddings, parse_metrics, versions
 from vsebench.store import HISTORY, MODEL, RUN, Store
 from vsebench.sweep.asha import Decide, Halving, Pruned
+from vsebench.sweep.final import evaluate
 from vsebench.sweep.plan import Run, pruned_by
 from vsebench.tracking import NullTracker, Tracker
 from vsebench.train import fit, judge_by, seed_of, trained_state
@@ -129,8 +130,8 @@ def _finish(
     selecting = parse_metrics([metric_entry(key)])
 
     def validate(model: Model, feed: Feed) -> Mapping[str, float]:
-        outputs = predict(model, feed, device=device, embeddings="/" in key, team=team)
-        found = compute(predictions_of(outputs, feed), selecting)
+        outputs = predict(model, feed, device=device, embeddings=needs_embeddings(selecting), team=team)
+        found = compute(predictions_of(outputs, feed, model, device=device), selecting)
         if key not in found:
             known = ", ".join(f"val/{name}" for name in found) or "none"
             raise ConfigError(f"select.metric '{run.select_metric}' is not among the numbers of this system: {known}.")
@@ -166,7 +167,7 @@ def _finish(
             team=team,
         )
         fitting = time.perf_counter() - fitting
-        metrics, evaluations = _evaluate(run, dataset, model, feeds, device, folder, parsed, cache, say, team)
+        metrics, ranking = evaluate(run, dataset, model, feeds, device, folder, parsed, cache, say, team)
     except Pruned as stop:
         tracker.finish({"pruned_at_epoch": stop.epoch})
         raise
@@ -186,7 +187,8 @@ def _finish(
         other_s=time.perf_counter() - begin - fitting,
         epochs=progress.epoch,
         best_epoch=progress.best_epoch,
-        test_evaluations=evaluations,
+        test_evaluations=1,
+        ranking=ranking,
         notes=_notes(model, feeds),
         hardware=hardware() if team.size == 1 else {**hardware(), "processes": team.size},
     )
@@ -226,39 +228,13 @@ def halving_of(run: Run, store: Store, fingerprint: str, decide: Decide | None =
 
 
 def _refuse_unlabelled(run: Run, dataset: Dataset) -> None:
+    if dataset.num_classes:
+        return
+    if run.system.head is not None:
+        raise ConfigError(f"dataset '{dataset.name}' has no labels to classify by: write head: none.", path=("head",))
     labelled = [o.name for o in run.system.objective if OBJECTIVES.get(o.name).facts["needs_labels"]]
-    if labelled and not dataset.num_classes:
+    if labelled:
         raise ConfigError(f"dataset '{dataset.name}' has no labels, but objective '{labelled[0]}' needs them.")
-
-
-def _evaluate(
-    run: Run,
-    dataset: Dataset,
-    model: Model,
-    feeds: dict[str, Feed],
-    device: torch.device,
-    folder: Path,
-    parsed: Any,
-    cache: bool,
-    say: Say,
-    team: Team,
-) -> tuple[dict[str, float], int]:
-    """All metrics of the selected epoch. Test is opened here, once."""
-    say("evaluating")
-    feeds["test"] = Feed(dataset, "test", run.system, model.encoders, cache=cache)
-    metrics: dict[str, float] = {}
-    train = predict(model, feeds["train"], device=device, team=team) if model.reranker is not None else None
-    for split in ("val", "test"):
-        outputs = predict(model, feeds[split], device=device, team=team)
-        if not team.first:
-            continue
-        rerank = None
-        if train is not None:
-            rerank = reranker_of(model, train, feeds["train"].labels.numpy(), outputs)
-        predictions = predictions_of(outputs, feeds[split], rerank)
-        metrics |= {f"{split}/{name}": value for name, value in compute(predictions, parsed).items()}
-        save_predictions(folder / f"predictions-{split}.npz", predictions, feeds[split])
-    return metrics, 1
 
 
 def _save_model(folder: Path, model: Model, vocabulary: Vocabulary | None) -> None:

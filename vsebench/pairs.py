@@ -1,0 +1,83 @@
+"""Ranks by a scorer of pairs: of a whole gallery, or of the first few that embeddings found."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from typing import Literal, cast
+
+import numpy as np
+import torch
+
+from vsebench.metrics._ranking import ScoreRows, similarity_rows
+from vsebench.model import Model
+from vsebench.scorers.base import Scorer
+from vsebench.types import Tokens
+
+#: A matrix of scores that is larger lies in a temporary file.
+MEMORY = 1 << 29
+#: Queries whose candidates are looked for at a time.
+ROWS = 256
+
+
+def score_pairs(scorer: Scorer, images: Tokens, texts: Tokens, *, device: torch.device) -> np.ndarray:
+    """Score every image with every text, in blocks. Shape: (n, …), (m, …) -> float32 (n, m)."""
+    shape = (len(images.values), len(texts.values))
+    if 4 * shape[0] * shape[1] <= MEMORY:
+        result = np.zeros(shape, np.float32)
+    else:
+        with tempfile.NamedTemporaryFile() as file:  # the mapping keeps it until it is no longer used
+            result = np.memmap(file, np.float32, "w+", shape=shape)
+    for rows, columns, block in scorer.blocks(images, texts, device=device):
+        result[rows.numpy()[:, None], columns.numpy()] = block.float().cpu().numpy()
+    return result
+
+
+def first_of(rows_of: ScoreRows, queries: int, count: int) -> np.ndarray:
+    """Each query's ``count`` best in the gallery, best first; equal scores in the gallery's order.
+
+    Shape: int64 (queries, count)
+    """
+    found = []
+    for start in range(0, queries, ROWS):
+        scores = rows_of(slice(start, start + ROWS))
+        found.append(np.argsort(-scores, axis=1, kind="stable")[:, :count])
+    return np.concatenate(found)
+
+
+def ranking_of(
+    model: Model,
+    embeddings: Mapping[str, np.ndarray],
+    sides: Mapping[str, Tokens],
+    *,
+    device: torch.device,
+) -> tuple[np.ndarray | None, dict[str, tuple[np.ndarray, np.ndarray]]]:
+    """What the scorer of a model says of a split: scores of all pairs or, with ``rerank_top``, of the candidates.
+
+    Returns: pairs (n, captions) or None; direction -> candidates (Q, K) and their scores (Q, K). Both are empty for a
+    model without a scorer.
+    """
+    if model.scorer is None or not sides:
+        return None, {}
+    scorer, top = cast(Scorer, model.scorer), model.system.rerank_top
+    if top is None:
+        return score_pairs(scorer, sides["image"], sides["text"], device=device), {}
+    found = {}
+    directions: list[tuple[str, Literal["image", "text"], str]] = [("i2t", "image", "text"), ("t2i", "text", "image")]
+    for direction, asked, offered in directions:
+        rows = similarity_rows(embeddings[asked], embeddings[offered], model.system.similarity)
+        first = first_of(rows, len(embeddings[asked]), min(top, len(embeddings[offered])))
+        again = scorer.score_candidates(
+            sides["image"], sides["text"], torch.from_numpy(first), queries=asked, device=device
+        )
+        found[direction] = (first, again.cpu().numpy())
+    return None, found
+
+
+def said_of(model: Model) -> str:
+    """How a model ranks, in words."""
+    by = f"embeddings ({model.system.similarity})"
+    if model.system.scorer is None:
+        return by
+    name = model.system.scorer.name
+    return f"pairs ({name})" if model.system.rerank_top is None else f"{by}, first {model.system.rerank_top} by {name}"

@@ -1,0 +1,55 @@
+"""The numbers of a run's selected epoch, and what they can be computed from again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vsebench.data.dataset import Dataset
+from vsebench.evaluate import predict, predictions_of, reranker_of, save_predictions
+from vsebench.feed import Feed
+from vsebench.model import Model
+from vsebench.pairs import said_of
+from vsebench.parallel import Team
+from vsebench.scoring import compute
+from vsebench.sweep.plan import Run
+
+
+def evaluate(
+    run: Run,
+    dataset: Dataset,
+    model: Model,
+    feeds: dict[str, Feed],
+    device: torch.device,
+    folder: Path,
+    parsed: Any,
+    cache: bool,
+    say: Callable[[str], None],
+    team: Team,
+) -> tuple[dict[str, float], dict[str, Any]]:
+    """All metrics of the selected epoch, and how and at what cost test was ranked. Test is opened here, once."""
+    say("evaluating")
+    feeds["test"] = Feed(dataset, "test", run.system, model.encoders, cache=cache)
+    metrics: dict[str, float] = {}
+    ranking: dict[str, Any] = {}
+    train = predict(model, feeds["train"], device=device, team=team) if model.reranker is not None else None
+    for split in ("val", "test"):
+        outputs = predict(model, feeds[split], device=device, team=team)
+        if not team.first:
+            continue
+        rerank = None
+        if train is not None:
+            rerank = reranker_of(model, train, feeds["train"].labels.numpy(), outputs)
+        begin = time.perf_counter()
+        predictions = predictions_of(outputs, feeds[split], model, device=device, rerank=rerank)
+        if predictions.retrieval and predictions.unranked is None:
+            queries = len(predictions.groups) + len(predictions.owner)
+            assert predictions.ranks, "ranked here, so that it is timed"
+            ranking = {"by": said_of(model), "ms_per_query": 1e3 * (time.perf_counter() - begin) / queries}
+        metrics |= {f"{split}/{name}": value for name, value in compute(predictions, parsed).items()}
+        save_predictions(folder / f"predictions-{split}.npz", predictions, feeds[split])
+    return metrics, ranking
