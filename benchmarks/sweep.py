@@ -5,8 +5,8 @@
 A grid of 24 runs (4 fusions, 3 learning rates, 2 seeds) over a frozen MobileNetV2 and a frozen MiniLM or, without
 ``models/minilm``, mean word vectors. All ways train the same runs with the same numbers, which is checked.
 
-1. The plain way: for every run a process of its own that encodes every batch of every epoch.
-2. One sweep without kept features: warm workers, encoding as before.
+1. The plain way: for every run a process of its own, with all cores, that encodes every batch of every epoch.
+2. One sweep without kept features: one warm worker with all cores, encoding as before.
 3. One sweep, nothing kept yet; the same again with features kept, over 1 and 2 workers.
 4. One more fusion in the finished grid; the finished grid again.
 
@@ -140,9 +140,10 @@ def main() -> None:
     points = [(fusion, rate, seed) for fusion in FUSIONS for rate in RATES for seed in SEEDS][: told.sample]
     home = fresh_home(root, "plain-home", told.dataset)
 
+    cores = ("--threads", str(len(os.sched_getaffinity(0))))
     plain, said = Cost(0.0, 0.0), {}
     for i, point in enumerate(points):
-        one = sweep(root / f"plain-{i}", one_run(plan, *point), home, "--no-cache", "--workers", "1")
+        one = sweep(root / f"plain-{i}", one_run(plan, *point), home, "--no-cache", "--workers", "1", *cores)
         plain = Cost(plain.seconds + one.seconds, max(plain.memory, one.memory))
         said |= accuracies(root / f"plain-{i}")
     base = plain.seconds * RUNS / len(points)
@@ -151,11 +152,9 @@ def main() -> None:
     print(line("a process for each run, encoding each batch", len(points), plain, base), flush=True)
 
     part = plan if len(points) == RUNS else one_run(plan, *points[0])
-    uncached = sweep(root / "uncached", part, home, "--no-cache", "--workers", "1")
-    print(
-        line("one sweep without kept features, 1 worker", len(accuracies(root / "uncached")), uncached, base),
-        flush=True,
-    )
+    uncached = sweep(root / "uncached", part, home, "--no-cache", "--workers", "1", *cores)
+    done = len(accuracies(root / "uncached"))
+    print(line("one sweep without kept features, 1 worker with all cores", done, uncached, base), flush=True)
 
     cold = sweep(root / "two", plan, fresh_home(root, "home", told.dataset), "--workers", "2")
     print(line("one sweep, nothing kept yet, 2 workers", RUNS, cold, base), flush=True)

@@ -261,3 +261,41 @@ def test_parsing() -> None:
 def test_top5_of_few_classes_is_refused() -> None:
     with pytest.raises(MetricError, match="top5_accuracy.*5 classes"):
         METRICS.build("top5_accuracy", predictions=classified(classes=5))
+
+
+def test_folds_are_galleries_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("recall_1k", "rsum_1k"):
+        monkeypatch.setattr(f"vsebench.metrics.{module}.FOLD", 8)
+    p = embedded(24, captions=2)
+    found = compute(p, parse_metrics(["recall_1k@{1,5}", "rsum_1k"]))
+    parts = []
+    for start in (0, 8, 16):
+        inside = (p.owner >= start) & (p.owner < start + 8)
+        alone = Predictions(
+            None,
+            p.labels[start : start + 8],
+            embeddings={"image": p.embeddings["image"][start : start + 8], "text": p.embeddings["text"][inside]},
+            owner=p.owner[inside] - start,
+            groups=np.arange(8),
+        )
+        parts.append(compute(alone, parse_metrics(["recall@{1,5}", "rsum"])))
+    for key in ("i2t/recall@1", "t2i/recall@5", "i2t/chance/recall@5"):
+        assert found[key.replace("recall", "recall_1k")] == pytest.approx(np.mean([part[key] for part in parts]))
+    assert found["rsum_1k"] == pytest.approx(np.mean([part["rsum"] for part in parts]))
+    whole = compute(p, parse_metrics(["recall@1"]))
+    assert found["i2t/recall_1k@1"] > whole["i2t/recall@1"]
+
+
+def test_folds_of_pairs_and_what_has_none() -> None:
+    p = embedded(6, captions=1)
+    scores = p.embeddings["image"] @ p.embeddings["text"].T
+    pairs = Predictions(None, p.labels, owner=p.owner, groups=p.groups, pairs=scores)
+    first = pairs.folds(3)[1].ranks["t2i"]
+    assert first.gallery == 3
+    block = scores[3:, 3:]
+    assert first.above.tolist() == [int((block[:, i] > block[i, i]).sum()) for i in range(3)]
+    with pytest.raises(MetricError, match="this one has 6 images"):
+        p.folds(4)
+    again = embedded(6, captions=1, candidates={"i2t": (np.zeros((6, 1), int), np.zeros((6, 1)))})
+    with pytest.raises(MetricError, match="rerank_top found its candidates in the whole one"):
+        again.folds(3)

@@ -164,11 +164,16 @@ def _classification() -> list[Column]:
 
 
 def _retrieval(rows: Sequence[RowView]) -> list[Column]:
-    ks = sorted({int(k.rsplit("@", 1)[1]) for r in rows for k in r.results[0].metrics if "/recall@" in k})
     columns = []
-    for direction, title in (("i2t", "i→t"), ("t2i", "t→i")):
-        columns += [Column(f"{title} R@{k}", _percent(f"test/{direction}/recall@{k}")) for k in ks]
-        columns.append(Column(f"{title} MedR", _plain(f"test/{direction}/median_rank"), "min"))
+    for metric, protocol in (("recall", ""), ("recall_1k", "1K ")):
+        found = (k for r in rows for k in r.results[0].metrics if f"/{metric}@" in k)
+        ks = sorted({int(k.rsplit("@", 1)[1]) for k in found})
+        for direction, title in (("i2t", "i→t"), ("t2i", "t→i")):
+            key = f"test/{direction}/{metric}"
+            columns += [Column(f"{protocol}{title} R@{k}", _percent(f"{key}@{k}")) for k in ks]
+            if metric == "recall":
+                columns.append(Column(f"{title} MedR", _plain(f"test/{direction}/median_rank"), "min"))
+    columns.append(Column("1K rsum", _plain("test/rsum_1k")))
     columns.append(Column("rsum", _plain("test/rsum")))
     if len({_ranked_by(r) for r in rows}) > 1:
         columns.append(Column("ms/query", _query_cost, None))

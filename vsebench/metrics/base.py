@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -56,6 +56,7 @@ class Predictions:
     candidates: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
     rerank: Rerank | None = None
     unranked: str | None = None
+    _folds: dict[int, list[Predictions]] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.logits is not None:
@@ -122,6 +123,40 @@ class Predictions:
         query, gallery = (self.embeddings[m] for m in (("image", "text") if direction == "i2t" else ("text", "image")))
         rows = similarity_rows(query, gallery, self.similarity)
         return reranked_rows(rows, *self.candidates[direction]) if direction in self.candidates else rows
+
+    def folds(self, size: int) -> list[Predictions]:
+        """Consecutive parts of ``size`` images, each with its own captions, computed once.
+
+        Raises: MetricError where the images do not divide into them, or candidates were found in the whole gallery.
+        """
+        if size not in self._folds:
+            count = len(self.groups)
+            if not count or count % size:
+                raise MetricError(
+                    f"folds of {size:,} images need a split of whole folds; this one has {count:,} images."
+                )
+            if self.candidates:
+                raise MetricError(
+                    "folds have galleries of their own; rerank_top found its candidates in the whole one."
+                )
+            self._folds[size] = [self._part(start, start + size) for start in range(0, count, size)]
+        return self._folds[size]
+
+    def _part(self, start: int, stop: int) -> Predictions:
+        images = slice(start, stop)
+        captions = np.flatnonzero((self.owner >= start) & (self.owner < stop))
+        embeddings = {m: v[captions] if m == "text" else v[images] for m, v in self.embeddings.items()}
+        return replace(
+            self,
+            logits=None if self.logits is None else self.logits[images],
+            labels=self.labels[images],
+            embeddings=embeddings,
+            owner=self.owner[captions] - start,
+            groups=self.groups[images],
+            pairs=None if self.pairs is None else self.pairs[images][:, captions],
+            rerank=None,
+            _folds={},
+        )
 
     def neighbours(self, k: int, *, reranked: bool) -> np.ndarray:
         """Share of same-class images among each image's k nearest others, float64 (n,)."""
