@@ -2,9 +2,9 @@
 
     python benchmarks/profile_run.py [--items 1000] [--epochs 3]
 
-Shares of a run's time from the first epoch to the last number, one thread: making batches (with decoding, tokenising and
-copying, where a family does that for each batch), forward, objectives, backward, optimiser, validation, and Python beside
-them. A profiler's own cost falls on Python code, so its shares are upper bounds for what is not a torch operation.
+Shares of a run's time from the first epoch to the last, one thread: making batches (with decoding, tokenising and
+copying, where a family does that for each batch), forward, backward, optimiser, validation, and what is beside them:
+objectives and Python. A profiler's own cost falls on Python code, so that share is an upper bound.
 """
 
 from __future__ import annotations

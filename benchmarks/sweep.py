@@ -10,8 +10,8 @@ A grid of 24 runs (4 fusions, 3 learning rates, 2 seeds) over a frozen MobileNet
 3. One sweep, nothing kept yet; the same again with features kept, over 1 and 2 workers.
 4. One more fusion in the finished grid; the finished grid again.
 
-With ``--scaling``, only features kept, over 1 and 2 workers. The first two ways are timed on the first ``--sample`` runs and scaled to 24 (``--sample 24`` runs them all). Memory is
-the largest of a way's processes, shared pages included.
+The first two ways are timed on the first ``--sample`` runs and scaled to 24 (``--sample 24`` runs them all). Memory is
+the largest of a way's processes, shared pages included. With ``--scaling`` only 1 and 2 workers are compared.
 """
 
 from __future__ import annotations
