@@ -100,6 +100,24 @@ def test_empty_sides_score_0_and_have_finite_gradients(images: Tokens, texts: To
     assert all(bool(v.grad.isfinite().all()) for v in values)
 
 
+@torch.no_grad()
+def test_weights_equal_a_loop() -> None:
+    module = build()
+    images, texts = sets([4, 1, 3], 0, 6), sets([2, 5, 3], 1, DIM)
+    found = module.weights(module.embed("image", images), module.embed("text", texts))
+    assert list(found) == ["cross/text_to_image", "cross/image_to_text"]
+    for row, (n, m) in enumerate(zip([4, 1, 3], [2, 5, 3], strict=True)):
+        regions = [module.project["image"](r) for r in images.values[row, :n]]
+        words = list(texts.values[row, :m])
+        for name, queries, context in (("text_to_image", words, regions), ("image_to_text", regions, words)):
+            for q, query in enumerate(queries):
+                logits = [math.exp(float(query @ c) / math.sqrt(DIM)) for c in context]
+                wanted = torch.tensor([x / sum(logits) for x in logits])
+                weights = found[f"cross/{name}"][row, 0, q]
+                torch.testing.assert_close(weights[: len(context)], wanted, atol=1e-5, rtol=1e-5)
+                assert not weights[len(context) :].any()
+
+
 def test_tokens_of_the_joint_size_are_not_mapped() -> None:
     assert set(build().project) == {"image"}
     assert set(Cross({"image": 6, "text": 5}, DIM).project) == {"image", "text"}

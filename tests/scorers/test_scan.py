@@ -98,6 +98,37 @@ def test_temperatures_are_the_sources(direction: str, softmax: float, lse: float
     assert (module.lambda_softmax, module.lambda_lse) == (softmax, lse)
 
 
+@pytest.mark.parametrize("direction", ["t2i", "i2t"])
+@pytest.mark.parametrize("normalize", NORMS)
+@torch.no_grad()
+def test_weights_are_those_of_the_loop(direction: str, normalize: str) -> None:
+    module = build(direction=direction, normalize=normalize)
+    images, texts = sets([4, 1, 3], 0, 6), sets([2, 5, 3], 1)
+    found = module.weights(module.embed("image", images), module.embed("text", texts))
+    name = "scan/text_to_image" if direction == "t2i" else "scan/image_to_text"
+    assert list(found) == [name]
+    for row, (n, m) in enumerate(zip([4, 1, 3], [2, 5, 3], strict=True)):
+        regions = [F.normalize(module.project["image"](r), dim=0) for r in images.values[row, :n]]
+        words = [F.normalize(w, dim=0) for w in texts.values[row, :m]]
+        queries, context = (words, regions) if direction == "t2i" else (regions, words)
+        rows = [normalized([float(c @ q) for q in queries], normalize) for c in context]
+        for j in range(len(queries)):
+            logits = [math.exp(module.lambda_softmax * one[j]) for one in rows]
+            for i, x in enumerate(logits):
+                assert float(found[name][row, 0, j, i]) == pytest.approx(x / sum(logits), abs=1e-5)
+            assert not found[name][row, 0, j, len(context) :].any()
+
+
+@torch.no_grad()
+def test_weights_are_those_that_scores_are_made_of() -> None:
+    module = build(aggregate="mean")
+    images, texts = sets([4, 2], 0, 6), sets([3, 3], 1)
+    sides = module.embed("image", images), module.embed("text", texts)
+    attended = module.weights(*sides)["scan/text_to_image"][:, 0] @ sides[0].values
+    fits = F.cosine_similarity(sides[1].values, attended, dim=-1)
+    torch.testing.assert_close(fits.mean(1), module.score(*sides).diagonal())
+
+
 def test_one_word_and_one_region_score_their_cosine() -> None:
     module = build(aggregate="mean")
     image, text = sets([1], 3, 6), sets([1], 4)

@@ -80,6 +80,19 @@ class Cross(Scorer):
             scores = F.cosine_similarity(image, text, dim=-1, eps=1e-12)
         return scores.masked_fill(~(images.mask.any(1)[:, None] & texts.mask.any(1)), 0.0)
 
+    def weights(self, images: Tokens, texts: Tokens) -> dict[str, Tensor]:
+        """The softmaxes of each image with the text of its own row, to look at.
+
+        Shape: embedded sets (B, N, 2 d), (B, M, 2 d) -> ``cross/text_to_image`` (B, 1, M, N) and
+        ``cross/image_to_text`` (B, 1, N, M).
+        """
+        with torch.autocast(images.values.device.type, enabled=False):
+            regions, words = (precise(t.values).chunk(2, -1)[0] for t in (images, texts))
+            logits = words @ regions.transpose(1, 2) / self.dim**0.5  # (B, M, N)
+            seen = masked_softmax(logits, images.mask[:, None])
+            read = masked_softmax(logits.transpose(1, 2), texts.mask[:, None])
+        return {"cross/text_to_image": seen[:, None], "cross/image_to_text": read[:, None]}
+
     def pair_bytes(self, regions: int, words: int) -> int:
         """Five float32 numbers per region and word, and six vectors of d."""
         return 20 * regions * words + 24 * self.dim

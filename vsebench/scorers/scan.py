@@ -90,6 +90,20 @@ class SCAN(Scorer):
         scores = scores if self.direction == "t2i" else scores.T
         return scores.masked_fill(~(images.mask.any(1)[:, None] & texts.mask.any(1)), 0.0)
 
+    def weights(self, images: Tokens, texts: Tokens) -> dict[str, Tensor]:
+        """Weights α of each image with the text of its own row, to look at.
+
+        Shape: embedded sets (B, N, d), (B, M, d) -> ``scan/text_to_image`` (B, 1, M, N), or with ``direction: i2t``
+        ``scan/image_to_text`` (B, 1, N, M); they sum to 1 over the last dimension.
+        """
+        by_words = self.direction == "t2i"
+        queries, context = (texts, images) if by_words else (images, texts)
+        with torch.autocast(images.values.device.type, enabled=False):
+            affinity = precise(context.values) @ precise(queries.values).transpose(1, 2)  # (B, c, q)
+            logits = self._normalized(affinity, queries.mask[:, None]) * self.lambda_softmax
+            found = masked_softmax(logits, context.mask[:, :, None], dim=1).transpose(1, 2)
+        return {f"scan/{'text_to_image' if by_words else 'image_to_text'}": found[:, None]}
+
     def pair_bytes(self, regions: int, words: int) -> int:
         """Five float32 numbers per region and word (of affinity, logit, weight), four per region or word."""
         return 20 * regions * words + 16 * (regions + words)
