@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -11,26 +10,18 @@ from pathlib import Path
 from vsebench.data.show import Cell, draw_sheet
 from vsebench.search.pictures import jpeg
 from vsebench.search.searcher import Hit, Searcher
+from vsebench.search.standalone import document, jpeg_uri
 from vsebench.store import write_atomically
 
 MOST_COLUMNS = 10
 SIDE = 256
 
 STYLE = """
-:root { color-scheme: light dark; --line: #d5d8dd; --muted: #5b6470; --card: #f6f7f9; --accent: #1f5fbf; }
-@media (prefers-color-scheme: dark) { :root { --line: #363b44; --muted: #a2abb8; --card: #1d2026; --accent: #8ab4f8; } }
-* { box-sizing: border-box; }
-body { font: 16px/1.45 system-ui, sans-serif; max-width: 80rem; margin: 0 auto; padding: 1.5rem 1rem 3rem; }
-h1 { font-size: 1.25rem; margin: 0 0 .25rem; }
-h2 { font-size: 1.1rem; margin: 2rem 0 .75rem; display: flex; gap: .75rem; align-items: center; }
+h2 { display: flex; gap: .75rem; align-items: center; }
 h2 img { width: 5rem; height: 5rem; object-fit: contain; border: 1px solid var(--line); border-radius: .4rem; }
-.about, figcaption small { color: var(--muted); }
 .hits { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(11rem, 45%), 1fr)); gap: .8rem; }
 .hits { padding: 0; margin: 0; list-style: none; }
-figure { margin: 0; height: 100%; background: var(--card); border: 1px solid var(--line); border-radius: .6rem; }
-figure { overflow: hidden; }
-figure img { display: block; width: 100%; aspect-ratio: 1; object-fit: contain; background: #fff; }
-figcaption { padding: .5rem .65rem .65rem; font-size: .875rem; overflow-wrap: anywhere; }
+figure { height: 100%; }
 figcaption b { color: var(--accent); } figcaption p { margin: .2rem 0; }
 """.strip()
 
@@ -74,34 +65,23 @@ def page(searcher: Searcher, answers: Sequence[Answer], path: Path) -> None:
     """
     run = searcher.gallery.manifest.run
     about = f"{len(searcher):,} {searcher.gallery.manifest.modality}s · {run['experiment']}, {run['row']}"
-    parts = [
-        '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
-        "style-src 'unsafe-inline'\">",
-        f"<title>vsebench search</title>\n<style>\n{STYLE}\n</style>",
-        f'<h1>Search results</h1>\n<p class="about">{escape(about)}</p>',
-    ]
+    parts = [f'<h1>Search results</h1>\n<p class="about">{escape(about)}</p>']
     for answer in answers:
         picture = (
             ""
             if answer.picture is None
-            else f'<img src="{_uri(jpeg(answer.picture, SIDE))}" alt="the picture asked with">'
+            else f'<img src="{jpeg_uri(jpeg(answer.picture, SIDE))}" alt="the picture asked with">'
         )
         parts.append(f'<section>\n<h2>{picture}<span>{escape(answer.query)}</span></h2>\n<ol class="hits">')
         parts += [_figure(searcher, hit) for hit in answer.hits]
         parts.append("</ol>\n</section>")
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, "\n".join([*parts, "</html>", ""]))
+    write_atomically(path, document("vsebench search", parts, style=STYLE))
 
 
 def _figure(searcher: Searcher, hit: Hit) -> str:
     data = searcher.pictures.thumbnail(searcher.gallery.items[hit.row], SIDE)
-    picture = "" if data is None else f'<img src="{_uri(data)}" alt="{escape(hit.caption or hit.id)}">'
+    picture = "" if data is None else f'<img src="{jpeg_uri(data)}" alt="{escape(hit.caption or hit.id)}">'
     caption = f"<p>{escape(hit.caption)}</p>" if hit.caption else ""
     said = f"<b>{hit.rank}</b> · {hit.score:.3f}{caption}<small>{escape(hit.id)}</small>"
     return f"<li><figure>{picture}<figcaption>{said}</figcaption></figure></li>"
-
-
-def _uri(data: bytes) -> str:
-    return "data:image/jpeg;base64," + base64.b64encode(data).decode()
