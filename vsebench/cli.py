@@ -10,6 +10,7 @@ import typer
 
 from vsebench import __version__
 from vsebench.cli_data import cache_app, data_app
+from vsebench.cli_look import explain, gallery
 from vsebench.cli_options import BoardFolder, Device, Overrides, Plugins, RunsFolder
 from vsebench.errors import VsebenchError
 
@@ -234,3 +235,7 @@ def serve(
     from vsebench.commands.serve import ServeOptions, run_server
 
     run_server(ServeOptions(gallery, host, port, workers, queue, max_upload, device))
+
+
+app.command()(gallery)
+app.command()(explain)

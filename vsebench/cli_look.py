@@ -1,0 +1,43 @@
+"""``vsebench gallery`` and ``vsebench explain``. Nothing heavy is imported before a command needs it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vsebench.cli_options import Device, Plugins, RunsFolder
+
+
+def gallery(
+    run: Annotated[str, typer.Argument(help="A run's folder, the beginning of its id, or experiment/row.")],
+    split: Annotated[str, typer.Option(help="That the run was evaluated on: test or val.")] = "test",
+    queries: Annotated[int, typer.Option(help="Of each kind (best, worst, random), in each direction.")] = 12,
+    k: Annotated[int, typer.Option("-k", help="Number of results of each query.")] = 5,
+    seed: Annotated[int, typer.Option(min=0, help="Which random ones, and which of equally good ones.")] = 0,
+    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("gallery.html"),
+    runs: RunsFolder = Path("runs"),
+    device: Device = "auto",
+    plugin: Plugins = None,
+    cache: Annotated[bool, typer.Option(help="Keep frozen features on disk.")] = True,
+) -> None:
+    """Write a page of a run's best, worst and random queries with what it found, or of items with their classes."""
+    from vsebench.commands.gallery import GalleryOptions, write_page
+
+    write_page(GalleryOptions(run, split, queries, k, seed, out, runs, device, tuple(plugin or ()), cache))
+
+
+def explain(
+    run: Annotated[str, typer.Argument(help="A run's folder, the beginning of its id, or experiment/row.")],
+    item: Annotated[str, typer.Option("--id", help="An item of the run's dataset.")],
+    caption: Annotated[int, typer.Option(help="Which of its captions, from 1.")] = 1,
+    out: Annotated[Path, typer.Option(help="A page (.html) or a picture (.png).")] = Path("explain.html"),
+    runs: RunsFolder = Path("runs"),
+    device: Device = "auto",
+    plugin: Plugins = None,
+) -> None:
+    """Draw what a run's attention does with an item: words over the image, weights of words and regions by step."""
+    from vsebench.commands.explain import ExplainOptions, draw
+
+    draw(ExplainOptions(run, item, caption, out, runs, device, tuple(plugin or ())))

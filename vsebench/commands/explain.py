@@ -1,0 +1,55 @@
+"""``vsebench explain``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vsebench.data.show import draw_sheet
+from vsebench.errors import QueryError
+from vsebench.load import find_run, load_run
+from vsebench.look.explain import explain
+from vsebench.look.explain_page import SHEET_COLUMNS, page, sheet_cells
+from vsebench.registry import load_entry_points, load_plugin_file
+from vsebench.store import write_atomically
+from vsebench.sweep.worker import choose_device
+
+FORMS = (".html", ".htm", ".png")
+
+
+@dataclass(frozen=True)
+class ExplainOptions:
+    """The command's arguments."""
+
+    run: str
+    id: str
+    caption: int
+    out: Path
+    runs: Path
+    device: str
+    plugins: Sequence[Path]
+
+
+def draw(options: ExplainOptions) -> None:
+    """Run the model on the item and draw its weights, as the name of the file says.
+
+    Raises: VsebenchError.
+    """
+    form = options.out.suffix.lower()
+    if form not in FORMS:
+        raise QueryError(f"--out '{options.out}' must end in .html or .png.")
+    load_entry_points()
+    for plugin in options.plugins:
+        load_plugin_file(plugin)
+    run = load_run(find_run(options.run, options.runs), device=choose_device(options.device, 0))
+    print(f"{run.experiment}, {run.row}, seed {run.seed} (run {run.run_id})", flush=True)
+    explanation = explain(run, options.id, caption=options.caption)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    if form == ".png":
+        draw_sheet(sheet_cells(explanation), options.out, columns=SHEET_COLUMNS)
+    else:
+        write_atomically(options.out, page(explanation))
+    for note in explanation.notes:
+        print(f"note: {note}")
+    print(f"wrote {options.out}")

@@ -1,0 +1,58 @@
+"""``vsebench gallery``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vsebench.errors import QueryError
+from vsebench.load import find_run, load_run
+from vsebench.look.gallery import make_gallery
+from vsebench.look.gallery_page import page
+from vsebench.registry import load_entry_points, load_plugin_file
+from vsebench.sizes import in_words
+from vsebench.store import write_atomically
+from vsebench.sweep.worker import choose_device
+
+#: A page holds every picture several times; beyond this it is no longer one to look at.
+MOST_QUERIES, MOST_RESULTS = 200, 50
+
+
+@dataclass(frozen=True)
+class GalleryOptions:
+    """The command's arguments."""
+
+    run: str
+    split: str
+    queries: int
+    k: int
+    seed: int
+    out: Path
+    runs: Path
+    device: str
+    plugins: Sequence[Path]
+    cache: bool
+
+
+def write_page(options: GalleryOptions) -> None:
+    """Choose, find and write.
+
+    Raises: VsebenchError.
+    """
+    for name, value, most in (("--queries", options.queries, MOST_QUERIES), ("-k", options.k, MOST_RESULTS)):
+        if not 1 <= value <= most:
+            raise QueryError(f"{name} must be from 1 to {most}. Got {value}.")
+    load_entry_points()
+    for plugin in options.plugins:
+        load_plugin_file(plugin)
+    run = load_run(find_run(options.run, options.runs), device=choose_device(options.device, 0))
+    print(f"{run.experiment}, {run.row}, seed {run.seed} (run {run.run_id})", flush=True)
+    gallery, dataset = make_gallery(
+        run, options.split, queries=options.queries, k=options.k, seed=options.seed, cache=options.cache
+    )
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(options.out, page(gallery, dataset))
+    for note in gallery.notes:
+        print(f"note: {note}")
+    print(f"wrote {options.out}, {in_words(options.out.stat().st_size)}")

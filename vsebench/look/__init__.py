@@ -1,0 +1,1 @@
+"""Pages to look at: what a finished run finds and misses, and what it attends to."""
