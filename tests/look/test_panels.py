@@ -32,7 +32,7 @@ def test_words_to_regions() -> None:
 def test_regions_to_words() -> None:
     weights = shares(1, 1, 3, 2)
     (maps, words), _ = panels_of({"co_attention/image_to_text/1": weights}, MASKS, WORDS)
-    assert maps.title == "co-attention, layer 2: which regions look at each word"
+    assert maps.title == "Co-attention, layer 2: which regions look at each word"
     assert [label.text for label in maps.labels] == ["red", "hat"]
     assert maps.weights.tolist() == [pytest.approx(weights[0, 0, :, w].tolist()) for w in range(2)]
     assert words.over == "text"

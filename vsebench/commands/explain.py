@@ -10,7 +10,7 @@ from vsebench.data.show import draw_sheet
 from vsebench.errors import QueryError
 from vsebench.load import find_run, load_run
 from vsebench.look.explain import explain
-from vsebench.look.explain_page import SHEET_COLUMNS, page, sheet_cells
+from vsebench.look.explain_page import page, sheet_cells
 from vsebench.registry import load_entry_points, load_plugin_file
 from vsebench.store import write_atomically
 from vsebench.sweep.worker import choose_device
@@ -47,7 +47,8 @@ def draw(options: ExplainOptions) -> None:
     explanation = explain(run, options.id, caption=options.caption)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     if form == ".png":
-        draw_sheet(sheet_cells(explanation), options.out, columns=SHEET_COLUMNS)
+        cells, columns = sheet_cells(explanation)
+        draw_sheet(cells, options.out, columns=columns)
     else:
         write_atomically(options.out, page(explanation))
     for note in explanation.notes:

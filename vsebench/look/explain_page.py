@@ -21,7 +21,7 @@ from vsebench.search.standalone import document, jpeg_uri
 SIDE, HEAT_SIDE = 384, 224
 #: Words of a row that a contact sheet names, and regions without a place that a page does.
 MOST_NAMED, MOST_REGIONS = 8, 12
-SHEET_COLUMNS = 7
+MOST_COLUMNS = 8
 
 _GRADIENT = ", ".join(f"rgb({r:.0f} {g:.0f} {b:.0f} / {a}) {at:.0%}" for at, r, g, b, a in RAMP)
 STYLE = f"""
@@ -55,28 +55,34 @@ def page(explanation: Explanation) -> str:
     about = " · ".join(part for part in (shown.run, f"item {shown.id}", which) if part)
     parts = [f'<h1>What the model attends to</h1>\n<p class="about">{escape(about)}</p>', _item(shown)]
     for panel in shown.panels:
-        title = escape(panel.title[:1].upper() + panel.title[1:])
         body = _maps(shown, panel) if _has_place(shown, panel) else _rows(shown, panel)
-        parts.append(f"<section>\n<h2>{title}</h2>\n{_legend(panel, _has_place(shown, panel))}\n{body}</section>")
+        parts.append(
+            f"<section>\n<h2>{escape(panel.title)}</h2>\n{_legend(panel, _has_place(shown, panel))}\n{body}</section>"
+        )
     return document(f"{shown.id}: what the model attends to", parts, style=STYLE)
 
 
-def sheet_cells(explanation: Explanation) -> list[Cell | None]:
-    """The same as cells of a contact sheet with ``SHEET_COLUMNS`` columns, each panel in rows of its own."""
+def sheet_cells(explanation: Explanation) -> tuple[list[Cell | None], int]:
+    """The same as cells of a contact sheet, each panel in rows of its own, and how many cells a row has."""
     shown = explanation
+    columns = min(MOST_COLUMNS, 1 + max((len(panel.labels) for panel in shown.panels), default=0))
     words = " ".join(piece.text for piece in shown.words)
-    cells: list[Cell | None] = [(shown.picture, shown.id, words), *[None] * (SHEET_COLUMNS - 1)]
+    cells: list[Cell | None] = [(shown.picture, shown.id, words), *[None] * (columns - 1)]
     for panel in shown.panels:
-        cells.append((_png(_swatch()), f"{panel.scale[0]:.2g} to {panel.scale[1]:.2g}", panel.title))
+        low, high = panel.scale
+        if _has_place(shown, panel):
+            cells.append((_png(_swatch()), f"{low:.2g} to {high:.2g}", panel.title))
+        else:
+            cells.append((_png(_bars(np.zeros(1), 0, 1)), f"even share {low:.2g}", panel.title))
         for label, weights in zip(panel.labels, panel.weights, strict=True):
             if _has_place(shown, panel):
                 cells.append((_png(_heat(shown, panel, weights, THUMB)), label.text, _peak(shown, weights)))
                 continue
             best = np.argsort(-weights, kind="stable")[:MOST_NAMED]
             named = [f"{_token(shown, panel, int(i)).text} {weights[i]:.2f}" for i in best]
-            cells.append((_png(_bars(weights, panel.scale[1])), label.text, ", ".join(named)))
-        cells += [None] * (-len(cells) % SHEET_COLUMNS)
-    return cells
+            cells.append((_png(_bars(weights, low, high)), label.text, ", ".join(named)))
+        cells += [None] * (-len(cells) % columns)
+    return cells, columns
 
 
 def _item(shown: Explanation) -> str:
@@ -165,14 +171,16 @@ def _token(shown: Explanation, panel: Panel, number: int) -> Piece:
     return shown.words[number] if panel.over == "text" else Piece(f"{panel.over} {number + 1}")
 
 
-def _bars(weights: np.ndarray, high: float) -> Image.Image:
-    """A bar for each token, in their order, from the bottom up."""
-    image = np.full((THUMB, THUMB, 3), 245, np.uint8)
+def _bars(weights: np.ndarray, low: float, high: float) -> Image.Image:
+    """A bar for each token, in their order, from the bottom up, and a line at the even share; white without any."""
+    image = np.full((THUMB, THUMB, 3), 245 if low else 255, np.uint8)
     edges = np.linspace(0, THUMB, len(weights) + 1).round().astype(int)
     for left, right, weight in zip(edges[:-1], edges[1:], weights, strict=True):
         height = round(min(1.0, float(weight) / high) * (THUMB - 4))
         if height:
-            image[THUMB - height :, left : max(left + 1, right - 1)] = (226, 80, 32)
+            image[THUMB - height :, left : max(left + 1, right - 1)] = (240, 130, 60)
+    if low:
+        image[THUMB - round(low / high * (THUMB - 4))] = (90, 90, 90)
     return Image.fromarray(image, "RGB")
 
 

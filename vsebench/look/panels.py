@@ -10,11 +10,11 @@ from torch import Tensor
 
 from vsebench.look.words import Piece
 
-_NAMES = {"scan": "SCAN", "co_attention": "co-attention"}
+_NAMES = {"scan": "SCAN", "co_attention": "Co-attention"}
 _STEPS = {
     "dan_m": "m-DAN, what each step reads of the {over}",
-    "inter": "inter-attention, what each iteration reads of the {over}",
-    "self": "self-attention, how much each part of the {over} is attended to",
+    "inter": "Inter-attention, what each iteration reads of the {over}",
+    "self": "Self-attention, how much each part of the {over} is attended to",
 }
 
 
@@ -67,7 +67,7 @@ def panels_of(
             panels += _intra(weights.mean(0), masks, words)
         elif rest and rest[0] in ("text_to_image", "image_to_text"):
             layer = f", layer {int(rest[1]) + 1}" if len(rest) > 1 else ""
-            title = _NAMES.get(kind, f"{kind.replace('_', ' ')} attention") + layer
+            title = _NAMES.get(kind, f"{kind.replace('_', ' ').capitalize()} attention") + layer
             found = _crossed(weights.mean(0), rest[0], title, masks, words)
             panels += found
             left += [] if found else [name]
@@ -130,12 +130,12 @@ def _intra(weights: np.ndarray, masks: Mapping[str, np.ndarray], words: Sequence
     panels = []
     if "text" in real and "image" in real:
         seen, read = (weights[np.ix_(real[a], real[b])] for a, b in (("text", "image"), ("image", "text")))
-        panels.append(_by_word("intra-attention: where each word looks", seen, words, even))
-        title = "intra-attention: which regions look at each word"
+        panels.append(_by_word("Intra-attention: where each word looks", seen, words, even))
+        title = "Intra-attention: which regions look at each word"
         panels.append(Panel(title, "image", list(words), read.T, even))
     for over in real:
         rows = np.stack([weights[np.ix_(real[m], real[over])].mean(0) for m in real])
-        title = f"intra-attention: how much each part of the {over} is attended to"
+        title = f"Intra-attention: how much each part of the {over} is attended to"
         panels.append(Panel(title, over, [Piece(f"from the {m}") for m in real], rows, even))
     return panels
 
