@@ -55,7 +55,8 @@ def page(gallery: Gallery, dataset: Dataset) -> str:
             body += [_query(query, direction, against, picture) for query in queries]
         sections.append((direction, title, body))
     if gallery.items:
-        body = [f'<p class="about">{escape(_numbers(gallery, ""))}</p>']
+        said = _numbers(gallery, "")
+        body = [f'<p class="about">{escape(said)}</p>'] if said else []
         for kind, items in gallery.items.items():
             body.append(f'<h3 id="classes-{kind}">{_KINDS[kind]} {len(items)}</h3>\n<ul class="results">')
             body += [_item(item, picture) for item in items]
