@@ -160,14 +160,18 @@ def _classification() -> list[Column]:
         Column("Val acc.", _percent("val/accuracy")),
         Column("Test acc.", _percent("test/accuracy")),
         Column("Test AP", _percent("test/average_precision")),
-        Column(
-            "Trained", lambda r: (r.results[0].parameters["trained"], _units(r.results[0].parameters["trained"])), None
-        ),
+        Column("Trained", _trained, None),
         Column(
             "All param.", lambda r: (r.results[0].parameters["total"], _units(r.results[0].parameters["total"])), None
         ),
         Column("Train s", lambda r: (r.train_s().mean, f"{r.train_s().mean:.0f}"), None),
     ]
+
+
+def _trained(row: RowView) -> tuple[float, str]:
+    result = row.results[0]
+    count = float(result.parameters["trained"])
+    return count, _units(count) if result.config.get("objective") != [] else "zero-shot"
 
 
 def _retrieval(rows: Sequence[RowView]) -> list[Column]:
