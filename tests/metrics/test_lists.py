@@ -239,6 +239,16 @@ def test_blocks_do_not_matter(monkeypatch: pytest.MonkeyPatch, block: int, pairs
     assert not cut._kept, "what is too large is found again"
 
 
+def test_counting_and_sorting_find_the_same_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs = np.random.default_rng(0).integers(0, 30, size=(12, 36)).astype(float)
+    owner, groups = np.tile(np.arange(12), 3), np.arange(12) % 2
+    found = []
+    for few in (0, 36):
+        monkeypatch.setattr(vsebench.metrics._tie_groups, "FEW", few)
+        found.append(numbers(ranked(pairs, owner, groups=groups)))
+    assert found[0] == found[1]
+
+
 def test_one_all_or_none_relevant() -> None:
     pairs = np.array([[3.0, 2.0, 1.0], [1.0, 3.0, 2.0], [3.0, 2.0, 1.0]])
     own = np.arange(3)
