@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,10 @@ from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 from vsebench.config.experiment import load_experiment
 from vsebench.config.resolve import resolve, system_block
 from vsebench.data.dataset import Dataset
+from vsebench.data.item import Item
 from vsebench.data.open import open_dataset
 from vsebench.data.vocabulary import Vocabulary
+from vsebench.data.writer import DatasetWriter
 from vsebench.errors import ConfigError
 from vsebench.evaluate import predict
 from vsebench.feed import Feed
@@ -77,6 +80,36 @@ def test_zero_shot_rows_from_file_to_board(write_experiment: Write, tiny_file: P
     rows = [line for line in page.splitlines() if line.startswith(("| CLIP", "| SigLIP"))]
     assert sum("zero-shot" in row for row in rows) == 2
     assert do(file, tmp_path).failed == []
+
+
+def test_items_that_match_by_shared_labels_are_ranked(write_experiment: Write, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    names = ("red", "green", "blue")
+    with DatasetWriter(
+        tmp_path / "shared.h5", name="shared", title="Shared", multi_label=True, relevance="label", label_names=names
+    ) as writer:
+        for i in range(40):
+            buffer = io.BytesIO()
+            Image.fromarray(rng.integers(0, 255, (32, 32, 3), dtype=np.uint8)).save(buffer, "PNG")
+            labels = tuple(name for bit, name in enumerate(names) if i >> bit & 1) or ("red",)
+            writer.add(Item(f"item-{i}", buffer.getvalue(), (f"number {i}",), labels))
+    file = write_experiment(
+        {
+            "experiment": "shared",
+            "dataset": str(tmp_path / "shared.h5"),
+            "metrics": ["map", "map@5:found", "ndcg@5"],
+            "select": {"metric": "val/i2t/map@5:found"},
+            "systems": {"CLIP": {"system": "clip", **towers(clip_folder())}},
+        }
+    )
+    assert [r.error for r in do(file, tmp_path).failed] == []
+    (result,) = Store(tmp_path / "runs", "shared").results()
+    assert {"val/i2t/map@5:found", "test/i2t/map", "test/t2i/ndcg@5"} <= set(result.metrics)
+    assert 0 < result.metrics["test/i2t/chance/ndcg@5"] < 1
+    assert result.ranking == {"by": "embeddings (cosine)"}
+    page = (tmp_path / "board" / "shared.md").read_text()
+    assert "i→t MAP@5:found" in page
+    assert "a match is any of the captions of items that share a label with it" in page
 
 
 @pytest.mark.parametrize("cache", [True, False])
