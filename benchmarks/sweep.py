@@ -1,6 +1,6 @@
 """What a sweep costs: with and without kept features, against independent scripts, over workers, after a change.
 
-    python benchmarks/sweep.py [--dataset fashion_products] [--sample 2] [--epochs 10]
+    python benchmarks/sweep.py [--dataset fashion_products] [--sample 2] [--epochs 10] [--scaling]
 
 A grid of 24 runs (4 fusions, 3 learning rates, 2 seeds) over a frozen MobileNetV2 and a frozen MiniLM or, without
 ``models/minilm``, mean word vectors. All ways train the same runs with the same numbers, which is checked.
@@ -11,7 +11,7 @@ A grid of 24 runs (4 fusions, 3 learning rates, 2 seeds) over a frozen MobileNet
 4. One more fusion in the finished grid; the finished grid again.
 
 The first two ways are timed on the first ``--sample`` runs and scaled to 24 (``--sample 24`` runs them all). Memory is
-the largest of a way's processes, shared pages included.
+the largest of a way's processes, shared pages included. With ``--scaling`` only 1 and 2 workers are compared.
 """
 
 from __future__ import annotations
@@ -128,15 +128,35 @@ def line(name: str, runs: int, cost: Cost, base: float) -> str:
     return f"| {name}{measured} | {whole:,.0f} | {base / whole:.1f} × | {cost.memory:,.0f} |"
 
 
+def scaling(root: Path, plan: dict[str, Any], dataset: str) -> None:
+    """Print how 1 and 2 workers compare when features are kept."""
+    home = fresh_home(root, "home", dataset)
+    sweep(root / "first", one_run(plan, FUSIONS[0], RATES[0], SEEDS[0]), home, "--workers", "1")
+    one = sweep(root / "one", plan, home, "--workers", "1")
+    two = sweep(root / "two", plan, home, "--workers", "2")
+    epochs = plan["train"]["epochs"]
+    print(
+        f"{RUNS} runs of {epochs} epochs, {dataset}, features kept\n\n| workers | seconds | against 1 |\n|--:|--:|--:|"
+    )
+    print(f"| 1 | {one.seconds:.0f} | 1.00 × |\n| 2 | {two.seconds:.0f} | {one.seconds / two.seconds:.2f} × |")
+    same = accuracies(root / "one") == accuracies(root / "two")
+    print(f"\nTest accuracies {'are equal' if same else 'DIFFER'}.")
+
+
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--dataset", default="fashion_products")
     parser.add_argument("--sample", type=int, default=2)
     parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--scaling", action="store_true")
     told = parser.parse_args()
     root = Path(tempfile.mkdtemp(prefix="vsebench-sweep-"))
     plan = experiment(told.dataset, told.epochs)
+    if told.scaling:
+        scaling(root, plan, told.dataset)
+        shutil.rmtree(root)
+        return
     points = [(fusion, rate, seed) for fusion in FUSIONS for rate in RATES for seed in SEEDS][: told.sample]
     home = fresh_home(root, "plain-home", told.dataset)
 

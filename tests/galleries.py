@@ -30,6 +30,13 @@ SYSTEMS: dict[str, Any] = {
     },
     "image only": {**BASE, "text_encoder": "none"},
     "crossed": {**BASE, "text_encoder": LSTM, "attention": {"name": "inter"}},
+    "again": {
+        **BASE,
+        "text_encoder": LSTM,
+        "scorer": "scan",
+        "rerank_top": 3,
+        "objective": ["cross_entropy", {"name": "info_nce", "on": "embeddings"}, {"name": "triplet"}],
+    },
 }
 
 
@@ -74,11 +81,11 @@ def run_of(row: str) -> LoadedRun:
     return load_run(find_run(f"tiny/{row}", runs()))
 
 
-def gallery(modality: str = "image", index: str = "flat") -> Path:
+def gallery(modality: str = "image", index: str = "flat", row: str = "both") -> Path:
     """A gallery of the test split."""
-    folder = home() / f"{modality}-{index}"
+    folder = home() / f"{modality}-{index}-{row}"
     if folder.exists():
         return folder
-    run = run_of("both")
+    run = run_of(row)
     make_gallery(run, embed_split(run, "test", modality), modality, folder, index=index)
     return folder

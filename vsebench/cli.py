@@ -212,6 +212,9 @@ def search(
     image: Annotated[list[Path] | None, typer.Option("--image", help="A picture; may be repeated.")] = None,
     text_file: Annotated[Path | None, typer.Option(help="A text a line.")] = None,
     k: Annotated[int, typer.Option("-k", help="Number of hits.")] = 10,
+    rerank: Annotated[
+        int | None, typer.Option(min=1, help="Rank so many of the first again by the system's scorer of pairs.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     html: Annotated[Path | None, typer.Option(help="Write a page of the hits with their pictures.")] = None,
     sheet: Annotated[Path | None, typer.Option(help="Write a contact sheet, as PNG.")] = None,
@@ -220,7 +223,7 @@ def search(
     """Find a gallery's items by text or picture."""
     from vsebench.commands.search import SearchOptions, run_search
 
-    run_search(SearchOptions(gallery, text or (), image or (), text_file, k, as_json, html, sheet, device))
+    run_search(SearchOptions(gallery, text or (), image or (), text_file, k, as_json, html, sheet, device, rerank))
 
 
 @app.command()

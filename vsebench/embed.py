@@ -13,6 +13,7 @@ from vsebench.evaluate import autocast
 from vsebench.features import round_tokens
 from vsebench.masking import masked_mean
 from vsebench.model import Model, reads_features, width_of
+from vsebench.scorers.base import Scorer
 from vsebench.types import Tokens
 
 
@@ -38,21 +39,9 @@ def embed(model: Model, modality: str, raw: Any) -> Tensor:
             f"this system has no embeddings: its scorer '{name}' must see every pair. Train it with rerank_top and a "
             "term on embeddings to find candidates by them."
         )
-    encoder: Any = model.encoders[modality]
     device = next(model.parameters()).device
-    features = reads_features(getattr(model.system, ENCODER_SLOTS[modality]), modality)
-    raw = raw.to(device)
     with autocast(model.system.train.precision, device):
-        if isinstance(raw, Tokens) and not features:
-            tokens = raw if encoder.frozen else encoder.after_cut(raw)
-        elif _kept_at_cut(model, modality):
-            with torch.autocast(device.type, enabled=False):
-                kept = round_tokens(encoder.before_cut(raw), model.system.train.feature_dtype)
-            tokens = encoder.after_cut(kept)
-        else:
-            tokens = encoder(raw)
-            if not features and _kept_narrow(model, modality):
-                tokens = round_tokens(tokens, model.system.train.feature_dtype)
+        tokens = _tokens(model, modality, raw.to(device))
         if model.cross_modal:
             own: Tensor = model.own_projection[modality](masked_mean(tokens.values, tokens.mask))
             return own.float()
@@ -60,6 +49,42 @@ def embed(model: Model, modality: str, raw: Any) -> Tensor:
         context = {m: t for m, t in attended.items() if m != modality}
         vector: Tensor = model.projection[modality](model.pooling[modality](attended[modality], context))
     return vector.float()
+
+
+@torch.inference_mode()
+def side(model: Model, modality: str, raw: Any) -> Tokens:
+    """What the scorer of pairs keeps of some items: ``model(batch).sides[modality]``.
+
+    Args:
+        model: in eval mode, with a scorer.
+        raw: as for :func:`embed`.
+
+    Shape: -> float32 Tokens (B, N, d), on the model's device.
+    """
+    assert isinstance(model.scorer, Scorer), "only a system with a scorer keeps sides"
+    device = next(model.parameters()).device
+    with autocast(model.system.train.precision, device):
+        tokens = _tokens(model, modality, raw.to(device))
+        attended = model.attention({**_absent(model, tokens), modality: tokens}, None)
+        kept = model.scorer.embed(modality, attended[modality])
+    return Tokens(kept.values.float(), kept.mask)
+
+
+def _tokens(model: Model, modality: str, raw: Any) -> Tokens:
+    """The encoder's tokens as evaluation sees them: rounded where they are kept."""
+    encoder: Any = model.encoders[modality]
+    features = reads_features(getattr(model.system, ENCODER_SLOTS[modality]), modality)
+    if isinstance(raw, Tokens) and not features:
+        return raw if encoder.frozen else encoder.after_cut(raw)  # type: ignore[no-any-return]
+    if _kept_at_cut(model, modality):
+        device = next(encoder.parameters()).device
+        with torch.autocast(device.type, enabled=False):
+            kept = round_tokens(encoder.before_cut(raw), model.system.train.feature_dtype)
+        return encoder.after_cut(kept)  # type: ignore[no-any-return]
+    tokens: Tokens = encoder(raw)
+    if not features and _kept_narrow(model, modality):
+        return round_tokens(tokens, model.system.train.feature_dtype)
+    return tokens
 
 
 def _kept_narrow(model: Model, modality: str) -> bool:

@@ -28,6 +28,7 @@ class SearchOptions:
     html: Path | None
     sheet: Path | None
     device: str
+    rerank: int | None = None
 
 
 def run_search(options: SearchOptions) -> None:
@@ -41,11 +42,15 @@ def run_search(options: SearchOptions) -> None:
         raise QueryError("nothing is asked: give --text, --image or --text-file.")
     searcher = Searcher.load(options.gallery, device=choose_device(options.device, 0))
     answers = []
-    if texts:
+    if options.rerank is not None:
+        searcher.refuse_rerank(options.rerank)
+        found = [searcher.search(text=text, k=options.k, rerank=options.rerank) for text in texts]
+        answers += [Answer(text, hits) for text, hits in zip(texts, found, strict=True)]
+    elif texts:
         found = searcher.nearest(searcher.embed_texts(texts), options.k)
         answers += [Answer(text, hits) for text, hits in zip(texts, found, strict=True)]
     for file in options.images:
-        hits = searcher.nearest(searcher.embed_image(file), options.k)[0]
+        hits = searcher.search(image=file, k=options.k, rerank=options.rerank)
         answers.append(Answer(str(file), hits, file.read_bytes()))
     if options.as_json:
         print(json.dumps([_plain(answer) for answer in answers], ensure_ascii=False, indent=1))

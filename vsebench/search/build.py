@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from vsebench.data.pixels import decode
-from vsebench.embed import embed
+from vsebench.embed import embed, side
 from vsebench.encoders._freezing import weights_digest
 from vsebench.errors import ConfigError, DataError, Place, QueryError, did_you_mean, known_names
 from vsebench.feed import Feed
@@ -21,7 +21,7 @@ from vsebench.index.base import Index, unit_rows
 from vsebench.load import LoadedRun
 from vsebench.model import reads_features
 from vsebench.registry import INDEXES
-from vsebench.search.gallery import GalleryItem, Manifest, refuse_existing, write_gallery
+from vsebench.search.gallery import GalleryItem, Manifest, Sides, refuse_existing, write_gallery
 from vsebench.search.query import checked_image
 
 BATCH = 64
@@ -31,12 +31,13 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Embedded:
-    """Items with their unit vectors, float32 (n, D), and where they come from."""
+    """Items with their unit vectors, float32 (n, D), where they come from, and what a scorer of pairs keeps of them."""
 
     items: Sequence[GalleryItem]
     vectors: np.ndarray
     source: Mapping[str, Any]
     notes: Sequence[str] = ()
+    sides: Sides | None = None
 
 
 def make_gallery(
@@ -76,8 +77,18 @@ def make_gallery(
         dim=int(embedded.vectors.shape[1]),
         index={"name": index, "options": checked},
         source=embedded.source,
+        scorer=None if embedded.sides is None or run.system.scorer is None else run.system.scorer.name,
     )
-    return write_gallery(folder, manifest, embedded.items, embedded.vectors, built, run_files=run.files, force=force)
+    return write_gallery(
+        folder,
+        manifest,
+        embedded.items,
+        embedded.vectors,
+        built,
+        run_files=run.files,
+        sides=embedded.sides,
+        force=force,
+    )
 
 
 def embed_split(
@@ -131,7 +142,8 @@ def embed_split(
         "fingerprint": dataset.fingerprint,
         "split": split,
     }
-    return Embedded(items, _vectors(run, modality, batches(), len(items), progress), source, tuple(feed.notes))
+    vectors, sides = _vectors(run, modality, batches(), len(items), progress)
+    return Embedded(items, vectors, source, tuple(feed.notes), sides)
 
 
 def embed_folder(
@@ -182,11 +194,11 @@ def embed_folder(
                 if good:
                     yield torch.from_numpy(np.stack(good))
 
-    vectors = _vectors(run, modality, batches(), len(items), progress)
+    vectors, sides = _vectors(run, modality, batches(), len(items), progress)
     if bad and (not skip_bad or not kept):
         raise DataError(f"{len(bad)} images cannot be read; --skip-bad leaves them out.", problems=bad)
     notes = [f"{len(bad)} images could not be read and were left out"] if bad else []
-    return Embedded(kept, vectors, source, notes)
+    return Embedded(kept, vectors, source, notes, sides)
 
 
 def refuse_modality(run: LoadedRun, modality: str) -> None:
@@ -194,6 +206,10 @@ def refuse_modality(run: LoadedRun, modality: str) -> None:
 
     Raises: ConfigError.
     """
+    if run.system.similarity != "cosine":
+        raise ConfigError(
+            f"run {run.run_id} ranks by {run.system.similarity}; indexes hold vectors of unit length, for the cosine."
+        )
     read = [m for m in ("image", "text") if m in run.model.encoders]
     if modality not in read:
         raise ConfigError(
@@ -203,14 +219,26 @@ def refuse_modality(run: LoadedRun, modality: str) -> None:
         )
 
 
-def _vectors(run: LoadedRun, modality: str, batches: Iterator[Any], count: int, progress: Progress) -> np.ndarray:
+def _vectors(
+    run: LoadedRun, modality: str, batches: Iterator[Any], count: int, progress: Progress
+) -> tuple[np.ndarray, Sides | None]:
     parts: list[np.ndarray] = []
+    kept: list[np.ndarray] = []
+    lengths: list[np.ndarray] = []
     done = 0
     for raw in batches:
         parts.append(unit_rows(embed(run.model, modality, raw).cpu().numpy()))
+        if run.model.scorer is not None:
+            tokens = side(run.model, modality, raw)
+            kept.append(tokens.values[tokens.mask].cpu().numpy())
+            lengths.append(tokens.mask.sum(1).cpu().numpy())
         done += len(parts[-1])
         progress(done, count)
-    return np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)
+    vectors = np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)
+    if not kept:
+        return vectors, None
+    offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths))]).astype(np.int64)
+    return vectors, Sides(np.concatenate(kept), offsets)
 
 
 def _images(folder: Path) -> list[GalleryItem]:

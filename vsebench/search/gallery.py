@@ -28,6 +28,29 @@ from vsebench.registry import INDEXES
 
 FORMAT = 1
 MANIFEST, VECTORS, ITEMS, INDEX, RUN = "manifest.json", "vectors.npy", "items.jsonl", "index", "run"
+SIDES, OFFSETS = "sides.npy", "sides-offsets.npy"
+
+
+@dataclass(frozen=True)
+class Sides:
+    """What a scorer of pairs keeps of a gallery's items: the tokens of all of them, one item's after the other's.
+
+    Args:
+        values: float32 (all tokens, d), may be a memory map.
+        offsets: int64 (n + 1,), where each item's begin.
+    """
+
+    values: np.ndarray
+    offsets: np.ndarray
+
+    def take(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Values (len(rows), N, d), padded with zeros, and mask (len(rows), N)."""
+        lengths = self.offsets[rows + 1] - self.offsets[rows]
+        mask = np.arange(max(1, int(lengths.max(initial=1))))[None, :] < lengths[:, None]
+        values = np.zeros((*mask.shape, self.values.shape[1]), np.float32)
+        for place, row in enumerate(rows.tolist()):
+            values[place, : lengths[place]] = self.values[self.offsets[row] : self.offsets[row + 1]]
+        return values, mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +78,7 @@ class Manifest:
         modality: ``image`` or ``text``, of the items.
         count, dim: n and D.
         index: ``name`` and ``options``.
+        scorer: name of the system's scorer of pairs, when its sides are kept here; None without.
         source: ``type`` (``dataset`` or ``folder``), ``path``, and of a dataset ``spec``, ``fingerprint``, ``split``.
         sha256: file -> digest.
     """
@@ -69,19 +93,21 @@ class Manifest:
     sha256: Mapping[str, str] = field(default_factory=dict)
     format: int = FORMAT
     metric: str = "cosine"
+    scorer: str | None = None
     version: str = vsebench.__version__
     made_at: str = ""
 
 
 @dataclass(frozen=True)
 class Gallery:
-    """A gallery in memory; the vectors may be mapped from the file."""
+    """A gallery in memory; vectors and sides may be mapped from their files."""
 
     folder: Path
     manifest: Manifest
     items: Sequence[GalleryItem]
     vectors: np.ndarray
     index: Index
+    sides: Sides | None = None
 
 
 def write_gallery(
@@ -92,6 +118,7 @@ def write_gallery(
     index: Index,
     *,
     run_files: Sequence[Path],
+    sides: Sides | None = None,
     force: bool = False,
 ) -> Manifest:
     """Write a gallery; it appears under its name whole or not at all.
@@ -110,6 +137,9 @@ def write_gallery(
         for file in run_files:
             shutil.copy2(file, partial / RUN / file.name)
         np.save(partial / VECTORS, vectors)
+        if sides is not None:
+            np.save(partial / SIDES, sides.values)
+            np.save(partial / OFFSETS, sides.offsets)
         with (partial / ITEMS).open("w", encoding="utf-8") as stream:
             stream.writelines(json.dumps(asdict(item), ensure_ascii=False) + "\n" for item in items)
         index.save(partial / INDEX)
@@ -169,7 +199,11 @@ def read_gallery(folder: Path, *, verify: bool = True) -> Gallery:
         raise DataError("its parts do not belong together. Make it again.", place=Place(str(folder)))
     index: Index = INDEXES.build(manifest.index["name"], manifest.index["options"], dim=manifest.dim)
     index.load(folder / INDEX, vectors)
-    return Gallery(folder, manifest, items, vectors, index)
+    sides = None
+    if manifest.scorer is not None:
+        kept = np.load(folder / SIDES, mmap_mode="r", allow_pickle=False)
+        sides = Sides(kept, np.load(folder / OFFSETS, allow_pickle=False))
+    return Gallery(folder, manifest, items, vectors, index, sides)
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -6,21 +6,23 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 
 from vsebench.data.pixels import decode
 from vsebench.data.vocabulary import WordTokenizer, split_words
-from vsebench.embed import embed
+from vsebench.embed import embed, side
 from vsebench.encoders._freezing import weights_digest
 from vsebench.errors import DataError, Place, QueryError
 from vsebench.load import LoadedRun, load_run
 from vsebench.model import reads_features
+from vsebench.scorers.base import Scorer
 from vsebench.search.gallery import RUN, Gallery, GalleryItem, read_gallery
 from vsebench.search.pictures import Pictures
 from vsebench.search.query import checked_image, checked_k, checked_text
+from vsebench.types import Tokens
 
 BATCH = 64
 
@@ -32,7 +34,7 @@ class Hit:
     Args:
         rank: from 1.
         id, caption: of the item.
-        score: cosine of query and item.
+        score: cosine of query and item; of what is re-ranked, its score as a pair.
         row: of the item in the gallery.
     """
 
@@ -87,39 +89,74 @@ class Searcher:
         """What may be asked with: ``text``, ``image`` or both."""
         return tuple(m for m in ("text", "image") if m in self.run.model.encoders and not self._features(m))
 
-    def search(self, *, text: str | None = None, image: Path | str | bytes | None = None, k: int = 10) -> list[Hit]:
+    def search(
+        self,
+        *,
+        text: str | None = None,
+        image: Path | str | bytes | None = None,
+        k: int = 10,
+        rerank: int | None = None,
+    ) -> list[Hit]:
         """The ``k`` items nearest to a text or a picture, the nearest first; all where there are fewer.
 
         Args:
             text: a few words.
             image: a file, or its bytes.
             k: ≥ 1.
+            rerank: how many of the nearest the system's scorer ranks again, seeing query and item together; at least
+                ``k`` are. None leaves the order of the embeddings.
 
-        Raises: QueryError for an empty text, a file that is no image, k < 1, or a modality that the system does not
-            read; ValueError unless exactly one of text and image is given.
+        Raises: QueryError for an empty text, a file that is no image, k < 1, a modality that the system does not
+            read, or ``rerank`` without a scorer; ValueError unless exactly one of text and image is given.
         """
         if (text is None) == (image is None):
             raise ValueError("give either text or image.")
         checked_k(k)
-        vector = self.embed_texts([text]) if text is not None else self.embed_image(image or b"")
-        return self.nearest(vector, k)[0]
+        modality, raw = ("text", self._words_of([text])) if text is not None else ("image", self._pixels(image or b""))
+        vector = embed(self.run.model, modality, raw).cpu().numpy()
+        if rerank is None:
+            return self.nearest(vector, k)[0]
+        self.refuse_rerank(rerank)
+        _, rows = self.candidates(vector, max(k, rerank))
+        found = rows[0][rows[0] >= 0]
+        scores = self._pair_scores(modality, raw, found)
+        order = np.lexsort((found, -scores))[:k]
+        return list(self._hits(scores[order], found[order]))
 
     def embed_texts(self, texts: Sequence[str]) -> np.ndarray:
         """Texts as vectors. Shape: -> float32 (Q, D).
 
         Raises: QueryError.
         """
-        self._refuse("text")
-        clean = [checked_text(text) for text in texts]
-        tokenizer: Any = self.run.model.encoders["text"].tokenizer
-        parts = [clean[i : i + BATCH] for i in range(0, len(clean), BATCH)]
-        return np.concatenate([embed(self.run.model, "text", tokenizer(part)).cpu().numpy() for part in parts])
+        parts = [texts[i : i + BATCH] for i in range(0, len(texts), BATCH)]
+        return np.concatenate([embed(self.run.model, "text", self._words_of(part)).cpu().numpy() for part in parts])
 
     def embed_image(self, image: Path | str | bytes) -> np.ndarray:
         """A picture as a vector. Shape: -> float32 (1, D).
 
         Raises: QueryError.
         """
+        return embed(self.run.model, "image", self._pixels(image)).cpu().numpy()
+
+    def refuse_rerank(self, rerank: int) -> None:
+        """Say why pairs cannot be scored.
+
+        Raises: QueryError.
+        """
+        if rerank < 1:
+            raise QueryError(f"rerank must be at least 1. Got {rerank}.")
+        if self.gallery.sides is None:
+            raise QueryError(
+                f"this gallery's system ('{self.run.row}') has no scorer of pairs to rank again with; a system with "
+                "scorer and rerank_top has."
+            )
+
+    def _words_of(self, texts: Sequence[str]) -> Any:
+        self._refuse("text")
+        tokenizer: Any = self.run.model.encoders["text"].tokenizer
+        return tokenizer([checked_text(text) for text in texts])
+
+    def _pixels(self, image: Path | str | bytes) -> torch.Tensor:
         self._refuse("image")
         data = checked_image(image)
         encoder: Any = self.run.model.encoders["image"]
@@ -127,7 +164,21 @@ class Searcher:
             pixels = decode(data, encoder.preprocessing)
         except OSError as error:
             raise QueryError(f"the picture is damaged: {error}") from None
-        return embed(self.run.model, "image", torch.from_numpy(pixels)[None]).cpu().numpy()
+        return torch.from_numpy(pixels)[None]
+
+    def _pair_scores(self, modality: str, raw: Any, rows: np.ndarray) -> np.ndarray:
+        """Scores of a query with some items, float32 (len(rows),)."""
+        gallery, model = self.gallery, self.run.model
+        assert gallery.sides is not None
+        if modality == gallery.manifest.modality:
+            raise QueryError(f"a scorer ranks images and texts with each other; this gallery is of {modality}s too.")
+        query = side(model, modality, raw)
+        device = query.values.device
+        values, mask = gallery.sides.take(rows)
+        items = Tokens(torch.from_numpy(values).to(device), torch.from_numpy(mask).to(device))
+        scorer = cast(Scorer, model.scorer)
+        pair = (query, items) if modality == "image" else (items, query)
+        return scorer.score_all(*pair).flatten().cpu().numpy()
 
     def nearest(self, vectors: np.ndarray, k: int) -> list[list[Hit]]:
         """The items nearest to vectors, for each of them the nearest first. Shape: (Q, D)."""

@@ -12,6 +12,7 @@ import multiprocessing as mp
 import os
 import pickle
 import signal
+import sys
 import threading
 import time
 import traceback
@@ -137,6 +138,10 @@ def _worker(runs: Sequence[Run], settings: Settings, number: int, pipe: Connecti
     except BaseException:
         tell(Event("crash", number, text=traceback.format_exc()))
         raise
+    pipe.close()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # all is written; taking torch and its friends apart takes seconds, and the sweep waits for it
 
 
 def _end_with_parent() -> None:

@@ -1,0 +1,115 @@
+"""Where the time of a run goes, for one system of each family, on the embedded data.
+
+    python benchmarks/profile_run.py [--items 1000] [--epochs 3]
+
+Shares of a run's time from the first epoch to the last, one thread: making batches (with decoding, tokenising and
+copying, where a family does that for each batch), forward, backward, optimiser, validation, and what is beside them:
+objectives and Python. A profiler's own cost falls on Python code, so that share is an upper bound.
+"""
+
+from __future__ import annotations
+
+import argparse
+import cProfile
+import pstats
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from vsebench.config.resolve import resolve
+from vsebench.data.open import open_dataset
+from vsebench.evaluate import predict
+from vsebench.feed import Feed
+from vsebench.model import Model
+from vsebench.sweep.execute import vocabulary_of
+from vsebench.train import fit
+
+CNN = {"name": "timm_cnn", "model": "test_resnet", "weights": "none", "image_size": 64}
+SMALL_BERT = {"hidden_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 256}
+FAMILIES: dict[str, dict[str, Any]] = {
+    "frozen CNN + LSTM, concat": {"image_encoder": CNN, "text_encoder": "lstm"},
+    "frozen CNN + TF-IDF, concat": {"image_encoder": CNN, "text_encoder": "bow"},
+    "frozen CNN + LSTM, intra-attention": {"image_encoder": CNN, "text_encoder": "lstm", "attention": "intra"},
+    "last stage trained + LSTM": {"image_encoder": {**CNN, "finetune": "last"}, "text_encoder": "lstm"},
+    "whole CNN trained + LSTM": {"image_encoder": {**CNN, "finetune": "all"}, "text_encoder": "lstm"},
+    "frozen CNN + BERT trained": {
+        "image_encoder": CNN,
+        "text_encoder": {"name": "bert", "weights": "none", "config": SMALL_BERT, "finetune": "all"},
+    },
+    "SCAN, pairs": {
+        "image_encoder": CNN,
+        "text_encoder": {"name": "bigru", "dim_hidden": 256},
+        "scorer": "scan",
+        "head": "none",
+        "fusion": "none",
+        "objective": "triplet",
+    },
+}
+#: Part -> functions whose whole time it is.
+PARTS = {
+    "batches": [("feed.py", "batch")],
+    "forward": [("model.py", "forward")],
+    "backward": [("parallel.py", "backward")],
+    "optimiser": [("optimizer.py", "wrapper")],
+    "validation": [("evaluate.py", "predict")],
+}
+
+
+def profiled(block: dict[str, Any], items: int, epochs: int) -> tuple[float, dict[str, float], int]:
+    """Seconds of the training, the share of each part in it, and the number of steps."""
+    torch.manual_seed(0)
+    dataset = open_dataset({"name": "mmfrb", "items": items})
+    train = {"epochs": epochs, "batch_size": 64, "optimizer": {"name": "adamw", "lr": 1e-3}}
+    system = resolve({"dim": 256, **block, "train": train})
+    model = Model(system, num_classes=dataset.num_classes, vocabulary=vocabulary_of(dataset))
+    feeds = {split: Feed(dataset, split, system, model.encoders) for split in ("train", "val")}
+
+    def judge(model: Model, feed: Feed) -> tuple[float, Mapping[str, float]]:
+        predict(model, feed, device=torch.device("cpu"))
+        return 0.0, {}
+
+    profiler = cProfile.Profile()
+    profiler.enable()
+    fit(model, feeds["train"], feeds["val"], seed=0, judge=judge, device=torch.device("cpu"))
+    profiler.disable()
+    found: Any = pstats.Stats(profiler)
+    times = dict(found.stats)
+    whole = next(value[3] for key, value in times.items() if key[2] == "fit")
+    spent = {name: sum(_time(times, file, function) for file, function in which) for name, which in PARTS.items()}
+    # Batches and forward passes of validation are its own.
+    for name in ("batches", "forward"):
+        (file, function), *_ = PARTS[name]
+        spent[name] -= _time(times, file, function, caller="_run")
+    steps = next(value[1] for key, value in times.items() if key[2] == "_step")
+    return whole, {name: seconds / whole for name, seconds in spent.items()}, steps
+
+
+def _time(times: Mapping[Any, Any], file: str, function: str, caller: str | None = None) -> float:
+    total = 0.0
+    for (where, _, name), (_, _, _, cumulative, callers) in times.items():
+        if name == function and where.endswith(f"/{file}"):
+            if caller is None:
+                total += cumulative
+            else:
+                total += sum(c[3] for (_, _, who), c in callers.items() if who == caller)
+    return total
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--items", type=int, default=1000)
+    parser.add_argument("--epochs", type=int, default=3)
+    told = parser.parse_args()
+    torch.set_num_threads(1)
+    print("| family | ms/step | " + " | ".join(PARTS) + " | rest |")
+    print("|--|--:|" + "--:|" * (len(PARTS) + 1))
+    for name, block in FAMILIES.items():
+        whole, shares, steps = profiled(block, told.items, told.epochs)
+        cells = [f"{100 * share:.0f} %" for share in (*shares.values(), 1 - sum(shares.values()))]
+        print(f"| {name} | {1e3 * whole / steps:.0f} | " + " | ".join(cells) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
