@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_models import bert_folder
+from tiny_models import bert_folder, clip_folder
 
 from vsebench.config.merge import merge_system
 from vsebench.config.resolve import recipes, resolve, system_block
@@ -43,6 +43,8 @@ SMALL: dict[tuple[str, str], dict[str, Any]] = {
     ("fusion", "bottleneck"): {"layers": 1, "heads": 2},
     ("pooling", "visual_semantic"): {"heads": 1},  # divides the tokens of every encoder
     ("text_encoder", "bert_bow"): {"model": bert_folder()},
+    ("image_encoder", "clip_image"): {"model": clip_folder()},
+    ("text_encoder", "clip_text"): {"model": clip_folder()},
 }
 SMALL_CNN = {"name": "timm_cnn", **SMALL["image_encoder", "timm_cnn"]}
 SLOTS = ("image_encoder", "text_encoder", "attention", "pooling", "fusion", "head", "objective")

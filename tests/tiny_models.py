@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import string
 import tempfile
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "red", "hat", "shirt", "blue", "dress", "with", "dots"]
 CONFIG = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 32}
@@ -24,3 +27,52 @@ def bert_folder() -> str:
     BertModel(BertConfig(vocab_size=len(PIECES), max_position_embeddings=64, **CONFIG)).save_pretrained(path)
     torch.set_rng_state(state)
     return str(path)
+
+
+SIDE = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+PIXELS = {"image_size": 32, "patch_size": 8, "projection_dim": 16, **SIDE}
+
+
+@cache
+def clip_folder() -> str:
+    """A folder with a random CLIP of 32 pixels and 16-d vectors, its tokenizer of single letters and its processor."""
+    import torch
+    from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTokenizer
+
+    path = Path(tempfile.mkdtemp(prefix="tiny-clip-"))
+    letters = [*string.ascii_lowercase, *string.digits, *",.!'-"]
+    words = [*letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
+    CLIPTokenizer(vocab={word: i for i, word in enumerate(words)}, merges=[]).save_pretrained(path)
+    CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}).save_pretrained(path)
+    ends = {"bos_token_id": len(words) - 2, "eos_token_id": len(words) - 1, "pad_token_id": len(words) - 1}
+    text = {"vocab_size": len(words), "max_position_embeddings": 64, "projection_dim": 16, **SIDE, **ends}
+    _save(path, lambda: CLIPModel(CLIPConfig(text_config=text, vision_config=PIXELS, projection_dim=16)), torch)
+    return str(path)
+
+
+@cache
+def siglip_folder() -> str:
+    """The same of a random SigLIP with 32-d vectors, whose texts are padded to 24 tokens."""
+    import torch
+    from transformers import BertTokenizerFast, SiglipConfig, SiglipImageProcessor, SiglipModel
+
+    path = Path(tempfile.mkdtemp(prefix="tiny-siglip-"))
+    (path / "vocab.txt").write_text("\n".join(PIECES))
+    BertTokenizerFast(vocab=str(path / "vocab.txt"), vocab_file=str(path / "vocab.txt")).save_pretrained(path)
+    SiglipImageProcessor(size={"height": 32, "width": 32}).save_pretrained(path)
+    text = {"vocab_size": len(PIECES), "max_position_embeddings": 24, "pad_token_id": 0, **SIDE, "hidden_size": 32}
+    vision = {"image_size": 32, "patch_size": 8, **SIDE, "hidden_size": 32}
+    _save(path, lambda: SiglipModel(SiglipConfig(text_config=text, vision_config=vision)), torch)
+    return str(path)
+
+
+def _save(path: Path, make: Callable[[], Any], torch: Any) -> None:
+    """A model with weights large enough that no two inputs give the same vector."""
+    state = torch.get_rng_state()
+    torch.manual_seed(0)
+    model = make()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(0.3 * torch.randn_like(parameter))
+    model.save_pretrained(path)
+    torch.set_rng_state(state)

@@ -263,7 +263,12 @@ METRICS = Registry(
     "metric",
     "vsebench.metrics",
     "stored predictions -> named numbers",
-    {"version": 1, "higher_is_better": True, "needs": ("logits",)},
+    {
+        "version": 1,
+        "higher_is_better": True,
+        "needs": ("logits",),
+        "forms": (),  # how an entry goes on behind the name, e.g. ("", "@{k}:min"); read off its options if empty
+    },
 )
 DATASETS = Registry(
     "dataset",

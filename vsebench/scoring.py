@@ -13,25 +13,37 @@ from vsebench.registry import METRICS
 if TYPE_CHECKING:
     from vsebench.metrics.base import Predictions
 
-_ENTRY = re.compile(r"^(?P<name>[^@]+?)(@(?P<one>\d+)|@\{(?P<many>\s*\d+(\s*,\s*\d+)*\s*)\})?$")
+_NUMBERS = r"\{(?P<many>\s*\d+(\s*,\s*\d+)*\s*)\}"
+_ENTRY = re.compile(rf"^(?P<name>[^@:]+?)(@((?P<one>\d+)|{_NUMBERS}|(?P<word>\w+)))?(:(?P<variant>\w+))?$")
 
 
 @dataclass(frozen=True)
 class Metric:
-    """One entry: a registered name and, for metrics of a list's head, its length k."""
+    """One entry: a registered name and, where the metric has them, the length of the list's head and a variant of the
+    definition (``map@10:min``)."""
 
     name: str
-    k: int | None = None
+    k: int | str | None = None
+    variant: str | None = None
+
+    @property
+    def options(self) -> dict[str, int | str]:
+        """What the metric is built with."""
+        given = {"k": self.k, "variant": self.variant}
+        return {name: value for name, value in given.items() if value is not None}
 
 
 def parse_metrics(entries: Sequence[str]) -> list[Metric]:
     """Read the list.
 
-    Raises: ConfigError whose path is the entry's position: unknown name (with the nearest), a metric that has no k.
+    Raises: ConfigError whose path is the entry's position: unknown name (with the nearest), a metric that has no k or
+    no such variant.
 
     Example:
-        >>> parse_metrics(["recall@{1,5}"])
-        [Metric(name='recall', k=1), Metric(name='recall', k=5)]
+        >>> [m.k for m in parse_metrics(["recall@{1,5}"])]
+        [1, 5]
+        >>> parse_metrics(["map@10:min"])
+        [Metric(name='map', k=10, variant='min')]
     """
     found: list[Metric] = []
     for i, entry in enumerate(entries):
@@ -41,14 +53,29 @@ def parse_metrics(entries: Sequence[str]) -> list[Metric]:
             names = METRICS.names()
             raise ConfigError(f"unknown metric '{entry}'." + did_you_mean(name, names) + known_names(names), path=(i,))
         numbers = [int(n) for n in (match["one"] or match["many"] or "").split(",") if n.strip()]
-        takes_k = "k" in METRICS.get(match["name"]).options
-        if bool(numbers) != takes_k:
-            right = f"{match['name']}@{{1,5,10}}" if takes_k else match["name"]
-            raise ConfigError(f"metric '{entry}' is written '{right}'.", path=(i,))
+        form = "@{k}" if numbers else f"@{match['word']}" if match["word"] else ""
+        form += f":{match['variant']}" if match["variant"] else ""
+        known = forms(match["name"])
+        if form not in known:
+            right = [f"'{match['name']}{f.replace('{k}', '{1,5,10}')}'" for f in known]
+            said = " or ".join([", ".join(right[:-1]), right[-1]] if len(right) > 1 else right)
+            raise ConfigError(f"metric '{entry}' is written {said}.", path=(i,))
         if 0 in numbers:
             raise ConfigError(f"metric '{entry}': k must be at least 1.", path=(i,))
-        found += [Metric(match["name"], n) for n in numbers] or [Metric(match["name"])]
+        lengths: list[int | str | None] = [*numbers] or [match["word"]]
+        found += [Metric(match["name"], k, match["variant"]) for k in lengths]
     return list(dict.fromkeys(found))
+
+
+def forms(name: str) -> tuple[str, ...]:
+    """How entries of a metric go on behind its name; ``@{k}`` stands for numbers.
+
+    Example:
+        >>> forms("recall"), forms("rsum")
+        (('@{k}',), ('',))
+    """
+    component = METRICS.get(name)
+    return tuple(component.facts["forms"]) or (("@{k}",) if "k" in component.options else ("",))
 
 
 def metric_entry(key: str) -> str:
@@ -57,7 +84,7 @@ def metric_entry(key: str) -> str:
     Raises: ConfigError when no metric gives it.
     """
     for part in key.split("/"):
-        if part.split("@")[0] in METRICS:
+        if _name(part) in METRICS:
             return part
     names = METRICS.names()
     raise ConfigError(f"no metric gives '{key}'." + did_you_mean(key, names) + known_names(names))
@@ -78,8 +105,7 @@ def compute(predictions: Predictions, metrics: Sequence[Metric]) -> dict[str, fl
         component = METRICS.get(metric.name)
         if not _allowed(predictions, set(component.facts["needs"])):
             continue
-        options = {} if metric.k is None else {"k": metric.k}
-        result |= component.build(options, predictions=predictions)
+        result |= component.build(metric.options, predictions=predictions)
     return result
 
 
@@ -100,7 +126,10 @@ def higher_is_better(key: str) -> bool:
     """Whether a larger number under a metric's key (``test/i2t/recall@10``) is better."""
     parts = key.removeprefix("val/").removeprefix("test/").split("/")
     for part in parts:
-        name = part.split("@")[0]
-        if name in METRICS:
-            return bool(METRICS.get(name).facts["higher_is_better"])
+        if _name(part) in METRICS:
+            return bool(METRICS.get(_name(part)).facts["higher_is_better"])
     return True
+
+
+def _name(part: str) -> str:
+    return re.split("[@:]", part, maxsplit=1)[0]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_models import bert_folder
+from tiny_models import bert_folder, clip_folder
 
 from vsebench.data.vocabulary import Vocabulary
 from vsebench.registry import registry_of
@@ -30,7 +30,21 @@ def text_options(name: str) -> dict[str, Any]:
     """What makes an encoder small, or buildable without downloads."""
     if name == "bert":
         return {"weights": "none", "config": BERT, "finetune": "all"}
-    return {"model": bert_folder()} if name == "bert_bow" else {}
+    folders = {"bert_bow": bert_folder, "clip_text": clip_folder}
+    return {"model": folders[name]()} if name in folders else {}
+
+
+def image_options(name: str) -> dict[str, Any]:
+    """The same of an image encoder."""
+    return {"model": clip_folder()} if name == "clip_image" else IMAGE_OPTIONS[name]
+
+
+def how_it_trains() -> list[tuple[str, str | None]]:
+    """Every image encoder with every way that it can be trained in part; None for one that is always frozen."""
+    options = {name: registry_of("image_encoder").get(name).options for name in raw("image_encoder")}
+    return [
+        (n, way) for n, own in options.items() for way in (("none", "last", "all") if "finetune" in own else (None,))
+    ]
 
 
 @pytest.mark.parametrize("name", raw("text_encoder"))
@@ -77,18 +91,18 @@ def test_padding_gets_no_gradient(name: str) -> None:
         assert float(table.weight.grad[0].abs().sum()) == 0
 
 
-@pytest.mark.parametrize("name", raw("image_encoder"))
-@pytest.mark.parametrize("finetune", ["none", "last", "all"])
-def test_image_encoder(name: str, finetune: str) -> None:
+@pytest.mark.parametrize(("name", "finetune"), how_it_trains())
+def test_image_encoder(name: str, finetune: str | None) -> None:
     torch.manual_seed(0)
-    encoder = registry_of("image_encoder").build(name, {**IMAGE_OPTIONS[name], "finetune": finetune})
+    ways = {} if finetune is None else {"finetune": finetune}
+    encoder = registry_of("image_encoder").build(name, {**image_options(name), **ways})
     height, width = encoder.preprocessing.size
     pixels = torch.randint(0, 256, (4, 3, height, width), dtype=torch.uint8)
     state = {k: v.clone() for k, v in encoder.state_dict().items()}
     encoder.train()
     tokens = encoder(pixels)
     trained = [n for n, p in encoder.named_parameters() if p.requires_grad]
-    assert encoder.frozen == (finetune == "none") == (not trained)
+    assert encoder.frozen == (finetune in ("none", None)) == (not trained)
     assert tokens.values.shape[::2] == (4, encoder.dim_out)
     assert tokens.grid is not None
     assert tokens.values.shape[1] >= tokens.grid[0] * tokens.grid[1]

@@ -104,6 +104,26 @@ def test_the_page_says_what_the_results_say() -> None:
         assert part in text
 
 
+def test_metrics_of_the_whole_list_have_columns_and_chance_levels() -> None:
+    found = {
+        "test/i2t/map": 0.4, "test/t2i/map": 0.3, "test/i2t/map@r": 0.25, "test/i2t/map@50:min": 0.2,
+        "test/i2t/map@5:min": 0.1, "test/t2i/ndcg@10": 0.35, "test/i2t/chance/map": 0.015,
+        "test/t2i/chance/ndcg@10": 0.021, "test/i2t/skipped/map": 7.0,
+    }  # fmt: skip
+    better = {k: v + 0.1 for k, v in found.items() if "chance" not in k and "skipped" not in k}
+    results = [result("a", "one", 0, 0.9), result("b", "two", 0, 0.8)]
+    for one, more in zip(results, (found, {**found, **better}), strict=True):
+        one.metrics.update(more)
+    text = page(snapshot(results, dataset={**DATA, "relevance": "label"}))
+    assert "a match is any of the captions of items that share a label with it" in text
+    (header,) = [line for line in text.splitlines() if "MAP" in line and line.startswith("|")]
+    titles = [cell.strip() for cell in header.strip("|").split("|")]
+    assert titles[1:] == ["i→t MAP@R", "i→t MAP@5:min", "i→t MAP@50:min", "i→t MAP", "t→i MAP", "t→i nDCG@10"]
+    assert "| one" in text
+    assert "**50.0**" in text
+    assert "Chance: i→t MAP 1.5; t→i nDCG@10 2.1. Queries without a match are left out: i→t 7." in text
+
+
 def test_the_interval_is_students() -> None:
     values = [0.81, 0.86, 0.9, 0.84]
     low, high = stats.t.interval(0.95, 3, loc=np.mean(values), scale=stats.sem(values))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,14 @@ def test_another_row_by_its_epochs(tmp_path: Path) -> None:
     found = estimate(plan(run("b", fusion="sum", epochs=30)), tmp_path, device="cpu")
     assert found.seconds == {"b0": pytest.approx(3 + 30 * 2.0)}
     assert found.based_on == {"the same encoders": 1}
+
+
+def test_a_run_that_nothing_trains_takes_what_lies_beside_the_epochs(tmp_path: Path) -> None:
+    record(tmp_path, run("a"))
+    still = run("b")
+    untrained = still.system.model_copy(update={"train": still.system.train.model_copy(update={"epochs": 0})})
+    found = estimate(plan(replace(still, system=untrained)), tmp_path, device="cpu")
+    assert found.seconds == {"b0": pytest.approx(3.0)}
 
 
 def test_other_data_by_its_items(tmp_path: Path) -> None:

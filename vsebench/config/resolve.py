@@ -18,6 +18,7 @@ from vsebench.config.schema import (
     Train,
     WeightedSpec,
 )
+from vsebench.config.untrained import check_trains
 from vsebench.errors import ConfigError, did_you_mean, known_names
 from vsebench.registry import ATTENTIONS, HEADS, OBJECTIVES, POOLINGS, registry_of
 from vsebench.types import MODALITIES
@@ -82,6 +83,8 @@ def resolve(block: dict[str, Any]) -> System:
         data["head"] = _component("head", "mlp", ("head",))
     data["fusion"] = _fusion(data.get("fusion"), data["head"], present)
     data.setdefault("train", resolve_train({}, ("train",)))
+    if not data["objective"] and isinstance(data["train"], Train):
+        data["train"] = data["train"].model_copy(update={"epochs": 0})  # an experiment's epochs are for other rows
     system = validate(System, data, "the system")
     check_legal(system)
     return system
@@ -128,6 +131,7 @@ def check_legal(system: System) -> None:
                 f"{'is' if len(missing) == 1 else 'are'} none. Choose another {kind} or give the encoder.",
                 path=path,
             )
+    check_trains(system)
     check_objectives(system)
     check_ranking(system)
     scales = set(system.train.lr_scale) - {"image_encoder", "text_encoder", "audio_encoder"}
@@ -268,7 +272,9 @@ def _poolings(value: Any, present: list[str]) -> dict[str, Spec]:
 
 def _objectives(value: Any, present: list[str], scorer: bool) -> list[WeightedSpec]:
     """The weighted sum. A term with ``if_present: true`` (recipes have them) falls away with its modality. With a
-    scorer, terms that can contrast its scores do, unless they say ``on: embeddings``."""
+    scorer, terms that can contrast its scores do, unless they say ``on: embeddings``. ``none`` is no term at all."""
+    if value is None or value == "none":
+        return []
     items = value if isinstance(value, list) else [value]
     if not items:
         raise ConfigError(f"objective must not be an empty list.{known_names(OBJECTIVES.names())}", path=("objective",))

@@ -49,7 +49,7 @@ class WeightedSpec(Spec):
 class Train(Strict):
     """How a run is trained. Every key is described in docs/experiments.md."""
 
-    epochs: Annotated[int, Gt(0)] = 30
+    epochs: Annotated[int, Ge(0)] = 30
     batch_size: Annotated[int, Gt(0)] = 64
     eval_batch_size: Annotated[int, Gt(0)] = 256
     optimizer: Spec = Spec(name="sgd")
@@ -80,7 +80,7 @@ class System(Strict):
     pooling: dict[str, Spec] = {}
     fusion: Spec | None = None
     head: Spec | None = Spec(name="mlp")
-    objective: Annotated[list[WeightedSpec], MinLen(1)] = [WeightedSpec(name="cross_entropy")]
+    objective: list[WeightedSpec] = [WeightedSpec(name="cross_entropy")]  # empty: nothing trains
     similarity: Literal["cosine", "dot"] = "cosine"
     scorer: Spec | None = None
     rerank_top: Annotated[int, Gt(0)] | None = None

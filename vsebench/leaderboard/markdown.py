@@ -10,7 +10,14 @@ from vsebench.leaderboard.rows import RowView, failures, missing, pruned, sort_k
 from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.leaderboard.statistics import item_half_width
 from vsebench.leaderboard.table import code, escape, table
+from vsebench.leaderboard.whole_lists import chances_of, columns_of, skipped_of
 
+#: What a match is, by the dataset's relevance.
+_MATCHES = {
+    "item": "its own captions",
+    "group": "the captions of its item",
+    "label": "the captions of items that share a label with it",
+}
 SECTIONS = {"systems": "Systems", "sweep": "Grid"}
 AXIS_TITLES = {
     "image_encoder": "Image encoder",
@@ -153,14 +160,18 @@ def _classification() -> list[Column]:
         Column("Val acc.", _percent("val/accuracy")),
         Column("Test acc.", _percent("test/accuracy")),
         Column("Test AP", _percent("test/average_precision")),
-        Column(
-            "Trained", lambda r: (r.results[0].parameters["trained"], _units(r.results[0].parameters["trained"])), None
-        ),
+        Column("Trained", _trained, None),
         Column(
             "All param.", lambda r: (r.results[0].parameters["total"], _units(r.results[0].parameters["total"])), None
         ),
         Column("Train s", lambda r: (r.train_s().mean, f"{r.train_s().mean:.0f}"), None),
     ]
+
+
+def _trained(row: RowView) -> tuple[float, str]:
+    result = row.results[0]
+    count = float(result.parameters["trained"])
+    return count, _units(count) if result.config.get("objective") != [] else "zero-shot"
 
 
 def _retrieval(rows: Sequence[RowView]) -> list[Column]:
@@ -173,6 +184,7 @@ def _retrieval(rows: Sequence[RowView]) -> list[Column]:
             columns += [Column(f"{protocol}{title} R@{k}", _percent(f"{key}@{k}")) for k in ks]
             if metric == "recall":
                 columns.append(Column(f"{title} MedR", _plain(f"test/{direction}/median_rank"), "min"))
+    columns += [Column(t, _percent(key)) for t, key in columns_of({k for r in rows for k in r.results[0].metrics})]
     columns.append(Column("1K rsum", _plain("test/rsum_1k")))
     columns.append(Column("rsum", _plain("test/rsum")))
     if len({_ranked_by(r) for r in rows}) > 1:
@@ -219,20 +231,23 @@ def _units(count: float) -> str:
 
 def _gallery(snapshot: Snapshot) -> str:
     images, captions = snapshot.dataset["splits"].get("test", 0), snapshot.dataset.get("captions", {}).get("test", 0)
-    relevant = "the captions of its item" if snapshot.dataset.get("relevance") == "group" else "its own captions"
+    relevant = _MATCHES[snapshot.dataset.get("relevance", "item")]
     return f"test: {images:,} images, {captions:,} captions; a match is any of {relevant}"
 
 
 def _chance(rows: Sequence[RowView]) -> list[str]:
-    parts = []
+    parts, skipped = [], []
     metrics = rows[0].results[0].metrics if rows else {}
     for direction, title in (("i2t", "i→t"), ("t2i", "t→i")):
         values = [(k, v) for k, v in metrics.items() if k.startswith(f"test/{direction}/chance/recall@")]
-        if values:
-            by_k = sorted((int(k.rsplit("@", 1)[1]), v) for k, v in values)
-            shown = ", ".join(f"R@{k} {100 * v:.1f}" for k, v in by_k)
-            parts.append(f"{title} {shown}")
-    return ["", f"Chance: {'; '.join(parts)}."] if parts else []
+        by_k = sorted((int(k.rsplit("@", 1)[1]), v) for k, v in values)
+        shown = [*(f"R@{k} {100 * v:.1f}" for k, v in by_k), *chances_of(metrics, direction)]
+        if shown:
+            parts.append(f"{title} {', '.join(shown)}")
+        if count := skipped_of(metrics, direction):
+            skipped.append(f"{title} {count:,}")
+    said = f" Queries without a match are left out: {', '.join(skipped)}." if skipped else ""
+    return ["", f"Chance: {'; '.join(parts)}.{said}"] if parts else []
 
 
 def _reference(snapshot: Snapshot) -> list[str]:

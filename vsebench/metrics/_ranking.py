@@ -10,6 +10,7 @@ import numpy as np
 from scipy.special import gammaln
 
 from vsebench.errors import MetricError
+from vsebench.metrics._relevance import by_group
 
 #: A block of scores: small enough to stay near the processor while it is compared.
 BLOCK_BYTES = 1 << 25
@@ -129,41 +130,44 @@ def rank_queries(
 
     Raises: MetricError naming the first query with a NaN or infinite score.
     """
-    order = np.argsort(gallery_groups, kind="stable")
-    ordered = gallery_groups[order]
-    begins = np.searchsorted(ordered, query_groups, "left")
-    relevant = np.searchsorted(ordered, query_groups, "right") - begins
-    above, tied, tied_relevant = (np.zeros(len(query_groups), np.int64) for _ in range(3))
-    rows = _block_rows(len(gallery_groups), block_bytes)
+    relevant_of = by_group(query_groups, gallery_groups)
+    relevant, above, tied, tied_relevant = (np.zeros(len(query_groups), np.int64) for _ in range(4))
+    rows = block_rows(len(gallery_groups), block_bytes)
     for start in range(0, len(query_groups), rows):
         part = slice(start, start + rows)
         scores = scores_of(part)
-        _refuse_not_finite(scores, start)
-        at = np.flatnonzero(relevant[part]) + start  # the queries that have something to find
+        refuse_not_finite(scores, start)
+        found = relevant_of(part)
+        relevant[part] = found.counts
+        at = np.flatnonzero(found.counts) + start  # the queries that have something to find
         if not len(at):
             continue
         counts = relevant[at]
         first = np.cumsum(counts) - counts
-        flat = np.arange(counts.sum()) - np.repeat(first, counts) + np.repeat(begins[at], counts)
-        good = scores[np.repeat(at - start, counts), order[flat]]
+        good = scores[found.rows, found.items]
         best = np.maximum.reduceat(good, first)
         block = scores if len(at) == len(scores) else scores[at - start]
         above[at] = np.count_nonzero(block > best[:, None], axis=1)
         tied[at] = np.count_nonzero(block == best[:, None], axis=1)
         tied_relevant[at] = np.add.reduceat((good == np.repeat(best, counts)).astype(np.int64), first)
     kept = relevant > 0
-    above, tied, tied_relevant, relevant = (c[kept].astype(np.int64) for c in (above, tied, tied_relevant, relevant))
+    above, tied, tied_relevant, relevant = (c[kept] for c in (above, tied, tied_relevant, relevant))
     return Ranks(above, tied, tied_relevant, relevant, gallery=len(gallery_groups), skipped=int((~kept).sum()))
 
 
-def _block_rows(gallery: int, block_bytes: int) -> int:
+def block_rows(gallery: int, block_bytes: int) -> int:
+    """Queries of a block."""
     width = 4 * max(1, gallery)
     return max(
         1, block_bytes // width, min(LEAST_ROWS, LARGE_BLOCK_BYTES // width) if block_bytes == BLOCK_BYTES else 0
     )
 
 
-def _refuse_not_finite(scores: np.ndarray, start: int) -> None:
+def refuse_not_finite(scores: np.ndarray, start: int) -> None:
+    """Refuse a block whose first query is ``start``.
+
+    Raises: MetricError naming the first query with a NaN or infinite score.
+    """
     # A sum is one pass and no block of its own; only where it is not finite is the culprit looked for.
     with np.errstate(over="ignore", invalid="ignore"):
         suspicious = np.flatnonzero(~np.isfinite(scores.sum(1)))
@@ -186,7 +190,7 @@ def neighbour_precision(
     count = len(values)
     k = min(k, count - 1)
     result = np.zeros(count)
-    rows = _block_rows(count, BLOCK_BYTES)
+    rows = block_rows(count, BLOCK_BYTES)
     for start in range(0, count, rows):
         index = np.arange(start, min(start + rows, count))
         scores = values[index] @ values.T

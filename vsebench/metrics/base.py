@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -18,6 +18,11 @@ from vsebench.metrics._ranking import (
     reranked_rows,
     similarity_rows,
 )
+from vsebench.metrics._relevance import RelevantOf, by_group, by_shared_labels
+from vsebench.metrics._tie_groups import TieGroups, tie_groups
+
+#: Tie groups up to this size are kept for the next metric; larger ones are found again.
+KEPT_BYTES = 1 << 28
 
 Rerank = Callable[[np.ndarray, np.ndarray], np.ndarray]  # (rows of the queries, scores (Q, G)) -> scores (Q, G)
 
@@ -39,7 +44,7 @@ class Predictions:
         candidates: ``i2t`` and ``t2i`` -> int64 (Q, K), each query's first K by the embeddings, and float32 (Q, K),
             their scores as pairs, by which they are ranked again.
         rerank: changes the scores of image queries against the images, or None.
-        unranked: why these items cannot be ranked by group, or None.
+        unranked: why these items cannot be ranked by group, or None. Relevance is then a matter of shared labels.
 
     Raises: MetricError when logits or embeddings hold NaN or infinite values, naming the first item.
     """
@@ -57,6 +62,7 @@ class Predictions:
     rerank: Rerank | None = None
     unranked: str | None = None
     _folds: dict[int, list[Predictions]] = field(default_factory=dict, repr=False, compare=False)
+    _kept: dict[str, list[TieGroups]] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.logits is not None:
@@ -108,7 +114,7 @@ class Predictions:
         Raises: MetricError where relevance is not a matter of groups.
         """
         if self.unranked is not None:
-            raise MetricError(self.unranked)
+            raise MetricError(f"{self.unranked} Metrics of the whole list do: map, ndcg, set_recall, cross_precision.")
         caption_groups = self.groups[self.owner]
         return {
             "i2t": rank_queries(self.score_rows("i2t"), self.groups, caption_groups),
@@ -123,6 +129,45 @@ class Predictions:
         query, gallery = (self.embeddings[m] for m in (("image", "text") if direction == "i2t" else ("text", "image")))
         rows = similarity_rows(query, gallery, self.similarity)
         return reranked_rows(rows, *self.candidates[direction]) if direction in self.candidates else rows
+
+    def relevant(self, direction: str) -> RelevantOf:
+        """What is relevant to a direction's queries: items of the same group or, for items with several labels of
+        which any makes a match, items that share some, with their number as gain.
+
+        Raises: MetricError where neither applies.
+        """
+        items = np.arange(len(self.groups))
+        query, gallery = (items, self.owner) if direction == "i2t" else (self.owner, items)
+        if self.unranked is None:
+            return by_group(self.groups[query], self.groups[gallery])
+        if not self.multi_label:
+            raise MetricError(self.unranked)
+        return by_shared_labels(self.labels, query, gallery)
+
+    def tie_groups(self, direction: str) -> Iterator[TieGroups]:
+        """Where all that is relevant to a direction's queries stands, some queries at a time.
+
+        Raises: MetricError for a NaN or infinite score, naming the query.
+        """
+        if direction in self._kept:
+            yield from self._kept[direction]
+            return
+        queries, gallery = len(self.groups), len(self.owner)
+        if direction == "t2i":
+            queries, gallery = gallery, queries
+        kept: list[TieGroups] = []
+        size = 0
+        for groups in tie_groups(
+            self.score_rows(direction), self.relevant(direction), queries=queries, gallery=gallery
+        ):
+            yield groups
+            size += groups.nbytes
+            if size <= KEPT_BYTES:
+                kept.append(groups)
+            else:
+                kept.clear()
+        if size <= KEPT_BYTES:
+            self._kept[direction] = kept
 
     def folds(self, size: int) -> list[Predictions]:
         """Consecutive parts of ``size`` images, each with its own captions, computed once.
@@ -156,6 +201,7 @@ class Predictions:
             pairs=None if self.pairs is None else self.pairs[images][:, captions],
             rerank=None,
             _folds={},
+            _kept={},
         )
 
     def neighbours(self, k: int, *, reranked: bool) -> np.ndarray:

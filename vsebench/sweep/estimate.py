@@ -137,7 +137,7 @@ def _grouped(records: Sequence[Record], tier: int) -> dict[str, list[Record]]:
 
 def _seconds(run: Run, near: Sequence[Record], items: int, root: Path) -> float:
     share = statistics.median(r.epochs_share for r in near)
-    epochs = max(1.0, run.system.train.epochs * share)
+    epochs = max(1.0, run.system.train.epochs * share) if run.system.train.epochs else 0.0
     if run.status == "started":
         epochs = max(0.0, epochs - _epochs_done(run, root))
     scale = [items / r.items if r.items and items else 1.0 for r in near]

@@ -33,6 +33,7 @@ from vsebench.store import HISTORY, MODEL, RUN, Store
 from vsebench.sweep.asha import Decide, Halving, Pruned
 from vsebench.sweep.final import evaluate
 from vsebench.sweep.plan import Run, pruned_by
+from vsebench.sweep.untrained import judged
 from vsebench.tracking import NullTracker, Tracker
 from vsebench.train import fit, judge_by, seed_of, trained_state
 from vsebench.types import Result
@@ -124,7 +125,8 @@ def _finish(
     )
     model = model.to(device)
     say("encoding")
-    feeds = {split: Feed(dataset, split, run.system, model.encoders, cache=cache) for split in ("train", "val")}
+    splits = ("train", "val") if run.system.objective else ("val",)
+    feeds = {split: Feed(dataset, split, run.system, model.encoders, cache=cache) for split in splits}
     parsed = parse_metrics(list(run.metrics))
     key = run.select_metric.removeprefix("val/")
     selecting = parse_metrics([metric_entry(key)])
@@ -155,17 +157,20 @@ def _finish(
     judge = judge_by(validate, run.select_metric, run.select_mode)
     fitting = time.perf_counter()
     try:
-        progress = fit(
-            model,
-            feeds["train"],
-            feeds["val"],
-            seed=run.seed,
-            judge=judge,
-            device=device,
-            folder=folder,
-            on_epoch=on_epoch,
-            team=team,
-        )
+        if run.system.objective:
+            progress = fit(
+                model,
+                feeds["train"],
+                feeds["val"],
+                seed=run.seed,
+                judge=judge,
+                device=device,
+                folder=folder,
+                on_epoch=on_epoch,
+                team=team,
+            )
+        else:
+            progress = judged(model, feeds["val"], judge, on_epoch=on_epoch, team=team)
         fitting = time.perf_counter() - fitting
         metrics, ranking = evaluate(run, dataset, model, feeds, device, folder, parsed, cache, say, team)
     except Pruned as stop:

@@ -46,10 +46,12 @@ def evaluate(
             rerank = reranker_of(model, train, feeds["train"].labels.numpy(), outputs)
         begin = time.perf_counter()
         predictions = predictions_of(outputs, feeds[split], model, device=device, rerank=rerank)
+        if predictions.retrieval:
+            ranking = {"by": said_of(model)}
         if predictions.retrieval and predictions.unranked is None:
             queries = len(predictions.groups) + len(predictions.owner)
             assert predictions.ranks, "ranked here, so that it is timed"
-            ranking = {"by": said_of(model), "ms_per_query": 1e3 * (time.perf_counter() - begin) / queries}
+            ranking["ms_per_query"] = 1e3 * (time.perf_counter() - begin) / queries
         metrics |= {f"{split}/{name}": value for name, value in compute(predictions, parsed).items()}
         save_predictions(folder / f"predictions-{split}.npz", predictions, feeds[split])
     return metrics, ranking

@@ -1,0 +1,44 @@
+"""What a board shows of metrics of the whole list: MAP, nDCG, precision and recall of sets, where they were asked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+_TITLES = {"map": "MAP", "ndcg": "nDCG", "cross_precision": "P", "set_recall": "set recall"}
+_ARROWS = {"i2t": "i→t", "t2i": "t→i"}
+_KEY = re.compile(rf"^test/(?P<way>i2t|t2i)/(?P<name>{'|'.join(_TITLES)})(?P<rest>(@(?P<k>\d+|r))?(:\w+)?)$")
+
+
+def columns_of(keys: Iterable[str]) -> list[tuple[str, str]]:
+    """(title, key) of a column each, first one direction's, then the other's.
+
+    Example:
+        >>> columns_of(["test/t2i/map", "test/i2t/map@r", "test/i2t/recall@1"])
+        [('i→t MAP@R', 'test/i2t/map@r'), ('t→i MAP', 'test/t2i/map')]
+    """
+    found = {key: match for key in keys if (match := _KEY.match(key))}
+    order = sorted(found, key=lambda key: _order(found[key]))
+    return [(f"{_ARROWS[found[key]['way']]} {_title(found[key])}", key) for key in order]
+
+
+def chances_of(metrics: Mapping[str, float], way: str) -> list[str]:
+    """What a random order reaches in a direction: ``MAP 1.2``, in percent."""
+    found = [(title.split(" ", 1)[1], key) for title, key in columns_of(metrics) if key.startswith(f"test/{way}/")]
+    levels = [(title, metrics.get(key.replace(f"/{way}/", f"/{way}/chance/"))) for title, key in found]
+    return [f"{title} {100 * level:.1f}" for title, level in levels if level is not None]
+
+
+def skipped_of(metrics: Mapping[str, float], way: str) -> int:
+    """How many queries of a direction have no relevant item, and are left out."""
+    return int(max((v for k, v in metrics.items() if k.startswith(f"test/{way}/skipped/")), default=0))
+
+
+def _order(match: re.Match[str]) -> tuple[str, int, float, str]:
+    k = match["k"]
+    length = float("inf") if k is None else 0.0 if k == "r" else float(k)
+    return match["way"], list(_TITLES).index(match["name"]), length, match["rest"]
+
+
+def _title(match: re.Match[str]) -> str:
+    return _TITLES[match["name"]] + match["rest"].replace("@r", "@R")
