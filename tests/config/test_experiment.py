@@ -158,3 +158,11 @@ def test_missing_file(tmp_path: Path) -> None:
 )
 def test_committed_experiments_are_valid(file: Path) -> None:
     assert load_experiment(file).rows
+
+
+def test_on_and_off_are_words(tmp_path: Path) -> None:
+    from vsebench.config import document
+
+    file = tmp_path / "words.yaml"
+    file.write_text("on: off\nyes: no\nt: true\nf: False\nn: 1e-3\n")
+    assert document.load(file).data == {"on": "off", "yes": "no", "t": True, "f": False, "n": 1e-3}

@@ -19,6 +19,14 @@ class _Loader(yaml.SafeLoader):
     """The safe loader, reading ``1e-4`` as the number that YAML 1.2 says it is."""
 
 
+# YAML 1.2: true and false alone are truth values. PyYAML takes on, off, yes and no for such too, keys included.
+_Loader.yaml_implicit_resolvers = {
+    first: [pair for pair in pairs if pair[0] != "tag:yaml.org,2002:bool"]
+    for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
     re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"),
