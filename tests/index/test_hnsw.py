@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -66,3 +67,13 @@ def test_without_faiss_the_message_says_how_to_install_it(monkeypatch: pytest.Mo
     monkeypatch.setitem(sys.modules, "faiss", None)
     with pytest.raises(ConfigError, match="pip install 'vsebench\\[index\\]'. Index 'flat' works without it"):
         HNSW(4)
+
+
+def test_searches_beside_packages_that_change_faiss(vectors: np.ndarray) -> None:
+    script = (
+        "import numpy as np\nimport faiss.contrib.torch_utils\nfrom vsebench.index.hnsw import HNSW\n"
+        "index = HNSW(4)\nindex.add(np.arange(9), np.random.default_rng(0).normal(size=(9, 4)).astype('f'))\n"
+        "print(index.search(np.ones((1, 4), 'f'), 3)[1].shape)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "(1, 3)", done.stderr

@@ -69,7 +69,10 @@ class HNSW(Index):
 
     def _nearest(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         settings = self.faiss.SearchParametersHNSW(efSearch=max(self.ef_search, k))
-        scores, positions = self.graph.search(queries, k, params=settings)
+        # faiss.contrib.torch_utils, which other packages import, puts a search without parameters in the place of this
+        # and keeps it under another name.
+        search = getattr(self.graph, "search_numpy", self.graph.search)
+        scores, positions = search(queries, k, params=settings)
         return scores, positions
 
     def _write(self, folder: Path) -> None:
