@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import io
 import os
+import re
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +20,8 @@ from PIL import Image
 # One thread: tests run several processes on few cores, and results must not depend on the number of threads.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+#: Set in the process of a test that has one of its own.
+OWN_PROCESS = "VSEBENCH_TEST_OWN_PROCESS"
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -27,6 +33,42 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    """Run a test that is marked ``own_process`` in a process of its own.
+
+    A library's threads may bring a process down long after the test that started them, and other tests with it.
+    """
+    if item.get_closest_marker("own_process") is None or os.environ.get(OWN_PROCESS):
+        return None
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    begin = time.time()
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-rs", item.nodeid]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_XDIST")} | {OWN_PROCESS: "1"}
+    done = subprocess.run(
+        command, cwd=item.config.rootpath, env=environment, capture_output=True, text=True, check=False
+    )
+    outcome: Any = "passed" if re.search(r"^1 passed", done.stdout, re.M) else "failed"
+    said: Any = None if outcome == "passed" else done.stdout + done.stderr
+    if re.search(r"^1 skipped", done.stdout, re.M):
+        outcome, said = "skipped", (str(item.path), 0, f"Skipped: {done.stdout}")
+    stop = time.time()
+    report = pytest.TestReport(
+        item.nodeid,
+        item.location,
+        dict.fromkeys(item.keywords, 1),
+        outcome,
+        said,
+        "call",
+        duration=stop - begin,
+        start=begin,
+        stop=stop,
+    )
+    item.ihook.pytest_runtest_logreport(report=report)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
 
 
 @pytest.fixture(autouse=True)
