@@ -3,8 +3,8 @@
     python benchmarks/profile_run.py [--items 1000] [--epochs 3]
 
 Shares of a run's time from the first epoch to the last, one thread: making batches (with decoding, tokenising and
-copying, where a family does that for each batch), forward, backward, optimiser, validation, and what is beside them:
-objectives and Python. A profiler's own cost falls on Python code, so that share is an upper bound.
+copying, where a family does that for each batch), forward, backward, optimiser, and what is beside them: objectives and
+Python. Validation is left out. A profiler's own cost falls on Python code, so that share is an upper bound.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import torch
 
 from vsebench.config.resolve import resolve
 from vsebench.data.open import open_dataset
-from vsebench.evaluate import predict
 from vsebench.feed import Feed
 from vsebench.model import Model
 from vsebench.sweep.execute import vocabulary_of
@@ -52,7 +51,6 @@ PARTS = {
     "forward": [("model.py", "forward")],
     "backward": [("parallel.py", "backward")],
     "optimiser": [("optimizer.py", "wrapper")],
-    "validation": [("evaluate.py", "predict")],
 }
 
 
@@ -65,35 +63,21 @@ def profiled(block: dict[str, Any], items: int, epochs: int) -> tuple[float, dic
     model = Model(system, num_classes=dataset.num_classes, vocabulary=vocabulary_of(dataset))
     feeds = {split: Feed(dataset, split, system, model.encoders) for split in ("train", "val")}
 
-    def judge(model: Model, feed: Feed) -> tuple[float, Mapping[str, float]]:
-        predict(model, feed, device=torch.device("cpu"))
-        return 0.0, {}
-
     profiler = cProfile.Profile()
     profiler.enable()
-    fit(model, feeds["train"], feeds["val"], seed=0, judge=judge, device=torch.device("cpu"))
+    fit(model, feeds["train"], feeds["val"], seed=0, judge=lambda *_: (0.0, {}), device=torch.device("cpu"))
     profiler.disable()
     found: Any = pstats.Stats(profiler)
     times = dict(found.stats)
     whole = next(value[3] for key, value in times.items() if key[2] == "fit")
     spent = {name: sum(_time(times, file, function) for file, function in which) for name, which in PARTS.items()}
-    # Batches and forward passes of validation are its own.
-    for name in ("batches", "forward"):
-        (file, function), *_ = PARTS[name]
-        spent[name] -= _time(times, file, function, caller="_run")
     steps = next(value[1] for key, value in times.items() if key[2] == "_step")
     return whole, {name: seconds / whole for name, seconds in spent.items()}, steps
 
 
-def _time(times: Mapping[Any, Any], file: str, function: str, caller: str | None = None) -> float:
-    total = 0.0
-    for (where, _, name), (_, _, _, cumulative, callers) in times.items():
-        if name == function and where.endswith(f"/{file}"):
-            if caller is None:
-                total += cumulative
-            else:
-                total += sum(c[3] for (_, _, who), c in callers.items() if who == caller)
-    return total
+def _time(times: Mapping[Any, Any], file: str, function: str) -> float:
+    found = (value[3] for (where, _, name), value in times.items() if name == function and where.endswith(f"/{file}"))
+    return float(sum(found))
 
 
 def main() -> None:
