@@ -257,6 +257,16 @@ INDEXES = Registry(
     "vectors (n, D), added once -> the k nearest of a query",
     {"exact": False},  # its hits are those of comparing with every vector
 )
+FITTERS = Registry(
+    "fitter",
+    "vsebench.fitters",
+    "vectors of each modality -> embeddings or codes (B, E)",
+    {
+        "codes": False,  # embeddings are −1 and +1, ranked by Hamming distance
+        "needs_labels": False,  # unlabelled data cannot train it
+        "needs": (),  # modalities
+    },
+)
 OPTIMIZERS = Registry("optimizer", "vsebench.optimizers", "parameter groups -> torch optimizer")
 SCHEDULES = Registry("schedule", "vsebench.schedules", "share of the training done -> factor of the learning rate")
 METRICS = Registry(
@@ -297,6 +307,7 @@ KINDS: dict[str, Registry] = {
         SCORERS,
         RERANKERS,
         INDEXES,
+        FITTERS,
         OPTIMIZERS,
         SCHEDULES,
         METRICS,
