@@ -188,15 +188,19 @@ class DeepCCA(Correlated):
         yield from order.tensor_split(max(1, count // (self.batch_size or count)))
 
     def _step(self, data: Material, rows: Tensor, optimizer: torch.optim.Optimizer) -> float:
-        """One step on a batch. Returns: its correlation per direction, before the step."""
+        """One step on a batch. Returns: its correlation, before the step."""
         image, text = (self._outputs(m, self._input(data, m, rows)) for m in PAIR)
-        value = correlation(image, text, self.r, self.size)
-        if not bool(torch.isfinite(value)):
-            raise TrainingError(f"fitter '{self.who}': the loss is not finite. Lower lr ({self.lr}).")
+        try:
+            value = correlation(image, text, self.r, self.size)
+        except torch.linalg.LinAlgError:  # a covariance of values that are too large, or are none
+            raise TrainingError(
+                f"fitter '{self.who}': the networks' outputs have no finite correlations any more. "
+                f"Lower lr ({self.lr}) or raise r ({self.r})."
+            ) from None
         optimizer.zero_grad()
         (-value).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-        return float(value)
+        return float(value.detach())
 
     def _outputs(self, modality: str, vectors: Tensor) -> Tensor:
         rows = transformed(vectors.float(), modality, self.transform)
