@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -96,8 +97,9 @@ def _fitted(who: str, x: np.ndarray, y: np.ndarray, c: float, max_iter: int) -> 
             ) from None
 
 
-class Posterior(Fitter):
-    """Give the probabilities of classes of a modality's features, less a centre.
+@dataclass(frozen=True)
+class Posterior:
+    """The probabilities of classes of a modality's features, less a centre. What is learned is kept by a fitter.
 
     Args:
         who: name of the fitter, for messages.
@@ -108,15 +110,14 @@ class Posterior(Fitter):
         center: what is taken off a posterior.
     """
 
-    def __init__(
-        self, who: str, num_classes: int, multi_label: bool, *, c: float, max_iter: int, center: Center
-    ) -> None:
-        super().__init__()
-        self.who, self.num_classes, self.multi_label = who, num_classes, multi_label
-        self.c, self.max_iter, self.center = c, max_iter, center
-        self.dim_out = num_classes
+    who: str
+    num_classes: int
+    multi_label: bool
+    c: float
+    max_iter: int
+    center: Center
 
-    def judge(self, data: Material, modality: str, features: Tensor) -> float:
+    def fit(self, keeper: Fitter, data: Material, modality: str, features: Tensor) -> float:
         """Fit a modality's classifier to its features, and its centre.
 
         Returns: share of the training decisions that are right.
@@ -128,21 +129,20 @@ class Posterior(Fitter):
         if data.num_classes < 1:
             raise TrainingError(f"fitter '{self.who}' learns from labels, and the training split has none.")
         found = logistic_regression(self.who, features, data.labels, self.num_classes, c=self.c, max_iter=self.max_iter)
-        logits = features @ found.weight + found.bias
-        p = self._probabilities(logits)
+        p = self._probabilities(features @ found.weight + found.bias)
         chance = 0.5 if self.multi_label else 1 / self.num_classes
         centre = {"none": 0 * p[0], "uniform": 0 * p[0] + chance, "mean": p.mean(0)}[self.center]
-        self.learn(f"logit_weight_{modality}", found.weight.to(data.device))
-        self.learn(f"logit_bias_{modality}", found.bias.to(data.device))
-        self.learn(f"centre_{modality}", centre.to(data.device))
+        keeper.learn(f"logit_weight_{modality}", found.weight.to(data.device))
+        keeper.learn(f"logit_bias_{modality}", found.bias.to(data.device))
+        keeper.learn(f"centre_{modality}", centre.to(data.device))
         labels = data.labels.cpu()
         right = (p > 0.5) == (labels > 0) if self.multi_label else p.argmax(1) == labels
         return float(right.double().mean())
 
-    def posterior(self, modality: str, features: Tensor) -> Tensor:
+    def of(self, keeper: Fitter, modality: str, features: Tensor) -> Tensor:
         """Probabilities less the centre. Shape: (B, D) -> float32 (B, K)."""
-        logits = features.float() @ self.learned(f"logit_weight_{modality}") + self.learned(f"logit_bias_{modality}")
-        return self._probabilities(logits) - self.learned(f"centre_{modality}")
+        weight, bias = (keeper.learned(f"logit_{what}_{modality}") for what in ("weight", "bias"))
+        return self._probabilities(features.float() @ weight + bias) - keeper.learned(f"centre_{modality}")
 
     def _probabilities(self, logits: Tensor) -> Tensor:
         return logits.sigmoid() if self.multi_label else logits.softmax(-1)

@@ -23,7 +23,7 @@ from vsebench.registry import FITTERS
     needs=PAIR,
     needs_labels=True,
 )
-class SemanticCorrelation(Posterior):
+class SemanticCorrelation(CCA):
     """Give each item the probabilities of the classes, found from its canonical projection.
 
         z   = (x − mean) [w¹ … w^d] · ρ^power             fitter ``cca``
@@ -70,20 +70,20 @@ class SemanticCorrelation(Posterior):
         center: Center = "mean",
         transform: Transforms | None = None,
     ) -> None:
-        super().__init__("semantic_correlation", num_classes, multi_label, c=c, max_iter=max_iter, center=center)
-        refuse_dim(self.who, dim, dims)
-        self.cca = CCA(dims, dim=dim, ridge=ridge, power=power, transform=transform)
-        self.cca.who = self.who
+        refuse_dim("semantic_correlation", dim, dims)
+        super().__init__(dims, dim=dim, ridge=ridge, power=power, transform=transform)
+        self.who, self.dim_out = "semantic_correlation", num_classes
+        self.posterior = Posterior(self.who, num_classes, multi_label, c, max_iter, center)
 
     def fit(self, data: Material) -> None:
         """Find the directions, then fit both classifiers to the projections."""
-        self.cca.find(data)
-        numbers = {"correlation": float(self.cca.learned("correlations").sum())}
+        self.find(data)
+        numbers = {"correlation": float(self.learned("correlations").sum())}
         for modality in PAIR:
-            projections = self.cca.embed(modality, data.vectors(modality)).double().cpu()
-            numbers[f"accuracy_{modality}"] = self.judge(data, modality, projections)
+            projections = super().embed(modality, data.vectors(modality)).double().cpu()
+            numbers[f"accuracy_{modality}"] = self.posterior.fit(self, data, modality, projections)
         data.report(1, numbers)
 
     def embed(self, modality: str, vectors: Tensor) -> Tensor:
         """Probabilities of new items."""
-        return self.posterior(modality, self.cca.embed(modality, vectors))
+        return self.posterior.of(self, modality, super().embed(modality, vectors))

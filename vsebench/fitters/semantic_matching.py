@@ -12,7 +12,7 @@ from vsebench.fitters._correlation import known
 from vsebench.fitters._posterior import Center, Posterior
 from vsebench.fitters._transform import Transforms, transformed
 from vsebench.fitters._views import PAIR, matrix
-from vsebench.fitters.base import Material
+from vsebench.fitters.base import Fitter, Material
 from vsebench.registry import FITTERS
 
 
@@ -22,7 +22,7 @@ from vsebench.registry import FITTERS
     needs=PAIR,
     needs_labels=True,
 )
-class SemanticMatching(Posterior):
+class SemanticMatching(Fitter):
     """Give each item the probabilities of the classes, found by a logistic regression of its own modality.
 
         out = softmax(x W_m + b_m) − centre_m
@@ -65,15 +65,16 @@ class SemanticMatching(Posterior):
         center: Center = "mean",
         transform: Transforms | None = None,
     ) -> None:
-        super().__init__("semantic_matching", num_classes, multi_label, c=c, max_iter=max_iter, center=center)
-        self.transform = transform
+        super().__init__()
+        self.posterior = Posterior("semantic_matching", num_classes, multi_label, c, max_iter, center)
+        self.transform, self.dim_out = transform, num_classes
 
     def fit(self, data: Material) -> None:
         """Fit both classifiers."""
-        rows = {m: transformed(matrix(data, m, self.who), m, self.transform) for m in PAIR}
-        data.report(1, {f"accuracy_{m}": self.judge(data, m, rows[m]) for m in PAIR})
+        rows = {m: transformed(matrix(data, m, self.posterior.who), m, self.transform) for m in PAIR}
+        data.report(1, {f"accuracy_{m}": self.posterior.fit(self, data, m, rows[m]) for m in PAIR})
 
     def embed(self, modality: str, vectors: Tensor) -> Tensor:
         """Probabilities of new items."""
         known(modality)
-        return self.posterior(modality, transformed(vectors.float(), modality, self.transform))
+        return self.posterior.of(self, modality, transformed(vectors.float(), modality, self.transform))
