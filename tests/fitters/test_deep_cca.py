@@ -98,7 +98,7 @@ def test_without_hidden_layers_it_is_linear_cca() -> None:
 def test_networks_see_what_lines_do_not() -> None:
     image = torch.randn(400, 2, generator=torch.Generator().manual_seed(0))
     data = Arrays({"image": image, "text": image.square().sum(1, keepdim=True)})
-    fitter = fitted(data, dim=1, hidden=32, epochs=60, batch_size=None, lr=1e-2)
+    fitter = fitted(data, dim=1, hidden=32, epochs=60, batch_size=None, lr=1e-2, r=1e-4, ridge=1e-6)
     assert float(fitter.learned("correlations")[0]) > 0.95
     told = [numbers["correlation"] for _, numbers in data.reported]
     assert len(told) == 61

@@ -63,6 +63,8 @@ def score(splits: dict[str, Split], name: str, options: dict[str, Any]) -> tuple
         ("semantic_matching", ROOT, (0.298, 0.237)),
         ("semantic_correlation", {}, (0.300, 0.222)),
         ("semantic_correlation", {"ridge": 1.0, **ROOT}, (0.304, 0.239)),
+        ("kernel_cca", {"power": 1.0, **ROOT}, (0.275, 0.228)),
+        ("deep_cca", ROOT, (0.262, 0.215)),
     ],
 )
 def test_reaches(splits: dict[str, Split], name: str, options: dict[str, Any], least: tuple[float, float]) -> None:

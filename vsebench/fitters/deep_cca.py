@@ -59,7 +59,9 @@ class DeepCCA(Correlated):
     An encoder that is not frozen is trained along.
 
     Differs from the source: Adam for L-BFGS; ``weight_decay`` for its separate penalties; no pretraining by
-    autoencoders; ReLU for their sigmoid made of a cube root.
+    autoencoders; ReLU for their sigmoid made of a cube root. Public implementations have r = 1e-4 and no ridge: a few
+    thousand items are then soon overfitted, and the sum of correlations rises while retrieval worsens. The defaults
+    are the best of a grid on a quarter of the 2,173 training documents of ``wikipedia``.
 
     Args:
         dims: sizes of the modalities' vectors (wired).
@@ -95,14 +97,14 @@ class DeepCCA(Correlated):
         dim: Annotated[int, Gt(0)] = 10,
         outputs: Annotated[int, Gt(0)] | None = None,
         hidden: Annotated[int, Gt(0)] = 512,
-        layers: Annotated[int, Ge(0)] = 2,
+        layers: Annotated[int, Ge(0)] = 1,
         activation: Literal["relu", "tanh", "sigmoid"] = "relu",
-        epochs: Annotated[int, Gt(0)] = 50,
-        batch_size: Annotated[int, Gt(1)] | None = 1000,
+        epochs: Annotated[int, Gt(0)] = 20,
+        batch_size: Annotated[int, Gt(1)] | None = 500,
         lr: Annotated[float, Gt(0)] = 1e-3,
         weight_decay: Annotated[float, Ge(0)] = 1e-4,
-        r: Annotated[float, Gt(0)] = 1e-4,
-        ridge: Annotated[float, Ge(0)] = 1e-6,
+        r: Annotated[float, Gt(0)] = 1.0,
+        ridge: Annotated[float, Ge(0)] = 1.0,
         power: Annotated[float, Ge(0)] = 0.0,
         transform: Transforms | None = None,
     ) -> None:
