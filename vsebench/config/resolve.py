@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vsebench.config import document
+from vsebench.config.absent import check_absent
 from vsebench.config.faults import validate
 from vsebench.config.merge import merge_system, merge_train, per_modality
 from vsebench.config.schema import (
@@ -82,6 +83,8 @@ def resolve(block: dict[str, Any]) -> System:
     if "head" not in data:
         data["head"] = _component("head", "mlp", ("head",))
     data["fusion"] = _fusion(data.get("fusion"), data["head"], present)
+    if len(present) == 1 and data.get("absent") == "learned":
+        data["absent"] = "zero"  # as the fusion: skipped with one modality
     data.setdefault("train", resolve_train({}, ("train",)))
     if not data["objective"] and isinstance(data["train"], Train):
         data["train"] = data["train"].model_copy(update={"epochs": 0})  # an experiment's epochs are for other rows
@@ -131,6 +134,7 @@ def check_legal(system: System) -> None:
                 f"{'is' if len(missing) == 1 else 'are'} none. Choose another {kind} or give the encoder.",
                 path=path,
             )
+    check_absent(system)
     check_trains(system)
     check_objectives(system)
     check_ranking(system)
