@@ -134,10 +134,10 @@ def check_legal(system: System) -> None:
                 f"{'is' if len(missing) == 1 else 'are'} none. Choose another {kind} or give the encoder.",
                 path=path,
             )
-    check_absent(system)
     check_trains(system)
     check_objectives(system)
     check_ranking(system)
+    check_absent(system)
     scales = set(system.train.lr_scale) - {"image_encoder", "text_encoder", "audio_encoder"}
     if scales:
         known = list(ENCODER_SLOTS.values())
