@@ -34,6 +34,7 @@ from vsebench.sweep.asha import Decide, Halving, Pruned
 from vsebench.sweep.final import evaluate
 from vsebench.sweep.fitted import fitted
 from vsebench.sweep.plan import Run, pruned_by
+from vsebench.sweep.stacking import stack
 from vsebench.sweep.untrained import judged
 from vsebench.tracking import NullTracker, Tracker
 from vsebench.train import fit, judge_by, seed_of, trained_state
@@ -176,7 +177,8 @@ def _finish(
         else:
             progress = judged(model, feeds["val"], judge, on_epoch=on_epoch, team=team)
         fitting = time.perf_counter() - fitting
-        metrics, ranking = evaluate(run, dataset, model, feeds, device, folder, parsed, cache, say, team)
+        stacked, said = stack(model, feeds["val"], device=device, team=team)
+        metrics, ranking = evaluate(run, dataset, model, feeds, device, folder, parsed, cache, say, team, stacked)
     except Pruned as stop:
         tracker.finish({"pruned_at_epoch": stop.epoch})
         raise
@@ -198,7 +200,7 @@ def _finish(
         best_epoch=progress.best_epoch,
         test_evaluations=1,
         ranking=ranking,
-        notes=_notes(model, feeds),
+        notes=[*_notes(model, feeds), *said],
         hardware=hardware() if team.size == 1 else {**hardware(), "processes": team.size},
     )
     tracker.finish(

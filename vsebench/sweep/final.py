@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from vsebench.data.dataset import Dataset
@@ -30,8 +32,12 @@ def evaluate(
     cache: bool,
     say: Callable[[str], None],
     team: Team,
+    stacked: np.ndarray | None = None,
 ) -> tuple[dict[str, float], dict[str, Any]]:
-    """All metrics of the selected epoch, and how and at what cost test was ranked. Test is opened here, once."""
+    """All metrics of the selected epoch, and how and at what cost test was ranked. Test is opened here, once.
+
+    ``stacked``: cross-fitted logits of validation, where the model's own were fitted to it.
+    """
     say("evaluating")
     feeds["test"] = Feed(dataset, "test", run.system, model.encoders, cache=cache)
     metrics: dict[str, float] = {}
@@ -41,6 +47,8 @@ def evaluate(
         outputs = predict(model, feeds[split], device=device, team=team)
         if not team.first:
             continue
+        if split == "val" and stacked is not None:
+            outputs = replace(outputs, logits=stacked)
         rerank = None
         if train is not None:
             rerank = reranker_of(model, train, feeds["train"].labels.numpy(), outputs)
