@@ -87,7 +87,8 @@ class KDTree(Index):
             lifted = _lifted(part).astype(np.float64)
             away = ((self.boxes.tree.data[positions] - lifted[:, None]) ** 2).sum(2)  # (Q, k)
             reach = np.where(positions >= 0, away, np.inf).max(1, keepdims=True)
-            found = (self.boxes.distances(lifted) < reach).sum(1)
+            # A first leaf is visited though its box be no nearer than the only hit, a corner of it.
+            found = np.maximum((self.boxes.distances(lifted) < reach).sum(1), 1)
             counts.append(np.minimum(found, self.max_leaves or found))
         return np.concatenate(counts)
 
