@@ -10,7 +10,7 @@ from sklearn.decomposition import PCA
 
 import vsebench.index.lattice as module
 from vsebench.errors import ConfigError
-from vsebench.index.base import unit_rows
+from vsebench.index.base import Index, unit_rows
 from vsebench.index.lattice import LatticeIndex
 from vsebench.lattice import Lattice
 from vsebench.registry import INDEXES
@@ -54,7 +54,7 @@ def test_without_a_transform_points_are_found_as_they_are() -> None:
     lattice = Lattice(6, 10)
     numbers = np.random.default_rng(0).permutation(lattice.count)[:500].tolist()
     points = lattice.points(numbers)
-    index = built(points.astype(np.float32), r2=10, transform=None)
+    index = built(points.astype(np.float32), r2=10, transform="none")
     assert (lattice.decode(index.codes) == points).all()
     scores, found = index.search(points.astype(np.float32), 1)
     assert (found[:, 0] == np.arange(500)).all()
@@ -80,6 +80,21 @@ def test_more_bits_find_more() -> None:
     assert shares[-1] > shares[0] + 0.3
 
 
+def test_it_is_ahead_of_learned_and_random_codes_on_an_even_sphere() -> None:
+    """All at 8 bytes."""
+    rng = np.random.default_rng(0)
+    vectors, queries = (unit_rows(rng.normal(size=(n, 24))) for n in (4000, 100))
+    truth = np.argsort(-queries @ vectors.T, axis=1)[:, :10]
+    shares = []
+    for name, options in [("lattice", {"transform": "none"}), ("pq", {}), ("lsh", {"bits": 64, "orthogonal": True})]:
+        index: Index = INDEXES.build(name, options, dim=24)
+        index.train(vectors)
+        index.add(np.arange(len(vectors)), vectors)
+        found = index.search(queries, 10)[1]
+        shares.append(np.mean([len(set(a) & set(b)) / 10 for a, b in zip(found, truth, strict=True)]))
+    assert shares[0] > shares[1] + 0.03 > shares[2] + 0.2
+
+
 @pytest.mark.parametrize(("dim_out", "r2", "size"), [(16, 21, 4), (16, 200, 7), (24, 79, 8), (40, 24, 8)])
 def test_memory_is_codes_and_what_was_learned(dim_out: int, r2: int, size: int) -> None:
     vectors = some(100, 48)
@@ -101,7 +116,7 @@ def test_the_rotation_is_saved(tmp_path: Path) -> None:
 def test_options_that_do_not_fit() -> None:
     for options, said in [
         ({"dim_out": 13}, "dim_out of index 'lattice' is at most D = 12. Got 13"),
-        ({"dim_out": 8, "transform": None}, "the vectors' 12 dimensions. Got dim_out = 8"),
+        ({"dim_out": 8, "transform": "none"}, "the vectors' 12 dimensions. Got dim_out = 8"),
         ({"dim_out": 3, "r2": 7}, "no point of Z^3 has the squared length 7"),
         ({"transform": "random"}, "option 'transform'"),
     ]:

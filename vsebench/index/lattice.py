@@ -47,7 +47,7 @@ class LatticeIndex(Coded):
         dim_out: dimensions of the lattice; > 0, at most D. None is 24, or D where that is less.
         r2: r², squared length of its points; > 0.
         transform: how D numbers become ``dim_out``: ``pca`` takes the training vectors' directions of greatest
-            variance around their mean μ; ``rotation`` random orthogonal ones with μ = 0; None, for ``dim_out`` = D,
+            variance around their mean μ; ``rotation`` random orthogonal ones with μ = 0; ``none``, for ``dim_out`` = D,
             leaves vectors as they are.
         decoded: keep points in memory as well, ``dim_out`` bytes each, so that a search need not decode them.
         rerank: compare the best rerank · k once more with the query itself; > 0. The vectors are then kept in memory
@@ -60,7 +60,7 @@ class LatticeIndex(Coded):
 
     Example:
         >>> import numpy as np
-        >>> index = LatticeIndex(4, r2=30, transform=None)
+        >>> index = LatticeIndex(4, r2=30, transform="none")
         >>> index.add(np.array([7, 3]), np.array([[1.0, 0.0, 2.0, 0.0], [0.0, 1.0, -1.0, 0.5]]))
         >>> index.search(np.array([[1.0, 0.0, 1.0, 0.0]]), 2)[1].tolist()
         [[7, 3]]
@@ -72,16 +72,16 @@ class LatticeIndex(Coded):
         *,
         dim_out: Annotated[int, Gt(0)] | None = None,
         r2: Annotated[int, Gt(0)] = 79,
-        transform: Literal["pca", "rotation"] | None = "pca",
+        transform: Literal["pca", "rotation", "none"] = "pca",
         decoded: bool = False,
         rerank: Annotated[int, Gt(0)] | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__(dim, rerank)
-        size = dim_out or (min(dim, USUAL) if transform else dim)
+        size = dim_out or (min(dim, USUAL) if transform != "none" else dim)
         if size > dim:
             raise ConfigError(f"dim_out of index 'lattice' is at most D = {dim}. Got {size}.", path=("dim_out",))
-        if transform is None and size != dim:
+        if transform == "none" and size != dim:
             raise ConfigError(
                 f"without a transform, the lattice has the vectors' {dim} dimensions. Got dim_out = {size}.",
                 path=("dim_out",),
