@@ -17,6 +17,7 @@ KINDS = (
 LEVELS: dict[str, int] = {
     **dict.fromkeys(("errors", "sizes", "types", "registry", "home"), 0),
     **dict.fromkeys(("config", "masking", "positions", "word_vectors", "_vector_files", "augment", "batch_norm"), 1),
+    "lattice": 1,
     **dict.fromkeys((*KINDS, "data", "encoders", "scoring"), 2),
     "model": 3,
     **dict.fromkeys(("features", "feed", "pairs", "parallel", "evaluate", "embed", "material"), 4),
