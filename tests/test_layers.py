@@ -11,7 +11,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "vsebench"
 KINDS = (
-    *("attention", "pooling", "fusion", "heads", "objectives", "scorers", "rerankers", "index"),
+    *("attention", "pooling", "fusion", "heads", "objectives", "scorers", "rerankers", "fitters", "index"),
     *("optimizers", "schedules", "metrics"),
 )
 LEVELS: dict[str, int] = {
