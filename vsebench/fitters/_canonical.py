@@ -12,7 +12,7 @@ from vsebench.errors import TrainingError
 
 #: A direction whose variance is below this share of the largest is no direction of the data but its rounding.
 NULL_VARIANCE = 1e-10
-#: A pair whose strength is below this share of the strongest is none.
+#: A pair whose strength is below this is none; that of a perfect correlation is 1.
 NULL_STRENGTH = 1e-8
 #: Beyond this size of the smaller view, one pair is found by Lanczos steps instead of a whole decomposition.
 DENSE_SIDE = 256
@@ -58,12 +58,12 @@ def canonical_pairs(cross: Tensor, white_x: Tensor, white_y: Tensor) -> Pairs:
     pair's largest entries in w_x is made positive.
 
     Args:
-        cross: C, float64 (D_x, D_y).
+        cross: C, float64 (D_x, D_y), of a size that gives ρ near 1 to what agrees wholly.
         white_x: :func:`whitening` of Σ_xx, (D_x, r_x).
         white_y: of Σ_yy, (D_y, r_y).
     """
     left, strength, right = torch.linalg.svd(white_x.T @ cross @ white_y, full_matrices=False)
-    kept = strength > NULL_STRENGTH * strength[0]
+    kept = strength > NULL_STRENGTH
     return _turned(Pairs(white_x @ left[:, kept], white_y @ right[kept].T, strength[kept]))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -107,12 +108,16 @@ def semantic_codes(
     centred after each step.
 
     Shape: labels (n, K) -> (n, c), float32 on their device.
+
+    Raises: TrainingError if no two items share a label, or if J is not finite on the way.
     """
     codes = (FIRST_SCALE * torch.randn(len(labels), bits, generator=generator)).to(labels.device)
     move, gains = torch.zeros_like(codes), torch.ones_like(codes)
     best, lowest, entropy = codes, float("inf"), label_entropy(labels)
     for number in range(1, steps + 1):
         objective, gradient = divergence(codes, labels, alpha)
+        if not math.isfinite(objective):
+            raise TrainingError(f"the codes' divergence is not finite at step {number}: rate {rate:g} is too large.")
         report(number, entropy + objective)
         if objective < lowest:
             best, lowest = codes, objective

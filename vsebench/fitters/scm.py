@@ -71,7 +71,7 @@ class SCM(SignedProjection):
         (x, mean_x), (y, mean_y) = (centred(data, m, "scm") for m in PAIR)
         white_x, white_y = (whitening(v.T @ v, self.ridge) for v in (x, y))
         cross = semantic_cross(x, y, unit_labels(data, "scm").double().cpu())
-        pairs = canonical_pairs(cross, white_x, white_y)
+        pairs = canonical_pairs(cross / len(x), white_x, white_y)
         if self.variant == "orth":
             found = {m: (w.shape[1], self.dims[m]) for m, w in zip(PAIR, (white_x, white_y), strict=True)}
             refuse_bits("scm", self.dim_out, found)

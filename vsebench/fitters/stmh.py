@@ -14,7 +14,7 @@ from vsebench.errors import TrainingError
 from vsebench.fitters._centres import centres
 from vsebench.fitters._projection import known
 from vsebench.fitters._views import PAIR, centred, matrix
-from vsebench.fitters.base import Fitter, Material, signs
+from vsebench.fitters.base import Fitter, Material
 from vsebench.registry import FITTERS
 
 #: Residuals below this length weigh as if they had it: the weight 1/(2‖·‖) has no value at 0.
@@ -55,13 +55,16 @@ class STMH(Fitter):
         R  = (G₁ᵀG₁ + (γ/λ)I)⁻¹ G₁ᵀG₂
         G₂_i: ones at the ⌊c/2⌋ smallest of r₂ ‖t_i − f_j‖² + λ (1 − 2 (g_iR)_j);  f_j: mean of the texts of topic j
         code of a text  = +1 for its ⌊c/2⌋ nearest f_j
-        code of an image = +1 where x F₁ (F₁ᵀF₁ + (γ/r₁)I)⁻¹ R is above its median
+        code of an image = +1 at the ⌊c/2⌋ largest of x F₁ (F₁ᵀF₁ + (γ/r₁)I)⁻¹ R
 
     Each step is the best for the other factors (that of the images for the square that touches r₁‖·‖ from above), so
     that J never grows. The first topics are those of the k-means centres of the texts, with g_i = G₂_i.
 
-    Differs from the source: an output equal to the median is −1, so that an odd c has ⌊c/2⌋ ones for both modalities.
-    Image vectors are centred.
+    Half of the topics being those of a text, some come to have the same texts, and their bits are alike: more bits
+    bring little.
+
+    Differs from the source: it takes the outputs of an image that are not below their median, which are the same ones
+    but for odd c and for equal outputs; of equal ones the first count, as for texts. Image vectors are centred.
 
     Args:
         dims: sizes of the modalities' vectors (wired).
@@ -102,8 +105,13 @@ class STMH(Fitter):
             self.turn(x, texts, factors)
             data.report(step, {"objective": self.objective(x, texts, factors)})
         inner = factors.concepts.T @ factors.concepts + self.gamma / self.share * _eye(self.dim_out)
+        weight = factors.concepts @ torch.linalg.solve(inner, factors.link)
+        # Topics of the same texts have the same column of R. Kept once, their outputs are equal to the last digit.
+        _, column = torch.unique(factors.topics, dim=1, return_inverse=True)
+        first = torch.stack([(column == k).nonzero()[0, 0] for k in range(int(column.max()) + 1)])
         self.learn("mean", mean.to(data.device))
-        self.learn("weight", (factors.concepts @ torch.linalg.solve(inner, factors.link)).to(data.device))
+        self.learn("weight", weight[:, first].to(data.device))
+        self.learn("column", column.to(data.device))
         self.learn("centres", factors.centres.to(data.device))
 
     def _start(self, x: Tensor, texts: Tensor, seed: int) -> Factors:
@@ -149,7 +157,7 @@ class STMH(Fitter):
             )
             return 2 * nearest(distances, self.dim_out // 2) - 1
         outputs = (vectors.float() - self.learned("mean")) @ self.learned("weight")
-        return signs(outputs - outputs.quantile(0.5, dim=1, keepdim=True))
+        return 2 * nearest(-outputs[:, self.learned("column").long()], self.dim_out // 2) - 1
 
 
 def nearest(costs: Tensor, count: int) -> Tensor:
