@@ -7,9 +7,14 @@ import warnings
 import torch
 from torch import Tensor
 
+#: Steps of k-means at most.
+STEPS = 30
+
 
 def centres(rows: Tensor, count: int, seed: int) -> Tensor:
     """``count`` centres of rows, or the distinct rows themselves if there are no more of them than that.
+
+    k-means ends after ``STEPS`` steps: the centres only have to lie where the rows are.
 
     Shape: (n, D) -> float64 (min(count, distinct rows), D), on the CPU.
 
@@ -25,6 +30,6 @@ def centres(rows: Tensor, count: int, seed: int) -> Tensor:
     if len(distinct) <= count:
         return distinct
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # an early end of k-means leaves centres all the same
-        found = KMeans(count, n_init=1, max_iter=100, random_state=seed % 2**32).fit(rows.numpy())
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        found = KMeans(count, n_init=1, max_iter=STEPS, random_state=seed % 2**32).fit(rows.numpy())
     return torch.from_numpy(found.cluster_centers_).double()

@@ -9,7 +9,14 @@ import torch
 from annotated_types import Ge, Gt
 from torch import Tensor
 
-from vsebench.fitters._canonical import Pairs, canonical_pairs, refuse_bits, refuse_few, strongest_pair, whitening
+from vsebench.fitters._canonical import (
+    NULL_STRENGTH,
+    canonical_pairs,
+    refuse_bits,
+    refuse_few,
+    strongest_pair,
+    whitening,
+)
 from vsebench.fitters._projection import SignedProjection
 from vsebench.fitters._views import PAIR, centred, unit_labels
 from vsebench.fitters.base import Material, signs
@@ -71,39 +78,47 @@ class SCM(SignedProjection):
         (x, mean_x), (y, mean_y) = (centred(data, m, "scm") for m in PAIR)
         white_x, white_y = (whitening(v.T @ v, self.ridge) for v in (x, y))
         cross = semantic_cross(x, y, unit_labels(data, "scm").double().cpu())
-        pairs = canonical_pairs(cross / len(x), white_x, white_y)
         if self.variant == "orth":
             found = {m: (w.shape[1], self.dims[m]) for m, w in zip(PAIR, (white_x, white_y), strict=True)}
             refuse_bits("scm", self.dim_out, found)
-        refuse_few("scm", self.dim_out if self.variant == "orth" else 1, len(pairs.strength), "labels correlate in")
-        if self.variant == "seq":
-            pairs = self._sequential(data, (x, white_x), (y, white_y), pairs, cross)
-        self.keep(data, "image", mean_x, pairs.x[:, : self.dim_out])
-        self.keep(data, "text", mean_y, pairs.y[:, : self.dim_out])
+            weights = self._orthogonal(cross / len(x), white_x, white_y, self.dim_out)
+        else:
+            weights = self._sequential(data, (x, white_x), (y, white_y), cross)
+        self.keep(data, "image", mean_x, weights[0])
+        self.keep(data, "text", mean_y, weights[1])
+
+    def _orthogonal(self, cross: Tensor, white_x: Tensor, white_y: Tensor, least: int) -> tuple[Tensor, Tensor]:
+        """The strongest pairs, ``bits`` of them or all, (D_x, k) and (D_y, k); ``least`` of them must be there."""
+        pairs = canonical_pairs(cross, white_x, white_y)
+        refuse_few("scm", least, len(pairs.strength), "labels correlate in")
+        return pairs.x[:, : self.dim_out], pairs.y[:, : self.dim_out]
 
     def _sequential(
-        self, data: Material, image: tuple[Tensor, Tensor], text: tuple[Tensor, Tensor], orth: Pairs, cross: Tensor
-    ) -> Pairs:
+        self, data: Material, image: tuple[Tensor, Tensor], text: tuple[Tensor, Tensor], cross: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Bit after bit, each fitted to what the earlier ones leave of S."""
         (x, white_x), (y, white_y) = image, text
         rest = self.dim_out * (white_x.T @ cross @ white_y)  # whitened C
-        chosen: list[tuple[Tensor, Tensor, float]] = []
+        chosen: list[tuple[Tensor, Tensor]] = []
+        before = float("inf")
         for bit in range(self.dim_out):
             u, v, strength = strongest_pair(rest)
-            if chosen and strength > chosen[-1][2]:
+            if bit == 0 and strength <= NULL_STRENGTH * self.dim_out * len(x):
+                refuse_few("scm", 1, 0, "labels correlate in")
+            if strength > before:
                 break
             w_x, w_y = white_x @ u, white_y @ v
-            rest = rest - torch.outer(
-                white_x.T @ (x.T @ signs(x @ w_x).double()), white_y.T @ (y.T @ signs(y @ w_y).double())
-            )
-            chosen.append((w_x, w_y, strength))
+            code_x, code_y = signs(x @ w_x).double(), signs(y @ w_y).double()
+            rest = rest - torch.outer(white_x.T @ (x.T @ code_x), white_y.T @ (y.T @ code_y))
+            chosen.append((w_x, w_y))
             data.report(bit + 1, {"strength": strength})
-        missing = torch.arange(self.dim_out - len(chosen)) % len(orth.strength)
-        return Pairs(
-            torch.cat([torch.stack([w for w, _, _ in chosen], dim=1), orth.x[:, missing]], dim=1),
-            torch.cat([torch.stack([w for _, w, _ in chosen], dim=1), orth.y[:, missing]], dim=1),
-            torch.cat([torch.tensor([s for _, _, s in chosen], dtype=torch.float64), orth.strength[missing]]),
-        )
+            before = strength
+        learnt_x, learnt_y = (torch.stack(side, dim=1) for side in zip(*chosen, strict=True))
+        if len(chosen) == self.dim_out:
+            return learnt_x, learnt_y
+        orth_x, orth_y = self._orthogonal(cross / len(x), white_x, white_y, 1)
+        again = torch.arange(self.dim_out - len(chosen)) % orth_x.shape[1]
+        return torch.cat([learnt_x, orth_x[:, again]], dim=1), torch.cat([learnt_y, orth_y[:, again]], dim=1)
 
 
 def semantic_cross(x: Tensor, y: Tensor, labels: Tensor) -> Tensor:
