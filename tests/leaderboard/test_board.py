@@ -219,3 +219,22 @@ def test_ten_thousand_results_are_rendered_in_seconds(tmp_path: Path) -> None:
     begin = time.perf_counter()
     render(tmp_path)
     assert time.perf_counter() - begin < 60, "a guard against quadratic growth, not a benchmark"
+
+
+def test_a_grid_is_shown_with_one_axis_across() -> None:
+    found, rows = [], []
+    for name, values in (("scm", (0.2, 0.3)), ("c|ca", (0.25, 0.1))):
+        for bits, value in zip(("128", "16"), values, strict=True):
+            run = f"{name}{bits}"
+            found.append(result(run, run, 0, value, metrics={"val/accuracy": value, "test/i2t/map": value}))
+            rows.append(BoardRow(run, "sweep", {"fitter": name, "fitter.bits": bits}, {"0": run}))
+    board = {"pivot": {"by": "fitter.bits", "metrics": ["test/i2t/map", "test/i2t/odd"]}}
+    text = page(snapshot(found[:3], rows=rows[:3], board=board))
+    lines = text[text.index("By bits, in percent:") :].splitlines()
+    assert [c.strip() for c in lines[2].strip("| ").split("|")] == [
+        "Method", "i→t MAP, 16", "i→t MAP, 128", "test/i2t/odd, 16", "test/i2t/odd, 128",
+    ]  # fmt: skip
+    assert [c.strip() for c in lines[4].strip("| ").split(" | ")] == ["scm", "**30.0**", "20.0", "–", "–"]
+    assert [c.strip() for c in lines[5].strip("| ").split(" | ")] == ["c\\|ca", "–", "**25.0**", "–", "–"]
+    assert "By bits" not in page(snapshot(found[:3], rows=rows[:3]))
+    assert "By " not in page(snapshot(found[:3], rows=rows[:3], board={"pivot": {**board["pivot"], "by": "other"}}))

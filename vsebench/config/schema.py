@@ -19,10 +19,11 @@ SINGLE_SLOTS = {
     "head": "head",
     "scorer": "scorer",
     "reranker": "reranker",
+    "fitter": "fitter",
 }
 ENCODER_SLOTS = {m: f"{m}_encoder" for m in MODALITIES}
 #: Slots that may be left empty with ``none``; ``attention: none`` is a component of its own.
-OPTIONAL_SLOTS = (*ENCODER_SLOTS.values(), "head", "scorer", "reranker")
+OPTIONAL_SLOTS = (*ENCODER_SLOTS.values(), "head", "scorer", "reranker", "fitter")
 SLOTS = (*SINGLE_SLOTS, "pooling", "objective")
 
 
@@ -81,10 +82,11 @@ class System(Strict):
     fusion: Spec | None = None
     head: Spec | None = Spec(name="mlp")
     objective: list[WeightedSpec] = [WeightedSpec(name="cross_entropy")]  # empty: nothing trains
-    similarity: Literal["cosine", "dot"] = "cosine"
+    similarity: Literal["cosine", "dot", "hamming"] = "cosine"
     scorer: Spec | None = None
     rerank_top: Annotated[int, Gt(0)] | None = None
     reranker: Spec | None = None
+    fitter: Spec | None = None  # takes the place of projection, fusion, head and objective
     train: Train = Train()
 
     @property
@@ -194,13 +196,20 @@ class Reference(Strict):
     rows: dict[str, list[str | float | int | None]]
 
 
+class Pivot(Strict):
+    """A table with one axis of the grid across: for each metric a column per value."""
+
+    by: str
+    metrics: Annotated[list[Annotated[str, Field(pattern=r"^(val|test)/")]], MinLen(1)]
+
+
 class Board(Strict):
     """What the leaderboard says beside the numbers."""
 
     description: str | None = None
     protocol: list[str] = []
     reference: Reference | None = None
-    columns: list[str] | None = None
+    pivot: Pivot | None = None
 
 
 class ExperimentFile(Strict):

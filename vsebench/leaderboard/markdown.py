@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from vsebench.leaderboard.pivot import pivot_lines
 from vsebench.leaderboard.rows import RowView, failures, missing, pruned, sort_key, views
 from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.leaderboard.statistics import item_half_width
@@ -28,6 +29,8 @@ AXIS_TITLES = {
     "fusion": "Fusion",
     "head": "Head",
     "objective": "Objective",
+    "fitter": "Method",
+    "fitter.bits": "Bits",
 }
 
 
@@ -62,7 +65,8 @@ def page(snapshot: Snapshot) -> str:
         rows = views(snapshot, section)
         if rows:
             title = "Search" if section == "sweep" and "method" in snapshot.search else title
-            lines += [f"## {title}", "", *_section(snapshot, rows), ""]
+            across = pivot_lines(snapshot.board.get("pivot"), rows, AXIS_TITLES) if section == "sweep" else []
+            lines += [f"## {title}", "", *across, *_section(snapshot, rows), ""]
     lines += [*_pruned(snapshot), *_reference(snapshot), *_failed(snapshot), "## Protocol", "", *_protocol(snapshot)]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -171,7 +175,8 @@ def _classification() -> list[Column]:
 def _trained(row: RowView) -> tuple[float, str]:
     result = row.results[0]
     count = float(result.parameters["trained"])
-    return count, _units(count) if result.config.get("objective") != [] else "zero-shot"
+    untrained = result.config.get("objective") == [] and result.config.get("fitter") is None
+    return count, "zero-shot" if untrained else _units(count)
 
 
 def _retrieval(rows: Sequence[RowView]) -> list[Column]:
@@ -231,6 +236,8 @@ def _units(count: float) -> str:
 
 def _gallery(snapshot: Snapshot) -> str:
     images, captions = snapshot.dataset["splits"].get("test", 0), snapshot.dataset.get("captions", {}).get("test", 0)
+    if not captions and "text" in snapshot.dataset.get("features", {}):
+        captions = images  # its features, one set for each item
     relevant = _MATCHES[snapshot.dataset.get("relevance", "item")]
     return f"test: {images:,} images, {captions:,} captions; a match is any of {relevant}"
 
