@@ -103,10 +103,6 @@ class QueryError(VsebenchError):
     """A gallery cannot be asked that: an empty text, no image, a number of hits out of range."""
 
 
-class TrainingError(VsebenchError):
-    """Training cannot go on: the loss is not finite, or the data does not determine what is to be fitted."""
-
-
 class ClusterError(VsebenchError):
     """A cluster cannot be reached, or its nodes cannot do the runs."""
 

@@ -26,6 +26,7 @@ BLOCK = 1024  # rows of Θ at a time: 40 MB for 10,000 items
     codes=True,
     needs_labels=True,
     needs=("image", "text"),
+    trains_encoders=True,
 )
 class Dcmh(Fitter):
     """Learn a hash network for images and one for texts in turns, with codes that both share.
@@ -88,7 +89,7 @@ class Dcmh(Fitter):
         num_classes: int,
         multi_label: bool,
         *,
-        bits: Annotated[int, Gt(0)] = 64,
+        bits: Annotated[int, Gt(0)] = 16,
         image_hidden: Annotated[int, Gt(0)] | None = None,
         text_hidden: Annotated[int, Gt(0)] | None = 8192,
         gamma: Annotated[float, Gt(0)] = 1.0,

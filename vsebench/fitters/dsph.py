@@ -26,6 +26,7 @@ TERMS = ("positive", "negative", "irrelevant")
     codes=True,
     needs_labels=True,
     needs=("image", "text"),
+    trains_encoders=True,
 )
 class Dsph(Fitter):
     """Draw the hash outputs of both modalities to one learned proxy per class, and apart where no label is shared.
@@ -90,7 +91,7 @@ class Dsph(Fitter):
         num_classes: int,
         multi_label: bool,
         *,
-        bits: Annotated[int, Gt(0)] = 64,
+        bits: Annotated[int, Gt(0)] = 16,
         hidden: Annotated[int, Gt(0)] | None = None,
         dropout: Annotated[float, Ge(0), Lt(1)] = 0.2,
         alpha: Annotated[float, Ge(0)] = 0.8,
