@@ -41,8 +41,8 @@ class CnnF(ImageEncoder):
     stride 2, cut off at the right and lower border.
 
     Differs from the source: its table prints 265 filters for conv2 to conv5, a misprint of 256. It says ``×2 pool``
-    without the window; 3×3 is that of the CNN-F whose weights it starts from. It trains without dropout, and so does
-    this; the network was pretrained with it.
+    without the window; 3×3 is that of the CNN-F whose weights it starts from. It says nothing of dropout, with which
+    that network was trained; there is none here.
 
     Args:
         weights: ``none`` (random: He et al. 2015) or a local safetensors file with ``weight`` and ``bias`` of conv1 …
