@@ -16,6 +16,7 @@ CHECKED = (
     "objective",
     "scorer",
     "reranker",
+    "fitter",
     "index",
     "optimizer",
     "schedule",
