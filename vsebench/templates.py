@@ -286,7 +286,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from vsebench.registry import load_plugin_file
+from vsebench.plugins import load_plugin_file
 from vsebench.testing import check_component
 TYPES
 plugin = load_plugin_file(Path(__file__).with_name("$name.py"))

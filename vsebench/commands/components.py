@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from vsebench.registry import KINDS, Component, load_entry_points, load_plugin_file, registry_of
+from vsebench.component import Component
+from vsebench.plugins import load_entry_points, load_plugin_file
+from vsebench.registry import KINDS, registry_of
 
 
 def show(kind: str | None, name: str | None, plugins: Sequence[Path]) -> None:

@@ -11,7 +11,7 @@ from vsebench.errors import QueryError
 from vsebench.load import find_run, load_run
 from vsebench.look.explain import explain
 from vsebench.look.explain_page import page, sheet_cells
-from vsebench.registry import load_entry_points, load_plugin_file
+from vsebench.plugins import load_entry_points, load_plugin_file
 from vsebench.store import write_atomically
 from vsebench.sweep.worker import choose_device
 

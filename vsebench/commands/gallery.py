@@ -10,7 +10,7 @@ from vsebench.errors import QueryError
 from vsebench.load import find_run, load_run
 from vsebench.look.gallery import make_gallery
 from vsebench.look.gallery_page import page
-from vsebench.registry import load_entry_points, load_plugin_file
+from vsebench.plugins import load_entry_points, load_plugin_file
 from vsebench.sizes import in_words
 from vsebench.store import write_atomically
 from vsebench.sweep.worker import choose_device

@@ -10,7 +10,8 @@ from pathlib import Path
 from vsebench.commands.data import parse_options
 from vsebench.errors import ConfigError, did_you_mean, known_names
 from vsebench.load import find_run, load_run
-from vsebench.registry import INDEXES, load_entry_points, load_plugin_file
+from vsebench.plugins import load_entry_points, load_plugin_file
+from vsebench.registry import INDEXES
 from vsebench.search.build import embed_folder, embed_split, make_gallery, refuse_modality
 from vsebench.search.gallery import refuse_existing
 from vsebench.sizes import in_words

@@ -15,7 +15,7 @@ from vsebench.commands.progress import ProgressView
 from vsebench.config import document
 from vsebench.config.experiment import Experiment, load_experiment, plugin_files
 from vsebench.errors import ConfigError, RunFailed, did_you_mean, known_names
-from vsebench.registry import load_entry_points, load_plugin_file
+from vsebench.plugins import load_entry_points, load_plugin_file
 from vsebench.store import Store
 from vsebench.sweep.done import Asked, leave_note, still_done
 from vsebench.sweep.estimate import estimate

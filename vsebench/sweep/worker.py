@@ -73,7 +73,7 @@ def is_done(store: Store, run: Run) -> bool:
 
 def load_plugins(files: Sequence[Path]) -> None:
     """Register the components of installed packages and of files; a process of its own has none of them yet."""
-    from vsebench.registry import load_entry_points, load_plugin_file
+    from vsebench.plugins import load_entry_points, load_plugin_file
 
     load_entry_points()
     for file in files:
