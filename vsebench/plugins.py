@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 
@@ -13,6 +14,16 @@ from vsebench.errors import DuplicateComponent, Place, PluginError
 ENTRY_POINT_GROUP = "vsebench.plugins"
 #: Plug-ins imported in this process: how they were named → their module.
 LOADED_PLUGINS: dict[str, ModuleType] = {}
+
+
+def load_plugins(files: Iterable[Path]) -> None:
+    """Register the components of installed packages and of files.
+
+    Raises: PluginError when one fails on import.
+    """
+    load_entry_points()
+    for file in files:
+        load_plugin_file(file)
 
 
 def load_plugin_file(path: Path | str, *, place: Place | None = None) -> ModuleType:

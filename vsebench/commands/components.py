@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vsebench.component import Component
-from vsebench.plugins import load_entry_points, load_plugin_file
+from vsebench.plugins import load_plugins
 from vsebench.registry import KINDS, registry_of
 
 
@@ -18,9 +18,7 @@ def show(kind: str | None, name: str | None, plugins: Sequence[Path]) -> None:
 
     Raises: UnknownComponent with the nearest name.
     """
-    load_entry_points()
-    for plugin in plugins:
-        load_plugin_file(plugin)
+    load_plugins(plugins)
     if kind is None:
         _print_kinds()
     elif name is None:

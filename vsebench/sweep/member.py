@@ -55,9 +55,10 @@ def _work(job: Job, tell: Tell) -> str | None:
     """The run's fault, or None."""
     from vsebench.data.dataset import Dataset
     from vsebench.parallel import Crew
+    from vsebench.plugins import load_plugins
     from vsebench.store import Store
     from vsebench.sweep.execute import execute
-    from vsebench.sweep.worker import load_plugins, make_tracker, plugins_of, prepare
+    from vsebench.sweep.worker import make_tracker, plugins_of, prepare
 
     run, settings = job.run, job.settings
     team = Crew(job.number, settings.processes, job.meeting, cpu=job.cpu)
