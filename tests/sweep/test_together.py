@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import math
 import os
+import queue
 import subprocess
 import sys
 from collections.abc import Callable
@@ -23,7 +25,7 @@ from vsebench.config.schema import Prune, Spec, System, Train, WeightedSpec
 from vsebench.errors import ConfigError
 from vsebench.store import Store, read_history
 from vsebench.sweep.plan import Run
-from vsebench.sweep.together import Job, check
+from vsebench.sweep.together import Job, _Member, check
 from vsebench.sweep.worker import Settings
 from vsebench.types import Result
 
@@ -92,6 +94,15 @@ def test_a_job_survives_its_way_to_a_process() -> None:
     assert repr(again) == repr(job), "1 and 1.0 are equal, but not the same"
     plain = Job(replace(run, dataset="mmfrb", prune=None), Settings(Path("runs"), Path("set.h5")), 0, Path("m"), False)
     assert Job.read(plain.line()) == plain
+
+
+def test_a_process_that_is_killed_in_the_middle_of_a_word_has_ended() -> None:
+    member = _Member.__new__(_Member)
+    member.number, member.heard = 1, queue.SimpleQueue()
+    member.output = io.BytesIO(b'{"kind": "progress", "text": "half"}\n{"kind": "fau')  # type: ignore[assignment]
+    member._read()
+    assert member.heard.get_nowait() == (1, {"kind": "progress", "text": "half"})
+    assert member.heard.get_nowait() == (1, None)
 
 
 def test_a_job_of_another_shape_is_refused() -> None:

@@ -175,7 +175,8 @@ class _Member:
 
     def _read(self) -> None:
         for line in self.output:
-            self.heard.put((self.number, json.loads(line)))
+            with contextlib.suppress(ValueError):  # killed in the middle of a word; its exit code says so
+                self.heard.put((self.number, json.loads(line)))
         self.heard.put((self.number, None))
 
     def fault(self) -> str | None:
