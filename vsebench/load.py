@@ -17,8 +17,8 @@ from vsebench.data.open import open_dataset
 from vsebench.data.vocabulary import Vocabulary
 from vsebench.errors import DataError, Place, did_you_mean, known_names
 from vsebench.model import Model
+from vsebench.plugins import load_plugin_file
 from vsebench.pretrain import checkpoint_file, needed
-from vsebench.registry import load_plugin_file
 from vsebench.store import MODEL, RESULT, RUN, Store, read_result
 from vsebench.train import seed_of, trained_state
 from vsebench.types import Result

@@ -169,6 +169,18 @@ def test_zip_axes_move_together(write_experiment: Write) -> None:
         load_experiment(write_experiment(GOOD.split("  grid:")[0] + block.replace("[64, 128]", "[64]")))
 
 
+@pytest.mark.parametrize(
+    ("blocks", "said"),
+    [
+        ("  grid: {dim: [8]}\n  zip:\n    - {dim: [64, 128], train.epochs: [1, 2]}\n", "'grid' and in 'zip'"),
+        ("  zip:\n    - {dim: [64, 128], train.epochs: [1, 2]}\n    - {dim: [8, 16]}\n", "two blocks of 'zip'"),
+    ],
+)
+def test_an_axis_stands_once(write_experiment: Write, blocks: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=f"axis 'dim' stands in {said}"):
+        load_experiment(write_experiment(GOOD.split("  grid:")[0] + blocks))
+
+
 def test_broken_plugin_is_said_with_its_line(write_experiment: Write, tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("x = 1\ny = 1 / 0\n")
     file = write_experiment(GOOD.replace("dataset: mmfrb", "dataset: mmfrb\nplugins: [mine.py]"))

@@ -13,7 +13,7 @@ from vsebench.combine.make import Recipe, check_comparable, combination_id, comb
 from vsebench.combine.scores import RULES, Rule
 from vsebench.errors import ConfigError, did_you_mean, known_names
 from vsebench.load import LoadedRun, find_run, load_run, row_runs
-from vsebench.registry import load_entry_points, load_plugin_file
+from vsebench.plugins import load_plugins
 from vsebench.scoring import higher_is_better
 from vsebench.store import Store
 from vsebench.sweep.worker import choose_device
@@ -49,9 +49,7 @@ def run_combine(options: CombineOptions) -> None:
     weights = parse_weights(options.weights, len(options.said))
     if options.select is not None and (weights is not None or not options.select.startswith("val/")):
         raise ConfigError("--select names the number of validation (val/…) that --weights auto goes by.")
-    load_entry_points()
-    for plugin in options.plugins:
-        load_plugin_file(plugin)
+    load_plugins(options.plugins)
     groups = groups_of(options.said, options.runs)
     results = []
     for folders in groups:

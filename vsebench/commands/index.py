@@ -11,7 +11,8 @@ from vsebench.commands.data import parse_options
 from vsebench.embed import embedding_dim
 from vsebench.errors import ConfigError, did_you_mean, known_names
 from vsebench.load import find_run, load_run
-from vsebench.registry import INDEXES, load_entry_points, load_plugin_file
+from vsebench.plugins import load_plugins
+from vsebench.registry import INDEXES
 from vsebench.search.build import embed_folder, embed_split, make_gallery, refuse_modality
 from vsebench.search.gallery import refuse_existing
 from vsebench.sizes import in_words
@@ -44,9 +45,7 @@ def make(options: IndexOptions) -> None:
 
     Raises: VsebenchError.
     """
-    load_entry_points()
-    for plugin in options.plugins:
-        load_plugin_file(plugin)
+    load_plugins(options.plugins)
     if options.modality not in MODALITIES:
         said = did_you_mean(options.modality, MODALITIES) + known_names(MODALITIES)
         raise ConfigError(f"--modality '{options.modality}' is unknown." + said)

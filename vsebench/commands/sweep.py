@@ -15,7 +15,7 @@ from vsebench.commands.progress import ProgressView
 from vsebench.config import document
 from vsebench.config.experiment import Experiment, load_experiment, plugin_files
 from vsebench.errors import ConfigError, RunFailed, did_you_mean, known_names
-from vsebench.registry import load_entry_points, load_plugin_file
+from vsebench.plugins import load_plugins
 from vsebench.store import Store
 from vsebench.sweep.done import Asked, leave_note, still_done
 from vsebench.sweep.estimate import estimate
@@ -58,9 +58,7 @@ def run_sweep(options: SweepOptions) -> None:
     options.executor.check()
     if not options.dry_run and _is_done(options):
         return
-    load_entry_points()
-    for plugin in options.plugins:
-        load_plugin_file(plugin)
+    load_plugins(options.plugins)
     experiment = load_experiment(options.file, overrides=options.overrides)
     if options.only and experiment.space is None:
         experiment.only(options.only)

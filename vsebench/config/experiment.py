@@ -14,7 +14,7 @@ from vsebench.config.resolve import resolve_train
 from vsebench.config.schema import ExperimentFile, System
 from vsebench.config.space import Space, check_method, read_space
 from vsebench.errors import ConfigError, did_you_mean, known_names
-from vsebench.registry import load_plugin_file
+from vsebench.plugins import load_plugin_file
 
 
 @dataclass(frozen=True)

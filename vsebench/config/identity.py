@@ -18,6 +18,8 @@ PACKAGE = Path(__file__).parent.parent
 _WITHOUT_EFFECT = (
     "vsebench.errors",
     "vsebench.registry",
+    "vsebench.component",
+    "vsebench.plugins",
     "vsebench.home",
     "vsebench.config",
     "vsebench.metrics",

@@ -30,7 +30,8 @@ SLOTS = (*SINGLE_SLOTS, "pooling", "objective")
 class Strict(BaseModel):
     """No unknown keys, no silent conversion."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    # Without the last, JSON has null in the place of an infinite number: another setting, with the same run id.
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, ser_json_inf_nan="constants")
 
 
 class Spec(Strict):
