@@ -118,6 +118,15 @@ def compute(predictions: Predictions, metrics: Sequence[Metric]) -> dict[str, fl
     return result
 
 
+def folded(entries: Sequence[str]) -> list[int]:
+    """Which entries rank parts of a split against themselves, so that there can be no other gallery.
+
+    Raises: ConfigError as :func:`parse_metrics`.
+    """
+    named = [{m.name for m in parse_metrics([entry])} for entry in entries]
+    return [i for i, names in enumerate(named) if any(METRICS.get(name).facts["folds"] for name in names)]
+
+
 def needs_embeddings(metrics: Sequence[Metric]) -> bool:
     """Whether any of them ranks items."""
     return any(set(METRICS.get(m.name).facts["needs"]) - {"logits"} for m in metrics)

@@ -132,6 +132,16 @@ class WandbTracker:
 
         self._try("log a table", send)
 
+    def log_figure(self, name: str, figure: Any) -> None:
+        """A plot: a matplotlib figure."""
+
+        def send() -> None:
+            import wandb
+
+            self.run.log({name: wandb.Image(figure)})
+
+        self._try("log a figure", send)
+
     def finish(self, summary: Mapping[str, Any], *, failed: bool = False) -> None:
         """Put the final numbers into the run's summary and close it."""
 

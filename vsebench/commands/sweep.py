@@ -23,6 +23,7 @@ from vsebench.sweep.local import default_workers
 from vsebench.sweep.plan import Plan, make_plan
 from vsebench.sweep.worker import Execute, Settings
 from vsebench.tracking import resolve_mode
+from vsebench.types import OWN_SPLIT
 
 if TYPE_CHECKING:
     from vsebench.sweep.run import Outcome
@@ -188,7 +189,12 @@ def _open(experiment: Experiment) -> Any:
     from vsebench.errors import DataError
 
     try:
-        return open_dataset(experiment.spec.dataset, say=lambda text: print(text, flush=True))
+        dataset = open_dataset(experiment.spec.dataset, say=lambda text: print(text, flush=True))
+        if experiment.spec.gallery != OWN_SPLIT:
+            from vsebench.gallery import gallery_positions
+
+            gallery_positions(dataset, experiment.spec.gallery)
+        return dataset
     except (ConfigError, DataError) as error:
         if error.place is not None:
             raise

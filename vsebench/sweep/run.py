@@ -123,6 +123,7 @@ def take_snapshot(plan: Plan, store: Store, command: str) -> Snapshot:
         command=command,
         results=collect(found, str(plan.dataset["fingerprint"])),
         search=search_of(plan),
+        gallery=spec.gallery,
     )
 
 
