@@ -11,7 +11,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "vsebench"
 KINDS = (
-    *("attention", "pooling", "fusion", "heads", "objectives", "scorers", "rerankers", "index"),
+    *("attention", "pooling", "fusion", "heads", "objectives", "scorers", "rerankers", "fitters", "index"),
     *("optimizers", "schedules", "metrics"),
 )
 LEVELS: dict[str, int] = {
@@ -19,7 +19,7 @@ LEVELS: dict[str, int] = {
     **dict.fromkeys(("config", "masking", "positions", "word_vectors", "_vector_files", "augment", "batch_norm"), 1),
     **dict.fromkeys((*KINDS, "data", "encoders", "scoring"), 2),
     "model": 3,
-    **dict.fromkeys(("features", "feed", "pairs", "parallel", "evaluate", "gallery", "embed"), 4),
+    **dict.fromkeys(("features", "feed", "pairs", "parallel", "evaluate", "gallery", "embed", "material"), 4),
     **dict.fromkeys(("train", "pretrain"), 5),
     **dict.fromkeys(("store", "tracking"), 6),
     **dict.fromkeys(("sweep", "leaderboard", "load", "search", "look"), 7),

@@ -193,16 +193,17 @@ class Feed:
 
     def batch(self, rows: np.ndarray, captions: np.ndarray | None = None) -> Batch:
         """The rows as a batch. ``captions``: which of its captions each row takes; the first by default."""
-        inputs: dict[str, Any] = {}
-        for modality, source in self.sources.items():
-            taken = rows
-            if modality == "text":
-                taken = self.caption_offsets[rows] + (0 if captions is None else captions)
-            inputs[modality] = source.take(taken)
-            if modality in self.encoded:
-                inputs[modality] = self._encode(self.encoded[modality], inputs[modality])
+        inputs = {modality: self.inputs_of(modality, rows, captions) for modality in self.sources}
         index = torch.from_numpy(rows)
         return Batch(inputs, self.labels[index], torch.from_numpy(self.positions[rows]), self.groups[index])
+
+    def inputs_of(self, modality: str, rows: np.ndarray, captions: np.ndarray | None = None) -> Any:
+        """One modality's part of a batch."""
+        taken = rows
+        if modality == "text":
+            taken = self.caption_offsets[rows] + (0 if captions is None else captions)
+        found = self.sources[modality].take(taken)
+        return self._encode(self.encoded[modality], found) if modality in self.encoded else found
 
     def draw_captions(self, rows: np.ndarray, seed: int) -> np.ndarray:
         """One caption for each row, by ``seed`` alone."""

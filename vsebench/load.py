@@ -66,7 +66,7 @@ class LoadedRun:
     @property
     def device(self) -> torch.device:
         """Where the model is."""
-        return next(self.model.parameters()).device
+        return self.model.device
 
     def open_dataset(self) -> Dataset:
         """The dataset that the run was trained on.
@@ -170,6 +170,7 @@ def load_run(folder: Path, *, device: torch.device | str = "cpu") -> LoadedRun:
         model = Model(
             system,
             num_classes=int(result.dataset["num_classes"]),
+            multi_label=bool(result.dataset["multi_label"]),
             vocabulary=vocabulary,
             checkpoints=checkpoints,
             feature_dims=result.dataset["features"],
@@ -259,8 +260,9 @@ def _load_weights(model: Model, file: Path) -> None:
         state = load_file(file)
     except (SafetensorError, OSError) as error:
         raise DataError(f"not a whole safetensors file ({error}).", place=Place(str(file))) from None
+    learned = set() if model.fitter is None else model.fitter.learned_in(state, "fitter.")
     wanted = {k: tuple(v.shape) for k, v in trained_state(model).items()}
-    found = {k: tuple(v.shape) for k, v in state.items()}
+    found = {k: tuple(v.shape) for k, v in state.items() if k not in learned}  # those have the sizes of the fit
     if wanted != found:
         wrong = [k for k in {**wanted, **found} if wanted.get(k) != found.get(k)]
         problems = [f"{k}: {found.get(k, 'missing')}, wanted {wanted.get(k, 'nothing')}" for k in wrong]

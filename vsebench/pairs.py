@@ -85,7 +85,7 @@ def ranking_of(
 
 def said_of(model: Model) -> str:
     """How a model ranks, in words."""
-    by = f"embeddings ({model.system.similarity})"
+    by = f"{'codes' if model.system.similarity == 'hamming' else 'embeddings'} ({model.system.similarity})"
     if model.system.scorer is None:
         return by
     name = model.system.scorer.name

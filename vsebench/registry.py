@@ -265,6 +265,7 @@ FITTERS = Registry(
         "codes": False,  # embeddings are −1 and +1, ranked by Hamming distance
         "needs_labels": False,  # unlabelled data cannot train it
         "needs": (),  # modalities
+        "trains_encoders": False,  # its fit can train encoders; others want them frozen
     },
 )
 OPTIMIZERS = Registry("optimizer", "vsebench.optimizers", "parameter groups -> torch optimizer")

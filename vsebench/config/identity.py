@@ -61,6 +61,8 @@ def digest(value: Any) -> str:
 def code_digest(system: System) -> str:
     """Digest of the training code and of the components in use, blind to comments, docstrings and layout."""
     files = set(_closure("vsebench.train"))
+    if system.fitter is not None:
+        files |= _closure("vsebench.material")
     for kind, spec in system.components():
         file = Path(_source_file(kind, spec.name))
         files |= {file, *_imports_of(file)}

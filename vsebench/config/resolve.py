@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from vsebench.config import document
 from vsebench.config.faults import validate
+from vsebench.config.fitted import check_fitted, with_fitter
 from vsebench.config.merge import merge_system, merge_train, per_modality
 from vsebench.config.schema import (
     ENCODER_SLOTS,
@@ -75,6 +76,8 @@ def resolve(block: dict[str, Any]) -> System:
             data[slot] = _optional(slot, kind, data[slot])
     if isinstance(data.get("train"), dict):
         data["train"] = resolve_train(data["train"], ("train",))
+    if data.get("fitter") is not None:
+        data = with_fitter(data)
     present = [m for m in MODALITIES if data.get(ENCODER_SLOTS[m]) is not None]
     data["objective"] = _objectives(data.get("objective", "cross_entropy"), present, data.get("scorer") is not None)
     data["pooling"] = _poolings(data.get("pooling", "mean"), present)
@@ -116,6 +119,7 @@ def check_legal(system: System) -> None:
     slots_specs: list[tuple[tuple[str, ...], str, Spec | None]] = [
         (("attention",), "attention", system.attention),
         (("fusion",), "fusion", system.fusion),
+        (("fitter",), "fitter", system.fitter),
         *((("pooling", m), "pooling", s) for m, s in system.pooling.items()),
         *((("objective",), "objective", s) for s in system.objective),
     ]
@@ -131,6 +135,7 @@ def check_legal(system: System) -> None:
                 f"{'is' if len(missing) == 1 else 'are'} none. Choose another {kind} or give the encoder.",
                 path=path,
             )
+    check_fitted(system)
     check_trains(system)
     check_objectives(system)
     check_ranking(system)

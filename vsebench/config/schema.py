@@ -19,10 +19,11 @@ SINGLE_SLOTS = {
     "head": "head",
     "scorer": "scorer",
     "reranker": "reranker",
+    "fitter": "fitter",
 }
 ENCODER_SLOTS = {m: f"{m}_encoder" for m in MODALITIES}
 #: Slots that may be left empty with ``none``; ``attention: none`` is a component of its own.
-OPTIONAL_SLOTS = (*ENCODER_SLOTS.values(), "head", "scorer", "reranker")
+OPTIONAL_SLOTS = (*ENCODER_SLOTS.values(), "head", "scorer", "reranker", "fitter")
 SLOTS = (*SINGLE_SLOTS, "pooling", "objective")
 
 
@@ -81,10 +82,11 @@ class System(Strict):
     fusion: Spec | None = None
     head: Spec | None = Spec(name="mlp")
     objective: list[WeightedSpec] = [WeightedSpec(name="cross_entropy")]  # empty: nothing trains
-    similarity: Literal["cosine", "dot"] = "cosine"
+    similarity: Literal["cosine", "dot", "hamming"] = "cosine"
     scorer: Spec | None = None
     rerank_top: Annotated[int, Gt(0)] | None = None
     reranker: Spec | None = None
+    fitter: Spec | None = None  # takes the place of projection, fusion, head and objective
     train: Train = Train()
 
     @property

@@ -171,7 +171,8 @@ def _classification() -> list[Column]:
 def _trained(row: RowView) -> tuple[float, str]:
     result = row.results[0]
     count = float(result.parameters["trained"])
-    return count, _units(count) if result.config.get("objective") != [] else "zero-shot"
+    untrained = result.config.get("objective") == [] and result.config.get("fitter") is None
+    return count, "zero-shot" if untrained else _units(count)
 
 
 def _retrieval(rows: Sequence[RowView]) -> list[Column]:
@@ -231,6 +232,8 @@ def _units(count: float) -> str:
 
 def _gallery(snapshot: Snapshot) -> str:
     images, captions = snapshot.dataset["splits"].get("test", 0), snapshot.dataset.get("captions", {}).get("test", 0)
+    if not captions and "text" in snapshot.dataset.get("features", {}):
+        captions = images  # its features, one set for each item
     relevant = _MATCHES[snapshot.dataset.get("relevance", "item")]
     return f"test: {images:,} images, {captions:,} captions; a match is any of {relevant}"
 

@@ -18,7 +18,7 @@ BLOCK_BYTES = 1 << 25
 LARGE_BLOCK_BYTES = 1 << 28
 LEAST_ROWS = 64
 
-Similarity = Literal["cosine", "dot", "hamming"]
+Similarity = Literal["cosine", "dot", "hamming"]  # of codes of −1 and +1: c − 2·distance, their dot product
 ScoreRows = Callable[[slice], np.ndarray]
 
 

@@ -28,11 +28,12 @@ from vsebench.feed import Feed
 from vsebench.gallery import gallery_feeds
 from vsebench.model import Model
 from vsebench.parallel import ALONE, Team
-from vsebench.registry import OBJECTIVES
+from vsebench.registry import FITTERS, OBJECTIVES
 from vsebench.scoring import compute, metric_entry, needs_embeddings, parse_metrics, versions
 from vsebench.store import HISTORY, MODEL, RUN, Store
 from vsebench.sweep.asha import Decide, Halving, Pruned
 from vsebench.sweep.final import evaluate
+from vsebench.sweep.fitted import fitted
 from vsebench.sweep.plan import Run, pruned_by
 from vsebench.sweep.untrained import judged
 from vsebench.tracking import NullTracker, Tracker
@@ -126,7 +127,7 @@ def _finish(
     )
     model = model.to(device)
     say("encoding")
-    splits = ("train", "val") if run.system.objective else ("val",)
+    splits = ("train", "val") if run.system.objective or run.system.fitter else ("val",)
     feeds = {split: Feed(dataset, split, run.system, model.encoders, cache=cache) for split in splits}
     gallery = gallery_feeds(dataset, run.gallery, run.system, model.encoders, feeds, cache=cache)
     parsed = parse_metrics(list(run.metrics))
@@ -154,7 +155,8 @@ def _finish(
             stream.write(json.dumps(numbers) + "\n")
         tracker.log(numbers)
         value = numbers.get(run.select_metric, float("nan"))
-        say(f"epoch {numbers['epoch']:.0f}/{epochs} · {run.select_metric} {value:.3f}")
+        at = f"epoch {numbers['epoch']:.0f}/{epochs}" if epochs else f"iteration {numbers['epoch']:.0f}"
+        say(f"{at} · {run.select_metric} {value:.3f}")
         if halving is not None:
             halving(numbers)
 
@@ -173,6 +175,8 @@ def _finish(
                 on_epoch=on_epoch,
                 team=team,
             )
+        elif run.system.fitter is not None:
+            progress = fitted(model, feeds, judge, seed=run.seed, device=device, on_epoch=on_epoch, team=team)
         else:
             progress = judged(model, feeds["val"], judge, on_epoch=on_epoch, team=team)
         fitting = time.perf_counter() - fitting
@@ -242,6 +246,11 @@ def _refuse_unlabelled(run: Run, dataset: Dataset) -> None:
         return
     if run.system.head is not None:
         raise ConfigError(f"dataset '{dataset.name}' has no labels to classify by: write head: none.", path=("head",))
+    if run.system.fitter is not None and FITTERS.get(run.system.fitter.name).facts["needs_labels"]:
+        raise ConfigError(
+            f"dataset '{dataset.name}' has no labels, but fitter '{run.system.fitter.name}' learns from them.",
+            path=("fitter",),
+        )
     labelled = [o.name for o in run.system.objective if OBJECTIVES.get(o.name).facts["needs_labels"]]
     if labelled:
         raise ConfigError(f"dataset '{dataset.name}' has no labels, but objective '{labelled[0]}' needs them.")
