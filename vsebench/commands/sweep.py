@@ -221,11 +221,13 @@ def _log_board(settings: Settings, experiment: Experiment, options: SweepOptions
     import csv
     import io
 
+    from vsebench.leaderboard import plots
     from vsebench.leaderboard.render import results_file, table_csv
     from vsebench.leaderboard.snapshot import load
     from vsebench.tracking import WandbTracker, wandb_id
 
-    rows = list(csv.reader(io.StringIO(table_csv(load(results_file(options.board, experiment.name))))))
+    snapshot = load(results_file(options.board, experiment.name))
+    rows = list(csv.reader(io.StringIO(table_csv(snapshot))))
     tracker = WandbTracker(
         mode=settings.wandb_mode,
         folder=settings.store_root / experiment.name,
@@ -237,4 +239,9 @@ def _log_board(settings: Settings, experiment: Experiment, options: SweepOptions
         job_type="leaderboard",
     )
     tracker.log_table("leaderboard", rows[0], rows[1:])
+    columns, points = plots.points(snapshot)
+    if points:
+        tracker.log_table("curves", columns, points)
+    for kind in plots.asked(snapshot):
+        tracker.log_figure(f"curves/{kind}", plots.figure(snapshot, kind))
     tracker.finish({})

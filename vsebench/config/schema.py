@@ -202,7 +202,9 @@ class Board(Strict):
     description: str | None = None
     protocol: list[str] = []
     reference: Reference | None = None
+    references: list[Reference] | None = None
     columns: list[str] | None = None
+    plots: list[Literal["lookup", "topn"]] | None = None
 
 
 class ExperimentFile(Strict):
