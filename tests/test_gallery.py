@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -114,7 +115,7 @@ def experiment(dataset: Path, **parts: Any) -> dict[str, Any]:
 
 
 def average_precision(apart: np.ndarray, good: np.ndarray) -> float:
-    """Of one list without ties at different relevance, by its definition; NaN where there are such ties."""
+    """Of one list by its definition, ties in the gallery's order."""
     order = np.argsort(apart, kind="stable")
     places = np.flatnonzero(good[order]) + 1
     return float(np.mean(np.arange(1, len(places) + 1) / places))
@@ -142,12 +143,8 @@ def test_from_file_to_board(write_experiment: Write, tmp_path: Path) -> None:
         marks = np.concatenate([dataset.labels[dataset.splits[s]] for s in others])
         apart = (6 - query @ offered.T) / 2
         good = dataset.labels[dataset.splits[split]].astype(int) @ marks.T.astype(int) > 0
-        by_position = np.argsort(np.concatenate([dataset.splits[s] for s in others]))
-        del by_position  # the gallery stands split by split, in the file's order within each
         stable = np.mean([average_precision(a, g) for a, g in zip(apart, good, strict=True)])
-        ordered = [s for s in dataset.splits if s in others]
-        if list(others) == ordered:
-            assert result.metrics[f"{split}/i2t/hamming_map:stable"] == pytest.approx(stable)
+        assert result.metrics[f"{split}/i2t/hamming_map:stable"] == pytest.approx(stable)
         assert result.metrics[f"{split}/i2t/hamming_map"] == pytest.approx(result.metrics[f"{split}/i2t/map"])
         within = [g[a <= 2].sum() / max(1, (a <= 2).sum()) for a, g in zip(apart, good, strict=True)]
         assert result.metrics[f"{split}/i2t/hamming_lookup@2/precision"] == pytest.approx(np.mean(within))
@@ -211,7 +208,7 @@ def test_a_scorer_of_pairs_ranks_the_set_too(tmp_path: Path, top: int | None) ->
     scorer: Any = model.scorer
     for direction in ("i2t", "t2i"):
         images, texts = (own, offered) if direction == "i2t" else (offered, own)
-        whole = scorer(images.sides["image"], texts.sides["text"]).detach().numpy()
+        whole = scorer.score(images.sides["image"], texts.sides["text"]).detach().numpy()
         whole = whole if direction == "i2t" else whole.T
         found = p.score_rows(direction)(slice(None))
         if top is None:
@@ -290,9 +287,6 @@ def test_mistakes_are_told_with_their_line(write_experiment: Write, tmp_path: Pa
     ):
         with pytest.raises(ConfigError) as caught:
             load_experiment(write_experiment(experiment(dataset, **parts)))
-        assert pytest.approx(0) == 0
-        import re
-
         assert re.search(said, str(caught.value)), str(caught.value)
     with pytest.raises(ConfigError, match=r":3: dataset 'sets' has no set 'databse'\. Did you mean 'database'"):
         _open(load_experiment(write_experiment(experiment(dataset, gallery="databse"))))

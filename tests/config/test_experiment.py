@@ -48,6 +48,12 @@ def test_good_file(write_experiment: Write) -> None:
 
 
 FAULTS = [
+    (
+        "experiment: demo",
+        "experiment: demo\nboard:\n  pivot:\n    metrics: [test/i2t/map]\n    by: fusoin",
+        5,
+        ["'fusoin' is no axis of the grid", "Did you mean 'fusion'?", "Axes: fusion, attention"],
+    ),
     ("experiment: demo", "experimnt: demo", 1, ["unknown key 'experimnt'", "Did you mean 'experiment'?", "Known:"]),
     (
         "system: vse\n    fusion",

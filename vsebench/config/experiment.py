@@ -88,6 +88,7 @@ def load_experiment(
     if not rows and space is None:
         raise ConfigError("there is nothing to run: give 'systems', 'sweep' or both.", place=doc.place(()))
     _check_unique(doc, rows)
+    _check_pivot(doc, spec)
     experiment = Experiment(Path(file), spec, tuple(rows), doc, space)
     return experiment.only(only) if only else experiment
 
@@ -148,6 +149,20 @@ def _check_prune(doc: document.Document, spec: ExperimentFile, systems: Iterable
             f"'prune' would never stop a run: 'min_epochs' is {prune.min_epochs}, and no run has more than {longest} "
             "epochs.",
             place=doc.place(("sweep", "prune", "min_epochs")),
+        )
+
+
+def _check_pivot(doc: document.Document, spec: ExperimentFile) -> None:
+    """A pivot by what is no axis of the grid would show no table, silently."""
+    if spec.board.pivot is None:
+        return
+    sweep = spec.sweep
+    axes = [] if sweep is None else [*sweep.grid, *(axis for block in sweep.zip for axis in block)]
+    by = spec.board.pivot.by
+    if by not in axes:
+        raise ConfigError(
+            f"'{by}' is no axis of the grid." + did_you_mean(by, axes) + known_names(axes, "Axes"),
+            place=doc.place(("board", "pivot", "by")),
         )
 
 

@@ -196,6 +196,13 @@ class Reference(Strict):
     rows: dict[str, list[str | float | int | None]]
 
 
+class Pivot(Strict):
+    """A table with one axis of the grid across: for each metric a column per value."""
+
+    by: str
+    metrics: Annotated[list[Annotated[str, Field(pattern=r"^(val|test)/")]], MinLen(1)]
+
+
 class Board(Strict):
     """What the leaderboard says beside the numbers."""
 
@@ -203,7 +210,7 @@ class Board(Strict):
     protocol: list[str] = []
     reference: Reference | None = None
     references: list[Reference] | None = None
-    columns: list[str] | None = None
+    pivot: Pivot | None = None
     plots: list[Literal["lookup", "topn"]] | None = None
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from vsebench.leaderboard.pivot import pivot_lines
 from vsebench.leaderboard.plots import curves_section
-from vsebench.leaderboard.protocol import protocol, ranked_items
+from vsebench.leaderboard.protocol import protocol_section, ranked_items
 from vsebench.leaderboard.references import references
 from vsebench.leaderboard.rows import SECTIONS, RowView, failures, missing, pruned, views
 from vsebench.leaderboard.snapshot import Snapshot
@@ -23,6 +24,8 @@ AXIS_TITLES = {
     "fusion": "Fusion",
     "head": "Head",
     "objective": "Objective",
+    "fitter": "Method",
+    "fitter.bits": "Bits",
 }
 
 
@@ -57,9 +60,10 @@ def page(snapshot: Snapshot) -> str:
         rows = views(snapshot, section)
         if rows:
             title = "Search" if section == "sweep" and "method" in snapshot.search else title
-            lines += [f"## {title}", "", *_section(snapshot, rows), ""]
+            across = pivot_lines(snapshot.board.get("pivot"), rows, AXIS_TITLES) if section == "sweep" else []
+            lines += [f"## {title}", "", *across, *_section(snapshot, rows), ""]
     lines += [*curves_section(snapshot), *_pruned(snapshot), *references(snapshot), *_failed(snapshot)]
-    lines += ["## Protocol", "", *protocol(snapshot)]
+    lines += protocol_section(snapshot)
     return "\n".join(lines).rstrip() + "\n"
 
 

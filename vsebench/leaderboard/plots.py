@@ -21,10 +21,10 @@ VERSION = 1
 NAMED = 10
 DIRECTIONS = {"i2t": "image → text", "t2i": "text → image"}
 CAPTIONS = {
-    "lookup": "Hash lookup: precision against recall for every radius from 0 to the length of the code, pooled over all "
-    "pairs of a query and an item (micro). Radii at which nothing is returned are left out.",
-    "topn": "Precision of the first N by Hamming distance, ties in expectation. Dotted: the whole gallery, which is what "
-    "random codes reach.",
+    "lookup": "Hash lookup: precision against recall for every radius from 0 to the length of the code, pooled over "
+    "all pairs of a query and an item (micro). Radii at which nothing is returned are left out.",
+    "topn": "Precision of the first N: by Hamming distance, ties in expectation. Dotted: the whole gallery, which is "
+    "what random codes reach.",
 }
 
 
@@ -139,7 +139,8 @@ def figure(snapshot: Snapshot, kind: str) -> Any:
 
 
 def _draw(panel: Any, lines: Sequence[Line], kind: str) -> None:
-    handles, names = [], []
+    handles: list[Any] = []
+    names: list[str] = []
     for number, line in reversed(list(enumerate(lines))):  # the best lie on top
         named = number < NAMED
         style = {"color": f"C{number}", "linewidth": 1.4} if named else {"color": "0.8", "linewidth": 0.8}

@@ -35,14 +35,16 @@ def _gallery_size(snapshot: Snapshot) -> int:
     return int({**snapshot.dataset["sets"], **snapshot.dataset["splits"]}[snapshot.gallery])
 
 
-def protocol(snapshot: Snapshot) -> list[str]:
-    """Lines of the section."""
+def protocol_section(snapshot: Snapshot) -> list[str]:
+    """The section."""
     data = snapshot.dataset
     finished = [r for r in snapshot.results.values() if r.status == "finished"]
     sizes = ", ".join(f"{name} {size:,}" for name, size in data["splits"].items())
     seeds = ", ".join(str(s) for s in snapshot.seeds)
     interval = "mean ± 95 % t-interval over seeds" if len(snapshot.seeds) > 1 else "one seed, so no interval"
     lines = [
+        "## Protocol",
+        "",
         f"- Data: {escape(data['title'])}, fingerprint {code(data['fingerprint'])}; {sizes} items, "
         f"{data['num_classes']} classes. Splits: {escape(data.get('split_rule') or 'the dataset’s own')}.",
         f"- Numbers in percent where they are shares; {interval} (seeds {seeds}).",
@@ -53,13 +55,11 @@ def protocol(snapshot: Snapshot) -> list[str]:
     ]
     if snapshot.gallery != OWN_SPLIT:
         lines.append(
-            f"- Queries are ranked against set '{escape(snapshot.gallery)}' of {_gallery_size(snapshot):,} items, those "
-            "of val against it without val's own; no item of test is in it."
+            f"- Queries are ranked against set '{escape(snapshot.gallery)}' of {_gallery_size(snapshot):,} items, "
+            "those of val against it without val's own; no item of test is in it."
         )
     if any(r.curves for r in finished):
-        lines.append(
-            "- Codes are ranked by Hamming distance, items at the same distance in expectation over their order."
-        )
+        lines.append("- Codes are ranked by Hamming distance, equal distances in expectation over their order.")
     lines += _search(snapshot)
     lines += [f"- {' '.join(str(line).split())}" for line in snapshot.board.get("protocol", [])]
     if finished:

@@ -39,10 +39,10 @@ def title_of(key: str) -> str:
 
     Example:
         >>> title_of("test/i2t/hamming_lookup@2/f1"), title_of("test/rsum")
-        ('i→t lookup@2 F1', 'rsum')
+        ('i→t lookup@2 F1', 'test/rsum')
     """
     match = _KEY.match(key)
-    return key.removeprefix("test/") if match is None else f"{_ARROWS[match['way']]} {_title(match)}"
+    return key if match is None else f"{_ARROWS[match['way']]} {_title(match)}"
 
 
 def chances_of(metrics: Mapping[str, float], way: str) -> list[str]:
