@@ -142,14 +142,14 @@ def test_curves_are_figures_and_a_table(tmp_path: Path) -> None:
     )  # fmt: skip
     figure = Figure(figsize=(1, 1))
     figure.subplots().plot([0, 1], [1, 0])
-    tracker.log_figure("curves/lookup", figure)
+    tracker.log_figure("plots/lookup", figure)
     tracker.log_table("curves", ["system", "precision"], [["a", 0.5], ["b", None]])
     tracker.finish({})
     assert not tracker.lost
     (file,) = tmp_path.rglob("run-*.wandb")
     found = {key: value for step in read_back(file)["history"] for key, value in step.items()}
-    assert found["curves/lookup"]["_type"] == "image-file"
-    assert (found["curves"]["_type"], found["curves"]["nrows"]) == ("table-file", 2)
+    assert found["plots/lookup/_type"] == "image-file"
+    assert (found["curves/_type"], found["curves/nrows"]) == ("table-file", 2)
 
 
 def test_mode(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

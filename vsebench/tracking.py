@@ -5,6 +5,7 @@ The store on disk has every number; W&B is a copy. Whatever it raises is caught 
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -137,8 +138,11 @@ class WandbTracker:
 
         def send() -> None:
             import wandb
+            from PIL import Image
 
-            self.run.log({name: wandb.Image(figure)})
+            drawn = io.BytesIO()
+            figure.savefig(drawn, format="png", dpi=120)
+            self.run.log({name: wandb.Image(Image.open(drawn))})
 
         self._try("log a figure", send)
 

@@ -243,5 +243,5 @@ def _log_board(settings: Settings, experiment: Experiment, options: SweepOptions
     if points:
         tracker.log_table("curves", columns, points)
     for kind in plots.asked(snapshot):
-        tracker.log_figure(f"curves/{kind}", plots.figure(snapshot, kind))
+        tracker.log_figure(f"plots/{kind}", plots.figure(snapshot, kind))
     tracker.finish({})
