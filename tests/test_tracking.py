@@ -134,22 +134,33 @@ def test_a_tracker_that_cannot_start_is_said_once(tmp_path: Path, monkeypatch: p
     assert caplog.text.count("W&B lost") == 1
 
 
-def test_curves_are_figures_and_a_table(tmp_path: Path) -> None:
+class _Told:
+    """A run that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.told: dict[str, Any] = {}
+
+    def log(self, numbers: dict[str, Any]) -> None:
+        self.told |= numbers
+
+
+def test_curves_are_figures_and_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import wandb
     from matplotlib.figure import Figure
 
+    run = _Told()
+    monkeypatch.setattr(wandb, "init", lambda **_: run)
     tracker = WandbTracker(
         mode="offline", folder=tmp_path, project="p", group="g", name="leaderboard", run_id="i", config={}
     )  # fmt: skip
-    figure = Figure(figsize=(1, 1))
+    figure = Figure(figsize=(2, 1))
     figure.subplots().plot([0, 1], [1, 0])
     tracker.log_figure("plots/lookup", figure)
     tracker.log_table("curves", ["system", "precision"], [["a", 0.5], ["b", None]])
-    tracker.finish({})
     assert not tracker.lost
-    (file,) = tmp_path.rglob("run-*.wandb")
-    found = {key: value for step in read_back(file)["history"] for key, value in step.items()}
-    assert found["plots/lookup/_type"] == "image-file"
-    assert (found["curves/_type"], found["curves/nrows"]) == ("table-file", 2)
+    assert run.told["plots/lookup"].image.size == (240, 120)
+    assert run.told["curves"].columns == ["system", "precision"]
+    assert len(run.told["curves"].data) == 2
 
 
 def test_mode(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
