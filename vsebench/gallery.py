@@ -25,7 +25,7 @@ def gallery_positions(dataset: Dataset, name: str) -> np.ndarray:
     """The items of a set or split, int64 (n,), rising.
 
     Raises: ConfigError, of the experiment's ``gallery``: no such set, items that are test queries as well, or none that
-        can match a query.
+        can match a query or are left for val's.
     """
     known = {**dataset.sets, **{s: rows for s, rows in dataset.splits.items() if s not in QUERIES}}
     if name not in known:
@@ -45,9 +45,8 @@ def gallery_positions(dataset: Dataset, name: str) -> np.ndarray:
             f"'{dataset.ids[int(twice[0])]}'.",
             path=("gallery",),
         )
-    for split in QUERIES:
-        if not len(found[~np.isin(found, dataset.splits["val"])] if split == "val" else found):
-            raise ConfigError(f"set '{name}' is empty without the items of val.", path=("gallery",))
+    if not len(np.setdiff1d(found, dataset.splits["val"])):
+        raise ConfigError(f"set '{name}' is empty without the items of val.", path=("gallery",))
     return found
 
 
