@@ -53,6 +53,11 @@ def embed(model: Model, modality: str, raw: Any) -> Tensor:
     return vector.float()
 
 
+def embedding_dim(model: Model, modality: str) -> int:
+    """E, the size of what :func:`embed` gives."""
+    return model.system.dim if model.cross_modal else model.dims[modality]
+
+
 @torch.inference_mode()
 def side(model: Model, modality: str, raw: Any) -> Tokens:
     """What the scorer of pairs keeps of some items: ``model(batch).sides[modality]``.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,8 @@ class LoadedRun:
         dataset_spec: what the experiment said as ``dataset``.
         dataset_path: where the dataset file was.
         fingerprint: of the dataset that it was trained on.
+        metrics: entries that it was evaluated by.
+        select: metric and mode that chose its epoch.
         checkpoints: slot -> weights made by ``weights: pretrain``.
         result: its numbers.
     """
@@ -54,6 +56,8 @@ class LoadedRun:
     dataset_spec: str | Mapping[str, Any]
     dataset_path: Path
     fingerprint: str
+    metrics: Sequence[str]
+    select: Mapping[str, str]
     checkpoints: Mapping[str, Path]
     result: Result
 
@@ -115,6 +119,21 @@ def find_run(said: str | Path, runs: Path = Path("runs")) -> Path:
     )
 
 
+def row_runs(said: str, runs: Path = Path("runs")) -> dict[int, Path]:
+    """The finished runs of a row, ``experiment/row``, by seed; of several with one seed, the latest.
+
+    Empty where ``said`` is a run's folder or id, or names no row that has any.
+    """
+    experiment, slash, row = said.partition("/")
+    if not slash or any((folder / RUN).is_file() for folder in (Path(said), runs / said)):
+        return {}
+    store = Store(runs, experiment)
+    found = sorted(
+        (r for r in store.results() if r.status == "finished" and r.system == row), key=lambda r: r.finished_at
+    )
+    return {r.seed: store.run_folder(r.run_id) for r in found}
+
+
 def _best_of_row(store: Store, row: str) -> Path:
     finished = [r for r in store.results() if r.status == "finished"]
     named = [r for r in finished if r.system == row]
@@ -151,6 +170,13 @@ def load_run(folder: Path, *, device: torch.device | str = "cpu") -> LoadedRun:
     """
     said = _read_run(folder)
     result = _finished_result(folder, str(said["run_id"]))
+    if "combined" in said:
+        raise DataError(
+            "this is a combination of runs, which has no model of its own; ask one of its runs: "
+            + ", ".join(part["run_id"] for part in said["combined"])
+            + ".",
+            place=Place(str(folder)),
+        )
     for plugin in said["plugins"]:
         load_plugin_file(plugin)
     try:
@@ -188,6 +214,8 @@ def load_run(folder: Path, *, device: torch.device | str = "cpu") -> LoadedRun:
         dataset_spec=said["dataset"]["spec"],
         dataset_path=Path(said["dataset"]["path"]),
         fingerprint=fingerprint,
+        metrics=tuple(said["metrics"]),
+        select=said["select"],
         checkpoints=checkpoints,
         result=result,
     )
@@ -197,7 +225,7 @@ def _read_run(folder: Path) -> dict[str, Any]:
     file = folder / RUN
     if not file.is_file():
         raise DataError(f"not the folder of a run: it has no {RUN}.", place=Place(str(folder)))
-    keys = {"run_id", "experiment", "row", "seed", "select", "dataset", "plugins", "system"}
+    keys = {"run_id", "experiment", "row", "seed", "metrics", "select", "dataset", "plugins", "system"}
     try:
         said = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vsebench.config.schema import ENCODER_SLOTS, Spec, System
@@ -24,7 +25,8 @@ class Model(nn.Module):
     Each modality's pooled vector is projected to the joint dimension d: v, t in R^d. ``Output.embeddings`` are what
     retrieval ranks: they are computed from one modality alone. Where a component lets one modality see another
     (registered ``cross_modal``), they come from the encoder's own tokens through a projection of their own; a vector
-    that has seen its partner would carry the match into Recall@k.
+    that has seen its partner would carry the match into Recall@k. Of an item without a real token of a modality the
+    fusion sees what pooling gives for an empty set or, with ``absent: learned``, a vector that is trained.
 
     Args:
         system: the resolved components.
@@ -104,6 +106,12 @@ class Model(nn.Module):
             self.scorer = SCORERS.build(system.scorer.name, system.scorer.options, **wired)
         rerank = system.reranker
         self.reranker = None if rerank is None else RERANKERS.build(rerank.name, rerank.options)
+        # Drawn after all else: the other weights are those of the system without them. Of length 1, where a fusion
+        # that normalises has finite gradients; at zero it has none.
+        lacking = self.dims if system.absent == "learned" else {}
+        self.absent = nn.ParameterDict(
+            {m: nn.Parameter(F.normalize(torch.randn(d), dim=0)) for m, d in lacking.items()}
+        )
 
     def _projection(self, dim: int) -> nn.Module:
         """From a pooled vector to v or t in R^d: linear (the source), or a normalised non-linear layer."""
@@ -177,6 +185,9 @@ class Model(nn.Module):
             found = self.fitter(vectors)
             return Output(None, found, vectors, codes=dict(found) if self.gives_codes else None)
         embeddings = self.own_embeddings(batch.inputs, tokens) if self.cross_modal else dict(vectors)
+        for modality, learned in self.absent.items():
+            here, vector = tokens[modality].mask.any(1, keepdim=True), vectors[modality]
+            vectors[modality] = torch.where(here, vector, learned.to(vector.dtype))
         joint = self._join(vectors, tokens)
         if self.training and joint is not None and isinstance(self.head, Head) and _observes(self.head):
             with torch.no_grad():

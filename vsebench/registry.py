@@ -255,7 +255,10 @@ INDEXES = Registry(
     "index",
     "vsebench.index",
     "vectors (n, D), added once -> the k nearest of a query",
-    {"exact": False},  # its hits are those of comparing with every vector
+    {
+        "exact": False,  # its hits are those of comparing with every vector
+        "coarse": False,  # a bit per number or fewer: of short vectors it finds few of the nearest
+    },
 )
 FITTERS = Registry(
     "fitter",

@@ -106,6 +106,29 @@ def test_component_without_its_modality(write_experiment: Write) -> None:
         load_experiment(file)
 
 
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("    absent: learnt\n", "'absent': must be 'zero' or 'learned'"),
+        ("    absent: learned\n    fusion: none\n    head: decision\n", "with head 'decision' nothing is fused"),
+        ("    absent: learned\n    fusion: bottleneck\n", "fusion 'bottleneck' reads tokens, of which an absent"),
+    ],
+)
+def test_absent_modalities_that_nothing_reads(write_experiment: Write, row: str, said: str) -> None:
+    head, _ = GOOD.split("    fusion:\n      name")
+    with pytest.raises(ConfigError) as caught:
+        load_experiment(write_experiment(f"{head}{row}"))
+    assert ".yaml:9: " in str(caught.value)
+    assert said in str(caught.value)
+
+
+def test_absent_modalities_are_skipped_with_one_modality(write_experiment: Write) -> None:
+    head, _ = GOOD.split("    fusion:\n      name")
+    file = write_experiment(f"{head}    absent: learned\n  text:\n    system: vse\n    absent: learned\n"
+                            "    image_encoder: none\n")  # fmt: skip
+    assert [r.system.absent for r in load_experiment(file).rows] == ["learned", "zero"]
+
+
 def test_recipe_terms_fall_away_with_their_modality(write_experiment: Write) -> None:
     file = write_experiment(GOOD.replace("    fusion:\n", "    text_encoder: none\n    fusion:\n", 1))
     row = load_experiment(file).rows[0]

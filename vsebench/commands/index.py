@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vsebench.commands.data import parse_options
+from vsebench.embed import embedding_dim
 from vsebench.errors import ConfigError, did_you_mean, known_names
 from vsebench.load import find_run, load_run
 from vsebench.registry import INDEXES, load_entry_points, load_plugin_file
@@ -53,10 +54,11 @@ def make(options: IndexOptions) -> None:
         raise ConfigError("give either --split or --from.")
     component = INDEXES.get(options.index)
     settings = component.validate(parse_options(component, options.arguments))
-    component.build(settings, dim=1)  # a missing library is told now
     refuse_existing(options.out, options.force)
     run = load_run(find_run(options.run, options.runs), device=choose_device(options.device, 0))
     refuse_modality(run, options.modality)
+    # A missing library, or an option that does not fit the vectors' size, is told now.
+    component.build(settings, dim=embedding_dim(run.model, options.modality))
     print(f"{run.experiment}, {run.row}, seed {run.seed} (run {run.run_id})", flush=True)
     show = _Progress()
     if options.source is not None:

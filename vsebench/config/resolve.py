@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vsebench.config import document
+from vsebench.config.absent import check_absent
 from vsebench.config.faults import validate
 from vsebench.config.fitted import check_fitted, with_fitter
 from vsebench.config.merge import merge_system, merge_train, per_modality
@@ -85,6 +86,8 @@ def resolve(block: dict[str, Any]) -> System:
     if "head" not in data:
         data["head"] = _component("head", "mlp", ("head",))
     data["fusion"] = _fusion(data.get("fusion"), data["head"], present)
+    if len(present) == 1 and data.get("absent") == "learned":
+        data["absent"] = "zero"  # as the fusion: skipped with one modality
     data.setdefault("train", resolve_train({}, ("train",)))
     if not data["objective"] and isinstance(data["train"], Train):
         data["train"] = data["train"].model_copy(update={"epochs": 0})  # an experiment's epochs are for other rows
@@ -139,6 +142,7 @@ def check_legal(system: System) -> None:
     check_trains(system)
     check_objectives(system)
     check_ranking(system)
+    check_absent(system)
     scales = set(system.train.lr_scale) - {"image_encoder", "text_encoder", "audio_encoder"}
     if scales:
         known = list(ENCODER_SLOTS.values())

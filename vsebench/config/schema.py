@@ -80,6 +80,7 @@ class System(Strict):
     attention: Spec = Spec(name="none")
     pooling: dict[str, Spec] = {}
     fusion: Spec | None = None
+    absent: Literal["zero", "learned"] = "zero"
     head: Spec | None = Spec(name="mlp")
     objective: list[WeightedSpec] = [WeightedSpec(name="cross_entropy")]  # empty: nothing trains
     similarity: Literal["cosine", "dot", "hamming"] = "cosine"

@@ -35,6 +35,7 @@ from vsebench.sweep.asha import Decide, Halving, Pruned
 from vsebench.sweep.final import evaluate
 from vsebench.sweep.fitted import fitted
 from vsebench.sweep.plan import Run, pruned_by
+from vsebench.sweep.stacking import stack
 from vsebench.sweep.untrained import judged
 from vsebench.tracking import NullTracker, Tracker
 from vsebench.train import fit, judge_by, seed_of, trained_state
@@ -180,7 +181,8 @@ def _finish(
         else:
             progress = judged(model, feeds["val"], judge, on_epoch=on_epoch, team=team)
         fitting = time.perf_counter() - fitting
-        found = evaluate(run, dataset, model, feeds, device, folder, parsed, cache, say, team, gallery)
+        stacked, said = stack(model, feeds["val"], device=device, team=team)
+        found = evaluate(run, dataset, model, feeds, device, folder, parsed, cache, say, team, stacked, gallery)
     except Pruned as stop:
         tracker.finish({"pruned_at_epoch": stop.epoch})
         raise
@@ -203,7 +205,7 @@ def _finish(
         test_evaluations=1,
         ranking=found.ranking,
         curves=found.curves,
-        notes=_notes(model, feeds),
+        notes=[*_notes(model, feeds), *said],
         hardware=hardware() if team.size == 1 else {**hardware(), "processes": team.size},
     )
     tracker.finish(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from vsebench.data.dataset import Dataset
@@ -52,9 +53,13 @@ def evaluate(
     cache: bool,
     say: Callable[[str], None],
     team: Team,
+    stacked: np.ndarray | None = None,
     gallery: GalleryFeeds | None = None,
 ) -> Evaluated:
-    """All metrics of the selected epoch, and how and at what cost test was ranked. Test is opened here, once."""
+    """All metrics of the selected epoch, and how and at what cost test was ranked. Test is opened here, once.
+
+    ``stacked``: cross-fitted logits of validation, where the model's own were fitted to it.
+    """
     say("evaluating")
     feeds["test"] = Feed(dataset, "test", run.system, model.encoders, cache=cache)
     metrics: dict[str, float] = {}
@@ -67,6 +72,8 @@ def evaluate(
         offered = None if gallery is None else gallery.offered(model, split, device=device, team=team, known=known)
         if not team.first:
             continue
+        if split == "val" and stacked is not None:
+            outputs = replace(outputs, logits=stacked)
         rerank = None
         if train is not None:
             rerank = reranker_of(model, train, feeds["train"].labels.numpy(), outputs, offered)
