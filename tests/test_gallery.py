@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from vsebench.combine.make import check_comparable
 from vsebench.config.experiment import load_experiment
 from vsebench.config.resolve import resolve
 from vsebench.data.dataset import Dataset
@@ -156,6 +157,8 @@ def test_from_file_to_board(write_experiment: Write, tmp_path: Path) -> None:
     assert "against set 'database'" in page
     with pytest.raises(DataError, match="ranked its queries against another set"):
         make_gallery(load_run(folder), "test")
+    with pytest.raises(DataError, match="ranked its queries against set 'database'; only rankings within a split"):
+        check_comparable([load_run(folder)])
 
 
 def test_parts_of_a_split_are_those_of_the_whole(tmp_path: Path) -> None:
