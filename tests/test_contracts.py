@@ -21,6 +21,8 @@ CHECKED = (
     "optimizer",
     "schedule",
 )
+#: Options of components that take minutes by their defaults.
+QUICK = {("fitter", "dcmh"): {"iterations": 20, "text_hidden": 64}}
 #: Options besides the defaults that take another way through the code.
 VARIANTS = [
     ("attention", "intra", {"outputs": "all", "heads": 2, "dropout": 0.0}),
@@ -83,6 +85,9 @@ VARIANTS = [
     ("scorer", "cross", {"combine": "add"}),
     ("scorer", "scan", {"normalize": "softmax", "aggregate": "sum"}),
     ("reranker", "category_query", {"weight": 0.0}),
+    ("fitter", "scm", {"variant": "orth", "bits": 2}),
+    ("fitter", "seph", {"kernel": "linear"}),
+    ("fitter", "stmh", {"bits": 7}),
     ("index", "hnsw", {"m": 4, "ef_construction": 10, "ef_search": 10}),
     ("index", "kd_tree", {"max_leaves": 20}),
     ("index", "lsh", {"tables": 4, "bits": 6, "probes": 6, "orthogonal": True}),
@@ -104,7 +109,7 @@ def _one_thread() -> None:
 
 @pytest.mark.parametrize(("kind", "name"), [(k, n) for k in CHECKED for n in KINDS[k].names()])
 def test_registered_name_keeps_its_contract(kind: str, name: str) -> None:
-    check_component(kind, name)
+    check_component(kind, name, QUICK.get((kind, name)))
 
 
 @pytest.mark.parametrize(("kind", "name", "options"), VARIANTS)

@@ -96,7 +96,7 @@ def test_right_codes_pass(check: Callable[..., None]) -> None:
 @pytest.mark.parametrize(
     ("made", "codes", "said"),
     [
-        (Wide, False, r"as \(60, 12\); its dim_out says \(60, 4\)"),
+        (Wide, False, r"as \(60, 24\); its dim_out says \(60, 4\)"),
         (Endless, False, "NaN or infinite"),
         (Crowded, False, "depends on the other rows"),
         (Fickle, False, "two fits by one seed differ in image"),

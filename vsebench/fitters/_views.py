@@ -17,7 +17,7 @@ def matrix(data: Material, modality: str, who: str) -> Tensor:
 
     Raises: TrainingError for fewer than two items or a vector that is not finite, naming ``who`` and the first one.
     """
-    rows = data.vectors(modality).detach().double().cpu()
+    rows = data.vectors(modality).detach().cpu().double()
     if len(rows) < 2:
         raise TrainingError(f"fitter '{who}' needs at least 2 training items; the training split has {len(rows)}.")
     bad = (~torch.isfinite(rows)).any(dim=1).nonzero()

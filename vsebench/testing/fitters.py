@@ -13,7 +13,7 @@ from vsebench.registry import Component
 from vsebench.testing.written import require
 
 COUNT, CLASSES = 60, 3
-DIMS = {"image": 12, "text": 10}
+DIMS = {"image": 24, "text": 20}
 
 
 class Generated(Material):
