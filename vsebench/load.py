@@ -21,7 +21,7 @@ from vsebench.plugins import load_plugin_file
 from vsebench.pretrain import checkpoint_file, needed
 from vsebench.store import MODEL, RESULT, RUN, Store, read_result
 from vsebench.train import seed_of, trained_state
-from vsebench.types import Result
+from vsebench.types import OWN_SPLIT, Result
 
 VOCABULARY = "vocabulary.json"
 
@@ -43,6 +43,7 @@ class LoadedRun:
         select: metric and mode that chose its epoch.
         checkpoints: slot -> weights made by ``weights: pretrain``.
         result: its numbers.
+        gallery: the set that its queries were ranked against, or ``split``: each split against itself.
     """
 
     folder: Path
@@ -60,6 +61,7 @@ class LoadedRun:
     select: Mapping[str, str]
     checkpoints: Mapping[str, Path]
     result: Result
+    gallery: str = OWN_SPLIT
 
     @property
     def files(self) -> list[Path]:
@@ -218,6 +220,7 @@ def load_run(folder: Path, *, device: torch.device | str = "cpu") -> LoadedRun:
         select=said["select"],
         checkpoints=checkpoints,
         result=result,
+        gallery=str(said.get("gallery", OWN_SPLIT)),
     )
 
 

@@ -196,6 +196,7 @@ METRICS = Registry(
         "version": 1,
         "higher_is_better": True,
         "needs": ("logits",),
+        "folds": False,  # ranks parts of a split against themselves: no gallery of other items
         "forms": (),  # how an entry goes on behind the name, e.g. ("", "@{k}:min"); read off its options if empty
     },
 )

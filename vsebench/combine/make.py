@@ -23,7 +23,7 @@ from vsebench.load import LoadedRun
 from vsebench.scoring import compute, needs_embeddings, parse_metrics
 from vsebench.store import RUN, Store
 from vsebench.sweep.execute import commit, hardware, library_versions
-from vsebench.types import Result
+from vsebench.types import OWN_SPLIT, Result
 
 Say = Callable[[str], None]
 
@@ -54,6 +54,11 @@ def check_comparable(runs: Sequence[LoadedRun]) -> None:
     for run in runs:
         if "image" not in run.system.modalities or "text" not in run.system.modalities:
             raise DataError(f"run {run.run_id} ({run.row}) has no ranking of images and texts to combine.")
+        if run.gallery != OWN_SPLIT:
+            raise DataError(
+                f"run {run.run_id} ({run.row}) ranked its queries against set '{run.gallery}'; only rankings within a "
+                "split are combined."
+            )
         if run.fingerprint != first.fingerprint:
             raise DataError(
                 f"runs on different data cannot be combined: {first.run_id} ({first.row}) was trained on "

@@ -23,6 +23,7 @@ from vsebench.sweep.local import default_workers
 from vsebench.sweep.plan import Plan, make_plan
 from vsebench.sweep.worker import Execute, Settings
 from vsebench.tracking import resolve_mode
+from vsebench.types import OWN_SPLIT
 
 if TYPE_CHECKING:
     from vsebench.sweep.run import Outcome
@@ -186,7 +187,12 @@ def _open(experiment: Experiment) -> Any:
     from vsebench.errors import DataError
 
     try:
-        return open_dataset(experiment.spec.dataset, say=lambda text: print(text, flush=True))
+        dataset = open_dataset(experiment.spec.dataset, say=lambda text: print(text, flush=True))
+        if experiment.spec.gallery != OWN_SPLIT:
+            from vsebench.gallery import gallery_positions
+
+            gallery_positions(dataset, experiment.spec.gallery)
+        return dataset
     except (ConfigError, DataError) as error:
         if error.place is not None:
             raise
@@ -213,11 +219,13 @@ def _log_board(settings: Settings, experiment: Experiment, options: SweepOptions
     import csv
     import io
 
+    from vsebench.leaderboard import plots
     from vsebench.leaderboard.render import results_file, table_csv
     from vsebench.leaderboard.snapshot import load
     from vsebench.tracking import WandbTracker, wandb_id
 
-    rows = list(csv.reader(io.StringIO(table_csv(load(results_file(options.board, experiment.name))))))
+    snapshot = load(results_file(options.board, experiment.name))
+    rows = list(csv.reader(io.StringIO(table_csv(snapshot))))
     tracker = WandbTracker(
         mode=settings.wandb_mode,
         folder=settings.store_root / experiment.name,
@@ -229,4 +237,9 @@ def _log_board(settings: Settings, experiment: Experiment, options: SweepOptions
         job_type="leaderboard",
     )
     tracker.log_table("leaderboard", rows[0], rows[1:])
+    columns, points = plots.points(snapshot)
+    if points:
+        tracker.log_table("curves", columns, points)
+    for kind in plots.asked(snapshot):
+        tracker.log_figure(f"plots/{kind}", plots.figure(snapshot, kind))
     tracker.finish({})

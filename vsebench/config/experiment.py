@@ -15,6 +15,7 @@ from vsebench.config.schema import ExperimentFile, System
 from vsebench.config.space import Space, check_method, read_space
 from vsebench.errors import ConfigError, did_you_mean, known_names
 from vsebench.plugins import load_plugin_file
+from vsebench.types import OWN_SPLIT
 
 
 @dataclass(frozen=True)
@@ -106,10 +107,29 @@ def _check_top(doc: document.Document, spec: ExperimentFile) -> None:
         parse_metrics(spec.metrics)
     except ConfigError as error:
         raise error.at(doc.place(("metrics", *error.path))) from None
+    _check_gallery(doc, spec)
     try:
         resolve_train(spec.train, ("train",))
     except ConfigError as error:
         raise error.at(doc.place(error.path, on_key=error.on_key)) from None
+
+
+def _check_gallery(doc: document.Document, spec: ExperimentFile) -> None:
+    """Refuse what cannot be a gallery of any dataset; whether this one has the set is known when it is opened."""
+    from vsebench.scoring import folded
+
+    if spec.gallery in ("val", "test"):
+        raise ConfigError(
+            f"'gallery: {spec.gallery}' would rank queries of one split against those of another. Write 'split' for "
+            "each split against itself, or the name of a set, such as 'database' or 'train'.",
+            place=doc.place(("gallery",)),
+        )
+    parts = [] if spec.gallery == OWN_SPLIT else folded(spec.metrics)
+    if parts:
+        raise ConfigError(
+            f"metric '{spec.metrics[parts[0]]}' ranks parts of a split against themselves; write gallery: split.",
+            place=doc.place(("metrics", parts[0])),
+        )
 
 
 def _named_rows(doc: document.Document, spec: ExperimentFile) -> list[Row]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from vsebench.config.schema import System
 from vsebench.registry import registry_of
+from vsebench.types import OWN_SPLIT
 
 PACKAGE = Path(__file__).parent.parent
 #: Modules that cannot change a run's numbers although the training code imports them.
@@ -35,9 +36,10 @@ def run_id(
     metric_versions: Mapping[str, int],
     metrics: list[str],
     select: Mapping[str, Any],
+    gallery: str = OWN_SPLIT,
 ) -> str:
     """16 hex digits over configuration, data, metric versions and the code that matters."""
-    parts = {
+    parts: dict[str, Any] = {
         "system": _portable(system),
         "seed": seed,
         "dataset": fingerprint,
@@ -47,6 +49,8 @@ def run_id(
         "weights": _local_weights(system),
         "code": code_digest(system),
     }
+    if gallery != OWN_SPLIT:
+        parts["gallery"] = gallery
     return digest(parts)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import BaseModel, ConfigDict, Field
 
-from vsebench.types import MODALITIES
+from vsebench.types import MODALITIES, OWN_SPLIT
 
 #: Slots of a system that hold one component, and the kind that stands there.
 SINGLE_SLOTS = {
@@ -211,7 +211,9 @@ class Board(Strict):
     description: str | None = None
     protocol: list[str] = []
     reference: Reference | None = None
+    references: list[Reference] | None = None
     pivot: Pivot | None = None
+    plots: list[Literal["lookup", "topn"]] | None = None
 
 
 class ExperimentFile(Strict):
@@ -220,6 +222,7 @@ class ExperimentFile(Strict):
     experiment: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
     title: str | None = None
     dataset: str | dict[str, Any]
+    gallery: Annotated[str, MinLen(1)] = OWN_SPLIT
     metrics: Annotated[list[str], MinLen(1)] = ["accuracy"]
     select: Select = Select()
     seeds: Annotated[list[Annotated[int, Ge(0)]], MinLen(1)] = [0]

@@ -8,7 +8,7 @@ from typing import Any
 from vsebench.leaderboard.rows import RowView
 from vsebench.leaderboard.statistics import Estimate
 from vsebench.leaderboard.table import escape, table
-from vsebench.leaderboard.whole_lists import columns_of
+from vsebench.leaderboard.whole_lists import title_of
 
 
 def pivot_lines(asked: Mapping[str, Any] | None, rows: Sequence[RowView], titles: Mapping[str, str]) -> list[str]:
@@ -31,7 +31,7 @@ def pivot_lines(asked: Mapping[str, Any] | None, rows: Sequence[RowView], titles
     columns = [(key, value) for key in keys for value in across]
     best = {c: max((e[c].mean for e in cells.values() if c in e), default=None) for c in columns}
     header = [titles.get(axis, escape(axis)) for axis in down]
-    header += [f"{_title(key)}, {escape(value)}" for key, value in columns]
+    header += [f"{escape(title_of(key))}, {escape(value)}" for key, value in columns]
     body = []
     for names, estimates in cells.items():
         line = [escape(name) for name in names]
@@ -48,8 +48,3 @@ def _number(label: str) -> tuple[float, str]:
         return float(label), label
     except ValueError:
         return float("inf"), label
-
-
-def _title(key: str) -> str:
-    named = columns_of([key])
-    return named[0][0] if named else escape(key)

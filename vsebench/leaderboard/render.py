@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vsebench.errors import DataError, Place, did_you_mean, known_names
-from vsebench.leaderboard.markdown import SECTIONS, page
-from vsebench.leaderboard.rows import sort_key, views
+from vsebench.leaderboard import plots
+from vsebench.leaderboard.markdown import page
+from vsebench.leaderboard.rows import SECTIONS, sort_key, views
 from vsebench.leaderboard.snapshot import Snapshot, load
 from vsebench.leaderboard.table import escape, table
 from vsebench.store import write_atomically
@@ -23,25 +24,36 @@ def results_file(folder: Path, experiment: str) -> Path:
 
 
 def render(folder: Path, experiments: Sequence[str] = ()) -> list[Path]:
-    """Write the pages of some experiments, of all by default, and the index. Returns the files that changed.
+    """Write the pages and plots of some experiments, of all by default, and the index. Returns the files that changed.
 
     Raises: DataError for an experiment without results.
     """
+    snapshots = _snapshots(folder, experiments)
     changed = []
-    for file, text in _pages(folder, experiments).items():
+    for file, text in _pages(folder, snapshots, experiments).items():
         if not file.is_file() or file.read_text(encoding="utf-8") != text:
             write_atomically(file, text)
+            changed.append(file)
+    for file, (snapshot, kind) in _plots(folder, snapshots, experiments).items():
+        if not plots.is_current(file, snapshot, kind):
+            file.parent.mkdir(exist_ok=True)
+            write_atomically(file, plots.svg(snapshot, kind))
             changed.append(file)
     return changed
 
 
 def stale(folder: Path, experiments: Sequence[str] = ()) -> list[Path]:
     """The files that are not what the results give."""
-    pages = _pages(folder, experiments)
-    return [f for f, text in pages.items() if not f.is_file() or f.read_text(encoding="utf-8") != text]
+    snapshots = _snapshots(folder, experiments)
+    pages = _pages(folder, snapshots, experiments)
+    drawn = _plots(folder, snapshots, experiments)
+    return [
+        *(f for f, text in pages.items() if not f.is_file() or f.read_text(encoding="utf-8") != text),
+        *(f for f, (snapshot, kind) in drawn.items() if not plots.is_current(f, snapshot, kind)),
+    ]
 
 
-def _pages(folder: Path, experiments: Sequence[str]) -> dict[Path, str]:
+def _snapshots(folder: Path, experiments: Sequence[str]) -> list[Snapshot]:
     known = sorted(f.stem for f in (folder / RESULTS).glob("*.json"))
     for name in experiments:
         if name not in known:
@@ -51,7 +63,15 @@ def _pages(folder: Path, experiments: Sequence[str]) -> dict[Path, str]:
             )
     if not known:
         raise DataError("there are no results; run 'vsebench sweep' first.", place=Place(str(folder / RESULTS)))
-    snapshots = [load(results_file(folder, name)) for name in known]
+    return [load(results_file(folder, name)) for name in known]
+
+
+def _plots(folder: Path, snapshots: Sequence[Snapshot], experiments: Sequence[str]) -> dict[Path, tuple[Snapshot, str]]:
+    chosen = [s for s in snapshots if not experiments or s.experiment in experiments]
+    return {folder / plots.plot_file(s, kind): (s, kind) for s in chosen for kind in plots.asked(s)}
+
+
+def _pages(folder: Path, snapshots: Sequence[Snapshot], experiments: Sequence[str]) -> dict[Path, str]:
     pages: dict[Path, str] = {}
     for snapshot in snapshots:
         if not experiments or snapshot.experiment in experiments:

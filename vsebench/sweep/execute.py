@@ -25,6 +25,7 @@ from vsebench.data.vocabulary import Vocabulary
 from vsebench.errors import ConfigError, VsebenchError
 from vsebench.evaluate import predict, predictions_of
 from vsebench.feed import Feed
+from vsebench.gallery import gallery_feeds
 from vsebench.model import Model
 from vsebench.parallel import ALONE, Team
 from vsebench.registry import FITTERS, OBJECTIVES
@@ -129,13 +130,16 @@ def _finish(
     say("encoding")
     splits = ("train", "val") if run.system.objective or run.system.fitter else ("val",)
     feeds = {split: Feed(dataset, split, run.system, model.encoders, cache=cache) for split in splits}
+    gallery = gallery_feeds(dataset, run.gallery, run.system, model.encoders, feeds, cache=cache)
     parsed = parse_metrics(list(run.metrics))
     key = run.select_metric.removeprefix("val/")
     selecting = parse_metrics([metric_entry(key)])
 
     def validate(model: Model, feed: Feed) -> Mapping[str, float]:
-        outputs = predict(model, feed, device=device, embeddings=needs_embeddings(selecting), team=team)
-        found = compute(predictions_of(outputs, feed, model, device=device), selecting)
+        ranked = needs_embeddings(selecting)
+        outputs = predict(model, feed, device=device, embeddings=ranked, team=team)
+        offered = gallery.offered(model, "val", device=device, team=team) if gallery is not None and ranked else None
+        found = compute(predictions_of(outputs, feed, model, device=device, offered=offered), selecting)
         if key not in found:
             known = ", ".join(f"val/{name}" for name in found) or "none"
             raise ConfigError(f"select.metric '{run.select_metric}' is not among the numbers of this system: {known}.")
@@ -178,7 +182,7 @@ def _finish(
             progress = judged(model, feeds["val"], judge, on_epoch=on_epoch, team=team)
         fitting = time.perf_counter() - fitting
         stacked, said = stack(model, feeds["val"], device=device, team=team)
-        metrics, ranking = evaluate(run, dataset, model, feeds, device, folder, parsed, cache, say, team, stacked)
+        found = evaluate(run, dataset, model, feeds, device, folder, parsed, cache, say, team, stacked, gallery)
     except Pruned as stop:
         tracker.finish({"pruned_at_epoch": stop.epoch})
         raise
@@ -191,7 +195,7 @@ def _finish(
         run,
         dataset,
         "finished",
-        metrics=metrics,
+        metrics=found.metrics,
         metric_versions=versions(parsed),
         parameters=model.parameter_counts(),
         train_s=progress.seconds,
@@ -199,12 +203,13 @@ def _finish(
         epochs=progress.epoch,
         best_epoch=progress.best_epoch,
         test_evaluations=1,
-        ranking=ranking,
+        ranking=found.ranking,
+        curves=found.curves,
         notes=[*_notes(model, feeds), *said],
         hardware=hardware() if team.size == 1 else {**hardware(), "processes": team.size},
     )
     tracker.finish(
-        {**metrics, "train_s": progress.seconds, **{f"parameters/{k}": v for k, v in result.parameters.items()}}
+        {**found.metrics, "train_s": progress.seconds, **{f"parameters/{k}": v for k, v in result.parameters.items()}}
     )
     return result
 
@@ -280,6 +285,7 @@ def write_run_file(file: Path, run: Run, dataset: Dataset) -> None:
         "seed": run.seed,
         "metrics": list(run.metrics),
         "select": {"metric": run.select_metric, "mode": run.select_mode},
+        "gallery": run.gallery,
         "dataset": {"spec": run.dataset, "path": str(dataset.path), "fingerprint": dataset.fingerprint},
         "plugins": [str(p) for p in run.plugins],
         "system": run.system.model_dump(mode="json"),

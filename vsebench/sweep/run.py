@@ -127,6 +127,7 @@ def take_snapshot(plan: Plan, store: Store, command: str) -> Snapshot:
         command=command,
         results=collect([*found, *made], fingerprint),
         search=search_of(plan),
+        gallery=spec.gallery,
     )
 
 
