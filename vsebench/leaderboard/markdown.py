@@ -70,7 +70,8 @@ def page(snapshot: Snapshot) -> str:
 def _context(snapshot: Snapshot) -> list[str]:
     data = snapshot.dataset
     majority = data.get("majority", {}).get("test")
-    said = [f"Test accuracy of the most frequent class: {100 * majority:.1f} %."] if majority is not None else []
+    classified = any("test/accuracy" in r.metrics for r in snapshot.results.values())
+    said = [f"Test accuracy of the most frequent class: {100 * majority:.1f} %."] if majority and classified else []
     ceilings = data.get("ceilings") or {}
     if ceilings:
         named = ", ".join(f"{escape(k)} {100 * v:.1f} %" for k, v in ceilings.items())

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from vsebench.leaderboard.rows import pruned, sort_key
 from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.leaderboard.table import code, escape
-from vsebench.types import OWN_SPLIT
+from vsebench.types import OWN_SPLIT, Result
 
 #: What a match is, by the dataset's relevance.
 _MATCHES = {
@@ -48,11 +50,16 @@ def protocol_section(snapshot: Snapshot) -> list[str]:
         f"- Data: {escape(data['title'])}, fingerprint {code(data['fingerprint'])}; {sizes} items, "
         f"{data['num_classes']} classes. Splits: {escape(data.get('split_rule') or 'the dataset’s own')}.",
         f"- Numbers in percent where they are shares; {interval} (seeds {seeds}).",
-        f"- The epoch is chosen by {code(snapshot.select['metric'])}; rows are sorted by "
-        f"{code(sort_key(snapshot)[0])}. Test is evaluated once per run, at the end.",
-        "- AP: macro average over classes. R@k: share of queries with a match among the first k (hit rate), ties in "
-        "expectation, cosine. Embeddings of one modality never see the other.",
+        f"- {_chosen(snapshot, finished)} Test is evaluated once per run, at the end.",
     ]
+    keys = {key for r in finished for key in r.metrics}
+    if any("/average_precision" in key for key in keys):
+        lines.append("- AP: macro average over classes.")
+    if any("/i2t/" in key for key in keys):
+        lines.append(
+            "- R@k: share of queries with a match among the first k (hit rate). Equal scores count in expectation over "
+            "their order. Embeddings of one modality never see the other."
+        )
     if snapshot.gallery != OWN_SPLIT:
         lines.append(
             f"- Queries are ranked against set '{escape(snapshot.gallery)}' of {_gallery_size(snapshot):,} items, "
@@ -75,6 +82,14 @@ def protocol_section(snapshot: Snapshot) -> list[str]:
         f"- Made by {code(snapshot.command)}. All metrics: [{snapshot.experiment}.csv]({snapshot.experiment}.csv)."
     )
     return lines
+
+
+def _chosen(snapshot: Snapshot, finished: Sequence[Result]) -> str:
+    """What validation decides."""
+    rows = f"rows are sorted by {code(sort_key(snapshot)[0])}."
+    if any(r.config.get("objective") for r in finished):
+        return f"The epoch is chosen by {code(snapshot.select['metric'])}; {rows}"
+    return rows.capitalize()
 
 
 def _search(snapshot: Snapshot) -> list[str]:

@@ -155,9 +155,9 @@ def _finish(
         with history.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(numbers) + "\n")
         tracker.log(numbers)
-        value = numbers.get(run.select_metric, float("nan"))
+        value = numbers.get(run.select_metric)
         at = f"epoch {numbers['epoch']:.0f}/{epochs}" if epochs else f"iteration {numbers['epoch']:.0f}"
-        say(f"{at} · {run.select_metric} {value:.3f}")
+        say(at if value is None else f"{at} · {run.select_metric} {value:.3f}")
         if halving is not None:
             halving(numbers)
 
