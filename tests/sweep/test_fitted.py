@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -234,3 +235,34 @@ def test_unlabelled_data_are_refused(write_experiment: Write, tmp_path: Path) ->
     )
     (failed,) = do(experiment, tmp_path).failed
     assert "has no labels, but fitter 'class_means' learns from them" in str(failed.error)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["mirflickr25k", "iapr_tc12", "nus_wide"])
+def test_hashing_experiments_run_on_the_embedded_edition(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the head of the file says, on fewer garments; the encoder's weights are random, so only running is tested."""
+    monkeypatch.setenv("VSEBENCH_HOME", str(tmp_path))
+    experiment = load_experiment(
+        Path(__file__).parents[2] / "experiments" / f"{name}.yaml",
+        overrides=[
+            "dataset={name: mmfrb, relevance: label, items: 60, image_size: 32}",
+            "gallery=train",
+            "sweep.base.text_encoder={name: bow, dim: null}",
+            "sweep.base.image_encoder={name: timm_cnn, model: resnet18, weights: none, image_size: 32}",
+        ],
+        only=["*16*"],
+    )
+    dataset = open_dataset(experiment.spec.dataset)
+    told = Settings(store_root=tmp_path / "runs", dataset_path=dataset.path, device="cpu")
+    quick = [row for row in experiment.rows if row.axes["fitter"] not in ("DCMH", "DSPH")]
+    assert {row.axes["fitter"] for row in quick} == {"CCA", "CMFH", "STMH", "SCM", "SePH"}
+    outcome = sweep(
+        replace(experiment, rows=tuple(quick)), dataset, settings=told, workers=1, board_folder=tmp_path, command="x"
+    )
+    assert [r.error for r in outcome.failed] == []
+    page = (tmp_path / f"{name}.md").read_text()
+    assert "By bits, in percent:" in page
+    assert "## Published" in page
+    assert list((tmp_path / "plots").glob(f"{name}-*.svg"))
