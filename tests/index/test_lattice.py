@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-import vsebench.index.lattice as module
 from vsebench.errors import ConfigError
+from vsebench.index import _points as module
 from vsebench.index.base import Index, unit_rows
 from vsebench.index.lattice import LatticeIndex
 from vsebench.lattice import Lattice
@@ -55,7 +55,7 @@ def test_without_a_transform_points_are_found_as_they_are() -> None:
     numbers = np.random.default_rng(0).permutation(lattice.count)[:500].tolist()
     points = lattice.points(numbers)
     index = built(points.astype(np.float32), r2=10, transform="none")
-    assert (lattice.decode(index.codes) == points).all()
+    assert (lattice.decode(index.points.codes) == points).all()
     scores, found = index.search(points.astype(np.float32), 1)
     assert (found[:, 0] == np.arange(500)).all()
     assert np.allclose(scores, 1, atol=1e-6)

@@ -10,17 +10,13 @@ from annotated_types import Gt
 
 from vsebench.errors import ConfigError
 from vsebench.index._coded import Coded
+from vsebench.index._points import Points
 from vsebench.index._projections import orthogonal, principal
-from vsebench.index._select import best
 from vsebench.index.base import unit_rows
 from vsebench.lattice import Lattice
 from vsebench.registry import INDEXES
 
 FILE = "codes.npz"
-#: Codes decoded at a time.
-ROWS = 1 << 16
-#: Scores computed at a time, 64 MiB.
-BLOCK = 1 << 24
 USUAL = 24
 
 
@@ -96,8 +92,7 @@ class LatticeIndex(Coded):
             self.directions = orthogonal(size, dim, np.random.default_rng(seed))
         elif transform == "pca":
             self.needs, self.learns = size, f"{size} directions of greatest variance"
-        self.codes = np.zeros((0, self.lattice.code_size), np.uint8)
-        self.points = np.zeros((0, size), self.lattice.dtype) if decoded else None
+        self.points = Points(self.lattice, decoded)
 
     def transformed(self, vectors: np.ndarray) -> np.ndarray:
         """What is quantised. Shape: unit (n, D) -> unit (n, dim_out)."""
@@ -111,41 +106,21 @@ class LatticeIndex(Coded):
             self.directions = principal(vectors, self.lattice.dim)
 
     def _encode(self, vectors: np.ndarray) -> None:
-        points = self.lattice.quantize(self.transformed(vectors))
-        self.codes = np.concatenate([self.codes, self.lattice.encode(points)])
-        if self.points is not None:
-            self.points = np.concatenate([self.points, points])
+        self.points.add(self.transformed(vectors))
 
     def _candidates(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        rows = self.transformed(queries) / np.float32(self.lattice.radius)
-        found = [(np.zeros((len(rows), 0), np.float32), np.zeros((len(rows), 0), np.int64))]
-        for start in range(0, len(self.codes), ROWS):
-            part = slice(start, start + ROWS)
-            points = self.lattice.decode(self.codes[part]) if self.points is None else self.points[part]
-            found.append(self._of_block(rows, points.astype(np.float32).T, start, k))
-        scores, positions = (np.concatenate(parts, 1) for parts in zip(*found, strict=True))
-        return best(scores, positions, self.ids, k)
-
-    def _of_block(self, queries: np.ndarray, points: np.ndarray, start: int, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """The best among some points, for all queries."""
-        step, parts = max(1, BLOCK // points.shape[1]), []
-        for first in range(0, max(1, len(queries)), step):
-            scores = queries[first : first + step] @ points
-            places = np.broadcast_to(np.arange(start, start + points.shape[1]), scores.shape)
-            parts.append(best(scores, places, self.ids, k))
-        return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
+        return self.points.nearest(self.transformed(queries), self.ids, k)
 
     def _code_bytes(self) -> int:
-        kept = (self.codes, self.mean, self.lattice.atoms, self.points, self.directions)
-        return sum(array.nbytes for array in kept if array is not None)
+        learned = self.mean.nbytes + (0 if self.directions is None else self.directions.nbytes)
+        return self.points.nbytes + learned
 
     def _write(self, folder: Path) -> None:
         directions = np.zeros((0, self.dim), np.float32) if self.directions is None else self.directions
-        np.savez(folder / FILE, codes=self.codes, mean=self.mean, directions=directions)
+        np.savez(folder / FILE, codes=self.points.codes, mean=self.mean, directions=directions)
 
     def _read_codes(self, folder: Path) -> None:
         with np.load(folder / FILE, allow_pickle=False) as kept:
-            self.codes, self.mean = kept["codes"], kept["mean"]
+            self.points.restore(kept["codes"])
+            self.mean = kept["mean"]
             self.directions = kept["directions"] if len(kept["directions"]) else None
-        if self.points is not None:
-            self.points = self.lattice.decode(self.codes)
