@@ -22,7 +22,10 @@ CHECKED = (
     "schedule",
 )
 #: Options of components that take minutes by their defaults.
-QUICK = {("fitter", "dcmh"): {"iterations": 20, "text_hidden": 64}}
+QUICK = {
+    ("fitter", "dcmh"): {"iterations": 20, "text_hidden": 64},
+    ("index", "spreading"): {"hidden": 64, "epochs": 5},
+}
 #: Options besides the defaults that take another way through the code.
 VARIANTS = [
     ("attention", "intra", {"outputs": "all", "heads": 2, "dropout": 0.0}),
@@ -97,6 +100,8 @@ VARIANTS = [
     ("index", "ivf_pq", {"nlist": 10, "nprobe": 5, "rerank": 4}),
     ("index", "binary", {"center": True, "rerank": 4}),
     ("index", "lattice", {"r2": 200, "transform": "none", "decoded": True}),
+    ("index", "spreading", {"binary": True, "dim_out": 128, "hidden": 64, "epochs": 5}),
+    ("index", "spreading", {"hidden": 64, "epochs": 5, "koleo": 0.0, "decoded": True, "rerank": 4}),
     ("optimizer", "sgd", {"nesterov": True}),
     ("schedule", "step", {"at": [0.25, 0.75], "factor": 0.5}),
 ]

@@ -15,6 +15,8 @@ from vsebench.registry import INDEXES
 
 DIM, COUNT = 16, 400
 ALL = 10**6
+#: A network that is trained in no time.
+SMALL: dict[str, Any] = {"hidden": 32, "epochs": 2, "k_neg": 12}
 #: Options with which everything is compared with the query itself.
 EXHAUSTIVE: list[tuple[str, dict[str, Any]]] = [
     ("flat", {}),
@@ -28,6 +30,7 @@ EXHAUSTIVE: list[tuple[str, dict[str, Any]]] = [
     ("ivf_pq", {"nlist": 8, "nprobe": 8, "m": 4, "bits": 4, "rerank": ALL}),
     ("binary", {"center": True, "rerank": ALL}),
     ("lattice", {"dim_out": 8, "r2": 10, "rerank": ALL}),
+    ("spreading", {**SMALL, "dim_out": 8, "r2": 10, "rerank": ALL}),
 ]
 #: Options that rank by codes alone, or stop early.
 CODES: list[tuple[str, dict[str, Any]]] = [
@@ -41,6 +44,8 @@ CODES: list[tuple[str, dict[str, Any]]] = [
     ("lattice", {"r2": 21}),
     ("lattice", {"r2": 200, "transform": "rotation", "decoded": True}),
     ("lattice", {"r2": 30, "transform": "none"}),
+    ("spreading", {**SMALL, "decoded": True}),
+    ("spreading", {**SMALL, "binary": True, "dim_out": 70}),
 ]
 #: Those that learn, and from how many vectors at least.
 LEARNS = [
@@ -52,6 +57,7 @@ LEARNS = [
     ("ivf_pq", {"nlist": 10, "bits": 4}, 16, "10 cells and 2^4 centroids for each of 8 parts"),
     ("binary", {"center": True}, 1, "the mean of its vectors"),
     ("lattice", {}, DIM, "16 directions of greatest variance"),
+    ("spreading", {"hidden": 32, "epochs": 1}, 51, "a network from each vector's 50 nearest"),
 ]
 
 
@@ -172,6 +178,7 @@ def test_what_learns_must_be_taught_first(name: str, options: dict[str, Any], ne
         ("opq", {"m": 4, "bits": 4}),
         ("ivf_pq", {"nlist": 8, "m": 4, "bits": 4}),
         ("lattice", {"dim_out": 8, "transform": "rotation"}),
+        ("spreading", SMALL),
     ],
 )
 def test_a_seed_makes_it_the_same(name: str, options: dict[str, Any]) -> None:

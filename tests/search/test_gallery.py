@@ -47,6 +47,7 @@ FEW = {
     "binary": {"center": True},
     "lsh": {"tables": 2, "bits": 3, "probes": 2},
     "kd_tree": {"max_leaves": 3},
+    "spreading": {"k_neg": 20, "hidden": 16, "epochs": 2},
 }
 
 
