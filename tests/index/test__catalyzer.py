@@ -99,9 +99,7 @@ def test_spread_points_have_less_koleo() -> None:
 def test_koleo_of_one_point_is_refused(count: int) -> None:
     with pytest.raises(ValueError) as error:
         koleo(points(count))
-    assert str(error.value) == (
-        f"KoLeo is of the distances between points: it needs at least 2 of them. Got {count}."
-    )
+    assert str(error.value) == (f"KoLeo is of the distances between points: it needs at least 2 of them. Got {count}.")
 
 
 def test_equal_points_are_finite() -> None:

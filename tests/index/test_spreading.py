@@ -72,14 +72,15 @@ def manifold(count: int, seed: int) -> np.ndarray:
 
 @pytest.mark.slow
 def test_it_finds_more_than_its_lattice_without_a_network() -> None:
-    """All at 4 bytes. LSH and PQ are behind as well; OPQ, whose rotation fits so flat a surface, is ahead."""
+    """All at 4 bytes, and more than PQ and LSH. OPQ is ahead: its rotation finds the few directions of this surface."""
     vectors, queries = manifold(3000, 1), manifold(200, 6)
     truth = np.argsort(-queries @ vectors.T, axis=1)[:, :10]
     points = {"dim_out": 16, "r2": 21}
     shares = {}
     for name, options in [
-        ("spreading", {**points, "hidden": 256, "epochs": 12, "koleo": 0.02}),
+        ("spreading", {**points, "hidden": 256, "epochs": 12, "koleo": 0.02, "k_neg": 20}),
         ("lattice", points),
+        ("pq", {"m": 4}),
         ("lsh", {"bits": 32, "orthogonal": True}),
     ]:
         index: Index = INDEXES.build(name, options, dim=32)
@@ -88,7 +89,8 @@ def test_it_finds_more_than_its_lattice_without_a_network() -> None:
         found = index.search(queries, 10)[1]
         shares[name] = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(found, truth, strict=True)])
     assert shares["spreading"] > shares["lattice"] + 0.1
-    assert shares["lattice"] > shares["lsh"]
+    assert shares["spreading"] > shares["pq"] + 0.02
+    assert shares["spreading"] > shares["lsh"] + 0.2
 
 
 def test_equal_seeds_give_equal_hits() -> None:
