@@ -132,6 +132,19 @@ class WandbTracker:
 
         self._try("log a table", send)
 
+    def log_picture(self, name: str, png: bytes) -> None:
+        """A picture, such as a plot of the board."""
+
+        def send() -> None:
+            import io
+
+            import wandb
+            from PIL import Image
+
+            self.run.log({name: wandb.Image(Image.open(io.BytesIO(png)))})
+
+        self._try("log a picture", send)
+
     def finish(self, summary: Mapping[str, Any], *, failed: bool = False) -> None:
         """Put the final numbers into the run's summary and close it."""
 

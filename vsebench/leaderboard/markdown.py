@@ -63,7 +63,14 @@ def page(snapshot: Snapshot) -> str:
         if rows:
             title = "Search" if section == "sweep" and "method" in snapshot.search else title
             lines += [f"## {title}", "", *_section(snapshot, rows), ""]
-    lines += [*_pruned(snapshot), *_reference(snapshot), *_failed(snapshot), "## Protocol", "", *_protocol(snapshot)]
+    lines += [
+        *_pruned(snapshot),
+        *reference_section(snapshot),
+        *failed_section(snapshot),
+        "## Protocol",
+        "",
+        *_protocol(snapshot),
+    ]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -95,7 +102,7 @@ def _mean(view: RowView, key: str) -> float:
 
 def _section(snapshot: Snapshot, rows: Sequence[RowView]) -> list[str]:
     names = _name_columns(rows)
-    lines = _render(names, [c for c in _classification() if _filled(c, rows)], rows)
+    lines = rendered(names, [c for c in _classification() if _filled(c, rows)], rows)
     retrieval = [c for c in _retrieval(rows) if _filled(c, rows)]
     if retrieval:
         ranked = [r for r in rows if any(c.value(r) for c in retrieval)]
@@ -103,7 +110,7 @@ def _section(snapshot: Snapshot, rows: Sequence[RowView]) -> list[str]:
         shown = names[:1] if names[0].title == "System" else names
         if len({_ranked_by(r) for r in ranked}) > 1:
             shown = [*shown, NameColumn("Ranked by", lambda r: escape(_ranked_by(r)))]
-        lines += _render(shown, retrieval, ranked)
+        lines += rendered(shown, retrieval, ranked)
         lines += _chance(ranked)
     return lines
 
@@ -200,7 +207,8 @@ def _filled(column: Column, rows: Sequence[RowView]) -> bool:
     return any(column.value(row) for row in rows)
 
 
-def _render(names: Sequence[NameColumn], columns: Sequence[Column], rows: Sequence[RowView]) -> list[str]:
+def rendered(names: Sequence[NameColumn], columns: Sequence[Column], rows: Sequence[RowView]) -> list[str]:
+    """Lines of a table of rows, the best of each column in bold."""
     best = [_best(column, rows) for column in columns]
     body = []
     for row in rows:
@@ -250,7 +258,8 @@ def _chance(rows: Sequence[RowView]) -> list[str]:
     return ["", f"Chance: {'; '.join(parts)}.{said}"] if parts else []
 
 
-def _reference(snapshot: Snapshot) -> list[str]:
+def reference_section(snapshot: Snapshot) -> list[str]:
+    """Lines of the table of published figures, where the experiment has one."""
     reference: Mapping[str, Any] | None = snapshot.board.get("reference")
     if not reference:
         return []
@@ -279,7 +288,8 @@ def _pruned(snapshot: Snapshot) -> list[str]:
     return ["## Pruned", "", said, ""]
 
 
-def _failed(snapshot: Snapshot) -> list[str]:
+def failed_section(snapshot: Snapshot) -> list[str]:
+    """Lines that name the runs that failed, and how many have no result yet."""
     failed, absent = failures(snapshot), missing(snapshot)
     lines: list[str] = []
     if failed:
