@@ -5,6 +5,7 @@ The store on disk has every number; W&B is a copy. Whatever it raises is caught 
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -132,18 +133,18 @@ class WandbTracker:
 
         self._try("log a table", send)
 
-    def log_picture(self, name: str, png: bytes) -> None:
-        """A picture, such as a plot of the board."""
+    def log_figure(self, name: str, figure: Any) -> None:
+        """A plot: a matplotlib figure."""
 
         def send() -> None:
-            import io
-
             import wandb
             from PIL import Image
 
-            self.run.log({name: wandb.Image(Image.open(io.BytesIO(png)))})
+            drawn = io.BytesIO()
+            figure.savefig(drawn, format="png", dpi=120)
+            self.run.log({name: wandb.Image(Image.open(drawn))})
 
-        self._try("log a picture", send)
+        self._try("log a figure", send)
 
     def finish(self, summary: Mapping[str, Any], *, failed: bool = False) -> None:
         """Put the final numbers into the run's summary and close it."""

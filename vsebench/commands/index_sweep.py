@@ -17,7 +17,7 @@ from vsebench.indexing.vectors import VectorSet, load_vectors
 from vsebench.leaderboard import index_board, index_plots
 from vsebench.leaderboard.render import results_file
 from vsebench.leaderboard.snapshot import load
-from vsebench.registry import load_entry_points
+from vsebench.plugins import load_entry_points
 from vsebench.store import Store
 from vsebench.tracking import NullTracker, Tracker, WandbTracker, resolve_mode, wandb_id
 
@@ -153,7 +153,6 @@ def _log_board(options: SweepOptions, experiment: IndexExperiment) -> None:
         job_type="leaderboard",
     )
     tracker.log_table("leaderboard", rows[0], rows[1:])
-    for kind in index_plots.KINDS:
-        if index_plots.points(snapshot, kind):
-            tracker.log_picture(f"recall-{kind.name}", index_plots.as_png(index_plots.figure(snapshot, kind)))
+    for kind in index_plots.drawn(snapshot):
+        tracker.log_figure(f"plots/{kind.name}", index_plots.figure(snapshot, kind))
     tracker.finish({})

@@ -22,7 +22,8 @@ from vsebench.config.faults import validate
 from vsebench.config.schema import Board, Spec, Strict
 from vsebench.errors import ConfigError, Place
 from vsebench.errors import Path as KeyPath
-from vsebench.registry import INDEXES, load_plugin_file
+from vsebench.plugins import load_plugin_file
+from vsebench.registry import INDEXES
 
 #: The key that tells this form of experiment from the other.
 MARK = "vectors"

@@ -92,8 +92,10 @@ class Fitter(nn.Module, ABC):
         """
 
     def forward(self, vectors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Embed every modality that is given."""
-        return {modality: self.embed(modality, rows) for modality, rows in vectors.items()}
+        """Embed every modality that is given, in float32 whatever the run's precision: a sign must not be rounded."""
+        device = next(iter(vectors.values())).device
+        with torch.autocast(device.type, enabled=False):
+            return {modality: self.embed(modality, rows.float()) for modality, rows in vectors.items()}
 
     def learn(self, name: str, value: Tensor) -> None:
         """Keep a tensor as a buffer, whose size need not be known before the fit. ``name``: without dots."""
@@ -109,14 +111,16 @@ class Fitter(nn.Module, ABC):
             raise RuntimeError(f"fitter '{type(self).__name__}' has not been fitted: it has no '{name}' yet.")
         return value
 
+    def learned_in(self, state: Mapping[str, Any], prefix: str) -> set[str]:
+        """The keys of a state that are tensors kept by :meth:`learn`, whose sizes the fit decided."""
+        own = {key.removeprefix(prefix) for key in state if key.startswith(prefix)}
+        fixed = dict(self.named_parameters(recurse=False))
+        return {f"{prefix}{name}" for name in own if "." not in name and name not in fixed}
+
     def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *rest: Any) -> None:
         """Buffers that a fit made are made here again, in the sizes that it found."""
-        modules = dict(self.named_children())
-        for key, value in state_dict.items():
-            name = key.removeprefix(prefix)
-            own = key.startswith(prefix) and "." not in name and name not in dict(self.named_parameters(recurse=False))
-            if own and name not in modules:
-                self.register_buffer(name, value.detach().clone())
+        for key in self.learned_in(state_dict, prefix):
+            self.register_buffer(key.removeprefix(prefix), state_dict[key].detach().clone())
         super()._load_from_state_dict(state_dict, prefix, *rest)  # type: ignore[no-untyped-call]
 
 

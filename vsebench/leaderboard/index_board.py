@@ -7,8 +7,9 @@ import io
 from collections.abc import Callable, Sequence
 
 from vsebench.leaderboard.index_plots import KINDS, plot_name
-from vsebench.leaderboard.markdown import Column, NameColumn, failed_section, reference_section, rendered
+from vsebench.leaderboard.markdown import Column, NameColumn, failed_section, rendered
 from vsebench.leaderboard.pareto import front
+from vsebench.leaderboard.references import references
 from vsebench.leaderboard.rows import RowView, views
 from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.leaderboard.table import code, csv_cell, escape, table
@@ -32,7 +33,7 @@ def page(snapshot: Snapshot) -> str:
     rows = views(snapshot, SECTION)
     if rows:
         lines += [*_plots(snapshot), "## Indexes", "", *_table(snapshot, rows), "", *_legend(snapshot), ""]
-    lines += [*reference_section(snapshot), *failed_section(snapshot), "## Protocol", "", *_protocol(snapshot)]
+    lines += [*references(snapshot), *failed_section(snapshot), "## Protocol", "", *_protocol(snapshot)]
     return "\n".join(lines).rstrip() + "\n"
 
 

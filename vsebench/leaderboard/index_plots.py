@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from vsebench.leaderboard.pareto import front
+from vsebench.leaderboard.plots import FOLDER
 from vsebench.leaderboard.rows import views
 from vsebench.leaderboard.snapshot import Snapshot
 
@@ -74,13 +75,13 @@ class Point:
 
 
 def plot_name(snapshot: Snapshot, kind: Kind) -> str:
-    """Name of a plot's file."""
-    return f"{snapshot.experiment}-{kind.name}.svg"
+    """Where a plot lies, from the board's folder."""
+    return f"{FOLDER}/{snapshot.experiment}-{kind.name}.svg"
 
 
-def files(folder: Path, snapshot: Snapshot) -> list[Path]:
+def drawn(snapshot: Snapshot) -> list[Kind]:
     """The plots that a board has."""
-    return [folder / plot_name(snapshot, kind) for kind in KINDS if points(snapshot, kind)]
+    return [kind for kind in KINDS if points(snapshot, kind)]
 
 
 def points(snapshot: Snapshot, kind: Kind) -> list[Point]:
@@ -102,17 +103,13 @@ def current(file: Path, snapshot: Snapshot) -> bool:
     if not file.is_file():
         return False
     text = file.read_text(encoding="utf-8")
-    kind = next(kind for kind in KINDS if file.name == plot_name(snapshot, kind))
+    kind = next(kind for kind in KINDS if file.name == Path(plot_name(snapshot, kind)).name)
     return _STAMP.search(text) is not None and text == _stamped(text, _shown(snapshot, kind))
 
 
-def draw(folder: Path, snapshot: Snapshot) -> dict[Path, str]:
-    """The plots as SVG text."""
-    return {
-        folder / plot_name(snapshot, kind): _stamped(as_svg(figure(snapshot, kind)), _shown(snapshot, kind))
-        for kind in KINDS
-        if points(snapshot, kind)
-    }
+def svg(snapshot: Snapshot, kind: Kind) -> str:
+    """A plot as text, with its digests."""
+    return _stamped(as_svg(figure(snapshot, kind)), _shown(snapshot, kind))
 
 
 def _shown(snapshot: Snapshot, kind: Kind) -> str:
@@ -139,15 +136,6 @@ def as_svg(drawn: Any) -> str:
         warnings.filterwarnings("ignore", "Glyph .* missing")  # of a name in another script; the table has it
         drawn.savefig(stream, format="svg", metadata={"Date": None, "Creator": "vsebench", "Description": about})
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
-
-
-def as_png(drawn: Any) -> bytes:
-    """A figure as PNG."""
-    stream = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")
-        drawn.savefig(stream, format="png", dpi=110)
-    return stream.getvalue()
 
 
 def figure(snapshot: Snapshot, kind: Kind) -> Any:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from vsebench.errors import DataError, Place, did_you_mean, known_names
-from vsebench.leaderboard import index_board, index_plots
-from vsebench.leaderboard.markdown import SECTIONS, page
-from vsebench.leaderboard.rows import sort_key, views
+from vsebench.leaderboard import index_board, index_plots, plots
+from vsebench.leaderboard.markdown import page
+from vsebench.leaderboard.rows import SECTIONS, sort_key, views
 from vsebench.leaderboard.snapshot import INDEX_FORM, Snapshot, load
 from vsebench.leaderboard.table import csv_cell, escape, table
 from vsebench.store import write_atomically
@@ -28,18 +30,17 @@ def render(folder: Path, experiments: Sequence[str] = ()) -> list[Path]:
 
     Raises: DataError for an experiment without results.
     """
-    changed = []
     snapshots = _snapshots(folder, experiments)
+    changed = []
     for file, text in _pages(folder, snapshots, experiments).items():
         if not file.is_file() or file.read_text(encoding="utf-8") != text:
             write_atomically(file, text)
             changed.append(file)
-    for snapshot in _drawn(snapshots, experiments):
-        stale_plots = [file for file in index_plots.files(folder, snapshot) if not index_plots.current(file, snapshot)]
-        if stale_plots:
-            for file, text in index_plots.draw(folder, snapshot).items():
-                write_atomically(file, text)
-            changed += stale_plots
+    for drawing in _drawings(folder, snapshots, experiments):
+        if not drawing.is_current():
+            drawing.file.parent.mkdir(exist_ok=True)
+            write_atomically(drawing.file, drawing.draw())
+            changed.append(drawing.file)
     return changed
 
 
@@ -47,9 +48,10 @@ def stale(folder: Path, experiments: Sequence[str] = ()) -> list[Path]:
     """The files that are not what the results give."""
     snapshots = _snapshots(folder, experiments)
     pages = _pages(folder, snapshots, experiments)
-    wrong = [f for f, text in pages.items() if not f.is_file() or f.read_text(encoding="utf-8") != text]
-    plots = ((f, s) for s in _drawn(snapshots, experiments) for f in index_plots.files(folder, s))
-    return [*wrong, *(file for file, snapshot in plots if not index_plots.current(file, snapshot))]
+    return [
+        *(f for f, text in pages.items() if not f.is_file() or f.read_text(encoding="utf-8") != text),
+        *(drawing.file for drawing in _drawings(folder, snapshots, experiments) if not drawing.is_current()),
+    ]
 
 
 def _snapshots(folder: Path, experiments: Sequence[str]) -> list[Snapshot]:
@@ -65,8 +67,29 @@ def _snapshots(folder: Path, experiments: Sequence[str]) -> list[Snapshot]:
     return [load(results_file(folder, name)) for name in known]
 
 
-def _drawn(snapshots: Sequence[Snapshot], experiments: Sequence[str]) -> list[Snapshot]:
-    return [s for s in snapshots if s.form == INDEX_FORM and (not experiments or s.experiment in experiments)]
+@dataclass(frozen=True)
+class Drawing:
+    """A plot beside a board: where it lies, whether it is what the results give, and how it is drawn."""
+
+    file: Path
+    is_current: Callable[[], bool]
+    draw: Callable[[], str]
+
+
+def _drawings(folder: Path, snapshots: Sequence[Snapshot], experiments: Sequence[str]) -> list[Drawing]:
+    found = []
+    for s in snapshots:
+        if experiments and s.experiment not in experiments:
+            continue
+        if s.form == INDEX_FORM:
+            for kind in index_plots.drawn(s):
+                file = folder / index_plots.plot_name(s, kind)
+                found.append(Drawing(file, partial(index_plots.current, file, s), partial(index_plots.svg, s, kind)))
+            continue
+        for name in plots.asked(s):
+            file = folder / plots.plot_file(s, name)
+            found.append(Drawing(file, partial(plots.is_current, file, s, name), partial(plots.svg, s, name)))
+    return found
 
 
 def _pages(folder: Path, snapshots: Sequence[Snapshot], experiments: Sequence[str]) -> dict[Path, str]:
