@@ -23,7 +23,7 @@ LEVELS: dict[str, int] = {
     **dict.fromkeys(("features", "feed", "pairs", "team", "parallel", "evaluate", "gallery", "embed", "material"), 4),
     **dict.fromkeys(("train", "pretrain"), 5),
     **dict.fromkeys(("store", "tracking"), 6),
-    **dict.fromkeys(("sweep", "leaderboard", "load", "search", "look", "combine"), 7),
+    **dict.fromkeys(("sweep", "leaderboard", "load", "search", "look", "combine", "indexing"), 7),
     **dict.fromkeys(("cli", "cli_data", "cli_look", "cli_options"), 8),
     **dict.fromkeys(("commands", "serve", "testing", "scaffold", "templates", "__main__"), 8),
 }
