@@ -55,7 +55,8 @@ def page(snapshot: Snapshot) -> str:
     described = snapshot.board.get("description")
     if described:
         lines += [" ".join(str(described).split()), ""]
-    lines += [*_context(snapshot), ""]
+    context = _context(snapshot)
+    lines += [*context, *([""] if context else [])]
     for section, title in SECTIONS.items():
         rows = views(snapshot, section)
         if rows:
