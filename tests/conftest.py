@@ -68,6 +68,8 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     )
     item.ihook.pytest_runtest_logreport(report=report)
     item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    # The test before this one left set up what this one seemed to need; the next one may be in another folder.
+    item.session._setupstate.teardown_exact(nextitem)
     return True
 
 

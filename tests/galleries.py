@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import torch
-import yaml
+from swept import sweep_in
 
-from vsebench.config.experiment import load_experiment
-from vsebench.data.open import open_dataset
 from vsebench.load import LoadedRun, find_run, load_run
 from vsebench.search.build import embed_split, make_gallery
-from vsebench.sweep.run import sweep
-from vsebench.sweep.worker import Settings
 
 CNN = {"name": "timm_cnn", "model": "test_resnet", "weights": "none", "image_size": 32}
 BASE: dict[str, Any] = {"system": "vse", "dim": 16, "image_encoder": CNN, "head": {"name": "mlp", "hidden": 16}}
@@ -52,22 +46,7 @@ def home() -> Path:
         "train": {"epochs": 1, "batch_size": 16, "optimizer": {"name": "adamw", "lr": 2e-3}},
         "systems": SYSTEMS,
     }
-    (folder / "tiny.yaml").write_text(yaml.safe_dump(plain, sort_keys=False))
-    torch.set_num_threads(1)
-    before = {name: os.environ.get(name) for name in ("VSEBENCH_HOME", "WANDB_MODE")}
-    os.environ |= {"VSEBENCH_HOME": str(folder / "home"), "WANDB_MODE": "offline"}
-    try:
-        experiment = load_experiment(folder / "tiny.yaml")
-        dataset = open_dataset(experiment.spec.dataset)
-        told = Settings(store_root=folder / "runs", dataset_path=dataset.path, device="cpu", wandb_mode="disabled")
-        outcome = sweep(experiment, dataset, settings=told, workers=1, board_folder=folder / "board", command="sweep")
-        assert not outcome.failed, [r.error for r in outcome.failed]
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+    sweep_in(folder, plain)
     return folder
 
 

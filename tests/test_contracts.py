@@ -16,10 +16,13 @@ CHECKED = (
     "objective",
     "scorer",
     "reranker",
+    "fitter",
     "index",
     "optimizer",
     "schedule",
 )
+#: Options of components that take minutes by their defaults.
+QUICK = {("fitter", "dcmh"): {"iterations": 20, "text_hidden": 64}}
 #: Options besides the defaults that take another way through the code.
 VARIANTS = [
     ("attention", "intra", {"outputs": "all", "heads": 2, "dropout": 0.0}),
@@ -82,7 +85,18 @@ VARIANTS = [
     ("scorer", "cross", {"combine": "add"}),
     ("scorer", "scan", {"normalize": "softmax", "aggregate": "sum"}),
     ("reranker", "category_query", {"weight": 0.0}),
+    ("fitter", "scm", {"variant": "orth", "bits": 2}),
+    ("fitter", "seph", {"kernel": "linear"}),
+    ("fitter", "stmh", {"bits": 7}),
     ("index", "hnsw", {"m": 4, "ef_construction": 10, "ef_search": 10}),
+    ("index", "kd_tree", {"max_leaves": 20}),
+    ("index", "lsh", {"tables": 4, "bits": 6, "probes": 6, "orthogonal": True}),
+    ("index", "lsh", {"bits": 40, "train_thresholds": True, "rerank": 4}),
+    ("index", "pq", {"m": 4, "bits": 6, "rerank": 4}),
+    ("index", "opq", {"m": 4, "bits": 6, "dim_out": 12}),
+    ("index", "ivf_pq", {"nlist": 10, "nprobe": 5, "rerank": 4}),
+    ("index", "binary", {"center": True, "rerank": 4}),
+    ("index", "lattice", {"r2": 200, "transform": "none", "decoded": True}),
     ("optimizer", "sgd", {"nesterov": True}),
     ("schedule", "step", {"at": [0.25, 0.75], "factor": 0.5}),
 ]
@@ -95,7 +109,7 @@ def _one_thread() -> None:
 
 @pytest.mark.parametrize(("kind", "name"), [(k, n) for k in CHECKED for n in KINDS[k].names()])
 def test_registered_name_keeps_its_contract(kind: str, name: str) -> None:
-    check_component(kind, name)
+    check_component(kind, name, QUICK.get((kind, name)))
 
 
 @pytest.mark.parametrize(("kind", "name", "options"), VARIANTS)

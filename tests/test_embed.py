@@ -12,7 +12,7 @@ from galleries import BASE, LSTM
 from vsebench.config.resolve import resolve
 from vsebench.data.dataset import Dataset
 from vsebench.data.vocabulary import Vocabulary
-from vsebench.embed import embed
+from vsebench.embed import embed, embedding_dim
 from vsebench.feed import Feed
 from vsebench.model import Model
 
@@ -46,6 +46,7 @@ def test_equals_the_whole_model(tiny_file: Any, name: str, modality: str) -> Non
     batch = feed.batch(np.arange(5))
     with torch.inference_mode():
         wanted = model(batch).embeddings[modality]
+    assert wanted.shape == (5, embedding_dim(model, modality))
     assert torch.allclose(embed(model, modality, batch.inputs[modality]), wanted, atol=1e-6)
     if modality == "text":
         encoder: Any = model.encoders["text"]

@@ -11,18 +11,19 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "vsebench"
 KINDS = (
-    *("attention", "pooling", "fusion", "heads", "objectives", "scorers", "rerankers", "index"),
+    *("attention", "pooling", "fusion", "heads", "objectives", "scorers", "rerankers", "fitters", "index"),
     *("optimizers", "schedules", "metrics"),
 )
 LEVELS: dict[str, int] = {
-    **dict.fromkeys(("errors", "sizes", "types", "registry", "home"), 0),
+    **dict.fromkeys(("errors", "sizes", "types", "component", "plugins", "registry", "home"), 0),
     **dict.fromkeys(("config", "masking", "positions", "word_vectors", "_vector_files", "augment", "batch_norm"), 1),
+    "lattice": 1,
     **dict.fromkeys((*KINDS, "data", "encoders", "scoring"), 2),
     "model": 3,
-    **dict.fromkeys(("features", "feed", "pairs", "parallel", "evaluate", "embed"), 4),
+    **dict.fromkeys(("features", "feed", "pairs", "team", "parallel", "evaluate", "gallery", "embed", "material"), 4),
     **dict.fromkeys(("train", "pretrain"), 5),
     **dict.fromkeys(("store", "tracking"), 6),
-    **dict.fromkeys(("sweep", "leaderboard", "load", "search", "look"), 7),
+    **dict.fromkeys(("sweep", "leaderboard", "load", "search", "look", "combine", "indexing"), 7),
     **dict.fromkeys(("cli", "cli_data", "cli_look", "cli_options"), 8),
     **dict.fromkeys(("commands", "serve", "testing", "scaffold", "templates", "__main__"), 8),
 }

@@ -8,7 +8,8 @@ import pytest
 
 from vsebench import scaffold
 from vsebench.errors import ConfigError
-from vsebench.registry import KINDS, LOADED_PLUGINS, load_plugin_file
+from vsebench.plugins import LOADED_PLUGINS, load_plugin_file
+from vsebench.registry import KINDS
 from vsebench.testing import check_component
 
 

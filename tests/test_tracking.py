@@ -134,6 +134,35 @@ def test_a_tracker_that_cannot_start_is_said_once(tmp_path: Path, monkeypatch: p
     assert caplog.text.count("W&B lost") == 1
 
 
+class _Told:
+    """A run that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.told: dict[str, Any] = {}
+
+    def log(self, numbers: dict[str, Any]) -> None:
+        self.told |= numbers
+
+
+def test_curves_are_figures_and_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import wandb
+    from matplotlib.figure import Figure
+
+    run = _Told()
+    monkeypatch.setattr(wandb, "init", lambda **_: run)
+    tracker = WandbTracker(
+        mode="offline", folder=tmp_path, project="p", group="g", name="leaderboard", run_id="i", config={}
+    )  # fmt: skip
+    figure = Figure(figsize=(2, 1))
+    figure.subplots().plot([0, 1], [1, 0])
+    tracker.log_figure("plots/lookup", figure)
+    tracker.log_table("curves", ["system", "precision"], [["a", 0.5], ["b", None]])
+    assert not tracker.lost
+    assert run.told["plots/lookup"].image.size == (240, 120)
+    assert run.told["curves"].columns == ["system", "precision"]
+    assert len(run.told["curves"].data) == 2
+
+
 def test_mode(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("WANDB_MODE", raising=False)
     monkeypatch.delenv("WANDB_API_KEY", raising=False)

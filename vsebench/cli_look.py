@@ -1,4 +1,4 @@
-"""``vsebench gallery`` and ``vsebench explain``. Nothing heavy is imported before a command needs it."""
+"""Commands on finished runs: ``gallery``, ``explain``, ``combine``. Nothing heavy is imported before one needs it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from vsebench.cli_options import Device, Plugins, RunsFolder
+from vsebench.cli_options import BoardFolder, Device, Plugins, RunsFolder
 
 
 def gallery(
@@ -41,3 +41,42 @@ def explain(
     from vsebench.commands.explain import ExplainOptions, draw
 
     draw(ExplainOptions(run, item, caption, out, runs, device, tuple(plugin or ())))
+
+
+def combine(
+    run: Annotated[list[str], typer.Argument(help="Runs (a folder, the beginning of an id), or rows: experiment/row.")],
+    weights: Annotated[
+        str | None, typer.Option(help="Numbers with commas, or auto: chosen on validation. Equal by default.")
+    ] = None,
+    normalize: Annotated[
+        str, typer.Option(help="Of each run's scores, query by query: zscore, minmax, rank, rrf or none.")
+    ] = "zscore",
+    select: Annotated[
+        str | None, typer.Option(help="What --weights auto goes by, as val/rsum; what chose the epochs by default.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Of the board's row; the rows' names by default.")] = None,
+    experiment: Annotated[str | None, typer.Option(help="Whose board; the first run's by default.")] = None,
+    runs: RunsFolder = Path("runs"),
+    board: BoardFolder = Path("leaderboard"),
+    device: Device = "auto",
+    plugin: Plugins = None,
+    cache: Annotated[bool, typer.Option(help="Keep frozen features on disk.")] = True,
+) -> None:
+    """Rank by a weighted sum of finished runs' scores, and put it on the board; rows are combined seed by seed."""
+    from vsebench.commands.combine import CombineOptions, run_combine
+
+    run_combine(
+        CombineOptions(
+            said=run,
+            weights=weights,
+            normalize=normalize,
+            select=select,
+            name=name,
+            experiment=experiment,
+            runs=runs,
+            board=board,
+            device=device,
+            plugins=tuple(plugin or ()),
+            cache=cache,
+        )
+    )

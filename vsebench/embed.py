@@ -39,7 +39,7 @@ def embed(model: Model, modality: str, raw: Any) -> Tensor:
             f"this system has no embeddings: its scorer '{name}' must see every pair. Train it with rerank_top and a "
             "term on embeddings to find candidates by them."
         )
-    device = next(model.parameters()).device
+    device = model.device
     with autocast(model.system.train.precision, device):
         tokens = _tokens(model, modality, raw.to(device))
         if model.cross_modal:
@@ -48,7 +48,14 @@ def embed(model: Model, modality: str, raw: Any) -> Tensor:
         attended = model.attention({**_absent(model, tokens), modality: tokens}, None)
         context = {m: t for m, t in attended.items() if m != modality}
         vector: Tensor = model.projection[modality](model.pooling[modality](attended[modality], context))
+        if model.fitter is not None:
+            vector = model.fitter({modality: vector})[modality]
     return vector.float()
+
+
+def embedding_dim(model: Model, modality: str) -> int:
+    """E, the size of what :func:`embed` gives."""
+    return model.system.dim if model.cross_modal else model.dims[modality]
 
 
 @torch.inference_mode()
@@ -62,7 +69,7 @@ def side(model: Model, modality: str, raw: Any) -> Tokens:
     Shape: -> float32 Tokens (B, N, d), on the model's device.
     """
     assert isinstance(model.scorer, Scorer), "only a system with a scorer keeps sides"
-    device = next(model.parameters()).device
+    device = model.device
     with autocast(model.system.train.precision, device):
         tokens = _tokens(model, modality, raw.to(device))
         attended = model.attention({**_absent(model, tokens), modality: tokens}, None)

@@ -91,6 +91,10 @@ class DataError(VsebenchError):
         super().__init__("\n".join(lines), place=place)
 
 
+class TrainingError(VsebenchError):
+    """Training or fitting cannot go on: a loss is not finite, or the data do not allow what was asked."""
+
+
 class MetricError(VsebenchError):
     """A metric cannot be computed: NaN scores, no positives, unknown variant."""
 

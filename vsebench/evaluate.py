@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from vsebench.data.dataset import Dataset
 from vsebench.feed import Feed, to_device
+from vsebench.metrics._sides import Gallery
 from vsebench.metrics.base import Predictions
 from vsebench.model import Model
 from vsebench.pairs import ranking_of
@@ -38,6 +40,23 @@ class SplitOutputs:
     embeddings: Mapping[str, np.ndarray]
     owner: np.ndarray
     sides: Mapping[str, Tokens] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Offered:
+    """What a model said of the items that queries are ranked against, where these are not the queries' own split.
+
+    Args:
+        outputs: of all of them.
+        labels: int64 (m,), or 0/1 (m, C).
+        groups: int64 (m,), as the dataset has them.
+        positions: int64 (m,), in the dataset file.
+    """
+
+    outputs: SplitOutputs
+    labels: np.ndarray
+    groups: np.ndarray
+    positions: np.ndarray
 
 
 def autocast(precision: str, device: torch.device) -> Any:
@@ -89,6 +108,25 @@ def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
         longest = max(part.shape[1] for part in parts)
         parts = [np.pad(p, [(0, 0), (0, longest - p.shape[1])] + [(0, 0)] * (p.ndim - 2)) for p in parts]
     return np.concatenate(parts)
+
+
+def joined_outputs(parts: Sequence[SplitOutputs]) -> SplitOutputs:
+    """Outputs of several sets of items as those of one, in their order."""
+    starts = np.cumsum([0, *(int(part.owner.max()) + 1 for part in parts)])  # every item owns its first caption
+    sides = {}
+    for modality in parts[0].sides:
+        tokens = [part.sides[modality] for part in parts]
+        kept = {
+            f"{modality}/values": _joined([t.values.numpy() for t in tokens]),
+            f"{modality}/mask": _joined([t.mask.numpy() for t in tokens]),
+        }
+        sides[modality] = _side(kept, modality)
+    return SplitOutputs(
+        None if parts[0].logits is None else np.concatenate([p.logits for p in parts if p.logits is not None]),
+        {m: np.concatenate([part.embeddings[m] for part in parts]) for m in parts[0].embeddings},
+        np.concatenate([part.owner + start for part, start in zip(parts, starts[:-1], strict=True)]),
+        sides,
+    )
 
 
 def _side(kept: Mapping[str, np.ndarray], modality: str) -> Tokens:
@@ -151,15 +189,31 @@ def predictions_of(
     *,
     device: torch.device,
     rerank: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
+    offered: Offered | None = None,
 ) -> Predictions:
-    """A split's outputs beside its labels and groups, as metrics want them; pairs are scored here."""
-    pairs, candidates = ranking_of(model, outputs.embeddings, outputs.sides, device=device)
+    """A split's outputs beside its labels and groups, as metrics want them; pairs are scored here.
+
+    Args:
+        offered: what the split's items are ranked against, where that is not the split.
+    """
     dataset = feed.dataset
-    groups = np.arange(len(feed))
-    if dataset.relevance == "group":
-        groups = feed.groups.numpy()
-    elif dataset.relevance == "label" and not dataset.multi_label:
-        groups = feed.labels.numpy().astype(np.int64)
+    gallery, pairs = None, None
+    if offered is None:
+        scored, candidates = ranking_of(model, outputs.embeddings, outputs.sides, device=device)
+        pairs = scored.get("i2t")
+    else:
+        other = offered.outputs
+        scored, candidates = ranking_of(
+            model, outputs.embeddings, outputs.sides, device=device, offered=(other.embeddings, other.sides)
+        )
+        gallery = Gallery(
+            offered.labels.astype(np.int64),
+            other.embeddings,
+            other.owner,
+            _groups(dataset, offered.labels, offered.groups),
+            scored,
+            offered.positions,
+        )
     unranked = None
     if dataset.relevance == "label" and dataset.multi_label:
         unranked = "items match by any shared label here; ranks of the first match by group do not apply."
@@ -170,28 +224,44 @@ def predictions_of(
         label_names=tuple(dataset.label_names),
         embeddings=outputs.embeddings,
         owner=outputs.owner,
-        groups=groups,
+        groups=_groups(dataset, feed.labels.numpy(), feed.groups.numpy()),
         similarity=model.system.similarity,
         pairs=pairs,
         candidates=candidates,
         rerank=rerank,
         unranked=unranked,
+        gallery=gallery,
     )
 
 
+def _groups(dataset: Dataset, labels: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """What counts as the same thing: the item itself, its group or its class. Shape: int64 (n,)"""
+    if dataset.relevance == "group":
+        return groups
+    if dataset.relevance == "label" and not dataset.multi_label:
+        return labels.astype(np.int64)
+    return np.arange(len(labels))
+
+
 def reranker_of(
-    model: Model, train: SplitOutputs, train_labels: np.ndarray, outputs: SplitOutputs
+    model: Model,
+    train: SplitOutputs,
+    train_labels: np.ndarray,
+    outputs: SplitOutputs,
+    offered: Offered | None = None,
 ) -> Callable[[np.ndarray, np.ndarray], np.ndarray] | None:
-    """The system's re-ranker over one split's images, as a function of scores. Class queries come from training."""
+    """The system's re-ranker of one split's images against those offered, as a function of scores. Class queries come
+    from training."""
     if model.reranker is None or "image" not in outputs.embeddings or outputs.logits is None:
         return None
     prototypes = class_means(train.embeddings["image"], train_labels, model.num_classes)
-    gallery = torch.from_numpy(outputs.embeddings["image"])
+    images = torch.from_numpy(outputs.embeddings["image"])
+    gallery = images if offered is None else torch.from_numpy(offered.outputs.embeddings["image"])
     logits = torch.from_numpy(outputs.logits)
 
     def rerank(rows: np.ndarray, scores: np.ndarray) -> np.ndarray:
         index = torch.from_numpy(rows)
-        ranked = Ranked(torch.from_numpy(scores), gallery[index], gallery, logits[index], prototypes)
+        ranked = Ranked(torch.from_numpy(scores), images[index], gallery, logits[index], prototypes)
         changed: np.ndarray = model.reranker(ranked).numpy()  # type: ignore[misc]
         return changed
 
@@ -213,6 +283,8 @@ def save_predictions(file: Path, predictions: Predictions, feed: Feed) -> None:
         "groups": predictions.groups,
         "owner": predictions.owner,
     }
+    if predictions.gallery is not None:
+        arrays |= {"gallery/positions": predictions.gallery.positions, "gallery/owner": predictions.gallery.owner}
     if predictions.logits is not None:
         arrays["logits"] = predictions.logits
     if predictions.retrieval and predictions.unranked is None:

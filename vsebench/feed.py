@@ -108,7 +108,7 @@ class Pooled:
 
 
 class Feed:
-    """One split of a dataset as batches for one model.
+    """One split of a dataset, or some of its items, as batches for one model.
 
     Rows are positions within the split. An item may have several captions: training draws one of them per epoch,
     classification reads the first, retrieval all.
@@ -120,18 +120,30 @@ class Feed:
         encoders: modality -> encoder, already on its device. Frozen ones, and frozen stages of others, are run once,
             through the cache.
         cache: compute frozen Tokens once and keep them; without it they are computed for every batch.
+        among: positions in the dataset, of which only those of the split are taken; all of it without them.
     """
 
     def __init__(
-        self, dataset: Dataset, split: str, system: System, encoders: nn.ModuleDict, *, cache: bool = True
+        self,
+        dataset: Dataset,
+        split: str,
+        system: System,
+        encoders: nn.ModuleDict,
+        *,
+        cache: bool = True,
+        among: np.ndarray | None = None,
     ) -> None:
         self.dataset, self.split, self.system = dataset, split, system
-        self.positions = np.asarray(dataset.splits[split], dtype=np.int64)
+        whole = np.asarray(dataset.splits[split], dtype=np.int64)
+        kept = np.ones(len(whole), bool) if among is None else np.isin(whole, among)
+        self.positions = whole[kept]
+        self.part = None if kept.all() else digest(self.positions.tolist())
         self.labels = torch.from_numpy(np.asarray(dataset.labels)[self.positions])
         self.labels = self.labels.float() if dataset.multi_label else self.labels.long()
         self.groups = torch.from_numpy(np.asarray(dataset.groups)[self.positions].astype(np.int64))
         self.precomputed = {m for m in encoders if reads_features(getattr(system, ENCODER_SLOTS[m]), m)}
         captions = dataset.all_texts(split) if "text" in encoders and "text" not in self.precomputed else []
+        captions = [texts for texts, one in zip(captions, kept, strict=False) if one]
         silent = [dataset.ids[p] for p, texts in zip(self.positions, captions, strict=False) if not texts]
         for modality in self.precomputed:
             empty = dataset.feature_counts(modality)[self.positions] == 0
@@ -181,16 +193,17 @@ class Feed:
 
     def batch(self, rows: np.ndarray, captions: np.ndarray | None = None) -> Batch:
         """The rows as a batch. ``captions``: which of its captions each row takes; the first by default."""
-        inputs: dict[str, Any] = {}
-        for modality, source in self.sources.items():
-            taken = rows
-            if modality == "text":
-                taken = self.caption_offsets[rows] + (0 if captions is None else captions)
-            inputs[modality] = source.take(taken)
-            if modality in self.encoded:
-                inputs[modality] = self._encode(self.encoded[modality], inputs[modality])
+        inputs = {modality: self.inputs_of(modality, rows, captions) for modality in self.sources}
         index = torch.from_numpy(rows)
         return Batch(inputs, self.labels[index], torch.from_numpy(self.positions[rows]), self.groups[index])
+
+    def inputs_of(self, modality: str, rows: np.ndarray, captions: np.ndarray | None = None) -> Any:
+        """One modality's part of a batch."""
+        taken = rows
+        if modality == "text":
+            taken = self.caption_offsets[rows] + (0 if captions is None else captions)
+        found = self.sources[modality].take(taken)
+        return self._encode(self.encoded[modality], found) if modality in self.encoded else found
 
     def draw_captions(self, rows: np.ndarray, seed: int) -> np.ndarray:
         """One caption for each row, by ``seed`` alone."""
@@ -223,6 +236,7 @@ class Feed:
             "weights": encoder.weights_digest() if encoder.frozen else encoder.cut_digest(),
             "input": digest(_plain(encoder.preprocessing)) if modality == "image" else encoder.tokenizer.digest,
             "threads": torch.get_num_threads() > 1,
+            **({} if self.part is None else {"part": self.part}),
         }
         count = len(self.positions) if modality == "image" else len(self.captions)
         encode = first_part(encoder)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,11 @@ from vsebench.data.open import open_dataset
 from vsebench.data.vocabulary import Vocabulary
 from vsebench.errors import DataError, Place, did_you_mean, known_names
 from vsebench.model import Model
+from vsebench.plugins import load_plugin_file
 from vsebench.pretrain import checkpoint_file, needed
-from vsebench.registry import load_plugin_file
 from vsebench.store import MODEL, RESULT, RUN, Store, read_result
 from vsebench.train import seed_of, trained_state
-from vsebench.types import Result
+from vsebench.types import OWN_SPLIT, Result
 
 VOCABULARY = "vocabulary.json"
 
@@ -39,8 +39,11 @@ class LoadedRun:
         dataset_spec: what the experiment said as ``dataset``.
         dataset_path: where the dataset file was.
         fingerprint: of the dataset that it was trained on.
+        metrics: entries that it was evaluated by.
+        select: metric and mode that chose its epoch.
         checkpoints: slot -> weights made by ``weights: pretrain``.
         result: its numbers.
+        gallery: the set that its queries were ranked against, or ``split``: each split against itself.
     """
 
     folder: Path
@@ -54,8 +57,11 @@ class LoadedRun:
     dataset_spec: str | Mapping[str, Any]
     dataset_path: Path
     fingerprint: str
+    metrics: Sequence[str]
+    select: Mapping[str, str]
     checkpoints: Mapping[str, Path]
     result: Result
+    gallery: str = OWN_SPLIT
 
     @property
     def files(self) -> list[Path]:
@@ -66,7 +72,7 @@ class LoadedRun:
     @property
     def device(self) -> torch.device:
         """Where the model is."""
-        return next(self.model.parameters()).device
+        return self.model.device
 
     def open_dataset(self) -> Dataset:
         """The dataset that the run was trained on.
@@ -115,6 +121,21 @@ def find_run(said: str | Path, runs: Path = Path("runs")) -> Path:
     )
 
 
+def row_runs(said: str, runs: Path = Path("runs")) -> dict[int, Path]:
+    """The finished runs of a row, ``experiment/row``, by seed; of several with one seed, the latest.
+
+    Empty where ``said`` is a run's folder or id, or names no row that has any.
+    """
+    experiment, slash, row = said.partition("/")
+    if not slash or any((folder / RUN).is_file() for folder in (Path(said), runs / said)):
+        return {}
+    store = Store(runs, experiment)
+    found = sorted(
+        (r for r in store.results() if r.status == "finished" and r.system == row), key=lambda r: r.finished_at
+    )
+    return {r.seed: store.run_folder(r.run_id) for r in found}
+
+
 def _best_of_row(store: Store, row: str) -> Path:
     finished = [r for r in store.results() if r.status == "finished"]
     named = [r for r in finished if r.system == row]
@@ -151,6 +172,13 @@ def load_run(folder: Path, *, device: torch.device | str = "cpu") -> LoadedRun:
     """
     said = _read_run(folder)
     result = _finished_result(folder, str(said["run_id"]))
+    if "combined" in said:
+        raise DataError(
+            "this is a combination of runs, which has no model of its own; ask one of its runs: "
+            + ", ".join(part["run_id"] for part in said["combined"])
+            + ".",
+            place=Place(str(folder)),
+        )
     for plugin in said["plugins"]:
         load_plugin_file(plugin)
     try:
@@ -170,6 +198,7 @@ def load_run(folder: Path, *, device: torch.device | str = "cpu") -> LoadedRun:
         model = Model(
             system,
             num_classes=int(result.dataset["num_classes"]),
+            multi_label=bool(result.dataset["multi_label"]),
             vocabulary=vocabulary,
             checkpoints=checkpoints,
             feature_dims=result.dataset["features"],
@@ -187,8 +216,11 @@ def load_run(folder: Path, *, device: torch.device | str = "cpu") -> LoadedRun:
         dataset_spec=said["dataset"]["spec"],
         dataset_path=Path(said["dataset"]["path"]),
         fingerprint=fingerprint,
+        metrics=tuple(said["metrics"]),
+        select=said["select"],
         checkpoints=checkpoints,
         result=result,
+        gallery=str(said.get("gallery", OWN_SPLIT)),
     )
 
 
@@ -196,7 +228,7 @@ def _read_run(folder: Path) -> dict[str, Any]:
     file = folder / RUN
     if not file.is_file():
         raise DataError(f"not the folder of a run: it has no {RUN}.", place=Place(str(folder)))
-    keys = {"run_id", "experiment", "row", "seed", "select", "dataset", "plugins", "system"}
+    keys = {"run_id", "experiment", "row", "seed", "metrics", "select", "dataset", "plugins", "system"}
     try:
         said = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
@@ -259,8 +291,9 @@ def _load_weights(model: Model, file: Path) -> None:
         state = load_file(file)
     except (SafetensorError, OSError) as error:
         raise DataError(f"not a whole safetensors file ({error}).", place=Place(str(file))) from None
+    learned = set() if model.fitter is None else model.fitter.learned_in(state, "fitter.")
     wanted = {k: tuple(v.shape) for k, v in trained_state(model).items()}
-    found = {k: tuple(v.shape) for k, v in state.items()}
+    found = {k: tuple(v.shape) for k, v in state.items() if k not in learned}  # those have the sizes of the fit
     if wanted != found:
         wrong = [k for k in {**wanted, **found} if wanted.get(k) != found.get(k)]
         problems = [f"{k}: {found.get(k, 'missing')}, wanted {wanted.get(k, 'nothing')}" for k in wrong]

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vsebench.config.schema import ENCODER_SLOTS, Spec, System
 from vsebench.errors import ConfigError
+from vsebench.fitters.base import Fitter
 from vsebench.heads.base import Head
 from vsebench.masking import masked_mean
-from vsebench.registry import ATTENTIONS, FUSIONS, HEADS, POOLINGS, RERANKERS, SCORERS, registry_of
+from vsebench.registry import ATTENTIONS, FITTERS, FUSIONS, HEADS, POOLINGS, RERANKERS, SCORERS, registry_of
 from vsebench.types import Batch, Output, Tokens
 
 
@@ -23,7 +25,8 @@ class Model(nn.Module):
     Each modality's pooled vector is projected to the joint dimension d: v, t in R^d. ``Output.embeddings`` are what
     retrieval ranks: they are computed from one modality alone. Where a component lets one modality see another
     (registered ``cross_modal``), they come from the encoder's own tokens through a projection of their own; a vector
-    that has seen its partner would carry the match into Recall@k.
+    that has seen its partner would carry the match into Recall@k. Of an item without a real token of a modality the
+    fusion sees what pooling gives for an empty set or, with ``absent: learned``, a vector that is trained.
 
     Args:
         system: the resolved components.
@@ -76,6 +79,12 @@ class Model(nn.Module):
         pooled = {m: width_of(pool) for m, pool in self.pooling.items()}
         self.projection = nn.ModuleDict({m: self._projection(width) for m, width in pooled.items()})
         self.dims = {m: width if system.projection == "none" else system.dim for m, width in pooled.items()}
+        self.fitter: Fitter | None = None
+        if system.fitter is not None:
+            seen = {"dims": pooled, "num_classes": num_classes, "multi_label": multi_label}
+            self.fitter = FITTERS.build(system.fitter.name, system.fitter.options, **seen)
+            self.gives_codes = bool(FITTERS.get(system.fitter.name).facts["codes"])
+            self.dims = dict.fromkeys(pooled, width_of(self.fitter))
         self.cross_modal = is_cross_modal(system) or any(_uses_visual(e) for e in self.encoders.values())
         self.own_projection = nn.ModuleDict()
         if self.cross_modal:
@@ -97,6 +106,12 @@ class Model(nn.Module):
             self.scorer = SCORERS.build(system.scorer.name, system.scorer.options, **wired)
         rerank = system.reranker
         self.reranker = None if rerank is None else RERANKERS.build(rerank.name, rerank.options)
+        # Drawn after all else: the other weights are those of the system without them. Of length 1, where a fusion
+        # that normalises has finite gradients; at zero it has none.
+        lacking = self.dims if system.absent == "learned" else {}
+        self.absent = nn.ParameterDict(
+            {m: nn.Parameter(F.normalize(torch.randn(d), dim=0)) for m, d in lacking.items()}
+        )
 
     def _projection(self, dim: int) -> nn.Module:
         """From a pooled vector to v or t in R^d: linear (the source), or a normalised non-linear layer."""
@@ -117,6 +132,11 @@ class Model(nn.Module):
         return module
 
     @property
+    def device(self) -> torch.device:
+        """Where its parameters are, or its buffers: a fitter over precomputed features has no parameter."""
+        return next((t.device for t in (*self.parameters(), *self.buffers())), torch.device("cpu"))
+
+    @property
     def frozen(self) -> dict[str, nn.Module]:
         """The encoders whose Tokens can be computed once: modality -> module."""
         return {m: e for m, e in self.encoders.items() if e.frozen and not _uses_visual(e)}
@@ -127,13 +147,19 @@ class Model(nn.Module):
         tokens: dict[str, Tokens] = {}
         for modality, encoder in self.encoders.items():
             raw = inputs[modality]
-            if isinstance(raw, Tokens) and not reads_features(getattr(self.system, ENCODER_SLOTS[modality]), modality):
-                tokens[modality] = raw if encoder.frozen else cast(Any, encoder).after_cut(raw)
-            elif _uses_visual(encoder) and "image" in tokens:
+            if _uses_visual(encoder) and "image" in tokens and not isinstance(raw, Tokens):
                 visual = masked_mean(tokens["image"].values, tokens["image"].mask)
                 tokens[modality] = encoder(raw, visual=visual)
             else:
-                tokens[modality] = encoder(raw)
+                tokens[modality] = self.encode_one(modality, raw)
+        return tokens
+
+    def encode_one(self, modality: str, raw: Any) -> Tokens:
+        """One modality's raw input, cached Tokens or features to Tokens; no other modality is seen."""
+        encoder = self.encoders[modality]
+        if isinstance(raw, Tokens) and not reads_features(getattr(self.system, ENCODER_SLOTS[modality]), modality):
+            return raw if encoder.frozen else cast(Tokens, cast(Any, encoder).after_cut(raw))
+        tokens: Tokens = encoder(raw)
         return tokens
 
     def own_embeddings(self, inputs: Mapping[str, Any], tokens: Mapping[str, Tokens]) -> dict[str, Tensor]:
@@ -155,7 +181,13 @@ class Model(nn.Module):
         for modality, pool in self.pooling.items():
             context = {m: t for m, t in attended.items() if m != modality}
             vectors[modality] = self.projection[modality](pool(attended[modality], context))
+        if self.fitter is not None:
+            found = self.fitter(vectors)
+            return Output(None, found, vectors, codes=dict(found) if self.gives_codes else None)
         embeddings = self.own_embeddings(batch.inputs, tokens) if self.cross_modal else dict(vectors)
+        for modality, learned in self.absent.items():
+            here, vector = tokens[modality].mask.any(1, keepdim=True), vectors[modality]
+            vectors[modality] = torch.where(here, vector, learned.to(vector.dtype))
         joint = self._join(vectors, tokens)
         if self.training and joint is not None and isinstance(self.head, Head) and _observes(self.head):
             with torch.no_grad():
@@ -183,9 +215,10 @@ class Model(nn.Module):
         return joint
 
     def parameter_counts(self) -> dict[str, int]:
-        """``total`` and ``trained`` numbers of parameters."""
-        total = sum(p.numel() for p in self.parameters())
-        return {"total": total, "trained": sum(p.numel() for p in self.parameters() if p.requires_grad)}
+        """``total`` and ``trained`` numbers of parameters; a fitter's are all trained, whatever keeps them."""
+        trained = sum(p.numel() for p in self.parameters() if p.requires_grad)
+        fitted = 0 if self.fitter is None else sum(b.numel() for b in self.fitter.buffers())
+        return {"total": fitted + sum(p.numel() for p in self.parameters()), "trained": fitted + trained}
 
 
 def _observes(head: Head) -> bool:

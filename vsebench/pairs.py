@@ -51,32 +51,41 @@ def ranking_of(
     sides: Mapping[str, Tokens],
     *,
     device: torch.device,
-) -> tuple[np.ndarray | None, dict[str, tuple[np.ndarray, np.ndarray]]]:
+    offered: tuple[Mapping[str, np.ndarray], Mapping[str, Tokens]] | None = None,
+) -> tuple[dict[str, np.ndarray], dict[str, tuple[np.ndarray, np.ndarray]]]:
     """What the scorer of a model says of a split: scores of all pairs or, with ``rerank_top``, of the candidates.
 
-    Returns: pairs (n, captions) or None; direction -> candidates (Q, K) and their scores (Q, K). Both are empty for a
-    model without a scorer.
+    Args:
+        offered: embeddings and sides of what the split is ranked against, where that is not the split.
+
+    Returns: direction -> scores (queries, gallery); direction -> candidates (Q, K) and their scores (Q, K). Of a split
+    against itself ``i2t`` has the scores of both directions. Both are empty for a model without a scorer.
     """
     if model.scorer is None or not sides:
-        return None, {}
+        return {}, {}
     scorer, top = cast(Scorer, model.scorer), model.system.rerank_top
+    vectors, others = (embeddings, sides) if offered is None else offered
     if top is None:
-        return score_pairs(scorer, sides["image"], sides["text"], device=device), {}
+        scored = {"i2t": score_pairs(scorer, sides["image"], others["text"], device=device)}
+        if offered is not None:
+            scored["t2i"] = score_pairs(scorer, others["image"], sides["text"], device=device).T
+        return scored, {}
     found = {}
     directions: list[tuple[str, Literal["image", "text"], str]] = [("i2t", "image", "text"), ("t2i", "text", "image")]
-    for direction, asked, offered in directions:
-        rows = similarity_rows(embeddings[asked], embeddings[offered], model.system.similarity)
-        first = first_of(rows, len(embeddings[asked]), min(top, len(embeddings[offered])))
+    for direction, asked, answers in directions:
+        rows = similarity_rows(embeddings[asked], vectors[answers], model.system.similarity)
+        first = first_of(rows, len(embeddings[asked]), min(top, len(vectors[answers])))
+        pair = {asked: sides[asked], answers: others[answers]}
         again = scorer.score_candidates(
-            sides["image"], sides["text"], torch.from_numpy(first), queries=asked, device=device
+            pair["image"], pair["text"], torch.from_numpy(first), queries=asked, device=device
         )
         found[direction] = (first, again.cpu().numpy())
-    return None, found
+    return {}, found
 
 
 def said_of(model: Model) -> str:
     """How a model ranks, in words."""
-    by = f"embeddings ({model.system.similarity})"
+    by = f"{'codes' if model.system.similarity == 'hamming' else 'embeddings'} ({model.system.similarity})"
     if model.system.scorer is None:
         return by
     name = model.system.scorer.name

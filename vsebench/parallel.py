@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import fields, replace
 from datetime import timedelta
 from pathlib import Path
@@ -22,72 +22,12 @@ from torch import Tensor, nn
 
 from vsebench.batch_norm import OverAllProcesses
 from vsebench.errors import ConfigError
+from vsebench.team import ALONE, Share, Team
 from vsebench.types import Batch, Output
 
 #: Longest wait for the other processes. A process that dies is noticed at once; this is for one that stands still.
 TIMEOUT = timedelta(minutes=30)
 T = TypeVar("T")
-
-
-class Share:
-    """What one process does of a training batch; this one does all of it.
-
-    Attributes:
-        rows: which of the batch's items are this process's.
-    """
-
-    rows = slice(None)
-
-    def at_work(self) -> AbstractContextManager[Any]:
-        """Where the forward pass runs."""
-        return nullcontext()
-
-    def whole(self, output: Output, batch: Batch) -> tuple[Output, Batch]:
-        """The outputs and facts of the whole batch, from those of the share."""
-        return output, batch
-
-    def backward(self, loss: Tensor) -> None:
-        """Leave the gradient of the whole batch's loss in the parameters."""
-        loss.backward()
-
-
-class Team:
-    """The processes that train and evaluate one run; this one is alone.
-
-    Attributes:
-        size: number of processes.
-        first: whether this is the one that writes and tells.
-    """
-
-    size = 1
-    first = True
-
-    def begin(self, model: Any, objectives: nn.Module, *, compiled: bool) -> None:
-        """Start from the same parameters everywhere."""
-
-    def share(self, count: int, *, seed: int) -> Share:
-        """This process's share of a training batch of ``count`` items.
-
-        Args:
-            seed: of what the forward pass draws (dropout), which the processes draw separately.
-        """
-        return Share()
-
-    def every(self, jobs: Sequence[T]) -> Sequence[T]:
-        """Those of the jobs that are this process's: each is one process's."""
-        return jobs
-
-    def collect(self, found: list[T]) -> list[T]:
-        """What all processes found."""
-        return found
-
-    def agree(self, value: T) -> T:
-        """What the first process says."""
-        return value
-
-
-#: The team of a run on one process.
-ALONE = Team()
 
 
 class Crew(Team):
@@ -299,4 +239,5 @@ def require_accelerate() -> None:
         )
 
 
+# Training takes ALONE, Share and Team from here too, so that this file is part of a run's id.
 __all__ = ["ALONE", "Crew", "Share", "Team", "require_accelerate"]

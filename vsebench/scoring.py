@@ -60,7 +60,7 @@ def parse_metrics(entries: Sequence[str]) -> list[Metric]:
             right = [f"'{match['name']}{f.replace('{k}', '{1,5,10}')}'" for f in known]
             said = " or ".join([", ".join(right[:-1]), right[-1]] if len(right) > 1 else right)
             raise ConfigError(f"metric '{entry}' is written {said}.", path=(i,))
-        if 0 in numbers:
+        if 0 in numbers and not _takes(match["name"], 0):
             raise ConfigError(f"metric '{entry}': k must be at least 1.", path=(i,))
         lengths: list[int | str | None] = [*numbers] or [match["word"]]
         found += [Metric(match["name"], k, match["variant"]) for k in lengths]
@@ -76,6 +76,15 @@ def forms(name: str) -> tuple[str, ...]:
     """
     component = METRICS.get(name)
     return tuple(component.facts["forms"]) or (("@{k}",) if "k" in component.options else ("",))
+
+
+def _takes(name: str, k: int) -> bool:
+    """Whether a number is in the range of a metric's k: a list has an item at least, a radius may be 0."""
+    try:
+        METRICS.get(name).validate({"k": k})
+    except ConfigError:
+        return False
+    return True
 
 
 def metric_entry(key: str) -> str:
@@ -109,6 +118,15 @@ def compute(predictions: Predictions, metrics: Sequence[Metric]) -> dict[str, fl
     return result
 
 
+def folded(entries: Sequence[str]) -> list[int]:
+    """Which entries rank parts of a split against themselves, so that there can be no other gallery.
+
+    Raises: ConfigError as :func:`parse_metrics`.
+    """
+    named = [{m.name for m in parse_metrics([entry])} for entry in entries]
+    return [i for i, names in enumerate(named) if any(METRICS.get(name).facts["folds"] for name in names)]
+
+
 def needs_embeddings(metrics: Sequence[Metric]) -> bool:
     """Whether any of them ranks items."""
     return any(set(METRICS.get(m.name).facts["needs"]) - {"logits"} for m in metrics)
@@ -117,6 +135,8 @@ def needs_embeddings(metrics: Sequence[Metric]) -> bool:
 def _allowed(predictions: Predictions, needs: set[str]) -> bool:
     if "logits" in needs and predictions.logits is None:
         return False
+    if "codes" in needs:
+        return predictions.codes
     if {"image", "text"} <= needs and predictions.retrieval:
         return True
     return needs - {"logits"} <= set(predictions.embeddings)

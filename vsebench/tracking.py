@@ -5,6 +5,7 @@ The store on disk has every number; W&B is a copy. Whatever it raises is caught 
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -131,6 +132,19 @@ class WandbTracker:
             self.run.log({name: wandb.Table(columns=list(columns), data=[list(r) for r in rows])})
 
         self._try("log a table", send)
+
+    def log_figure(self, name: str, figure: Any) -> None:
+        """A plot: a matplotlib figure."""
+
+        def send() -> None:
+            import wandb
+            from PIL import Image
+
+            drawn = io.BytesIO()
+            figure.savefig(drawn, format="png", dpi=120)
+            self.run.log({name: wandb.Image(Image.open(drawn))})
+
+        self._try("log a figure", send)
 
     def finish(self, summary: Mapping[str, Any], *, failed: bool = False) -> None:
         """Put the final numbers into the run's summary and close it."""

@@ -18,6 +18,7 @@ from vsebench.augment import augment
 from vsebench.config.identity import digest
 from vsebench.config.schema import ENCODER_SLOTS, System
 from vsebench.data.batches import EpochOrder, bucketed
+from vsebench.errors import TrainingError
 from vsebench.evaluate import autocast, predict
 from vsebench.feed import Feed, to_device
 from vsebench.model import Model
@@ -29,10 +30,6 @@ from vsebench.types import Batch, Output
 CHECKPOINT = "checkpoint.pt"
 #: A checkpoint is written after the first epoch that ends this many seconds after the last one.
 CHECKPOINT_EVERY_S = 10.0
-
-
-class TrainingError(RuntimeError):
-    """Training cannot go on: the loss is not finite."""
 
 
 class Judge(Protocol):

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 #: The modality names, in the order in which they are listed, concatenated and shown.
 MODALITIES = ("image", "text", "audio")
+#: The gallery of an experiment whose queries are ranked against their own split.
+OWN_SPLIT = "split"
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +164,7 @@ class Result:
     best_epoch: int = 0
     test_evaluations: int = 0
     ranking: Mapping[str, Any] = field(default_factory=dict)  # by: in words; ms_per_query of test
+    curves: Mapping[str, Any] = field(default_factory=dict)  # of test's codes, by direction: lookup, topn
     versions: Mapping[str, str] = field(default_factory=dict)
     hardware: Mapping[str, Any] = field(default_factory=dict)
     commit: str | None = None

@@ -4,20 +4,12 @@ import math
 
 import pytest
 import torch
-from torch import Tensor, nn
+from attending import assert_gradients_agree
+from torch import nn
 
 from vsebench.attention.additive import Additive
 from vsebench.errors import ConfigError
 from vsebench.types import Tokens
-
-
-@pytest.fixture
-def tokens() -> dict[str, Tokens]:
-    torch.manual_seed(0)
-    return {
-        "image": Tokens(torch.randn(2, 4, 6), torch.tensor([[True] * 4, [True, True, False, False]])),
-        "text": Tokens(torch.randn(2, 3, 5), torch.tensor([[True] * 3, [True, False, False]])),
-    }
 
 
 def build(**options: object) -> Additive:
@@ -73,15 +65,7 @@ def test_the_context_keeps_its_tokens(tokens: dict[str, Tokens]) -> None:
 
 def test_gradients_agree_with_differences() -> None:
     torch.manual_seed(0)
-    module = Additive({"image": 3, "text": 2}).double()
-    mask = torch.tensor([[True, True], [True, False]])
-
-    def run(regions: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:
-        found = module({"image": Tokens(regions, mask), "text": Tokens(words, mask)})
-        return found["image"].values, found["text"].values
-
-    inputs = (torch.randn(2, 2, 3).double().requires_grad_(), torch.randn(2, 2, 2).double().requires_grad_())
-    assert torch.autograd.gradcheck(run, inputs)
+    assert_gradients_agree(Additive({"image": 3, "text": 2}), everywhere=True)
 
 
 def test_a_hidden_size_of_0_is_refused() -> None:

@@ -2,20 +2,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from attending import assert_audio_passes_through, assert_gradients_agree
 from torch import Tensor, nn
 
 from vsebench.attention.co_attention import CoAttention
 from vsebench.errors import ConfigError
 from vsebench.types import Tokens
-
-
-@pytest.fixture
-def tokens() -> dict[str, Tokens]:
-    torch.manual_seed(0)
-    return {
-        "image": Tokens(torch.randn(2, 4, 6), torch.tensor([[True] * 4, [True, True, False, False]]), grid=(2, 2)),
-        "text": Tokens(torch.randn(2, 3, 5), torch.tensor([[True] * 3, [True, False, False]])),
-    }
 
 
 def build(**options: object) -> CoAttention:
@@ -72,25 +64,12 @@ def test_the_feed_forward_network_is_as_wide_as_told() -> None:
 
 
 def test_other_modalities_pass_through(tokens: dict[str, Tokens]) -> None:
-    audio = Tokens(torch.randn(2, 2, 3), torch.ones(2, 2, dtype=torch.bool))
-    module = CoAttention({"image": 6, "text": 5, "audio": 3}, 8, heads=2)
-    found = module({**tokens, "audio": audio})
-    assert found["audio"] is audio
-    assert found["image"].grid == (2, 2)
-    assert module.dims_out == {"image": 8, "text": 8, "audio": 3}
+    assert_audio_passes_through(CoAttention({"image": 6, "text": 5, "audio": 3}, 8, heads=2), tokens)
 
 
 def test_gradients_agree_with_differences() -> None:
     torch.manual_seed(0)
-    module = CoAttention({"image": 3, "text": 2}, 4, heads=2, layers=2, dropout=0.0).double()
-    mask = torch.tensor([[True, True], [True, False]])
-
-    def run(regions: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:
-        found = module({"image": Tokens(regions, mask), "text": Tokens(words, mask)})
-        return found["image"].values[mask], found["text"].values[mask]
-
-    inputs = (torch.randn(2, 2, 3).double().requires_grad_(), torch.randn(2, 2, 2).double().requires_grad_())
-    assert torch.autograd.gradcheck(run, inputs)
+    assert_gradients_agree(CoAttention({"image": 3, "text": 2}, 4, heads=2, layers=2, dropout=0.0))
 
 
 def test_heads_must_divide_dim() -> None:

@@ -4,20 +4,12 @@ import math
 
 import pytest
 import torch
+from attending import assert_gradients_agree
 from torch import Tensor
 
 from vsebench.attention.inter import Inter
 from vsebench.errors import ConfigError
 from vsebench.types import Tokens
-
-
-@pytest.fixture
-def tokens() -> dict[str, Tokens]:
-    torch.manual_seed(0)
-    return {
-        "image": Tokens(torch.randn(2, 4, 6), torch.tensor([[True] * 4, [True, True, False, False]])),
-        "text": Tokens(torch.randn(2, 3, 5), torch.tensor([[True] * 3, [True, False, False]])),
-    }
 
 
 def build(**options: object) -> Inter:
@@ -93,15 +85,7 @@ def test_other_modalities_pass_through(tokens: dict[str, Tokens]) -> None:
 
 def test_gradients_agree_with_differences() -> None:
     torch.manual_seed(0)
-    module = Inter({"image": 3, "text": 2}, 4, iterations=2).double()
-    mask = torch.tensor([[True, True], [True, False]])
-
-    def run(regions: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:
-        found = module({"image": Tokens(regions, mask), "text": Tokens(words, mask)})
-        return found["image"].values, found["text"].values
-
-    inputs = (torch.randn(2, 2, 3).double().requires_grad_(), torch.randn(2, 2, 2).double().requires_grad_())
-    assert torch.autograd.gradcheck(run, inputs)
+    assert_gradients_agree(Inter({"image": 3, "text": 2}, 4, iterations=2), everywhere=True)
 
 
 def test_no_iterations_are_refused() -> None:

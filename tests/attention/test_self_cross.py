@@ -5,6 +5,7 @@ import math
 
 import pytest
 import torch
+from attending import assert_audio_passes_through, assert_gradients_agree
 from torch import Tensor, nn
 
 from vsebench.attention.cross import Cross
@@ -14,15 +15,6 @@ from vsebench.types import Tokens
 
 SelfAttention = importlib.import_module("vsebench.attention.self").SelfAttention
 WAYS = (("text", "image"), ("image", "text"))
-
-
-@pytest.fixture
-def tokens() -> dict[str, Tokens]:
-    torch.manual_seed(0)
-    return {
-        "image": Tokens(torch.randn(2, 4, 6), torch.tensor([[True] * 4, [True, True, False, False]])),
-        "text": Tokens(torch.randn(2, 3, 5), torch.tensor([[True] * 3, [True, False, False]])),
-    }
 
 
 def build(**options: object) -> SelfCross:
@@ -91,24 +83,13 @@ def test_gates_start_without_a_bias() -> None:
 
 
 def test_other_modalities_pass_through(tokens: dict[str, Tokens]) -> None:
-    audio = Tokens(torch.randn(2, 2, 3), torch.ones(2, 2, dtype=torch.bool))
-    module = SelfCross({"image": 6, "text": 5, "audio": 3}, 8)
-    assert module({**tokens, "audio": audio})["audio"] is audio
-    assert module.dims_out == {"image": 8, "text": 8, "audio": 3}
+    assert_audio_passes_through(SelfCross({"image": 6, "text": 5, "audio": 3}, 8), tokens)
 
 
 @pytest.mark.parametrize("combine", ["concat", "add", "gated"])
 def test_gradients_agree_with_differences(combine: str) -> None:
     torch.manual_seed(0)
-    module = SelfCross({"image": 3, "text": 2}, 4, heads=2, dropout=0.0, combine=combine).double()  # type: ignore[arg-type]
-    mask = torch.tensor([[True, True], [True, False]])
-
-    def run(regions: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:
-        found = module({"image": Tokens(regions, mask), "text": Tokens(words, mask)})
-        return found["image"].values[mask], found["text"].values[mask]
-
-    inputs = (torch.randn(2, 2, 3).double().requires_grad_(), torch.randn(2, 2, 2).double().requires_grad_())
-    assert torch.autograd.gradcheck(run, inputs)
+    assert_gradients_agree(SelfCross({"image": 3, "text": 2}, 4, heads=2, dropout=0.0, combine=combine))  # type: ignore[arg-type]
 
 
 def test_heads_must_divide_dim() -> None:

@@ -14,15 +14,6 @@ from vsebench.types import Tokens
 SelfAttention = importlib.import_module("vsebench.attention.self").SelfAttention
 
 
-@pytest.fixture
-def tokens() -> dict[str, Tokens]:
-    torch.manual_seed(0)
-    return {
-        "image": Tokens(torch.randn(2, 4, 6), torch.tensor([[True] * 4, [True, True, False, False]])),
-        "text": Tokens(torch.randn(2, 3, 5), torch.tensor([[True] * 3, [True, False, False]])),
-    }
-
-
 def build(**options: object) -> SelfMemory:
     torch.manual_seed(1)
     options = {"heads": 2, "prototypes": 3, **options}

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from vsebench.config.experiment import load_experiment
+from vsebench.config.index_experiment import is_index_experiment
 from vsebench.errors import ConfigError, PluginError, VsebenchError
 
 GOOD = """\
@@ -47,7 +49,17 @@ def test_good_file(write_experiment: Write) -> None:
     assert experiment.rows[2].axes == {"fusion": "concat", "attention": "intra"}
 
 
+COMMITTED = sorted((Path(__file__).parents[2] / "experiments").glob("*.yaml"))
+#: Those of the other form are read in test_index_experiment.py.
+SYSTEMS = [file for file in COMMITTED if not is_index_experiment(yaml.safe_load(file.read_text(encoding="utf-8")))]
+
 FAULTS = [
+    (
+        "experiment: demo",
+        "experiment: demo\nboard:\n  pivot:\n    metrics: [test/i2t/map]\n    by: fusoin",
+        5,
+        ["'fusoin' is no axis of the grid", "Did you mean 'fusion'?", "Axes: fusion, attention"],
+    ),
     ("experiment: demo", "experimnt: demo", 1, ["unknown key 'experimnt'", "Did you mean 'experiment'?", "Known:"]),
     (
         "system: vse\n    fusion",
@@ -100,6 +112,29 @@ def test_component_without_its_modality(write_experiment: Write) -> None:
         load_experiment(file)
 
 
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("    absent: learnt\n", "'absent': must be 'zero' or 'learned'"),
+        ("    absent: learned\n    fusion: none\n    head: decision\n", "with head 'decision' nothing is fused"),
+        ("    absent: learned\n    fusion: bottleneck\n", "fusion 'bottleneck' reads tokens, of which an absent"),
+    ],
+)
+def test_absent_modalities_that_nothing_reads(write_experiment: Write, row: str, said: str) -> None:
+    head, _ = GOOD.split("    fusion:\n      name")
+    with pytest.raises(ConfigError) as caught:
+        load_experiment(write_experiment(f"{head}{row}"))
+    assert ".yaml:9: " in str(caught.value)
+    assert said in str(caught.value)
+
+
+def test_absent_modalities_are_skipped_with_one_modality(write_experiment: Write) -> None:
+    head, _ = GOOD.split("    fusion:\n      name")
+    file = write_experiment(f"{head}    absent: learned\n  text:\n    system: vse\n    absent: learned\n"
+                            "    image_encoder: none\n")  # fmt: skip
+    assert [r.system.absent for r in load_experiment(file).rows] == ["learned", "zero"]
+
+
 def test_recipe_terms_fall_away_with_their_modality(write_experiment: Write) -> None:
     file = write_experiment(GOOD.replace("    fusion:\n", "    text_encoder: none\n    fusion:\n", 1))
     row = load_experiment(file).rows[0]
@@ -140,6 +175,18 @@ def test_zip_axes_move_together(write_experiment: Write) -> None:
         load_experiment(write_experiment(GOOD.split("  grid:")[0] + block.replace("[64, 128]", "[64]")))
 
 
+@pytest.mark.parametrize(
+    ("blocks", "said"),
+    [
+        ("  grid: {dim: [8]}\n  zip:\n    - {dim: [64, 128], train.epochs: [1, 2]}\n", "'grid' and in 'zip'"),
+        ("  zip:\n    - {dim: [64, 128], train.epochs: [1, 2]}\n    - {dim: [8, 16]}\n", "two blocks of 'zip'"),
+    ],
+)
+def test_an_axis_stands_once(write_experiment: Write, blocks: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=f"axis 'dim' stands in {said}"):
+        load_experiment(write_experiment(GOOD.split("  grid:")[0] + blocks))
+
+
 def test_broken_plugin_is_said_with_its_line(write_experiment: Write, tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("x = 1\ny = 1 / 0\n")
     file = write_experiment(GOOD.replace("dataset: mmfrb", "dataset: mmfrb\nplugins: [mine.py]"))
@@ -153,9 +200,7 @@ def test_missing_file(tmp_path: Path) -> None:
         load_experiment(tmp_path / "mmfr.yaml")
 
 
-@pytest.mark.parametrize(
-    "file", sorted((Path(__file__).parents[2] / "experiments").glob("*.yaml")), ids=lambda f: f.stem
-)
+@pytest.mark.parametrize("file", SYSTEMS, ids=lambda f: f.stem)
 def test_committed_experiments_are_valid(file: Path) -> None:
     assert load_experiment(file).rows
 

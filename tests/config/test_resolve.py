@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
+import yaml
 
+from vsebench.config.identity import run_id
 from vsebench.config.resolve import resolve
+from vsebench.config.schema import System
 from vsebench.errors import ConfigError
 
 BOTH: dict[str, Any] = {"image_encoder": "features", "text_encoder": "features"}
@@ -43,3 +47,20 @@ def test_the_objective_of_parts_needs_a_head_that_has_some() -> None:
         "hybrid, or leave the objective out."
     )
     assert caught.value.path == ("objective",)
+
+
+def test_an_infinite_number_is_another_run_and_stays_one_in_its_files() -> None:
+    block = {"image_encoder": "features", "text_encoder": "features", "scorer": "scan", "head": "none"}
+    block |= {"fusion": "none", "objective": [{"name": "triplet", "on": "scores"}]}
+    plain, infinite = (
+        resolve({**block, "scorer": {"name": "scan", "lambda_softmax": number}, "train": {"grad_clip": number}})
+        for number in (None, math.inf)
+    )
+    ids = {
+        run_id(system, seed=0, fingerprint="", metric_versions={}, metrics=[], select={})
+        for system in (plain, infinite)
+    }
+    assert len(ids) == 2
+    for system in (plain, infinite):
+        written = yaml.safe_dump(system.model_dump(mode="json"))
+        assert System.model_validate(yaml.safe_load(written)) == system

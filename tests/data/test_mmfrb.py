@@ -120,3 +120,12 @@ def test_fill_counts_pixel_centres() -> None:
     square = [(256, 256), (768, 256), (768, 768), (256, 768)]
     assert fill(square, 4).sum() == 4
     assert fill(square, 4)[1:3, 1:3].all()
+
+
+def test_matches_may_be_of_the_same_category(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VSEBENCH_HOME", str(tmp_path))
+    by_item = open_dataset({"name": "mmfrb", "items": 40, "image_size": 32})
+    by_label = open_dataset({"name": "mmfrb", "items": 40, "image_size": 32, "relevance": "label"})
+    assert (by_item.relevance, by_label.relevance) == ("group", "label")
+    assert by_item.fingerprint != by_label.fingerprint
+    assert by_item.ids == by_label.ids

@@ -16,6 +16,7 @@ BERT = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "in
 IMAGE_OPTIONS = {
     "timm_cnn": {"model": "test_resnet", "weights": "none", "image_size": 64},
     "timm_vit": {"model": "test_vit", "weights": "none"},
+    "cnn_f": {"weights": "none"},
 }
 TEXTS = ["a red dress with dots", "hat", "", "two blue shirts, one hat and a red dress"]
 

@@ -219,3 +219,61 @@ def test_ten_thousand_results_are_rendered_in_seconds(tmp_path: Path) -> None:
     begin = time.perf_counter()
     render(tmp_path)
     assert time.perf_counter() - begin < 60, "a guard against quadratic growth, not a benchmark"
+
+
+def test_a_grid_is_shown_with_one_axis_across() -> None:
+    found, rows = [], []
+    for name, values in (("scm", (0.2, 0.3)), ("c|ca", (0.25, 0.1))):
+        for bits, value in zip(("128", "16"), values, strict=True):
+            run = f"{name}{bits}"
+            found.append(result(run, run, 0, value, metrics={"val/accuracy": value, "test/i2t/map": value}))
+            rows.append(BoardRow(run, "sweep", {"fitter": name, "fitter.bits": bits}, {"0": run}))
+    board = {"pivot": {"by": "fitter.bits", "metrics": ["test/i2t/map", "test/i2t/odd"]}}
+    text = page(snapshot(found[:3], rows=rows[:3], board=board))
+    lines = text[text.index("By bits, in percent:") :].splitlines()
+    assert [c.strip() for c in lines[2].strip("| ").split("|")] == [
+        "Method", "i→t MAP, 16", "i→t MAP, 128", "test/i2t/odd, 16", "test/i2t/odd, 128",
+    ]  # fmt: skip
+    assert [c.strip() for c in lines[4].strip("| ").split(" | ")] == ["scm", "**30.0**", "20.0", "–", "–"]
+    assert [c.strip() for c in lines[5].strip("| ").split(" | ")] == ["c\\|ca", "–", "**25.0**", "–", "–"]
+    assert "By bits" not in page(snapshot(found[:3], rows=rows[:3]))
+    assert "By " not in page(snapshot(found[:3], rows=rows[:3], board={"pivot": {**board["pivot"], "by": "other"}}))
+
+
+def test_several_reference_tables() -> None:
+    one = {"title": "Published", "source": "A, 2017", "columns": ["i→t 16"], "rows": {"m|1": [0.741], "m2": [None]}}
+    two = {**one, "title": "Also", "note": "hand-made features"}
+    text = page(snapshot([result("a", "x", 0, 0.5)], board={"reference": one, "references": [two, one]}))
+    assert re.findall(r"^## (.*)$", text, re.M) == ["Systems", "Published", "Also", "Published", "Protocol"]
+    assert text.count("**Not measured here, and not comparable with the tables above.**") == 3
+    assert text.count("| m\\|1   |  0.741 |") == 3
+    assert "hand-made features" in text
+    assert "Also" not in page(snapshot([result("a", "x", 0, 0.5)], board={"reference": one}))
+
+
+def test_the_page_says_what_queries_are_ranked_against(tmp_path: Path) -> None:
+    data = {**DATA, "relevance": "label", "sets": {"data_base": 18_015}}
+    found = [result("a", "one", 0, 0.5, dataset=data, metrics={"val/i2t/map": 0.5, "test/i2t/map": 0.5})]
+    shown = snapshot(found, dataset=data, gallery="data_base")
+    text = page(shown)
+    assert "(queries: test, 400 items; gallery: data\\_base, 18,015 items; a match is any of the captions of" in text
+    assert "against set 'data\\_base' of 18,015 items, those of val against it without val's own" in text
+    save(shown, tmp_path / "b.json")
+    assert load(tmp_path / "b.json").gallery == "data_base"
+    save(snapshot(found, dataset=data), tmp_path / "c.json")
+    assert "gallery" not in json.loads((tmp_path / "c.json").read_text()), "boards of splits stay as they are"
+    own = page(snapshot(found, dataset=data, gallery="train"))
+    assert "gallery: train, 80 items" in own
+
+
+def test_metrics_of_codes_have_columns() -> None:
+    metrics = {"val/accuracy": 0.5}
+    for key in ("hamming_map", "hamming_map:stable", "hamming_lookup@2/f1", "hamming_lookup@2/precision"):
+        metrics[f"test/i2t/{key}"] = 0.25
+    metrics |= {"test/i2t/chance/hamming_map": 0.2, "test/i2t/skipped/hamming_map": 3.0}
+    text = page(snapshot([result("a", "one", 0, 0.5, metrics=metrics)]))
+    (header,) = [line for line in text.splitlines() if "MAP" in line and line.startswith("|")]
+    assert [c.strip() for c in header.strip("|").split("|")][1:] == [
+        "i→t Hamming MAP", "i→t Hamming MAP:stable", "i→t lookup@2 F1",
+    ]  # fmt: skip
+    assert "Chance: i→t Hamming MAP 20.0. Queries without a match are left out: i→t 3." in text

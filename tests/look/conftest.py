@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -11,17 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
-import yaml
 from PIL import Image
+from swept import sweep_in
 
-from vsebench.config.experiment import load_experiment
 from vsebench.data.item import Item
-from vsebench.data.open import open_dataset
 from vsebench.data.writer import DatasetWriter
 from vsebench.load import LoadedRun, find_run, load_run
-from vsebench.sweep.run import sweep
-from vsebench.sweep.worker import Settings
 
 CNN = {"name": "timm_cnn", "model": "test_resnet", "weights": "none", "image_size": 96}  # a grid of 3 x 3
 VIT = {"name": "timm_vit", "model": "test_vit", "weights": "none", "image_size": 64, "finetune": "none"}
@@ -84,20 +78,5 @@ def run_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], LoadedRu
         "train": {"epochs": 1, "batch_size": 8, "eval_batch_size": 5, "optimizer": {"name": "adamw", "lr": 1e-3}},
         "systems": SYSTEMS,
     }
-    (folder / "looks.yaml").write_text(yaml.safe_dump(plain, sort_keys=False))
-    torch.set_num_threads(1)
-    before = {name: os.environ.get(name) for name in ("VSEBENCH_HOME", "WANDB_MODE")}
-    os.environ |= {"VSEBENCH_HOME": str(folder / "home"), "WANDB_MODE": "offline"}
-    try:
-        experiment = load_experiment(folder / "looks.yaml")
-        dataset = open_dataset(experiment.spec.dataset)
-        told = Settings(store_root=folder / "runs", dataset_path=dataset.path, device="cpu", wandb_mode="disabled")
-        outcome = sweep(experiment, dataset, settings=told, workers=1, board_folder=folder / "board", command="sweep")
-        assert not outcome.failed, [r.error for r in outcome.failed]
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+    sweep_in(folder, plain)
     return cache(lambda row: load_run(find_run(f"looks/{row}", folder / "runs")))

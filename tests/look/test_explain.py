@@ -16,7 +16,7 @@ from vsebench.errors import ConfigError, DataError, QueryError
 from vsebench.feed import Feed
 from vsebench.load import LoadedRun
 from vsebench.look.explain import Explanation, attention_of, explain
-from vsebench.look.explain_page import page, sheet_cells
+from vsebench.look.explain_page import _bars, page, sheet_cells
 
 pytestmark = pytest.mark.slow
 RunOf = Callable[[str], LoadedRun]
@@ -134,6 +134,13 @@ def test_regions_without_a_place_are_listed(run_of: RunOf) -> None:
     assert "image 9" in said
     assert said.count("<img") == 1
     assert sheet_cells(shown)[0]
+
+
+def test_one_weight_far_above_hundreds_of_others_has_a_bar() -> None:
+    bars = np.asarray(_bars(np.array([0.9] + [0.1 / 399] * 399), 1 / 400, 0.9))
+    assert (bars[-1] == 90).all(), "the line of the even share is at the bottom"
+    assert tuple(bars[5, 0]) == (240, 130, 60)
+    assert (bars[:-1, 5:] == 245).all()
 
 
 def test_what_cannot_be_explained(run_of: RunOf) -> None:

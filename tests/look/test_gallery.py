@@ -16,8 +16,8 @@ from vsebench.evaluate import predict, predictions_of
 from vsebench.feed import Feed
 from vsebench.load import LoadedRun
 from vsebench.look.choose import read_stored
-from vsebench.look.gallery import make_gallery
-from vsebench.look.gallery_page import page
+from vsebench.look.gallery import Query, Thing, make_gallery
+from vsebench.look.gallery_page import _query, page
 
 pytestmark = pytest.mark.slow
 RunOf = Callable[[str], LoadedRun]
@@ -102,6 +102,12 @@ def test_right_results_are_framed_and_captions_escaped(run_of: RunOf) -> None:
         assert f'id="{anchor}"' in said
     rank = f"{gallery.queries['i2t']['worst'][0].rank:.4g}"
     assert f"rank <b>{rank}</b> of" in said
+
+
+@pytest.mark.parametrize(("rank", "shown"), [(7.0, "7"), (7.25, "7.25"), (999.5, "999.5"), (12345.0, "12,345")])
+def test_ranks_in_large_galleries_are_written_out(rank: float, shown: str) -> None:
+    query = Query(Thing("x", 0, "a text"), rank, ())
+    assert f"at rank <b>{shown}</b> of 29,000" in _query(query, "t2i", 29_000, lambda _: "")
 
 
 def test_classes_of_items(run_of: RunOf) -> None:

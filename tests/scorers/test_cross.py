@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from live_bytes import LiveBytes
+from token_sets import sets
 from torch import Tensor
 
 from vsebench.errors import ConfigError
@@ -13,12 +14,6 @@ from vsebench.scorers.cross import Cross
 from vsebench.types import Tokens
 
 DIM = 8
-
-
-def sets(lengths: list[int], seed: int, dim: int) -> Tokens:
-    torch.manual_seed(seed)
-    mask = torch.arange(max(lengths))[None] < torch.tensor(lengths)[:, None]
-    return Tokens(torch.randn(*mask.shape, dim), mask)
 
 
 @pytest.fixture

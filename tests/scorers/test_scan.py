@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from live_bytes import LiveBytes
+from token_sets import sets
 from torch import Tensor
 
 from vsebench.errors import ConfigError
@@ -16,12 +17,6 @@ NORMS = ("softmax", "l2", "clipped_l2", "l1", "clipped_l1", "clipped", "none")
 DIM = 8
 
 
-def sets(lengths: list[int], seed: int, dim: int = DIM) -> Tokens:
-    torch.manual_seed(seed)
-    mask = torch.arange(max(lengths))[None] < torch.tensor(lengths)[:, None]
-    return Tokens(torch.randn(*mask.shape, dim), mask)
-
-
 @pytest.fixture
 def images() -> Tokens:
     return sets([4, 1, 3], 0, 6)
@@ -29,7 +24,7 @@ def images() -> Tokens:
 
 @pytest.fixture
 def texts() -> Tokens:
-    return sets([2, 5, 1, 3], 1)
+    return sets([2, 5, 1, 3], 1, DIM)
 
 
 def build(**options: object) -> SCAN:
@@ -103,7 +98,7 @@ def test_temperatures_are_the_sources(direction: str, softmax: float, lse: float
 @torch.no_grad()
 def test_weights_are_those_of_the_loop(direction: str, normalize: str) -> None:
     module = build(direction=direction, normalize=normalize)
-    images, texts = sets([4, 1, 3], 0, 6), sets([2, 5, 3], 1)
+    images, texts = sets([4, 1, 3], 0, 6), sets([2, 5, 3], 1, DIM)
     found = module.weights(module.embed("image", images), module.embed("text", texts))
     name = "scan/text_to_image" if direction == "t2i" else "scan/image_to_text"
     assert list(found) == [name]
@@ -122,7 +117,7 @@ def test_weights_are_those_of_the_loop(direction: str, normalize: str) -> None:
 @torch.no_grad()
 def test_weights_are_those_that_scores_are_made_of() -> None:
     module = build(aggregate="mean")
-    images, texts = sets([4, 2], 0, 6), sets([3, 3], 1)
+    images, texts = sets([4, 2], 0, 6), sets([3, 3], 1, DIM)
     sides = module.embed("image", images), module.embed("text", texts)
     attended = module.weights(*sides)["scan/text_to_image"][:, 0] @ sides[0].values
     fits = F.cosine_similarity(sides[1].values, attended, dim=-1)
@@ -131,7 +126,7 @@ def test_weights_are_those_that_scores_are_made_of() -> None:
 
 def test_one_word_and_one_region_score_their_cosine() -> None:
     module = build(aggregate="mean")
-    image, text = sets([1], 3, 6), sets([1], 4)
+    image, text = sets([1], 3, 6), sets([1], 4, DIM)
     cosine = F.cosine_similarity(module.project["image"](image.values[0, 0]), text.values[0, 0], dim=0)
     assert module(image, text).shape == (1, 1)
     torch.testing.assert_close(module(image, text)[0, 0], cosine)
@@ -156,7 +151,7 @@ def test_padding_and_the_rest_of_the_batch_change_nothing(images: Tokens, texts:
 @pytest.mark.parametrize("normalize", NORMS)
 def test_gradients_agree_with_differences(direction: str, normalize: str) -> None:
     module = build(direction=direction, normalize=normalize).double()
-    images, texts = sets([3, 2], 5, 6), sets([2, 3], 6)
+    images, texts = sets([3, 2], 5, 6), sets([2, 3], 6, DIM)
 
     def run(regions: Tensor, words: Tensor) -> Tensor:
         return module(Tokens(regions, images.mask), Tokens(words, texts.mask))

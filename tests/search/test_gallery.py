@@ -11,6 +11,8 @@ import pytest
 from galleries import gallery, home, run_of
 
 from vsebench.errors import DataError
+from vsebench.index.base import Index, unit_rows
+from vsebench.registry import INDEXES
 from vsebench.search.build import Embedded, make_gallery
 from vsebench.search.gallery import GalleryItem, read_gallery
 
@@ -35,6 +37,31 @@ def test_comes_back_as_it_was(tmp_path: Path) -> None:
     assert (back.vectors == small().vectors).all()
     assert back.manifest.index == {"name": "hnsw", "options": {"m": 4, "ef_construction": 200, "ef_search": 64}}
     assert [f.name for f in tmp_path.iterdir()] == ["g"]
+
+
+#: Sizes that suit few vectors.
+FEW = {
+    "pq": {"m": 2, "bits": 3},
+    "opq": {"m": 2, "bits": 3, "rerank": 20},
+    "ivf_pq": {"m": 2, "bits": 3, "nlist": 4, "nprobe": 2},
+    "binary": {"center": True},
+    "lsh": {"tables": 2, "bits": 3, "probes": 2},
+    "kd_tree": {"max_leaves": 3},
+}
+
+
+@pytest.mark.parametrize("name", INDEXES.names())
+def test_a_gallery_of_any_index_finds_what_its_index_found(name: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    vectors = unit_rows(rng.normal(size=(40, 16)))
+    embedded = Embedded([GalleryItem(str(i), "", None) for i in range(40)], vectors, {"type": "folder", "path": "."})
+    make_gallery(run_of("both"), embedded, "image", tmp_path / "g", index=name, options=FEW.get(name))
+    index: Index = INDEXES.build(name, FEW.get(name), dim=16)
+    index.train(vectors)
+    index.add(np.arange(40), vectors)
+    queries = rng.normal(size=(7, 16))
+    for one, other in zip(read_gallery(tmp_path / "g").index.search(queries, 5), index.search(queries, 5), strict=True):
+        assert (one == other).all()
 
 
 def test_only_a_gallery_is_replaced_and_only_on_request(tmp_path: Path) -> None:

@@ -89,6 +89,7 @@ FAULTS: list[tuple[str, str, dict[str, Any], int, str]] = [
     ("GET", "/api/search?text=a&k=0", {}, 400, "from 1 to 100. Got 0"),
     ("GET", "/api/search?text=a&k=-3", {}, 400, "Got -3"),
     ("GET", "/api/search?text=a&k=1000000000", {}, 400, "Got 1000000000"),
+    ("GET", "/api/search?text=a&k=--5", {}, 400, "Got '--5'"),
     ("GET", "/api/search?text=a&k=ten", {}, 400, "Got 'ten'"),
     ("GET", "/api/search?text=a&k=", {}, 400, "Got ''"),
     ("GET", "/api/search?text=a&k=1e3", {}, 400, "Got '1e3'"),

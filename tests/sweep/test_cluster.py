@@ -46,6 +46,10 @@ def test_refused_resources(nodes: Nodes) -> None:
         resources_of(0, 0, threads=1, device="cpu")
     with pytest.raises(ClusterError, match="--device cuda needs --gpus-per-run above 0"):
         resources_of(1, 0, threads=1, device="cuda")
+    with pytest.raises(ClusterError, match=r"--gpus-per-run must be a whole number, or a part of one\. Got 1\.5"):
+        resources_of(1, 1.5, threads=1, device="cuda")
+    with pytest.raises(ClusterError, match=r"--cpus-per-run must be a whole number, or a part of one\. Got 2\.5"):
+        resources_of(2.5, 0, threads=1, device="cpu")
     with pytest.raises(ClusterError, match="has 9 CPUs and 1 GPU for a run; the nodes have: 8 CPUs and 2 GPUs; 3 CPUs"):
         refuse_if_none(Resources(9, 1))
     refuse_if_none(Resources(8, 2))

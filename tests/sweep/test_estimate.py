@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from planned import DATA, plan, record, run
 
+from vsebench.config.schema import Train
 from vsebench.store import Store
 from vsebench.sweep.estimate import estimate
 
@@ -42,6 +43,13 @@ def test_a_run_that_nothing_trains_takes_what_lies_beside_the_epochs(tmp_path: P
     untrained = still.system.model_copy(update={"train": still.system.train.model_copy(update={"epochs": 0})})
     found = estimate(plan(replace(still, system=untrained)), tmp_path, device="cpu")
     assert found.seconds == {"b0": pytest.approx(3.0)}
+
+
+def test_a_fitted_run_takes_what_another_fit_took(tmp_path: Path) -> None:
+    fitted = replace(run("a"), system=run("a").system.model_copy(update={"train": Train(epochs=0)}))
+    record(tmp_path, fitted, train_s=20.0, other_s=3.0, epochs=25)
+    found = estimate(plan(replace(fitted, run_id="new", seed=1)), tmp_path, device="cpu")
+    assert found.seconds == {"new": 23.0}
 
 
 def test_other_data_by_its_items(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -21,7 +22,7 @@ from vsebench.store import MODEL, Store
 from vsebench.sweep import on_ray
 from vsebench.sweep.cluster import Resources, connected
 from vsebench.sweep.local import run_all
-from vsebench.sweep.on_ray import RayPool, run_all_on_ray
+from vsebench.sweep.on_ray import RayPool, Seat, run_all_on_ray
 from vsebench.sweep.plan import Run, make_plan
 from vsebench.sweep.worker import Event, Settings
 from vsebench.types import Result
@@ -309,3 +310,10 @@ def test_the_command(
         assert process.returncode == 0, said
         assert "[2/2] done both · seed 0" in said
         assert len(json.loads((tmp_path / "b" / "results" / "tiny.json").read_text())["results"]) == 2
+
+
+def test_a_fault_without_words_is_told_by_its_type() -> None:
+    pool = RayPool.__new__(RayPool)
+    seat = Seat(0, None, None, "prepare", "node-b")
+    with pytest.raises(ClusterError, match="node-b cannot start a worker: AssertionError Every node needs vsebench"):
+        pool._fault(Mock(), seat, Mock(cause=AssertionError()))

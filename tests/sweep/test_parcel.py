@@ -76,6 +76,15 @@ def test_a_result_that_is_there_stays(there: Store, tmp_path: Path) -> None:
     assert here.read("r") == result(status="failed")
 
 
+@pytest.mark.parametrize(("status", "left"), [("finished", False), ("pruned", False), ("failed", True)])
+def test_a_checkpoint_of_here_goes_when_the_run_is_over(there: Store, tmp_path: Path, status: str, left: bool) -> None:
+    here = Store(tmp_path / "here", "e")
+    here.run_folder("r").mkdir(parents=True)
+    (here.run_folder("r") / "checkpoint.pt").write_bytes(b"begun here")
+    assert deliver(pack(result(status=status), there, lambda p: p), here, lambda p: p, write_run_file=run_file)
+    assert (here.run_folder("r") / "checkpoint.pt").exists() == left
+
+
 def test_a_delivery_that_is_cut_off_leaves_no_result_and_can_be_made_again(there: Store, tmp_path: Path) -> None:
     packed, here = pack(result(), there, lambda piece: piece), Store(tmp_path / "here", "e")
     left = 2

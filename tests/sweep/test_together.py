@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import math
 import os
+import queue
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +17,16 @@ import crew_processes
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 from safetensors.numpy import load_file
 
 from vsebench.commands.executor import ExecutorOptions
+from vsebench.config.schema import Prune, Spec, System, Train, WeightedSpec
 from vsebench.errors import ConfigError
 from vsebench.store import Store, read_history
-from vsebench.sweep.together import check
+from vsebench.sweep.plan import Run
+from vsebench.sweep.together import Job, _Member, check
+from vsebench.sweep.worker import Settings
 from vsebench.types import Result
 
 
@@ -34,6 +42,72 @@ def test_what_cannot_work_is_told_first(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"accelerate, which is not installed: pip install 'vsebench\[parallel\]'"):
         check(2, "cpu")
+
+
+def test_a_job_survives_its_way_to_a_process() -> None:
+    odd = {"infinite": math.inf, "third": 1e-7 / 3, "one": 1, "float": 1.0, "text": "é\n\u2028'", "none": None}
+    system = System(
+        recipe="own",
+        dropout=0.25,
+        image_encoder=Spec(name="timm_cnn", options={**odd, "mean": [0.5, 1.0], "model_args": {"a": {"b": True}}}),
+        pooling={"image": Spec(name="mean")},
+        head=None,
+        objective=[WeightedSpec(name="triplet", weight=math.inf, on="scores")],
+        rerank_top=7,
+        train=Train(grad_clip=math.inf, lr_scale={"image_encoder": 0.1}, bucket_batches=3),
+    )
+    run = Run(
+        run_id="0123456789abcdef",
+        experiment="tiny",
+        name="a row",
+        section="sweep",
+        system=system,
+        seed=2**70,
+        metrics=("accuracy", "recall@{1,5}"),
+        select_metric="val/accuracy",
+        select_mode="min",
+        dataset={"name": "mmfrb", "options": odd},
+        axes=(("fusion", "gated"), ("dim", "8")),
+        plugins=(Path("/somewhere/with a space/é.py"), Path("b.py")),
+        prune=Prune(min_epochs=2, reduction=4),
+        status="started",
+    )
+    settings = Settings(
+        store_root=Path("runs"),
+        dataset_path=Path(os.fsdecode(b"/\xff not UTF-8/set.h5")),
+        device="cuda",
+        threads=3,
+        processes=2,
+        wandb_mode="offline",
+        wandb_project="other",
+        cache=False,
+        plugins=(Path("c.py"),),
+    )
+    job = Job(run, settings, 1, Path("/a/meeting"), cpu=True)
+    for part, made in ((Run, run), (Settings, settings)):
+        for field in fields(part):
+            assert field.default is MISSING or getattr(made, field.name) != field.default, f"{field.name} says nothing"
+    line = job.line()
+    assert line.index(b"\n") == len(line) - 1, "the process reads one line; the rest of its input tells it when to end"
+    again = Job.read(line)
+    assert again == job
+    assert repr(again) == repr(job), "1 and 1.0 are equal, but not the same"
+    plain = Job(replace(run, dataset="mmfrb", prune=None), Settings(Path("runs"), Path("set.h5")), 0, Path("m"), False)
+    assert Job.read(plain.line()) == plain
+
+
+def test_a_process_that_is_killed_in_the_middle_of_a_word_has_ended() -> None:
+    member = _Member.__new__(_Member)
+    member.number, member.heard = 1, queue.SimpleQueue()
+    member.output = io.BytesIO(b'{"kind": "progress", "text": "half"}\n{"kind": "fau')  # type: ignore[assignment]
+    member._read()
+    assert member.heard.get_nowait() == (1, {"kind": "progress", "text": "half"})
+    assert member.heard.get_nowait() == (1, None)
+
+
+def test_a_job_of_another_shape_is_refused() -> None:
+    with pytest.raises(ValidationError, match="Field required"):
+        Job.read(b'{"number": 1}\n')
 
 
 #: An objective that ends its process, or fails in it, at a step of its own; and checkpoints after every epoch.

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from vsebench import scaffold
 from vsebench.errors import ConfigError, UnknownComponent
-from vsebench.registry import KINDS, LOADED_PLUGINS, load_plugin_file
+from vsebench.plugins import LOADED_PLUGINS, load_plugin_file
+from vsebench.registry import KINDS
 from vsebench.testing import check_component
 
 Break = Callable[[str, dict[str, str]], None]

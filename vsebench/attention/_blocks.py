@@ -104,6 +104,13 @@ class SelfStack(nn.Module):
             for _ in range(layers)
         )
 
+    def named(self, tokens: Tokens, modality: str, weights: dict[str, Tensor] | None) -> Tokens:
+        """Attend L times, and put the weights of each layer into ``weights`` as ``self/modality/layer``."""
+        tokens, found = self(tokens)
+        if weights is not None:
+            weights |= {f"self/{modality}/{layer}": w for layer, w in enumerate(found)}
+        return tokens
+
     def forward(self, tokens: Tokens) -> tuple[Tokens, list[Tensor]]:
         """Attend L times."""
         values = self.project(blank(tokens.values, tokens.mask))

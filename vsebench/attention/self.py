@@ -78,7 +78,5 @@ class SelfAttention(Attention):
         """Attend within each modality."""
         result = {}
         for modality, stack in self.stacks.items():
-            result[modality], found = stack(tokens[modality])
-            if weights is not None:
-                weights |= {f"self/{modality}/{layer}": w for layer, w in enumerate(found)}
+            result[modality] = stack.named(tokens[modality], modality, weights)  # type: ignore[operator]
         return result

@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le
-from torch import Tensor, nn
+from torch import Tensor
 
-from vsebench.attention._blocks import SelfStack
-from vsebench.attention._combine import Combine
-from vsebench.attention._heads import MultiHead, attend, require_division
-from vsebench.attention.base import Attention
+from vsebench.attention._heads import require_division
+from vsebench.attention._self_then import SelfThen
 from vsebench.registry import ATTENTIONS
 from vsebench.types import Tokens
 
@@ -19,7 +17,7 @@ from vsebench.types import Tokens
 @ATTENTIONS.register(
     "self_cross", source="SA-CMR, steps 2 and 3; METHODS 6.5, mode pair", needs=("image", "text"), cross_modal=True
 )
-class SelfCross(Attention):
+class SelfCross(SelfThen):
     """Attend within each modality, then between them, and combine both results.
 
         H_m = L transformer blocks of T_m W_m + b_m  (+ PE)                         m = image (v), text (t)
@@ -69,41 +67,27 @@ class SelfCross(Attention):
         project: bool = False,
         combine: Literal["concat", "add", "gated"] = "concat",
     ) -> None:
-        super().__init__()
         require_division("self_cross", heads, dim)
+        super().__init__(
+            {m: dims[m] for m in ("image", "text")},
+            dim,
+            block=block,
+            layers=layers,
+            heads=heads,
+            mlp_ratio=mlp_ratio,
+            dropout=dropout,
+            positions=positions,
+            project=project,
+            combine=combine,
+        )
         self.dims_out = {**dims, "image": dim, "text": dim}
-        self.stacks, self.attention, self.combine = nn.ModuleDict(), nn.ModuleDict(), nn.ModuleDict()
-        for modality in ("image", "text"):
-            self.stacks[modality] = SelfStack(
-                dims[modality],
-                dim,
-                layers=layers,
-                heads=heads,
-                mlp_ratio=mlp_ratio,
-                dropout=dropout,
-                block=block,
-                positions=positions,
-            )
-            self.combine[modality] = Combine(dim, combine)
-            if project:
-                self.attention[modality] = MultiHead(dim, heads, dropout)
-        self.dropout = nn.Dropout(dropout)
 
     def forward(self, tokens: Mapping[str, Tokens], weights: dict[str, Tensor] | None = None) -> dict[str, Tokens]:
         """Attend within, then between."""
-        hidden: dict[str, Tokens] = {}
-        for modality, stack in self.stacks.items():
-            hidden[modality], found = stack(tokens[modality])
-            if weights is not None:
-                weights |= {f"self/{modality}/{layer}": w for layer, w in enumerate(found)}
+        hidden = {modality: self.within(modality, tokens[modality], weights) for modality in self.stacks}
         result = dict(tokens)
         for own, other in (("text", "image"), ("image", "text")):
-            mine, theirs, mask = hidden[own].values, hidden[other].values, hidden[other].mask
-            if own in self.attention:
-                attended, cross = self.attention[own](mine, theirs, mask)
-            else:
-                attended, cross = attend(mine, theirs, theirs, mask, dropout=self.dropout)
-            result[own] = hidden[own].with_values(self.combine[own](mine, attended))
+            result[own], cross = self.then(own, hidden[own], hidden[other].values, hidden[other].mask)
             if weights is not None:
                 weights[f"cross/{own}_to_{other}"] = cross
         return result

@@ -9,16 +9,14 @@ import torch
 from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 
-from vsebench.attention._blocks import SelfStack
-from vsebench.attention._combine import Combine
-from vsebench.attention._heads import MultiHead, attend, require_division
-from vsebench.attention.base import Attention
+from vsebench.attention._heads import require_division
+from vsebench.attention._self_then import SelfThen
 from vsebench.registry import ATTENTIONS
 from vsebench.types import Tokens
 
 
 @ATTENTIONS.register("self_memory", source="SA-CMR, steps 2 and 3; METHODS 6.5, mode dual")
-class SelfMemory(Attention):
+class SelfMemory(SelfThen):
     """Attend within each modality, then to learned vectors that stand for the other one, and combine both results.
 
         H_m = L transformer blocks of T_m W_m + b_m  (+ PE)
@@ -67,41 +65,32 @@ class SelfMemory(Attention):
         project: bool = False,
         combine: Literal["concat", "add", "gated"] = "concat",
     ) -> None:
-        super().__init__()
         require_division("self_memory", heads, dim)
-        self.dims_out = dict.fromkeys(dims, dim)
-        self.stacks, self.attention, self.combine = nn.ModuleDict(), nn.ModuleDict(), nn.ModuleDict()
         # Of the size of a token after a normalisation, so that the memory's part is seen beside the tokens' own.
-        self.memory = nn.ParameterDict({m: nn.Parameter(torch.randn(prototypes, dim)) for m in dims})
-        for modality, size in dims.items():
-            self.stacks[modality] = SelfStack(
-                size,
-                dim,
-                layers=layers,
-                heads=heads,
-                mlp_ratio=mlp_ratio,
-                dropout=dropout,
-                block=block,
-                positions=positions,
-            )
-            self.combine[modality] = Combine(dim, combine)
-            if project:
-                self.attention[modality] = MultiHead(dim, heads, dropout)
-        self.dropout = nn.Dropout(dropout)
+        memory = {m: torch.randn(prototypes, dim) for m in dims}
+        super().__init__(
+            dims,
+            dim,
+            block=block,
+            layers=layers,
+            heads=heads,
+            mlp_ratio=mlp_ratio,
+            dropout=dropout,
+            positions=positions,
+            project=project,
+            combine=combine,
+        )
+        self.memory = nn.ParameterDict({m: nn.Parameter(drawn) for m, drawn in memory.items()})
+        self.dims_out = dict.fromkeys(dims, dim)
 
     def forward(self, tokens: Mapping[str, Tokens], weights: dict[str, Tensor] | None = None) -> dict[str, Tokens]:
         """Attend within, then to the memory."""
         result = {}
-        for modality, stack in self.stacks.items():
-            hidden, found = stack(tokens[modality])
+        for modality in self.stacks:
+            hidden = self.within(modality, tokens[modality], weights)
             memory = self.memory[modality].to(hidden.values.dtype).expand(len(hidden.values), -1, -1)
             mask = torch.ones(memory.shape[:2], dtype=torch.bool, device=memory.device)
-            if modality in self.attention:
-                attended, seen = self.attention[modality](hidden.values, memory, mask)
-            else:
-                attended, seen = attend(hidden.values, memory, memory, mask, dropout=self.dropout)
-            result[modality] = hidden.with_values(self.combine[modality](hidden.values, attended))
+            result[modality], seen = self.then(modality, hidden, memory, mask)
             if weights is not None:
-                weights |= {f"self/{modality}/{layer}": w for layer, w in enumerate(found)}
                 weights[f"memory/{modality}"] = seen
         return result

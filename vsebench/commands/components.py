@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from vsebench.registry import KINDS, Component, load_entry_points, load_plugin_file, registry_of
+from vsebench.component import Component
+from vsebench.plugins import load_plugins
+from vsebench.registry import KINDS, registry_of
 
 
 def show(kind: str | None, name: str | None, plugins: Sequence[Path]) -> None:
@@ -16,9 +18,7 @@ def show(kind: str | None, name: str | None, plugins: Sequence[Path]) -> None:
 
     Raises: UnknownComponent with the nearest name.
     """
-    load_entry_points()
-    for plugin in plugins:
-        load_plugin_file(plugin)
+    load_plugins(plugins)
     if kind is None:
         _print_kinds()
     elif name is None:

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from vsebench.commands.components import type_name
+from vsebench.component import Component
 from vsebench.data.check import check as problems_of
 from vsebench.data.dataset import Dataset
 from vsebench.data.open import available, open_dataset
 from vsebench.errors import ConfigError, DataError, did_you_mean, known_names
 from vsebench.home import datasets_home
-from vsebench.registry import DATASETS, Component
+from vsebench.registry import DATASETS
 from vsebench.sizes import in_bytes
 
 HUB = "hub:"

@@ -6,7 +6,8 @@ import inspect
 from pathlib import Path
 
 from vsebench.commands.components import type_name
-from vsebench.registry import DATASETS, Component
+from vsebench.component import Component
+from vsebench.registry import DATASETS
 
 HEAD = """# Datasets
 

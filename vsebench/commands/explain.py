@@ -11,7 +11,7 @@ from vsebench.errors import QueryError
 from vsebench.load import find_run, load_run
 from vsebench.look.explain import explain
 from vsebench.look.explain_page import page, sheet_cells
-from vsebench.registry import load_entry_points, load_plugin_file
+from vsebench.plugins import load_plugins
 from vsebench.store import write_atomically
 from vsebench.sweep.worker import choose_device
 
@@ -39,9 +39,7 @@ def draw(options: ExplainOptions) -> None:
     form = options.out.suffix.lower()
     if form not in FORMS:
         raise QueryError(f"--out '{options.out}' must end in .html or .png.")
-    load_entry_points()
-    for plugin in options.plugins:
-        load_plugin_file(plugin)
+    load_plugins(options.plugins)
     run = load_run(find_run(options.run, options.runs), device=choose_device(options.device, 0))
     print(f"{run.experiment}, {run.row}, seed {run.seed} (run {run.run_id})", flush=True)
     explanation = explain(run, options.id, caption=options.caption)

@@ -10,7 +10,7 @@ from vsebench.errors import QueryError
 from vsebench.load import find_run, load_run
 from vsebench.look.gallery import make_gallery
 from vsebench.look.gallery_page import page
-from vsebench.registry import load_entry_points, load_plugin_file
+from vsebench.plugins import load_plugins
 from vsebench.sizes import in_words
 from vsebench.store import write_atomically
 from vsebench.sweep.worker import choose_device
@@ -43,9 +43,7 @@ def write_page(options: GalleryOptions) -> None:
     for name, value, most in (("--queries", options.queries, MOST_QUERIES), ("-k", options.k, MOST_RESULTS)):
         if not 1 <= value <= most:
             raise QueryError(f"{name} must be from 1 to {most}. Got {value}.")
-    load_entry_points()
-    for plugin in options.plugins:
-        load_plugin_file(plugin)
+    load_plugins(options.plugins)
     run = load_run(find_run(options.run, options.runs), device=choose_device(options.device, 0))
     print(f"{run.experiment}, {run.row}, seed {run.seed} (run {run.run_id})", flush=True)
     gallery, dataset = make_gallery(

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vsebench.commands.data import parse_options
+from vsebench.embed import embedding_dim
 from vsebench.errors import ConfigError, did_you_mean, known_names
 from vsebench.load import find_run, load_run
-from vsebench.registry import INDEXES, load_entry_points, load_plugin_file
+from vsebench.plugins import load_plugins
+from vsebench.registry import INDEXES
 from vsebench.search.build import embed_folder, embed_split, make_gallery, refuse_modality
 from vsebench.search.gallery import refuse_existing
 from vsebench.sizes import in_words
@@ -43,9 +45,7 @@ def make(options: IndexOptions) -> None:
 
     Raises: VsebenchError.
     """
-    load_entry_points()
-    for plugin in options.plugins:
-        load_plugin_file(plugin)
+    load_plugins(options.plugins)
     if options.modality not in MODALITIES:
         said = did_you_mean(options.modality, MODALITIES) + known_names(MODALITIES)
         raise ConfigError(f"--modality '{options.modality}' is unknown." + said)
@@ -53,10 +53,11 @@ def make(options: IndexOptions) -> None:
         raise ConfigError("give either --split or --from.")
     component = INDEXES.get(options.index)
     settings = component.validate(parse_options(component, options.arguments))
-    component.build(settings, dim=1)  # a missing library is told now
     refuse_existing(options.out, options.force)
     run = load_run(find_run(options.run, options.runs), device=choose_device(options.device, 0))
     refuse_modality(run, options.modality)
+    # A missing library, or an option that does not fit the vectors' size, is told now.
+    component.build(settings, dim=embedding_dim(run.model, options.modality))
     print(f"{run.experiment}, {run.row}, seed {run.seed} (run {run.run_id})", flush=True)
     show = _Progress()
     if options.source is not None:

@@ -14,8 +14,9 @@ from vsebench.commands.plan import print_plan, record_device
 from vsebench.commands.progress import ProgressView
 from vsebench.config import document
 from vsebench.config.experiment import Experiment, load_experiment, plugin_files
+from vsebench.config.index_experiment import is_index_experiment
 from vsebench.errors import ConfigError, RunFailed, did_you_mean, known_names
-from vsebench.registry import load_entry_points, load_plugin_file
+from vsebench.plugins import load_plugins
 from vsebench.store import Store
 from vsebench.sweep.done import Asked, leave_note, still_done
 from vsebench.sweep.estimate import estimate
@@ -23,6 +24,7 @@ from vsebench.sweep.local import default_workers
 from vsebench.sweep.plan import Plan, make_plan
 from vsebench.sweep.worker import Execute, Settings
 from vsebench.tracking import resolve_mode
+from vsebench.types import OWN_SPLIT
 
 if TYPE_CHECKING:
     from vsebench.sweep.run import Outcome
@@ -56,11 +58,14 @@ def run_sweep(options: SweepOptions) -> None:
         said = did_you_mean(options.wandb, WANDB_MODES) + known_names(WANDB_MODES)
         raise ConfigError(f"--wandb '{options.wandb}' is unknown." + said)
     options.executor.check()
+    if is_index_experiment(document.load(options.file).data):
+        from vsebench.commands.index_sweep import run_index_sweep
+
+        run_index_sweep(options, command_of(options))
+        return
     if not options.dry_run and _is_done(options):
         return
-    load_entry_points()
-    for plugin in options.plugins:
-        load_plugin_file(plugin)
+    load_plugins(options.plugins)
     experiment = load_experiment(options.file, overrides=options.overrides)
     if options.only and experiment.space is None:
         experiment.only(options.only)
@@ -113,7 +118,7 @@ def _do(
             settings=settings,
             workers=workers,
             board_folder=options.board,
-            command=_command(options),
+            command=command_of(options),
             only=options.only,
             execute=execute,
             on_plan=show.plan,
@@ -128,7 +133,7 @@ def _do(
 
 
 def _asked(options: SweepOptions) -> Asked:
-    return Asked(options.file, options.overrides, options.only, options.plugins, options.board, _command(options))
+    return Asked(options.file, options.overrides, options.only, options.plugins, options.board, command_of(options))
 
 
 def _is_done(options: SweepOptions) -> bool:
@@ -188,7 +193,12 @@ def _open(experiment: Experiment) -> Any:
     from vsebench.errors import DataError
 
     try:
-        return open_dataset(experiment.spec.dataset, say=lambda text: print(text, flush=True))
+        dataset = open_dataset(experiment.spec.dataset, say=lambda text: print(text, flush=True))
+        if experiment.spec.gallery != OWN_SPLIT:
+            from vsebench.gallery import gallery_positions
+
+            gallery_positions(dataset, experiment.spec.gallery)
+        return dataset
     except (ConfigError, DataError) as error:
         if error.place is not None:
             raise
@@ -198,7 +208,7 @@ def _open(experiment: Experiment) -> Any:
         raise type(error)(str(error), place=place) from None
 
 
-def _command(options: SweepOptions) -> str:
+def command_of(options: SweepOptions) -> str:
     """What a reader types to get this board; ``--only`` and worker counts do not change it."""
     parts = ["vsebench", "sweep", str(options.file)]
     for assignment in options.overrides:
@@ -215,11 +225,13 @@ def _log_board(settings: Settings, experiment: Experiment, options: SweepOptions
     import csv
     import io
 
+    from vsebench.leaderboard import plots
     from vsebench.leaderboard.render import results_file, table_csv
     from vsebench.leaderboard.snapshot import load
     from vsebench.tracking import WandbTracker, wandb_id
 
-    rows = list(csv.reader(io.StringIO(table_csv(load(results_file(options.board, experiment.name))))))
+    snapshot = load(results_file(options.board, experiment.name))
+    rows = list(csv.reader(io.StringIO(table_csv(snapshot))))
     tracker = WandbTracker(
         mode=settings.wandb_mode,
         folder=settings.store_root / experiment.name,
@@ -231,4 +243,9 @@ def _log_board(settings: Settings, experiment: Experiment, options: SweepOptions
         job_type="leaderboard",
     )
     tracker.log_table("leaderboard", rows[0], rows[1:])
+    columns, points = plots.points(snapshot)
+    if points:
+        tracker.log_table("curves", columns, points)
+    for kind in plots.asked(snapshot):
+        tracker.log_figure(f"plots/{kind}", plots.figure(snapshot, kind))
     tracker.finish({})

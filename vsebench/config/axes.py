@@ -83,7 +83,10 @@ def choices_of(doc: document.Document, sweep: Sweep) -> Choices:
     """
     axes = {axis: _axis(doc, axis, values, ("sweep", "grid", axis)) for axis, values in sweep.grid.items()}
     groups: list[list[Point]] = [[{axis: v} for v in values] for axis, values in axes.items()]
-    groups += [_zipped(doc, block, i, axes) for i, block in enumerate(sweep.zip)]
+    taken = dict.fromkeys(axes, "'grid' and in 'zip'")
+    for i, block in enumerate(sweep.zip):
+        groups.append(_zipped(doc, block, i, taken))
+        taken |= dict.fromkeys(block, "two blocks of 'zip'")
     labels: dict[str, list[str]] = {}
     for group in groups:
         for point in group:
@@ -174,14 +177,12 @@ def label_of(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _zipped(
-    doc: document.Document, block: dict[str, Any], i: int, grid: dict[str, list[Value]]
-) -> list[dict[str, Value]]:
+def _zipped(doc: document.Document, block: dict[str, Any], i: int, taken: Mapping[str, str]) -> list[dict[str, Value]]:
     place = doc.place(("sweep", "zip", i))
     axes = {axis: _axis(doc, axis, values, ("sweep", "zip", i, axis)) for axis, values in block.items()}
-    twice = sorted(set(axes) & set(grid))
+    twice = sorted(set(axes) & set(taken))
     if twice:
-        raise ConfigError(f"axis '{twice[0]}' stands in 'grid' and in 'zip'.", place=place)
+        raise ConfigError(f"axis '{twice[0]}' stands in {taken[twice[0]]}.", place=place)
     lengths = {axis: len(values) for axis, values in axes.items()}
     if not axes or len(set(lengths.values())) > 1:
         said = ", ".join(f"{axis}: {n}" for axis, n in lengths.items()) or "no axes"

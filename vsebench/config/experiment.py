@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatch
 from pathlib import Path
 
 from vsebench.config import document
 from vsebench.config.axes import Row, grid_rows, resolve_at
+from vsebench.config.choose import chosen
 from vsebench.config.faults import validate
 from vsebench.config.resolve import resolve_train
 from vsebench.config.schema import ExperimentFile, System
 from vsebench.config.space import Space, check_method, read_space
 from vsebench.errors import ConfigError, did_you_mean, known_names
-from vsebench.registry import load_plugin_file
+from vsebench.plugins import load_plugin_file
+from vsebench.types import OWN_SPLIT
 
 
 @dataclass(frozen=True)
@@ -37,15 +38,8 @@ class Experiment:
 
         Raises: ConfigError when a pattern matches no row.
         """
-        for pattern in patterns:
-            if not any(_matches(row.name, pattern) for row in self.rows):
-                names = [row.name for row in self.rows]
-                raise ConfigError(
-                    f"--only '{pattern}' matches no row of {self.file}."
-                    + did_you_mean(pattern, names)
-                    + known_names(names[:20], "Rows")
-                )
-        kept = tuple(row for row in self.rows if any(_matches(row.name, p) for p in patterns))
+        names = set(chosen([row.name for row in self.rows], patterns, self.file))
+        kept = tuple(row for row in self.rows if row.name in names)
         return replace(self, rows=kept)
 
 
@@ -87,6 +81,7 @@ def load_experiment(
     if not rows and space is None:
         raise ConfigError("there is nothing to run: give 'systems', 'sweep' or both.", place=doc.place(()))
     _check_unique(doc, rows)
+    _check_pivot(doc, spec)
     experiment = Experiment(Path(file), spec, tuple(rows), doc, space)
     return experiment.only(only) if only else experiment
 
@@ -105,10 +100,29 @@ def _check_top(doc: document.Document, spec: ExperimentFile) -> None:
         parse_metrics(spec.metrics)
     except ConfigError as error:
         raise error.at(doc.place(("metrics", *error.path))) from None
+    _check_gallery(doc, spec)
     try:
         resolve_train(spec.train, ("train",))
     except ConfigError as error:
         raise error.at(doc.place(error.path, on_key=error.on_key)) from None
+
+
+def _check_gallery(doc: document.Document, spec: ExperimentFile) -> None:
+    """Refuse what cannot be a gallery of any dataset; whether this one has the set is known when it is opened."""
+    from vsebench.scoring import folded
+
+    if spec.gallery in ("val", "test"):
+        raise ConfigError(
+            f"'gallery: {spec.gallery}' would rank queries of one split against those of another. Write 'split' for "
+            "each split against itself, or the name of a set, such as 'database' or 'train'.",
+            place=doc.place(("gallery",)),
+        )
+    parts = [] if spec.gallery == OWN_SPLIT else folded(spec.metrics)
+    if parts:
+        raise ConfigError(
+            f"metric '{spec.metrics[parts[0]]}' ranks parts of a split against themselves; write gallery: split.",
+            place=doc.place(("metrics", parts[0])),
+        )
 
 
 def _named_rows(doc: document.Document, spec: ExperimentFile) -> list[Row]:
@@ -131,13 +145,23 @@ def _check_prune(doc: document.Document, spec: ExperimentFile, systems: Iterable
         )
 
 
+def _check_pivot(doc: document.Document, spec: ExperimentFile) -> None:
+    """A pivot by what is no axis of the grid would show no table, silently."""
+    if spec.board.pivot is None:
+        return
+    sweep = spec.sweep
+    axes = [] if sweep is None else [*sweep.grid, *(axis for block in sweep.zip for axis in block)]
+    by = spec.board.pivot.by
+    if by not in axes:
+        raise ConfigError(
+            f"'{by}' is no axis of the grid." + did_you_mean(by, axes) + known_names(axes, "Axes"),
+            place=doc.place(("board", "pivot", "by")),
+        )
+
+
 def _check_unique(doc: document.Document, rows: Iterable[Row]) -> None:
     seen: dict[str, Row] = {}
     for row in rows:
         if row.name in seen:
             raise ConfigError(f"two rows are named '{row.name}'.", place=doc.place(("sweep",)))
         seen[row.name] = row
-
-
-def _matches(name: str, pattern: str) -> bool:
-    return fnmatch(name, pattern) or name == pattern

@@ -12,12 +12,15 @@ from typing import Any
 
 from vsebench.config.schema import System
 from vsebench.registry import registry_of
+from vsebench.types import OWN_SPLIT
 
 PACKAGE = Path(__file__).parent.parent
 #: Modules that cannot change a run's numbers although the training code imports them.
 _WITHOUT_EFFECT = (
     "vsebench.errors",
     "vsebench.registry",
+    "vsebench.component",
+    "vsebench.plugins",
     "vsebench.home",
     "vsebench.config",
     "vsebench.metrics",
@@ -33,9 +36,10 @@ def run_id(
     metric_versions: Mapping[str, int],
     metrics: list[str],
     select: Mapping[str, Any],
+    gallery: str = OWN_SPLIT,
 ) -> str:
     """16 hex digits over configuration, data, metric versions and the code that matters."""
-    parts = {
+    parts: dict[str, Any] = {
         "system": _portable(system),
         "seed": seed,
         "dataset": fingerprint,
@@ -45,6 +49,8 @@ def run_id(
         "weights": _local_weights(system),
         "code": code_digest(system),
     }
+    if gallery != OWN_SPLIT:
+        parts["gallery"] = gallery
     return digest(parts)
 
 
@@ -57,9 +63,18 @@ def digest(value: Any) -> str:
 def code_digest(system: System) -> str:
     """Digest of the training code and of the components in use, blind to comments, docstrings and layout."""
     files = set(_closure("vsebench.train"))
+    if system.fitter is not None:
+        files |= _closure("vsebench.material")
     for kind, spec in system.components():
         file = Path(_source_file(kind, spec.name))
         files |= {file, *_imports_of(file)}
+    return digest(sorted((f.name, file_digest(f)) for f in files))
+
+
+def component_digest(kind: str, name: str, module: str) -> str:
+    """Digest of one component's code and of a module that uses it, with all that they import."""
+    own = Path(_source_file(kind, name))
+    files = {*_closure(module), own, *_imports_of(own)}
     return digest(sorted((f.name, file_digest(f)) for f in files))
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vsebench.config import document
+from vsebench.config.absent import check_absent
 from vsebench.config.faults import validate
+from vsebench.config.fitted import check_fitted, with_fitter
 from vsebench.config.merge import merge_system, merge_train, per_modality
 from vsebench.config.schema import (
     ENCODER_SLOTS,
@@ -75,6 +77,8 @@ def resolve(block: dict[str, Any]) -> System:
             data[slot] = _optional(slot, kind, data[slot])
     if isinstance(data.get("train"), dict):
         data["train"] = resolve_train(data["train"], ("train",))
+    if data.get("fitter") is not None:
+        data = with_fitter(data)
     present = [m for m in MODALITIES if data.get(ENCODER_SLOTS[m]) is not None]
     data["objective"] = _objectives(data.get("objective", "cross_entropy"), present, data.get("scorer") is not None)
     data["pooling"] = _poolings(data.get("pooling", "mean"), present)
@@ -82,6 +86,8 @@ def resolve(block: dict[str, Any]) -> System:
     if "head" not in data:
         data["head"] = _component("head", "mlp", ("head",))
     data["fusion"] = _fusion(data.get("fusion"), data["head"], present)
+    if len(present) == 1 and data.get("absent") == "learned":
+        data["absent"] = "zero"  # as the fusion: skipped with one modality
     data.setdefault("train", resolve_train({}, ("train",)))
     if not data["objective"] and isinstance(data["train"], Train):
         data["train"] = data["train"].model_copy(update={"epochs": 0})  # an experiment's epochs are for other rows
@@ -116,6 +122,7 @@ def check_legal(system: System) -> None:
     slots_specs: list[tuple[tuple[str, ...], str, Spec | None]] = [
         (("attention",), "attention", system.attention),
         (("fusion",), "fusion", system.fusion),
+        (("fitter",), "fitter", system.fitter),
         *((("pooling", m), "pooling", s) for m, s in system.pooling.items()),
         *((("objective",), "objective", s) for s in system.objective),
     ]
@@ -131,9 +138,11 @@ def check_legal(system: System) -> None:
                 f"{'is' if len(missing) == 1 else 'are'} none. Choose another {kind} or give the encoder.",
                 path=path,
             )
+    check_fitted(system)
     check_trains(system)
     check_objectives(system)
     check_ranking(system)
+    check_absent(system)
     scales = set(system.train.lr_scale) - {"image_encoder", "text_encoder", "audio_encoder"}
     if scales:
         known = list(ENCODER_SLOTS.values())

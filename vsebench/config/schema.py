@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import BaseModel, ConfigDict, Field
 
-from vsebench.types import MODALITIES
+from vsebench.types import MODALITIES, OWN_SPLIT
 
 #: Slots of a system that hold one component, and the kind that stands there.
 SINGLE_SLOTS = {
@@ -19,17 +19,19 @@ SINGLE_SLOTS = {
     "head": "head",
     "scorer": "scorer",
     "reranker": "reranker",
+    "fitter": "fitter",
 }
 ENCODER_SLOTS = {m: f"{m}_encoder" for m in MODALITIES}
 #: Slots that may be left empty with ``none``; ``attention: none`` is a component of its own.
-OPTIONAL_SLOTS = (*ENCODER_SLOTS.values(), "head", "scorer", "reranker")
+OPTIONAL_SLOTS = (*ENCODER_SLOTS.values(), "head", "scorer", "reranker", "fitter")
 SLOTS = (*SINGLE_SLOTS, "pooling", "objective")
 
 
 class Strict(BaseModel):
     """No unknown keys, no silent conversion."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    # Without the last, JSON has null in the place of an infinite number: another setting, with the same run id.
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, ser_json_inf_nan="constants")
 
 
 class Spec(Strict):
@@ -79,12 +81,14 @@ class System(Strict):
     attention: Spec = Spec(name="none")
     pooling: dict[str, Spec] = {}
     fusion: Spec | None = None
+    absent: Literal["zero", "learned"] = "zero"
     head: Spec | None = Spec(name="mlp")
     objective: list[WeightedSpec] = [WeightedSpec(name="cross_entropy")]  # empty: nothing trains
-    similarity: Literal["cosine", "dot"] = "cosine"
+    similarity: Literal["cosine", "dot", "hamming"] = "cosine"
     scorer: Spec | None = None
     rerank_top: Annotated[int, Gt(0)] | None = None
     reranker: Spec | None = None
+    fitter: Spec | None = None  # takes the place of projection, fusion, head and objective
     train: Train = Train()
 
     @property
@@ -194,13 +198,22 @@ class Reference(Strict):
     rows: dict[str, list[str | float | int | None]]
 
 
+class Pivot(Strict):
+    """A table with one axis of the grid across: for each metric a column per value."""
+
+    by: str
+    metrics: Annotated[list[Annotated[str, Field(pattern=r"^(val|test)/")]], MinLen(1)]
+
+
 class Board(Strict):
     """What the leaderboard says beside the numbers."""
 
     description: str | None = None
     protocol: list[str] = []
     reference: Reference | None = None
-    columns: list[str] | None = None
+    references: list[Reference] | None = None
+    pivot: Pivot | None = None
+    plots: list[Literal["lookup", "topn"]] | None = None
 
 
 class ExperimentFile(Strict):
@@ -209,6 +222,7 @@ class ExperimentFile(Strict):
     experiment: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
     title: str | None = None
     dataset: str | dict[str, Any]
+    gallery: Annotated[str, MinLen(1)] = OWN_SPLIT
     metrics: Annotated[list[str], MinLen(1)] = ["accuracy"]
     select: Select = Select()
     seeds: Annotated[list[Annotated[int, Ge(0)]], MinLen(1)] = [0]

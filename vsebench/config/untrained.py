@@ -18,6 +18,8 @@ def check_trains(system: System) -> None:
                 path=("train", "epochs"),
             )
         return
+    if system.fitter is not None:
+        return  # the fitter learns in its own way; see fitted.py
     if system.head is not None:
         raise ConfigError(
             f"without an objective nothing trains head '{system.head.name}'. Write head: none, or give an objective.",

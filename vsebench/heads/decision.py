@@ -10,6 +10,7 @@ from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 
 from vsebench.heads._decisions import WEIGHTED, combine, fixed_weights, logits_of, outcomes
+from vsebench.heads._stacking import cross_fitted, even_weights, evidence_of, fit, folds_of, stacked
 from vsebench.heads.base import Head
 from vsebench.heads.linear import Linear
 from vsebench.heads.mlp import MLP
@@ -33,22 +34,28 @@ class Decision(Head):
         mean:      p = mean_m p_m                  product:  p ∝ Π_m p_m^{w_m}  (log-linear)
         weighted:  p = Σ_m w_m p_m                 max:      p ∝ max_m p_m
         vote:      p = (votes + mean_m p_m) / (M + 1): the mean decides between equally many votes
+        stack:     p = softmax(Σ_m W_m ln p_m + b), a logistic regression on validation items after training
 
     w is a softmax of learned scalars, equal at the start, or fixed. All of it runs over the modalities that an item
     has: w is renormalised over them. An item without any gets equal probabilities. For multi-label data p_m is a
     sigmoid per class, "it is" and "it is not" are combined as two outcomes, and sigmoid(logits) = p.
 
-    Differs from the source: it only says that decisions are combined. There is no stacking (a regression on validation
-    logits): training never reads the validation split here.
+    ``stack`` trains as the product with equal weights, by which the epoch is chosen too; the regression is then fitted
+    once, by :meth:`stack`, and kept in the state. ln p_m is centred; a modality that is absent adds nothing, and an
+    item without any gets softmax(b). For multi-label data each class is regressed on what is said of it alone. The
+    run's validation numbers are those of a cross-fit: of each item by a regression of the others.
+
+    Differs from the source: it only says that decisions are combined.
 
     Args:
         dims: size of each modality's vector, D_m (wired).
         num_classes: C (wired).
         multi_label: whether an item may have several classes (wired).
-        combine: ``mean``, ``weighted``, ``product``, ``max`` or ``vote``.
+        combine: ``mean``, ``weighted``, ``product``, ``max``, ``vote`` or ``stack``.
         weights: w by modality for ``weighted`` and ``product``, > 0, in any scale; null learns them.
         hidden: width of each classifier's hidden layer, > 0; null for linear classifiers.
         dropout: rate in [0, 0.95] in the classifiers.
+        stack_l2: weight of ‖W‖²/2 beside the sum of cross entropies, > 0, for ``stack``.
 
     Shape: {m: (B, D_m)}, {m: bool (B,)} -> (B, C). ``parts`` is filled with each modality's own logits, {m: (B, C)}.
 
@@ -62,6 +69,8 @@ class Decision(Head):
     """
 
     log_weights: Tensor
+    stack_weight: Tensor
+    stack_bias: Tensor
 
     def __init__(
         self,
@@ -69,19 +78,23 @@ class Decision(Head):
         num_classes: int,
         multi_label: bool,
         *,
-        combine: Literal["mean", "weighted", "product", "max", "vote"] = "mean",
+        combine: Literal["mean", "weighted", "product", "max", "vote", "stack"] = "mean",
         weights: dict[Literal["image", "text", "audio"], Annotated[float, Gt(0)]] | None = None,
         hidden: Annotated[int, Gt(0)] | None = 512,
         dropout: Annotated[float, Ge(0), Le(0.95)] = 0.0,
+        stack_l2: Annotated[float, Gt(0)] = 1.0,
     ) -> None:
         super().__init__()
-        self.combine, self.multi_label = combine, multi_label
+        self.combine, self.multi_label, self.stack_l2 = combine, multi_label, stack_l2
         self.parts = nn.ModuleDict({m: classifier(d, num_classes, hidden, dropout) for m, d in dims.items()})
         start = torch.tensor(fixed_weights("decision", combine, weights, list(dims)))
         if combine in WEIGHTED and weights is None and len(dims) > 1:
             self.log_weights = nn.Parameter(start)
         else:
             self.register_buffer("log_weights", start, persistent=False)
+        if combine == "stack":
+            self.register_buffer("stack_weight", even_weights(len(dims), num_classes, multi_label))
+            self.register_buffer("stack_bias", torch.zeros(num_classes))
 
     def forward(  # type: ignore[override]
         self, vectors: Mapping[str, Tensor], present: Mapping[str, Tensor], parts: dict[str, Tensor] | None = None
@@ -97,5 +110,29 @@ class Decision(Head):
         logits = {m: head(vectors[m]) for m, head in self.parts.items()}
         if parts is not None:
             parts.update(logits)
+        log_p, here = self._said(logits, present)
+        if self.combine != "stack":
+            return combine(self.combine, log_p, here, self.log_weights)
+        evidence = evidence_of(log_p, here, self.multi_label)
+        weight, bias = (t.to(evidence.dtype) for t in (self.stack_weight, self.stack_bias))
+        return outcomes(stacked(evidence, weight, bias, self.multi_label), self.multi_label)
+
+    def _said(self, logits: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         log_p = torch.stack([outcomes(logits[m], self.multi_label) for m in self.parts])
-        return combine(self.combine, log_p, torch.stack([present[m] for m in self.parts]), self.log_weights)
+        return log_p, torch.stack([present[m] for m in self.parts])
+
+    def stack(
+        self, parts: Mapping[str, Tensor], present: Mapping[str, Tensor], labels: Tensor, groups: Tensor
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        """Fit the regression to validation items; ``parts`` are each modality's own logits, as ``forward`` gives them.
+
+        Shape: {m: (n, C)}, {m: bool (n,)}, (n,) or (n, C), (n,) -> the state to load, and cross-fitted logits (n, C):
+        items of one group are never fitted and judged by one regression.
+
+        Raises: ValueError of fewer than two groups.
+        """
+        evidence = evidence_of(*self._said(parts, present), self.multi_label)
+        folds = folds_of(groups)
+        weight, bias = fit(evidence, labels, self.multi_label, self.stack_l2)
+        state = {"stack_weight": weight, "stack_bias": bias}
+        return state, cross_fitted(evidence, labels, folds, self.multi_label, self.stack_l2)

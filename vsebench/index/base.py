@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from vsebench.errors import ConfigError
+
 IDS = "ids.npy"
 
 
@@ -16,34 +18,52 @@ class Index:
     so that callers need not; a zero vector stays zero and scores 0 with everything.
 
     A subclass has ``_train``, ``_add``, ``_nearest``, ``_write``, ``_read`` and ``memory_bytes``; positions count the
-    vectors in the order in which they were added, ids are the callers'.
+    vectors in the order in which they were added, ids are the callers'. One that must be trained sets ``needs``.
 
     Attributes:
         dim: D.
         ids: int64 (n,), of the vectors in the order in which they were added.
+        needs: the fewest vectors that it learns from; 0 where it learns nothing.
+        learns: what it learns, for messages.
+        trained: whether it did.
     """
 
     def __init__(self, dim: int) -> None:
         self.dim = dim
         self.ids = np.zeros(0, np.int64)
+        self.needs = 0
+        self.learns = ""
+        self.trained = False
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def train(self, vectors: np.ndarray) -> None:
-        """Learn what the index needs to know of its vectors before they are added; most need nothing.
+        """Learn what the index needs to know of its vectors before they are added; some need nothing.
 
         Shape: (n, D).
+
+        Raises: ConfigError for fewer vectors than it needs; ValueError for a wrong shape, values that are not finite,
+            or an index that learns and has vectors already.
         """
-        self._train(self._unit(vectors))
+        rows = self._unit(vectors)
+        if self.needs and len(self):
+            raise ValueError(f"it learns {self.learns} before vectors are added; {len(self)} are in it already.")
+        if len(rows) < self.needs:
+            raise ConfigError(f"this index learns {self.learns} from at least {self.needs} vectors. Got {len(rows)}.")
+        self._train(rows)
+        self.trained = True
 
     def add(self, ids: np.ndarray, vectors: np.ndarray) -> None:
         """Add vectors under ids.
 
         Shape: int64 (n,), (n, D).
 
-        Raises: ValueError for a wrong shape, values that are not finite, or an id that is there already.
+        Raises: ValueError for a wrong shape, values that are not finite, an id that is there already, or an index that
+            was not trained and needs it.
         """
+        if self.needs and not self.trained:
+            raise ValueError(f"this index learns {self.learns}: call train() before add().")
         rows, new = self._unit(vectors), np.asarray(ids, dtype=np.int64)
         if new.shape != (len(rows),):
             raise ValueError(f"{len(rows)} vectors need as many ids. Got shape {new.shape}.")
@@ -85,7 +105,7 @@ class Index:
         if vectors.shape != (len(ids), self.dim):
             raise ValueError(f"the index holds {len(ids)} vectors of {self.dim}. Got shape {vectors.shape}.")
         self._read(folder, vectors)
-        self.ids = ids
+        self.ids, self.trained = ids, True
 
     @property
     def memory_bytes(self) -> int:

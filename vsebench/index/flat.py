@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vsebench.index._select import best
 from vsebench.index.base import Index
 from vsebench.registry import INDEXES
 
@@ -60,19 +61,8 @@ class Flat(Index):
             here = np.broadcast_to(np.arange(start, start + block.shape[1]), block.shape)
             if scores.shape[1]:
                 block, here = np.concatenate([scores, block], 1), np.concatenate([positions, here], 1)
-            scores, positions = self._best(block, here, k)
+            scores, positions = best(block, here, self.ids, k)
         return scores, positions
-
-    def _best(self, scores: np.ndarray, positions: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        if scores.shape[1] <= k:
-            return scores, np.ascontiguousarray(positions)
-        columns = np.argpartition(-scores, k - 1, axis=1)[:, :k]
-        least = np.take_along_axis(scores, columns, 1).min(1)
-        for row in np.flatnonzero((scores >= least[:, None]).sum(1) > k):
-            # More than k are as good as the k-th: of equal ones those of smaller id stay.
-            good = np.flatnonzero(scores[row] >= least[row])
-            columns[row] = good[np.lexsort((self.ids[positions[row, good]], -scores[row, good]))[:k]]
-        return np.take_along_axis(scores, columns, 1), np.take_along_axis(positions, columns, 1)
 
     def _write(self, folder: Path) -> None:
         return  # the vectors are the caller's, and given again to load

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from vsebench.leaderboard.rows import RowView, failures, missing, pruned, sort_key, views
+from vsebench.leaderboard.pivot import pivot_lines
+from vsebench.leaderboard.plots import curves_section
+from vsebench.leaderboard.protocol import protocol_section, ranked_items
+from vsebench.leaderboard.references import references
+from vsebench.leaderboard.rows import SECTIONS, RowView, failures, missing, pruned, views
 from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.leaderboard.statistics import item_half_width
 from vsebench.leaderboard.table import code, escape, table
 from vsebench.leaderboard.whole_lists import chances_of, columns_of, skipped_of
 
-#: What a match is, by the dataset's relevance.
-_MATCHES = {
-    "item": "its own captions",
-    "group": "the captions of its item",
-    "label": "the captions of items that share a label with it",
-}
-SECTIONS = {"systems": "Systems", "sweep": "Grid"}
 AXIS_TITLES = {
     "image_encoder": "Image encoder",
     "text_encoder": "Text encoder",
@@ -28,6 +24,8 @@ AXIS_TITLES = {
     "fusion": "Fusion",
     "head": "Head",
     "objective": "Objective",
+    "fitter": "Method",
+    "fitter.bits": "Bits",
 }
 
 
@@ -57,20 +55,24 @@ def page(snapshot: Snapshot) -> str:
     described = snapshot.board.get("description")
     if described:
         lines += [" ".join(str(described).split()), ""]
-    lines += [*_context(snapshot), ""]
+    context = _context(snapshot)
+    lines += [*context, *([""] if context else [])]
     for section, title in SECTIONS.items():
         rows = views(snapshot, section)
         if rows:
             title = "Search" if section == "sweep" and "method" in snapshot.search else title
-            lines += [f"## {title}", "", *_section(snapshot, rows), ""]
-    lines += [*_pruned(snapshot), *_reference(snapshot), *_failed(snapshot), "## Protocol", "", *_protocol(snapshot)]
+            across = pivot_lines(snapshot.board.get("pivot"), rows, AXIS_TITLES) if section == "sweep" else []
+            lines += [f"## {title}", "", *across, *_section(snapshot, rows), ""]
+    lines += [*curves_section(snapshot), *_pruned(snapshot), *references(snapshot), *failed_section(snapshot)]
+    lines += protocol_section(snapshot)
     return "\n".join(lines).rstrip() + "\n"
 
 
 def _context(snapshot: Snapshot) -> list[str]:
     data = snapshot.dataset
     majority = data.get("majority", {}).get("test")
-    said = [f"Test accuracy of the most frequent class: {100 * majority:.1f} %."] if majority is not None else []
+    classified = any("test/accuracy" in r.metrics for r in snapshot.results.values())
+    said = [f"Test accuracy of the most frequent class: {100 * majority:.1f} %."] if majority and classified else []
     ceilings = data.get("ceilings") or {}
     if ceilings:
         named = ", ".join(f"{escape(k)} {100 * v:.1f} %" for k, v in ceilings.items())
@@ -95,15 +97,15 @@ def _mean(view: RowView, key: str) -> float:
 
 def _section(snapshot: Snapshot, rows: Sequence[RowView]) -> list[str]:
     names = _name_columns(rows)
-    lines = _render(names, [c for c in _classification() if _filled(c, rows)], rows)
+    lines = rendered(names, [c for c in _classification() if _filled(c, rows)], rows)
     retrieval = [c for c in _retrieval(rows) if _filled(c, rows)]
     if retrieval:
         ranked = [r for r in rows if any(c.value(r) for c in retrieval)]
-        lines += ["", f"**Retrieval with each modality's own embedding** ({_gallery(snapshot)}):", ""]
+        lines += ["", f"**Retrieval with each modality's own embedding** ({ranked_items(snapshot)}):", ""]
         shown = names[:1] if names[0].title == "System" else names
         if len({_ranked_by(r) for r in ranked}) > 1:
             shown = [*shown, NameColumn("Ranked by", lambda r: escape(_ranked_by(r)))]
-        lines += _render(shown, retrieval, ranked)
+        lines += rendered(shown, retrieval, ranked)
         lines += _chance(ranked)
     return lines
 
@@ -171,7 +173,8 @@ def _classification() -> list[Column]:
 def _trained(row: RowView) -> tuple[float, str]:
     result = row.results[0]
     count = float(result.parameters["trained"])
-    return count, _units(count) if result.config.get("objective") != [] else "zero-shot"
+    untrained = result.config.get("objective") == [] and result.config.get("fitter") is None
+    return count, "zero-shot" if untrained else _units(count)
 
 
 def _retrieval(rows: Sequence[RowView]) -> list[Column]:
@@ -200,7 +203,8 @@ def _filled(column: Column, rows: Sequence[RowView]) -> bool:
     return any(column.value(row) for row in rows)
 
 
-def _render(names: Sequence[NameColumn], columns: Sequence[Column], rows: Sequence[RowView]) -> list[str]:
+def rendered(names: Sequence[NameColumn], columns: Sequence[Column], rows: Sequence[RowView]) -> list[str]:
+    """Lines of a table of rows, the best of each column in bold."""
     best = [_best(column, rows) for column in columns]
     body = []
     for row in rows:
@@ -229,12 +233,6 @@ def _units(count: float) -> str:
     return f"{count:.0f}"
 
 
-def _gallery(snapshot: Snapshot) -> str:
-    images, captions = snapshot.dataset["splits"].get("test", 0), snapshot.dataset.get("captions", {}).get("test", 0)
-    relevant = _MATCHES[snapshot.dataset.get("relevance", "item")]
-    return f"test: {images:,} images, {captions:,} captions; a match is any of {relevant}"
-
-
 def _chance(rows: Sequence[RowView]) -> list[str]:
     parts, skipped = [], []
     metrics = rows[0].results[0].metrics if rows else {}
@@ -248,20 +246,6 @@ def _chance(rows: Sequence[RowView]) -> list[str]:
             skipped.append(f"{title} {count:,}")
     said = f" Queries without a match are left out: {', '.join(skipped)}." if skipped else ""
     return ["", f"Chance: {'; '.join(parts)}.{said}"] if parts else []
-
-
-def _reference(snapshot: Snapshot) -> list[str]:
-    reference: Mapping[str, Any] | None = snapshot.board.get("reference")
-    if not reference:
-        return []
-    names = list(reference["rows"])
-    body = [[escape(n), *("–" if v is None else escape(str(v)) for v in reference["rows"][n])] for n in names]
-    header = ["System", *(escape(c) for c in reference["columns"])]
-    lines = [f"## {escape(reference['title'])}", "", f"Source: {escape(reference['source'])}."]
-    lines[-1] += " **Not measured here, and not comparable with the tables above.**"
-    if reference.get("note"):
-        lines[-1] += f" {escape(reference['note'])}"
-    return [*lines, "", *table(header, body), ""]
 
 
 def _pruned(snapshot: Snapshot) -> list[str]:
@@ -279,7 +263,8 @@ def _pruned(snapshot: Snapshot) -> list[str]:
     return ["## Pruned", "", said, ""]
 
 
-def _failed(snapshot: Snapshot) -> list[str]:
+def failed_section(snapshot: Snapshot) -> list[str]:
+    """Lines that name the runs that failed, and how many have no result yet."""
     failed, absent = failures(snapshot), missing(snapshot)
     lines: list[str] = []
     if failed:
@@ -291,54 +276,3 @@ def _failed(snapshot: Snapshot) -> list[str]:
     if absent:
         lines += [f"**Not complete**: {absent} planned runs have no result yet.", ""]
     return lines
-
-
-def _protocol(snapshot: Snapshot) -> list[str]:
-    data = snapshot.dataset
-    finished = [r for r in snapshot.results.values() if r.status == "finished"]
-    sizes = ", ".join(f"{name} {size:,}" for name, size in data["splits"].items())
-    seeds = ", ".join(str(s) for s in snapshot.seeds)
-    interval = "mean ± 95 % t-interval over seeds" if len(snapshot.seeds) > 1 else "one seed, so no interval"
-    lines = [
-        f"- Data: {escape(data['title'])}, fingerprint {code(data['fingerprint'])}; {sizes} items, "
-        f"{data['num_classes']} classes. Splits: {escape(data.get('split_rule') or 'the dataset’s own')}.",
-        f"- Numbers in percent where they are shares; {interval} (seeds {seeds}).",
-        f"- The epoch is chosen by {code(snapshot.select['metric'])}; rows are sorted by "
-        f"{code(sort_key(snapshot)[0])}. Test is evaluated once per run, at the end.",
-        "- AP: macro average over classes. R@k: share of queries with a match among the first k (hit rate), ties in "
-        "expectation, cosine. Embeddings of one modality never see the other.",
-    ]
-    lines += _search(snapshot)
-    lines += [f"- {' '.join(str(line).split())}" for line in snapshot.board.get("protocol", [])]
-    if finished:
-        versions = finished[0].versions
-        shown = ", ".join(f"{k} {v}" for k, v in versions.items() if k in ("vsebench", "torch", "timm", "transformers"))
-        dates = sorted(r.finished_at[:10] for r in finished)
-        hardware = finished[0].hardware
-        lines.append(
-            f"- {len(finished)} runs, {dates[0]} to {dates[-1]}, on {escape(str(hardware.get('device', '?')))}, "
-            f"{hardware.get('threads', '?')} thread per run; {escape(shown)}."
-        )
-    lines.append(
-        f"- Made by {code(snapshot.command)}. All metrics: [{snapshot.experiment}.csv]({snapshot.experiment}.csv)."
-    )
-    return lines
-
-
-def _search(snapshot: Snapshot) -> list[str]:
-    search = snapshot.search
-    parts = []
-    if "method" in search:
-        budget, asked = search["budget"], search["asked"]
-        so_far = "" if asked == budget else f" ({asked} so far)"
-        parts.append(
-            f"Searched by {code(search['method'])}, {budget} configurations{so_far}, sampler seed {search['seed']}, "
-            f"for {code(snapshot.select['metric'])} as the mean over seeds"
-        )
-    if "prune" in search:
-        parts.append(
-            f"{'pruning' if parts else 'Pruning'} by {escape(search['prune'])}: {len(pruned(snapshot))} runs pruned"
-        )
-    elif parts:
-        parts.append("no pruning")
-    return [f"- {'; '.join(parts)}."] if parts else []

@@ -10,6 +10,9 @@ from vsebench.leaderboard.snapshot import BoardRow, Snapshot
 from vsebench.leaderboard.statistics import Estimate, estimate
 from vsebench.types import Result
 
+#: A board's tables: section -> title.
+SECTIONS = {"systems": "Systems", "sweep": "Grid"}
+
 
 @dataclass(frozen=True)
 class RowView:

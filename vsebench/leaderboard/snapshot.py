@@ -11,9 +11,11 @@ from typing import Any
 
 from vsebench.errors import DataError, Place
 from vsebench.store import result_from, write_atomically
-from vsebench.types import Result
+from vsebench.types import OWN_SPLIT, Result
 
 FORMAT = 1
+#: ``Snapshot.form`` of a comparison of indexes; that of systems is the default.
+SYSTEM_FORM, INDEX_FORM = "systems", "indexes"
 DIGITS = 6
 
 
@@ -23,7 +25,7 @@ class BoardRow:
 
     Args:
         name: unique.
-        section: ``systems`` or ``sweep``.
+        section: ``systems`` or ``sweep``; ``indexes`` on a board of them.
         axes: axis -> label, for a point of a grid or search.
         runs: seed (as text) -> run id.
     """
@@ -48,8 +50,10 @@ class Snapshot:
         board: the experiment file's ``board`` block.
         command: what makes it.
         results: by run id.
+        gallery: the set that queries were ranked against, or ``split``: each split against itself.
         search: how the sweep's rows were chosen: ``method``, ``budget``, ``seed`` and ``asked`` of a search, ``prune``
             in words. Empty for a whole grid.
+        form: what is compared, systems or indexes.
     """
 
     experiment: str
@@ -62,6 +66,8 @@ class Snapshot:
     command: str
     results: Mapping[str, Result] = field(repr=False)
     search: Mapping[str, Any] = field(default_factory=dict)
+    gallery: str = OWN_SPLIT
+    form: str = SYSTEM_FORM
 
 
 def save(snapshot: Snapshot, file: Path) -> None:
@@ -70,11 +76,15 @@ def save(snapshot: Snapshot, file: Path) -> None:
     del plain["results"]
     if not plain["search"]:
         del plain["search"]
+    if plain["gallery"] == OWN_SPLIT:
+        del plain["gallery"]
+    if plain["form"] == SYSTEM_FORM:
+        del plain["form"]
     wanted = {run for row in snapshot.rows for run in row.runs.values()}
     # What all results share, the dataset, is written once.
     names = [f.name for f in dataclasses.fields(Result) if f.name != "dataset"]
     found = (snapshot.results[run] for run in sorted(wanted & set(snapshot.results)))
-    kept = [{name: getattr(result, name) for name in names} for result in found]
+    kept = [{name: getattr(result, name) for name in names if name != "curves" or result.curves} for result in found]
     text = json.dumps({"format": FORMAT, **_rounded(plain)}, indent=1, ensure_ascii=False)
     lines = ",\n".join("  " + json.dumps(_rounded(r), ensure_ascii=False, sort_keys=True) for r in kept)
     file.parent.mkdir(parents=True, exist_ok=True)

@@ -16,16 +16,19 @@ def escape(text: str) -> str:
         >>> escape("a|b <script>*x*")
         'a\\\\|b \\\\<script\\\\>\\\\*x\\\\*'
     """
+    return _SPECIAL.sub(r"\\\1", printable(text))
+
+
+def printable(text: str) -> str:
+    """Text on one line, without control characters."""
     line = " ".join(str(text).split())
-    printable = "".join(c for c in line if unicodedata.category(c)[0] != "C")
-    return _SPECIAL.sub(r"\\\1", printable)
+    return "".join(c for c in line if unicodedata.category(c)[0] != "C")
 
 
 def code(text: str) -> str:
     """Text in code quotes."""
-    line = " ".join(str(text).split())
-    printable = "".join(c for c in line if unicodedata.category(c)[0] != "C").replace("|", "\\|").replace("`", "'")
-    return f"`{printable}`"
+    quoted = printable(text).replace("|", "\\|").replace("`", "'")
+    return f"`{quoted}`"
 
 
 def width(text: str) -> int:
@@ -46,3 +49,13 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1
 
     rule = ["-" * w if i < left else "-" * (w - 1) + ":" for i, w in enumerate(widths)]
     return [line(header), "| " + " | ".join(rule) + " |", *(line(row) for row in rows)]
+
+
+def csv_cell(text: str) -> str:
+    """Text that a spreadsheet does not run as a formula.
+
+    Example:
+        >>> csv_cell("=1+1"), csv_cell("VSE")
+        ("'=1+1", 'VSE')
+    """
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text

@@ -28,6 +28,7 @@ class Stored:
         logits: float32 (n, C), or None.
         ranks: ``i2t`` and ``t2i`` -> of their queries; empty where nothing was ranked.
         queries: direction -> int64 (Q,), the images or captions that the ranks are of.
+        elsewhere: whether the split was ranked against another set than itself; its ranks are then left out.
     """
 
     positions: np.ndarray
@@ -37,6 +38,7 @@ class Stored:
     logits: np.ndarray | None
     ranks: Mapping[str, Ranks]
     queries: Mapping[str, np.ndarray]
+    elsewhere: bool = False
 
     def caption_numbers(self) -> np.ndarray:
         """Which of its item's captions each one is, from 0, int64 (captions,).
@@ -73,8 +75,9 @@ def _stored(arrays: Mapping[str, np.ndarray]) -> Stored:
     groups, owner = arrays["groups"], arrays["owner"]
     sides = {"i2t": (groups, groups[owner]), "t2i": (groups[owner], groups)}
     ranks, queries = {}, {}
+    elsewhere = "gallery/positions" in arrays
     for direction, (asked, offered) in sides.items():
-        if f"{direction}/above" not in arrays:
+        if elsewhere or f"{direction}/above" not in arrays:
             continue
         parts = {part: arrays[f"{direction}/{part}"] for part in _PARTS}
         found = np.flatnonzero(np.isin(asked, offered))  # queries without anything to find have no rank
@@ -82,7 +85,8 @@ def _stored(arrays: Mapping[str, np.ndarray]) -> Stored:
             raise ValueError(f"{len(parts['above'])} ranks of {len(found)} queries")
         ranks[direction] = Ranks(**parts, gallery=len(offered), skipped=len(asked) - len(found))
         queries[direction] = found
-    return Stored(arrays["positions"], arrays["labels"], groups, owner, arrays.get("logits"), ranks, queries)
+    said = arrays["positions"], arrays["labels"], groups, owner, arrays.get("logits")
+    return Stored(*said, ranks, queries, elsewhere)
 
 
 def choose(worth: np.ndarray, count: int, seed: int) -> dict[str, np.ndarray]:

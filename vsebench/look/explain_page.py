@@ -180,7 +180,7 @@ def _bars(weights: np.ndarray, low: float, high: float) -> Image.Image:
         if height:
             image[THUMB - height :, left : max(left + 1, right - 1)] = (240, 130, 60)
     if low:
-        image[THUMB - round(low / high * (THUMB - 4))] = (90, 90, 90)
+        image[THUMB - max(1, round(low / high * (THUMB - 4)))] = (90, 90, 90)
     return Image.fromarray(image, "RGB")
 
 

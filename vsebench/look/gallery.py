@@ -128,6 +128,8 @@ def make_gallery(
     ranked = bool(stored.ranks) and (measured or stored.logits is None)
     if not ranked and stored.logits is None:
         said = "this run stored neither ranks nor classes; there is nothing to show."
+        if stored.elsewhere:
+            said = "this run ranked its queries against another set ('gallery'); only ranks within a split are shown."
         raise DataError(said, place=Place(str(run.folder)))
     found, notes = _retrieved(run, dataset, split, stored, queries, k, seed, cache) if ranked else ({}, [])
     title = f"{dataset.title or dataset.name}, {split}, {len(stored.positions):,} items"

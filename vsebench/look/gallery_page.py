@@ -83,7 +83,8 @@ def _query(query: Query, direction: str, against: int, picture: Callable[[int], 
     image = _image(thing, picture) if direction == "i2t" else ""
     words = f'<p class="words">{escape(thing.text)}</p>' if direction == "t2i" else ""
     tied = "" if query.rank.is_integer() else ", expected among equal scores"
-    rank = f"<p>first right one at rank <b>{query.rank:.4g}</b> of {against:,}{tied}</p>"
+    shown = f"{query.rank:.4g}" if query.rank < 1000 else f"{query.rank:,.0f}"
+    rank = f"<p>first right one at rank <b>{shown}</b> of {against:,}{tied}</p>"
     about = f'<p class="about"><small>{escape(thing.id)}</small></p>'
     results = "\n".join(_result(found, picture) for found in query.results)
     return (

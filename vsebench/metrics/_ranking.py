@@ -18,7 +18,7 @@ BLOCK_BYTES = 1 << 25
 LARGE_BLOCK_BYTES = 1 << 28
 LEAST_ROWS = 64
 
-Similarity = Literal["cosine", "dot"]
+Similarity = Literal["cosine", "dot", "hamming"]  # of codes of −1 and +1: c − 2·distance, their dot product
 ScoreRows = Callable[[slice], np.ndarray]
 
 
@@ -77,10 +77,12 @@ def unit(values: np.ndarray) -> np.ndarray:
 def similarity_rows(query: np.ndarray, gallery: np.ndarray, similarity: Similarity = "cosine") -> ScoreRows:
     """Scores of some queries against the whole gallery, without a copy of the gallery.
 
+    Codes of −1 and +1 (``hamming``) have their inner product, c − 2 · distance, exactly.
+
     Shape: query (Q, E), gallery (G, E); slice of b queries -> float32 (b, G).
     """
     gallery = gallery.astype(np.float32, copy=False)
-    if similarity == "dot":
+    if similarity != "cosine":
         return lambda part: query[part].astype(np.float32, copy=False) @ gallery.T
     squares = np.einsum("ge,ge->g", gallery, gallery)
     scale = (1 / np.maximum(np.sqrt(squares), 1e-12)).astype(np.float32)
@@ -181,26 +183,31 @@ def neighbour_precision(
     labels: np.ndarray,
     k: int,
     rerank: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
+    gallery: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> np.ndarray:
     """Share of items with a common label among the k nearest others by cosine; ties at the k-th place in expectation.
+
+    ``gallery``: vectors and labels of the items that are looked among, where they are others.
 
     Shape: (n, E), (n,) or (n, K) -> float64 (n,).
     """
     values = unit(values)
-    count = len(values)
-    k = min(k, count - 1)
-    result = np.zeros(count)
+    offered, offered_labels = (values, labels) if gallery is None else (unit(gallery[0]), gallery[1])
+    count = len(offered)
+    k = min(k, count - 1 if gallery is None else count)
+    result = np.zeros(len(values))
     rows = block_rows(count, BLOCK_BYTES)
-    for start in range(0, count, rows):
-        index = np.arange(start, min(start + rows, count))
-        scores = values[index] @ values.T
+    for start in range(0, len(values), rows):
+        index = np.arange(start, min(start + rows, len(values)))
+        scores = values[index] @ offered.T
         if rerank is not None:
             scores = rerank(index, scores)
-        scores[np.arange(len(index)), index] = -np.inf  # an item is not its own neighbour
+        if gallery is None:
+            scores[np.arange(len(index)), index] = -np.inf  # an item is not its own neighbour
         if labels.ndim == 1:
-            good = labels[index, None] == labels[None, :]
+            good = labels[index, None] == offered_labels[None, :]
         else:
-            good = labels[index].astype(np.int64) @ labels.T.astype(np.int64) > 0
+            good = labels[index].astype(np.int64) @ offered_labels.T.astype(np.int64) > 0
         threshold = np.partition(scores, count - k, axis=1)[:, count - k, None]
         above, tied = scores > threshold, scores == threshold
         rest = (k - above.sum(1)) * (good & tied).sum(1) / np.maximum(tied.sum(1), 1)

@@ -51,19 +51,60 @@ def by_group(query_groups: np.ndarray, gallery_groups: np.ndarray) -> RelevantOf
     return relevant
 
 
-def by_shared_labels(labels: np.ndarray, query_items: np.ndarray, gallery_items: np.ndarray) -> RelevantOf:
+def by_shared_labels(
+    labels: np.ndarray, query_items: np.ndarray, gallery_items: np.ndarray, gallery_labels: np.ndarray | None = None
+) -> RelevantOf:
     """Relevant is what shares a label with the query; its gain is the number of shared labels.
 
     Args:
         labels: 0/1 (n, C), of the items.
         query_items: int (Q,), the item that each query belongs to.
         gallery_items: int (G,), the item that each member of the gallery belongs to.
+        gallery_labels: 0/1 (m, C), of the gallery's items where they are others.
     """
     values = labels.astype(np.float32)  # counts of labels are exact in float32, and the product is fast
+    offered = values if gallery_labels is None else gallery_labels.astype(np.float32)
 
     def relevant(part: slice) -> Relevant:
-        shared = (values[query_items[part]] @ values.T)[:, gallery_items].astype(np.int64)
+        shared = (values[query_items[part]] @ offered.T)[:, gallery_items].astype(np.int64)
         rows, items = np.nonzero(shared)
         return Relevant(np.bincount(rows, minlength=len(shared)), items, shared[rows, items])
 
     return relevant
+
+
+#: For a slice of queries and one of the gallery: which pairs match, bool (b, g).
+MatchesOf = Callable[[slice, slice], np.ndarray]
+
+
+def same_group(query_groups: np.ndarray, gallery_groups: np.ndarray) -> MatchesOf:
+    """A match has the query's group. Shape: groups (Q,), (G,)."""
+    _, numbers = np.unique(np.concatenate([query_groups, gallery_groups]), return_inverse=True)
+    query, gallery = np.split(numbers.astype(np.int32), [len(query_groups)])
+
+    def matches(part: slice, columns: slice) -> np.ndarray:
+        same: np.ndarray = query[part, None] == gallery[columns]
+        return same
+
+    return matches
+
+
+def shared_label(query_labels: np.ndarray, gallery_labels: np.ndarray) -> MatchesOf:
+    """A match shares a label with the query, found 32 labels at a time. Shape: 0/1 (Q, C), (G, C)."""
+    query, gallery = _label_words(query_labels), _label_words(gallery_labels)
+
+    def matches(part: slice, columns: slice) -> np.ndarray:
+        shared = query[0][part, None] & gallery[0][columns]
+        for one, other in zip(query[1:], gallery[1:], strict=True):
+            shared |= one[part, None] & other[columns]
+        found: np.ndarray = shared != 0
+        return found
+
+    return matches
+
+
+def _label_words(labels: np.ndarray) -> list[np.ndarray]:
+    """uint32 (n,) for every 32 labels, a bit each."""
+    packed = np.packbits(labels > 0, axis=1)
+    packed = np.pad(packed, [(0, 0), (0, -packed.shape[1] % 4)])
+    return list(np.ascontiguousarray(packed.view(np.uint32).T))

@@ -1,4 +1,4 @@
-"""What metrics are computed from: the stored predictions of one split."""
+"""What metrics are computed from: the stored predictions of one split, and of its gallery."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from vsebench.errors import MetricError
+from vsebench.metrics._codes import CodePairs, Counts, check_codes, pack
 from vsebench.metrics._ranking import (
     Ranks,
     ScoreRows,
@@ -18,7 +19,8 @@ from vsebench.metrics._ranking import (
     reranked_rows,
     similarity_rows,
 )
-from vsebench.metrics._relevance import RelevantOf, by_group, by_shared_labels
+from vsebench.metrics._relevance import RelevantOf, by_group, by_shared_labels, same_group, shared_label
+from vsebench.metrics._sides import Gallery
 from vsebench.metrics._tie_groups import TieGroups, tie_groups
 
 #: Tie groups up to this size are kept for the next metric; larger ones are found again.
@@ -39,14 +41,16 @@ class Predictions:
         embeddings: ``image`` float32 (n, E), ``text`` float32 (captions, E); empty without both.
         owner: int64 (captions,), the item of each caption.
         groups: int64 (n,), what counts as the same thing in retrieval (each item its own, or its group).
-        similarity: how embeddings are ranked.
+        similarity: how embeddings are ranked; codes of −1 and +1 by ``hamming``.
         pairs: float32 (n, captions), scores of pairs, which are ranked instead of embeddings.
         candidates: ``i2t`` and ``t2i`` -> int64 (Q, K), each query's first K by the embeddings, and float32 (Q, K),
             their scores as pairs, by which they are ranked again.
         rerank: changes the scores of image queries against the images, or None.
         unranked: why these items cannot be ranked by group, or None. Relevance is then a matter of shared labels.
+        gallery: what the items are ranked against, where that is not this split; ``pairs`` is then None.
 
-    Raises: MetricError when logits or embeddings hold NaN or infinite values, naming the first item.
+    Raises: MetricError when logits or embeddings hold NaN or infinite values, naming the first item; for codes that
+    hold other numbers than −1 and +1.
     """
 
     logits: np.ndarray | None
@@ -61,14 +65,20 @@ class Predictions:
     candidates: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
     rerank: Rerank | None = None
     unranked: str | None = None
+    gallery: Gallery | None = None
     _folds: dict[int, list[Predictions]] = field(default_factory=dict, repr=False, compare=False)
     _kept: dict[str, list[TieGroups]] = field(default_factory=dict, repr=False, compare=False)
+    _counts: dict[str, Counts] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.logits is not None:
             _refuse_nan(self.logits, "logits")
-        for modality, values in self.embeddings.items():
-            _refuse_nan(values, f"{modality} embeddings")
+        sides = {"": self.embeddings, "the gallery's ": {} if self.gallery is None else self.gallery.embeddings}
+        for whose, embeddings in sides.items():
+            for modality, values in embeddings.items():
+                _refuse_nan(values, f"{whose}{modality} embeddings")
+                if self.similarity == "hamming":
+                    check_codes(values, f"{whose}{modality} embeddings")
 
     @property
     def num_classes(self) -> int:
@@ -105,30 +115,53 @@ class Predictions:
     @property
     def retrieval(self) -> bool:
         """Whether there are image and text embeddings, or scores of pairs, to rank."""
-        return self.pairs is not None or ("image" in self.embeddings and "text" in self.embeddings)
+        return self.pairs is not None or {"image", "text"} <= set(self.embeddings)
+
+    @cached_property
+    def offered(self) -> Gallery:
+        """What is ranked: the gallery, or this split itself."""
+        if self.gallery is not None:
+            return self.gallery
+        return Gallery(self.labels, self.embeddings, self.owner, self.groups)
 
     @cached_property
     def ranks(self) -> dict[str, Ranks]:
         """``i2t`` and ``t2i``, computed once.
 
-        Raises: MetricError where relevance is not a matter of groups.
+        Raises: MetricError where relevance is not a matter of groups, or the gallery has nothing for any query.
         """
         if self.unranked is not None:
             raise MetricError(f"{self.unranked} Metrics of the whole list do: map, ndcg, set_recall, cross_precision.")
-        caption_groups = self.groups[self.owner]
-        return {
-            "i2t": rank_queries(self.score_rows("i2t"), self.groups, caption_groups),
-            "t2i": rank_queries(self.score_rows("t2i"), caption_groups, self.groups),
+        offered = self.offered
+        found = {
+            "i2t": rank_queries(self.score_rows("i2t"), self.groups, offered.groups[offered.owner]),
+            "t2i": rank_queries(self.score_rows("t2i"), self.groups[self.owner], offered.groups),
         }
+        for direction, ranks in found.items():
+            if self.gallery is not None and not len(ranks.above):
+                raise MetricError(f"no query of {direction} has a relevant item in the gallery.")
+        return found
 
     def score_rows(self, direction: str) -> ScoreRows:
         """What a direction is ranked by: for a slice of queries, their scores against the whole gallery."""
         if self.pairs is not None:
             pairs = self.pairs if direction == "i2t" else self.pairs.T
             return lambda part: np.ascontiguousarray(pairs[part])
-        query, gallery = (self.embeddings[m] for m in (("image", "text") if direction == "i2t" else ("text", "image")))
+        if self.offered.pairs:
+            scored = self.offered.pairs[direction]
+            return lambda part: scored[part]
+        query, gallery = self._vectors(direction)
         rows = similarity_rows(query, gallery, self.similarity)
         return reranked_rows(rows, *self.candidates[direction]) if direction in self.candidates else rows
+
+    def _vectors(self, direction: str) -> tuple[np.ndarray, np.ndarray]:
+        asked, offered = ("image", "text") if direction == "i2t" else ("text", "image")
+        return self.embeddings[asked], self.offered.embeddings[offered]
+
+    def _items(self, direction: str) -> tuple[np.ndarray, np.ndarray]:
+        """The item that each query, and each member of the gallery, belongs to."""
+        items, offered = np.arange(len(self.groups)), self.offered
+        return (items, offered.owner) if direction == "i2t" else (self.owner, np.arange(len(offered.groups)))
 
     def relevant(self, direction: str) -> RelevantOf:
         """What is relevant to a direction's queries: items of the same group or, for items with several labels of
@@ -136,13 +169,34 @@ class Predictions:
 
         Raises: MetricError where neither applies.
         """
-        items = np.arange(len(self.groups))
-        query, gallery = (items, self.owner) if direction == "i2t" else (self.owner, items)
+        query, gallery = self._items(direction)
         if self.unranked is None:
-            return by_group(self.groups[query], self.groups[gallery])
+            return by_group(self.groups[query], self.offered.groups[gallery])
         if not self.multi_label:
             raise MetricError(self.unranked)
-        return by_shared_labels(self.labels, query, gallery)
+        return by_shared_labels(self.labels, query, gallery, self.offered.labels)
+
+    @property
+    def codes(self) -> bool:
+        """Whether items are ranked by the Hamming distance of their codes, and by nothing else."""
+        pairs = self.pairs is not None or bool(self.offered.pairs) or bool(self.candidates)
+        return self.similarity == "hamming" and {"image", "text"} <= set(self.embeddings) and not pairs
+
+    def code_pairs(self, direction: str) -> CodePairs:
+        """A direction's queries with its gallery, as packed codes."""
+        query, gallery = self._items(direction)
+        codes, offered = self._vectors(direction)
+        if self.unranked is None:
+            matches = same_group(self.groups[query], self.offered.groups[gallery])
+        else:
+            matches = shared_label(self.labels[query], self.offered.labels[gallery])
+        return CodePairs(pack(codes), pack(offered), codes.shape[1], matches)
+
+    def distance_counts(self, direction: str) -> Counts:
+        """How many items of the gallery are at each Hamming distance of a direction's queries; counted once."""
+        if direction not in self._counts:
+            self._counts[direction] = self.code_pairs(direction).counts()
+        return self._counts[direction]
 
     def tie_groups(self, direction: str) -> Iterator[TieGroups]:
         """Where all that is relevant to a direction's queries stands, some queries at a time.
@@ -152,9 +206,7 @@ class Predictions:
         if direction in self._kept:
             yield from self._kept[direction]
             return
-        queries, gallery = len(self.groups), len(self.owner)
-        if direction == "t2i":
-            queries, gallery = gallery, queries
+        queries, gallery = (len(items) for items in self._items(direction))
         kept: list[TieGroups] = []
         size = 0
         for groups in tie_groups(
@@ -174,6 +226,8 @@ class Predictions:
 
         Raises: MetricError where the images do not divide into them, or candidates were found in the whole gallery.
         """
+        if self.gallery is not None:
+            raise MetricError("folds have galleries of their own; the gallery of this experiment is another set.")
         if size not in self._folds:
             count = len(self.groups)
             if not count or count % size:
@@ -202,12 +256,14 @@ class Predictions:
             rerank=None,
             _folds={},
             _kept={},
+            _counts={},
         )
 
     def neighbours(self, k: int, *, reranked: bool) -> np.ndarray:
         """Share of same-class images among each image's k nearest others, float64 (n,)."""
         rerank = self.rerank if reranked else None
-        return neighbour_precision(self.embeddings["image"], self.labels, k, rerank)
+        gallery = None if self.gallery is None else (self.gallery.embeddings["image"], self.gallery.labels)
+        return neighbour_precision(self.embeddings["image"], self.labels, k, rerank, gallery)
 
 
 def _refuse_nan(values: np.ndarray, what: str) -> None:

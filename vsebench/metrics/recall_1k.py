@@ -18,6 +18,7 @@ FOLD = 1_000
     version=1,
     higher_is_better=True,
     needs=("image", "text"),
+    folds=True,
 )
 def recall_1k(predictions: Predictions, *, k: Annotated[int, Gt(0)] = 1) -> dict[str, float]:
     """Average recall@k over consecutive folds of 1,000 images, each with its own captions as the whole gallery.

@@ -13,6 +13,7 @@ from vsebench.registry import METRICS
     version=1,
     higher_is_better=True,
     needs=("image", "text"),
+    folds=True,
 )
 def rsum_1k(predictions: Predictions) -> dict[str, float]:
     """Add R@1, R@5 and R@10 of both directions, in percent, each averaged over the folds.

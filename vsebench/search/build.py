@@ -206,7 +206,7 @@ def refuse_modality(run: LoadedRun, modality: str) -> None:
 
     Raises: ConfigError.
     """
-    if run.system.similarity != "cosine":
+    if run.system.similarity == "dot":
         raise ConfigError(
             f"run {run.run_id} ranks by {run.system.similarity}; indexes hold vectors of unit length, for the cosine."
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 
 from PIL import Image
@@ -63,7 +64,7 @@ def checked_k(k: object, most: int | None = None) -> int:
         10
     """
     limit = "at least 1" if most is None else f"from 1 to {most}"
-    if isinstance(k, str) and k.strip().isascii() and k.strip().lstrip("-").isdigit() and len(k) <= 20:
+    if isinstance(k, str) and len(k) <= 20 and re.fullmatch(r"\s*-?[0-9]+\s*", k):
         k = int(k)
     if not isinstance(k, int) or isinstance(k, bool) or k < 1 or (most is not None and k > most):
         shown = repr(k) if len(repr(k)) <= 40 else repr(k)[:40] + "…"

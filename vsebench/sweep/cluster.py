@@ -102,14 +102,17 @@ def _reach(address: str) -> None:
 def resources_of(cpus: float | None, gpus: float | None, *, threads: int, device: str) -> Resources:
     """What a run is given: by default a core for each of its threads, and a GPU where the cluster has some.
 
-    Raises: ClusterError when it would be nothing, or no GPU for a run that is to use one.
+    Raises: ClusterError when it would be nothing, or no GPU for a run that is to use one, or what Ray cannot count.
     """
     if gpus is None:
         wanted = device != "cpu" and any(node.get("GPU", 0) >= 1 for node in _nodes().values())
         gpus = 1.0 if wanted or device.startswith("cuda") else 0.0
-    cpus = float(threads) if cpus is None else cpus
+    cpus, gpus = float(threads if cpus is None else cpus), float(gpus)
     if cpus <= 0 and gpus <= 0:
         raise ClusterError("--cpus-per-run and --gpus-per-run are both 0: a node would have no bound on its runs.")
+    for option, amount in (("--cpus-per-run", cpus), ("--gpus-per-run", gpus)):
+        if amount > 1 and not amount.is_integer():
+            raise ClusterError(f"{option} must be a whole number, or a part of one. Got {amount:g}.")
     if device.startswith("cuda") and gpus <= 0:
         raise ClusterError(f"--device {device} needs --gpus-per-run above 0.")
     return Resources(cpus, gpus)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import vsebench
-from vsebench.registry import ENTRY_POINT_GROUP
+from vsebench.plugins import ENTRY_POINT_GROUP
 from vsebench.store import Store, write_atomically
 
 NOTE = ".done.json"

@@ -116,14 +116,15 @@ def keys_of(config: Mapping[str, Any], dataset: Mapping[str, Any]) -> tuple[str,
 
 
 def _record(result: Result, store: Store) -> Record:
-    planned = int(result.config["train"]["epochs"])
+    planned = int(result.config["train"]["epochs"])  # 0 where a fitter has iterations of its own: all of it is "beside"
+    epochs_s = result.train_s if planned else 0.0
     items = int(result.dataset.get("splits", {}).get("train", 0))
     return Record(
         keys_of(result.config, result.dataset),
         items,
-        result.train_s / result.epochs,
-        result.other_s,
-        min(1.0, result.epochs / planned),
+        epochs_s / result.epochs,
+        result.other_s + result.train_s - epochs_s,
+        min(1.0, result.epochs / planned) if planned else 1.0,
         sum(f.stat().st_size for f in store.run_folder(result.run_id).iterdir() if f.is_file()),
     )
 

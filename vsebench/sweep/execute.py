@@ -25,14 +25,17 @@ from vsebench.data.vocabulary import Vocabulary
 from vsebench.errors import ConfigError, VsebenchError
 from vsebench.evaluate import predict, predictions_of
 from vsebench.feed import Feed
+from vsebench.gallery import gallery_feeds
 from vsebench.model import Model
 from vsebench.parallel import ALONE, Team
-from vsebench.registry import OBJECTIVES
+from vsebench.registry import FITTERS, OBJECTIVES
 from vsebench.scoring import compute, metric_entry, needs_embeddings, parse_metrics, versions
 from vsebench.store import HISTORY, MODEL, RUN, Store
 from vsebench.sweep.asha import Decide, Halving, Pruned
 from vsebench.sweep.final import evaluate
+from vsebench.sweep.fitted import fitted
 from vsebench.sweep.plan import Run, pruned_by
+from vsebench.sweep.stacking import stack
 from vsebench.sweep.untrained import judged
 from vsebench.tracking import NullTracker, Tracker
 from vsebench.train import fit, judge_by, seed_of, trained_state
@@ -125,15 +128,18 @@ def _finish(
     )
     model = model.to(device)
     say("encoding")
-    splits = ("train", "val") if run.system.objective else ("val",)
+    splits = ("train", "val") if run.system.objective or run.system.fitter else ("val",)
     feeds = {split: Feed(dataset, split, run.system, model.encoders, cache=cache) for split in splits}
+    gallery = gallery_feeds(dataset, run.gallery, run.system, model.encoders, feeds, cache=cache)
     parsed = parse_metrics(list(run.metrics))
     key = run.select_metric.removeprefix("val/")
     selecting = parse_metrics([metric_entry(key)])
 
     def validate(model: Model, feed: Feed) -> Mapping[str, float]:
-        outputs = predict(model, feed, device=device, embeddings=needs_embeddings(selecting), team=team)
-        found = compute(predictions_of(outputs, feed, model, device=device), selecting)
+        ranked = needs_embeddings(selecting)
+        outputs = predict(model, feed, device=device, embeddings=ranked, team=team)
+        offered = gallery.offered(model, "val", device=device, team=team) if gallery is not None and ranked else None
+        found = compute(predictions_of(outputs, feed, model, device=device, offered=offered), selecting)
         if key not in found:
             known = ", ".join(f"val/{name}" for name in found) or "none"
             raise ConfigError(f"select.metric '{run.select_metric}' is not among the numbers of this system: {known}.")
@@ -149,8 +155,9 @@ def _finish(
         with history.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(numbers) + "\n")
         tracker.log(numbers)
-        value = numbers.get(run.select_metric, float("nan"))
-        say(f"epoch {numbers['epoch']:.0f}/{epochs} · {run.select_metric} {value:.3f}")
+        value = numbers.get(run.select_metric)
+        at = f"epoch {numbers['epoch']:.0f}/{epochs}" if epochs else f"iteration {numbers['epoch']:.0f}"
+        say(at if value is None else f"{at} · {run.select_metric} {value:.3f}")
         if halving is not None:
             halving(numbers)
 
@@ -169,10 +176,13 @@ def _finish(
                 on_epoch=on_epoch,
                 team=team,
             )
+        elif run.system.fitter is not None:
+            progress = fitted(model, feeds, judge, seed=run.seed, device=device, on_epoch=on_epoch, team=team)
         else:
             progress = judged(model, feeds["val"], judge, on_epoch=on_epoch, team=team)
         fitting = time.perf_counter() - fitting
-        metrics, ranking = evaluate(run, dataset, model, feeds, device, folder, parsed, cache, say, team)
+        stacked, said = stack(model, feeds["val"], device=device, team=team)
+        found = evaluate(run, dataset, model, feeds, device, folder, parsed, cache, say, team, stacked, gallery)
     except Pruned as stop:
         tracker.finish({"pruned_at_epoch": stop.epoch})
         raise
@@ -185,7 +195,7 @@ def _finish(
         run,
         dataset,
         "finished",
-        metrics=metrics,
+        metrics=found.metrics,
         metric_versions=versions(parsed),
         parameters=model.parameter_counts(),
         train_s=progress.seconds,
@@ -193,12 +203,13 @@ def _finish(
         epochs=progress.epoch,
         best_epoch=progress.best_epoch,
         test_evaluations=1,
-        ranking=ranking,
-        notes=_notes(model, feeds),
+        ranking=found.ranking,
+        curves=found.curves,
+        notes=[*_notes(model, feeds), *said],
         hardware=hardware() if team.size == 1 else {**hardware(), "processes": team.size},
     )
     tracker.finish(
-        {**metrics, "train_s": progress.seconds, **{f"parameters/{k}": v for k, v in result.parameters.items()}}
+        {**found.metrics, "train_s": progress.seconds, **{f"parameters/{k}": v for k, v in result.parameters.items()}}
     )
     return result
 
@@ -237,6 +248,11 @@ def _refuse_unlabelled(run: Run, dataset: Dataset) -> None:
         return
     if run.system.head is not None:
         raise ConfigError(f"dataset '{dataset.name}' has no labels to classify by: write head: none.", path=("head",))
+    if run.system.fitter is not None and FITTERS.get(run.system.fitter.name).facts["needs_labels"]:
+        raise ConfigError(
+            f"dataset '{dataset.name}' has no labels, but fitter '{run.system.fitter.name}' learns from them.",
+            path=("fitter",),
+        )
     labelled = [o.name for o in run.system.objective if OBJECTIVES.get(o.name).facts["needs_labels"]]
     if labelled:
         raise ConfigError(f"dataset '{dataset.name}' has no labels, but objective '{labelled[0]}' needs them.")
@@ -269,6 +285,7 @@ def write_run_file(file: Path, run: Run, dataset: Dataset) -> None:
         "seed": run.seed,
         "metrics": list(run.metrics),
         "select": {"metric": run.select_metric, "mode": run.select_mode},
+        "gallery": run.gallery,
         "dataset": {"spec": run.dataset, "path": str(dataset.path), "fingerprint": dataset.fingerprint},
         "plugins": [str(p) for p in run.plugins],
         "system": run.system.model_dump(mode="json"),

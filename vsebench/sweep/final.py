@@ -2,21 +2,44 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from vsebench.data.dataset import Dataset
-from vsebench.evaluate import predict, predictions_of, reranker_of, save_predictions
+from vsebench.evaluate import SplitOutputs, predict, predictions_of, reranker_of, save_predictions
 from vsebench.feed import Feed
+from vsebench.gallery import GalleryFeeds
+from vsebench.metrics._curves import compact, curves_of
 from vsebench.model import Model
 from vsebench.pairs import said_of
 from vsebench.parallel import Team
 from vsebench.scoring import compute
+from vsebench.store import write_atomically
 from vsebench.sweep.plan import Run
+
+CURVES = "curves-test.json"
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What the selected epoch's model came to.
+
+    Args:
+        metrics: of val and test.
+        ranking: how test was ranked, and at what cost.
+        curves: those of test's codes that a board may draw.
+    """
+
+    metrics: Mapping[str, float]
+    ranking: Mapping[str, Any]
+    curves: Mapping[str, Any] = field(default_factory=dict)
 
 
 def evaluate(
@@ -30,22 +53,32 @@ def evaluate(
     cache: bool,
     say: Callable[[str], None],
     team: Team,
-) -> tuple[dict[str, float], dict[str, Any]]:
-    """All metrics of the selected epoch, and how and at what cost test was ranked. Test is opened here, once."""
+    stacked: np.ndarray | None = None,
+    gallery: GalleryFeeds | None = None,
+) -> Evaluated:
+    """All metrics of the selected epoch, and how and at what cost test was ranked. Test is opened here, once.
+
+    ``stacked``: cross-fitted logits of validation, where the model's own were fitted to it.
+    """
     say("evaluating")
     feeds["test"] = Feed(dataset, "test", run.system, model.encoders, cache=cache)
     metrics: dict[str, float] = {}
     ranking: dict[str, Any] = {}
+    curves: dict[str, Any] = {}
+    known: dict[str, SplitOutputs] = {}
     train = predict(model, feeds["train"], device=device, team=team) if model.reranker is not None else None
     for split in ("val", "test"):
         outputs = predict(model, feeds[split], device=device, team=team)
+        offered = None if gallery is None else gallery.offered(model, split, device=device, team=team, known=known)
         if not team.first:
             continue
+        if split == "val" and stacked is not None:
+            outputs = replace(outputs, logits=stacked)
         rerank = None
         if train is not None:
-            rerank = reranker_of(model, train, feeds["train"].labels.numpy(), outputs)
+            rerank = reranker_of(model, train, feeds["train"].labels.numpy(), outputs, offered)
         begin = time.perf_counter()
-        predictions = predictions_of(outputs, feeds[split], model, device=device, rerank=rerank)
+        predictions = predictions_of(outputs, feeds[split], model, device=device, rerank=rerank, offered=offered)
         if predictions.retrieval:
             ranking = {"by": said_of(model)}
         if predictions.retrieval and predictions.unranked is None:
@@ -54,4 +87,7 @@ def evaluate(
             ranking["ms_per_query"] = 1e3 * (time.perf_counter() - begin) / queries
         metrics |= {f"{split}/{name}": value for name, value in compute(predictions, parsed).items()}
         save_predictions(folder / f"predictions-{split}.npz", predictions, feeds[split])
-    return metrics, ranking
+        curves = curves_of(predictions)
+    if curves:  # test's, which is the last
+        write_atomically(folder / CURVES, json.dumps(curves))
+    return Evaluated(metrics, ranking, compact(curves))

@@ -22,6 +22,7 @@ from multiprocessing.connection import Connection, wait
 from filelock import FileLock, Timeout
 
 from vsebench.errors import RunFailed
+from vsebench.plugins import load_plugins
 from vsebench.store import Store
 from vsebench.sweep.plan import Run
 from vsebench.sweep.worker import (
@@ -30,7 +31,6 @@ from vsebench.sweep.worker import (
     choose_device,
     headline,
     is_done,
-    load_plugins,
     make_tracker,
     plugins_of,
     prepare,

@@ -1,6 +1,7 @@
 """One of the processes that do a run together: ``python -m vsebench.sweep.member``, started by ``together.py``.
 
-Reads its job from standard input, writes events to standard output, a JSON object a line, and ends when the input does.
+Reads its job from the first line of standard input, writes events to standard output, a JSON object a line, and ends
+when the input does.
 """
 
 from __future__ import annotations
@@ -8,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import pickle
 import signal
 import sys
 import threading
@@ -38,7 +38,7 @@ def main() -> None:
     # Whoever started this handles Ctrl-C and ends all processes.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     tell = _teller()
-    job: Job = pickle.load(sys.stdin.buffer)
+    job = Job.read(sys.stdin.buffer.readline())
     threading.Thread(target=_end_with_input, daemon=True).start()
     try:
         fault = _work(job, tell)
@@ -55,9 +55,10 @@ def _work(job: Job, tell: Tell) -> str | None:
     """The run's fault, or None."""
     from vsebench.data.dataset import Dataset
     from vsebench.parallel import Crew
+    from vsebench.plugins import load_plugins
     from vsebench.store import Store
     from vsebench.sweep.execute import execute
-    from vsebench.sweep.worker import load_plugins, make_tracker, plugins_of, prepare
+    from vsebench.sweep.worker import make_tracker, plugins_of, prepare
 
     run, settings = job.run, job.settings
     team = Crew(job.number, settings.processes, job.meeting, cpu=job.cpu)

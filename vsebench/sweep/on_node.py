@@ -22,11 +22,12 @@ import vsebench
 from vsebench.config.identity import digest
 from vsebench.errors import ClusterError, DataError
 from vsebench.home import scratch_home, shipped_home
+from vsebench.plugins import load_plugins
 from vsebench.store import Store
 from vsebench.sweep.hub import Said
 from vsebench.sweep.parcel import Parcel, assemble, pack
 from vsebench.sweep.plan import Run, id_here
-from vsebench.sweep.worker import choose_device, load_plugins, prepare
+from vsebench.sweep.worker import choose_device, prepare
 
 if TYPE_CHECKING:
     from vsebench.data.dataset import Dataset

@@ -118,7 +118,7 @@ class RayPool:
         except (RayError, ConnectionError) as error:
             self.close()
             raise ClusterError(
-                f"the cluster is gone: {_first_line(error)} Finished runs are kept; the same command goes on from here."
+                f"the cluster is gone: {_line(error, 0)} Finished runs are kept; the same command goes on from here."
             ) from None
         except BaseException:
             self.close()  # workers that are not ended go on with what is no longer wanted
@@ -238,7 +238,7 @@ class RayPool:
             raise ClusterError(f"{seat.node}: {cause}")
         else:
             raise ClusterError(
-                f"{seat.node} cannot start a worker: {str(cause).strip().splitlines()[-1]} Every node needs vsebench "
+                f"{seat.node} cannot start a worker: {_line(cause, -1)} Every node needs vsebench "
                 f"{vsebench.__version__}, as on this machine."
             )
 
@@ -256,7 +256,7 @@ class RayPool:
             return
         self._false_starts += 1
         if self._false_starts >= MAX_FALSE_STARTS:
-            raise ClusterError(f"workers die before their first run, the last one on {seat.node}: {_first_line(error)}")
+            raise ClusterError(f"workers die before their first run, the last one on {seat.node}: {_line(error, 0)}")
 
     def _hear(self, desk: Desk) -> None:
         """Take what workers said."""
@@ -274,6 +274,7 @@ def _start_hub() -> Any:
     return ray.remote(Hub).options(num_cpus=0, scheduling_strategy=here).remote()
 
 
-def _first_line(error: Exception) -> str:
+def _line(error: Exception, number: int) -> str:
+    """A line of what an error says; its type where it says nothing."""
     lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+    return lines[number] if lines else type(error).__name__

@@ -95,5 +95,6 @@ def deliver(
     finally:
         shutil.rmtree(incoming, ignore_errors=True)
     store.write(parcel.result)
-    store.clean_checkpoint(run_id)
+    if parcel.result.status != "failed":  # one that failed here before goes on from there
+        store.clean_checkpoint(run_id)
     return True

@@ -11,7 +11,7 @@ from vsebench.config.experiment import Experiment, Row, plugin_files
 from vsebench.config.identity import run_id
 from vsebench.config.schema import Prune, System
 from vsebench.store import Store
-from vsebench.types import Result
+from vsebench.types import OWN_SPLIT, Result
 
 Status = Literal["finished", "pruned", "failed", "started", "waiting"]
 
@@ -33,6 +33,7 @@ class Run:
     axes: tuple[tuple[str, str], ...] = ()
     plugins: tuple[Path, ...] = ()
     prune: Prune | None = None
+    gallery: str = OWN_SPLIT  # the set that queries are ranked against
     status: Status = "waiting"
 
     @property
@@ -106,6 +107,7 @@ def id_here(run: Run, fingerprint: str) -> str:
         metric_versions=versions(parse_metrics(list(run.metrics))),
         metrics=list(run.metrics),
         select={"metric": run.select_metric, "mode": run.select_mode},
+        gallery=run.gallery,
     )
 
 
@@ -127,6 +129,7 @@ def _key(experiment: Experiment, row: Row, seed: int, dataset: Mapping[str, Any]
         metric_versions=versions(parse_metrics(spec.metrics)),
         metrics=spec.metrics,
         select=spec.select.model_dump(),
+        gallery=spec.gallery,
     )
 
 
@@ -147,6 +150,7 @@ def _run(experiment: Experiment, row: Row, seed: int, key: str) -> Run:
         axes=tuple(row.axes.items()),
         plugins=tuple(plugin_files(experiment)),
         prune=prune,
+        gallery=spec.gallery,
     )
 
 

@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from vsebench.combine.board import combinations, rows_of
 from vsebench.config.experiment import Experiment
 from vsebench.leaderboard.render import render, results_file
 from vsebench.leaderboard.snapshot import BoardRow, Snapshot, collect, save
+from vsebench.scoring import parse_metrics, versions
 from vsebench.store import Store
 from vsebench.sweep.local import default_workers, run_all
 from vsebench.sweep.plan import Plan, Run, is_over, make_plan
@@ -103,7 +105,7 @@ def _run(
 
 
 def take_snapshot(plan: Plan, store: Store, command: str) -> Snapshot:
-    """The board's content: every row of the plan with the results that exist."""
+    """The board's content: every row of the plan with the results that exist, and combinations of its runs."""
     rows: dict[str, dict[str, Any]] = {}
     for run in plan.runs:
         row = rows.setdefault(run.name, {"name": run.name, "section": run.section, "axes": dict(run.axes), "runs": {}})
@@ -112,17 +114,20 @@ def take_snapshot(plan: Plan, store: Store, command: str) -> Snapshot:
     read = {run_id: store.read(run_id) for run_id in sorted(runs)}
     found = [r for key, r in read.items() if r is not None and (r.status == "failed" or is_over(runs[key], r))]
     spec = plan.experiment.spec
+    fingerprint, measured = str(plan.dataset["fingerprint"]), versions(parse_metrics(spec.metrics))
+    made = [r for r in combinations(store, runs, fingerprint=fingerprint, versions=measured) if r.system not in rows]
     return Snapshot(
         experiment=spec.experiment,
         title=title_of(plan),
         dataset=plan.dataset,
-        rows=[BoardRow(**row) for row in rows.values()],
+        rows=[*(BoardRow(**row) for row in rows.values()), *rows_of(made)],
         seeds=list(spec.seeds),
         select=spec.select.model_dump(),
         board=spec.board.model_dump(exclude_none=True),
         command=command,
-        results=collect(found, str(plan.dataset["fingerprint"])),
+        results=collect([*found, *made], fingerprint),
         search=search_of(plan),
+        gallery=spec.gallery,
     )
 
 

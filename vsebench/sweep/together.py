@@ -11,7 +11,6 @@ import json
 import logging
 import math
 import os
-import pickle
 import queue
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import TypeAdapter
 
 import vsebench
 from vsebench.data.dataset import Dataset
@@ -58,6 +58,19 @@ class Job:
     number: int
     meeting: Path
     cpu: bool
+
+    def line(self) -> bytes:
+        """As one line of JSON. Python's own writer keeps infinite numbers, which pydantic's makes null."""
+        plain = TypeAdapter(Job).dump_python(self)
+        return json.dumps(plain, default=os.fspath).encode() + b"\n"
+
+    @classmethod
+    def read(cls, line: bytes) -> Job:
+        """What :meth:`line` wrote, with the types that each field has.
+
+        Raises: pydantic.ValidationError when it is something else.
+        """
+        return TypeAdapter(cls).validate_python(json.loads(line))
 
 
 def check(processes: int, device: str) -> None:
@@ -123,7 +136,7 @@ def _start(
         env["CUDA_VISIBLE_DEVICES"] = gpus[(worker * settings.processes + number) % len(gpus)]
     elif sys.platform == "linux":
         env.setdefault("GLOO_SOCKET_IFNAME", "lo")  # nobody outside this machine takes part
-    return _Member(number, settings.processes, pickle.dumps(job), env, folder / f"said-{number}.txt", heard)
+    return _Member(number, settings.processes, job.line(), env, folder / f"said-{number}.txt", heard)
 
 
 def _gpus() -> list[str]:
@@ -162,7 +175,8 @@ class _Member:
 
     def _read(self) -> None:
         for line in self.output:
-            self.heard.put((self.number, json.loads(line)))
+            with contextlib.suppress(ValueError):  # killed in the middle of a word; its exit code says so
+                self.heard.put((self.number, json.loads(line)))
         self.heard.put((self.number, None))
 
     def fault(self) -> str | None:

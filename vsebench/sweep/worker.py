@@ -71,15 +71,6 @@ def is_done(store: Store, run: Run) -> bool:
     return store.read(run.run_id) is not None
 
 
-def load_plugins(files: Sequence[Path]) -> None:
-    """Register the components of installed packages and of files; a process of its own has none of them yet."""
-    from vsebench.registry import load_entry_points, load_plugin_file
-
-    load_entry_points()
-    for file in files:
-        load_plugin_file(file)
-
-
 def plugins_of(runs: Sequence[Run], settings: Settings) -> list[Path]:
     """The plug-ins that a worker loads before it begins, each once."""
     return list(dict.fromkeys([*(p for run in runs[:1] for p in run.plugins), *settings.plugins]))

@@ -1,4 +1,4 @@
-"""What kinds that are no modules promise: optimisers, schedules, indexes."""
+"""What kinds that are no modules promise: optimisers, schedules, indexes, fitters."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 
-from vsebench.registry import Component
+from vsebench.component import Component
+from vsebench.testing.fitters import check_fitter
 from vsebench.testing.indexes import check_index
 from vsebench.testing.written import require
 
@@ -58,4 +59,5 @@ FUNCTION_CHECKS: dict[str, tuple[Callable[[Component, Mapping[str, Any]], None],
     "optimizer": (check_optimizer,),
     "schedule": (check_schedule,),
     "index": (check_index,),
+    "fitter": (check_fitter,),
 }

@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 
+from vsebench.component import Component
 from vsebench.errors import ConfigError
-from vsebench.registry import Component, registry_of
+from vsebench.registry import registry_of
 from vsebench.testing.functions import FUNCTION_CHECKS
 from vsebench.testing.modules import (
     check_deterministic,

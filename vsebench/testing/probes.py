@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vsebench.registry import Component
+from vsebench.component import Component
 from vsebench.rerankers.base import Ranked
 from vsebench.types import MODALITIES, Batch, Output, Tokens
 

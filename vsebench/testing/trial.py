@@ -8,9 +8,9 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor, nn
 
+from vsebench.component import Component
 from vsebench.errors import ConfigError
 from vsebench.masking import blank
-from vsebench.registry import Component
 from vsebench.testing.probes import Case, map_tensors, map_tokens, tensors
 from vsebench.types import Tokens
 

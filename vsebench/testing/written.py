@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from vsebench.registry import Component
+from vsebench.component import Component
 
 #: Kinds that are modules with tensors in and out; their docstrings say the shapes.
 _SHAPED = {

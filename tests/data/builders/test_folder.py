@@ -57,6 +57,13 @@ def test_csv(tmp_path: Path) -> None:
     assert check(dataset) == []
 
 
+def test_matches_are_of_what_relevance_says(tmp_path: Path) -> None:
+    lay_out(tmp_path / "in", rows())
+    found = [build(tmp_path / "in", relevance=said) for said in ("item", "label")]
+    assert [d.relevance for d in found] == ["item", "label"]
+    assert len({d.fingerprint for d in found}) == 2
+
+
 def test_jsonl_with_lists_columns_and_splits_by_rule(tmp_path: Path) -> None:
     folder = tmp_path / "in"
     lay_out(folder, rows())

@@ -40,6 +40,7 @@ def build_in_shop(
     progress: Progress,
     root: Path,
     *,
+    relevance: Literal["group", "label"],
     protocol: Literal["ours", "official"],
     seed: int,
     resize: int | None,
@@ -68,7 +69,7 @@ def build_in_shop(
         "resize": resize,
         "notes": [],
     }
-    writer = DatasetWriter(out, name="mmfrb", title=TITLE, relevance="group", provenance=provenance)
+    writer = DatasetWriter(out, name="mmfrb", title=TITLE, relevance=relevance, provenance=provenance)
     base = next((b for b in IMAGES if (root / b / rows[0][1]).is_file()), IMAGES[0])
 
     def drafts() -> Iterator[Draft]:

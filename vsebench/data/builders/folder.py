@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from annotated_types import Gt
@@ -44,6 +44,7 @@ def folder(
     group_column: str | None = None,
     id_column: str | None = None,
     label_separator: str | None = None,
+    relevance: Literal["item", "group", "label"] = "item",
     features: str | None = None,
     images: bool = True,
     resize: Annotated[int, Gt(0)] | None = None,
@@ -71,6 +72,8 @@ def folder(
         group_column: items that belong together.
         id_column: unique name of the item; the image's path by default.
         label_separator: splits a cell into several labels (multi-label).
+        relevance: what is a match in retrieval: an item's own texts, those of its group, or those of all items that
+            share a label with it (as hashing has it).
         features: precomputed region features in the image's place: a folder of ``<id>.npy``, an HDF5 file, or a
             ``.npy``/``.mat`` array in the order of the rows (``FILE:KEY``).
         images: store the images; without them there must be features, and no image column is needed.
@@ -113,7 +116,13 @@ def folder(
         values.expect(len(table.rows))
     reader = RowReader(root, wanted, label_separator, resize, values)
     writer = DatasetWriter(
-        out, name=name or out.stem, title=title or name or out.stem, multi_label=multi, provenance=provenance, seed=seed
+        out,
+        name=name or out.stem,
+        title=title or name or out.stem,
+        multi_label=multi,
+        relevance=relevance,
+        provenance=provenance,
+        seed=seed,
     )
     bad = list(table.problems)
     bad_rows = len(bad)

@@ -52,6 +52,7 @@ def mmfrb(
     items: Annotated[int, Ge(40)] = 2400,
     image_size: Annotated[int, Ge(32)] = 64,
     seed: int = 0,
+    relevance: Literal["group", "label"] = "group",
     protocol: Literal["ours", "official"] = "ours",
     resize: Annotated[int, Gt(0)] | None = None,
     skip_bad: bool = False,
@@ -72,6 +73,8 @@ def mmfrb(
         items: number of garments.
         image_size: side in pixels, even.
         seed: of everything.
+        relevance: what is a match in retrieval: an item's own views and captions (``group``), or all of its category
+            (``label``), as hashing has it.
         protocol: In-shop only: ``ours`` divides all items 80/10/10, stratified by category; ``official`` keeps the
             public partition, with 10 % of the training items for validation, and the sets ``query`` and ``gallery``.
         resize: In-shop only: longest side of stored images in pixels.
@@ -92,7 +95,9 @@ def mmfrb(
         )
     if source is not None:
         root = source_folder(source)
-        build_in_shop(out, progress, root, protocol=protocol, seed=seed, resize=resize, skip_bad=skip_bad)
+        build_in_shop(
+            out, progress, root, relevance=relevance, protocol=protocol, seed=seed, resize=resize, skip_bad=skip_bad
+        )
         return
     names = list(CATEGORIES.values())
     provenance = {
@@ -105,7 +110,7 @@ def mmfrb(
         "ceilings": ceilings(),
     }
     with DatasetWriter(
-        out, name="mmfrb", title=TITLE, label_names=names, relevance="group", provenance=provenance
+        out, name="mmfrb", title=TITLE, label_names=names, relevance=relevance, provenance=provenance
     ) as writer:
         for number in range(items):
             for item in views(number, seed, image_size):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -88,6 +88,25 @@ class WordEncoder(TextEncoder):
         return vectors.masked_fill(~words.mask[:, :, None], 0.0)
 
 
+class RecurrentEncoder(WordEncoder):
+    """A recurrent network over the words.
+
+    Attributes:
+        network: set by the subclass.
+        merge: how the directions of a bidirectional network are joined.
+    """
+
+    network: nn.RNNBase
+    merge: Literal["concat", "sum", "mean"] = "concat"
+
+    def forward(self, words: Words) -> Tokens:
+        """Encode. ``final`` is the state after the last real word and, backwards, after the first."""
+        values, final = run_recurrent(self.network, self.embed(words), words.mask)
+        values, final = (join_directions(states, self.merge) for states in (values, final))
+        values = values.masked_fill(~words.mask[:, :, None], 0.0)
+        return Tokens(values, words.mask, final.masked_fill(~words.mask.any(1, keepdim=True), 0.0))
+
+
 def run_recurrent(network: nn.RNNBase, vectors: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     """States at every real word and the last layer's final states, both directions side by side.
 
@@ -105,7 +124,9 @@ def run_recurrent(network: nn.RNNBase, vectors: Tensor, mask: Tensor) -> tuple[T
     return values, torch.cat(list(last), -1)
 
 
-def recurrent_tokens(values: Tensor, final: Tensor, words: Words) -> Tokens:
-    """Tokens of a recurrent network."""
-    values = values.masked_fill(~words.mask[:, :, None], 0.0)
-    return Tokens(values, words.mask, final.masked_fill(~words.mask.any(1, keepdim=True), 0.0))
+def join_directions(states: Tensor, merge: Literal["concat", "sum", "mean"]) -> Tensor:
+    """Join the states of both directions, which stand side by side. Shape: (..., 2 · H) -> (..., H), or 2 · H."""
+    if merge == "concat":
+        return states
+    both = states.unflatten(-1, (2, -1))
+    return both.mean(-2) if merge == "mean" else both.sum(-2)

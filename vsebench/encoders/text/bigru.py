@@ -7,13 +7,12 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Le
 from torch import nn
 
-from vsebench.encoders.text._words import WordEncoder, recurrent_tokens, run_recurrent
+from vsebench.encoders.text._words import RecurrentEncoder
 from vsebench.registry import TEXT_ENCODERS
-from vsebench.types import Tokens, Words
 
 
 @TEXT_ENCODERS.register("bigru", source="Cho et al. 2014, arXiv:1406.1078; SCAN: Lee et al. 2018, arXiv:1803.08024")
-class BiGRU(WordEncoder):
+class BiGRU(RecurrentEncoder):
     """Read the words with a bidirectional GRU.
 
         h_t = ½ (GRU_f(e(w_t), h_{t-1}) + GRU_b(e(w_t), h_{t+1}))
@@ -70,10 +69,3 @@ class BiGRU(WordEncoder):
         self.network = nn.GRU(self.dim_word, dim_hidden, layers, batch_first=True, dropout=between, bidirectional=True)
         self.merge = merge
         self.dim_out = 2 * dim_hidden if merge == "concat" else dim_hidden
-
-    def forward(self, words: Words) -> Tokens:
-        """Encode."""
-        values, final = run_recurrent(self.network, self.embed(words), words.mask)
-        if self.merge != "concat":
-            values, final = (v.unflatten(-1, (2, -1)).mean(-2) for v in (values, final))
-        return recurrent_tokens(values, final, words)

@@ -1,4 +1,4 @@
-"""bidirectional LSTM over words."""
+"""Bidirectional LSTM over words."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Le
 from torch import nn
 
-from vsebench.encoders.text._words import WordEncoder, recurrent_tokens, run_recurrent
+from vsebench.encoders.text._words import RecurrentEncoder
 from vsebench.registry import TEXT_ENCODERS
-from vsebench.types import Tokens, Words
 
 
 @TEXT_ENCODERS.register("bilstm", source="Graves and Schmidhuber 2005; DAN: Nam et al. 2017, arXiv:1611.00471")
-class BiLSTM(WordEncoder):
+class BiLSTM(RecurrentEncoder):
     """Read the words with a bidirectional LSTM.
 
         h_t = [LSTM_f(e(w_t), h_{t-1}); LSTM_b(e(w_t), h_{t+1})]
@@ -32,7 +31,7 @@ class BiLSTM(WordEncoder):
         max_length: words after it are cut.
         dropout: rate in [0, 0.95) on the word vectors.
 
-    Shape: Words (B, N) -> Tokens (B, N, 2·H), final (B, 2·H).
+    Shape: Words (B, N) -> Tokens (B, N, 2·H), final (B, 2·H); H with ``sum`` and ``mean``.
 
     Raises: ConfigError if ``dim_word`` differs from the file's, or vectors are frozen without a file; DataError for an
     unreadable file.
@@ -70,12 +69,3 @@ class BiLSTM(WordEncoder):
         self.network = nn.LSTM(self.dim_word, dim_hidden, layers, batch_first=True, dropout=between, bidirectional=True)
         self.merge = merge
         self.dim_out = 2 * dim_hidden if merge == "concat" else dim_hidden
-
-    def forward(self, words: Words) -> Tokens:
-        """Encode."""
-        values, final = run_recurrent(self.network, self.embed(words), words.mask)
-        if self.merge != "concat":
-            values, final = (v.unflatten(-1, (2, -1)).sum(-2) for v in (values, final))
-            if self.merge == "mean":
-                values, final = values / 2, final / 2
-        return recurrent_tokens(values, final, words)

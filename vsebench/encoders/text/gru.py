@@ -7,13 +7,12 @@ from typing import Annotated, Any
 from annotated_types import Ge, Gt, Le
 from torch import nn
 
-from vsebench.encoders.text._words import WordEncoder, recurrent_tokens, run_recurrent
+from vsebench.encoders.text._words import RecurrentEncoder
 from vsebench.registry import TEXT_ENCODERS
-from vsebench.types import Tokens, Words
 
 
 @TEXT_ENCODERS.register("gru", source="Cho et al. 2014, arXiv:1406.1078; VSE++: Faghri et al. 2018, arXiv:1707.05612")
-class GRU(WordEncoder):
+class GRU(RecurrentEncoder):
     """Read the words with a GRU.
 
         h_t = GRU(e(w_t), h_{t-1})
@@ -67,8 +66,3 @@ class GRU(WordEncoder):
         between = dropout if layers > 1 else 0.0
         self.network = nn.GRU(self.dim_word, dim_hidden, layers, batch_first=True, dropout=between)
         self.dim_out = dim_hidden
-
-    def forward(self, words: Words) -> Tokens:
-        """Encode."""
-        values, final = run_recurrent(self.network, self.embed(words), words.mask)
-        return recurrent_tokens(values, final, words)

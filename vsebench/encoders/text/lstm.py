@@ -7,13 +7,12 @@ from typing import Annotated, Any
 from annotated_types import Ge, Gt, Le
 from torch import nn
 
-from vsebench.encoders.text._words import WordEncoder, recurrent_tokens, run_recurrent
+from vsebench.encoders.text._words import RecurrentEncoder
 from vsebench.registry import TEXT_ENCODERS
-from vsebench.types import Tokens, Words
 
 
 @TEXT_ENCODERS.register("lstm", source="Hochreiter and Schmidhuber 1997; VSE, section 2")
-class LSTM(WordEncoder):
+class LSTM(RecurrentEncoder):
     """Read the words with an LSTM.
 
         h_t, c_t = LSTM(e(w_t), h_{t-1}, c_{t-1})
@@ -67,8 +66,3 @@ class LSTM(WordEncoder):
         between = dropout if layers > 1 else 0.0
         self.network = nn.LSTM(self.dim_word, dim_hidden, layers, batch_first=True, dropout=between)
         self.dim_out = dim_hidden
-
-    def forward(self, words: Words) -> Tokens:
-        """Encode."""
-        values, final = run_recurrent(self.network, self.embed(words), words.mask)
-        return recurrent_tokens(values, final, words)

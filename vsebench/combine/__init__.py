@@ -1,0 +1,1 @@
+"""Late fusion of finished runs: weighted sums of what they score."""

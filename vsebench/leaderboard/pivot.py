@@ -1,0 +1,50 @@
+"""The grid once more, with one axis across: methods down, code lengths across, as published tables have it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from vsebench.leaderboard.rows import RowView
+from vsebench.leaderboard.statistics import Estimate
+from vsebench.leaderboard.table import escape, table
+from vsebench.leaderboard.whole_lists import title_of
+
+
+def pivot_lines(asked: Mapping[str, Any] | None, rows: Sequence[RowView], titles: Mapping[str, str]) -> list[str]:
+    """A table of the other axes' combinations, with a column for each metric and each value of the axis across.
+
+    Args:
+        asked: ``by``, the axis across, and ``metrics``, the keys; the board's ``pivot``. None for no table.
+        rows: of the grid, the best first; the order in which a combination first stands there is kept.
+        titles: axis -> what heads its column.
+    """
+    if asked is None or not any(asked["by"] in row.row.axes for row in rows):
+        return []
+    by, keys = str(asked["by"]), [str(key) for key in asked["metrics"]]
+    across = sorted({row.row.axes[by] for row in rows if by in row.row.axes}, key=_number)
+    down = [axis for axis in rows[0].row.axes if axis != by]
+    cells: dict[tuple[str, ...], dict[tuple[str, str], Estimate]] = {}
+    for row in rows:
+        own = {(key, row.row.axes[by]): e for key in keys if (e := row.estimate(key)) is not None}
+        cells.setdefault(tuple(row.row.axes[axis] for axis in down), {}).update(own)
+    columns = [(key, value) for key in keys for value in across]
+    best = {c: max((e[c].mean for e in cells.values() if c in e), default=None) for c in columns}
+    header = [titles.get(axis, escape(axis)) for axis in down]
+    header += [f"{escape(title_of(key))}, {escape(value)}" for key, value in columns]
+    body = []
+    for names, estimates in cells.items():
+        line = [escape(name) for name in names]
+        for column in columns:
+            found = estimates.get(column)
+            text = "–" if found is None else found.text(percent=True)
+            line.append(f"**{text}**" if found is not None and found.mean == best[column] and len(cells) > 1 else text)
+        body.append(line)
+    return [f"By {titles.get(by, by).lower()}, in percent:", "", *table(header, body, left=len(down)), ""]
+
+
+def _number(label: str) -> tuple[float, str]:
+    try:
+        return float(label), label
+    except ValueError:
+        return float("inf"), label

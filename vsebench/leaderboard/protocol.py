@@ -1,0 +1,111 @@
+"""What a board says of how its numbers came about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vsebench.leaderboard.rows import pruned, sort_key
+from vsebench.leaderboard.snapshot import Snapshot
+from vsebench.leaderboard.table import code, escape
+from vsebench.types import OWN_SPLIT, Result
+
+#: What a match is, by the dataset's relevance.
+_MATCHES = {
+    "item": "its own captions",
+    "group": "the captions of its item",
+    "label": "the captions of items that share a label with it",
+}
+
+
+def ranked_items(snapshot: Snapshot) -> str:
+    """What asks, what is ranked, and what a match is."""
+    images, captions = snapshot.dataset["splits"].get("test", 0), snapshot.dataset.get("captions", {}).get("test", 0)
+    if not captions and "text" in snapshot.dataset.get("features", {}):
+        captions = images  # its features, one set for each item
+    relevant = _MATCHES[snapshot.dataset.get("relevance", "item")]
+    if snapshot.gallery != OWN_SPLIT:
+        offered = _gallery_size(snapshot)
+        return (
+            f"queries: test, {images:,} items; gallery: {escape(snapshot.gallery)}, {offered:,} items; a match is any "
+            f"of {relevant}"
+        )
+    return f"test: {images:,} images, {captions:,} captions; a match is any of {relevant}"
+
+
+def _gallery_size(snapshot: Snapshot) -> int:
+    """Items of the set that test is ranked against."""
+    return int({**snapshot.dataset["sets"], **snapshot.dataset["splits"]}[snapshot.gallery])
+
+
+def protocol_section(snapshot: Snapshot) -> list[str]:
+    """The section."""
+    data = snapshot.dataset
+    finished = [r for r in snapshot.results.values() if r.status == "finished"]
+    sizes = ", ".join(f"{name} {size:,}" for name, size in data["splits"].items())
+    seeds = ", ".join(str(s) for s in snapshot.seeds)
+    interval = "mean ± 95 % t-interval over seeds" if len(snapshot.seeds) > 1 else "one seed, so no interval"
+    lines = [
+        "## Protocol",
+        "",
+        f"- Data: {escape(data['title'])}, fingerprint {code(data['fingerprint'])}; {sizes} items, "
+        f"{data['num_classes']} classes. Splits: {escape(data.get('split_rule') or 'the dataset’s own')}.",
+        f"- Numbers in percent where they are shares; {interval} (seeds {seeds}).",
+        f"- {_chosen(snapshot, finished)} Test is evaluated once per run, at the end.",
+    ]
+    keys = {key for r in finished for key in r.metrics}
+    if any("/average_precision" in key for key in keys):
+        lines.append("- AP: macro average over classes.")
+    if any("/i2t/" in key for key in keys):
+        lines.append(
+            "- R@k: share of queries with a match among the first k (hit rate). Equal scores count in expectation over "
+            "their order. Embeddings of one modality never see the other."
+        )
+    if snapshot.gallery != OWN_SPLIT:
+        lines.append(
+            f"- Queries are ranked against set '{escape(snapshot.gallery)}' of {_gallery_size(snapshot):,} items, "
+            "those of val against it without val's own; no item of test is in it."
+        )
+    if any(r.curves for r in finished):
+        lines.append("- Codes are ranked by Hamming distance, equal distances in expectation over their order.")
+    lines += _search(snapshot)
+    lines += [f"- {' '.join(str(line).split())}" for line in snapshot.board.get("protocol", [])]
+    if finished:
+        versions = finished[0].versions
+        shown = ", ".join(f"{k} {v}" for k, v in versions.items() if k in ("vsebench", "torch", "timm", "transformers"))
+        dates = sorted(r.finished_at[:10] for r in finished)
+        hardware = finished[0].hardware
+        lines.append(
+            f"- {len(finished)} runs, {dates[0]} to {dates[-1]}, on {escape(str(hardware.get('device', '?')))}, "
+            f"{hardware.get('threads', '?')} thread per run; {escape(shown)}."
+        )
+    lines.append(
+        f"- Made by {code(snapshot.command)}. All metrics: [{snapshot.experiment}.csv]({snapshot.experiment}.csv)."
+    )
+    return lines
+
+
+def _chosen(snapshot: Snapshot, finished: Sequence[Result]) -> str:
+    """What validation decides."""
+    rows = f"rows are sorted by {code(sort_key(snapshot)[0])}."
+    if any(r.config.get("objective") for r in finished):
+        return f"The epoch is chosen by {code(snapshot.select['metric'])}; {rows}"
+    return rows.capitalize()
+
+
+def _search(snapshot: Snapshot) -> list[str]:
+    search = snapshot.search
+    parts = []
+    if "method" in search:
+        budget, asked = search["budget"], search["asked"]
+        so_far = "" if asked == budget else f" ({asked} so far)"
+        parts.append(
+            f"Searched by {code(search['method'])}, {budget} configurations{so_far}, sampler seed {search['seed']}, "
+            f"for {code(snapshot.select['metric'])} as the mean over seeds"
+        )
+    if "prune" in search:
+        parts.append(
+            f"{'pruning' if parts else 'Pruning'} by {escape(search['prune'])}: {len(pruned(snapshot))} runs pruned"
+        )
+    elif parts:
+        parts.append("no pruning")
+    return [f"- {'; '.join(parts)}."] if parts else []
