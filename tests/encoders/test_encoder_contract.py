@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_models import bert_folder, clip_folder
+from tiny_models import bert_folder, clip_folder, wav2vec_folder
 
 from vsebench.data.vocabulary import Vocabulary
 from vsebench.registry import registry_of
@@ -122,6 +122,8 @@ def test_image_encoder(name: str, finetune: str | None) -> None:
 
 def audio_options(name: str) -> dict[str, Any]:
     """What makes an audio encoder small."""
+    if name == "audio_transformer":
+        return {"model": wav2vec_folder(), "finetune": "all"}
     return {"sample_rate": 8000, "n_fft": 128, "hop": 64, **({} if name == "audio_rnn" else {"mels": 16, "width": 4})}
 
 
