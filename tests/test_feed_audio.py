@@ -198,5 +198,5 @@ def test_sounds_that_are_cut_are_told(tmp_path: Path) -> None:
     _, feeds = parts(dataset, image=None, text=None, audio={**RNN, "max_seconds": 0.06})
     longer = sum(dataset.sound_seconds(feeds["val"].positions) > 0.06)
     assert longer > 0
-    assert feeds["val"].notes == [f"{longer} of {len(feeds['val'])} val sounds were cut to 0.06 seconds"]
+    assert feeds["val"].notes == [f"{longer} of {len(feeds['val'])} val sounds were cut to 0.06 s"]
     assert feeds["val"].batch(np.arange(6)).inputs["audio"].values.shape == (6, 480)

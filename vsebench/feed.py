@@ -120,7 +120,7 @@ class Feed:
             return Pixels(self.dataset, self.positions, encoder.preprocessing)
         if modality == "audio":
             sounds = Sounds(self.dataset, self.positions, encoder.sampling, self.seconds)
-            cut = f"sounds were cut to {encoder.sampling.max_seconds:g} seconds"
+            cut = f"sounds were cut to {encoder.sampling.max_seconds:g} s"
             self._note(sounds.cut, len(self), cut)
             return sounds
         texts = Texts(self.captions, encoder.tokenizer)

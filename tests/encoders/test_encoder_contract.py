@@ -176,6 +176,20 @@ def test_audio_encoder_learns(name: str) -> None:
             assert parameter.grad.isfinite().all()
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device: audio encoders checked on the CPU only")
+@pytest.mark.parametrize("name", raw("audio_encoder"))
+def test_audio_encoder_on_the_accelerator(name: str) -> None:
+    changes = {} if name == "audio_transformer" else {"gain_db": 6.0, "shift_seconds": 0.1, "time_masks": 1}
+    encoder = registry_of("audio_encoder").build(name, {**audio_options(name), **changes}).eval()
+    waves = sounds(encoder.sampling.sample_rate)
+    with torch.no_grad():
+        wanted = encoder(waves)
+        found = encoder.to("cuda")(waves.to("cuda")).to("cpu")
+    assert torch.equal(found.mask, wanted.mask)
+    torch.testing.assert_close(found.values[found.mask], wanted.values[wanted.mask], atol=1e-3, rtol=1e-3)
+    assert encoder.train()(waves.to("cuda")).values.isfinite().all()
+
+
 @pytest.mark.parametrize("name", raw("audio_encoder"))
 def test_audio_encoder_is_described(name: str) -> None:
     component = registry_of("audio_encoder").get(name)

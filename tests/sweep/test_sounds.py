@@ -45,7 +45,7 @@ def test_a_run_predicts_what_it_stored(folder: Path, row: str) -> None:
     outputs = predict(run.model, Feed(run.open_dataset(), "test", run.system, run.model.encoders), device=run.device)
     with np.load(run.folder / "predictions-test.npz", allow_pickle=False) as stored:
         assert np.allclose(outputs.logits, stored["logits"], atol=1e-5)
-    assert any("sounds were cut to 0.06 seconds" in note for note in result.notes) == (row == "audio")
+    assert any("sounds were cut to 0.06 s" in note for note in result.notes) == (row == "audio")
 
 
 def test_a_gallery_leaves_out_what_is_not_there(folder: Path) -> None:
