@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,12 @@ from sounding import AUDIO_CNN, CNN, LSTM, RNN, write
 from vsebench.config.resolve import resolve
 from vsebench.data.dataset import Dataset
 from vsebench.embed import embed
-from vsebench.errors import DataError
+from vsebench.errors import ConfigError, DataError
 from vsebench.evaluate import predict, predictions_of
 from vsebench.feed import Feed
 from vsebench.model import Model
 from vsebench.sweep.execute import vocabulary_of
+from vsebench.team import Team
 from vsebench.train import fit, judge_by
 from vsebench.types import Batch, Tokens, Waves, Words
 
@@ -151,12 +153,18 @@ def test_a_frozen_encoder_keeps_no_token_of_an_absent_image(tmp_path: Path) -> N
     torch.testing.assert_close(one, other)
 
 
+SUBSETS = [subset for size in (1, 2, 3) for subset in itertools.combinations(("image", "text", "audio"), size)]
+
+
+@pytest.mark.parametrize("subset", SUBSETS, ids="+".join)
 @pytest.mark.parametrize("changes", [DECISION, LEARNED], ids=["decision", "learned"])
-@pytest.mark.parametrize(
-    "without", [(), ("image",), ("text",), ("audio",)], ids=lambda w: f"without {w[0]}" if w else "all"
-)
-def test_subsets_of_the_modalities_train(tmp_path: Path, without: tuple[str, ...], changes: Any) -> None:
-    model, feeds = parts(write(tmp_path / "a.h5"), **dict.fromkeys(without), **changes)
+def test_subsets_of_the_modalities_train(tmp_path: Path, subset: tuple[str, ...], changes: Any) -> None:
+    without = {m: None for m in ("image", "text", "audio") if m not in subset}
+    if changes is LEARNED and len(subset) == 1:
+        with pytest.raises(DataError, match="it reads nothing else; head: decision would"):
+            parts(write(tmp_path / "a.h5"), **without, **changes)
+        return
+    model, feeds = parts(write(tmp_path / "a.h5"), **without, **changes)
     progress = fit(model, feeds["train"], feeds["val"], seed=0, judge=judge_by(goodness, "accuracy", "max"), device=CPU)
     assert all(np.isfinite(epoch["train/loss"]) for epoch in progress.history)
     outputs = predict(model, feeds["test"], device=CPU)
@@ -191,6 +199,16 @@ def test_subsets_of_the_modalities_train(tmp_path: Path, without: tuple[str, ...
 def test_where_every_item_must_have_all(tmp_path: Path, changes: Any, said: str) -> None:
     with pytest.raises(DataError, match="12 items of the train split lack a modality that the system reads: " + said):
         parts(write(tmp_path / "a.h5", n=100), **changes)
+
+
+def test_several_processes_do_not_train_on_items_that_lack_something(tmp_path: Path) -> None:
+    class Two(Team):
+        size = 2
+
+    model, feeds = parts(write(tmp_path / "a.h5"), **DECISION)
+    judge = judge_by(goodness, "accuracy", "max")
+    with pytest.raises(ConfigError, match="items of the training split lack image and text and audio; .* one process"):
+        fit(model, feeds["train"], feeds["val"], seed=0, judge=judge, device=CPU, team=Two())
 
 
 def test_sounds_that_are_cut_are_told(tmp_path: Path) -> None:

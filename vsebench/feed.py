@@ -31,12 +31,16 @@ class Feed:
 
     Attributes:
         notes: what a reader of results should know of the inputs, such as how many texts were cut.
+        lacking: modality -> bool (rows,), True where an item lacks it, of the modalities that some item lacks.
 
     Args:
         encoders: modality -> encoder, already on its device. Frozen ones, and frozen stages of others, are run once,
             through the cache.
         cache: compute frozen Tokens once and keep them; without it they are computed for every batch.
         among: positions in the dataset, of which only those of the split are taken; all of it without them.
+
+    Raises: DataError that names the items without a modality where the system does not say what to make of them, or
+        the sounds whose headers cannot be read.
     """
 
     def __init__(
@@ -63,7 +67,6 @@ class Feed:
         heard = "audio" in encoders and "audio" not in self.precomputed
         self.seconds = dataset.sound_seconds(self.positions) if heard else np.zeros(0)
         lacks = {m: self._lacks(m, captions) for m in encoders}
-        #: modality -> bool (rows,), of those that some item lacks
         self.lacking = {m: found for m, found in lacks.items() if found.any()}
         self._refuse_incomplete()
         captions = [texts or [""] for texts in captions]
