@@ -20,7 +20,9 @@ LEVELS: dict[str, int] = {
     "lattice": 1,
     **dict.fromkeys((*KINDS, "data", "encoders", "scoring"), 2),
     "model": 3,
-    **dict.fromkeys(("features", "feed", "pairs", "team", "parallel", "evaluate", "gallery", "embed", "material"), 4),
+    **dict.fromkeys(
+        ("features", "sources", "feed", "pairs", "team", "parallel", "evaluate", "gallery", "embed", "material"), 4
+    ),
     **dict.fromkeys(("train", "pretrain"), 5),
     **dict.fromkeys(("store", "tracking"), 6),
     **dict.fromkeys(("sweep", "leaderboard", "load", "search", "look", "combine", "indexing"), 7),

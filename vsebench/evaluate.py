@@ -31,7 +31,8 @@ class SplitOutputs:
 
     Args:
         logits: float32 (n, C); None without a head.
-        embeddings: modality -> float32; image (n, E), text (captions, E).
+        embeddings: modality -> float32; image (n, E), text (captions, E). None of a modality that some item lacks:
+            there would be nothing to rank of it.
         owner: int64 (captions,), the row of the item that a caption belongs to.
         sides: modality -> what a scorer of pairs keeps, in the order of ``embeddings``; empty without one.
     """
@@ -90,7 +91,7 @@ def predict(
             kept[name] = _joined([kept[name], *(output[name] for output in others)])
         owner = np.concatenate([owner, *owners])
     sides = {m: _side(kept, m) for m in ("image", "text") if f"{m}/values" in kept}
-    vectors = {m: kept[m] for m in model.encoders if m in kept}
+    vectors = {m: kept[m] for m in model.encoders if m in kept and m not in feed.lacking}
     return SplitOutputs(kept.get("logits"), vectors, owner, sides)
 
 
@@ -113,6 +114,7 @@ def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
 def joined_outputs(parts: Sequence[SplitOutputs]) -> SplitOutputs:
     """Outputs of several sets of items as those of one, in their order."""
     starts = np.cumsum([0, *(int(part.owner.max()) + 1 for part in parts)])  # every item owns its first caption
+    everywhere = [m for m in parts[0].embeddings if all(m in part.embeddings for part in parts)]
     sides = {}
     for modality in parts[0].sides:
         tokens = [part.sides[modality] for part in parts]
@@ -123,7 +125,7 @@ def joined_outputs(parts: Sequence[SplitOutputs]) -> SplitOutputs:
         sides[modality] = _side(kept, modality)
     return SplitOutputs(
         None if parts[0].logits is None else np.concatenate([p.logits for p in parts if p.logits is not None]),
-        {m: np.concatenate([part.embeddings[m] for part in parts]) for m in parts[0].embeddings},
+        {m: np.concatenate([p.embeddings[m] for p in parts]) for m in everywhere},
         np.concatenate([part.owner + start for part, start in zip(parts, starts[:-1], strict=True)]),
         sides,
     )
@@ -197,12 +199,13 @@ def predictions_of(
         offered: what the split's items are ranked against, where that is not the split.
     """
     dataset = feed.dataset
-    gallery, pairs = None, None
+    gallery, pairs, embeddings = None, None, dict(outputs.embeddings)
     if offered is None:
         scored, candidates = ranking_of(model, outputs.embeddings, outputs.sides, device=device)
         pairs = scored.get("i2t")
     else:
         other = offered.outputs
+        embeddings = {m: values for m, values in embeddings.items() if m in other.embeddings}
         scored, candidates = ranking_of(
             model, outputs.embeddings, outputs.sides, device=device, offered=(other.embeddings, other.sides)
         )
@@ -222,7 +225,7 @@ def predictions_of(
         feed.labels.numpy().astype(np.int64),
         multi_label=dataset.multi_label,
         label_names=tuple(dataset.label_names),
-        embeddings=outputs.embeddings,
+        embeddings=embeddings,
         owner=outputs.owner,
         groups=_groups(dataset, feed.labels.numpy(), feed.groups.numpy()),
         similarity=model.system.similarity,

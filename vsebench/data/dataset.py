@@ -12,7 +12,7 @@ import numpy as np
 
 from vsebench.data.item import SPLITS
 from vsebench.data.pixels import decode
-from vsebench.data.sound import load_sound
+from vsebench.data.sound import load_sound, sound_info
 from vsebench.data.writer import FORMAT, Relevance
 from vsebench.errors import DataError, Place
 from vsebench.types import Preprocessing
@@ -186,6 +186,31 @@ class Dataset:
             return load_sound(data, sample_rate)
         except OSError as error:
             raise DataError(f"item '{self.ids[position]}': {error}", place=Place(str(self.path))) from None
+
+    def sound_seconds(self, positions: np.ndarray) -> np.ndarray:
+        """Length of each item's sound by its header, float64 (n,) in seconds; 0 where it has none, or an empty one.
+
+        Raises: DataError that names every sound whose header cannot be read.
+        """
+        found, problems = np.zeros(len(positions)), []
+        for row, position in enumerate(positions):
+            data = self.audio_bytes(int(position))
+            if data is None:
+                continue
+            try:
+                found[row] = sound_info(data).seconds
+            except OSError as error:
+                problems.append(f"item '{self.ids[position]}': {error}")
+        if problems:
+            said = f"{len(problems)} of {len(positions):,} sounds cannot be read."
+            raise DataError(said, problems=problems, place=Place(str(self.path)))
+        return found
+
+    def has_image(self, positions: np.ndarray) -> np.ndarray:
+        """Which items have an image itself, bool (n,)."""
+        offsets = self._offsets["byte_offsets"]
+        found: np.ndarray = offsets[np.asarray(positions) + 1] > offsets[positions]
+        return found
 
     def features(self, modality: str, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Precomputed tokens of some items, one item after the other.

@@ -124,7 +124,7 @@ def attention_of(run: LoadedRun, feed: Feed, row: int, caption: int) -> tuple[di
     model = run.model
     batch = to_device(feed.batch(np.array([row]), np.array([caption])), run.device)
     with autocast(run.system.train.precision, run.device):
-        tokens = model.encode(batch.inputs)
+        tokens = model.encode(batch.inputs, batch.present)
         output = model(batch, keep_attention=True)
         weights: dict[str, Tensor] = dict(output.attention)
         if isinstance(model.scorer, ShowsWeights):
