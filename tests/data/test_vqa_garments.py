@@ -1,4 +1,4 @@
-"""Questions about garments: the same bytes everywhere, probabilities that sum to one, and ceilings that the data keeps."""
+"""Questions about garments: the same bytes everywhere, probabilities sum to one, and the data keeps the ceilings."""
 
 from __future__ import annotations
 

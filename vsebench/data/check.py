@@ -48,7 +48,8 @@ def _check_splits(dataset: Dataset) -> list[str]:
     if covered != len(dataset):
         problems.append(f"{len(dataset) - covered} items are in no split")
     for name, rows in dataset.splits.items():
-        if dataset.num_classes and not dataset.multi_label and len(np.unique(dataset.labels[rows])) < 2:
+        judged = dataset.num_classes and not dataset.multi_label and name != "rest"  # on which nothing is counted
+        if judged and len(np.unique(dataset.labels[rows])) < 2:
             problems.append(f"the {name} split has a single class")
     split_groups = {name: set(dataset.groups[rows].tolist()) for name, rows in dataset.splits.items()}
     names = list(split_groups)

@@ -146,9 +146,9 @@ def _abouts(kind: str, garment: Garment) -> list[tuple[str, Fraction]]:
         return [("", Fraction(1))]
     found = []
     for pattern, silhouette in product(PATTERNS, SILHOUETTES):
-        wrong = (pattern != garment.pattern, silhouette != garment.silhouette)
+        differs = (pattern != garment.pattern, silhouette != garment.silhouette)
         # A wrong one is so in its pattern, its silhouette or both, each as often.
-        ways = {(False, False): 2, (True, False): 6 * 3, (False, True): 6 * 3, (True, True): 6 * 9}[wrong]
+        ways = {(False, False): 2, (True, False): 6 * 3, (False, True): 6 * 3, (True, True): 6 * 9}[differs]
         found.append((f"{pattern} {silhouette}", Fraction(1, ways)))
     return found
 
