@@ -14,6 +14,7 @@ import torch
 
 from vsebench.data.dataset import Dataset
 from vsebench.feed import Feed, to_device
+from vsebench.metrics._answers import Answers
 from vsebench.metrics._sides import Gallery
 from vsebench.metrics.base import Predictions
 from vsebench.model import Model
@@ -220,6 +221,7 @@ def predictions_of(
     unranked = None
     if dataset.relevance == "label" and dataset.multi_label:
         unranked = "items match by any shared label here; ranks of the first match by group do not apply."
+    said = dataset.answers(feed.positions) if dataset.has_answers else None
     return Predictions(
         outputs.logits,
         feed.labels.numpy().astype(np.int64),
@@ -234,6 +236,7 @@ def predictions_of(
         rerank=rerank,
         unranked=unranked,
         gallery=gallery,
+        answers=None if said is None else Answers.of(said, dataset.label_names),
     )
 
 
@@ -288,6 +291,7 @@ def save_predictions(file: Path, predictions: Predictions, feed: Feed) -> None:
     }
     if predictions.gallery is not None:
         arrays |= {"gallery/positions": predictions.gallery.positions, "gallery/owner": predictions.gallery.owner}
+    arrays |= {} if predictions.answers is None else predictions.answers.arrays()
     if predictions.logits is not None:
         arrays["logits"] = predictions.logits
     if predictions.retrieval and predictions.unranked is None:

@@ -161,6 +161,7 @@ def _classification() -> list[Column]:
     return [
         Column("Val acc.", _percent("val/accuracy")),
         Column("Test acc.", _percent("test/accuracy")),
+        Column("Test VQA acc.", _percent("test/vqa_accuracy")),
         Column("Test AP", _percent("test/average_precision")),
         Column("Trained", _trained, None),
         Column(
