@@ -17,7 +17,8 @@ from vsebench.data.sound import encode_wav
 LAYOUTS: dict[str, Callable[[Path], None]] = {}
 #: Options without which a miniature is too small.
 OPTIONS: dict[str, dict[str, int]] = {
-    name: {"query_size": 8, "train_size": 20} for name in ("mirflickr25k", "iapr_tc12", "nus_wide")
+    **{name: {"query_size": 8, "train_size": 20} for name in ("mirflickr25k", "iapr_tc12", "nus_wide")},
+    "vqa": {"num_answers": 3, "unanswered": True},
 }
 
 
@@ -160,6 +161,31 @@ def fashion_products(root: Path) -> None:
     lines.append("2000,Men,Apparel,Topwear,Rare,Blue,Fall,2011,Casual,A rare thing")
     put(root / "images/2000.jpg", picture(99))
     put(root / "styles.csv", "\n".join(lines) + "\n")
+
+
+@layout("vqa")
+def vqa(root: Path) -> None:
+    """Train: images 0 to 29, of which every third has two questions; val: 100 to 109; test: 200, without answers."""
+    parts = {"train2014": range(30), "val2014": range(100, 110), "test2015": range(200, 201)}
+    for part, images in parts.items():
+        questions, annotations = [], []
+        for image in images:
+            put(root / part / f"COCO_{part}_{image:012d}.jpg", picture(image))
+            for which in range(1 + (image % 3 == 1)):
+                question = 1000 * image + which
+                questions.append({"question_id": question, "image_id": image, "question": f"Is it number {question}?"})
+                right = ("Yes", "two", "a red hat.", f"rare {question}")[(image + which) % 4]
+                said = [right] * 7 + ["no", "No.", "blue, red"]
+                answers = [
+                    {"answer": a, "answer_confidence": "yes", "answer_id": k} for k, a in enumerate(said, start=1)
+                ]
+                annotation = {"question_id": question, "image_id": image, "multiple_choice_answer": right}
+                annotation |= {"answers": answers, "question_type": "is it", "answer_type": "other"}
+                annotations.append(annotation)
+        head = {"info": {"version": "2.0"}, "data_subtype": part}
+        put_json(root / f"v2_OpenEnded_mscoco_{part}_questions.json", {**head, "questions": questions})
+        if part != "test2015":
+            put_json(root / f"v2_mscoco_{part}_annotations.json", {**head, "annotations": annotations})
 
 
 @layout("visual_genome")

@@ -39,6 +39,7 @@ VARIANTS = [
     ("attention", "self_cross", {"combine": "add", "block": "bare"}),
     ("attention", "self_memory", {"project": True, "combine": "gated", "prototypes": 2}),
     ("attention", "dan_m", {"bias": True, "steps": 3, "hidden": 9}),
+    ("fusion", "dan_r", {"bias": True, "steps": 3, "hidden": 9}),
     ("pooling", "gpo", {"augment": 0.0, "temperature": 1.0}),
     ("pooling", "kmax", {"k": 2}),
     ("pooling", "self_attention", {"hops": 3, "dim_hidden": 7}),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-import vsebench.feed as feed_module
+from vsebench import sources
 from vsebench.config.resolve import resolve
 from vsebench.data.dataset import Dataset
 from vsebench.data.item import Item
@@ -36,7 +36,7 @@ def parts(file: Path) -> tuple[Dataset, Any, Model]:
 def test_batches(tiny_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dataset, system, model = parts(tiny_file)
     kept = Feed(dataset, "train", system, model.encoders)
-    monkeypatch.setattr(feed_module, "PIXEL_MEMORY", 10)
+    monkeypatch.setattr(sources, "PIXEL_MEMORY", 10)
     read = Feed(dataset, "train", system, model.encoders)
     rows = np.array([5, 0, 3])
     for modality in ("image", "text"):

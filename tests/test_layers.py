@@ -20,10 +20,12 @@ LEVELS: dict[str, int] = {
     "lattice": 1,
     **dict.fromkeys((*KINDS, "data", "encoders", "scoring"), 2),
     "model": 3,
-    **dict.fromkeys(("features", "feed", "pairs", "team", "parallel", "evaluate", "gallery", "embed", "material"), 4),
+    **dict.fromkeys(
+        ("features", "sources", "feed", "pairs", "team", "parallel", "evaluate", "gallery", "embed", "material"), 4
+    ),
     **dict.fromkeys(("train", "pretrain"), 5),
     **dict.fromkeys(("store", "tracking"), 6),
-    **dict.fromkeys(("sweep", "leaderboard", "load", "search", "look", "combine"), 7),
+    **dict.fromkeys(("sweep", "leaderboard", "load", "search", "look", "combine", "indexing"), 7),
     **dict.fromkeys(("cli", "cli_data", "cli_look", "cli_options"), 8),
     **dict.fromkeys(("commands", "serve", "testing", "scaffold", "templates", "__main__"), 8),
 }

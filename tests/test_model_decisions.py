@@ -15,9 +15,10 @@ from vsebench.config.merge import merge_system
 from vsebench.config.resolve import resolve, system_block
 from vsebench.data.dataset import Dataset
 from vsebench.evaluate import predict
-from vsebench.feed import Feed, Pooled
+from vsebench.feed import Feed
 from vsebench.model import Model
 from vsebench.registry import FUSIONS
+from vsebench.sources import Pooled
 from vsebench.sweep.execute import vocabulary_of
 from vsebench.train import build_objectives, build_optimizer
 from vsebench.types import Batch, Tokens

@@ -76,3 +76,51 @@ def _save(path: Path, make: Callable[[], Any], torch: Any) -> None:
             parameter.copy_(0.3 * torch.randn_like(parameter))
     model.save_pretrained(path)
     torch.set_rng_state(state)
+
+
+LAYERS = {"num_hidden_layers": 3, "num_attention_heads": 2}
+
+
+@cache
+def wav2vec_folder() -> str:
+    """A folder with a random wav2vec 2.0 of 16-d states that normalises its first convolution over time, as the base
+    model does, and its feature extractor."""
+    import torch
+    from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
+
+    path = Path(tempfile.mkdtemp(prefix="tiny-wav2vec-"))
+    Wav2Vec2FeatureExtractor(sampling_rate=16000, do_normalize=True, return_attention_mask=False).save_pretrained(path)
+    convolutions = {"conv_dim": (16, 16), "conv_stride": (20, 8), "conv_kernel": (40, 16), "num_feat_extract_layers": 2}
+    positions = {"num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 2}
+    config = Wav2Vec2Config(vocab_size=5, hidden_size=16, intermediate_size=32, **convolutions, **positions, **LAYERS)
+    _save(path, lambda: Wav2Vec2Model(config), torch)
+    return str(path)
+
+
+@cache
+def ast_folder() -> str:
+    """The same of an AST that reads 64 frames of 32 bands."""
+    import torch
+    from transformers import ASTConfig, ASTFeatureExtractor, ASTModel
+
+    path = Path(tempfile.mkdtemp(prefix="tiny-ast-"))
+    ASTFeatureExtractor(sampling_rate=16000, num_mel_bins=32, max_length=64).save_pretrained(path)
+    sizes = {"max_length": 64, "num_mel_bins": 32, "frequency_stride": 16, "time_stride": 16}
+    _save(path, lambda: ASTModel(ASTConfig(hidden_size=16, intermediate_size=32, **sizes, **LAYERS)), torch)
+    return str(path)
+
+
+@cache
+def whisper_folder() -> str:
+    """The same of a Whisper that reads a second, 8 bands."""
+    import torch
+    from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperModel
+
+    path = Path(tempfile.mkdtemp(prefix="tiny-whisper-"))
+    WhisperFeatureExtractor(sampling_rate=16000, feature_size=8, chunk_length=1).save_pretrained(path)
+    encoder = {"num_mel_bins": 8, "max_source_positions": 50, "encoder_layers": 2, "encoder_attention_heads": 2}
+    decoder = {"decoder_layers": 1, "decoder_attention_heads": 2, "decoder_ffn_dim": 32, "max_target_positions": 8}
+    special = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 1}
+    sizes = {"d_model": 16, "encoder_ffn_dim": 32, "vocab_size": 5}
+    _save(path, lambda: WhisperModel(WhisperConfig(**sizes, **encoder, **decoder, **special)), torch)
+    return str(path)

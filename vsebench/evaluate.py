@@ -14,6 +14,7 @@ import torch
 
 from vsebench.data.dataset import Dataset
 from vsebench.feed import Feed, to_device
+from vsebench.metrics._answers import Answers
 from vsebench.metrics._sides import Gallery
 from vsebench.metrics.base import Predictions
 from vsebench.model import Model
@@ -31,7 +32,8 @@ class SplitOutputs:
 
     Args:
         logits: float32 (n, C); None without a head.
-        embeddings: modality -> float32; image (n, E), text (captions, E).
+        embeddings: modality -> float32; image (n, E), text (captions, E). None of a modality that some item lacks:
+            there would be nothing to rank of it.
         owner: int64 (captions,), the row of the item that a caption belongs to.
         sides: modality -> what a scorer of pairs keeps, in the order of ``embeddings``; empty without one.
     """
@@ -90,7 +92,7 @@ def predict(
             kept[name] = _joined([kept[name], *(output[name] for output in others)])
         owner = np.concatenate([owner, *owners])
     sides = {m: _side(kept, m) for m in ("image", "text") if f"{m}/values" in kept}
-    vectors = {m: kept[m] for m in model.encoders if m in kept}
+    vectors = {m: kept[m] for m in model.encoders if m in kept and m not in feed.lacking}
     return SplitOutputs(kept.get("logits"), vectors, owner, sides)
 
 
@@ -113,6 +115,7 @@ def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
 def joined_outputs(parts: Sequence[SplitOutputs]) -> SplitOutputs:
     """Outputs of several sets of items as those of one, in their order."""
     starts = np.cumsum([0, *(int(part.owner.max()) + 1 for part in parts)])  # every item owns its first caption
+    everywhere = [m for m in parts[0].embeddings if all(m in part.embeddings for part in parts)]
     sides = {}
     for modality in parts[0].sides:
         tokens = [part.sides[modality] for part in parts]
@@ -123,7 +126,7 @@ def joined_outputs(parts: Sequence[SplitOutputs]) -> SplitOutputs:
         sides[modality] = _side(kept, modality)
     return SplitOutputs(
         None if parts[0].logits is None else np.concatenate([p.logits for p in parts if p.logits is not None]),
-        {m: np.concatenate([part.embeddings[m] for part in parts]) for m in parts[0].embeddings},
+        {m: np.concatenate([p.embeddings[m] for p in parts]) for m in everywhere},
         np.concatenate([part.owner + start for part, start in zip(parts, starts[:-1], strict=True)]),
         sides,
     )
@@ -197,12 +200,13 @@ def predictions_of(
         offered: what the split's items are ranked against, where that is not the split.
     """
     dataset = feed.dataset
-    gallery, pairs = None, None
+    gallery, pairs, embeddings = None, None, dict(outputs.embeddings)
     if offered is None:
         scored, candidates = ranking_of(model, outputs.embeddings, outputs.sides, device=device)
         pairs = scored.get("i2t")
     else:
         other = offered.outputs
+        embeddings = {m: values for m, values in embeddings.items() if m in other.embeddings}
         scored, candidates = ranking_of(
             model, outputs.embeddings, outputs.sides, device=device, offered=(other.embeddings, other.sides)
         )
@@ -217,12 +221,13 @@ def predictions_of(
     unranked = None
     if dataset.relevance == "label" and dataset.multi_label:
         unranked = "items match by any shared label here; ranks of the first match by group do not apply."
+    said = dataset.answers(feed.positions) if dataset.has_answers else None
     return Predictions(
         outputs.logits,
         feed.labels.numpy().astype(np.int64),
         multi_label=dataset.multi_label,
         label_names=tuple(dataset.label_names),
-        embeddings=outputs.embeddings,
+        embeddings=embeddings,
         owner=outputs.owner,
         groups=_groups(dataset, feed.labels.numpy(), feed.groups.numpy()),
         similarity=model.system.similarity,
@@ -231,6 +236,7 @@ def predictions_of(
         rerank=rerank,
         unranked=unranked,
         gallery=gallery,
+        answers=None if said is None else Answers.of(said, dataset.label_names),
     )
 
 
@@ -285,6 +291,7 @@ def save_predictions(file: Path, predictions: Predictions, feed: Feed) -> None:
     }
     if predictions.gallery is not None:
         arrays |= {"gallery/positions": predictions.gallery.positions, "gallery/owner": predictions.gallery.owner}
+    arrays |= {} if predictions.answers is None else predictions.answers.arrays()
     if predictions.logits is not None:
         arrays["logits"] = predictions.logits
     if predictions.retrieval and predictions.unranked is None:

@@ -1,110 +1,26 @@
-"""Batches for a model: pixels or cached Tokens, word ids or cached Tokens, labels and groups."""
+"""Batches for a model: pixels, word ids and sounds, or their cached Tokens; labels and groups."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from vsebench.config.absent import why_all_need
 from vsebench.config.identity import digest
-from vsebench.config.schema import ENCODER_SLOTS, Spec, System
+from vsebench.config.schema import ENCODER_SLOTS, System
 from vsebench.data.dataset import Dataset
 from vsebench.errors import DataError
 from vsebench.features import TokenStore, cached_tokens, round_tokens
 from vsebench.model import pooled_alone, reads_features
-from vsebench.registry import POOLINGS
-from vsebench.types import Batch, Preprocessing, Tokens, Words
+from vsebench.sources import ENCODE_BATCH, Features, Pixels, Pooled, Sounds, Texts
+from vsebench.types import Batch, Preprocessing, Sampling, Tokens
 
-#: Decoded pixels of a split are kept in memory up to this many bytes; beyond it they are decoded for each batch.
-PIXEL_MEMORY = 2 << 30
-ENCODE_BATCH = 64
 #: Options (or their beginnings) that do not change a frozen encoder's tokens: its weights have a digest of their own.
 _WITHOUT_EFFECT = ("weights", "finetune", "stages", "layers", "freeze_norm", "pretrain_")
-
-
-class Pixels:
-    """Decoded images of some items, uint8 (rows, 3, H, W): kept in memory when they fit, else decoded on demand."""
-
-    def __init__(self, dataset: Dataset, positions: np.ndarray, preprocessing: Preprocessing) -> None:
-        self.dataset, self.positions, self.preprocessing = dataset, positions, preprocessing
-        height, width = preprocessing.size
-        self.kept: np.ndarray | None = None
-        if len(positions) * 3 * height * width <= PIXEL_MEMORY:
-            self.kept = np.zeros((len(positions), 3, height, width), np.uint8)
-            self.ready = np.zeros(len(positions), bool)
-        self.pool = ThreadPoolExecutor(max(1, torch.get_num_threads()))
-
-    def take(self, rows: np.ndarray) -> torch.Tensor:
-        """Pixels of the rows, uint8 (B, 3, H, W)."""
-        if self.kept is None:
-            return torch.from_numpy(np.stack(list(self.pool.map(self._decode, rows))))
-        todo = np.unique(rows[~self.ready[rows]])
-        for row, pixels in zip(todo, self.pool.map(self._decode, todo), strict=True):
-            self.kept[row] = pixels
-        self.ready[todo] = True
-        return torch.from_numpy(self.kept[rows])
-
-    def _decode(self, row: int) -> np.ndarray:
-        return self.dataset.image(int(self.positions[row]), self.preprocessing)
-
-
-class Texts:
-    """Word ids of some captions: (rows, longest), cut to the longest of a batch."""
-
-    def __init__(self, texts: Sequence[str], tokenizer: Any) -> None:
-        words: Words = tokenizer(list(texts))
-        self.ids, self.mask, self.bag = words.ids, words.mask, words.bag
-        self.lengths = words.mask.sum(1)
-        # Only texts of the greatest length can have been cut.
-        longest = np.flatnonzero((self.lengths == self.lengths.max()).numpy()).tolist() if len(texts) else []
-        self.truncated: int = tokenizer.truncated([texts[i] for i in longest])
-
-    def take(self, rows: np.ndarray) -> Words:
-        """Ids and mask of the rows."""
-        index = torch.from_numpy(rows)
-        longest = max(1, int(self.lengths[index].max()))
-        bag = None if self.bag is None else self.bag[index]
-        return Words(self.ids[index, :longest], self.mask[index, :longest], bag)
-
-
-class Features:
-    """Precomputed tokens of some items: read whole when they fit in memory, else for each batch."""
-
-    def __init__(self, dataset: Dataset, positions: np.ndarray, modality: str) -> None:
-        self.dataset, self.positions, self.modality = dataset, positions, modality
-        self.kept: TokenStore | None = None
-        if dataset.features_size(modality, positions) <= PIXEL_MEMORY:
-            self.kept = TokenStore(*dataset.features(modality, positions), None, None)
-
-    def take(self, rows: np.ndarray) -> Tokens:
-        """Tokens of the rows, float32 (B, N, D), padded to the most tokens of a row."""
-        if self.kept is not None:
-            return self.kept.take(rows)
-        values, offsets = self.dataset.features(self.modality, self.positions[rows])
-        return TokenStore(values, offsets, None, None).take(np.arange(len(rows)))
-
-
-class Pooled:
-    """Tokens of a store, each row's pooled to one: an epoch then reads N times less."""
-
-    def __init__(self, store: TokenStore, spec: Spec, modality: str) -> None:
-        pool = POOLINGS.build(spec.name, spec.options, modality=modality, dim=store.dim, context={})
-        self.values = torch.empty(len(store), store.dim)
-        self.present = torch.ones(len(store), dtype=torch.bool)
-        with torch.inference_mode():
-            for start in range(0, len(store), ENCODE_BATCH):
-                rows = np.arange(start, min(start + ENCODE_BATCH, len(store)))
-                tokens = store.take(rows)
-                self.values[rows], self.present[rows] = pool(tokens, {}), tokens.mask.any(1)
-
-    def take(self, rows: np.ndarray) -> Tokens:
-        """One token for each row, float32 (B, 1, D); not a real one where the row has none."""
-        chosen = torch.from_numpy(rows)
-        return Tokens(self.values[chosen][:, None], self.present[chosen][:, None])
 
 
 class Feed:
@@ -115,12 +31,16 @@ class Feed:
 
     Attributes:
         notes: what a reader of results should know of the inputs, such as how many texts were cut.
+        lacking: modality -> bool (rows,), True where an item lacks it, of the modalities that some item lacks.
 
     Args:
         encoders: modality -> encoder, already on its device. Frozen ones, and frozen stages of others, are run once,
             through the cache.
         cache: compute frozen Tokens once and keep them; without it they are computed for every batch.
         among: positions in the dataset, of which only those of the split are taken; all of it without them.
+
+    Raises: DataError that names the items without a modality where the system does not say what to make of them, or
+        the sounds whose headers cannot be read.
     """
 
     def __init__(
@@ -144,15 +64,12 @@ class Feed:
         self.precomputed = {m for m in encoders if reads_features(getattr(system, ENCODER_SLOTS[m]), m)}
         captions = dataset.all_texts(split) if "text" in encoders and "text" not in self.precomputed else []
         captions = [texts for texts, one in zip(captions, kept, strict=False) if one]
-        silent = [dataset.ids[p] for p, texts in zip(self.positions, captions, strict=False) if not texts]
-        for modality in self.precomputed:
-            empty = dataset.feature_counts(modality)[self.positions] == 0
-            silent += [dataset.ids[p] for p in self.positions[empty]]
-        if silent:
-            raise DataError(
-                f"{len(silent)} items of the {split} split lack a modality that the system reads.",
-                problems=[f"id '{one}'" for one in dict.fromkeys(silent)],
-            )
+        heard = "audio" in encoders and "audio" not in self.precomputed
+        self.seconds = dataset.sound_seconds(self.positions) if heard else np.zeros(0)
+        lacks = {m: self._lacks(m, captions) for m in encoders}
+        self.lacking = {m: found for m, found in lacks.items() if found.any()}
+        self._refuse_incomplete()
+        captions = [texts or [""] for texts in captions]
         counts = np.array([len(c) for c in captions], dtype=np.int64)
         if "text" in self.precomputed:
             counts = np.ones(len(self.positions), np.int64)  # one vector, or one set of words, for each item
@@ -160,22 +77,14 @@ class Feed:
         self.captions = [text for texts in captions for text in texts]
         self.notes: list[str] = []
         alone = set() if any(getattr(e, "uses_visual", False) for e in encoders.values()) else pooled_alone(system)
-        self.sources: dict[str, Pixels | Texts | Features | TokenStore | Pooled] = {}
+        self.sources: dict[str, Pixels | Texts | Sounds | Features | TokenStore | Pooled] = {}
         self.encoded: dict[str, Any] = {}  # frozen encoders that run for each batch, without the cache
         for modality, module in encoders.items():
             encoder: Any = module
             if modality in self.precomputed:
                 self.sources[modality] = Features(dataset, self.positions, modality)
                 continue
-            raw: Pixels | Texts
-            if modality == "image":
-                raw = Pixels(dataset, self.positions, encoder.preprocessing)
-            else:
-                raw = Texts(self.captions, encoder.tokenizer)
-                if raw.truncated:
-                    self.notes.append(
-                        f"{raw.truncated:,} of {len(self.captions):,} {split} texts were cut to max_length"
-                    )
+            raw = self._raw(modality, encoder)
             cacheable = first_part(encoder) is not None and not getattr(encoder, "uses_visual", False)
             if modality == "image" and system.train.augment != "none":
                 cacheable = False
@@ -188,6 +97,43 @@ class Feed:
                 if cacheable:
                     self.encoded[modality] = encoder
 
+    def _lacks(self, modality: str, captions: Sequence[Sequence[str]]) -> np.ndarray:
+        """Which rows have none of a modality; a sound without a sample is none."""
+        if modality in self.precomputed:
+            found: np.ndarray = self.dataset.feature_counts(modality)[self.positions] == 0
+        elif modality == "text":
+            found = np.array([not texts for texts in captions], bool)
+        else:
+            found = ~self.dataset.has_image(self.positions) if modality == "image" else self.seconds == 0
+        return found
+
+    def _refuse_incomplete(self) -> None:
+        """Raise DataError of items without a modality, unless the system says what to make of them."""
+        for modality, lacks in self.lacking.items():
+            why = why_all_need(self.system, modality)
+            if why is not None:
+                raise DataError(
+                    f"{lacks.sum()} items of the {self.split} split lack a modality that the system reads: they have "
+                    f"no {modality}, and {why}.",
+                    problems=[f"id '{self.dataset.ids[p]}'" for p in self.positions[lacks]],
+                )
+
+    def _raw(self, modality: str, encoder: Any) -> Pixels | Texts | Sounds:
+        if modality == "image":
+            return Pixels(self.dataset, self.positions, encoder.preprocessing)
+        if modality == "audio":
+            sounds = Sounds(self.dataset, self.positions, encoder.sampling, self.seconds)
+            cut = f"sounds were cut to {encoder.sampling.max_seconds:g} s"
+            self._note(sounds.cut, len(self), cut)
+            return sounds
+        texts = Texts(self.captions, encoder.tokenizer)
+        self._note(texts.truncated, len(self.captions), "texts were cut to max_length")
+        return texts
+
+    def _note(self, count: int, total: int, said: str) -> None:
+        if count:
+            self.notes.append(f"{count:,} of {total:,} {self.split} {said}")
+
     def __len__(self) -> int:
         return len(self.positions)
 
@@ -195,7 +141,10 @@ class Feed:
         """The rows as a batch. ``captions``: which of its captions each row takes; the first by default."""
         inputs = {modality: self.inputs_of(modality, rows, captions) for modality in self.sources}
         index = torch.from_numpy(rows)
-        return Batch(inputs, self.labels[index], torch.from_numpy(self.positions[rows]), self.groups[index])
+        lacks = {m: torch.from_numpy(lacking[rows]) for m, lacking in self.lacking.items()}
+        present = {m: ~lacking for m, lacking in lacks.items() if lacking.any()}
+        positions = torch.from_numpy(self.positions[rows])
+        return Batch(inputs, self.labels[index], positions, self.groups[index], present)
 
     def inputs_of(self, modality: str, rows: np.ndarray, captions: np.ndarray | None = None) -> Any:
         """One modality's part of a batch."""
@@ -225,7 +174,7 @@ class Feed:
         """Number of captions of each row."""
         return self.caption_offsets[1:] - self.caption_offsets[:-1]
 
-    def _store(self, modality: str, encoder: Any, raw: Pixels | Texts) -> TokenStore:
+    def _store(self, modality: str, encoder: Any, raw: Pixels | Texts | Sounds) -> TokenStore:
         spec = getattr(self.system, ENCODER_SLOTS[modality])
         dtype = self.system.train.feature_dtype
         parts = {
@@ -234,11 +183,14 @@ class Feed:
             "encoder": spec.name,
             "options": {k: v for k, v in spec.options.items() if not k.startswith(_WITHOUT_EFFECT)},
             "weights": encoder.weights_digest() if encoder.frozen else encoder.cut_digest(),
-            "input": digest(_plain(encoder.preprocessing)) if modality == "image" else encoder.tokenizer.digest,
+            "input": _input_digest(modality, encoder),
             "threads": torch.get_num_threads() > 1,
             **({} if self.part is None else {"part": self.part}),
         }
-        count = len(self.positions) if modality == "image" else len(self.captions)
+        count = len(self.captions) if modality == "text" else len(self.positions)
+        lacking = self.lacking.get(modality)
+        if lacking is not None and modality == "text":
+            lacking = np.repeat(lacking, self.captions_per_item)
         encode = first_part(encoder)
         assert encode is not None, "only what does not change is kept"
 
@@ -247,7 +199,8 @@ class Feed:
             with torch.inference_mode():
                 for start in range(0, count, ENCODE_BATCH):
                     rows = np.arange(start, min(start + ENCODE_BATCH, count))
-                    yield encode(raw.take(rows).to(device)).to("cpu")
+                    tokens = encode(raw.take(rows).to(device)).to("cpu")
+                    yield tokens if lacking is None else _without(tokens, lacking[rows])
 
         return cached_tokens(parts, batches, dtype)
 
@@ -269,8 +222,18 @@ def first_part(encoder: Any) -> Callable[[Any], Tokens] | None:
 def to_device(batch: Batch, device: torch.device) -> Batch:
     """The batch on a device."""
     inputs = {m: x.to(device) for m, x in batch.inputs.items()}
-    return Batch(inputs, batch.labels.to(device), batch.index.to(device), batch.groups.to(device))
+    present = {m: x.to(device) for m, x in batch.present.items()}
+    return Batch(inputs, batch.labels.to(device), batch.index.to(device), batch.groups.to(device), present)
 
 
-def _plain(preprocessing: Preprocessing) -> dict[str, Any]:
-    return {name: getattr(preprocessing, name) for name in Preprocessing.__dataclass_fields__}
+def _without(tokens: Tokens, lacking: np.ndarray) -> Tokens:
+    """The sets, of which those of items that lack the modality have no real token."""
+    present = torch.from_numpy(~lacking)
+    return tokens.take(present).spread(present)
+
+
+def _input_digest(modality: str, encoder: Any) -> str:
+    if modality == "text":
+        return str(encoder.tokenizer.digest)
+    said: Preprocessing | Sampling = encoder.preprocessing if modality == "image" else encoder.sampling
+    return digest({name: getattr(said, name) for name in type(said).__dataclass_fields__})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -141,17 +142,26 @@ class Model(nn.Module):
         """The encoders whose Tokens can be computed once: modality -> module."""
         return {m: e for m, e in self.encoders.items() if e.frozen and not _uses_visual(e)}
 
-    def encode(self, inputs: Mapping[str, Any]) -> dict[str, Tokens]:
+    def encode(self, inputs: Mapping[str, Any], present: Mapping[str, Tensor] | None = None) -> dict[str, Tokens]:
         """Raw inputs and precomputed features to Tokens; cached Tokens of frozen encoders pass through, those of frozen
-        stages go through the rest of theirs."""
+        stages go through the rest of theirs.
+
+        Args:
+            present: as :class:`Batch` has it. What stands in the place of an absent item goes into no encoder: batch
+                normalisation would mix it into those of the others.
+        """
         tokens: dict[str, Tokens] = {}
         for modality, encoder in self.encoders.items():
-            raw = inputs[modality]
-            if _uses_visual(encoder) and "image" in tokens and not isinstance(raw, Tokens):
-                visual = masked_mean(tokens["image"].values, tokens["image"].mask)
-                tokens[modality] = encoder(raw, visual=visual)
-            else:
-                tokens[modality] = self.encode_one(modality, raw)
+            raw, here = inputs[modality], (present or {}).get(modality)
+            image = tokens.get("image") if _uses_visual(encoder) and not isinstance(raw, Tokens) else None
+            if here is not None and not here.any():
+                tokens[modality] = _nothing(here, width_of(encoder))
+                continue
+            visual = None if image is None else masked_mean(image.values, image.mask)
+            if here is not None:
+                raw, visual = _rows(raw, here), None if visual is None else visual[here]
+            found = self.encode_one(modality, raw) if visual is None else encoder(raw, visual=visual)
+            tokens[modality] = found if here is None else found.spread(here)
         return tokens
 
     def encode_one(self, modality: str, raw: Any) -> Tokens:
@@ -162,19 +172,23 @@ class Model(nn.Module):
         tokens: Tokens = encoder(raw)
         return tokens
 
-    def own_embeddings(self, inputs: Mapping[str, Any], tokens: Mapping[str, Tokens]) -> dict[str, Tensor]:
+    def own_embeddings(
+        self, inputs: Mapping[str, Any], tokens: Mapping[str, Tokens], present: Mapping[str, Tensor] | None = None
+    ) -> dict[str, Tensor]:
         """Each modality's embedding (B, d) from that modality alone."""
         found = {}
         for modality, encoder in self.encoders.items():
             alone = tokens[modality]
             if _uses_visual(encoder):
                 alone = encoder(inputs[modality])
+                here = (present or {}).get(modality)
+                alone = alone if here is None else replace(alone, mask=alone.mask & here[:, None])
             found[modality] = self.own_projection[modality](masked_mean(alone.values, alone.mask))
         return found
 
     def forward(self, batch: Batch, *, keep_attention: bool = False) -> Output:
         """Score a batch. ``keep_attention`` fills ``Output.attention``."""
-        tokens = self.encode(batch.inputs)
+        tokens = self.encode(batch.inputs, batch.present)
         weights: dict[str, Tensor] | None = {} if keep_attention else None
         attended = self.attention(tokens, weights)
         vectors = {}
@@ -184,7 +198,7 @@ class Model(nn.Module):
         if self.fitter is not None:
             found = self.fitter(vectors)
             return Output(None, found, vectors, codes=dict(found) if self.gives_codes else None)
-        embeddings = self.own_embeddings(batch.inputs, tokens) if self.cross_modal else dict(vectors)
+        embeddings = self.own_embeddings(batch.inputs, tokens, batch.present) if self.cross_modal else dict(vectors)
         for modality, learned in self.absent.items():
             here, vector = tokens[modality].mask.any(1, keepdim=True), vectors[modality]
             vectors[modality] = torch.where(here, vector, learned.to(vector.dtype))
@@ -227,6 +241,16 @@ def _observes(head: Head) -> bool:
 
 def _unchanged(rows: Tensor) -> Tensor:
     return rows
+
+
+def _rows(raw: Any, here: Tensor) -> Any:
+    """Some items of a raw input or of cached Tokens."""
+    return raw[here] if isinstance(raw, Tensor) else raw.take(here)
+
+
+def _nothing(here: Tensor, dim: int) -> Tokens:
+    """Sets of one token that is not real, as many as there are items."""
+    return Tokens(torch.zeros(len(here), 1, dim, device=here.device), torch.zeros_like(here)[:, None])
 
 
 def build_encoder(slot: str, spec: Spec, **wired: Any) -> nn.Module:

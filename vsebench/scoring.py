@@ -17,6 +17,10 @@ _NUMBERS = r"\{(?P<many>\s*\d+(\s*,\s*\d+)*\s*)\}"
 _ENTRY = re.compile(rf"^(?P<name>[^@:]+?)(@((?P<one>\d+)|{_NUMBERS}|(?P<word>\w+)))?(:(?P<variant>\w+))?$")
 
 
+#: What metrics need that rank nothing.
+CLASSIFIES = {"logits", "answers"}
+
+
 @dataclass(frozen=True)
 class Metric:
     """One entry: a registered name and, where the metric has them, the length of the list's head and a variant of the
@@ -129,7 +133,7 @@ def folded(entries: Sequence[str]) -> list[int]:
 
 def needs_embeddings(metrics: Sequence[Metric]) -> bool:
     """Whether any of them ranks items."""
-    return any(set(METRICS.get(m.name).facts["needs"]) - {"logits"} for m in metrics)
+    return any(set(METRICS.get(m.name).facts["needs"]) - CLASSIFIES for m in metrics)
 
 
 def _allowed(predictions: Predictions, needs: set[str]) -> bool:
@@ -137,6 +141,7 @@ def _allowed(predictions: Predictions, needs: set[str]) -> bool:
         return False
     if "codes" in needs:
         return predictions.codes
+    needs -= {"answers"}  # their absence is the data's, not the system's: the metric says so
     if {"image", "text"} <= needs and predictions.retrieval:
         return True
     return needs - {"logits"} <= set(predictions.embeddings)

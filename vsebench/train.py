@@ -18,7 +18,7 @@ from vsebench.augment import augment
 from vsebench.config.identity import digest
 from vsebench.config.schema import ENCODER_SLOTS, System
 from vsebench.data.batches import EpochOrder, bucketed
-from vsebench.errors import TrainingError
+from vsebench.errors import ConfigError, TrainingError
 from vsebench.evaluate import autocast, predict
 from vsebench.feed import Feed, to_device
 from vsebench.model import Model
@@ -84,6 +84,11 @@ def fit(
     scaler = torch.amp.GradScaler(device.type, enabled=train.precision == "fp16")
     order = EpochOrder(np.arange(len(train_feed)), seed)
     progress = _resume(folder, model, objectives, optimizer, scaler)
+    if team.size > 1 and train_feed.lacking:
+        raise ConfigError(  # a process whose share has none would leave the others waiting in batch normalisation
+            f"items of the training split lack {' and '.join(train_feed.lacking)}; such data are trained on by one "
+            "process only. Leave --processes-per-run out."
+        )
     team.begin(model, objectives, compiled=train.compile)
     for numbers in progress.history if team.first else ():
         on_epoch(numbers)

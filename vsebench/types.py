@@ -48,6 +48,21 @@ class Tokens:
         final = None if self.final is None else self.final.to(device, dtype)
         return Tokens(self.values.to(device, dtype), self.mask.to(device), final, self.grid)
 
+    def take(self, rows: Tensor) -> Tokens:
+        """Some of the items; ``rows`` are positions, or bool (B,)."""
+        return Tokens(self.values[rows], self.mask[rows], None if self.final is None else self.final[rows], self.grid)
+
+    def spread(self, present: Tensor) -> Tokens:
+        """The sets of the present items among those that are absent, which have no real token. Inverse of ``take``."""
+        whole = [self._spread(part, present) for part in (self.values, self.mask)]
+        return Tokens(whole[0], whole[1], None if self.final is None else self._spread(self.final, present), self.grid)
+
+    @staticmethod
+    def _spread(part: Tensor, present: Tensor) -> Tensor:
+        whole = part.new_zeros(len(present), *part.shape[1:])
+        whole[present] = part
+        return whole
+
 
 @dataclass(frozen=True, slots=True)
 class Words:
@@ -68,6 +83,31 @@ class Words:
         bag = None if self.bag is None else self.bag.to(device)
         return Words(self.ids.to(device), self.mask.to(device), bag)
 
+    def take(self, rows: Tensor) -> Words:
+        """Some of the texts; ``rows`` are positions, or bool (B,)."""
+        return Words(self.ids[rows], self.mask[rows], None if self.bag is None else self.bag[rows])
+
+
+@dataclass(frozen=True, slots=True)
+class Waves:
+    """Raw audio input: mono sounds of one sample rate.
+
+    Args:
+        values: float32 (B, T). Values from ``lengths`` on have no meaning.
+        lengths: int64 (B,), number of samples of each sound; 0 where there is none.
+    """
+
+    values: Tensor
+    lengths: Tensor
+
+    def to(self, device: torch.device | str) -> Waves:
+        """Move to a device."""
+        return Waves(self.values.to(device), self.lengths.to(device))
+
+    def take(self, rows: Tensor) -> Waves:
+        """Some of the sounds; ``rows`` are positions, or bool (B,)."""
+        return Waves(self.values[rows], self.lengths[rows])
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -75,11 +115,13 @@ class Batch:
 
     Args:
         inputs: modality name → raw input: image pixels uint8 (B, 3, H, W), text :class:`Words`, or the cached
-            :class:`Tokens` of a frozen encoder.
+            :class:`Tokens` of a frozen encoder, audio :class:`Waves`.
         labels: int64 (B,) class numbers, or float (B, K) zeros and ones for multi-label data.
         index: int64 (B,), the items' positions in the dataset file.
         groups: int64 (B,), equal for items that show the same thing (views of one product); items of one group
             are not negatives of each other.
+        present: modality → bool (B,), False where an item lacks it, of the modalities that some item of the batch
+            lacks. What stands in ``inputs`` there has no meaning.
         whole: it holds the items of all processes already; there is nothing to gather. Its inputs may be left out.
     """
 
@@ -87,6 +129,7 @@ class Batch:
     labels: Tensor
     index: Tensor
     groups: Tensor
+    present: Mapping[str, Tensor] = field(default_factory=dict)
     whole: bool = False
 
     def __len__(self) -> int:
@@ -139,6 +182,21 @@ class Preprocessing:
     std: tuple[float, float, float]
     interpolation: str = "bicubic"
     fit: str = "stretch"
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How an audio encoder wants its sounds.
+
+    Args:
+        sample_rate: in Hz.
+        max_seconds: samples after it are cut.
+        highpass: in Hz; what lies below is damped before the encoder sees it. None leaves it.
+    """
+
+    sample_rate: int = 16_000
+    max_seconds: float = 10.0
+    highpass: float | None = None
 
 
 @dataclass(frozen=True)

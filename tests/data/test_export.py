@@ -36,6 +36,7 @@ def rich(items: list[Item]) -> list[Item]:
             features={"image": np.full((n % 3, 4), n, np.float32)},
             audio=sound(n) if n % 2 else None,
             sets=("query",) if n > 6 else (),
+            answers={"red": n} if n else None,
         )
         for n, item in enumerate(items)
     ]
@@ -60,6 +61,7 @@ def test_datasets_reads_it_back(form: str, tmp_path: Path, items: Items, write: 
             assert row["label"] == source.labels[i]
             assert row["sets"] == (["query"] if i > 6 else [])
             assert json.loads(row["attributes"]) == source.attributes(i)
+            assert json.loads(row["answers"]) == ({"red": i} if i else {})
             assert row["features_image"] == source.item_features("image", i).tolist()
             assert (row["audio"] or {}).get("bytes") == source.audio_bytes(i)
             with Image.open(io.BytesIO(source.image_bytes(i))) as picture:

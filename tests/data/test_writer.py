@@ -33,7 +33,8 @@ def test_fingerprint_is_of_the_content(
     monkeypatch.setattr(streams, "CHUNK", 1 << 10)
     monkeypatch.setattr(streams, "FLUSH", 1 << 9)
     assert write(tmp_path / "c.h5", items()).fingerprint == first
-    for change in ({"texts": ("other",)}, {"image": png(99)}, {"label": "dog"}, {"split": "test"}, {"group": "new"}):
+    changes = [{"texts": ("other",)}, {"image": png(99)}, {"label": "dog"}, {"split": "test"}, {"group": "new"}]
+    for change in (*changes, {"answers": {"yes": 2}}):
         assert write(tmp_path / "d.h5", items(change)).fingerprint != first, change
 
 

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_models import bert_folder, clip_folder
+from tiny_models import bert_folder, clip_folder, wav2vec_folder
 
 from vsebench.data.vocabulary import Vocabulary
 from vsebench.registry import registry_of
+from vsebench.testing.written import check_docstring, check_options
+from vsebench.types import Waves
 
 BERT = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
 IMAGE_OPTIONS = {
@@ -116,3 +118,80 @@ def test_image_encoder(name: str, finetune: str | None) -> None:
     encoder.eval()
     with torch.no_grad():
         torch.testing.assert_close(encoder(pixels[1:2]).values, encoder(pixels).values[1:2], atol=1e-4, rtol=1e-4)
+
+
+def audio_options(name: str) -> dict[str, Any]:
+    """What makes an audio encoder small."""
+    if name == "audio_transformer":
+        return {"model": wav2vec_folder(), "finetune": "all"}
+    return {"sample_rate": 8000, "n_fft": 128, "hop": 64, **({} if name == "audio_rnn" else {"mels": 16, "width": 4})}
+
+
+def sounds(rate: int) -> Waves:
+    """Noise of different lengths, silence, a click, and nothing."""
+    lengths = torch.tensor([rate // 2, rate // 5, rate // 10, rate // 3, 1, 0])
+    values = 0.3 * torch.randn(6, rate // 2, generator=torch.Generator().manual_seed(0))
+    values[3] = 0.0
+    return Waves(values.masked_fill(torch.arange(rate // 2) >= lengths[:, None], 0.0), lengths)
+
+
+@pytest.mark.parametrize("name", raw("audio_encoder"))
+def test_audio_encoder(name: str) -> None:
+    torch.manual_seed(0)
+    encoder = registry_of("audio_encoder").build(name, audio_options(name)).eval()
+    waves = sounds(encoder.sampling.sample_rate)
+    with torch.no_grad():
+        together, again = encoder(waves), encoder(waves)
+        behind = torch.arange(waves.values.shape[1]) >= waves.lengths[:, None]
+        junk = torch.cat([waves.values.masked_fill(behind, float("nan")), torch.full((6, 3000), 1e5)], 1)
+        padded = encoder(Waves(junk, waves.lengths))
+        many = encoder(Waves(waves.values.repeat(11, 1)[:64], waves.lengths.repeat(11)[:64]))
+    assert together.values.shape[0] == 6
+    assert together.dim == encoder.dim_out
+    assert together.values.dtype == torch.float32
+    assert torch.isfinite(together.values[together.mask]).all()
+    assert together.mask.any(1).tolist() == [True] * 5 + [False]
+    assert torch.equal(together.values, again.values), "evaluation must be deterministic"
+    for i, length in enumerate(waves.lengths.tolist()):
+        with torch.no_grad():
+            alone = encoder(Waves(waves.values[i : i + 1, :length], waves.lengths[i : i + 1]))
+        real = alone.values[alone.mask]
+        for other in (together, padded, many):
+            torch.testing.assert_close(other.values[i][other.mask[i]], real, atol=1e-5, rtol=1e-5)
+            if alone.final is not None:
+                torch.testing.assert_close(other.final[i : i + 1], alone.final, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", raw("audio_encoder"))
+def test_audio_encoder_learns(name: str) -> None:
+    encoder = registry_of("audio_encoder").build(name, audio_options(name)).train()
+    tokens = encoder(sounds(encoder.sampling.sample_rate))
+    if encoder.frozen:
+        assert not tokens.values.requires_grad
+        return
+    tokens.values[tokens.mask].square().sum().backward()
+    for parameter_name, parameter in encoder.named_parameters():
+        if parameter.requires_grad:
+            assert parameter.grad is not None, parameter_name
+            assert parameter.grad.isfinite().all()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device: audio encoders checked on the CPU only")
+@pytest.mark.parametrize("name", raw("audio_encoder"))
+def test_audio_encoder_on_the_accelerator(name: str) -> None:
+    changes = {} if name == "audio_transformer" else {"gain_db": 6.0, "shift_seconds": 0.1, "time_masks": 1}
+    encoder = registry_of("audio_encoder").build(name, {**audio_options(name), **changes}).eval()
+    waves = sounds(encoder.sampling.sample_rate)
+    with torch.no_grad():
+        wanted = encoder(waves)
+        found = encoder.to("cuda")(waves.to("cuda")).to("cpu")
+    assert torch.equal(found.mask, wanted.mask)
+    torch.testing.assert_close(found.values[found.mask], wanted.values[wanted.mask], atol=1e-3, rtol=1e-3)
+    assert encoder.train()(waves.to("cuda")).values.isfinite().all()
+
+
+@pytest.mark.parametrize("name", raw("audio_encoder"))
+def test_audio_encoder_is_described(name: str) -> None:
+    component = registry_of("audio_encoder").get(name)
+    check_docstring(component)
+    check_options(component, audio_options(name))

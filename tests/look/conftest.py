@@ -35,6 +35,7 @@ SYSTEMS: dict[str, Any] = {
     "intra": {**BASE, "attention": {"name": "intra", "heads": 2}, "text_encoder": CLS},
     "inter": {**BASE, "attention": {"name": "inter", "iterations": 2}},
     "dan_m": {**RANKED, "attention": {"name": "dan_m", "hidden": 8}, "pooling": "mean", "projection": "none"},
+    "dan_r": {**BASE, "fusion": {"name": "dan_r", "hidden": 8}},
     "co_attention": {**BASE, "attention": {"name": "co_attention", "heads": 2}},
     "memory": {**RANKED, "attention": {"name": "self_memory", "heads": 2}},
     "t2i": {**PAIRS, "scorer": {"name": "scan"}},

@@ -20,7 +20,7 @@ from vsebench.look.explain_page import _bars, page, sheet_cells
 
 pytestmark = pytest.mark.slow
 RunOf = Callable[[str], LoadedRun]
-ATTENDING = ("cross", "intra", "inter", "dan_m", "co_attention", "memory", "t2i", "i2t", "again")
+ATTENDING = ("cross", "intra", "inter", "dan_m", "dan_r", "co_attention", "memory", "t2i", "i2t", "again")
 
 
 def item_of(run: LoadedRun, captions: int) -> str:
@@ -54,6 +54,8 @@ def test_weights_are_those_of_the_item_alone(run_of: RunOf, row: str) -> None:
         together = dict(output.attention)
         if run.model.scorer is not None:
             together |= run.model.scorer.weights(output.sides["image"], output.sides["text"])  # type: ignore[operator]
+        if row == "dan_r":
+            together |= run.model.fusion.weights(run.model.encode(batch.inputs))  # type: ignore
     assert set(alone) == set(together)
     for name, weights in alone.items():
         part = together[name][:1]
@@ -150,6 +152,7 @@ def test_what_cannot_be_explained(run_of: RunOf) -> None:
     assert "attends to nothing" in said
     assert "'attention: additive | co_attention | cross | dan_m" in said
     assert "'scorer: cross | scan'" in said
+    assert "'fusion: dan_r'" in said
     assert "\n" not in said
     with pytest.raises(DataError, match="no item 'item-470'. Near: 'item-47'"):
         explain(run_of("t2i"), "item-470")

@@ -39,6 +39,7 @@ Options are given as `--min-class-size 50`; `vsebench components dataset NAME` p
 | split | `train`, `val`, `test`; `rest` for items of named sets only | `rest` is neither trained nor counted on |
 | sets | names such as `query`, `gallery`, `database`, `fold_0` | protocols of retrieval and hashing |
 | group | items that show the same thing | stay in one split made by rule; are not negatives of each other |
+| answers | of a question: what its annotators said, and how many of them | `vqa_accuracy` |
 | landmarks, boxes, attributes | arrays in pixels, names and values | kept for components of your own |
 
 ## Precomputed features

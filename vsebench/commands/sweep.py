@@ -14,6 +14,7 @@ from vsebench.commands.plan import print_plan, record_device
 from vsebench.commands.progress import ProgressView
 from vsebench.config import document
 from vsebench.config.experiment import Experiment, load_experiment, plugin_files
+from vsebench.config.index_experiment import is_index_experiment
 from vsebench.errors import ConfigError, RunFailed, did_you_mean, known_names
 from vsebench.plugins import load_plugins
 from vsebench.store import Store
@@ -57,6 +58,11 @@ def run_sweep(options: SweepOptions) -> None:
         said = did_you_mean(options.wandb, WANDB_MODES) + known_names(WANDB_MODES)
         raise ConfigError(f"--wandb '{options.wandb}' is unknown." + said)
     options.executor.check()
+    if is_index_experiment(document.load(options.file).data):
+        from vsebench.commands.index_sweep import run_index_sweep
+
+        run_index_sweep(options, command_of(options))
+        return
     if not options.dry_run and _is_done(options):
         return
     load_plugins(options.plugins)
@@ -112,7 +118,7 @@ def _do(
             settings=settings,
             workers=workers,
             board_folder=options.board,
-            command=_command(options),
+            command=command_of(options),
             only=options.only,
             execute=execute,
             on_plan=show.plan,
@@ -127,7 +133,7 @@ def _do(
 
 
 def _asked(options: SweepOptions) -> Asked:
-    return Asked(options.file, options.overrides, options.only, options.plugins, options.board, _command(options))
+    return Asked(options.file, options.overrides, options.only, options.plugins, options.board, command_of(options))
 
 
 def _is_done(options: SweepOptions) -> bool:
@@ -202,7 +208,7 @@ def _open(experiment: Experiment) -> Any:
         raise type(error)(str(error), place=place) from None
 
 
-def _command(options: SweepOptions) -> str:
+def command_of(options: SweepOptions) -> str:
     """What a reader types to get this board; ``--only`` and worker counts do not change it."""
     parts = ["vsebench", "sweep", str(options.file)]
     for assignment in options.overrides:

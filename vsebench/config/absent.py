@@ -1,10 +1,10 @@
-"""What a fusion is given of an item that lacks a modality."""
+"""What may be made of an item that lacks a modality."""
 
 from __future__ import annotations
 
 from vsebench.config.schema import System
 from vsebench.errors import ConfigError
-from vsebench.registry import FUSIONS
+from vsebench.registry import FUSIONS, HEADS, OBJECTIVES
 
 
 def check_absent(system: System) -> None:
@@ -27,3 +27,25 @@ def check_absent(system: System) -> None:
             "has none. Leave it out, or choose another fusion.",
             path=("absent",),
         )
+
+
+def why_all_need(system: System, modality: str) -> str | None:
+    """Why every item must have a modality of the system, and what would allow items without; None where some may lack
+    it.
+
+    They may where nothing is made of what stands in its place: a head decides from the modalities that an item has, or
+    the fusion has a learned vector.
+    """
+    for kind, spec in (("scorer", system.scorer), ("fitter", system.fitter)):
+        if spec is not None:
+            return f"its {kind} '{spec.name}' needs every item's {modality}"
+    for term in system.objective:
+        if modality in OBJECTIVES.get(term.name).facts["needs"] or term.options.get("modality") == modality:
+            return f"its objective '{term.name}' learns from every item's {modality}"
+    if system.absent == "learned":
+        return None
+    if system.head is not None and HEADS.get(system.head.name).facts["reads"] == ("vectors",):
+        return None
+    if len(system.modalities) == 1:
+        return "it reads nothing else; head: decision would give them equal probabilities"
+    return "what it fuses would say nothing of that; absent: learned or head: decision would allow it"

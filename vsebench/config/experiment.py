@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatch
 from pathlib import Path
 
 from vsebench.config import document
 from vsebench.config.axes import Row, grid_rows, resolve_at
+from vsebench.config.choose import chosen
 from vsebench.config.faults import validate
 from vsebench.config.resolve import resolve_train
 from vsebench.config.schema import ExperimentFile, System
@@ -38,15 +38,8 @@ class Experiment:
 
         Raises: ConfigError when a pattern matches no row.
         """
-        for pattern in patterns:
-            if not any(_matches(row.name, pattern) for row in self.rows):
-                names = [row.name for row in self.rows]
-                raise ConfigError(
-                    f"--only '{pattern}' matches no row of {self.file}."
-                    + did_you_mean(pattern, names)
-                    + known_names(names[:20], "Rows")
-                )
-        kept = tuple(row for row in self.rows if any(_matches(row.name, p) for p in patterns))
+        names = set(chosen([row.name for row in self.rows], patterns, self.file))
+        kept = tuple(row for row in self.rows if row.name in names)
         return replace(self, rows=kept)
 
 
@@ -172,7 +165,3 @@ def _check_unique(doc: document.Document, rows: Iterable[Row]) -> None:
         if row.name in seen:
             raise ConfigError(f"two rows are named '{row.name}'.", place=doc.place(("sweep",)))
         seen[row.name] = row
-
-
-def _matches(name: str, pattern: str) -> bool:
-    return fnmatch(name, pattern) or name == pattern

@@ -71,6 +71,13 @@ def code_digest(system: System) -> str:
     return digest(sorted((f.name, file_digest(f)) for f in files))
 
 
+def component_digest(kind: str, name: str, module: str) -> str:
+    """Digest of one component's code and of a module that uses it, with all that they import."""
+    own = Path(_source_file(kind, name))
+    files = {*_closure(module), own, *_imports_of(own)}
+    return digest(sorted((f.name, file_digest(f)) for f in files))
+
+
 @cache
 def file_digest(file: Path) -> str:
     """Digest of a Python file's syntax tree without docstrings."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from vsebench.data.item import SPLITS
 from vsebench.data.pixels import decode
-from vsebench.data.sound import load_sound
+from vsebench.data.sound import load_sound, sound_info
 from vsebench.data.writer import FORMAT, Relevance
 from vsebench.errors import DataError, Place
 from vsebench.types import Preprocessing
@@ -34,6 +34,7 @@ class Dataset:
         splits: ``train``, ``val``, ``test``, ``rest`` -> sorted positions; only those that have items.
         sets: other named sets -> sorted positions, such as ``query`` and ``gallery``.
         feature_dims: modality -> D of the precomputed features; empty without them.
+        has_answers: whether any item has annotators' answers.
 
     Raises: DataError when the file is missing, not a dataset, of another format, or damaged.
     """
@@ -83,8 +84,8 @@ class Dataset:
         self.ids: list[str] = [p.decode() for p in _pieces(file, "ids", "id_offsets")]
         self.sets: dict[str, np.ndarray] = {name: file["sets"][name][:] for name in file.get("sets", ())}
         self._offsets = {k: file[k][:] for k in ("byte_offsets", "text_offsets", "item_texts", "box_offsets")}
-        if "audio_offsets" in file:
-            self._offsets["audio_offsets"] = file["audio_offsets"][:]
+        self._offsets |= {k: file[k][:] for k in ("audio_offsets", "answer_offsets") if k in file}
+        self.has_answers = "answer_offsets" in self._offsets
         found = file.get("features", {})
         self.feature_dims: dict[str, int] = {m: int(found[m]["values"].shape[1]) for m in found}
         self._feature_offsets = {m: found[m]["offsets"][:] for m in found}
@@ -187,6 +188,31 @@ class Dataset:
         except OSError as error:
             raise DataError(f"item '{self.ids[position]}': {error}", place=Place(str(self.path))) from None
 
+    def sound_seconds(self, positions: np.ndarray) -> np.ndarray:
+        """Length of each item's sound by its header, float64 (n,) in seconds; 0 where it has none, or an empty one.
+
+        Raises: DataError that names every sound whose header cannot be read.
+        """
+        found, problems = np.zeros(len(positions)), []
+        for row, position in enumerate(positions):
+            data = self.audio_bytes(int(position))
+            if data is None:
+                continue
+            try:
+                found[row] = sound_info(data).seconds
+            except OSError as error:
+                problems.append(f"item '{self.ids[position]}': {error}")
+        if problems:
+            said = f"{len(problems)} of {len(positions):,} sounds cannot be read."
+            raise DataError(said, problems=problems, place=Place(str(self.path)))
+        return found
+
+    def has_image(self, positions: np.ndarray) -> np.ndarray:
+        """Which items have an image itself, bool (n,)."""
+        offsets = self._offsets["byte_offsets"]
+        found: np.ndarray = offsets[np.asarray(positions) + 1] > offsets[positions]
+        return found
+
     def features(self, modality: str, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Precomputed tokens of some items, one item after the other.
 
@@ -226,6 +252,16 @@ class Dataset:
         start, end = self._attribute_offsets[position : position + 2]
         found: dict[str, str] = json.loads(bytes(self._stored("attributes")[start:end]))
         return found
+
+    def answers(self, positions: np.ndarray) -> list[dict[str, int]]:
+        """What the annotators of some items answered -> how many of them; one read. Empty where there are none."""
+        if not self.has_answers or not len(positions):
+            return [{} for _ in positions]
+        starts, ends = (self._offsets["answer_offsets"][np.asarray(positions) + k] for k in (0, 1))
+        first = int(starts.min())
+        data = bytes(self._stored("answers")[first : int(ends.max())])
+        parts = [data[a - first : b - first] for a, b in zip(starts.tolist(), ends.tolist(), strict=True)]
+        return [json.loads(part) if part else {} for part in parts]
 
     def landmarks(self, position: int) -> np.ndarray | None:
         """float32 (L, 3): x, y in pixels, visible; None where the dataset or the item has none."""

@@ -32,9 +32,9 @@ def export(
     """Write a folder that ``datasets.load_dataset(folder)`` (Parquet) or ``load_from_disk`` (Arrow) reads.
 
     Columns, those that the dataset has: ``id``, ``image`` (Image), ``audio`` (Audio), ``texts`` (a list), ``label``
-    (ClassLabel, or a list of them), ``group``, ``sets``, ``attributes`` (JSON), ``boxes``, ``landmarks``,
-    ``features_<modality>``. The split ``val`` is called ``validation``. A row group is in memory at a time; the folder
-    appears when it is whole.
+    (ClassLabel, or a list of them), ``group``, ``sets``, ``attributes`` and ``answers`` (JSON), ``boxes``,
+    ``landmarks``, ``features_<modality>``. The split ``val`` is called ``validation``. A row group is in memory at a
+    time; the folder appears when it is whole.
 
     Args:
         dataset: what to write.
@@ -82,6 +82,8 @@ def features_of(dataset: Dataset) -> Any:
         label = ClassLabel(names=list(dataset.label_names))
         columns["label"] = Sequence(label) if dataset.multi_label else label
     columns |= {"group": Value("int64"), "sets": Sequence(Value("string")), "attributes": Value("string")}
+    if dataset.has_answers:
+        columns["answers"] = Value("string")
     rows = Sequence(Sequence(Value("float32")))
     columns |= {"boxes": rows, "landmarks": rows}
     columns |= {f"features_{modality}": rows for modality in dataset.feature_dims}
@@ -103,6 +105,7 @@ def rows_of(dataset: Dataset, split: str, names: list[str]) -> Iterator[dict[str
             "group": int(dataset.groups[i]),
             "sets": [name for name, positions in members.items() if i in positions],
             "attributes": json.dumps(dataset.attributes(i), ensure_ascii=False, sort_keys=True),
+            "answers": json.dumps(dataset.answers(np.array([i]))[0], ensure_ascii=False, sort_keys=True),
             "boxes": _lists(dataset.boxes(i)),
             "landmarks": _lists(dataset.landmarks(i)),
         }

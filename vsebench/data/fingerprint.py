@@ -43,12 +43,15 @@ def item_digest(
     marks: np.ndarray | None,
     audio: bytes = b"",
     features: Mapping[str, np.ndarray] | None = None,
+    answers: str = "",
 ) -> bytes:
     """Digest of an item's content; the reader's check computes it again."""
     parts = [one.encode(), image, *(t.encode() for t in texts), boxes, attributes.encode()]
     parts.append(b"" if marks is None else np.nan_to_num(marks, nan=-1.0).tobytes())
     if audio:
         parts.append(b"audio " + audio)
+    if answers:
+        parts.append(b"answers " + answers.encode())
     for modality, values in sorted((features or {}).items()):
         if not len(values):  # as good as none
             continue

@@ -29,6 +29,7 @@ class Item:
         audio: an encoded sound (WAV, FLAC, OGG, …) as it came, or None.
         features: modality -> float (N, D), precomputed tokens: N regions, words or frames, N may vary, D may not.
         sets: names of the sets it belongs to besides its split, such as ``query``, ``gallery``, ``fold_0``.
+        answers: of a question: what its annotators answered -> how many of them, each at least 1.
     """
 
     id: str
@@ -43,3 +44,4 @@ class Item:
     audio: bytes | None = None
     features: Mapping[str, np.ndarray] | None = None
     sets: tuple[str, ...] = ()
+    answers: Mapping[str, int] | None = None

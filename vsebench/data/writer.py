@@ -7,7 +7,7 @@ Layout (format 1), HDF5:
     ids            uint8 + id_offsets;  groups int64 (n,);  labels int64 (n,) or uint8 (n, K);  split int8 (n,)
     audio          uint8 + audio_offsets, encoded sounds: where given
     features       <modality>/values float16 or float32 (tokens, D), <modality>/offsets int64 (n + 1,): where given
-    sets           <name> int64 positions: where given
+    sets           <name> int64 positions: where given;  answers (JSON, text -> annotators) + answer_offsets: likewise
     landmarks      float32 (n, L, 3), boxes float32 + box_offsets, attributes (JSON) + attribute_offsets: where given
     attributes of the file: format, name, title, label_names, multi_label, relevance, provenance, fingerprint (JSON)
 """
@@ -50,7 +50,8 @@ class DatasetWriter:
             groups; None leaves the data without.
 
     Raises: DataError at the end: no items, some with and some without split or label, an unknown split or label, an
-    id twice; DataError at once for features that are not finite, or of another width than those before.
+    id twice; DataError at once for features that are not finite, or of another width than those before, and for an
+    answer of less than one annotator.
 
     Example:
         >>> with DatasetWriter(path, name="demo", title="Demo") as writer:  # doctest: +SKIP
@@ -98,6 +99,7 @@ class DatasetWriter:
             "boxes": ByteStream(self.file, "boxes", "box_offsets"),
             "attributes": ByteStream(self.file, "attributes", "attribute_offsets"),
             "audio": ByteStream(self.file, "audio", "audio_offsets"),
+            "answers": ByteStream(self.file, "answers", "answer_offsets"),
         }
         self.item_texts = [0]
         return self
@@ -128,6 +130,8 @@ class DatasetWriter:
         said = json.dumps(dict(item.attributes or {}), sort_keys=True, ensure_ascii=False)
         self.streams["attributes"].append(said.encode())
         self.streams["audio"].append(item.audio or b"")
+        answers = answers_text(item.id, item.answers)
+        self.streams["answers"].append(answers.encode())
         self._add_features(item)
         for key, value in (("ids", item.id), ("labels", item.label), ("split", item.split)):
             self.columns[key].append(value)
@@ -135,11 +139,8 @@ class DatasetWriter:
         self.columns["group"].append(item.id if item.group is None else item.group)
         marks = None if item.landmarks is None else np.asarray(item.landmarks, np.float32)
         self.columns["landmarks"].append(marks)
-        self.columns["digest"].append(
-            item_digest(
-                item.id, item.image or b"", item.texts, boxes, said, marks, item.audio or b"", item.features or {}
-            )
-        )
+        rest = (item.audio or b"", item.features or {}, answers)
+        self.columns["digest"].append(item_digest(item.id, item.image or b"", item.texts, boxes, said, marks, *rest))
 
     def _add_features(self, item: Item) -> None:
         for modality, values in (item.features or {}).items():
@@ -174,8 +175,8 @@ class DatasetWriter:
         split = self._split(labels, groups)
         for name, stream in self.streams.items():
             stream.close()
-            if name == "audio" and stream.offsets[-1] == 0:
-                del self.file["audio"], self.file["audio_offsets"]
+            if name in ("audio", "answers") and stream.offsets[-1] == 0:
+                del self.file[name], self.file[stream.offsets_name]
         for rows in self.tokens.values():
             rows.close()
         sets = self._sets()
@@ -276,6 +277,14 @@ class DatasetWriter:
             raise DataError("items have different numbers of landmarks.")
         empty = np.full(present[0].shape, np.nan, np.float32)
         self.file["landmarks"] = np.stack([empty if m is None else m for m in marks])
+
+
+def answers_text(one: str, answers: Mapping[str, int] | None) -> str:
+    """Answers and how many annotators gave each, as they are stored; empty for none."""
+    wrong = [f"'{a}': {n}" for a, n in (answers or {}).items() if n < 1]
+    if wrong:
+        raise DataError(f"id '{one}': an answer needs at least one annotator. Got {', '.join(wrong)}.")
+    return json.dumps(dict(answers), sort_keys=True, ensure_ascii=False) if answers else ""
 
 
 def _remove_orphans(path: Path) -> None:

@@ -55,14 +55,15 @@ def page(snapshot: Snapshot) -> str:
     described = snapshot.board.get("description")
     if described:
         lines += [" ".join(str(described).split()), ""]
-    lines += [*_context(snapshot), ""]
+    context = _context(snapshot)
+    lines += [*context, *([""] if context else [])]
     for section, title in SECTIONS.items():
         rows = views(snapshot, section)
         if rows:
             title = "Search" if section == "sweep" and "method" in snapshot.search else title
             across = pivot_lines(snapshot.board.get("pivot"), rows, AXIS_TITLES) if section == "sweep" else []
             lines += [f"## {title}", "", *across, *_section(snapshot, rows), ""]
-    lines += [*curves_section(snapshot), *_pruned(snapshot), *references(snapshot), *_failed(snapshot)]
+    lines += [*curves_section(snapshot), *_pruned(snapshot), *references(snapshot), *failed_section(snapshot)]
     lines += protocol_section(snapshot)
     return "\n".join(lines).rstrip() + "\n"
 
@@ -96,7 +97,7 @@ def _mean(view: RowView, key: str) -> float:
 
 def _section(snapshot: Snapshot, rows: Sequence[RowView]) -> list[str]:
     names = _name_columns(rows)
-    lines = _render(names, [c for c in _classification() if _filled(c, rows)], rows)
+    lines = rendered(names, [c for c in _classification() if _filled(c, rows)], rows)
     retrieval = [c for c in _retrieval(rows) if _filled(c, rows)]
     if retrieval:
         ranked = [r for r in rows if any(c.value(r) for c in retrieval)]
@@ -104,7 +105,7 @@ def _section(snapshot: Snapshot, rows: Sequence[RowView]) -> list[str]:
         shown = names[:1] if names[0].title == "System" else names
         if len({_ranked_by(r) for r in ranked}) > 1:
             shown = [*shown, NameColumn("Ranked by", lambda r: escape(_ranked_by(r)))]
-        lines += _render(shown, retrieval, ranked)
+        lines += rendered(shown, retrieval, ranked)
         lines += _chance(ranked)
     return lines
 
@@ -160,6 +161,7 @@ def _classification() -> list[Column]:
     return [
         Column("Val acc.", _percent("val/accuracy")),
         Column("Test acc.", _percent("test/accuracy")),
+        Column("Test VQA acc.", _percent("test/vqa_accuracy")),
         Column("Test AP", _percent("test/average_precision")),
         Column("Trained", _trained, None),
         Column(
@@ -202,7 +204,8 @@ def _filled(column: Column, rows: Sequence[RowView]) -> bool:
     return any(column.value(row) for row in rows)
 
 
-def _render(names: Sequence[NameColumn], columns: Sequence[Column], rows: Sequence[RowView]) -> list[str]:
+def rendered(names: Sequence[NameColumn], columns: Sequence[Column], rows: Sequence[RowView]) -> list[str]:
+    """Lines of a table of rows, the best of each column in bold."""
     best = [_best(column, rows) for column in columns]
     body = []
     for row in rows:
@@ -261,7 +264,8 @@ def _pruned(snapshot: Snapshot) -> list[str]:
     return ["## Pruned", "", said, ""]
 
 
-def _failed(snapshot: Snapshot) -> list[str]:
+def failed_section(snapshot: Snapshot) -> list[str]:
+    """Lines that name the runs that failed, and how many have no result yet."""
     failed, absent = failures(snapshot), missing(snapshot)
     lines: list[str] = []
     if failed:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from vsebench.errors import DataError, Place, did_you_mean, known_names
-from vsebench.leaderboard import plots
+from vsebench.leaderboard import index_board, index_plots, plots
 from vsebench.leaderboard.markdown import page
 from vsebench.leaderboard.rows import SECTIONS, sort_key, views
-from vsebench.leaderboard.snapshot import Snapshot, load
-from vsebench.leaderboard.table import escape, table
+from vsebench.leaderboard.snapshot import INDEX_FORM, Snapshot, load
+from vsebench.leaderboard.table import csv_cell, escape, table
 from vsebench.store import write_atomically
 
 RESULTS = "results"
@@ -34,11 +36,11 @@ def render(folder: Path, experiments: Sequence[str] = ()) -> list[Path]:
         if not file.is_file() or file.read_text(encoding="utf-8") != text:
             write_atomically(file, text)
             changed.append(file)
-    for file, (snapshot, kind) in _plots(folder, snapshots, experiments).items():
-        if not plots.is_current(file, snapshot, kind):
-            file.parent.mkdir(exist_ok=True)
-            write_atomically(file, plots.svg(snapshot, kind))
-            changed.append(file)
+    for drawing in _drawings(folder, snapshots, experiments):
+        if not drawing.is_current():
+            drawing.file.parent.mkdir(exist_ok=True)
+            write_atomically(drawing.file, drawing.draw())
+            changed.append(drawing.file)
     return changed
 
 
@@ -46,10 +48,9 @@ def stale(folder: Path, experiments: Sequence[str] = ()) -> list[Path]:
     """The files that are not what the results give."""
     snapshots = _snapshots(folder, experiments)
     pages = _pages(folder, snapshots, experiments)
-    drawn = _plots(folder, snapshots, experiments)
     return [
         *(f for f, text in pages.items() if not f.is_file() or f.read_text(encoding="utf-8") != text),
-        *(f for f, (snapshot, kind) in drawn.items() if not plots.is_current(f, snapshot, kind)),
+        *(drawing.file for drawing in _drawings(folder, snapshots, experiments) if not drawing.is_current()),
     ]
 
 
@@ -66,17 +67,41 @@ def _snapshots(folder: Path, experiments: Sequence[str]) -> list[Snapshot]:
     return [load(results_file(folder, name)) for name in known]
 
 
-def _plots(folder: Path, snapshots: Sequence[Snapshot], experiments: Sequence[str]) -> dict[Path, tuple[Snapshot, str]]:
-    chosen = [s for s in snapshots if not experiments or s.experiment in experiments]
-    return {folder / plots.plot_file(s, kind): (s, kind) for s in chosen for kind in plots.asked(s)}
+@dataclass(frozen=True)
+class Drawing:
+    """A plot beside a board: where it lies, whether it is what the results give, and how it is drawn."""
+
+    file: Path
+    is_current: Callable[[], bool]
+    draw: Callable[[], str]
+
+
+def _drawings(folder: Path, snapshots: Sequence[Snapshot], experiments: Sequence[str]) -> list[Drawing]:
+    found = []
+    for s in snapshots:
+        if experiments and s.experiment not in experiments:
+            continue
+        if s.form == INDEX_FORM:
+            for kind in index_plots.drawn(s):
+                file = folder / index_plots.plot_name(s, kind)
+                found.append(Drawing(file, partial(index_plots.current, file, s), partial(index_plots.svg, s, kind)))
+            continue
+        for name in plots.asked(s):
+            file = folder / plots.plot_file(s, name)
+            found.append(Drawing(file, partial(plots.is_current, file, s, name), partial(plots.svg, s, name)))
+    return found
 
 
 def _pages(folder: Path, snapshots: Sequence[Snapshot], experiments: Sequence[str]) -> dict[Path, str]:
     pages: dict[Path, str] = {}
     for snapshot in snapshots:
         if not experiments or snapshot.experiment in experiments:
-            pages[folder / f"{snapshot.experiment}.md"] = page(snapshot)
-            pages[folder / f"{snapshot.experiment}.csv"] = table_csv(snapshot)
+            of_indexes = snapshot.form == INDEX_FORM
+            text = index_board.page(snapshot) if of_indexes else page(snapshot)
+            pages[folder / f"{snapshot.experiment}.md"] = text
+            pages[folder / f"{snapshot.experiment}.csv"] = (
+                index_board.table_csv(snapshot) if of_indexes else table_csv(snapshot)
+            )
     pages[folder / "README.md"] = index(snapshots)
     return pages
 
@@ -102,21 +127,16 @@ def table_csv(snapshot: Snapshot) -> str:
     for section in SECTIONS:
         for view in views(snapshot, section):
             for r in view.results:
-                head = [_cell(view.row.name), view.row.section, *(_cell(view.row.axes.get(a, "")) for a in axes)]
+                head = [csv_cell(view.row.name), view.row.section, *(csv_cell(view.row.axes.get(a, "")) for a in axes)]
                 cost = [r.seed, r.run_id, r.parameters["total"], r.parameters["trained"], r.train_s, r.epochs]
                 writer.writerow([*head, *cost, r.best_epoch, *(r.metrics.get(k, "") for k in keys)])
     return stream.getvalue()
 
 
-def _cell(text: str) -> str:
-    # A spreadsheet runs a cell that begins like a formula.
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
-
-
 def index(snapshots: Sequence[Snapshot]) -> str:
     """The folder's README: a line per board."""
     body = []
-    for s in snapshots:
+    for s in (s for s in snapshots if s.form != INDEX_FORM):
         everything = [v for section in SECTIONS for v in views(s, section)]
         metric, mode = sort_key(s)
         pick = max if mode == "max" else min
@@ -132,4 +152,6 @@ def index(snapshots: Sequence[Snapshot]) -> str:
             ]
         )
     header = ["Board", "Data", "Runs", "Best row (chosen on validation)", "Its test accuracy"]
-    return "\n".join(["# Leaderboards", "", *table(header, body, left=2), ""])
+    lines = ["# Leaderboards", "", *(table(header, body, left=2) if body else []), *([""] if body else [])]
+    of_indexes = [s for s in snapshots if s.form == INDEX_FORM]
+    return "\n".join([*lines, *(index_board.summary(of_indexes) if of_indexes else [])])

@@ -14,6 +14,8 @@ from vsebench.store import result_from, write_atomically
 from vsebench.types import OWN_SPLIT, Result
 
 FORMAT = 1
+#: ``Snapshot.form`` of a comparison of indexes; that of systems is the default.
+SYSTEM_FORM, INDEX_FORM = "systems", "indexes"
 DIGITS = 6
 
 
@@ -23,7 +25,7 @@ class BoardRow:
 
     Args:
         name: unique.
-        section: ``systems`` or ``sweep``.
+        section: ``systems`` or ``sweep``; ``indexes`` on a board of them.
         axes: axis -> label, for a point of a grid or search.
         runs: seed (as text) -> run id.
     """
@@ -51,6 +53,7 @@ class Snapshot:
         gallery: the set that queries were ranked against, or ``split``: each split against itself.
         search: how the sweep's rows were chosen: ``method``, ``budget``, ``seed`` and ``asked`` of a search, ``prune``
             in words. Empty for a whole grid.
+        form: what is compared, systems or indexes.
     """
 
     experiment: str
@@ -64,6 +67,7 @@ class Snapshot:
     results: Mapping[str, Result] = field(repr=False)
     search: Mapping[str, Any] = field(default_factory=dict)
     gallery: str = OWN_SPLIT
+    form: str = SYSTEM_FORM
 
 
 def save(snapshot: Snapshot, file: Path) -> None:
@@ -74,6 +78,8 @@ def save(snapshot: Snapshot, file: Path) -> None:
         del plain["search"]
     if plain["gallery"] == OWN_SPLIT:
         del plain["gallery"]
+    if plain["form"] == SYSTEM_FORM:
+        del plain["form"]
     wanted = {run for row in snapshot.rows for run in row.runs.values()}
     # What all results share, the dataset, is written once.
     names = [f.name for f in dataclasses.fields(Result) if f.name != "dataset"]

@@ -49,3 +49,13 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1
 
     rule = ["-" * w if i < left else "-" * (w - 1) + ":" for i, w in enumerate(widths)]
     return [line(header), "| " + " | ".join(rule) + " |", *(line(row) for row in rows)]
+
+
+def csv_cell(text: str) -> str:
+    """Text that a spreadsheet does not run as a formula.
+
+    Example:
+        >>> csv_cell("=1+1"), csv_cell("VSE")
+        ("'=1+1", 'VSE')
+    """
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -20,7 +20,7 @@ from vsebench.load import LoadedRun
 from vsebench.look.panels import Panel, panels_of
 from vsebench.look.words import Piece, pieces_of
 from vsebench.model import Model
-from vsebench.registry import ATTENTIONS, SCORERS
+from vsebench.registry import ATTENTIONS, FUSIONS, SCORERS
 from vsebench.types import Preprocessing, Tokens
 
 
@@ -30,6 +30,15 @@ class ShowsWeights(Protocol):
 
     def weights(self, images: Tokens, texts: Tokens) -> dict[str, Tensor]:
         """Weights of each image with the text of its own row, named as an attention names its own."""
+        ...
+
+
+@runtime_checkable
+class FusionShowsWeights(Protocol):
+    """A fusion that attends, and can say to what."""
+
+    def weights(self, tokens: Mapping[str, Tokens]) -> dict[str, Tensor]:
+        """Weights of each item's tokens, named as an attention names its own."""
         ...
 
 
@@ -124,11 +133,13 @@ def attention_of(run: LoadedRun, feed: Feed, row: int, caption: int) -> tuple[di
     model = run.model
     batch = to_device(feed.batch(np.array([row]), np.array([caption])), run.device)
     with autocast(run.system.train.precision, run.device):
-        tokens = model.encode(batch.inputs)
+        tokens = model.encode(batch.inputs, batch.present)
         output = model(batch, keep_attention=True)
         weights: dict[str, Tensor] = dict(output.attention)
         if isinstance(model.scorer, ShowsWeights):
             weights |= model.scorer.weights(output.sides["image"], output.sides["text"])
+        if isinstance(model.fusion, FusionShowsWeights):
+            weights |= model.fusion.weights(tokens)
     return weights, tokens
 
 
@@ -137,18 +148,20 @@ def refuse_blind(run: LoadedRun) -> None:
 
     Raises: ConfigError that says which do.
     """
-    if run.system.attention.name != "none" or _scorer_shows(run.model):
+    if run.system.attention.name != "none" or _shows(run.model):
         return
-    scorers = [name for name in SCORERS.names() if hasattr(SCORERS.get(name).target, "weights")]
+    scorers, fusions = (
+        [name for name in kind.names() if hasattr(kind.get(name).target, "weights")] for kind in (SCORERS, FUSIONS)
+    )
     attentions = [name for name in ATTENTIONS.names() if name != "none"]
     raise ConfigError(
         f"run {run.run_id} ({run.row}) attends to nothing, so there is nothing to draw. Systems that do have one of "
-        f"'attention: {' | '.join(attentions)}' or 'scorer: {' | '.join(scorers)}'."
+        f"'attention: {' | '.join(attentions)}', 'scorer: {' | '.join(scorers)}' or 'fusion: {' | '.join(fusions)}'."
     )
 
 
-def _scorer_shows(model: Model) -> bool:
-    return isinstance(model.scorer, ShowsWeights)
+def _shows(model: Model) -> bool:
+    return isinstance(model.scorer, ShowsWeights) or isinstance(model.fusion, FusionShowsWeights)
 
 
 def _find(dataset: Dataset, item: str) -> tuple[int, str]:

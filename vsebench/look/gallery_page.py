@@ -15,7 +15,7 @@ from vsebench.search.standalone import document, jpeg_uri
 SIDE = 160
 _DIRECTIONS = {"i2t": ("Image to text", "captions"), "t2i": ("Text to image", "images")}
 _KINDS = {"best": "Best", "worst": "Worst", "random": "Random"}
-_CLASS_METRICS = ("accuracy", "top5_accuracy", "balanced_accuracy", "average_precision", "f1")
+_CLASS_METRICS = ("accuracy", "top5_accuracy", "balanced_accuracy", "average_precision", "f1", "vqa_accuracy")
 
 STYLE = """
 nav { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; margin: .75rem 0 0; }

@@ -13,6 +13,7 @@ from vsebench.look.words import Piece
 _NAMES = {"scan": "SCAN", "co_attention": "Co-attention"}
 _STEPS = {
     "dan_m": "m-DAN, what each step reads of the {over}",
+    "dan_r": "r-DAN, what each step reads of the {over}",
     "inter": "Inter-attention, what each iteration reads of the {over}",
     "self": "Self-attention, how much each part of the {over} is attended to",
 }
@@ -90,7 +91,7 @@ def _step(
     """Modality, label and weights (N,) of what reads one modality step by step; None for anything else."""
     if kind == "inter" and rest[0] == "regions":
         return "image", f"iteration {int(rest[1]) + 1}", weights
-    if kind == "dan_m":
+    if kind in ("dan_m", "dan_r"):
         return rest[0], f"step {rest[1]}", weights
     if kind == "self" and len(rest) == 2:
         real = weights[:, masks[rest[0]]]  # padded queries attend to something too

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from vsebench.errors import MetricError
+from vsebench.metrics._answers import Answers
 from vsebench.metrics._codes import CodePairs, Counts, check_codes, pack
 from vsebench.metrics._ranking import (
     Ranks,
@@ -48,6 +49,7 @@ class Predictions:
         rerank: changes the scores of image queries against the images, or None.
         unranked: why these items cannot be ranked by group, or None. Relevance is then a matter of shared labels.
         gallery: what the items are ranked against, where that is not this split; ``pairs`` is then None.
+        answers: what the annotators of each item answered; None of data without.
 
     Raises: MetricError when logits or embeddings hold NaN or infinite values, naming the first item; for codes that
     hold other numbers than −1 and +1.
@@ -66,6 +68,7 @@ class Predictions:
     rerank: Rerank | None = None
     unranked: str | None = None
     gallery: Gallery | None = None
+    answers: Answers | None = None
     _folds: dict[int, list[Predictions]] = field(default_factory=dict, repr=False, compare=False)
     _kept: dict[str, list[TieGroups]] = field(default_factory=dict, repr=False, compare=False)
     _counts: dict[str, Counts] = field(default_factory=dict, repr=False, compare=False)
@@ -253,6 +256,7 @@ class Predictions:
             owner=self.owner[captions] - start,
             groups=self.groups[images],
             pairs=None if self.pairs is None else self.pairs[images][:, captions],
+            answers=None if self.answers is None else self.answers.part(start, stop),
             rerank=None,
             _folds={},
             _kept={},

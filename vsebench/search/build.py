@@ -96,7 +96,7 @@ def embed_split(
 ) -> Embedded:
     """Every image, or every caption, of a split of the dataset that the run was trained on.
 
-    A caption's id is that of its item; ``ID#2`` is the item's second.
+    A caption's id is that of its item; ``ID#2`` is the item's second. Items that lack the modality are left out.
 
     Args:
         progress: told how many of how many are done.
@@ -120,6 +120,11 @@ def embed_split(
         counts = feed.captions_per_item
         rows = np.repeat(rows, counts)
         numbers = np.arange(len(rows)) - np.repeat(feed.caption_offsets[:-1], counts)
+    notes = list(feed.notes)
+    if modality in feed.lacking:
+        there = ~feed.lacking[modality][rows]
+        rows, numbers = rows[there], numbers[there]
+        notes.append(f"{(~there).sum()} items without {modality} were left out")
     texts = dataset.all_texts(split)
     items = [
         GalleryItem(
@@ -143,7 +148,7 @@ def embed_split(
         "split": split,
     }
     vectors, sides = _vectors(run, modality, batches(), len(items), progress)
-    return Embedded(items, vectors, source, tuple(feed.notes), sides)
+    return Embedded(items, vectors, source, tuple(notes), sides)
 
 
 def embed_folder(

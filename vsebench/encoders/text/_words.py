@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from vsebench.encoders._freezing import freeze
+from vsebench.encoders._recurrent import join_directions, run_recurrent
 from vsebench.encoders.text.base import TextEncoder
 from vsebench.errors import ConfigError
 from vsebench.types import Tokens, Words
@@ -105,28 +105,3 @@ class RecurrentEncoder(WordEncoder):
         values, final = (join_directions(states, self.merge) for states in (values, final))
         values = values.masked_fill(~words.mask[:, :, None], 0.0)
         return Tokens(values, words.mask, final.masked_fill(~words.mask.any(1, keepdim=True), 0.0))
-
-
-def run_recurrent(network: nn.RNNBase, vectors: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """States at every real word and the last layer's final states, both directions side by side.
-
-    Packed: padding is never read. An empty text is read as one zero vector, so that it has a state; its mask stays
-    False.
-
-    Shape: (B, N, D), (B, N) -> (B, N, directions · H), (B, directions · H).
-    """
-    lengths = mask.sum(1).clamp(min=1).cpu()
-    packed = pack_padded_sequence(vectors, lengths, batch_first=True, enforce_sorted=False)
-    states, final = network(packed)
-    values, _ = pad_packed_sequence(states, batch_first=True, total_length=vectors.shape[1])
-    hidden = final[0] if isinstance(final, tuple) else final  # (layers · directions, B, H)
-    last = hidden[-2:] if network.bidirectional else hidden[-1:]
-    return values, torch.cat(list(last), -1)
-
-
-def join_directions(states: Tensor, merge: Literal["concat", "sum", "mean"]) -> Tensor:
-    """Join the states of both directions, which stand side by side. Shape: (..., 2 · H) -> (..., H), or 2 · H."""
-    if merge == "concat":
-        return states
-    both = states.unflatten(-1, (2, -1))
-    return both.mean(-2) if merge == "mean" else both.sum(-2)
