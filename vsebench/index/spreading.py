@@ -36,12 +36,10 @@ class Spreading(Coded):
     epoch. The entropy term (KoLeo) is of the batch. SGD with momentum 0.9; ``lr`` falls to a half and a tenth of itself
     in the third and last quarter. Equal seeds give equal numbers, as long as torch has as many threads.
 
-    Trained on the CPU, on the vectors of the gallery as it is built: 3,000 vectors of 32 numbers take half a minute of
-    one core. Each look-up of x⁻ compares all pairs, so that time grows with their square; memory does not. Codes are
-    decoded for each search; ``decoded`` keeps the points.
+    Trained on the CPU, on the vectors of the gallery as it is built. Each look-up of x⁻ compares all pairs, so that
+    time grows with their square; memory does not. Codes are decoded for each search; ``decoded`` keeps the points.
 
-    The published ``k_neg`` suits 500,000 vectors. Among 3,000 (32 numbers, curved surface of 6 dimensions, 4 bytes) it
-    finds .67 of the 10 nearest, and with ``k_neg`` 20, λ = .02 .72; index ``lattice`` .47, ``pq`` .64, ``opq`` .76.
+    The published ``k_neg`` suits 500,000 vectors; among a few thousand a nearer one, 10 to 20, finds more.
 
     Differs from the source: 20 epochs in the place of 160 on 500,000 vectors; the last epoch's network is taken, where
     the source picks the best of every tenth by recall on vectors held out, and chooses λ so, from .001 to .05; x, x⁺
