@@ -70,6 +70,7 @@ def test_a_job_survives_its_way_to_a_process() -> None:
         axes=(("fusion", "gated"), ("dim", "8")),
         plugins=(Path("/somewhere/with a space/é.py"), Path("b.py")),
         prune=Prune(min_epochs=2, reduction=4),
+        gallery="database",
         status="started",
     )
     settings = Settings(
