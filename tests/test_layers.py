@@ -25,7 +25,7 @@ LEVELS: dict[str, int] = {
     ),
     **dict.fromkeys(("train", "pretrain"), 5),
     **dict.fromkeys(("store", "tracking"), 6),
-    **dict.fromkeys(("sweep", "leaderboard", "load", "search", "look", "combine", "indexing"), 7),
+    **dict.fromkeys(("sweep", "leaderboard", "load", "search", "look", "combine", "indexing", "measures"), 7),
     **dict.fromkeys(("cli", "cli_data", "cli_look", "cli_options"), 8),
     **dict.fromkeys(("commands", "serve", "testing", "scaffold", "templates", "__main__"), 8),
 }
