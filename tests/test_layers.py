@@ -26,7 +26,7 @@ LEVELS: dict[str, int] = {
     **dict.fromkeys(("train", "pretrain"), 5),
     **dict.fromkeys(("store", "tracking"), 6),
     **dict.fromkeys(("sweep", "leaderboard", "load", "search", "look", "combine", "indexing"), 7),
-    **dict.fromkeys(("cli", "cli_data", "cli_look", "cli_options"), 8),
+    **dict.fromkeys(("cli", "cli_data", "cli_look", "cli_options", "cli_outcomes"), 8),
     **dict.fromkeys(("commands", "serve", "testing", "scaffold", "templates", "__main__"), 8),
 }
 #: The experiment's list of metrics is validated by the one module that knows them; it imports no metric.

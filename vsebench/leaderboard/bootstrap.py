@@ -36,9 +36,7 @@ def ratios(total: np.ndarray, count: np.ndarray) -> np.ndarray:
     return found.round(DECIMALS)
 
 
-def resampled(
-    total: np.ndarray, count: np.ndarray, *, resamples: int = RESAMPLES, seed: int = SEED
-) -> np.ndarray:
+def resampled(total: np.ndarray, count: np.ndarray, *, resamples: int = RESAMPLES, seed: int = SEED) -> np.ndarray:
     """:func:`ratios` of samples of clusters, drawn with replacement: every row on the same samples.
 
     A sample is how often each cluster was drawn, so that all rows are one matrix product (Efron and Tibshirani 1993,
@@ -53,7 +51,7 @@ def resampled(
     clusters, rows, parts = total.shape
     generator = np.random.default_rng(seed)
     flat = np.concatenate([total.reshape(clusters, rows * parts), count], axis=1).astype(np.float64)
-    found = np.empty((resamples, rows))
+    found = np.zeros((rows, resamples)).T  # a row's samples side by side
     size = max(1, BLOCK_BYTES // (8 * clusters))
     for start in range(0, resamples, size):
         some = min(size, resamples - start)
@@ -61,9 +59,10 @@ def resampled(
         drawn += clusters * np.arange(some)[:, None]
         times = np.bincount(drawn.ravel(), minlength=some * clusters).reshape(some, clusters)
         sums = times.astype(np.float64) @ flat
-        whole = sums[:, : rows * parts].reshape(some, rows, parts)
-        found[start : start + some] = (whole / sums[:, None, rows * parts :]).mean(-1)
-    return found.round(DECIMALS)
+        for part in range(parts):
+            whole = sums[:, rows * parts + part, None]
+            found[start : start + some] += sums[:, part : rows * parts : parts] / (parts * whole)
+    return np.round(found, DECIMALS, out=found)
 
 
 def percentile_interval(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

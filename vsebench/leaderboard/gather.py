@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from vsebench.errors import DataError, Place
-from vsebench.leaderboard.outcomes import DIRECTIONS, RANK_PARTS, Outcomes, check, items_file, load, save
+from vsebench.leaderboard.outcomes import DIRECTIONS, RANK_PARTS, Outcomes, check, differing, items_file, load, save
 from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.metrics._answers import Answers
 from vsebench.metrics._ranking import Ranks
@@ -20,7 +21,7 @@ from vsebench.types import OWN_SPLIT, Result
 PREDICTIONS = "predictions-test.npz"
 
 
-def update(snapshot: Snapshot, runs: Path, board: Path) -> list[str]:
+def update(snapshot: Snapshot, runs: Path, board: Path, *, groups: np.ndarray | None = None) -> list[str]:
     """Write the outcomes of a board's finished runs beside it. Returns the ids of runs that have none.
 
     A run without a folder here keeps the outcomes that the board had of it. Nothing is written where no run has any.
@@ -28,6 +29,8 @@ def update(snapshot: Snapshot, runs: Path, board: Path) -> list[str]:
     Args:
         runs: the folder of all experiments' runs.
         board: the leaderboard folder.
+        groups: int64, of every item of the dataset file, equal for those that are drawn together. Without it they are
+            as the board had them, or what the predictions say.
 
     Raises: DataError when predictions are damaged, of other items, or not those of the results.
     """
@@ -39,6 +42,10 @@ def update(snapshot: Snapshot, runs: Path, board: Path) -> list[str]:
     finished = {run for run, result in snapshot.results.items() if result.status == "finished"}
     if outcomes is None:
         return sorted(finished)
+    if groups is not None:
+        outcomes = replace(outcomes, clusters=_numbered(groups[outcomes.positions]))
+    elif known is not None and np.array_equal(known.positions, outcomes.positions):
+        outcomes = replace(outcomes, clusters=known.clusters)
     check(snapshot, outcomes, Place(str(file)))
     save(outcomes, file)
     return sorted(finished - outcomes.runs)
@@ -49,7 +56,7 @@ def gather(snapshot: Snapshot, folder: Path, known: Outcomes | None = None) -> O
 
     Args:
         folder: of the experiment's runs.
-        known: outcomes of runs that have no folder there.
+        known: what was gathered before; of a run whose result it agrees with nothing is read again.
 
     Raises: DataError when predictions are damaged or of other items than those before them.
     """
@@ -61,11 +68,13 @@ def gather(snapshot: Snapshot, folder: Path, known: Outcomes | None = None) -> O
         if result.status != "finished":
             continue
         file = folder / run / PREDICTIONS
-        own = read(file, result, snapshot.gallery) if file.is_file() else known
+        own = known if known is not None and run in known.runs and differing(known, result) is None else None
+        if own is None and file.is_file():
+            own = read(file, result, snapshot.gallery)
         if own is None or run not in own.runs:
             continue
         found = found or own
-        if not np.array_equal(own.positions, found.positions) or not np.array_equal(own.clusters, found.clusters):
+        if not np.array_equal(own.positions, found.positions):
             raise DataError("predictions of other test items than those of the runs before.", place=Place(str(file)))
         for name, by_run in own.right.items():
             if run in by_run:
@@ -74,7 +83,7 @@ def gather(snapshot: Snapshot, folder: Path, known: Outcomes | None = None) -> O
             if run in by_rank:
                 queries = asked.setdefault(way, own.asked[way])
                 if not np.array_equal(queries, own.asked[way]):
-                    raise DataError("predictions of other queries than those of the runs before.", place=Place(str(file)))
+                    raise DataError("predictions of other queries than those before.", place=Place(str(file)))
                 ranks.setdefault(way, {})[run] = by_rank[run]
     if found is None or not (right or ranks):
         return None
@@ -92,7 +101,7 @@ def read(file: Path, result: Result, gallery: str = OWN_SPLIT) -> Outcomes:
         run, relevance = result.run_id, result.dataset.get("relevance", "item")
         count = len(arrays["positions"])
         grouped = relevance == "group"  # in other datasets the stored groups say what a match is, such as the class
-        clusters = np.unique(arrays["groups"], return_inverse=True)[1] if grouped else np.arange(count)
+        clusters = _numbered(arrays["groups"]) if grouped else np.arange(count)
         asked: dict[str, np.ndarray] = {}
         ranks: dict[str, dict[str, Ranks]] = {}
         for way in DIRECTIONS:
@@ -101,16 +110,26 @@ def read(file: Path, result: Result, gallery: str = OWN_SPLIT) -> Outcomes:
             queries = _queries(arrays, way, gallery)
             if len(queries) == len(arrays[f"{way}/above"]):
                 order = np.argsort(queries, kind="stable")  # a combination keeps its captions in another order
-                parts = [arrays[f"{way}/{part}"][order].astype(np.int64) for part in RANK_PARTS]
+                above, tied, tied_relevant, relevant = (
+                    arrays[f"{way}/{part}"][order].astype(np.int64) for part in RANK_PARTS
+                )
                 asked[way] = queries[order]
-                ranks[way] = {run: Ranks(*parts, gallery=_offered(arrays, way), skipped=0)}
+                ranks[way] = {
+                    run: Ranks(above, tied, tied_relevant, relevant, gallery=_offered(arrays, way), skipped=0)
+                }
         fingerprint = str(result.dataset["fingerprint"])
         right = {name: {run: values} for name, values in _right(arrays).items()}
-        return Outcomes(fingerprint, arrays["positions"], clusters.astype(np.int64), right, ranks, asked)
+        return Outcomes(fingerprint, arrays["positions"], clusters, right, ranks, asked)
     except DataError:
         raise
     except Exception as error:  # numpy, zipfile and zlib each have their own for a damaged file
         raise DataError(f"not a file of predictions: {error}.", place=Place(str(file))) from None
+
+
+def _numbered(groups: np.ndarray) -> np.ndarray:
+    """Groups as numbers from 0 in the order in which they first stand."""
+    _, first, number = np.unique(groups, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[number].astype(np.int64)
 
 
 def _right(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -12,6 +12,7 @@ from vsebench.leaderboard.outcomes import DIRECTIONS, Outcomes
 from vsebench.leaderboard.rows import RowView, views
 from vsebench.leaderboard.snapshot import Snapshot
 
+RSUM = "rsum"
 _RECALL = re.compile(r"test/(?:i2t|t2i)/recall@(\d+)")
 
 
@@ -33,6 +34,16 @@ class Measure:
     unit: str = "points"
     depths: tuple[int, ...] = ()
 
+    @property
+    def mean_of_columns(self) -> bool:
+        """Whether no column of a board has the number itself."""
+        return bool(self.depths) and self.title != RSUM
+
+    @property
+    def heading(self) -> str:
+        """What heads a column."""
+        return self.title if not self.mean_of_columns else "Mean R@" + "/".join(str(k) for k in self.depths)
+
     def value(self, row: RowView, split: str) -> float | None:
         """A row's mean over seeds on a split, as a share; None where a result lacks it."""
         keys = [f"{split}/{way}/recall@{k}" for way in DIRECTIONS for k in self.depths] or [f"{split}/{self.name}"]
@@ -50,7 +61,7 @@ def measures(snapshot: Snapshot, section: str) -> list[Measure]:
         found.append(Measure("accuracy", "accuracy"))
     depths = tuple(sorted({int(m[1]) for key in keys if (m := _RECALL.fullmatch(key))}))
     if depths and "test/rsum" in keys:
-        found.append(Measure("recall", "rsum", 600.0, "points of rsum", (1, 5, 10)))
+        found.append(Measure("recall", RSUM, 600.0, "points of rsum", (1, 5, 10)))
     elif depths:
         said = "/".join(str(k) for k in depths)
         found.append(Measure("recall", f"mean R@{said} of both directions", depths=depths))
@@ -83,10 +94,7 @@ def sums(rows: Sequence[RowView], outcomes: Outcomes, measure: Measure) -> Sums 
     kept = [row for row in rows if all(r.run_id in scores for r in row.results)]
     if not kept:
         return None
-    if measure.depths:
-        belongs = [clusters[outcomes.asked[way]] for way in DIRECTIONS]
-    else:
-        belongs = [clusters]
+    belongs = [clusters[outcomes.asked[way]] for way in DIRECTIONS] if measure.depths else [clusters]
     size = int(clusters.max()) + 1
     count = np.stack([np.bincount(b, minlength=size) for b in belongs], axis=1).astype(np.float64)
     total = np.zeros((size, len(kept), len(belongs)))

@@ -13,6 +13,7 @@ import numpy as np
 from vsebench.errors import DataError, Place
 from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.metrics._ranking import Ranks
+from vsebench.types import Result
 
 FORMAT = 1
 ITEMS = "items"
@@ -134,15 +135,23 @@ def check(snapshot: Snapshot, outcomes: Outcomes, place: Place | None = None) ->
             "collect them again (vsebench outcomes).",
             place=place,
         )
-    for run, result in sorted(snapshot.results.items()):
-        for key, value in values_of(outcomes, run).items():
-            said = result.metrics.get(f"test/{key}")
-            if said is not None and abs(said - value) > TOLERANCE:
-                raise DataError(
-                    f"run {run}: outcomes give {key} {value:.6g}, its result says {said:.6g}; collect them again "
-                    "(vsebench outcomes).",
-                    place=place,
-                )
+    for result in snapshot.results.values():
+        if (found := differing(outcomes, result)) is not None:
+            key, value, said = found
+            raise DataError(
+                f"run {result.run_id}: outcomes give {key} {value:.6g}, its result says {said:.6g}; collect them again "
+                "(vsebench outcomes).",
+                place=place,
+            )
+
+
+def differing(outcomes: Outcomes, result: Result) -> tuple[str, float, float] | None:
+    """A number of a result that outcomes do not give: its key, what they give and what it says."""
+    for key, value in values_of(outcomes, result.run_id).items():
+        said = result.metrics.get(f"test/{key}")
+        if said is not None and abs(said - value) > TOLERANCE:
+            return key, value, said
+    return None
 
 
 def values_of(outcomes: Outcomes, run: str) -> dict[str, float]:
@@ -170,7 +179,11 @@ def _ranks(arrays: Mapping[str, np.ndarray], way: str) -> dict[str, Ranks]:
     if any(part.shape != (len(arrays[f"{way}/runs"]), len(arrays[f"{way}/asked"])) for part in parts):
         raise ValueError(f"ranks of {way} have another shape than their queries")
     runs = arrays[f"{way}/runs"].tolist()
-    return {run: Ranks(*(part[i] for part in parts), gallery=gallery, skipped=0) for i, run in enumerate(runs)}
+    above, tied, tied_relevant, relevant = parts
+    return {
+        run: Ranks(above[i], tied[i], tied_relevant[i], relevant[i], gallery=gallery, skipped=0)
+        for i, run in enumerate(runs)
+    }
 
 
 def _small(values: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,9 @@ import numpy as np
 ALPHA = 0.05
 #: Fewer resamples than this beyond the difference are too few to count by; the t-distribution's tail decides then.
 COUNTED = 10
+#: With fewer degrees of freedom of the seeds of a whole table than this (two rows of two seeds have 2), the t-test has
+#: no more than those: seeds that agree by chance would both shrink the error and raise its degrees of freedom.
+FEW_SEEDS = 4
 
 
 @dataclass(frozen=True)
@@ -28,11 +32,11 @@ class Difference:
     freedom: float
     p: float
 
-    def half(self, level: float) -> float:
-        """Half-width of its t-interval at a level such as 0.95."""
-        from scipy.stats import t
+    def quantile(self, level: float) -> float:
+        """How far above its mean the difference's t-distribution has a level such as 0.975."""
+        from scipy.special import stdtrit
 
-        return float(t.ppf((1 + level) / 2, self.freedom)) * self.error
+        return float(stdtrit(self.freedom, level)) * self.error
 
 
 @dataclass(frozen=True)
@@ -100,48 +104,51 @@ def seed_noise(seeds: Sequence[Sequence[float]]) -> list[Noise | None]:
 def difference(row: Scores, other: Scores) -> Difference:
     """Test a row against another.
 
-        V   = V_items + V_row + V_other
-        ν   = V² / (V_items² / (m − 1) + V_row² / ν_row + V_other² / ν_other)
-        p   = max(p_items, P(|t_ν| ≥ |D| / √V), 2^(1 − k))
+        V = V_items + V_row + V_other
+        ν = V² / (V_items² / (m − 1) + V_row² / ν_row + V_other² / ν_other)
+        p = max(p_items, P(|t_ν| ≥ |D| / √V), 2^(1 − k))
 
-    D is the difference of the means over seeds, V_items its variance over resampled clusters, V_row what seeds move a
-    row's mean by (:func:`seed_noise`), m the number of clusters, k that of clusters in which the rows differ.
-    ``p_items`` is the share of resamples, centred at 0, that differ by |D| or more. It does not suffice alone: what a
-    row's few seeds share is no matter of items. V_items already holds what seeds do to single items, so V is rather too
-    large. k clusters cannot say more than a test of signs does.
+    D is the difference of the means over seeds, V_items its variance over resampled clusters, of which there are m,
+    V_row what seeds move a row's mean by (:func:`seed_noise`), ν by Welch and Satterthwaite. ``p_items`` is the share
+    of resamples, centred at 0, that differ by |D| or more. It does not suffice alone: what a row's few seeds share is
+    no matter of items. V_items already holds what seeds do to single items, so V is rather too large. The k clusters in
+    which the rows differ cannot say more than a test of signs does.
 
     One seed each and independent right or wrong answers: McNemar's exact test instead.
 
     Where no row has more than one seed, the test is of these trained models.
     """
+    from scipy.special import stdtr
+
     value = row.value - other.value
     moved = row.samples - other.samples
     clusters = len(row.clusters)
-    parts = [(float(moved.var()) * clusters / max(1, clusters - 1), float(max(1, clusters - 1)))]
     noises = [noise for noise in (row.noise, other.noise) if noise is not None]
-    parts += [(noise.variance, noise.freedom) for noise in noises if not noise.pooled]
-    parts += [(sum(n.variance for n in noises if n.pooled), n.freedom) for n in noises if n.pooled][:1]
-    variance = sum(v for v, _ in parts)
-    squares = sum(v * v / free for v, free in parts)
-    freedom = variance * variance / squares if squares > 0 else parts[0][1]
-    error = float(np.sqrt(variance))
+    items = (float(moved.var()) * clusters / max(1, clusters - 1), max(1, clusters - 1))
+    error, freedom = _error(items, noises)
     if row.binary is not None and other.binary is not None and not noises:
         gained = int(np.sum(row.binary > other.binary))
-        p = mcnemar(gained, int(np.sum(row.binary < other.binary)))
-    else:
-        p = _p(value, error, freedom, moved, int(np.any(row.clusters != other.clusters, axis=1).sum()))
-    return Difference(value, error, freedom, p)
-
-
-def _p(value: float, error: float, freedom: float, moved: np.ndarray, differing: int) -> float:
-    from scipy.stats import t
-
+        return Difference(value, error, freedom, mcnemar(gained, int(np.sum(row.binary < other.binary))))
+    differing = int(np.any(row.clusters != other.clusters, axis=1).sum())
     if not differing or value == 0:
-        return 1.0
-    tail = float(2 * t.sf(abs(value) / error, freedom)) if error > 0 else 0.0
+        return Difference(value, error, freedom, 1.0)
+    tail = 2 * float(stdtr(freedom, -abs(value) / error)) if error > 0 else 0.0
     beyond = int(np.sum(np.abs(moved - value) >= abs(value) - 1e-9))
     counted = (beyond + 1) / (len(moved) + 1) if beyond >= COUNTED else 0.0
-    return min(1.0, max(tail, counted, 2.0 ** (1 - differing)))
+    return Difference(value, error, freedom, min(1.0, max(tail, counted, 2.0 ** (1 - differing))))
+
+
+def _error(items: tuple[float, int], noises: Sequence[Noise]) -> tuple[float, float]:
+    """Standard error of a difference and its degrees of freedom; of few seeds at most theirs."""
+    parts = [items, *((noise.variance, noise.freedom) for noise in noises if not noise.pooled)]
+    pooled = [noise for noise in noises if noise.pooled]
+    if pooled:
+        parts.append((sum(noise.variance for noise in pooled), pooled[0].freedom))
+    variance = sum(part for part, _ in parts)
+    squares = sum(part * part / free for part, free in parts)
+    freedom = variance * variance / squares if squares > 0 else float(items[1])
+    few = [float(noise.freedom) for noise in pooled if noise.freedom < FEW_SEEDS and noise.variance > 0]
+    return math.sqrt(variance), min([freedom, *few])
 
 
 def mcnemar(gained: int, lost: int) -> float:

@@ -50,7 +50,7 @@ def null_table(null: Null, generator: np.random.Generator) -> Sums:
 
 
 def _answers(null: Null, shift: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """Right or wrong, float64 (R, S, m, views): items are of different difficulty, and rows have tastes of their own."""
+    """Right or wrong, float64 (R, S, m, views): items differ in difficulty, and rows have tastes of their own."""
     hard = generator.standard_normal((null.clusters, null.views))
     own = null.taste * generator.standard_normal((null.rows, 1, null.clusters, 1))
     odds = null.level + hard + own + shift[:, :, None, None]

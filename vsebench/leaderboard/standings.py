@@ -25,6 +25,8 @@ from vsebench.leaderboard.snapshot import Snapshot
 
 #: How often a difference of the size that is called resolvable would be found.
 POWER = 0.8
+#: What can be resolved is said for so many rows next to the leader; rows far below it vary more.
+NEAREST = 5
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,8 @@ class Comparison:
         clusters: how many clusters of items were resampled.
         seeds: the fewest seeds of a row.
         family: comparisons that p-values are adjusted for.
-        resolvable: a difference to the leader, as a share, that would be found in four of five cases, the median over
-            rows; None of one row.
+        resolvable: a difference to the leader, as a share, that would be found in four of five cases: the median over
+            the rows nearest to it; None of one row.
     """
 
     section: str
@@ -116,6 +118,7 @@ def compare(snapshot: Snapshot, outcomes: Outcomes, section: str, measure: Measu
         return None
     standings, to_leader = place(found)
     family = family_of(len(standings))
+    near = sorted(to_leader, key=lambda d: abs(d.value))[:NEAREST]
     return Comparison(
         section,
         measure,
@@ -124,7 +127,7 @@ def compare(snapshot: Snapshot, outcomes: Outcomes, section: str, measure: Measu
         len(found.count),
         min(len(s) for s in found.seeds),
         family,
-        median(_resolvable(d, family) for d in to_leader) if to_leader else None,
+        median(_resolvable(d, family) for d in near) if near else None,
     )
 
 
@@ -142,14 +145,13 @@ def place(found: Sums, *, resamples: int = RESAMPLES) -> tuple[list[Standing], l
     ]
     to_leader = [difference(score, scores[0]) for score in scores[1:]]
     family = family_of(len(scores))
-    group = grouped(
-        len(scores), lambda i, j: to_leader[i - 1] if j == 0 else difference(scores[i], scores[j]), family
-    )
+    group = grouped(len(scores), lambda i, j: to_leader[i - 1] if j == 0 else difference(scores[i], scores[j]), family)
     adjusted = holm([d.p for d in to_leader], family)
     intervals = _intervals(found, value, samples)
     standings = [Standing(float(value[0]), intervals[0], group[0])]
     for i, d in enumerate(to_leader, start=1):
-        between = Interval(d.value - d.half(LEVEL), d.value + d.half(LEVEL), "t")
+        half = d.quantile((1 + LEVEL) / 2)
+        between = Interval(d.value - half, d.value + half, "t")
         standings.append(Standing(float(value[i]), intervals[i], group[i], d.value, between, adjusted[i - 1]))
     return standings, to_leader
 
@@ -207,6 +209,4 @@ def _ordered(rows: Sequence[RowView], measure: Measure) -> list[RowView]:
 
 def _resolvable(found: Difference, family: int) -> float:
     """(t_{1 − α/2M} + t_{power}) standard errors: what Holm's first step finds with a chance of about ``POWER``."""
-    from scipy.stats import t
-
-    return float(t.ppf(1 - ALPHA / (2 * family), found.freedom) + t.ppf(POWER, found.freedom)) * found.error
+    return found.quantile(1 - ALPHA / (2 * family)) + found.quantile(POWER)
