@@ -96,7 +96,7 @@ def read(file: Path, result: Result, gallery: str = OWN_SPLIT) -> Outcomes:
     Raises: DataError when the file is damaged.
     """
     try:
-        with np.load(file, allow_pickle=False) as stored:
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
         run, relevance = result.run_id, result.dataset.get("relevance", "item")
         count = len(arrays["positions"])

@@ -90,7 +90,7 @@ def load(file: Path) -> Outcomes:
     Raises: DataError when the file is missing, damaged or of another format.
     """
     try:
-        with np.load(file, allow_pickle=False) as stored:
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
         if int(arrays["format"]) != FORMAT:
             raise DataError(f"outcomes of format {int(arrays['format'])}; this version reads {FORMAT}.")

@@ -96,7 +96,7 @@ def seed_noise(seeds: Sequence[Sequence[float]]) -> list[Noise | None]:
     found: list[Noise | None] = []
     for own in seeds:
         variance = float(np.var(own, ddof=1)) if len(own) > 1 else 0.0
-        alone = variance > pool
+        alone = variance > pool * (1 + 1e-9)  # equal ones differ in their last bits
         found.append(Noise(max(variance, pool) / len(own), len(own) - 1 if alone else freedom, not alone))
     return found
 
