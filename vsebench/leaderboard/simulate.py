@@ -57,8 +57,16 @@ def _answers(null: Null, shift: np.ndarray, generator: np.random.Generator) -> n
     return (generator.random(odds.shape) < 1 / (1 + np.exp(-odds))).astype(np.float64)
 
 
-def false_groups(null: Null, tables: int, *, seed: int = 0, resamples: int = 1000) -> float:
-    """Share of tables of equally good rows that have more than one group."""
+def false_groups(null: Null, tables: int, *, seed: int = 0, resamples: int = 1000, family: int | None = None) -> float:
+    """Share of tables of equally good rows that have more than one group.
+
+    Args:
+        tables: how many are made.
+        seed: of the generator that makes them.
+        resamples: of the bootstrap.
+        family: comparisons to correct for; all pairs of rows by default.
+    """
     generator = np.random.default_rng(seed)
-    found = (place(null_table(null, generator), resamples=resamples)[0] for _ in range(tables))
+    made = (null_table(null, generator) for _ in range(tables))
+    found = (place(table, resamples=resamples, family=family)[0] for table in made)
     return sum(max(s.group for s in standings) > 1 for standings in found) / tables

@@ -136,15 +136,23 @@ def family_of(rows: int) -> int:
     return rows * (rows - 1) // 2
 
 
-def place(found: Sums, *, resamples: int = RESAMPLES) -> tuple[list[Standing], list[Difference]]:
-    """Where rows stand, best on validation first, and what all but the first differ from it by."""
+def place(
+    found: Sums, *, resamples: int = RESAMPLES, family: int | None = None
+) -> tuple[list[Standing], list[Difference]]:
+    """Where rows stand, best on validation first, and what all but the first differ from it by.
+
+    Args:
+        found: the rows, the best on validation first.
+        resamples: of the bootstrap.
+        family: comparisons to correct for; all pairs of rows by default.
+    """
     value, samples = ratios(found.total, found.count), resampled(found.total, found.count, resamples=resamples)
     scores = [
         Scores(float(value[i]), noise, samples[:, i], found.total[:, i], found.binary[i])
         for i, noise in enumerate(seed_noise(found.seeds))
     ]
     to_leader = [difference(score, scores[0]) for score in scores[1:]]
-    family = family_of(len(scores))
+    family = family_of(len(scores)) if family is None else family
     group = grouped(len(scores), lambda i, j: to_leader[i - 1] if j == 0 else difference(scores[i], scores[j]), family)
     adjusted = holm([d.p for d in to_leader], family)
     intervals = _intervals(found, value, samples)
