@@ -12,6 +12,7 @@ from vsebench import __version__
 from vsebench.cli_data import cache_app, data_app
 from vsebench.cli_look import combine, explain, gallery, measure
 from vsebench.cli_options import BoardFolder, Device, Overrides, Plugins, RunsFolder
+from vsebench.cli_outcomes import outcomes
 from vsebench.errors import VsebenchError
 
 app = typer.Typer(
@@ -241,3 +242,4 @@ app.command()(gallery)
 app.command()(explain)
 app.command()(combine)
 app.command()(measure)
+app.command()(outcomes)
