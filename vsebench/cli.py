@@ -12,6 +12,7 @@ from vsebench import __version__
 from vsebench.cli_data import cache_app, data_app
 from vsebench.cli_look import combine, explain, gallery
 from vsebench.cli_options import BoardFolder, Device, Overrides, Plugins, RunsFolder
+from vsebench.cli_results import add_commands
 from vsebench.errors import VsebenchError
 
 app = typer.Typer(
@@ -240,3 +241,4 @@ def serve(
 app.command()(gallery)
 app.command()(explain)
 app.command()(combine)
+add_commands(app)

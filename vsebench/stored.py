@@ -2,7 +2,7 @@
 
 ``predictions-<split>.npz`` has what is compact: logits, labels, answers, and where each query's best match stands.
 Metrics that look further down the list, or among images, need more: ``vectors-<split>.npz`` beside it has the
-embeddings, codes (a bit for each) or scores that the split was ranked by, for the runs that were asked for such metrics.
+embeddings, codes (as bits) or scores that the split was ranked by, of the runs that were asked for such metrics.
 """
 
 from __future__ import annotations
@@ -228,7 +228,8 @@ def _read(file: Path) -> dict[str, np.ndarray]:
 
 def _predictions(arrays: Mapping[str, np.ndarray], more: Mapping[str, np.ndarray]) -> StoredPredictions:
     labels = arrays["labels"]
-    answers = [arrays[f"answers/{n}"] for n in ("item", "label", "count", "given")] if "answers/item" in arrays else None
+    said = "answers/item" in arrays
+    answers = Answers(*(arrays[f"answers/{n}"] for n in ("item", "label", "count", "given"))) if said else None
     reranked = {int(n.removeprefix("reranked/")): a for n, a in more.items() if n.startswith("reranked/")}
     candidates = {
         d: (more[f"candidates/{d}/items"], more[f"candidates/{d}/scores"])
@@ -248,7 +249,7 @@ def _predictions(arrays: Mapping[str, np.ndarray], more: Mapping[str, np.ndarray
         rerank=_not_kept if reranked else None,
         unranked=str(more.get("unranked", "")) or None,
         gallery=_gallery(arrays, more),
-        answers=None if answers is None else Answers(*answers),
+        answers=answers,
         kept=_ranks(arrays),
         scores={d: more[f"scores/{d}"] for d in _DIRECTIONS if f"scores/{d}" in more},
         reranked=reranked,
