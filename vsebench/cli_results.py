@@ -1,4 +1,4 @@
-"""Commands on results: ``verify``, ``reproduce``. Nothing heavy is imported before one needs it."""
+"""Commands on results: ``verify``, ``reproduce``, ``results merge``. Nothing heavy is imported before one needs it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 
 from vsebench.cli_options import BoardFolder, Device, Plugins, RunsFolder
 
+results_app = typer.Typer(help="Results files of boards.", no_args_is_help=True)
 Boards = Annotated[list[str] | None, typer.Argument(help="Names of boards; all by default.")]
 
 
@@ -63,7 +64,23 @@ def reproduce(
     )
 
 
+@results_app.command("merge")
+def merge(
+    files: Annotated[list[Path], typer.Argument(help="Results files (leaderboard/results/….json) of one experiment.")],
+    into: Annotated[Path, typer.Option(help="Folder of the leaderboards; what its board has already is merged too.")],
+    prefer: Annotated[
+        str | None, typer.Option(help="Whose word counts in conflicts: first, last, or one of the files.")
+    ] = None,
+    tolerance: Annotated[float, typer.Option(min=0, help="Relative; one run's numbers may be so far apart.")] = 1e-5,
+) -> None:
+    """Unite results of one experiment from several machines or people, and write its board."""
+    from vsebench.commands.merge import MergeOptions, run_merge
+
+    run_merge(MergeOptions(tuple(files), into, prefer, tolerance))
+
+
 def add_commands(app: typer.Typer) -> None:
     """Add them to the command line."""
     app.command()(verify)
     app.command()(reproduce)
+    app.add_typer(results_app, name="results")
