@@ -1,4 +1,4 @@
-"""Commands on results: ``verify``, ``reproduce``, ``results merge``. Nothing heavy is imported before one needs it."""
+"""Commands on results: ``verify``, ``reproduce``, ``results merge``, ``compare``. Nothing heavy is imported early."""
 
 from __future__ import annotations
 
@@ -79,8 +79,26 @@ def merge(
     run_merge(MergeOptions(tuple(files), into, prefer, tolerance))
 
 
+def compare(
+    run_a: Annotated[str, typer.Argument(help="A run's folder, the beginning of its id, or experiment/row.")],
+    run_b: Annotated[str, typer.Argument(help="Another one on the same data.")],
+    split: Annotated[str, typer.Option(help="That both were evaluated on: test or val.")] = "test",
+    show: Annotated[int, typer.Option(min=0, help="Items that are shown of each disagreement.")] = 10,
+    html: Annotated[Path | None, typer.Option(help="Write a page with pictures of the items.")] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="A dataset file or name; found by fingerprint by default.")
+    ] = None,
+    runs: RunsFolder = Path("runs"),
+) -> None:
+    """Compare two runs: what differs in their configuration, their numbers, paired tests, and where they disagree."""
+    from vsebench.commands.compare import CompareOptions, run_compare
+
+    run_compare(CompareOptions(run_a, run_b, split, show, html, dataset, runs))
+
+
 def add_commands(app: typer.Typer) -> None:
     """Add them to the command line."""
     app.command()(verify)
     app.command()(reproduce)
+    app.command()(compare)
     app.add_typer(results_app, name="results")

@@ -187,7 +187,7 @@ def _from_board(snapshot: Snapshot, file: Path, run_id: str) -> Original:
 
 
 def dataset_of(original: Original, said: str | None = None) -> Dataset:
-    """The dataset that the run was trained on, found by its fingerprint.
+    """The dataset that the run was trained on.
 
     Args:
         said: a file or name that was given for it.
@@ -202,21 +202,28 @@ def dataset_of(original: Original, said: str | None = None) -> Dataset:
                 f"dataset '{said}' has fingerprint {dataset.fingerprint}; the run was trained on {wanted} ('{name}')."
             )
         return dataset
-    places = [original.dataset_path] if original.dataset_path is not None else []
+    return find_dataset(wanted, original.run.dataset, original.dataset_path)
+
+
+def find_dataset(fingerprint: str, spec: str | Mapping[str, Any], path: Path | None = None) -> Dataset:
+    """A dataset by its fingerprint: where it was, among the built ones, or by what an experiment says of it.
+
+    Raises: DataError when it is not at hand, or is another one under the same name.
+    """
     there = sorted(datasets_home().glob("*.h5")) if datasets_home().is_dir() else []
-    for file in [*places, *there]:
-        if file.is_file() and (opened := _opened(file)) is not None and opened.fingerprint == wanted:
+    for file in [*([] if path is None else [path]), *there]:
+        if file.is_file() and (opened := _opened(file)) is not None and opened.fingerprint == fingerprint:
             return opened
     try:
-        dataset = open_dataset(original.run.dataset)
+        dataset = open_dataset(spec)
     except (DataError, ConfigError) as error:
         raise DataError(
-            f"the dataset of fingerprint {wanted} is not at hand: {error} Or give --dataset FILE."
+            f"the dataset of fingerprint {fingerprint} is not at hand: {error} Or give --dataset FILE."
         ) from None
-    if dataset.fingerprint != wanted:
+    if dataset.fingerprint != fingerprint:
         raise DataError(
             f"dataset '{dataset.name}' has changed: its fingerprint is {dataset.fingerprint}, the run was trained on "
-            f"{wanted}. Build it again as it was, or give --dataset FILE."
+            f"{fingerprint}. Build it again as it was, or give --dataset FILE."
         )
     return dataset
 
