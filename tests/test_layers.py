@@ -26,7 +26,9 @@ LEVELS: dict[str, int] = {
     "stored": 4,
     **dict.fromkeys(("train", "pretrain"), 5),
     **dict.fromkeys(("store", "tracking"), 6),
-    **dict.fromkeys(("sweep", "leaderboard", "load", "search", "look", "combine", "indexing", "results"), 7),
+    **dict.fromkeys(
+        ("sweep", "leaderboard", "load", "search", "look", "combine", "indexing", "measures", "results"), 7
+    ),
     **dict.fromkeys(("cli", "cli_data", "cli_look", "cli_results", "cli_options"), 8),
     **dict.fromkeys(("commands", "serve", "testing", "scaffold", "templates", "__main__"), 8),
 }

@@ -10,7 +10,7 @@ import typer
 
 from vsebench import __version__
 from vsebench.cli_data import cache_app, data_app
-from vsebench.cli_look import combine, explain, gallery
+from vsebench.cli_look import combine, explain, gallery, measure
 from vsebench.cli_options import BoardFolder, Device, Overrides, Plugins, RunsFolder
 from vsebench.cli_results import add_commands
 from vsebench.errors import VsebenchError
@@ -241,4 +241,5 @@ def serve(
 app.command()(gallery)
 app.command()(explain)
 app.command()(combine)
+app.command()(measure)
 add_commands(app)

@@ -1,4 +1,4 @@
-"""Commands on finished runs: ``gallery``, ``explain``, ``combine``. Nothing heavy is imported before one needs it."""
+"""Commands on finished runs: ``gallery``, ``explain``, ``combine``, ``measure``. Nothing heavy is imported early."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from vsebench.cli_options import BoardFolder, Device, Plugins, RunsFolder
+from vsebench.cli_options import BoardFolder, Device, Overrides, Plugins, RunsFolder
 
 
 def gallery(
@@ -80,3 +80,18 @@ def combine(
             cache=cache,
         )
     )
+
+
+def measure(
+    experiment: Annotated[Path, typer.Argument(help="An experiment file with a block 'measure'.")],
+    override: Overrides = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Runs at a time; one per core by default.")] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of each worker.")] = 1,
+    runs: RunsFolder = Path("runs"),
+    board: BoardFolder = Path("leaderboard"),
+    device: Device = "auto",
+) -> None:
+    """Measure what the finished runs on a board lack of what the experiment asks for, and write the board."""
+    from vsebench.commands.measure import MeasureOptions, run_measure
+
+    run_measure(MeasureOptions(experiment, tuple(override or ()), runs, board, workers, threads, device))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vsebench.commands.executor import ExecutorOptions, executor
+from vsebench.commands.measure import complete
 from vsebench.commands.plan import print_plan, record_device
 from vsebench.commands.progress import ProgressView
 from vsebench.config import document
@@ -87,6 +88,16 @@ def run_sweep(options: SweepOptions) -> None:
             print_plan(_planned(experiment, dataset, options), options.runs, count)
             return
         outcome = _do(experiment, dataset, settings, options, workers, execute)
+    if asked := experiment.spec.measure.asked():
+        complete(
+            experiment.name,
+            asked,
+            runs=options.runs,
+            board=options.board,
+            workers=options.executor.workers,
+            threads=options.executor.threads,
+            device=options.executor.device,
+        )
     _log_board(settings, experiment, options)
     _leave_note(options, outcome, dataset.path)
     print(f"Board: {options.board / (experiment.name + '.md')}")

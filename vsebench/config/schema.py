@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import BaseModel, ConfigDict, Field
 
+from vsebench.config.measures import Measures
 from vsebench.types import MODALITIES, OWN_SPLIT
 
 #: Slots of a system that hold one component, and the kind that stands there.
@@ -230,4 +231,5 @@ class ExperimentFile(Strict):
     plugins: list[str] = []
     systems: dict[str, dict[str, Any]] = {}
     sweep: Sweep | None = None
+    measure: Measures = Measures()
     board: Board = Board()

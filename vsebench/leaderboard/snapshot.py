@@ -54,6 +54,7 @@ class Snapshot:
         search: how the sweep's rows were chosen: ``method``, ``budget``, ``seed`` and ``asked`` of a search, ``prune``
             in words. Empty for a whole grid.
         form: what is compared, systems or indexes.
+        measures: run id -> measure -> what was measured of the finished run, beside its metrics.
     """
 
     experiment: str
@@ -68,6 +69,7 @@ class Snapshot:
     search: Mapping[str, Any] = field(default_factory=dict)
     gallery: str = OWN_SPLIT
     form: str = SYSTEM_FORM
+    measures: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
 
 
 def save(snapshot: Snapshot, file: Path) -> None:
@@ -81,14 +83,18 @@ def save(snapshot: Snapshot, file: Path) -> None:
     if plain["form"] == SYSTEM_FORM:
         del plain["form"]
     wanted = {run for row in snapshot.rows for run in row.runs.values()}
+    measures = {run: plain["measures"][run] for run in sorted(wanted & set(plain["measures"]))}
+    del plain["measures"]
     # What all results share, the dataset, is written once.
     names = [f.name for f in dataclasses.fields(Result) if f.name != "dataset"]
     found = (snapshot.results[run] for run in sorted(wanted & set(snapshot.results)))
     kept = [{name: getattr(result, name) for name in names if name != "curves" or result.curves} for result in found]
     text = json.dumps({"format": FORMAT, **_rounded(plain)}, indent=1, ensure_ascii=False)
     lines = ",\n".join("  " + json.dumps(_rounded(r), ensure_ascii=False, sort_keys=True) for r in kept)
+    more = ",\n".join(f"  {json.dumps(run)}: {json.dumps(_rounded(m), sort_keys=True)}" for run, m in measures.items())
+    parts = [f' "results": [\n{lines}\n ]', *([f' "measures": {{\n{more}\n }}'] if more else [])]
     file.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(file, text.removesuffix("\n}") + ',\n "results": [\n' + lines + "\n ]\n}\n")
+    write_atomically(file, ",\n".join([text.removesuffix("\n}"), *parts]) + "\n}\n")
 
 
 def load(file: Path) -> Snapshot:

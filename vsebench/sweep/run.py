@@ -11,6 +11,7 @@ from vsebench.combine.board import combinations, rows_of
 from vsebench.config.experiment import Experiment
 from vsebench.leaderboard.render import render, results_file
 from vsebench.leaderboard.snapshot import BoardRow, Snapshot, collect, save
+from vsebench.measures.run import measured
 from vsebench.scoring import parse_metrics, versions
 from vsebench.store import Store
 from vsebench.sweep.local import default_workers, run_all
@@ -114,9 +115,11 @@ def take_snapshot(plan: Plan, store: Store, command: str) -> Snapshot:
     read = {run_id: store.read(run_id) for run_id in sorted(runs)}
     found = [r for key, r in read.items() if r is not None and (r.status == "failed" or is_over(runs[key], r))]
     spec = plan.experiment.spec
-    fingerprint, measured = str(plan.dataset["fingerprint"]), versions(parse_metrics(spec.metrics))
-    made = [r for r in combinations(store, runs, fingerprint=fingerprint, versions=measured) if r.system not in rows]
-    return Snapshot(
+    fingerprint, versions_now = str(plan.dataset["fingerprint"]), versions(parse_metrics(spec.metrics))
+    made = [
+        r for r in combinations(store, runs, fingerprint=fingerprint, versions=versions_now) if r.system not in rows
+    ]
+    snapshot = Snapshot(
         experiment=spec.experiment,
         title=title_of(plan),
         dataset=plan.dataset,
@@ -129,6 +132,7 @@ def take_snapshot(plan: Plan, store: Store, command: str) -> Snapshot:
         search=search_of(plan),
         gallery=spec.gallery,
     )
+    return replace(snapshot, measures=measured(snapshot, store, spec.measure.asked()))
 
 
 def search_of(plan: Plan) -> dict[str, Any]:

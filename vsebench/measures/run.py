@@ -1,0 +1,146 @@
+"""Measure the finished runs of a board: each run's model is loaded once for all that it lacks.
+
+What was measured lies in the run's folder, ``measures/<name>.json``, with what was asked; a run that has it is not
+measured again. A measurement that fails costs that run this number alone.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing as mp
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vsebench.errors import VsebenchError
+from vsebench.leaderboard.snapshot import Snapshot
+from vsebench.measures.base import measure_of
+from vsebench.store import RUN, Store, write_atomically
+from vsebench.sweep.worker import choose_device, prepare
+
+FOLDER = "measures"
+Asked = Mapping[str, Mapping[str, Any]]
+Measured = dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run and what it lacks."""
+
+    row: str
+    run_id: str
+    folder: Path
+    asked: Asked
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why a measurement of a run is missing."""
+
+    row: str
+    run_id: str
+    measure: str
+    message: str
+
+
+def lacking(snapshot: Snapshot, store: Store, asked: Asked) -> list[Job]:
+    """The runs of a board that lack something asked for and have a folder, in the board's order."""
+    found = []
+    for row, run_id, wanted in _wanted(snapshot, asked):
+        folder = store.run_folder(run_id)
+        left = {name: wanted[name] for name in wanted if _read(folder, name, wanted[name]) is None}
+        if left and (folder / RUN).is_file():
+            found.append(Job(row, run_id, folder, left))
+    return found
+
+
+def measure(
+    jobs: Sequence[Job],
+    *,
+    workers: int = 1,
+    threads: int = 1,
+    device: str = "auto",
+    say: Callable[[Job], None] = lambda _: None,
+) -> list[Fault]:
+    """Do the jobs and return what could not be measured.
+
+    Args:
+        workers: processes; with one, everything is done in this process.
+        say: told of each job that is over.
+    """
+    faults: list[Fault] = []
+    if workers <= 1 or len(jobs) <= 1:
+        for job in jobs:
+            faults += _do(job, device, 0)
+            say(job)
+        return faults
+    context = mp.get_context("spawn")
+    with ProcessPoolExecutor(min(workers, len(jobs)), context, initializer=prepare, initargs=(threads,)) as pool:
+        waiting = {pool.submit(_do, job, device, number % workers): job for number, job in enumerate(jobs)}
+        for done in as_completed(waiting):
+            faults += done.result()
+            say(waiting[done])
+    return faults
+
+
+def measured(snapshot: Snapshot, store: Store, asked: Asked) -> Measured:
+    """What is known of the board's runs: run id -> measure -> its numbers.
+
+    Of a run without a folder here, what the board knew before is kept.
+    """
+    found: Measured = {run_id: dict(parts) for run_id, parts in snapshot.measures.items()}
+    for _, run_id, wanted in _wanted(snapshot, asked):
+        for name, how in wanted.items():
+            values = _read(store.run_folder(run_id), name, how)
+            if values is not None:
+                found.setdefault(run_id, {})[name] = values
+    return found
+
+
+def _wanted(snapshot: Snapshot, asked: Asked) -> Iterator[tuple[str, str, dict[str, Mapping[str, Any]]]]:
+    """Every finished run with what is asked of it."""
+    for row in snapshot.rows:
+        finished = [r for r in row.runs.values() if r in snapshot.results and snapshot.results[r].status == "finished"]
+        for number, run_id in enumerate(finished):
+            config = snapshot.results[run_id].config
+            wanted = {}
+            for name, how in asked.items():
+                kind = measure_of(name)
+                if (kind.every_seed or number == 0) and kind.applies(config):
+                    wanted[name] = how
+            yield row.name, run_id, wanted
+
+
+def _do(job: Job, device: str, worker: int) -> list[Fault]:
+    from vsebench.load import load_run
+
+    faults = []
+    try:
+        run = load_run(job.folder, device=choose_device(device, worker))
+        dataset = run.open_dataset()
+    except VsebenchError as error:
+        return [Fault(job.row, job.run_id, name, str(error)) for name in job.asked]
+    for name, how in job.asked.items():
+        kind = measure_of(name)
+        try:
+            values = kind.take(run, dataset, how)
+        except VsebenchError as error:
+            faults.append(Fault(job.row, job.run_id, name, str(error)))
+            continue
+        folder = job.folder / FOLDER
+        folder.mkdir(exist_ok=True)
+        plain = {"version": kind.version, "asked": dict(how), "values": values}
+        write_atomically(folder / f"{name}.json", json.dumps(plain, ensure_ascii=False))
+    return faults
+
+
+def _read(folder: Path, name: str, how: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What was measured as it is asked for today; None where it was not."""
+    try:
+        said = json.loads((folder / FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+        same = said["version"] == measure_of(name).version and said["asked"] == json.loads(json.dumps(how))
+        return dict(said["values"]) if same else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
