@@ -11,10 +11,10 @@ import pytest
 
 from vsebench.config.experiment import load_experiment
 from vsebench.data.open import open_dataset
-from vsebench.store import Store, read_history
+from vsebench.store import Store, read_history, result_from
 from vsebench.sweep.run import sweep
 from vsebench.sweep.worker import Settings
-from vsebench.tracking import WandbTracker, resolve_mode
+from vsebench.tracking import RESULT_KEY, ROW_KEY, WandbTracker, resolve_mode
 
 Write = Callable[[Any], Path]
 
@@ -88,6 +88,10 @@ def test_an_offline_run_is_read_back(write_experiment: Write, tiny_experiment: A
         assert sent["val/accuracy"] == pytest.approx(kept["val/accuracy"])
     for key, value in result.metrics.items():
         assert found["summary"][key] == pytest.approx(value), key
+    # What is synced later is complete: the whole result, with all its digits, and where it stands on the board.
+    assert result_from(json.loads(found["summary"][RESULT_KEY])) == result
+    assert found["config"][ROW_KEY]["section"] == "systems"
+    assert found["config"][ROW_KEY]["select"] == {"metric": "val/accuracy", "mode": "max"}
 
 
 class _Lost:

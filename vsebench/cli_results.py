@@ -12,6 +12,11 @@ from vsebench.cli_options import BoardFolder, Device, Plugins, RunsFolder
 results_app = typer.Typer(help="Results files of boards.", no_args_is_help=True)
 Boards = Annotated[list[str] | None, typer.Argument(help="Names of boards; all by default.")]
 
+FromWandb = Annotated[str | None, typer.Option(help="Take results from W&B: ENTITY/PROJECT.")]
+Group = Annotated[str | None, typer.Option(help="With --from-wandb: one experiment; all by default.")]
+Fingerprint = Annotated[str | None, typer.Option(help="With --from-wandb: the dataset's, where runs are of several.")]
+Replace = Annotated[bool, typer.Option("--replace", help="With --from-wandb: drop what the board has and W&B has not.")]
+
 
 def verify(
     experiments: Boards = None,
@@ -94,6 +99,20 @@ def compare(
     from vsebench.commands.compare import CompareOptions, run_compare
 
     run_compare(CompareOptions(run_a, run_b, split, show, html, dataset, runs))
+
+
+def fetch_boards(
+    project: str | None, group: str | None, fingerprint: str | None, replace: bool, board: Path, *, alone: bool
+) -> None:
+    """``vsebench leaderboard --from-wandb``."""
+    from vsebench.commands.from_wandb import FromWandbOptions, run_from_wandb
+    from vsebench.errors import ConfigError
+
+    if project is None:
+        raise ConfigError("--group goes with --from-wandb ENTITY/PROJECT.")
+    if not alone:
+        raise ConfigError("--from-wandb writes boards; it goes neither with --check nor with names (use --group).")
+    run_from_wandb(FromWandbOptions(project, group, fingerprint, replace, board))
 
 
 def add_commands(app: typer.Typer) -> None:

@@ -53,6 +53,13 @@ def test_other_machines_times_are_no_conflict(runs: Runs) -> None:
     assert merged.snapshot.results[again.run_id].train_s == runs["a", 0].train_s
 
 
+def test_measures_are_united(runs: Runs) -> None:
+    run = runs["a", 0].run_id
+    one = origin("one", runs["a", 0], measures={run: {"cost": {"ms": 1.0}}})
+    two = origin("two", runs["a", 0], measures={run: {"cost": {"ms": 2.0}, "parts": {"image": 0.1}}, "gone": {}})
+    assert merge([one, two]).snapshot.measures == {run: {"cost": {"ms": 1.0}, "parts": {"image": 0.1}}}
+
+
 def test_other_numbers_are_a_conflict(runs: Runs) -> None:
     key = "test/nll"
     mine, yours = runs["a", 0], moved(runs["a", 0], key, 1.001)

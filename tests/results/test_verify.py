@@ -184,6 +184,24 @@ def test_a_cell_of_the_sheet_is_named(own: Path) -> None:
     assert found.stored == "missing"
 
 
+def test_measures_are_compared(own: Path) -> None:
+    results = list(Store(own / "runs", boards.NAME).results())
+    run = results[0].run_id
+    folder = own / "runs" / boards.NAME / run / "measures"
+    folder.mkdir()
+    kept = {"cost": {"ms": 1.23457, "parts": [1, 2]}, "gone": {"x": 1.0}}
+    boards.put(own / "board", boards.snapshot(results, measures={run: kept}))
+    for ms, found in ((1.2345678, []), (1.2345, [f"measures.cost.ms is {1.23457}, comes out as {1.2345}"])):
+        (folder / "cost.json").write_text(json.dumps({"version": 1, "values": {"ms": ms, "parts": [1, 2]}}))
+        report = check(own)
+        assert [f"{d.what} is {d.stored}, comes out as {d.again}" for d in report.differences] == found
+        assert [(key, why) for _, _, key, why in report.lacking] == [
+            ("measures.gone", "its folder has no measures/gone.json")
+        ]
+    (folder / "cost.json").write_text("{")
+    assert check(own).differences[0].stored == "damaged"
+
+
 def test_what_cannot_be_recomputed_is_counted(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for file in (own / "runs").rglob("vectors-*.npz"):
         file.unlink()

@@ -57,8 +57,14 @@ def same(a: Any, b: Any) -> bool:
 
 def on_board(result: Result) -> dict[str, Any]:
     """A result's leaves with the digits that a board's results file keeps of them."""
-    return {name: _digits(value) for name, value in leaves(dataclasses.asdict(result)).items()}
+    return in_digits(leaves(dataclasses.asdict(result)))
 
 
-def _digits(value: Any) -> Any:
-    return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
+def in_digits(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Leaves with the digits that a results file keeps of them.
+
+    Example:
+        >>> in_digits({"a": 0.12345678, "b": 12345678})
+        {'a': 0.123457, 'b': 12345678}
+    """
+    return {name: float(f"{v:.{DIGITS}g}") if isinstance(v, float) else v for name, v in found.items()}

@@ -91,6 +91,7 @@ def merge(origins: Sequence[Origin], *, prefer: str | None = None, tolerance: fl
         rows=rows,
         seeds=sorted({seed for one in origins for seed in one.snapshot.seeds}),
         results={run: result for run, result in results.items() if run in wanted},
+        measures={run: parts for run, parts in _measures(ordered).items() if run in wanted},
     )
     return Merged(snapshot, _came(origins), duplicates, conflicts, _notes(origins))
 
@@ -207,6 +208,15 @@ def _rows(ordered: Sequence[Origin], names: Sequence[str]) -> tuple[list[BoardRo
             rows[row.name] = replace(known, runs={**row.runs, **known.runs})
     ordered_rows = [rows[name] for name in dict.fromkeys(names)]
     return [replace(row, runs=dict(sorted(row.runs.items(), key=_by_number))) for row in ordered_rows], conflicts
+
+
+def _measures(ordered: Sequence[Origin]) -> dict[str, dict[str, Any]]:
+    """What was measured of each run; of times and memory, which differ from machine to machine, the first word."""
+    found: dict[str, dict[str, Any]] = {}
+    for origin in ordered:
+        for run, parts in origin.snapshot.measures.items():
+            found[run] = {**parts, **found.get(run, {})}
+    return found
 
 
 def _by_number(item: tuple[str, str]) -> tuple[int, str]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from vsebench.leaderboard.snapshot import Snapshot
-from vsebench.results.leaves import ABSENT, leaves, on_board, same
+from vsebench.measures.run import FOLDER
+from vsebench.results.leaves import ABSENT, differing, in_digits, leaves, on_board, same
 from vsebench.results.recompute import agrees, recompute
 from vsebench.store import RESULT, Store
 from vsebench.types import Result
@@ -85,6 +87,7 @@ def verify(snapshot: Snapshot, file: Path, runs: Path) -> Report:
             continue
         _check_run(store.run_folder(run_id), own, row, report)
         _check_board(file, on, own, row, report)
+        _check_measures(file, snapshot.measures.get(run_id, {}), store.run_folder(run_id), row, report)
     return report
 
 
@@ -155,6 +158,24 @@ def _check_board(file: Path, on: Result, own: Result, row: str, report: Report) 
             report.compared += 1
         else:
             report.differences.append(Difference(str(file), row, on.run_id, name, stored, value))
+
+
+def _check_measures(file: Path, on: Mapping[str, Any], folder: Path, row: str, report: Report) -> None:
+    """What was measured of the run, in its folder -> the board's results file, to six digits."""
+    for name, values in on.items():
+        source = folder / FOLDER / f"{name}.json"
+        try:
+            own = json.loads(source.read_text(encoding="utf-8"))["values"]
+        except FileNotFoundError:
+            report.lacking.append((row, folder.name, f"measures.{name}", f"its folder has no {FOLDER}/{name}.json"))
+            continue
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            report.differences.append(Difference(str(source), row, folder.name, "file", "damaged", str(error)))
+            continue
+        a, b = leaves(values, f"measures.{name}"), in_digits(leaves(own, f"measures.{name}"))
+        report.compared += sum(same(a.get(key, ABSENT), b.get(key, ABSENT)) for key in {*a, *b})
+        for key, (stored, value) in differing(a, b).items():
+            report.differences.append(Difference(str(file), row, folder.name, key, stored, value))
 
 
 def _number(value: Any) -> bool:
