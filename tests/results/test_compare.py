@@ -70,6 +70,17 @@ def test_what_two_runs_get_right(tmp_path: Path) -> None:
     assert first.answers[:, 0].tolist() == a.predictions.labels[first.items].tolist()
 
 
+def test_what_is_empty_is_not_listed_where_more_is_said(tmp_path: Path) -> None:
+    a = side(tmp_path, "one", config={"reranker": None, "head": {"options": {}}, "train": {"clip": None}})
+    b = side(tmp_path, "two", config={"reranker": {"name": "x"}, "head": {"options": {"k": 1}}, "train": {"lr": 1}})
+    assert dict(compare(a, b, "test").config) == {
+        "head.options.k": ("(absent)", 1),
+        "reranker.name": ("(absent)", "x"),
+        "train.clip": (None, "(absent)"),
+        "train.lr": ("(absent)", 1),
+    }
+
+
 def in_order(folder: Path, order: np.ndarray, scores: np.ndarray, owner: np.ndarray, result: Any) -> Side:
     """A run that ranked 4 pictures and 8 captions in an order of its own."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -138,9 +138,12 @@ def _of_split(result: Result, split: str) -> dict[str, float]:
 
 
 def _configurations(a: Side, b: Side) -> dict[str, tuple[Any, Any]]:
-    """What differs; not that one has no options where the options of the other stand below."""
+    """What differs; not that one has nothing where what the other has stands below."""
     found = differing(*(leaves(_configuration(side)) for side in (a, b)))
-    return {name: both for name, both in found.items() if not (ABSENT in both and ({} in both or [] in both))}
+    above = {name.rsplit(".", depth)[0] for name in found for depth in range(1, name.count(".") + 1)}
+    empty = [name for name, both in found.items() if ABSENT in both and any(one in (None, {}, []) for one in both)]
+    dropped = {name for name in empty if name in above or {} in found[name] or [] in found[name]}
+    return {name: both for name, both in found.items() if name not in dropped}
 
 
 def _configuration(side: Side) -> dict[str, Any]:
