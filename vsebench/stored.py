@@ -79,10 +79,7 @@ class StoredPredictions(Predictions):
         return dict(self.kept) or super().ranks
 
     def score_rows(self, direction: str) -> ScoreRows:
-        """What a direction is ranked by.
-
-        Raises: NotStored.
-        """
+        """What a direction is ranked by. Raises: NotStored."""
         if direction in self.scores:
             scores = self.scores[direction]
             return lambda part: scores[part]
