@@ -11,7 +11,9 @@ import pytest
 
 from vsebench.commands.merge import MergeOptions, run_merge
 from vsebench.errors import ConfigError, DataError
-from vsebench.leaderboard.render import stale
+from vsebench.leaderboard.gather import update
+from vsebench.leaderboard.outcomes import items_file, load_for
+from vsebench.leaderboard.render import results_file, stale
 from vsebench.leaderboard.snapshot import BoardRow, Snapshot, load, save
 from vsebench.results.merge import Origin, merge
 from vsebench.types import Result
@@ -161,6 +163,28 @@ def test_the_command_writes_the_board(runs: Runs, tmp_path: Path, capsys: pytest
     assert load(file).results[runs["a", 0].run_id].metrics["test/nll"] == load(other).results[
         runs["a", 0].run_id
     ].metrics["test/nll"]  # fmt: skip
+
+
+def test_outcomes_are_united(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = {(row, seed): boards.run(tmp_path / "runs", row, seed) for row in ("a", "b") for seed in (0, 1)}
+    files = []
+    for name, some in (("mine", [("a", 0), ("b", 0)]), ("yours", [("a", 1), ("b", 1), ("b", 0)])):
+        part = boards.snapshot([made[key] for key in some])
+        boards.put(tmp_path / name, part)
+        update(part, tmp_path / "runs", tmp_path / name)
+        files.append(results_file(tmp_path / name, boards.NAME))
+    run_merge(MergeOptions(tuple(files), tmp_path / "board", None, 1e-5))
+    whole = load(results_file(tmp_path / "board", boards.NAME))
+    found = load_for(whole, tmp_path / "board")
+    assert found is not None
+    assert found.runs == {r.run_id for r in made.values()}
+    update(whole, tmp_path / "runs", tmp_path / "at_once")
+    joined, at_once = (items_file(tmp_path / name, boards.NAME).read_bytes() for name in ("board", "at_once"))
+    assert joined == at_once
+    assert "per-item" not in capsys.readouterr().out
+    items_file(tmp_path / "yours", boards.NAME).unlink()
+    run_merge(MergeOptions(tuple(files), tmp_path / "other", None, 1e-5))
+    assert "note: 2 runs have no per-item outcomes" in capsys.readouterr().out
 
 
 def test_a_name_that_leaves_the_folder_is_refused(runs: Runs, tmp_path: Path) -> None:

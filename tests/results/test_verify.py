@@ -15,7 +15,10 @@ import pytest
 
 from vsebench.commands.verify import VerifyOptions, lines, run_verify
 from vsebench.errors import DataError, VsebenchError
-from vsebench.leaderboard.render import results_file
+from vsebench.leaderboard import outcomes
+from vsebench.leaderboard.gather import update
+from vsebench.leaderboard.outcomes import items_file
+from vsebench.leaderboard.render import render, results_file
 from vsebench.leaderboard.snapshot import load
 from vsebench.results.pages import check_pages
 from vsebench.results.verify import Difference, Report, verify
@@ -285,3 +288,30 @@ def test_unknown_boards_are_refused(made: Path, tmp_path: Path) -> None:
         run_verify(VerifyOptions(("dmo",), made / "runs", made / "board"))
     with pytest.raises(DataError, match="there are no results to verify"):
         run_verify(VerifyOptions((), made / "runs", tmp_path))
+
+
+def test_every_item_is_compared(own: Path) -> None:
+    """What a run made of an item: altered in the board's file, or in the run's predictions."""
+    board, snapshot = own / "board", load(results_file(own / "board", boards.NAME))
+    assert update(snapshot, own / "runs", board) == []
+    render(board, [boards.NAME])
+    report = check(own)
+    assert (report.differences, check_pages(board, [boards.NAME])) == ([], [])
+    known = outcomes.load(items_file(board, boards.NAME))
+    asked = sum(len(known.asked[way]) for way in known.asked)
+    assert report.items == 4 * (boards.COUNT + boards.COUNT + asked + 4 * asked), "positions, answers, queries, ranks"
+    run = sorted(known.right["accuracy"])[1]
+    values = known.right["accuracy"][run].copy()
+    right, wrong = int(np.flatnonzero(values == 1)[0]), int(np.flatnonzero(values == 0)[0])
+    values[[right, wrong]] = values[[wrong, right]]  # the mean stays
+    changed = {"accuracy": {**known.right["accuracy"], run: values}}
+    outcomes.save(replace(known, right=changed), items_file(board, boards.NAME))
+    found = check(own).differences
+    assert [(d.run_id, d.what) for d in found] == [(run, f"items.accuracy[{min(right, wrong)}]")]
+
+
+def test_damaged_items_are_named(own: Path) -> None:
+    file = items_file(own / "board", boards.NAME)
+    update(load(results_file(own / "board", boards.NAME)), own / "runs", own / "board")
+    file.write_bytes(file.read_bytes()[:-40])
+    assert [(d.file, d.stored) for d in check(own).differences] == [(str(file), "damaged")]

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vsebench.errors import ConfigError
+from vsebench.leaderboard.gather import united
+from vsebench.leaderboard.outcomes import items_file
+from vsebench.leaderboard.outcomes import load as load_outcomes
+from vsebench.leaderboard.outcomes import save as save_outcomes
 from vsebench.leaderboard.render import render, results_file
 from vsebench.leaderboard.snapshot import load, save
 from vsebench.leaderboard.table import printable
@@ -37,13 +41,32 @@ def run_merge(options: MergeOptions) -> None:
         origins.append(Origin(str(there), load(there)))
     merged = merge(origins, prefer=options.prefer, tolerance=options.tolerance)
     save(merged.snapshot, there)
-    # What lies beside results files (per-item outcomes, leaderboard/items/<experiment>.npz) is to be merged here, from
-    # the same origins and before the pages are rendered.
-    for line in lines(merged):
+    said = _join_outcomes([*options.files, there], merged, options.into)
+    for line in [*lines(merged), *said]:
         print(line)
     for file in render(options.into, [experiment]):
         print(f"wrote {file}")
     print(f"Board: {options.into / (experiment + '.md')}")
+
+
+def _join_outcomes(files: Sequence[Path], merged: Merged, into: Path) -> list[str]:
+    """Write what every run made of every item, from the files in the folder ``items`` beside each results folder.
+    Returns what to say of runs that none of them knows."""
+    experiment = merged.snapshot.experiment
+    places = list(dict.fromkeys(items_file(file.resolve().parent.parent, experiment) for file in files))
+    parts = [load_outcomes(place) for place in places if place.is_file()]
+    fitting = [part for part in parts if part.fingerprint == merged.snapshot.dataset["fingerprint"]]
+    joined = united(fitting, merged.snapshot) if fitting else None
+    if joined is not None:
+        save_outcomes(joined, items_file(into, experiment))
+    finished = {run for run, result in merged.snapshot.results.items() if result.status == "finished"}
+    left = finished - (set() if joined is None else joined.runs)
+    if not left:
+        return []
+    return [
+        f"  note: {len(left)} runs have no per-item outcomes beside their results (items/{printable(experiment)}.npz); "
+        "intervals over items and rank groups leave them out"
+    ]
 
 
 def lines(merged: Merged) -> list[str]:

@@ -70,6 +70,7 @@ def lines(report: Report, pages: Sequence[Difference]) -> list[str]:
     said = [
         f"{printable(report.experiment)}: {report.runs:,} runs",
         f"  predictions -> results of runs: {report.recomputed:,} numbers come out again{rounded}",
+        *([f"  predictions -> board's items file: {report.items:,} values are the same"] if report.items else []),
         f"  results of runs -> board's results file: {report.compared:,} values are the same",
         "  board's results file -> pages: " + (f"{len(pages)} differences" if pages else "as rendered"),
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -124,6 +124,56 @@ def read(file: Path, result: Result, gallery: str = OWN_SPLIT) -> Outcomes:
         raise
     except Exception as error:  # numpy, zipfile and zlib each have their own for a damaged file
         raise DataError(f"not a file of predictions: {error}.", place=Place(str(file))) from None
+
+
+def pairs_of(a: Outcomes, b: Outcomes, run: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """What two collections say of one run: name -> the numbers of each, empty where one of them says nothing."""
+    both = [_arrays(a, run), _arrays(b, run)]
+    nothing = np.zeros(0)
+    return {name: (both[0].get(name, nothing), both[1].get(name, nothing)) for name in {**both[0], **both[1]}}
+
+
+def _arrays(outcomes: Outcomes, run: str) -> dict[str, np.ndarray]:
+    found = {"positions": outcomes.positions}
+    found |= {name: by_run[run] for name, by_run in outcomes.right.items() if run in by_run}
+    for way, by_rank in outcomes.ranks.items():
+        if run in by_rank:
+            found[f"{way}.asked"] = outcomes.asked[way]
+            found |= {f"{way}.{part}": getattr(by_rank[run], part) for part in RANK_PARTS}
+    return found
+
+
+def united(parts: Sequence[Outcomes], snapshot: Snapshot) -> Outcomes | None:
+    """Outcomes of several boards as those of one that has all their results; of a run that several know, the first
+    that its result agrees with. None where nobody knows any.
+
+    Raises: DataError when they are of different items, or none agrees with a result.
+    """
+    right: dict[str, dict[str, np.ndarray]] = {}
+    ranks: dict[str, dict[str, Ranks]] = {}
+    asked: dict[str, np.ndarray] = {}
+    taken: set[str] = set()
+    for part in parts:
+        if not np.array_equal(part.positions, parts[0].positions):
+            raise DataError("per-item outcomes are of different test items and cannot be joined.")
+        for run in sorted(part.runs & set(snapshot.results)):
+            if run in taken or differing(part, snapshot.results[run]) is not None:
+                continue
+            taken.add(run)
+            for name, by_run in part.right.items():
+                if run in by_run:
+                    right.setdefault(name, {})[run] = by_run[run]
+            for way, by_rank in part.ranks.items():
+                if run not in by_rank:
+                    continue
+                if not np.array_equal(asked.setdefault(way, part.asked[way]), part.asked[way]):
+                    raise DataError(f"per-item outcomes of {way} are of different queries and cannot be joined.")
+                ranks.setdefault(way, {})[run] = by_rank[run]
+    if not (right or ranks):
+        return None
+    found = Outcomes(parts[0].fingerprint, parts[0].positions, parts[0].clusters, right, ranks, asked)
+    check(snapshot, found)
+    return found
 
 
 def _numbered(groups: np.ndarray) -> np.ndarray:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vsebench.leaderboard.paired import mcnemar
+
 RESAMPLES = 10_000
 SEED = 0
 LEVEL = 0.95
@@ -37,23 +39,6 @@ class Paired:
     test: str
     low: float | None = None
     high: float | None = None
-
-
-def mcnemar(only_a: int, only_b: int) -> float:
-    """P of so uneven a split of the items that two classifiers disagree on, were both equally good; exact, two-sided.
-
-        p = P(|X - n/2| >= |only_a - n/2|), X ~ Binomial(n, 1/2), n = only_a + only_b
-
-    Source: McNemar 1947, Psychometrika 12(2), in its exact form.
-
-    Example:
-        >>> mcnemar(1, 5), mcnemar(0, 0)
-        (0.21875, 1.0)
-    """
-    from scipy.stats import binomtest
-
-    total = only_a + only_b
-    return float(binomtest(only_a, total, 0.5).pvalue) if total else 1.0
 
 
 def bootstrap(

@@ -8,6 +8,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from vsebench.errors import DataError
+from vsebench.leaderboard.gather import PREDICTIONS, pairs_of, read
+from vsebench.leaderboard.outcomes import items_file
+from vsebench.leaderboard.outcomes import load as load_outcomes
 from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.measures.run import FOLDER
 from vsebench.results.leaves import ABSENT, differing, in_digits, leaves, on_board, same
@@ -47,6 +53,7 @@ class Report:
     Args:
         recomputed: numbers that came out again from the predictions.
         rounded: how many of them to within rounding, but not to the last bit.
+        items: how right each item is and where each match stands, of all runs, that the board keeps as they come out.
         compared: values of the board's results file that were compared with the runs' own.
         lacking: (row, run id, key, reason) of numbers that cannot be computed again.
         absent: (row, run id, reason) of runs that are not at hand, so that nothing of them was checked.
@@ -56,6 +63,7 @@ class Report:
     runs: int = 0
     recomputed: int = 0
     rounded: int = 0
+    items: int = 0
     compared: int = 0
     lacking: list[tuple[str, str, str, str]] = field(default_factory=list)
     absent: list[tuple[str, str, str]] = field(default_factory=list)
@@ -74,6 +82,7 @@ def verify(snapshot: Snapshot, file: Path, runs: Path) -> Report:
     store = Store(runs, snapshot.experiment)
     rows = {run: row.name for row in reversed(snapshot.rows) for run in row.runs.values()}
     _check_rows(snapshot, file, report)
+    _check_items(snapshot, items_file(file.parent.parent, snapshot.experiment), store, report)
     for run_id, on in snapshot.results.items():
         report.runs += 1
         row = rows.get(run_id, on.system)
@@ -108,6 +117,42 @@ def _check_rows(snapshot: Snapshot, file: Path, report: Report) -> None:
     for run_id in sorted(set(snapshot.results) - wanted):
         said = Difference(str(file), snapshot.results[run_id].system, run_id, "rows", "a result without a row", ABSENT)
         report.differences.append(said)
+
+
+def _check_items(snapshot: Snapshot, file: Path, store: Store, report: Report) -> None:
+    """Predictions -> what the board keeps of every item and query."""
+    if not file.is_file():
+        return
+    try:
+        on = load_outcomes(file)
+    except DataError as error:
+        report.differences.append(Difference(str(file), "", "", "file", "damaged", error.message))
+        return
+    for run_id in sorted(on.runs):
+        result = snapshot.results.get(run_id)
+        row = "" if result is None else result.system
+        if result is None:
+            report.differences.append(Difference(str(file), row, run_id, "runs", "outcomes without a result", ABSENT))
+            continue
+        source = store.run_folder(run_id) / PREDICTIONS
+        if not source.is_file():
+            report.lacking.append((row, run_id, "items", f"{source} is not there"))
+            continue
+        try:
+            own = read(source, result, snapshot.gallery)
+        except DataError as error:
+            report.differences.append(Difference(str(source), row, run_id, "file", "damaged", error.message))
+            continue
+        for name, (stored, again) in pairs_of(on, own, run_id).items():
+            if np.array_equal(stored, again):
+                report.items += again.size
+                continue
+            if stored.shape != again.shape:
+                shown: tuple[Any, Any] = stored.shape, again.shape
+            else:
+                at = int(np.flatnonzero(stored != again)[0])
+                name, shown = f"{name}[{at}]", (stored[at].item(), again[at].item())
+            report.differences.append(Difference(str(file), row, run_id, f"items.{name}", *shown))
 
 
 def _check_run(folder: Path, own: Result, row: str, report: Report) -> None:
