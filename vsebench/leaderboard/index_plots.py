@@ -100,16 +100,19 @@ def points(snapshot: Snapshot, kind: Kind) -> list[Point]:
 
 def current(file: Path, snapshot: Snapshot) -> bool:
     """Whether a file is the plot that the results give, as it was drawn."""
-    if not file.is_file():
-        return False
-    text = file.read_text(encoding="utf-8")
     kind = next(kind for kind in KINDS if file.name == Path(plot_name(snapshot, kind)).name)
-    return _STAMP.search(text) is not None and text == _stamped(text, _shown(snapshot, kind))
+    return shows(file, _shown(snapshot, kind))
+
+
+def shows(file: Path, shown: str) -> bool:
+    """Whether a file is a plot of this content, as it was drawn."""
+    text = file.read_text(encoding="utf-8") if file.is_file() else ""
+    return _STAMP.search(text) is not None and text == stamped(text, shown)
 
 
 def svg(snapshot: Snapshot, kind: Kind) -> str:
     """A plot as text, with its digests."""
-    return _stamped(as_svg(figure(snapshot, kind)), _shown(snapshot, kind))
+    return stamped(as_svg(figure(snapshot, kind)), _shown(snapshot, kind))
 
 
 def _shown(snapshot: Snapshot, kind: Kind) -> str:
@@ -119,7 +122,8 @@ def _shown(snapshot: Snapshot, kind: Kind) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _stamped(text: str, shown: str) -> str:
+def stamped(text: str, shown: str) -> str:
+    """A drawing with the digest of what it shows, and one of itself."""
     blank = _STAMP.sub(f"vsebench plot, shows {shown}, drawing {_BLANK}", text)
     drawing = hashlib.sha256(blank.encode()).hexdigest()[:16]
     return blank.replace(f"drawing {_BLANK}", f"drawing {drawing}")
@@ -164,7 +168,7 @@ def figure(snapshot: Snapshot, kind: Kind) -> Any:
     better = "fewer upwards; the line leads to the code alone" if kind.falling else "more upwards"
     axes.set_xlabel(f"{metric} in %, against the exact index", parse_math=False)
     axes.set_ylabel(f"{kind.what} ({better})")
-    axes.set_title(_plain(snapshot.title), fontsize=11, loc="left", parse_math=False)
+    axes.set_title(plain_line(snapshot.title), fontsize=11, loc="left", parse_math=False)
     axes.grid(True, which="major", color="#dddddd", linewidth=0.6, zorder=0)
     axes.margins(x=0.08, y=0.1)
     legend = axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9)
@@ -196,14 +200,14 @@ def _label(drawn: Any, axes: Any, shown: list[Point], best: set[str], styles: Ma
         order = sorted(range(len(shown)), key=lambda i: (shown[i].name not in best, i))
         for i in order:
             point = shown[i]
-            text = axes.annotate(_plain(point.name)[:48], (point.recall, point.cost), xytext=(0, 0),
+            text = axes.annotate(plain_line(point.name)[:48], (point.recall, point.cost), xytext=(0, 0),
                                  textcoords="offset points", fontsize=7.5, color=styles[point.family][0],
                                  parse_math=False, fontweight="bold" if point.name in best else "normal")  # fmt: skip
-            if not _placed(text, renderer, frame, taken):
+            if not placed(text, renderer, frame, taken):
                 text.remove()
 
 
-def _placed(text: Any, renderer: Any, frame: Any, taken: list[Any]) -> bool:
+def placed(text: Any, renderer: Any, frame: Any, taken: list[Any]) -> bool:
     """Find a place near its point that covers nothing."""
     sides = (("left", "center", 6, 0), ("right", "center", -6, 0), ("center", "bottom", 0, 6), ("center", "top", 0, -6),
              ("left", "bottom", 4, 4), ("left", "top", 4, -4), ("right", "bottom", -4, 4), ("right", "top", -4, -4),
@@ -221,7 +225,7 @@ def _placed(text: Any, renderer: Any, frame: Any, taken: list[Any]) -> bool:
     return False
 
 
-def _plain(text: str) -> str:
+def plain_line(text: str) -> str:
     """One line without control characters."""
     line = " ".join(str(text).split())
     return "".join(c for c in line if unicodedata.category(c)[0] != "C")
