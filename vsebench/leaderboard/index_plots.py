@@ -168,7 +168,7 @@ def figure(snapshot: Snapshot, kind: Kind) -> Any:
     better = "fewer upwards; the line leads to the code alone" if kind.falling else "more upwards"
     axes.set_xlabel(f"{metric} in %, against the exact index", parse_math=False)
     axes.set_ylabel(f"{kind.what} ({better})")
-    axes.set_title(plain_line(snapshot.title), fontsize=11, loc="left", parse_math=False)
+    axes.set_title(_plain(snapshot.title), fontsize=11, loc="left", parse_math=False)
     axes.grid(True, which="major", color="#dddddd", linewidth=0.6, zorder=0)
     axes.margins(x=0.08, y=0.1)
     legend = axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9)
@@ -200,14 +200,14 @@ def _label(drawn: Any, axes: Any, shown: list[Point], best: set[str], styles: Ma
         order = sorted(range(len(shown)), key=lambda i: (shown[i].name not in best, i))
         for i in order:
             point = shown[i]
-            text = axes.annotate(plain_line(point.name)[:48], (point.recall, point.cost), xytext=(0, 0),
+            text = axes.annotate(_plain(point.name)[:48], (point.recall, point.cost), xytext=(0, 0),
                                  textcoords="offset points", fontsize=7.5, color=styles[point.family][0],
                                  parse_math=False, fontweight="bold" if point.name in best else "normal")  # fmt: skip
-            if not placed(text, renderer, frame, taken):
+            if not _placed(text, renderer, frame, taken):
                 text.remove()
 
 
-def placed(text: Any, renderer: Any, frame: Any, taken: list[Any]) -> bool:
+def _placed(text: Any, renderer: Any, frame: Any, taken: list[Any]) -> bool:
     """Find a place near its point that covers nothing."""
     sides = (("left", "center", 6, 0), ("right", "center", -6, 0), ("center", "bottom", 0, 6), ("center", "top", 0, -6),
              ("left", "bottom", 4, 4), ("left", "top", 4, -4), ("right", "bottom", -4, 4), ("right", "top", -4, -4),
@@ -225,7 +225,7 @@ def placed(text: Any, renderer: Any, frame: Any, taken: list[Any]) -> bool:
     return False
 
 
-def plain_line(text: str) -> str:
+def _plain(text: str) -> str:
     """One line without control characters."""
     line = " ".join(str(text).split())
     return "".join(c for c in line if unicodedata.category(c)[0] != "C")

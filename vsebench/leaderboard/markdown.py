@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from vsebench.leaderboard.cost import cost_section
+from vsebench.leaderboard.cost_plots import plot_files
 from vsebench.leaderboard.pivot import pivot_lines
 from vsebench.leaderboard.plots import curves_section
 from vsebench.leaderboard.protocol import protocol_section, ranked_items
@@ -63,6 +65,7 @@ def page(snapshot: Snapshot) -> str:
             title = "Search" if section == "sweep" and "method" in snapshot.search else title
             across = pivot_lines(snapshot.board.get("pivot"), rows, AXIS_TITLES) if section == "sweep" else []
             lines += [f"## {title}", "", *across, *_section(snapshot, rows), ""]
+    lines += cost_section(snapshot, plot_files(snapshot))
     lines += [*curves_section(snapshot), *_pruned(snapshot), *references(snapshot), *failed_section(snapshot)]
     lines += protocol_section(snapshot)
     return "\n".join(lines).rstrip() + "\n"

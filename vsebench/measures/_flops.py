@@ -14,9 +14,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 #: Operations that multiply matrices or transform, and that the counter does not know.
 UNKNOWN = frozenset(
-    {"mv", "addmv", "dot", "vdot", "addr", "addbmm", "_trilinear", "_cdist_forward", "_sparse_addmm", "mkldnn_rnn_layer",
-     "_cudnn_rnn", "_native_multi_head_attention", "_transformer_encoder_layer_fwd", "_fft_r2c", "_fft_c2r", "_fft_c2c"}
-)  # fmt: skip
+    (
+        *("mv", "addmv", "dot", "vdot", "addr", "addbmm", "_trilinear", "_cdist_forward", "_sparse_addmm"),
+        *("mkldnn_rnn_layer", "_cudnn_rnn", "_native_multi_head_attention", "_transformer_encoder_layer_fwd"),
+        *("_fft_r2c", "_fft_c2r", "_fft_c2c"),
+    )
+)
 
 
 @dataclass(frozen=True)

@@ -146,7 +146,7 @@ def meter_of(device: Any) -> Meter:
 
 
 def read_energy(folder: Path, train_s: float) -> dict[str, Any]:
-    """``energy_j``, joules of a run's training by counter, and ``energy_missing``, counter -> why there is no number."""
+    """``energy_j``, joules of a run's training by counter, and ``energy_missing``, counter -> why it has no number."""
     try:
         said: Mapping[str, Any] = json.loads((folder / ENERGY).read_text(encoding="utf-8"))
         joules, why, seconds = dict(said["joules"]), dict(said["why"]), float(said["seconds"])
