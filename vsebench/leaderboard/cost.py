@@ -86,12 +86,13 @@ class Against:
 
 
 def _time(row: Costed) -> float | None:
+    """The fastest repeat: what else a machine does only adds to it."""
     found = row.latency(1)
-    return None if found is None else found["median"]
+    return None if found is None else found["low"]
 
 
 COSTS = (
-    Against("time", "milliseconds per answer, one at a time", _time, True),
+    Against("time", "milliseconds per answer, one at a time, fastest repeat", _time, True),
     Against("operations", "GFLOPs per answer", Costed.gflops, False),
 )
 
@@ -159,7 +160,7 @@ def _main_table(snapshot: Snapshot, rows: Sequence[Costed]) -> list[str]:
     fronts = {a.name: {row.view.row.name for row in front_of(snapshot, a)} for a in COSTS}
     machines = list(dict.fromkeys(row.hardware for row in rows))
     header = ["System", key.replace("test/", "Test "), "Trained", "Param.", "GFLOPs", "ms, batch 1", "ms, batch 64"]
-    header += ["Peak MB", "Train s", "Train kJ", f"{MARK} Front"]
+    header += ["Peak MB, batch 64", "Train s", "Train kJ", f"{MARK} Front"]
     body = []
     for row in rows:
         name = row.view.row.name
@@ -172,7 +173,7 @@ def _main_table(snapshot: Snapshot, rows: Sequence[Costed]) -> list[str]:
                 "–" if row.quality is None else row.quality.text(percent=percent),
                 _short(counts["trained"]),
                 _short(counts["total"]),
-                _number(row.gflops()),
+                "–" if (count := row.gflops()) is None else f"{count:.3g}",
                 _spread(row.latency(1)) + where,
                 _spread(row.latency(64)) + where,
                 _megabytes(row.values["memory_bytes"]),
@@ -201,11 +202,11 @@ def _said(snapshot: Snapshot, rows: Sequence[Costed]) -> list[str]:
         f"- {MARK}: no other row is as good and cheaper, or as cheap and better, by the means; rows whose intervals "
         "overlap may not differ. Compared with: " + "; ".join(f"{a.name}, {a.what}" for a in COSTS) + ".",
         f"- An answer is {what}. Encoders are run, also frozen ones; precomputed features are not computed again.",
-        f"- Times, with the fastest and slowest repeat, depend on the machine: measured on {where}{busy}.",
+        f"- Times: median (fastest–slowest repeat). They depend on the machine: measured on {where}{busy}.",
         "- GFLOPs: 2 per multiply-add of matrix products, convolutions and attention; element-wise operations "
         "(activations, normalisation, softmax, gates) are not counted"
         + (f", nor are {', '.join(f'`{name}`' for name in missed)}." if missed else "."),
-        "- Peak MB: weights, and what PyTorch allocates for a batch of 64 items at its peak.",
+        "- Peak: weights, and what PyTorch allocates for a batch of 64 items at its peak.",
         *_energy(rows),
     ]
     lacking = sum(len(views(snapshot, section)) for section in SECTIONS) - len(rows)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vsebench.leaderboard.cost import COSTS, Against, Costed, compared, factor_of, front_of, quality_key
-from vsebench.leaderboard.index_plots import as_svg, shows, stamped
+from vsebench.leaderboard.index_plots import as_svg, placed, shows, stamped
 from vsebench.leaderboard.plots import FOLDER
 from vsebench.leaderboard.rows import sort_key
 from vsebench.leaderboard.snapshot import Snapshot
@@ -53,13 +53,14 @@ def _digest(snapshot: Snapshot, against: Against) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
-def _where(rows: list[Costed], against: Against) -> str:
-    return f", {rows[0].hardware}" if against.timed else ""
+def _where(rows: list[Costed], against: Against) -> list[str]:
+    return [rows[0].hardware] if against.timed else []
 
 
 def figure(snapshot: Snapshot, against: Against) -> Any:
     """A matplotlib figure: cost to the right, its logarithm even; quality upwards, intervals over seeds."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     rows, best = compared(snapshot, against), front_of(snapshot, against)
     key, names = quality_key(snapshot), {row.view.row.name for row in best}
@@ -70,22 +71,25 @@ def figure(snapshot: Snapshot, against: Against) -> Any:
     if not rising:
         axes.invert_yaxis()
     others = [row for row in rows if row.view.row.name not in names]
-    for some, colour, marker, size, level in ((others, OTHERS, "o", 5, 2), (best, FRONT, "D", 12, 4)):
+    for some, colour, marker, size, level in ((others, OTHERS, "o", 5, 2), (best, FRONT, "D", 7, 4)):
         x, y, half = _numbers(some, against, factor)
         axes.errorbar(x, y, yerr=half, fmt=marker, color=colour, markersize=size, elinewidth=0.8,
                       alpha=0.75 if some is others else 1, markeredgecolor="white", markeredgewidth=0.6,
                       zorder=level)  # fmt: skip
     x, y, _ = _numbers(best, against, factor)
     axes.plot(x, y, color=FRONT, linewidth=1.3, drawstyle="steps-post", zorder=3)
-    _name(axes, best, x, y, len(others))
+    _name(axes, best, len(others))
     unit = " in %" if factor == 100 else ""
     axes.set_ylabel(f"{key}{unit} (better upwards; bars: 95 % over seeds)", parse_math=False)
-    axes.set_xlabel(
-        printable(f"{against.what}, log scale (cheaper to the left){_where(rows, against)}"), parse_math=False
-    )
+    label = printable(f"{against.what}, log scale (cheaper to the left)")
+    axes.set_xlabel("\n".join([label, *map(printable, _where(rows, against))]), parse_math=False)
     axes.set_title(printable(snapshot.title), fontsize=11, loc="left", parse_math=False)
     axes.grid(True, which="major", color="#dddddd", linewidth=0.6, zorder=0)
     axes.margins(x=0.06, y=0.08)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    _number_marks(picture, axes, list(zip(x, y, strict=True)))
     return picture
 
 
@@ -100,14 +104,12 @@ def _numbers(rows: list[Costed], against: Against, factor: int) -> tuple[list[fl
     )
 
 
-def _name(axes: Any, best: list[Costed], x: list[float], y: list[float], others: int) -> None:
-    """A number in every mark of the front, and its row's name beside the plot."""
+def _name(axes: Any, best: list[Costed], others: int) -> None:
+    """The front's numbers with their rows' names, beside the plot."""
     from matplotlib.lines import Line2D
 
     lines, texts = [], []
     for number, row in enumerate(best, 1):
-        axes.annotate(str(number), (x[number - 1], y[number - 1]), ha="center", va="center", fontsize=7,
-                      color="white", fontweight="bold", zorder=5)  # fmt: skip
         name = printable(row.view.row.name)
         if number <= NAMED:
             lines.append(Line2D([], [], linestyle="none"))
@@ -119,3 +121,25 @@ def _name(axes: Any, best: list[Costed], x: list[float], y: list[float], others:
                          alignment="left")  # fmt: skip
     for text in legend.get_texts():
         text.set_parse_math(False)
+
+
+def _number_marks(picture: Any, axes: Any, marks: list[tuple[float, float]]) -> None:
+    """A number beside every mark of the front, where it covers no other mark or number."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.patheffects import withStroke
+    from matplotlib.transforms import Bbox
+
+    canvas = FigureCanvasAgg(picture)
+    canvas.draw()  # settles the layout, so that positions are known
+    picture.set_layout_engine("none")
+    renderer: Any = canvas.get_renderer()
+    frame = axes.get_window_extent(renderer)
+    taken = [Bbox.from_bounds(x - 5, y - 5, 10, 10) for x, y in (axes.transData.transform(mark) for mark in marks)]
+    for number, mark in enumerate(marks, 1):
+        text = axes.annotate(str(number), mark, xytext=(0, 0), textcoords="offset points", fontsize=8, color=FRONT,
+                             fontweight="bold", zorder=6,
+                             path_effects=[withStroke(linewidth=2, foreground="white")])  # fmt: skip
+        found = (d for d in (1.0, 2.0, 3.2, 4.5, 6.0) if placed(text, renderer, frame, taken, d))
+        if next(found, 1.0) > 1.0:
+            axes.annotate("", mark, xytext=text.get_position(), textcoords="offset points", zorder=5,
+                          arrowprops={"arrowstyle": "-", "color": FRONT, "linewidth": 0.5})  # fmt: skip

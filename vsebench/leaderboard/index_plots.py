@@ -203,12 +203,12 @@ def _label(drawn: Any, axes: Any, shown: list[Point], best: set[str], styles: Ma
             text = axes.annotate(_plain(point.name)[:48], (point.recall, point.cost), xytext=(0, 0),
                                  textcoords="offset points", fontsize=7.5, color=styles[point.family][0],
                                  parse_math=False, fontweight="bold" if point.name in best else "normal")  # fmt: skip
-            if not _placed(text, renderer, frame, taken):
+            if not placed(text, renderer, frame, taken):
                 text.remove()
 
 
-def _placed(text: Any, renderer: Any, frame: Any, taken: list[Any]) -> bool:
-    """Find a place near its point that covers nothing."""
+def placed(text: Any, renderer: Any, frame: Any, taken: list[Any], distance: float = 1.0) -> bool:
+    """Find a place near its point that covers nothing. ``distance`` stretches what is near."""
     sides = (("left", "center", 6, 0), ("right", "center", -6, 0), ("center", "bottom", 0, 6), ("center", "top", 0, -6),
              ("left", "bottom", 4, 4), ("left", "top", 4, -4), ("right", "bottom", -4, 4), ("right", "top", -4, -4),
              ("left", "bottom", 8, 12), ("left", "top", 8, -12), ("right", "bottom", -8, 12), ("right", "top", -8, -12),
@@ -216,7 +216,7 @@ def _placed(text: Any, renderer: Any, frame: Any, taken: list[Any]) -> bool:
     for across, up, dx, dy in sides:
         text.set_horizontalalignment(across)
         text.set_verticalalignment(up)
-        text.set_position((dx, dy))
+        text.set_position((distance * dx, distance * dy))
         box = text.get_window_extent(renderer)
         inside = frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0 and box.y1 <= frame.y1
         if inside and not any(box.overlaps(other) for other in taken):

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 #: Seconds that the repeats of one call may take together, and their number.
-BUDGET_S = 0.25
+BUDGET_S = 0.4
 LEAST, MOST = 3, 50
 #: A call that takes longer is timed once, after no other.
 SLOW_S = 2.0
