@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from html import escape
 from pathlib import Path
@@ -38,10 +39,18 @@ def log_records(content: bytes) -> Iterator[bytes]:
 
 
 def read_back(file: Path) -> dict[str, Any]:
+    """What is in an offline run's file once W&B's process has written its end."""
+    until = time.monotonic() + 60
+    while not (found := read_now(file))["over"] and time.monotonic() < until:
+        time.sleep(0.1)
+    return found
+
+
+def read_now(file: Path) -> dict[str, Any]:
     """Config, history, summary and group of an offline run's file."""
     from wandb.proto import wandb_internal_pb2
 
-    found: dict[str, Any] = {"config": {}, "history": [], "summary": {}, "metrics": {}, "artifacts": {}}
+    found: dict[str, Any] = {"config": {}, "history": [], "summary": {}, "metrics": {}, "artifacts": {}, "over": False}
     for data in log_records(file.read_bytes()):
         record = wandb_internal_pb2.Record()
         record.ParseFromString(data)
@@ -58,6 +67,8 @@ def read_back(file: Path) -> dict[str, Any]:
             found["history"].append(
                 {(i.key or "/".join(i.nested_key)): json.loads(i.value_json) for i in record.history.item}
             )
+        elif kind == "exit":
+            found["over"] = True
         elif kind == "metric":
             said = record.metric
             chosen = {name for name in ("min", "max", "last") if getattr(said.summary, name)}

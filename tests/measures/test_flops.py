@@ -59,7 +59,7 @@ def test_layers(name: str, mode: Callable[[], Any]) -> None:
 
 
 def test_fast_attention_is_counted() -> None:
-    """In evaluation PyTorch computes a whole transformer layer as one operation, which the counter alone takes for 0."""
+    """PyTorch computes a whole transformer layer as one operation in evaluation, which the counter takes for 0."""
     layer = nn.TransformerEncoderLayer(D, 4, H, batch_first=True).eval()
     with torch.inference_mode():
         found = flops(lambda: layer(torch.zeros(B, N, D)))

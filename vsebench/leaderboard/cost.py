@@ -122,12 +122,16 @@ def costed(snapshot: Snapshot) -> list[Costed]:
 
 
 def compared(snapshot: Snapshot, against: Against) -> list[Costed]:
-    """The rows that have both numbers; of times, those of the machine that most rows were timed on."""
+    """The rows that have both numbers, and give the kind of answer that most rows give; of times, those of the machine
+    that most of these were timed on."""
     found = [row for row in costed(snapshot) if row.quality is not None and (against.of(row) or 0) > 0]
-    if not against.timed or not found:
-        return found
-    machine = Counter(row.hardware for row in found).most_common(1)[0][0]
-    return [row for row in found if row.hardware == machine]
+    found = _commonest(found, lambda row: str(row.values["answer"]))
+    return _commonest(found, lambda row: row.hardware) if against.timed else found
+
+
+def _commonest(rows: list[Costed], of: Callable[[Costed], str]) -> list[Costed]:
+    counts = Counter(of(row) for row in rows)
+    return [row for row in rows if of(row) == counts.most_common(1)[0][0]]
 
 
 def front_of(snapshot: Snapshot, against: Against) -> list[Costed]:
@@ -192,16 +196,17 @@ def _said(snapshot: Snapshot, rows: Sequence[Costed]) -> list[str]:
     where = "; ".join(f"[{i + 1}] {escape(m)}" if len(machines) > 1 else escape(m) for i, m in enumerate(machines))
     loads = [row.values["hardware"]["load"] for row in rows if "load" in row.values["hardware"]]
     busy = f", load of the machine {min(loads):.1f} to {max(loads):.1f} (a busy one is slower)" if loads else ""
-    ranked = any(row.values["answer"] == "query" for row in rows)
-    what = "an item: its raw inputs in memory to the class scores"
-    if ranked:
+    kinds = {row.values["answer"] for row in rows}
+    what = ["an item: its raw inputs in memory to the class scores"] if "item" in kinds else []
+    if "query" in kinds:
         size = next(row.values["gallery"] for row in rows if "gallery" in row.values)
-        what = f"a query: a raw image or caption to the first ten of {size:,} prepared items, mean of both directions"
+        text = f"a query: a raw image or caption to the first ten of {size:,} prepared items, mean of both directions"
+        what.append(f"of a system without classes {text}" if "item" in kinds else text)
     missed = sorted({name for row in rows for name in row.values.get("not_counted", ())})
     said = [
         f"- {MARK}: no other row is as good and cheaper, or as cheap and better, by the means; rows whose intervals "
         "overlap may not differ. Compared with: " + "; ".join(f"{a.name}, {a.what}" for a in COSTS) + ".",
-        f"- An answer is {what}. Encoders are run, also frozen ones; precomputed features are not computed again.",
+        f"- An answer is {'; '.join(what)}. Encoders are run, also frozen ones; precomputed features are not.",
         f"- Times: median (fastest–slowest repeat). They depend on the machine: measured on {where}{busy}.",
         "- GFLOPs: 2 per multiply-add of matrix products, convolutions and attention; element-wise operations "
         "(activations, normalisation, softmax, gates) are not counted"
@@ -210,7 +215,7 @@ def _said(snapshot: Snapshot, rows: Sequence[Costed]) -> list[str]:
         *_energy(rows),
     ]
     lacking = sum(len(views(snapshot, section)) for section in SECTIONS) - len(rows)
-    return [*said, *([f"- {lacking} rows were not measured and are not compared."] if lacking else [])]
+    return [*said, *([f"- Rows that were not measured and are not compared: {lacking}."] if lacking else [])]
 
 
 def _energy(rows: Sequence[Costed]) -> list[str]:

@@ -115,7 +115,7 @@ def _name(axes: Any, best: list[Costed], others: int) -> None:
             lines.append(Line2D([], [], linestyle="none"))
             texts.append(f"{number}  {name if len(name) <= LONGEST else name[: LONGEST - 1] + '…'}")
     lines.append(Line2D([], [], linestyle="none", marker="o", color=OTHERS, markersize=5))
-    texts.append(f"{others} rows that another one beats" if others != 1 else "1 row that another one beats")
+    texts.append(f"beaten by another row: {others}")
     legend = axes.legend(lines, texts, loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=8.5,
                          handlelength=0.8, title="No row is better and cheaper", title_fontsize=9,
                          alignment="left")  # fmt: skip
