@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from vsebench.errors import VsebenchError
 from vsebench.leaderboard import cost_plots, plots
 from vsebench.leaderboard.render import RESULTS, results_file
 from vsebench.leaderboard.rows import SECTIONS, RowView, sort_key, views
 from vsebench.leaderboard.snapshot import Snapshot, load
+from vsebench.leaderboard.table import printable
 from vsebench.store import Store
 from vsebench.sweep.worker import Settings
 from vsebench.tracking import WandbTracker, wandb_id
@@ -163,11 +163,12 @@ def _log_gallery(board_run: WandbTracker, snapshot: Snapshot, settings: Settings
     run_id = best.results[0].run_id
     try:
         gallery, dataset = _gallery(Store(settings.store_root, snapshot.experiment).run_folder(run_id), settings)
-    except VsebenchError as error:
-        print(f"W&B gets no gallery of {best.row.name}: {error}", file=sys.stderr)
+        text, tables = page(gallery, dataset), gallery_tables(gallery, dataset)
+    except Exception as error:  # pictures may be damaged, data moved: what W&B shows must not fail a finished sweep
+        print(f"W&B gets no gallery of {printable(best.row.name)}: {error}", file=sys.stderr)
         return
-    board_run.log_html("gallery/page", page(gallery, dataset))
-    for name, table in gallery_tables(gallery, dataset).items():
+    board_run.log_html("gallery/page", text)
+    for name, table in tables.items():
         board_run.log_table(f"gallery/{name}", *table)
 
 
