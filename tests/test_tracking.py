@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable
 from dataclasses import replace
+from html import escape
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from wandb_files import read_back
 
 from vsebench.config.experiment import load_experiment
 from vsebench.config.schema import Prune
@@ -22,49 +25,6 @@ from vsebench.sweep.worker import Settings
 from vsebench.tracking import RESULT_KEY, ROW_KEY, WandbTracker, resolve_mode
 
 Write = Callable[[Any], Path]
-
-
-def log_records(content: bytes) -> Iterator[bytes]:
-    """Records of a .wandb file: a 7-byte header, then LevelDB's log format (blocks of 32 KiB, records in fragments)."""
-    assert content.startswith(b":W&B")
-    at, whole = 7, b""
-    while at < len(content):
-        if 32768 - at % 32768 < 7:  # a block's last bytes that cannot hold a header are padding
-            at += 32768 - at % 32768
-            continue
-        size, kind = int.from_bytes(content[at + 4 : at + 6], "little"), content[at + 6]
-        whole += content[at + 7 : at + 7 + size]
-        at += 7 + size
-        if kind in (1, 4):  # a full record, or the last of its fragments
-            yield whole
-            whole = b""
-
-
-def read_back(file: Path) -> dict[str, Any]:
-    """Config, history, summary and group of an offline run's file."""
-    from wandb.proto import wandb_internal_pb2
-
-    found: dict[str, Any] = {"config": {}, "history": [], "summary": {}}
-    for data in log_records(file.read_bytes()):
-        record = wandb_internal_pb2.Record()
-        record.ParseFromString(data)
-        kind = record.WhichOneof("record_type")
-        if kind == "run":
-            found["group"], found["name"], found["id"] = (
-                record.run.run_group,
-                record.run.display_name,
-                record.run.run_id,
-            )
-            found["config"] |= {c.key: json.loads(c.value_json) for c in record.run.config.update}
-        elif kind == "history":
-            found["history"].append(
-                {(i.key or "/".join(i.nested_key)): json.loads(i.value_json) for i in record.history.item}
-            )
-        elif kind == "summary":
-            found["summary"] |= {
-                (u.key or "/".join(u.nested_key)): json.loads(u.value_json) for u in record.summary.update
-            }
-    return found
 
 
 def run(file: Path, folder: Path) -> None:
@@ -85,6 +45,12 @@ def test_an_offline_run_is_read_back(write_experiment: Write, tiny_experiment: A
     assert found["name"] == "both · seed 0"
     assert found["id"] == f"tiny-{result.run_id}"
     assert found["config"]["seed"] == 0
+    slots = {"image_encoder": "timm_cnn", "text_encoder": "lstm", "audio_encoder": "none", "pooling": "mean / last"}
+    assert {slot: found["config"][slot] for slot in slots} == slots
+    assert found["job_type"] == "train"
+    assert {"dataset:tiny", "text_encoder:lstm", "fusion:concat", "systems"} <= set(found["tags"])
+    assert found["metrics"]["val/accuracy"] == ("epoch", {"max"})
+    assert "*" in found["metrics"]
     assert found["config"]["system"]["text_encoder"]["options"]["dim_hidden"] == 8
     history = read_history(Store(tmp_path / "runs", "tiny").run_folder(result.run_id))
     assert [h["epoch"] for h in found["history"]] == [1, 2]
@@ -102,9 +68,14 @@ def test_an_offline_run_is_read_back(write_experiment: Write, tiny_experiment: A
 class _Lost:
     """A W&B run whose connection breaks after the first epoch."""
 
+    resumed = False
+
     def __init__(self) -> None:
         self.logged = 0
         self.summary: dict[str, Any] = {}
+
+    def define_metric(self, name: str, **how: Any) -> None:
+        pass
 
     def log(self, numbers: Any) -> None:
         self.logged += 1
@@ -146,11 +117,20 @@ def test_a_tracker_that_cannot_start_is_said_once(tmp_path: Path, monkeypatch: p
 class _Told:
     """A run that keeps what it is told."""
 
-    def __init__(self) -> None:
+    resumed = False
+    dir = "nowhere/files"
+
+    def __init__(self, **summary: Any) -> None:
         self.told: dict[str, Any] = {}
+        self.summary = summary
+        self.epochs: list[float] = []
+
+    def define_metric(self, name: str, **how: Any) -> None:
+        pass
 
     def log(self, numbers: dict[str, Any]) -> None:
         self.told |= numbers
+        self.epochs += [numbers["epoch"]] if "epoch" in numbers else []
 
 
 def test_curves_are_figures_and_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,6 +150,86 @@ def test_curves_are_figures_and_a_table(tmp_path: Path, monkeypatch: pytest.Monk
     assert run.told["plots/lookup"].image.size == (240, 120)
     assert run.told["curves"].columns == ["system", "precision"]
     assert len(run.told["curves"].data) == 2
+
+
+def test_a_continued_run_logs_no_epoch_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import wandb
+
+    run, asked = _Told(epoch=2), {}
+    run.resumed = True
+    monkeypatch.setattr(wandb, "init", lambda **how: asked.update(how) or run)
+    best = ("val/accuracy", "max")
+    tracker = WandbTracker(
+        mode="online", folder=tmp_path, project="p", group="g", name="n", run_id="i", config={}, best=best
+    )  # fmt: skip
+    for epoch in (1, 2, 3, 4):
+        tracker.log({"epoch": epoch, "val/accuracy": 0.1 * epoch})
+    assert run.epochs == [3, 4]
+    assert (asked["id"], asked["resume"]) == ("i", "allow")
+
+
+def offline(folder: Path, run_id: str, **how: Any) -> WandbTracker:
+    return WandbTracker(
+        mode="offline", folder=folder, project="p", group="g", name="n", run_id=run_id, config={}, **how
+    )  # fmt: skip
+
+
+def test_offline_the_last_attempt_is_the_one_to_sync(tmp_path: Path) -> None:
+    """An interrupted run says all its epochs again: the folder of its first attempt would only be in the way."""
+    first = offline(tmp_path, "a", best=("val/accuracy", "max"))
+    first.log({"epoch": 1, "val/accuracy": 0.9})
+    first.finish({}, failed=True)
+    other = offline(tmp_path, "other-a")
+    other.finish({})
+    (old,) = tmp_path.glob("wandb/offline-run-*-a/run-a.wandb")
+    again = offline(tmp_path, "a", best=("val/accuracy", "max"))
+    for epoch, value in ((1, 0.9), (2, 0.7)):
+        again.log({"epoch": epoch, "val/accuracy": value})
+    again.finish({"val/accuracy": 0.9, "test/accuracy": 0.8})
+    assert not first.lost
+    assert not again.lost
+    left = sorted(f.name for f in tmp_path.glob("wandb/offline-run-*/run-*.wandb"))
+    assert left == ["run-a.wandb", "run-other-a.wandb"]
+    (file,) = tmp_path.glob("wandb/offline-run-*-a/run-a.wandb")
+    found = read_back(file)
+    assert [h["epoch"] for h in found["history"]] == [1, 2]
+    assert found["summary"]["val/accuracy"] == 0.9
+    assert found["summary"]["test/accuracy"] == 0.8
+    assert old.parent.parent == file.parent.parent
+
+
+HOSTILE = "a|b <script>alert(1)</script> =1+1\n\u202e *x*"
+
+
+def test_tables_and_their_pictures_lie_in_the_run_folder(tmp_path: Path) -> None:
+    """W&B would keep them in the user's home until they are synced."""
+    import io
+
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.new("RGB", (5, 4), (200, 10, 10)).save(buffer, "JPEG")
+    tracker = offline(tmp_path, "board", job_type="leaderboard")
+    tracker.log_table("rows", ["system", "value"], [[HOSTILE, 0.5], ["b", None]])
+    tracker.log_table("gallery/i2t", ["query", "found"], [[buffer.getvalue(), HOSTILE], [None, "x"]])
+    tracker.log_html("page", f"<p>{escape(HOSTILE)}</p>")
+    tracker.finish({"best": HOSTILE})
+    assert not tracker.lost
+    (file,) = tmp_path.rglob("run-board.wandb")
+    found = read_back(file)
+    assert found["job_type"] == "leaderboard"
+    contents = [entry for entries in found["artifacts"].values() for entry in entries]
+    assert {Path(path).name for path, _ in contents} >= {"rows.table.json", "i2t.table.json"}
+    assert any(path.endswith(".png") for path, _ in contents)
+    for _, place in contents:
+        assert Path(place).is_relative_to(file.parent)
+        assert Path(place).is_file()
+    (table,) = (place for path, place in contents if path == "rows.table.json")
+    assert json.loads(Path(table).read_text())["data"] == [[HOSTILE, 0.5], ["b", None]], "plain data, as it is"
+    (page,) = file.parent.rglob("files/media/html/page*.html")
+    assert "<script>" not in page.read_text()
+    assert found["summary"]["best"] == HOSTILE
+    assert "WANDB_DATA_DIR" not in os.environ
 
 
 def test_mode(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -113,3 +113,23 @@ def _absent(model: Model, like: Tokens) -> dict[str, Tokens]:
         m: Tokens(like.values.new_zeros(batch, 1, width_of(e)), like.mask.new_zeros(batch, 1))
         for m, e in model.encoders.items()
     }
+
+
+@torch.inference_mode()
+def embed_with_side(model: Model, modality: str, raw: Any) -> tuple[Tensor, Tokens]:
+    """What :func:`embed` and :func:`side` give, with the encoder run once.
+
+    Args:
+        model: in eval mode, with a scorer that ranks again what embeddings found.
+        raw: as for :func:`embed`.
+
+    Shape: -> float32 (B, E) and float32 Tokens (B, N, d), on the model's device.
+    """
+    assert isinstance(model.scorer, Scorer), "only a system with a scorer keeps sides"
+    with autocast(model.system.train.precision, model.device):
+        tokens = _tokens(model, modality, raw.to(model.device))
+        attended = model.attention({**_absent(model, tokens), modality: tokens}, None)
+        context = {m: t for m, t in attended.items() if m != modality}
+        vector: Tensor = model.projection[modality](model.pooling[modality](attended[modality], context))
+        kept = model.scorer.embed(modality, attended[modality])
+    return vector.float(), Tokens(kept.values.float(), kept.mask)

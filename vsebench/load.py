@@ -201,7 +201,7 @@ def load_run(folder: Path, *, device: torch.device | str = "cpu") -> LoadedRun:
             multi_label=bool(result.dataset["multi_label"]),
             vocabulary=vocabulary,
             checkpoints=checkpoints,
-            feature_dims=result.dataset["features"],
+            feature_dims=result.dataset.get("features"),  # results from before there were any do not say so
         )
     _load_weights(model, folder / MODEL)
     return LoadedRun(

@@ -8,7 +8,10 @@ from __future__ import annotations
 import io
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -75,6 +78,12 @@ class WandbTracker:
         folder: where offline files go.
         project, group, name, run_id: how W&B files it: a group per experiment, a run per system and seed.
         config: the resolved configuration.
+        job_type: ``train``, ``leaderboard`` or ``measure``.
+        best: metric and mode that choose the epoch, for a run whose numbers come epoch by epoch: its curve is drawn
+            over epochs, and its best value is the one in W&B's tables.
+
+    A run that is done again continues the W&B run of its id: online, epochs that are there are not logged twice;
+    offline, its folder replaces the one of the earlier attempt, whose epochs it repeats.
     """
 
     def __init__(
@@ -88,10 +97,12 @@ class WandbTracker:
         run_id: str,
         config: Mapping[str, Any],
         tags: Sequence[str] = (),
-        job_type: str = "run",
+        job_type: str = "train",
+        best: tuple[str, str] | None = None,
     ) -> None:
         self.run: Any = None
         self.lost = False
+        self.logged = 0.0
         folder.mkdir(parents=True, exist_ok=True)
 
         def start() -> None:
@@ -106,6 +117,8 @@ class WandbTracker:
                 disable_code=True,
                 init_timeout=30,
             )
+            if mode == "offline":
+                _replace(folder, run_id)
             self.run = wandb.init(
                 project=project,
                 group=group,
@@ -120,20 +133,34 @@ class WandbTracker:
                 settings=settings,
                 reinit="create_new",
             )
+            if best is not None:
+                self._describe(*best)
 
         self._try("start", start)
 
+    def _describe(self, metric: str, mode: str) -> None:
+        """Tell W&B what the numbers are, and find what a continued run has already."""
+        self.run.define_metric("epoch", hidden=True)
+        self.run.define_metric("*", step_metric="epoch")
+        self.run.define_metric(metric, step_metric="epoch", summary=mode)
+        if self.run.resumed:
+            self.logged = float(self.run.summary.get("epoch") or 0)
+
     def log(self, numbers: Mapping[str, float]) -> None:
         """One epoch's numbers; ``epoch`` is the step."""
+        if self.logged and numbers.get("epoch", float("inf")) <= self.logged:
+            return
         self._try("log", lambda: self.run.log(dict(numbers)))
 
     def log_table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        """A table, such as the board."""
+        """A table, such as the board. Cells that are encoded pictures (bytes) become pictures; text is plain data."""
 
         def send() -> None:
             import wandb
 
-            self.run.log({name: wandb.Table(columns=list(columns), data=[list(r) for r in rows])})
+            data: list[Any] = [[_cell(value) for value in row] for row in rows]
+            with _kept_in(Path(self.run.dir).parent):
+                self.run.log({name: wandb.Table(columns=list(columns), data=data)})
 
         self._try("log a table", send)
 
@@ -149,6 +176,16 @@ class WandbTracker:
             self.run.log({name: wandb.Image(Image.open(drawn))})
 
         self._try("log a figure", send)
+
+    def log_html(self, name: str, text: str) -> None:
+        """A page or a drawing as it is; whoever wrote it has escaped what was not its own."""
+
+        def send() -> None:
+            import wandb
+
+            self.run.log({name: wandb.Html(text, inject=False, data_is_not_path=True)})
+
+        self._try("log a page", send)
 
     def finish(self, summary: Mapping[str, Any], *, failed: bool = False) -> None:
         """Put the final numbers into the run's summary and close it."""
@@ -167,6 +204,37 @@ class WandbTracker:
         except Exception as error:  # W&B may fail in any way; the run's own files have everything.
             self.lost = True
             log.warning("W&B lost (could not %s: %s). The run goes on; its numbers are in its folder.", what, error)
+
+
+def _cell(value: Any) -> Any:
+    if not isinstance(value, bytes):
+        return value
+    import wandb
+    from PIL import Image
+
+    return wandb.Image(Image.open(io.BytesIO(value)))
+
+
+@contextmanager
+def _kept_in(folder: Path) -> Iterator[None]:
+    """W&B's staged files in a run's own folder. It keeps tables and their pictures in the user's home until they are
+    synced; an offline run would lose them where that home is not kept, as in a container."""
+    said = os.environ.get("WANDB_DATA_DIR")
+    os.environ["WANDB_DATA_DIR"] = said or str(folder)
+    try:
+        yield
+    finally:
+        if said is None:
+            del os.environ["WANDB_DATA_DIR"]
+
+
+def _replace(folder: Path, run_id: str) -> None:
+    """Remove what earlier attempts at a run wrote to be synced: the one that begins now says all of it again, and
+    ``wandb sync`` of both would put one over the other in no certain order."""
+    name = re.compile(rf"offline-run-\d{{8}}_\d{{6}}-{re.escape(run_id)}")
+    for old in folder.glob("wandb/offline-run-*"):
+        if name.fullmatch(old.name) and not old.is_symlink():
+            shutil.rmtree(old)
 
 
 def wandb_id(experiment: str, run_id: str) -> str:

@@ -104,3 +104,17 @@ def test_board_keeps_measures(folder: Path, tmp_path: Path) -> None:
     assert measured(load(tmp_path / "said.json"), elsewhere, {}) == known, "of runs that are not here"
     save(snapshot, tmp_path / "said.json")
     assert (tmp_path / "said.json").read_text() == results_file(folder / "board", "said").read_text()
+
+
+def test_what_is_measured_alone_is_a_job_of_its_own(
+    folder: Path, counted: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module: Any = sys.modules["vsebench.measures.first"]
+    monkeypatch.setattr(module, "MEASURE", replace(module.MEASURE, alone=True))
+    asked = {"first": {"times": 101}, "every": {"times": 102}}
+    jobs = lacking(board(folder), Store(folder / "runs", "said"), asked)
+    assert [(sorted(job.asked), job.alone) for job in jobs] == [
+        (["every"], False),
+        (["every"], False),
+        (["first"], True),
+    ]

@@ -130,6 +130,7 @@ def _trackers(options: SweepOptions, experiment: IndexExperiment) -> Callable[[M
             run_id=wandb_id(experiment.name, one.run_id),
             config={"row": one.row.name, "seed": one.seed, "run_id": one.run_id, "index": index, **one.row.axes},
             tags=["indexes"],
+            job_type="measure",
         )
 
     return make

@@ -98,7 +98,10 @@ def run_sweep(options: SweepOptions) -> None:
             threads=options.executor.threads,
             device=options.executor.device,
         )
-    _log_board(settings, experiment, options)
+    if settings.wandb_mode != "disabled":
+        from vsebench.commands.wandb_board import log_board
+
+        log_board(experiment.name, settings, options.board)
     _leave_note(options, outcome, dataset.path)
     print(f"Board: {options.board / (experiment.name + '.md')}")
     if outcome.failed:
@@ -227,36 +230,3 @@ def command_of(options: SweepOptions) -> str:
     for plugin in options.plugins:
         parts += ["--plugin", str(plugin)]
     return shlex.join(parts)
-
-
-def _log_board(settings: Settings, experiment: Experiment, options: SweepOptions) -> None:
-    """The board as a W&B table, in a run of its own in the experiment's group."""
-    if settings.wandb_mode == "disabled":
-        return
-    import csv
-    import io
-
-    from vsebench.leaderboard import plots
-    from vsebench.leaderboard.render import results_file, table_csv
-    from vsebench.leaderboard.snapshot import head_of, load
-    from vsebench.tracking import BOARD_KEY, WandbTracker, wandb_id
-
-    snapshot = load(results_file(options.board, experiment.name))
-    rows = list(csv.reader(io.StringIO(table_csv(snapshot))))
-    tracker = WandbTracker(
-        mode=settings.wandb_mode,
-        folder=settings.store_root / experiment.name,
-        project=settings.wandb_project,
-        group=experiment.name,
-        name="leaderboard",
-        run_id=wandb_id(experiment.name, "leaderboard"),
-        config={"experiment": experiment.name, BOARD_KEY: head_of(snapshot)},
-        job_type="leaderboard",
-    )
-    tracker.log_table("leaderboard", rows[0], rows[1:])
-    columns, points = plots.points(snapshot)
-    if points:
-        tracker.log_table("curves", columns, points)
-    for kind in plots.asked(snapshot):
-        tracker.log_figure(f"plots/{kind}", plots.figure(snapshot, kind))
-    tracker.finish({})

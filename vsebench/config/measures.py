@@ -14,6 +14,11 @@ class Measures(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
+    cost: bool = False
+
     def asked(self) -> dict[str, dict[str, Any]]:
         """Measure -> what is asked of it, of those that are asked for."""
-        return {}
+        found: dict[str, dict[str, Any]] = {}
+        if self.cost:
+            found["cost"] = {}
+        return found

@@ -100,16 +100,19 @@ def points(snapshot: Snapshot, kind: Kind) -> list[Point]:
 
 def current(file: Path, snapshot: Snapshot) -> bool:
     """Whether a file is the plot that the results give, as it was drawn."""
-    if not file.is_file():
-        return False
-    text = file.read_text(encoding="utf-8")
     kind = next(kind for kind in KINDS if file.name == Path(plot_name(snapshot, kind)).name)
-    return _STAMP.search(text) is not None and text == _stamped(text, _shown(snapshot, kind))
+    return shows(file, _shown(snapshot, kind))
+
+
+def shows(file: Path, shown: str) -> bool:
+    """Whether a file is a plot of this content, as it was drawn."""
+    text = file.read_text(encoding="utf-8") if file.is_file() else ""
+    return _STAMP.search(text) is not None and text == stamped(text, shown)
 
 
 def svg(snapshot: Snapshot, kind: Kind) -> str:
     """A plot as text, with its digests."""
-    return _stamped(as_svg(figure(snapshot, kind)), _shown(snapshot, kind))
+    return stamped(as_svg(figure(snapshot, kind)), _shown(snapshot, kind))
 
 
 def _shown(snapshot: Snapshot, kind: Kind) -> str:
@@ -119,7 +122,8 @@ def _shown(snapshot: Snapshot, kind: Kind) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _stamped(text: str, shown: str) -> str:
+def stamped(text: str, shown: str) -> str:
+    """A drawing with the digest of what it shows, and one of itself."""
     blank = _STAMP.sub(f"vsebench plot, shows {shown}, drawing {_BLANK}", text)
     drawing = hashlib.sha256(blank.encode()).hexdigest()[:16]
     return blank.replace(f"drawing {_BLANK}", f"drawing {drawing}")
@@ -199,12 +203,12 @@ def _label(drawn: Any, axes: Any, shown: list[Point], best: set[str], styles: Ma
             text = axes.annotate(_plain(point.name)[:48], (point.recall, point.cost), xytext=(0, 0),
                                  textcoords="offset points", fontsize=7.5, color=styles[point.family][0],
                                  parse_math=False, fontweight="bold" if point.name in best else "normal")  # fmt: skip
-            if not _placed(text, renderer, frame, taken):
+            if not placed(text, renderer, frame, taken):
                 text.remove()
 
 
-def _placed(text: Any, renderer: Any, frame: Any, taken: list[Any]) -> bool:
-    """Find a place near its point that covers nothing."""
+def placed(text: Any, renderer: Any, frame: Any, taken: list[Any], distance: float = 1.0) -> bool:
+    """Find a place near its point that covers nothing. ``distance`` stretches what is near."""
     sides = (("left", "center", 6, 0), ("right", "center", -6, 0), ("center", "bottom", 0, 6), ("center", "top", 0, -6),
              ("left", "bottom", 4, 4), ("left", "top", 4, -4), ("right", "bottom", -4, 4), ("right", "top", -4, -4),
              ("left", "bottom", 8, 12), ("left", "top", 8, -12), ("right", "bottom", -8, 12), ("right", "top", -8, -12),
@@ -212,7 +216,7 @@ def _placed(text: Any, renderer: Any, frame: Any, taken: list[Any]) -> bool:
     for across, up, dx, dy in sides:
         text.set_horizontalalignment(across)
         text.set_verticalalignment(up)
-        text.set_position((dx, dy))
+        text.set_position((distance * dx, distance * dy))
         box = text.get_window_extent(renderer)
         inside = frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0 and box.y1 <= frame.y1
         if inside and not any(box.overlaps(other) for other in taken):

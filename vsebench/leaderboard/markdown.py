@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from vsebench.leaderboard.baselines import baselines_section
+from vsebench.leaderboard.cost import cost_section
+from vsebench.leaderboard.cost_plots import plot_files
 from vsebench.leaderboard.outcomes import Outcomes
 from vsebench.leaderboard.pivot import pivot_lines
 from vsebench.leaderboard.plots import curves_section
@@ -77,6 +79,7 @@ def page(snapshot: Snapshot, outcomes: Outcomes | None = None) -> str:
             across = pivot_lines(snapshot.board.get("pivot"), rows, AXIS_TITLES) if section == "sweep" else []
             lines += [f"## {title}", "", *across, *_section(snapshot, rows, compared), ""]
     lines += baselines_section(snapshot, compared)
+    lines += cost_section(snapshot, plot_files(snapshot))
     lines += [*curves_section(snapshot), *pruned_section(snapshot), *references(snapshot), *failed_section(snapshot)]
     lines += protocol_section(snapshot, compared)
     return "\n".join(lines).rstrip() + "\n"

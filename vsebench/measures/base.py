@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Take = Callable[["LoadedRun", "Dataset", Mapping[str, Any]], Mapping[str, Any]]
 
 #: Where each measure is: a module of this package with a constant ``MEASURE``.
-KNOWN: tuple[str, ...] = ()
+KNOWN: tuple[str, ...] = ("cost",)
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Measure:
         version: raised when what it gives changes; runs measured by another version are measured again.
         take: of a loaded run, its dataset and what is asked, plain data.
         every_seed: whether each seed of a row is measured, or its first finished one alone.
+        alone: whether nothing else is measured at the same time, so that times are those of an idle machine.
         applies: whether it says anything of a resolved system (``Result.config``).
     """
 
@@ -33,6 +34,7 @@ class Measure:
     version: int
     take: Take
     every_seed: bool = True
+    alone: bool = False
     applies: Callable[[Mapping[str, Any]], bool] = lambda _: True
 
 

@@ -34,6 +34,11 @@ class Job:
     folder: Path
     asked: Asked
 
+    @property
+    def alone(self) -> bool:
+        """Whether no other job may run beside it."""
+        return any(measure_of(name).alone for name in self.asked)
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -46,14 +51,18 @@ class Fault:
 
 
 def lacking(snapshot: Snapshot, store: Store, asked: Asked) -> list[Job]:
-    """The runs of a board that lack something asked for and have a folder, in the board's order."""
+    """The runs of a board that lack something asked for and have a folder, in the board's order.
+
+    What is measured alone is a job of its own; those come last.
+    """
     found = []
     for row, run_id, wanted in _wanted(snapshot, asked):
         folder = store.run_folder(run_id)
         left = {name: wanted[name] for name in wanted if _read(folder, name, wanted[name]) is None}
         if left and (folder / RUN).is_file():
-            found.append(Job(row, run_id, folder, left))
-    return found
+            parts = [{n: how for n, how in left.items() if measure_of(n).alone is alone} for alone in (False, True)]
+            found += [Job(row, run_id, folder, part) for part in parts if part]
+    return sorted(found, key=lambda job: job.alone)
 
 
 def measure(
@@ -67,15 +76,26 @@ def measure(
     """Do the jobs and return what could not be measured.
 
     Args:
-        workers: processes; with one, everything is done in this process.
+        workers: processes; with one, everything but what is measured alone is done in this process.
         say: told of each job that is over.
     """
+    alone = [job for job in jobs if job.alone]
+    if alone:
+        others = [job for job in jobs if not job.alone]
+        before = measure(others, workers=workers, threads=threads, device=device, say=say) if others else []
+        return before + _each(alone, 1, threads, device, say)
     faults: list[Fault] = []
     if workers <= 1 or len(jobs) <= 1:
         for job in jobs:
             faults += _do(job, device, 0)
             say(job)
         return faults
+    return _each(jobs, workers, threads, device, say)
+
+
+def _each(jobs: Sequence[Job], workers: int, threads: int, device: str, say: Callable[[Job], None]) -> list[Fault]:
+    """Do the jobs in processes of their own, which have their number of threads."""
+    faults: list[Fault] = []
     context = mp.get_context("spawn")
     with ProcessPoolExecutor(min(workers, len(jobs)), context, initializer=prepare, initargs=(threads,)) as pool:
         waiting = {pool.submit(_do, job, device, number % workers): job for number, job in enumerate(jobs)}

@@ -32,6 +32,7 @@ from vsebench.registry import FITTERS, OBJECTIVES
 from vsebench.scoring import compute, metric_entry, needs_embeddings, parse_metrics, versions
 from vsebench.store import HISTORY, MODEL, RUN, Store, as_text
 from vsebench.sweep.asha import Decide, Halving, Pruned
+from vsebench.sweep.energy import meter_of
 from vsebench.sweep.final import evaluate
 from vsebench.sweep.fitted import fitted
 from vsebench.sweep.plan import Run, pruned_by
@@ -152,22 +153,23 @@ def _finish(
     judge = judge_by(validate, run.select_metric, run.select_mode)
     fitting = time.perf_counter()
     try:
-        if run.system.objective:
-            progress = fit(
-                model,
-                feeds["train"],
-                feeds["val"],
-                seed=run.seed,
-                judge=judge,
-                device=device,
-                folder=folder,
-                on_epoch=on_epoch,
-                team=team,
-            )
-        elif run.system.fitter is not None:
-            progress = fitted(model, feeds, judge, seed=run.seed, device=device, on_epoch=on_epoch, team=team)
-        else:
-            progress = judged(model, feeds["val"], judge, on_epoch=on_epoch, team=team)
+        with meter_of(device) as meter:
+            if run.system.objective:
+                progress = fit(
+                    model,
+                    feeds["train"],
+                    feeds["val"],
+                    seed=run.seed,
+                    judge=judge,
+                    device=device,
+                    folder=folder,
+                    on_epoch=on_epoch,
+                    team=team,
+                )
+            elif run.system.fitter is not None:
+                progress = fitted(model, feeds, judge, seed=run.seed, device=device, on_epoch=on_epoch, team=team)
+            else:
+                progress = judged(model, feeds["val"], judge, on_epoch=on_epoch, team=team)
         fitting = time.perf_counter() - fitting
         stacked, said = stack(model, feeds["val"], device=device, team=team)
         found = evaluate(run, dataset, model, feeds, device, folder, parsed, cache, say, team, stacked, gallery)
@@ -180,6 +182,8 @@ def _finish(
         raise
     if team.first:
         _save_model(folder, model, vocabulary)
+    if team.size == 1:  # of several, each has a processor or a GPU of its own
+        meter.write(folder)
     result = result_of(
         run,
         dataset,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -99,23 +99,11 @@ def choose_device(wanted: str, worker: int) -> Any:
 
 def make_tracker(run: Run, store: Store, settings: Settings) -> Tracker:
     """The run's W&B run, or none."""
-    from vsebench.tracking import ROW_KEY, NullTracker, WandbTracker, wandb_id
+    from vsebench.sweep.filing import filed_config, filed_tags
+    from vsebench.tracking import NullTracker, WandbTracker, wandb_id
 
     if settings.wandb_mode == "disabled":
         return NullTracker()
-    config: Mapping[str, Any] = {
-        "row": run.name,
-        "seed": run.seed,
-        "run_id": run.run_id,
-        **dict(run.axes),
-        "system": run.system.model_dump(mode="json"),
-        ROW_KEY: {
-            "section": run.section,
-            "axes": dict(run.axes),
-            "select": {"metric": run.select_metric, "mode": run.select_mode},
-            "gallery": run.gallery,
-        },
-    }
     return WandbTracker(
         mode=settings.wandb_mode,
         folder=store.folder,
@@ -123,6 +111,7 @@ def make_tracker(run: Run, store: Store, settings: Settings) -> Tracker:
         group=run.experiment,
         name=run.title,
         run_id=wandb_id(run.experiment, run.run_id),
-        config=config,
-        tags=[run.section],
+        config=filed_config(run),
+        tags=filed_tags(run),
+        best=(run.select_metric, run.select_mode),
     )

@@ -1,0 +1,276 @@
+"""What a board's rows cost, beside how good they are: the section ``Cost``, and which rows nothing beats in both."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vsebench.leaderboard.pareto import front
+from vsebench.leaderboard.rows import SECTIONS, RowView, sort_key, views
+from vsebench.leaderboard.snapshot import Snapshot
+from vsebench.leaderboard.statistics import Estimate
+from vsebench.leaderboard.table import escape, table
+
+MARK = "◆"
+#: Metrics that are no shares.
+_NOT_SHARES = ("nll", "rsum", "rsum_1k", "median_rank", "mean_rank")
+_PARTS = {
+    "encoders/image": "Image encoder",
+    "encoders/text": "Text encoder",
+    "encoders/audio": "Audio encoder",
+    "attention": "Attention",
+    "pooling": "Pooling",
+    "projection": "Projection",
+    "fusion": "Fusion",
+    "head": "Head",
+    "scorer": "Scorer",
+    "fitter": "Method",
+    "other": "Other",
+}
+
+
+@dataclass(frozen=True)
+class Costed:
+    """A row with what was measured of its first run.
+
+    Args:
+        quality: the board's number on test; None where the row lacks it.
+        values: as the measure ``cost`` gives them.
+    """
+
+    view: RowView
+    quality: Estimate | None
+    values: Mapping[str, Any]
+
+    @property
+    def hardware(self) -> str:
+        """Where it was timed."""
+        said = self.values["hardware"]
+        return f"{said['device']}, {said['threads']} thread{'s' * (said['threads'] != 1)}"
+
+    def answer(self, numbers: Mapping[str, Any], batch: str = "") -> Any:
+        """The number of an answer: of an item, or the mean over both directions of a query. None where it lacks."""
+        names = ["item"] if self.values["answer"] == "item" else ["i2t", "t2i"]
+        found = [numbers[name + batch] for name in names if name + batch in numbers]
+        return found if len(found) == len(names) else None
+
+    def latency(self, batch: int) -> dict[str, float] | None:
+        """Milliseconds per answer: ``median``, ``low`` and ``high``."""
+        found = self.answer(self.values["latency_ms"], f"@{batch}")
+        return found and {k: sum(one[k] for one in found) / len(found) for k in ("median", "low", "high")}
+
+    def gflops(self) -> float | None:
+        """Billions of operations per answer."""
+        found = self.answer(self.values["gflops"])
+        return sum(found) / len(found) if found else None
+
+
+@dataclass(frozen=True)
+class Against:
+    """A cost that quality is compared with.
+
+    Args:
+        name: ends the plot's file name, and names the front in the table.
+        what: of the axis.
+        of: a row's cost.
+        timed: whether it depends on the machine.
+    """
+
+    name: str
+    what: str
+    of: Callable[[Costed], float | None]
+    timed: bool
+
+
+def _time(row: Costed) -> float | None:
+    """The fastest repeat: what else a machine does only adds to it."""
+    found = row.latency(1)
+    return None if found is None else found["low"]
+
+
+COSTS = (
+    Against("time", "milliseconds per answer, one at a time, fastest repeat", _time, True),
+    Against("operations", "GFLOPs per answer", Costed.gflops, False),
+)
+
+
+def quality_key(snapshot: Snapshot) -> str:
+    """The number on test that answers to the one on validation that sorts the rows."""
+    return re.sub("^val/", "test/", sort_key(snapshot)[0])
+
+
+def factor_of(key: str) -> int:
+    """What a value of a metric is shown times: 100 of a share."""
+    return 1 if key.split("/")[-1].split("@")[0] in _NOT_SHARES else 100
+
+
+def costed(snapshot: Snapshot) -> list[Costed]:
+    """All rows whose cost was measured, best on validation first, whatever their section."""
+    key = quality_key(snapshot)
+    found = []
+    for view in (view for section in SECTIONS for view in views(snapshot, section)):
+        known = (snapshot.measures.get(result.run_id, {}).get("cost") for result in view.results)
+        values = next((one for one in known if one is not None), None)
+        if values is not None:
+            found.append(Costed(view, view.estimate(key), values))
+    order, mode = sort_key(snapshot)
+    sign = -1.0 if mode == "max" else 1.0
+    return sorted(found, key=lambda row: sign * e.mean if (e := row.view.estimate(order)) else float("inf"))
+
+
+def compared(snapshot: Snapshot, against: Against) -> list[Costed]:
+    """The rows that have both numbers, and give the kind of answer that most rows give; of times, those of the machine
+    that most of these were timed on."""
+    found = [row for row in costed(snapshot) if row.quality is not None and (against.of(row) or 0) > 0]
+    found = _commonest(found, lambda row: str(row.values["answer"]))
+    return _commonest(found, lambda row: row.hardware) if against.timed else found
+
+
+def _commonest(rows: list[Costed], of: Callable[[Costed], str]) -> list[Costed]:
+    counts = Counter(of(row) for row in rows)
+    return [row for row in rows if of(row) == counts.most_common(1)[0][0]]
+
+
+def front_of(snapshot: Snapshot, against: Against) -> list[Costed]:
+    """The rows that no other equals in quality and cost and beats in one, cheapest first, by their means."""
+    rows = compared(snapshot, against)
+    sign = 1.0 if sort_key(snapshot)[1] == "max" else -1.0
+    points = [(sign * row.quality.mean, -(against.of(row) or 0.0)) for row in rows if row.quality is not None]
+    return sorted((rows[i] for i in front(points)), key=lambda row: against.of(row) or 0.0)
+
+
+def cost_section(snapshot: Snapshot, plots: Mapping[str, str]) -> list[str]:
+    """Lines of the page's section; none where nothing was measured.
+
+    Args:
+        plots: name of a cost -> file of its plot, from the board's folder.
+    """
+    rows = costed(snapshot)
+    if not rows:
+        return []
+    lines = ["## Cost", ""]
+    for against in COSTS:
+        if against.name in plots:
+            lines += [f"![Quality against {against.what}]({plots[against.name]})", ""]
+    return [*lines, *_main_table(snapshot, rows), "", *_said(snapshot, rows), "", *_queries(rows), *_parts(rows)]
+
+
+def _main_table(snapshot: Snapshot, rows: Sequence[Costed]) -> list[str]:
+    key = quality_key(snapshot)
+    percent = factor_of(key) == 100
+    fronts = {a.name: {row.view.row.name for row in front_of(snapshot, a)} for a in COSTS}
+    machines = list(dict.fromkeys(row.hardware for row in rows))
+    header = ["System", key.replace("test/", "Test "), "Trained", "Param.", "GFLOPs", "ms, batch 1", "ms, batch 64"]
+    header += ["Peak MB, batch 64", "Train s", "Train kJ", f"{MARK} Front"]
+    body = []
+    for row in rows:
+        name = row.view.row.name
+        where = f" [{machines.index(row.hardware) + 1}]" if len(machines) > 1 else ""
+        on = [said for said, names in fronts.items() if name in names]
+        counts = row.values["parameters"]
+        body.append(
+            [
+                escape(name),
+                "–" if row.quality is None else row.quality.text(percent=percent),
+                _short(counts["trained"]),
+                _short(counts["total"]),
+                "–" if (count := row.gflops()) is None else f"{count:.3g}",
+                _spread(row.latency(1)) + where,
+                _spread(row.latency(64)) + where,
+                _megabytes(row.values["memory_bytes"]),
+                f"{row.view.train_s().mean:.0f}",
+                _number(sum(row.values["energy_j"].values()) / 1e3 if "energy_j" in row.values else None),
+                f"{MARK} {', '.join(on)}" if on else "",
+            ]
+        )
+    kept = [i for i, title in enumerate(header) if title != "Train kJ" or any(line[i] != "–" for line in body)]
+    return table([header[i] for i in kept], [[line[i] for i in kept] for line in body])
+
+
+def _said(snapshot: Snapshot, rows: Sequence[Costed]) -> list[str]:
+    """What the columns mean, and where they were measured."""
+    machines = list(dict.fromkeys(row.hardware for row in rows))
+    where = "; ".join(f"[{i + 1}] {escape(m)}" if len(machines) > 1 else escape(m) for i, m in enumerate(machines))
+    loads = [row.values["hardware"]["load"] for row in rows if "load" in row.values["hardware"]]
+    busy = f", load of the machine {min(loads):.1f} to {max(loads):.1f} (a busy one is slower)" if loads else ""
+    kinds = {row.values["answer"] for row in rows}
+    what = ["an item: its raw inputs in memory to the class scores"] if "item" in kinds else []
+    if "query" in kinds:
+        size = next(row.values["gallery"] for row in rows if "gallery" in row.values)
+        text = f"a query: a raw image or caption to the first ten of {size:,} prepared items, mean of both directions"
+        what.append(f"of a system without classes {text}" if "item" in kinds else text)
+    missed = sorted({name for row in rows for name in row.values.get("not_counted", ())})
+    said = [
+        f"- {MARK}: no other row is as good and cheaper, or as cheap and better, by the means; rows whose intervals "
+        "overlap may not differ. Compared with: " + "; ".join(f"{a.name}, {a.what}" for a in COSTS) + ".",
+        f"- An answer is {'; '.join(what)}. Encoders are run, also frozen ones; precomputed features are not.",
+        f"- Times: median (fastest–slowest repeat). They depend on the machine: measured on {where}{busy}.",
+        "- GFLOPs: 2 per multiply-add of matrix products, convolutions and attention; element-wise operations "
+        "(activations, normalisation, softmax, gates) are not counted"
+        + (f", nor are {', '.join(f'`{name}`' for name in missed)}." if missed else "."),
+        "- Peak: weights, and what PyTorch allocates for a batch of 64 items at its peak.",
+        *_energy(rows),
+    ]
+    lacking = sum(len(views(snapshot, section)) for section in SECTIONS) - len(rows)
+    return [*said, *([f"- Rows that were not measured and are not compared: {lacking}."] if lacking else [])]
+
+
+def _energy(rows: Sequence[Costed]) -> list[str]:
+    why = {f"{name}: {said}" for row in rows for name, said in row.values.get("energy_missing", {}).items()}
+    known = any("energy_j" in row.values for row in rows)
+    counts = "- Train kJ: what the counters of processor and GPU say, with all else that they did meanwhile."
+    missing = f"- Energy of training is not known of some rows ({escape('; '.join(sorted(why)))})."
+    return [*([counts] if known else []), *([missing] if why else [])]
+
+
+def _queries(rows: Sequence[Costed]) -> list[str]:
+    """The table of what a search pays for, of the rows that were timed so."""
+    titles = {"image@1": "image", "text@1": "text", "audio@1": "audio", "image@64": "image, batch 64"}
+    titles |= {"text@64": "text, batch 64", "audio@64": "audio, batch 64"}
+    titles |= {"i2t@1": "i→t query", "t2i@1": "t→i query", "pair": "a pair"}
+    shown = [name for name in titles if any(name in row.values["latency_ms"] for row in rows)]
+    ranked = [row for row in rows if any(name in row.values["latency_ms"] for name in shown)]
+    if not ranked:
+        return []
+    body = [
+        [escape(row.view.row.name), *(_spread(row.values["latency_ms"].get(name)) for name in shown)] for row in ranked
+    ]
+    said = "**Embedding one modality, and ranking by it** (milliseconds per item; a pair: of two prepared items):"
+    return [said, "", *table(["System", *(titles[name] for name in shown)], body), ""]
+
+
+def _parts(rows: Sequence[Costed]) -> list[str]:
+    shown = [part for part in _PARTS if any(part in row.values["parameters"]["parts"] for row in rows)]
+    body = []
+    for row in rows:
+        parts = row.values["parameters"]["parts"]
+        body.append([escape(row.view.row.name), *(_short(parts[p]["total"]) if p in parts else "–" for p in shown)])
+    return ["**Parameters by part**:", "", *table(["System", *(_PARTS[p] for p in shown)], body), ""]
+
+
+def _short(count: int) -> str:
+    """A count in thousands or millions."""
+    for size, unit in ((1_000_000, " M"), (1_000, " k")):
+        if count >= size:
+            return f"{count / size:.3g}{unit}"
+    return str(count)
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.2g}" if value < 10 else f"{value:,.0f}"
+
+
+def _spread(found: Mapping[str, float] | None) -> str:
+    if found is None:
+        return "–"
+    ends = f" ({_number(found['low'])}–{_number(found['high'])})" if found["high"] > found["low"] else ""
+    return _number(found["median"]) + ends
+
+
+def _megabytes(memory: Mapping[str, int]) -> str:
+    return f"{(memory['weights'] + memory['item@64']) / 1e6:,.0f}" if "item@64" in memory else "–"

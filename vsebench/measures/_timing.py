@@ -1,0 +1,55 @@
+"""How long a call takes."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+#: Seconds that the repeats of one call may take together, and their number.
+BUDGET_S = 0.4
+LEAST, MOST = 3, 50
+#: A call that takes longer is timed once, after no other.
+SLOW_S = 2.0
+
+
+def timed(call: Callable[[], Any], device: torch.device, *, items: int = 1) -> dict[str, float]:
+    """Milliseconds per item: ``median``, and ``low`` and ``high``, the fastest and slowest of ``repeats``.
+
+    A first call is not counted (libraries choose their ways in it), unless it is slow. The call ends when the device
+    has done its work.
+
+    Args:
+        items: that one call answers, >= 1.
+    """
+    first = _seconds(call, device)
+    found = [first]
+    if first <= SLOW_S:
+        found = []
+        while len(found) < LEAST or (len(found) < MOST and sum(found) < BUDGET_S):
+            found.append(_seconds(call, device))
+    milliseconds = [1e3 * seconds / items for seconds in found]
+    return {
+        "median": statistics.median(milliseconds),
+        "low": min(milliseconds),
+        "high": max(milliseconds),
+        "repeats": len(found),
+    }
+
+
+def _seconds(call: Callable[[], Any], device: torch.device) -> float:
+    _wait(device)
+    begin = time.perf_counter()
+    call()
+    _wait(device)
+    return time.perf_counter() - begin
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
