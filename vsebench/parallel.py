@@ -213,7 +213,9 @@ class _Part(Share):
                 self.pairs.append((own, seen[id(own)]))
             return seen[id(own)]
 
-        parts = [f.name for f in fields(Output) if f.name not in ("sides", "scores", "compared")]  # begin() refuses them
+        parts = [
+            f.name for f in fields(Output) if f.name not in ("sides", "scores", "compared")
+        ]  # begin() refuses them
         gathered = Output(**{name: _mapped(leaf, getattr(output, name)) for name in parts})
         facts = {name: self.gather(getattr(batch, name)) for name in ("labels", "index", "groups")}
         return gathered, replace(batch, inputs={}, present={}, whole=True, **facts)

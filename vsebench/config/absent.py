@@ -24,8 +24,8 @@ def check_absent(system: System) -> None:
     facts = FUSIONS.get(system.fusion.name).facts
     if facts["compares"]:
         raise ConfigError(
-            f"absent: learned is a vector for what an item lacks, but fusion '{system.fusion.name}' masks that. Leave it "
-            "out, or choose another fusion.",
+            f"absent: learned is a vector for what an item lacks, but fusion '{system.fusion.name}' masks that. Leave "
+            "it out, or choose another fusion.",
             path=("absent",),
         )
     if facts["needs_tokens"]:
@@ -47,7 +47,10 @@ def why_all_need(system: System, modality: str) -> str | None:
         if spec is not None:
             return f"its {kind} '{spec.name}' needs every item's {modality}"
     for term in system.objective:
-        if modality in OBJECTIVES.get(term.name).facts["needs"] or term.options.get("modality") == modality:
+        facts = OBJECTIVES.get(term.name).facts
+        if facts["needs_compared"]:
+            continue  # what is compared is masked
+        if modality in facts["needs"] or term.options.get("modality") == modality:
             return f"its objective '{term.name}' learns from every item's {modality}"
     if system.absent == "learned":
         return None

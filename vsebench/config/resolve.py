@@ -170,8 +170,8 @@ def check_objectives(system: System) -> None:
         if facts["needs_compared"] and not _compares(system):
             fusion = "none" if system.fusion is None else f"'{system.fusion.name}'"
             raise ConfigError(
-                f"objective '{spec.name}' needs a fusion that compares documents by their texts, but fusion is {fusion}. "
-                "Choose fusion: amir, or leave the objective out.",
+                f"objective '{spec.name}' needs a fusion that compares documents by their texts, but fusion is "
+                f"{fusion}. Choose fusion: amir, or leave the objective out.",
                 path=("objective",),
             )
         if facts["needs_parts"] and "vectors" not in reads:

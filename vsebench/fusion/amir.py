@@ -29,8 +29,8 @@ class AMIR(Fusion):
         pair:        H_i = U [h_i^text; n α_ii^image h_i^image; n α_ii^audio h_i^audio]
         aggregated:  H_i = U [h_i^text; Σ_j α_ij^image h_j^image; Σ_j α_ij^audio h_j^audio]
 
-    n is the number of documents that j runs over, so that a document whose keys are as good an answer as the average has
-    the weight 1. In training j runs over the batch. In evaluation it runs over the document itself and the last
+    n is the number of documents that j runs over, so that a document whose keys are as good an answer as the average
+    has the weight 1. In training j runs over the batch. In evaluation it runs over the document itself and the last
     ``candidates`` - 1 training documents that had the modality, kept with the weights: what is said of a document does
     not depend on the others that are evaluated with it, nor on their order.
 
@@ -40,10 +40,10 @@ class AMIR(Fusion):
 
     What retrieval ranks are s of texts and t of images, each from one modality alone.
 
-    Differs from the source: it gives no formula for a document's class (METHODS has H_i of the aggregated form); a class
-    is decided here by the pair of a document with itself, because the aggregated form sees its own image only as far as
-    its text tells it from 63 others. Candidates of the evaluation are training documents, not the list that is ranked.
-    Before the first batch they are random.
+    Differs from the source: it gives no formula for a document's class (METHODS has the aggregated form); here the pair
+    of a document with itself decides, because the aggregated form sees a document's own image only as far as its text
+    tells it from 63 others. Candidates in evaluation are training documents, not the list that is ranked; before the
+    first batch they are random.
 
     Args:
         dims: size of each modality's descriptor, C_b (wired).

@@ -27,8 +27,8 @@ class MaxTanh(Pooling):
 
     Args:
         dim: D, size of a token (wired).
-        scale: ``none`` (ς = 1, as the source) or ``std``: the standard deviation of each feature over the real tokens of
-            training, a running mean of batches.
+        scale: ``none`` (ς = 1, as the source) or ``std``: the standard deviation of each feature over the real tokens
+            of training, a running mean of batches.
         momentum: share of the running ς² that a batch leaves, in [0, 1).
         floor: least ς, > 0.
 
