@@ -21,7 +21,8 @@ class MaxTanh(Pooling):
 
         pooled_d = tanh(max_{n: mask_n} x_nd / ς_d)
 
-    Of a map that ends in a ReLU it lies in [0, 1); the encoder's option ``pre_relu`` gives the map before it.
+    Of a map that ends in a ReLU it lies in [0, 1); ``timm_cnn`` with ``model_args: {pre_relu: true}`` gives the map
+    before it.
 
     Differs from the source: it has no ς; without one, features of a size of 3 or more all become 1.
 
