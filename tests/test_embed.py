@@ -24,6 +24,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "visual_semantic": {**BOTH, "pooling": "visual_semantic"},
     "self_attention": {**BOTH, "pooling": "self_attention"},
     "no projection": {**BOTH, "text_encoder": {**LSTM, "dim_hidden": 16}, "projection": "mlp"},
+    "amir": {**BOTH, "fusion": "amir", "projection": "none", "head": "linear"},
     "trained": {**BOTH, "image_encoder": {**BASE["image_encoder"], "finetune": "all"}},
     "flipped": {**BOTH, "train": {"augment": "flip"}},
     "features": {**BOTH, "image_encoder": "features"},

@@ -27,6 +27,8 @@ from vsebench.types import Batch, Tokens, Waves, Words
 CPU = torch.device("cpu")
 DECISION = {"head": {"name": "decision", "hidden": None}}
 LEARNED = {"absent": "learned", "fusion": "concat"}
+REGULAR = [{"name": name, "weight": 0.1, "if_present": True} for name in ("projection_norm", "graph_laplacian")]
+AMIR = {"fusion": "amir", "objective": ["cross_entropy", *REGULAR], "projection": "none"}
 
 
 def parts(
@@ -80,8 +82,9 @@ def test_sounds_alone_are_learned(tmp_path: Path, encoder: dict[str, Any]) -> No
     torch.testing.assert_close(embed(model, "audio", sound), torch.from_numpy(outputs.embeddings["audio"][:4]))
 
 
-def test_predictions_do_not_depend_on_the_batch(tmp_path: Path) -> None:
-    model, feeds = parts(write(tmp_path / "a.h5"), **LEARNED)
+@pytest.mark.parametrize("changes", [LEARNED, AMIR], ids=["learned", "amir"])
+def test_predictions_do_not_depend_on_the_batch(tmp_path: Path, changes: Any) -> None:
+    model, feeds = parts(write(tmp_path / "a.h5"), **changes)
     whole = predict(model, feeds["val"], device=CPU)
     small = model.system.train.model_copy(update={"eval_batch_size": 1})
     model.system = model.system.model_copy(update={"train": small})
@@ -95,10 +98,12 @@ def test_predictions_do_not_depend_on_the_batch(tmp_path: Path) -> None:
         DECISION,
         LEARNED,
         {**LEARNED, "attention": "intra"},
+        AMIR,
+        {**AMIR, "fusion": {"name": "amir", "form": "aggregated"}, "audio": AUDIO_CNN},
         {**LEARNED, "image": {**CNN, "finetune": "all"}, "audio": AUDIO_CNN},
         {**DECISION, "image": {**CNN, "finetune": "last"}},
     ],
-    ids=["decision", "learned", "attention", "batch norm", "cut"],
+    ids=["decision", "learned", "attention", "amir", "amir, aggregated", "batch norm", "cut"],
 )
 def test_what_stands_in_an_empty_slot_changes_nothing(tmp_path: Path, changes: Any, value: float) -> None:
     model, feeds = parts(write(tmp_path / "a.h5"), **changes)
@@ -157,13 +162,15 @@ SUBSETS = [subset for size in (1, 2, 3) for subset in itertools.combinations(("i
 
 
 @pytest.mark.parametrize("subset", SUBSETS, ids="+".join)
-@pytest.mark.parametrize("changes", [DECISION, LEARNED], ids=["decision", "learned"])
+@pytest.mark.parametrize("changes", [DECISION, LEARNED, AMIR], ids=["decision", "learned", "amir"])
 def test_subsets_of_the_modalities_train(tmp_path: Path, subset: tuple[str, ...], changes: Any) -> None:
     without = {m: None for m in ("image", "text", "audio") if m not in subset}
-    if changes is LEARNED and len(subset) == 1:
+    if changes is not DECISION and len(subset) == 1:
         with pytest.raises(DataError, match="it reads nothing else; head: decision would"):
             parts(write(tmp_path / "a.h5"), **without, **changes)
-        return
+        if changes is LEARNED:
+            return
+        changes = {**changes, **DECISION, "fusion": "none"}
     model, feeds = parts(write(tmp_path / "a.h5"), **without, **changes)
     progress = fit(model, feeds["train"], feeds["val"], seed=0, judge=judge_by(goodness, "accuracy", "max"), device=CPU)
     assert all(np.isfinite(epoch["train/loss"]) for epoch in progress.history)

@@ -11,7 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from vsebench.parallel import ALONE
+from vsebench.config.resolve import resolve
+from vsebench.errors import ConfigError
+from vsebench.model import Model
+from vsebench.parallel import ALONE, Crew
 
 Found = list[dict[str, Any]]
 NAMES = list(crew_processes.SYSTEMS)
@@ -93,3 +96,11 @@ def test_batch_normalisation_sees_all_items(two: Found) -> None:
         parts = [found["norm"][name] for found in two]
         joined = torch.cat(parts) if name in ("values", "images") else sum(parts) if name in ("w", "b") else parts[0]
         torch.testing.assert_close(joined, value, rtol=1e-9, atol=1e-9, msg=name)
+
+
+def test_a_fusion_that_compares_documents_works_on_one_process() -> None:
+    encoders = {"image_encoder": "features", "text_encoder": "features"}
+    system = resolve({**encoders, "dim": 4, "fusion": "amir"})
+    model = Model(system, num_classes=2, feature_dims={"image": 3, "text": 3})
+    with pytest.raises(ConfigError, match="compares the documents of a batch works on one process only"):
+        Crew.begin(object.__new__(Crew), model, torch.nn.ModuleList(), compiled=False)

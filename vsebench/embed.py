@@ -11,8 +11,9 @@ from vsebench.config.schema import ENCODER_SLOTS
 from vsebench.errors import ConfigError
 from vsebench.evaluate import autocast
 from vsebench.features import round_tokens
+from vsebench.fusion.base import Fusion
 from vsebench.masking import masked_mean
-from vsebench.model import Model, reads_features, width_of
+from vsebench.model import Model, ranked_by, reads_features, width_of
 from vsebench.scorers.base import Scorer
 from vsebench.types import Tokens
 
@@ -50,12 +51,16 @@ def embed(model: Model, modality: str, raw: Any) -> Tensor:
         vector: Tensor = model.projection[modality](model.pooling[modality](attended[modality], context))
         if model.fitter is not None:
             vector = model.fitter({modality: vector})[modality]
+        vector = ranked_by(model, modality, vector)
     return vector.float()
 
 
 def embedding_dim(model: Model, modality: str) -> int:
     """E, the size of what :func:`embed` gives."""
-    return model.system.dim if model.cross_modal else model.dims[modality]
+    if model.cross_modal:
+        return model.system.dim
+    dim = model.dims[modality]
+    return model.fusion.embedding_dim(dim) if isinstance(model.fusion, Fusion) else dim
 
 
 @torch.inference_mode()

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from vsebench.config.schema import ENCODER_SLOTS, Spec, System
 from vsebench.errors import ConfigError
 from vsebench.fitters.base import Fitter
+from vsebench.fusion.base import Fusion
 from vsebench.heads.base import Head
 from vsebench.masking import masked_mean
 from vsebench.registry import ATTENTIONS, FITTERS, FUSIONS, HEADS, POOLINGS, RERANKERS, SCORERS, registry_of
@@ -127,7 +128,7 @@ class Model(nn.Module):
         if self.system.fusion is None:
             return None
         name, options = self.system.fusion.name, self.system.fusion.options
-        self.fusion_sees_tokens = bool(FUSIONS.get(name).facts["needs_tokens"])
+        self.fusion_facts = FUSIONS.get(name).facts
         wired = {"dims": self.dims, "dim_out": self.system.dim, "token_dims": dict(token_dims)}
         module: nn.Module = FUSIONS.build(name, options, **wired)
         return module
@@ -198,7 +199,10 @@ class Model(nn.Module):
         if self.fitter is not None:
             found = self.fitter(vectors)
             return Output(None, found, vectors, codes=dict(found) if self.gives_codes else None)
-        embeddings = self.own_embeddings(batch.inputs, tokens, batch.present) if self.cross_modal else dict(vectors)
+        if self.cross_modal:
+            embeddings = self.own_embeddings(batch.inputs, tokens, batch.present)
+        else:
+            embeddings = {m: ranked_by(self, m, v) for m, v in vectors.items()}
         for modality, learned in self.absent.items():
             here, vector = tokens[modality].mask.any(1, keepdim=True), vectors[modality]
             vectors[modality] = torch.where(here, vector, learned.to(vector.dtype))
@@ -211,11 +215,13 @@ class Model(nn.Module):
             output.sides = {m: self.scorer.embed(m, attended[m]) for m in ("image", "text")}
             if self.training:
                 output.scores = self.scorer.score(output.sides["image"], output.sides["text"])
+        if self.training and isinstance(self.fusion, Fusion) and self.fusion_facts["compares"]:
+            output.compared = self.fusion.compare(vectors, _present(tokens))
         if self.head is None:
             return output
         seen: list[Any] = [] if joint is None else [self.dropout(joint)]
         if "vectors" in self.head_reads:
-            output.present = {m: t.mask.any(1) for m, t in tokens.items()}
+            output.present = _present(tokens)
             seen += [{m: self.dropout(v) for m, v in vectors.items()}, output.present, output.parts]
         output.logits = self.head(*seen)
         return output
@@ -225,7 +231,8 @@ class Model(nn.Module):
             return None
         if self.fusion is None:
             return next(iter(vectors.values()))
-        joint: Tensor = self.fusion(vectors, tokens) if self.fusion_sees_tokens else self.fusion(vectors)
+        seen: list[Any] = [tokens] if self.fusion_facts["needs_tokens"] else []
+        joint: Tensor = self.fusion(vectors, *seen, *([_present(tokens)] if self.fusion_facts["compares"] else []))
         return joint
 
     def parameter_counts(self) -> dict[str, int]:
@@ -233,6 +240,15 @@ class Model(nn.Module):
         trained = sum(p.numel() for p in self.parameters() if p.requires_grad)
         fitted = 0 if self.fitter is None else sum(b.numel() for b in self.fitter.buffers())
         return {"total": fitted + sum(p.numel() for p in self.parameters()), "trained": fitted + trained}
+
+
+def ranked_by(model: Model, modality: str, vector: Tensor) -> Tensor:
+    """What retrieval ranks of a modality's vector: the vector, or what the fusion makes of it alone."""
+    return model.fusion.embed(modality, vector) if isinstance(model.fusion, Fusion) else vector
+
+
+def _present(tokens: Mapping[str, Tokens]) -> dict[str, Tensor]:
+    return {m: t.mask.any(1) for m, t in tokens.items()}
 
 
 def _observes(head: Head) -> bool:

@@ -80,6 +80,12 @@ class Crew(Team):
                 "Leave --processes-per-run out.",
                 path=("scorer",),
             )
+        if model.fusion is not None and model.fusion_facts["compares"]:
+            raise ConfigError(
+                "a fusion that compares the documents of a batch works on one process only. Leave --processes-per-run "
+                "out.",
+                path=("fusion",),
+            )
         self.model, self.modules = model, (model, objectives)
         model.train()
         self.normalises = any(isinstance(m, nn.modules.batchnorm._BatchNorm) and m.training for m in model.modules())
@@ -207,7 +213,9 @@ class _Part(Share):
                 self.pairs.append((own, seen[id(own)]))
             return seen[id(own)]
 
-        parts = [f.name for f in fields(Output) if f.name not in ("sides", "scores")]  # of pairs, which begin() refuses
+        parts = [
+            f.name for f in fields(Output) if f.name not in ("sides", "scores", "compared")
+        ]  # begin() refuses them
         gathered = Output(**{name: _mapped(leaf, getattr(output, name)) for name in parts})
         facts = {name: self.gather(getattr(batch, name)) for name in ("labels", "index", "groups")}
         return gathered, replace(batch, inputs={}, present={}, whole=True, **facts)

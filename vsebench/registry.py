@@ -144,7 +144,11 @@ FUSIONS = Registry(
     "fusion",
     "vsebench.fusion",
     "{modality: (B, D_m)} -> (B, D)",
-    {**_MODEL_FACTS, "needs_tokens": False},  # forward(vectors, tokens) instead of forward(vectors)
+    {
+        **_MODEL_FACTS,
+        "needs_tokens": False,  # forward(vectors, tokens) instead of forward(vectors)
+        "compares": False,  # the documents of a batch: forward(vectors, present), and it masks what one lacks
+    },
 )
 HEADS = Registry(
     "head",
@@ -161,6 +165,7 @@ OBJECTIVES = Registry(
         "needs_labels": True,  # unlabelled data cannot train it
         "needs_logits": False,  # reads Output.logits, which a system without a head does not have
         "takes_scores": False,  # can contrast Output.scores, those of a pairwise scorer, instead of embeddings
+        "needs_compared": False,  # reads Output.compared, which fusions give that compare documents
         "needs_parts": False,  # reads Output.parts, which heads fill that read the modalities' vectors
     },
 )

@@ -242,7 +242,8 @@ def _set_lr(optimizer: torch.optim.Optimizer, system: System, epoch: float) -> N
         factor = (epoch + 1e-3) / train.warmup_epochs
     else:
         share = (epoch - train.warmup_epochs) / max(train.epochs - train.warmup_epochs, 1e-9)
-        factor = SCHEDULES.build(train.schedule.name, train.schedule.options, progress=min(share, 1.0))
+        wired = {"progress": min(share, 1.0), "epochs": float(train.epochs - train.warmup_epochs)}
+        factor = SCHEDULES.build(train.schedule.name, train.schedule.options, **wired)
     for group in optimizer.param_groups:
         group["lr"] = group["initial_lr"] * factor
 

@@ -136,6 +136,27 @@ class Batch:
         return int(self.index.shape[0])
 
 
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """How a fusion compares the documents of a batch with each other.
+
+    Args:
+        query: (B, S), what each document asks by.
+        asks: bool (B,), False where a document has nothing to ask by.
+        keys: modality → (B, S), what may answer.
+        has: modality → bool (B,), False where a document lacks it.
+        matrices: name → (S, C), the projections that made queries and keys.
+        temperature: divides the inner products of queries and keys in the softmax over the documents.
+    """
+
+    query: Tensor
+    asks: Tensor
+    keys: Mapping[str, Tensor]
+    has: Mapping[str, Tensor]
+    matrices: Mapping[str, Tensor]
+    temperature: float
+
+
 @dataclass(slots=True)
 class Output:
     """What a model says of a batch. Parts that a system does not have are None or empty.
@@ -151,6 +172,7 @@ class Output:
         attention: name → weights; filled only when asked for.
         parts: name → (B, C), the logits of the classifiers that a head combines: one per modality, and ``joint``.
         present: modality → bool (B,), False where an item has no real token of it; given with ``parts``.
+        compared: how the fusion compared the batch's documents, where it does; in training only.
     """
 
     logits: Tensor | None = None
@@ -163,6 +185,7 @@ class Output:
     attention: dict[str, Tensor] = field(default_factory=dict)
     parts: dict[str, Tensor] = field(default_factory=dict)
     present: dict[str, Tensor] = field(default_factory=dict)
+    compared: Compared | None = None
 
 
 @dataclass(frozen=True, slots=True)

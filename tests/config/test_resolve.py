@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 import yaml
 
 from vsebench.config.identity import run_id
-from vsebench.config.resolve import resolve
+from vsebench.config.resolve import resolve, system_block
 from vsebench.config.schema import System
 from vsebench.errors import ConfigError
 
@@ -64,3 +65,26 @@ def test_an_infinite_number_is_another_run_and_stays_one_in_its_files() -> None:
     for system in (plain, infinite):
         written = yaml.safe_dump(system.model_dump(mode="json"))
         assert System.model_validate(yaml.safe_load(written)) == system
+
+
+def test_terms_on_documents_that_are_compared_need_such_a_fusion() -> None:
+    terms = [{"name": n, "if_present": True} for n in ("graph_laplacian", "projection_norm")]
+    block = {**BOTH, "objective": ["cross_entropy", *terms], "fusion": "amir"}
+    assert [o.name for o in resolve(block).objective] == ["cross_entropy", "graph_laplacian", "projection_norm"]
+    for less in ({**block, "image_encoder": None}, {**block, "text_encoder": None}):
+        assert [o.name for o in resolve(less).objective] == ["cross_entropy"]
+    with pytest.raises(ConfigError, match="'graph_laplacian' needs a fusion that compares documents.*fusion is 'sum'"):
+        resolve({**block, "fusion": "sum"})
+    with pytest.raises(ConfigError, match="a vector for what an item lacks, but fusion 'amir' masks that"):
+        resolve({**block, "absent": "learned"})
+
+
+def test_the_recipe_of_amir_takes_any_subset_of_the_modalities() -> None:
+    for size in (1, 2, 3):
+        for subset in itertools.combinations(("image", "text", "audio"), size):
+            row = {"system": "amir"} | {f"{m}_encoder": None for m in ("image", "text", "audio") if m not in subset}
+            system = resolve(system_block(row, {}))
+            assert set(system.modalities) == set(subset)
+            assert (system.fusion is None) is (size == 1)
+            wanted = 3 if size > 1 and "text" in subset else 1
+            assert len(system.objective) == wanted

@@ -49,4 +49,4 @@ def test_generated_files_are_not_listed_but_names_like_them_are(
 ) -> None:
     open_dataset(SMALL)
     write(datasets_home() / "mmfrb-mine.h5", items())
-    assert available() == ["mmfrb", "mmfrb-mine", "vqa_garments"]
+    assert available() == ["garments_audio", "mmfrb", "mmfrb-mine", "vqa_garments"]

@@ -21,7 +21,14 @@ def check_absent(system: System) -> None:
             + ("." if system.head is None else ": the head combines the modalities that an item has."),
             path=("absent",),
         )
-    if FUSIONS.get(system.fusion.name).facts["needs_tokens"]:
+    facts = FUSIONS.get(system.fusion.name).facts
+    if facts["compares"]:
+        raise ConfigError(
+            f"absent: learned is a vector for what an item lacks, but fusion '{system.fusion.name}' masks that. Leave "
+            "it out, or choose another fusion.",
+            path=("absent",),
+        )
+    if facts["needs_tokens"]:
         raise ConfigError(
             f"absent: learned is a vector, but fusion '{system.fusion.name}' reads tokens, of which an absent modality "
             "has none. Leave it out, or choose another fusion.",
@@ -34,15 +41,20 @@ def why_all_need(system: System, modality: str) -> str | None:
     it.
 
     They may where nothing is made of what stands in its place: a head decides from the modalities that an item has, or
-    the fusion has a learned vector.
+    the fusion masks it or has a learned vector.
     """
     for kind, spec in (("scorer", system.scorer), ("fitter", system.fitter)):
         if spec is not None:
             return f"its {kind} '{spec.name}' needs every item's {modality}"
     for term in system.objective:
-        if modality in OBJECTIVES.get(term.name).facts["needs"] or term.options.get("modality") == modality:
+        facts = OBJECTIVES.get(term.name).facts
+        if facts["needs_compared"]:
+            continue  # what is compared is masked
+        if modality in facts["needs"] or term.options.get("modality") == modality:
             return f"its objective '{term.name}' learns from every item's {modality}"
     if system.absent == "learned":
+        return None
+    if system.fusion is not None and FUSIONS.get(system.fusion.name).facts["compares"]:
         return None
     if system.head is not None and HEADS.get(system.head.name).facts["reads"] == ("vectors",):
         return None

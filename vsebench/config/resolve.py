@@ -22,7 +22,7 @@ from vsebench.config.schema import (
 )
 from vsebench.config.untrained import check_trains
 from vsebench.errors import ConfigError, did_you_mean, known_names
-from vsebench.registry import ATTENTIONS, HEADS, OBJECTIVES, POOLINGS, registry_of
+from vsebench.registry import ATTENTIONS, FUSIONS, HEADS, OBJECTIVES, POOLINGS, registry_of
 from vsebench.types import MODALITIES
 
 SYSTEMS_FOLDER = Path(__file__).parent.parent / "systems"
@@ -167,6 +167,13 @@ def check_objectives(system: System) -> None:
                 f"objective '{spec.name}' needs a head, but head is none. Give a head, or a retrieval objective.",
                 path=("objective",),
             )
+        if facts["needs_compared"] and not _compares(system):
+            fusion = "none" if system.fusion is None else f"'{system.fusion.name}'"
+            raise ConfigError(
+                f"objective '{spec.name}' needs a fusion that compares documents by their texts, but fusion is "
+                f"{fusion}. Choose fusion: amir, or leave the objective out.",
+                path=("objective",),
+            )
         if facts["needs_parts"] and "vectors" not in reads:
             head = "none" if system.head is None else f"'{system.head.name}'"
             raise ConfigError(
@@ -174,6 +181,10 @@ def check_objectives(system: System) -> None:
                 "Choose head: decision or hybrid, or leave the objective out.",
                 path=("objective",),
             )
+
+
+def _compares(system: System) -> bool:
+    return system.fusion is not None and bool(FUSIONS.get(system.fusion.name).facts["compares"])
 
 
 def check_ranking(system: System) -> None:
@@ -299,7 +310,8 @@ def _objectives(value: Any, present: list[str], scorer: bool) -> list[WeightedSp
         if not isinstance(optional, bool):
             raise ConfigError(f"'if_present' must be true or false. Got {optional!r}.", path=(*path, "if_present"))
         spec = _component("objective", item, path)
-        if optional and not set(_needs("objective", spec)) <= set(present):
+        alone = len(present) == 1 and OBJECTIVES.get(spec.name).facts["needs_compared"]  # nothing is fused
+        if optional and (alone or not set(_needs("objective", spec)) <= set(present)):
             continue
         on = _contrasts(spec.name, given, scorer, path)
         found.append(WeightedSpec(name=spec.name, options=spec.options, weight=float(weight), on=on))

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
+from vsebench.types import Compared
+
 
 class Fusion(nn.Module):
     """Join the modalities' vectors.
@@ -17,7 +19,8 @@ class Fusion(nn.Module):
         dim_out: D, the width that it really returns.
 
     Shape: {m: (B, D_m)} -> (B, D). A fusion with ``needs_tokens`` is called with the encoders' tokens
-    {m: Tokens} as a second argument.
+    {m: Tokens} as a second argument; one registered with ``compares`` with ``present`` {m: bool (B,)}, and it masks
+    what an item lacks.
     """
 
     dim_out: int
@@ -25,3 +28,15 @@ class Fusion(nn.Module):
     def forward(self, vectors: Mapping[str, Tensor]) -> Tensor:
         """Fuse a batch."""
         raise NotImplementedError(type(self).__name__)
+
+    def compare(self, vectors: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Compared | None:
+        """How a fusion registered with ``compares`` compares the documents of a batch, for objectives."""
+        return None
+
+    def embed(self, modality: str, vector: Tensor) -> Tensor:
+        """What retrieval ranks, from one modality's vector alone: the vector, in most fusions."""
+        return vector
+
+    def embedding_dim(self, dim: int) -> int:
+        """Size of what :meth:`embed` makes of a vector of a size."""
+        return dim

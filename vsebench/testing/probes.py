@@ -12,7 +12,7 @@ from torch import Tensor
 
 from vsebench.component import Component
 from vsebench.rerankers.base import Ranked
-from vsebench.types import MODALITIES, Batch, Output, Tokens
+from vsebench.types import MODALITIES, Batch, Compared, Output, Tokens
 
 ITEMS = 64
 CLASSES = 5
@@ -161,7 +161,13 @@ def _fusion(component: Component, options: Mapping[str, Any]) -> Iterator[Case]:
         vectors = {m: torch.randn(ITEMS, d) for m, d in dims.items()}
         tokens = {m: random_tokens(m, padded=True) for m in subset}
         build = _builder(component, options, dims=dims, dim_out=JOINT, token_dims={m: TOKEN_DIMS[m] for m in subset})
-        yield Case(" + ".join(subset), build, (vectors, tokens) if component.facts["needs_tokens"] else (vectors,))
+        seen: list[Any] = [tokens] if component.facts["needs_tokens"] else []
+        everything = {m: torch.ones(ITEMS, dtype=torch.bool) for m in subset}
+        for label, present in (("", everything), (", some absent", random_presence(subset))):
+            if component.facts["compares"]:
+                yield Case(" + ".join(subset) + label, build, (vectors, *seen, present))
+            elif not label:
+                yield Case(" + ".join(subset), build, (vectors, *seen))
 
 
 def _head(component: Component, options: Mapping[str, Any]) -> Iterator[Case]:
@@ -214,6 +220,11 @@ def random_output() -> Output:
     output = Output(torch.randn(ITEMS, CLASSES), embeddings, vectors, torch.randn(ITEMS, JOINT))
     output.parts = {part: torch.randn(ITEMS, CLASSES) for part in (*MODALITIES, "joint")}
     output.present = random_presence(MODALITIES)
+    keys = {m: torch.randn(ITEMS, JOINT) for m in ("image", "audio")}
+    matrices = {name: torch.randn(ITEMS, JOINT) for name in ("query", "key")}
+    has = random_presence(MODALITIES)
+    asks = has.pop("text")
+    output.compared = Compared(torch.randn(ITEMS, JOINT), asks, keys, has, matrices, JOINT**0.5)
     return output
 
 

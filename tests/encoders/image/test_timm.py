@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from vsebench.encoders.image.timm_cnn import TimmCNN
 from vsebench.errors import ConfigError
 from vsebench.registry import IMAGE_ENCODERS
 
@@ -118,3 +119,22 @@ def test_the_real_mobilenet(shared: Path) -> None:
     tokens = encoder(pixels(128))
     assert tokens.values.shape == (2, 16, 1280)
     assert encoder.preprocessing.mean == pytest.approx((0.5, 0.5, 0.5), abs=0.05) or encoder.preprocessing.mean
+
+
+@pytest.mark.parametrize("model", ["test_resnet", "vgg11"])
+@torch.no_grad()
+def test_the_map_before_its_last_relu(model: str) -> None:
+    found = []
+    for args in ({}, {"pre_relu": True}):
+        torch.manual_seed(0)
+        slim = {"mlp_ratio": 0.01} if model == "vgg11" else {}  # without a classifier of 400 MB
+        encoder = TimmCNN(model=model, weights="none", image_size=64, model_args={**slim, **args})
+        found.append(encoder(torch.arange(2 * 3 * 64 * 64).reshape(2, 3, 64, 64).to(torch.uint8)).values)
+    assert bool((found[0] >= 0).all())
+    assert bool((found[1] < 0).any())
+    assert torch.equal(found[1].relu(), found[0])
+
+
+def test_a_map_that_comes_from_no_relu_has_none_before_it() -> None:
+    with pytest.raises(ConfigError, match="the last map of 'test_convnext' does not come from a ReLU"):
+        TimmCNN(model="test_convnext", weights="none", image_size=64, model_args={"pre_relu": True})

@@ -109,6 +109,7 @@ def _create(options: ImageOptions, checkpoint: Path | None) -> nn.Module:
     if model.split(".")[0] not in known:
         raise ConfigError(f"timm has no model '{model}'." + did_you_mean(model, known), path=("model",))
     wanted: dict[str, Any] = {"num_classes": 0, **options["model_args"]}
+    pre_relu = wanted.pop("pre_relu", False)
     if options["image_size"] is not None and _takes_image_size(model):
         wanted.setdefault("img_size", options["image_size"])
     local = weights not in ("hub", "none", "pretrain")
@@ -139,7 +140,33 @@ def _create(options: ImageOptions, checkpoint: Path | None) -> nn.Module:
         from safetensors.torch import load_file
 
         backbone.load_state_dict(load_file(checkpoint), strict=True)
+    if pre_relu:
+        _drop_last_relu(backbone, model)
     return backbone
+
+
+@torch.no_grad()
+def _drop_last_relu(backbone: Any, model: str) -> None:
+    """Take the ReLU away that the last map comes from. Whether it was that one shows in the maps: the old map is the
+    ReLU of the new one, also through a maximum that follows.
+
+    Raises: ConfigError for a model whose map does not come from a ReLU.
+    """
+    probe = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    mode = backbone.training
+    before = backbone.eval().forward_features(probe)
+    for name in reversed([n for n, m in backbone.named_modules() if isinstance(m, nn.ReLU)]):
+        owner, _, own = name.rpartition(".")
+        relu = getattr(backbone.get_submodule(owner), own)
+        setattr(backbone.get_submodule(owner), own, nn.Identity())
+        after = backbone.forward_features(probe)
+        if not torch.equal(after, before) and torch.equal(after.relu(), before):
+            backbone.train(mode)
+            return
+        setattr(backbone.get_submodule(owner), own, relu)
+        if not torch.equal(after, before):
+            break  # an earlier one: those of a classifier change nothing
+    raise ConfigError(f"pre_relu: the last map of '{model}' does not come from a ReLU.", path=("model_args",))
 
 
 def _takes_image_size(model: str) -> bool:

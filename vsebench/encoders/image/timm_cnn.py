@@ -30,7 +30,8 @@ class TimmCNN(TimmEncoder):
         freeze_norm: keep batch normalisation in eval mode while the rest trains, as one does with small batches and
             must do with checkpoints whose statistics are folded into the weights.
         image_size: side in pixels; the weights' own by default.
-        model_args: passed on to ``timm.create_model`` (``{pad_type: same}``).
+        model_args: passed on to ``timm.create_model`` (``{pad_type: same}``). ``pre_relu: true`` is ours: the last map
+            as it is before its ReLU, for ``pooling: max_tanh``.
         mean: three numbers for pixels in [0, 1]; the weights' own by default.
         std: like ``mean``.
         interpolation: of resizing.
