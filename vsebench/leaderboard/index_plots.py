@@ -104,12 +104,12 @@ def current(file: Path, snapshot: Snapshot) -> bool:
         return False
     text = file.read_text(encoding="utf-8")
     kind = next(kind for kind in KINDS if file.name == Path(plot_name(snapshot, kind)).name)
-    return _STAMP.search(text) is not None and text == _stamped(text, _shown(snapshot, kind))
+    return is_stamped(text, _shown(snapshot, kind))
 
 
 def svg(snapshot: Snapshot, kind: Kind) -> str:
     """A plot as text, with its digests."""
-    return _stamped(as_svg(figure(snapshot, kind)), _shown(snapshot, kind))
+    return stamped(as_svg(figure(snapshot, kind)), _shown(snapshot, kind))
 
 
 def _shown(snapshot: Snapshot, kind: Kind) -> str:
@@ -119,7 +119,13 @@ def _shown(snapshot: Snapshot, kind: Kind) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _stamped(text: str, shown: str) -> str:
+def is_stamped(text: str, shown: str) -> bool:
+    """Whether a drawing has the stamp of what it should show, and nothing was changed since."""
+    return _STAMP.search(text) is not None and text == stamped(text, shown)
+
+
+def stamped(text: str, shown: str) -> str:
+    """A drawing with the digest of what it shows and one of itself."""
     blank = _STAMP.sub(f"vsebench plot, shows {shown}, drawing {_BLANK}", text)
     drawing = hashlib.sha256(blank.encode()).hexdigest()[:16]
     return blank.replace(f"drawing {_BLANK}", f"drawing {drawing}")

@@ -9,6 +9,8 @@ from vsebench.leaderboard.pivot import pivot_lines
 from vsebench.leaderboard.plots import curves_section
 from vsebench.leaderboard.protocol import protocol_section, ranked_items
 from vsebench.leaderboard.references import references
+from vsebench.leaderboard.robustness import robustness_sections
+from vsebench.leaderboard.robustness_plots import drawn as robustness_plots
 from vsebench.leaderboard.rows import SECTIONS, RowView, failures, missing, pruned, views
 from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.leaderboard.statistics import item_half_width
@@ -63,6 +65,7 @@ def page(snapshot: Snapshot) -> str:
             title = "Search" if section == "sweep" and "method" in snapshot.search else title
             across = pivot_lines(snapshot.board.get("pivot"), rows, AXIS_TITLES) if section == "sweep" else []
             lines += [f"## {title}", "", *across, *_section(snapshot, rows), ""]
+    lines += robustness_sections(snapshot, next(iter(robustness_plots(snapshot)), None))
     lines += [*curves_section(snapshot), *_pruned(snapshot), *references(snapshot), *failed_section(snapshot)]
     lines += protocol_section(snapshot)
     return "\n".join(lines).rstrip() + "\n"

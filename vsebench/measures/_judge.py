@@ -16,6 +16,8 @@ from vsebench.scoring import compute, needs_embeddings, parse_metrics
 
 #: Those of an experiment's metrics that are computed again of changed inputs.
 AGAIN = ("accuracy", "vqa_accuracy", "average_precision", "recall", "rsum", "map", "hamming_map")
+#: Parts of keys of what these metrics give beside themselves.
+BESIDE = {"chance", "skipped", "micro", "weighted"}
 #: How far a number may be from the one that the run stored: sums have another order on another machine.
 TOLERANCE = 1e-6
 
@@ -50,7 +52,7 @@ class Judge:
         outputs = predict(model, feed, device=device, embeddings=ranked)
         offered = self.offered if ranked else None
         found = compute(predictions_of(outputs, feed, model, device=device, offered=offered), self.metrics)
-        return {key: float(value) for key, value in found.items() if "chance" not in key and "skipped" not in key}
+        return {key: float(value) for key, value in found.items() if not set(key.split("/")) & BESIDE}
 
     def differs(self, clean: Mapping[str, float]) -> dict[str, float]:
         """The numbers that the run stored, where those of today are others."""
