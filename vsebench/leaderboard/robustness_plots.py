@@ -147,7 +147,7 @@ def figure(snapshot: Snapshot) -> Any:
     from matplotlib.figure import Figure
 
     key, shown = panels(snapshot)
-    across = min(ACROSS, len(shown))
+    across = 2 if len(shown) == 4 else min(ACROSS, len(shown))
     down = math.ceil(len(shown) / across)
     known = named(shown)
     total = Figure(figsize=(3.4 * across + 2.6, 3.1 * down + 0.4), layout="constrained")
