@@ -201,7 +201,7 @@ def load_run(folder: Path, *, device: torch.device | str = "cpu") -> LoadedRun:
             multi_label=bool(result.dataset["multi_label"]),
             vocabulary=vocabulary,
             checkpoints=checkpoints,
-            feature_dims=result.dataset["features"],
+            feature_dims=result.dataset.get("features"),  # of no dataset, when the oldest runs were made
         )
     _load_weights(model, folder / MODEL)
     return LoadedRun(
