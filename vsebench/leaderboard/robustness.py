@@ -20,6 +20,14 @@ KINDS: dict[str, tuple[str, Callable[[float], str]]] = {
     "swap": ("letters swapped", lambda s: f"{100 * s:g} %"),
     "snr": ("noise", lambda s: f"{s:g} dB"),
 }
+UNITS = {
+    "noise": "noise by its std, for pixels in [0, 1]",
+    "features": "noise of precomputed features in units of their std",
+    "occlusion": "occlusion by the share of the area",
+    "dropout": "words lost by the probability of each",
+    "swap": "letters swapped by the probability of each pair",
+    "snr": "noise of sounds by the signal-to-noise ratio",
+}
 PLOT_CAPTION = (
     "Test against strength, one modality damaged at a time, from the undamaged split on the left: means over seeds. "
     "Named are the rows that are best on validation and, dashed, the best row of each modality alone."
@@ -76,7 +84,7 @@ def robustness_sections(snapshot: Snapshot, plot: str | None = None) -> list[str
     if rows:
         key = main_metric(snapshot, rows)
         rows = [row for row in rows if all(key in part["clean"] for part in row.parts)]
-        lines += [*_uses(rows, key), *_strengths(rows, key, plot), *_remarks(snapshot, rows)]
+        lines += [*_uses(rows, key), *_strengths(snapshot, rows, key, plot), *_remarks(snapshot, rows)]
     return [*lines, *_subsets(snapshot)]
 
 
@@ -131,7 +139,7 @@ def _uses(rows: Sequence[MeasuredRow], key: str) -> list[str]:
         cells = [row.name, row.view.modalities, _cell(row.estimate(lambda p: p["clean"][key]), percent=percent)]
         for modality, what, _ in columns:
             found = row.estimate(lambda p, m=modality, w=what: _lost(p, w, m, key))  # type: ignore[misc]
-            cannot = what == "dropped" and any(modality in part["needed"] for part in row.parts)
+            cannot = what == "dropped" and any(modality in part["needed"] for part in row.parts) and _several(row)
             cells.append("needs it" if cannot else _cell(found, percent=percent))
         body.append(cells)
     unit = "points" if percent else "of it"
@@ -146,6 +154,11 @@ def _uses(rows: Sequence[MeasuredRow], key: str) -> list[str]:
     return [*lines, *_reasons(shown)]
 
 
+def _several(row: MeasuredRow) -> bool:
+    """Whether it reads more than one modality: one that it reads alone it needs, which says nothing."""
+    return " + " in row.view.modalities
+
+
 def _lost(part: Mapping[str, Any], what: str, modality: str, key: str) -> float | None:
     changed = part[what].get(modality, {}).get(key)
     return None if changed is None else part["clean"][key] - changed
@@ -154,7 +167,7 @@ def _lost(part: Mapping[str, Any], what: str, modality: str, key: str) -> float 
 def _reasons(rows: Sequence[MeasuredRow]) -> list[str]:
     """Why rows need a modality, each reason once with the number of its rows."""
     found: dict[str, set[str]] = {}
-    for row in rows:
+    for row in filter(_several, rows):
         for part in row.parts:
             for why in part["needed"].values():
                 found.setdefault(why, set()).add(row.view.row.name)
@@ -166,12 +179,13 @@ def _reasons(rows: Sequence[MeasuredRow]) -> list[str]:
     return [f"Not left out where a system needs it: {said}.", ""]
 
 
-def _strengths(rows: Sequence[MeasuredRow], key: str, plot: str | None) -> list[str]:
+def _strengths(snapshot: Snapshot, rows: Sequence[MeasuredRow], key: str, plot: str | None) -> list[str]:
     """A table with a column for each strength, and the curves."""
     columns = [(m, kind, s) for m, kind, strengths in damages(rows) for s in strengths]
     if not columns:
         return []
     percent = _is_share(rows, key)
+    features = snapshot.dataset.get("features", {})
     values: list[Value] = [lambda p: p["clean"][key], *(at_strength(*c, key) for c in columns)]
     found = [[row.estimate(value) for value in values] for row in rows]
     best = [max((f.mean for line in found if (f := line[i]) is not None), default=None) for i in range(len(values))]
@@ -181,10 +195,11 @@ def _strengths(rows: Sequence[MeasuredRow], key: str, plot: str | None) -> list[
         marks = [one is not None and len(rows) > 1 and one.mean == top for one, top in zip(line, best, strict=True)]
         body.append([row.name, *(f"**{cell}**" if mark else cell for cell, mark in zip(cells, marks, strict=True))])
     header = ["System", "As it is", *(_column(*column) for column in columns)]
+    kinds = dict.fromkeys("features" if modality in features else kind for modality, kind, _ in columns)
+    units = [UNITS[kind] for kind in kinds if kind in UNITS]
     said = (
-        f"Test {title_of(key)} with one modality damaged, in all systems and seeds by the same draws "
-        "(docs/robustness.md says how): std of the noise for pixels in [0, 1], share of the area covered, share of "
-        "words lost, signal-to-noise ratio, for precomputed features noise in units of their std."
+        f"Test {title_of(key)} of finished runs with one modality damaged, for all systems and seeds by the same "
+        f"draws: {'; '.join(units)} (docs/robustness.md). Nothing was chosen by these numbers."
     )
     lines = ["## Robustness", "", said, "", *table(header, body), ""]
     return [*lines, *([f"![{PLOT_CAPTION.split(',')[0]}]({plot})", "", PLOT_CAPTION, ""] if plot else [])]
