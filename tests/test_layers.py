@@ -23,10 +23,12 @@ LEVELS: dict[str, int] = {
     **dict.fromkeys(
         ("features", "sources", "feed", "pairs", "team", "parallel", "evaluate", "gallery", "embed", "material"), 4
     ),
+    "stored": 4,
     **dict.fromkeys(("train", "pretrain"), 5),
     **dict.fromkeys(("store", "tracking"), 6),
-    **dict.fromkeys(("sweep", "leaderboard", "load", "search", "look", "combine", "indexing", "measures"), 7),
-    **dict.fromkeys(("cli", "cli_data", "cli_look", "cli_options"), 8),
+    **dict.fromkeys(("sweep", "leaderboard", "load", "search", "look", "combine", "indexing"), 7),
+    **dict.fromkeys(("measures", "results"), 7),
+    **{file.stem: 8 for file in PACKAGE.glob("cli*.py")},
     **dict.fromkeys(("commands", "serve", "testing", "scaffold", "templates", "__main__"), 8),
 }
 #: The experiment's list of metrics is validated by the one module that knows them; it imports no metric.

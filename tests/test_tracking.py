@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from vsebench.config.experiment import load_experiment
+from vsebench.config.schema import Prune
 from vsebench.data.open import open_dataset
-from vsebench.store import Store, read_history
+from vsebench.store import Store, read_history, result_from
+from vsebench.sweep.execute import execute
+from vsebench.sweep.plan import make_plan
 from vsebench.sweep.run import sweep
 from vsebench.sweep.worker import Settings
-from vsebench.tracking import WandbTracker, resolve_mode
+from vsebench.tracking import RESULT_KEY, ROW_KEY, WandbTracker, resolve_mode
 
 Write = Callable[[Any], Path]
 
@@ -88,6 +93,10 @@ def test_an_offline_run_is_read_back(write_experiment: Write, tiny_experiment: A
         assert sent["val/accuracy"] == pytest.approx(kept["val/accuracy"])
     for key, value in result.metrics.items():
         assert found["summary"][key] == pytest.approx(value), key
+    # What is synced later is complete: the whole result, with all its digits, and where it stands on the board.
+    assert result_from(json.loads(found["summary"][RESULT_KEY])) == result
+    assert found["config"][ROW_KEY]["section"] == "systems"
+    assert found["config"][ROW_KEY]["select"] == {"metric": "val/accuracy", "mode": "max"}
 
 
 class _Lost:
@@ -174,3 +183,36 @@ def test_mode(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("WANDB_MODE", "disabled")
     assert resolve_mode("auto") == "disabled"
     assert resolve_mode("offline") == "offline"
+
+
+class _Kept:
+    """A tracker that keeps its summary."""
+
+    def __init__(self) -> None:
+        self.summary: dict[str, Any] = {}
+
+    def log(self, numbers: Any) -> None:
+        pass
+
+    def finish(self, summary: Any, *, failed: bool = False) -> None:
+        self.summary = dict(summary)
+
+
+def test_a_pruned_run_tells_its_result(write_experiment: Write, tiny_experiment: Any, tmp_path: Path) -> None:
+    tiny_experiment["systems"].pop("image only")
+    experiment = load_experiment(write_experiment(tiny_experiment))
+    dataset = open_dataset(experiment.spec.dataset)
+    store = Store(tmp_path, "tiny")
+    (run,) = make_plan(experiment, dataset.describe(), store).runs
+    kept = _Kept()
+    result = execute(
+        replace(run, prune=Prune()),
+        dataset,
+        store,
+        device=torch.device("cpu"),
+        tracker=lambda _: kept,
+        decide=lambda *_: False,
+    )
+    assert (result.status, result.epochs, result.notes) == ("pruned", 1, ["pruned by asha, min_epochs 1, reduction 3"])
+    assert result_from(json.loads(kept.summary[RESULT_KEY])) == result == store.read(run.run_id)
+    assert kept.summary["pruned_at_epoch"] == 1

@@ -12,6 +12,8 @@ from vsebench import __version__
 from vsebench.cli_data import cache_app, data_app
 from vsebench.cli_look import combine, explain, gallery, measure
 from vsebench.cli_options import BoardFolder, Device, Overrides, Plugins, RunsFolder
+from vsebench.cli_outcomes import outcomes
+from vsebench.cli_results import Fingerprint, FromWandb, Group, Replace, add_commands, fetch_boards
 from vsebench.errors import VsebenchError
 
 app = typer.Typer(
@@ -112,8 +114,15 @@ def leaderboard(
     experiments: Annotated[list[str] | None, typer.Argument(help="Names; all by default.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Change nothing; fail when a page is stale.")] = False,
     board: BoardFolder = Path("leaderboard"),
+    from_wandb: FromWandb = None,
+    group: Group = None,
+    fingerprint: Fingerprint = None,
+    replace: Replace = False,
 ) -> None:
-    """Write the leaderboard pages again from the committed results."""
+    """Write the leaderboard pages again from the committed results, or from what a team keeps in W&B."""
+    if from_wandb is not None or group is not None:
+        fetch_boards(from_wandb, group, fingerprint, replace, board, alone=not (check or experiments))
+        return
     from vsebench.leaderboard.render import render, stale
 
     if check:
@@ -241,3 +250,5 @@ app.command()(gallery)
 app.command()(explain)
 app.command()(combine)
 app.command()(measure)
+app.command()(outcomes)
+add_commands(app)

@@ -152,7 +152,7 @@ def _best_of_row(store: Store, row: str) -> Path:
 
     def goodness(result: Result) -> float:
         folder = store.run_folder(result.run_id)
-        select = _read_run(folder)["select"]
+        select = read_run_file(folder)["select"]
         value = result.metrics.get(select["metric"])
         if value is None:
             raise DataError(f"its result lacks {select['metric']}, which chose its epoch.", place=Place(str(folder)))
@@ -170,7 +170,7 @@ def load_run(folder: Path, *, device: torch.device | str = "cpu") -> LoadedRun:
     Raises: DataError when the run is not finished, a file is missing or damaged, or weights do not fit the code;
         ConfigError when a component or weights of a frozen encoder are no longer there.
     """
-    said = _read_run(folder)
+    said = read_run_file(folder)
     result = _finished_result(folder, str(said["run_id"]))
     if "combined" in said:
         raise DataError(
@@ -224,7 +224,11 @@ def load_run(folder: Path, *, device: torch.device | str = "cpu") -> LoadedRun:
     )
 
 
-def _read_run(folder: Path) -> dict[str, Any]:
+def read_run_file(folder: Path) -> dict[str, Any]:
+    """What a run's file says of it.
+
+    Raises: DataError for a folder without one, or one that is damaged or lacks something.
+    """
     file = folder / RUN
     if not file.is_file():
         raise DataError(f"not the folder of a run: it has no {RUN}.", place=Place(str(folder)))

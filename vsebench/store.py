@@ -54,7 +54,7 @@ class Store:
         """Write a result, last of a run's files, by atomic rename."""
         folder = self.run_folder(result.run_id)
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / RESULT, json.dumps(dataclasses.asdict(result), indent=1, ensure_ascii=False))
+        write_atomically(folder / RESULT, as_text(result))
 
     def results(self) -> Iterator[Result]:
         """Every whole result, finished, failed and pruned, in the order of ids."""
@@ -76,6 +76,11 @@ class Store:
     def remove(self, run_id: str) -> None:
         """Remove a run with all its files."""
         shutil.rmtree(self.run_folder(run_id), ignore_errors=True)
+
+
+def as_text(result: Result) -> str:
+    """A result as JSON, with all its digits."""
+    return json.dumps(dataclasses.asdict(result), indent=1, ensure_ascii=False)
 
 
 def read_result(folder: Path) -> Result | None:

@@ -12,6 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+#: In a run's summary: its whole result, as JSON; in its config: where it stands on the board.
+RESULT_KEY, ROW_KEY = "vsebench/result", "vsebench/row"
+#: In the config of the run that has the board: its results file without the results, as JSON.
+BOARD_KEY = "vsebench/board"
 Mode = Literal["auto", "online", "offline", "disabled"]
 
 log = logging.getLogger(__name__)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vsebench.errors import ConfigError, DataError, Place
+from vsebench.leaderboard.gather import update
 from vsebench.leaderboard.render import render, results_file
 from vsebench.leaderboard.snapshot import BoardRow, Snapshot, check_comparable, load, save
 from vsebench.store import Store
@@ -84,6 +85,7 @@ def show(results: Sequence[Result], store: Store, board: Path, *, select: tuple[
     snapshot = replace(snapshot, rows=[*rows, *rows_of(results)], results=found)
     check_comparable(snapshot, file)
     save(snapshot, file)
+    update(snapshot, store.folder.parent, board)
     return render(board, [store.experiment])
 
 

@@ -22,6 +22,7 @@ from vsebench.feed import Feed
 from vsebench.load import LoadedRun
 from vsebench.scoring import compute, needs_embeddings, parse_metrics
 from vsebench.store import RUN, Store
+from vsebench.stored import save_vectors
 from vsebench.sweep.execute import commit, hardware, library_versions
 from vsebench.types import OWN_SPLIT, Result
 
@@ -127,8 +128,10 @@ def combine(
             queries = len(together.groups) + len(together.owner)
             assert together.ranks, "ranked here, so that it is timed"
             ranking["ms_per_query"] = 1e3 * (time.perf_counter() - ranked_at - encoding) / queries
-        metrics |= {f"{split}/{name}": value for name, value in compute(together, parsed).items()}
+        found = compute(together, parsed)
+        metrics |= {f"{split}/{name}": value for name, value in found.items()}
         save_predictions(folder / f"predictions-{split}.npz", together, feed)
+        save_vectors(folder / f"vectors-{split}.npz", together, parsed, found)
     parts = [{"experiment": r.experiment, "run_id": r.run_id, "row": r.row, "seed": r.seed} for r in runs]
     ranking |= {"combined": parts, "weights": list(weights), "rule": recipe.rule}
     _write_run_file(folder / RUN, key, runs, recipe, store, parts)

@@ -238,8 +238,8 @@ def _log_board(settings: Settings, experiment: Experiment, options: SweepOptions
 
     from vsebench.leaderboard import plots
     from vsebench.leaderboard.render import results_file, table_csv
-    from vsebench.leaderboard.snapshot import load
-    from vsebench.tracking import WandbTracker, wandb_id
+    from vsebench.leaderboard.snapshot import head_of, load
+    from vsebench.tracking import BOARD_KEY, WandbTracker, wandb_id
 
     snapshot = load(results_file(options.board, experiment.name))
     rows = list(csv.reader(io.StringIO(table_csv(snapshot))))
@@ -250,7 +250,7 @@ def _log_board(settings: Settings, experiment: Experiment, options: SweepOptions
         group=experiment.name,
         name="leaderboard",
         run_id=wandb_id(experiment.name, "leaderboard"),
-        config={"experiment": experiment.name},
+        config={"experiment": experiment.name, BOARD_KEY: head_of(snapshot)},
         job_type="leaderboard",
     )
     tracker.log_table("leaderboard", rows[0], rows[1:])

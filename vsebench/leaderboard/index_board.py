@@ -7,12 +7,13 @@ import io
 from collections.abc import Callable, Sequence
 
 from vsebench.leaderboard.index_plots import KINDS, plot_name
-from vsebench.leaderboard.markdown import Column, NameColumn, failed_section, rendered
+from vsebench.leaderboard.markdown import Column, NameColumn, rendered
 from vsebench.leaderboard.pareto import front
 from vsebench.leaderboard.references import references
 from vsebench.leaderboard.rows import RowView, views
 from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.leaderboard.table import code, csv_cell, escape, table
+from vsebench.leaderboard.unfinished import failed_section
 
 SECTION = "indexes"
 #: What the folder's index calls good enough.

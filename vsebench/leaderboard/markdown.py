@@ -5,16 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from vsebench.leaderboard.baselines import baselines_section
+from vsebench.leaderboard.outcomes import Outcomes
 from vsebench.leaderboard.pivot import pivot_lines
 from vsebench.leaderboard.plots import curves_section
 from vsebench.leaderboard.protocol import protocol_section, ranked_items
 from vsebench.leaderboard.references import references
 from vsebench.leaderboard.robustness import robustness_sections
 from vsebench.leaderboard.robustness_plots import drawn as robustness_plots
-from vsebench.leaderboard.rows import SECTIONS, RowView, failures, missing, pruned, views
+from vsebench.leaderboard.rows import SECTIONS, RowView, views
+from vsebench.leaderboard.significance import (
+    Comparisons,
+    below_table,
+    group_cell,
+    interval_cell,
+    interval_title,
+    unavailable,
+)
 from vsebench.leaderboard.snapshot import Snapshot
+from vsebench.leaderboard.standings import Comparison, compare_all
 from vsebench.leaderboard.statistics import item_half_width
-from vsebench.leaderboard.table import code, escape, table
+from vsebench.leaderboard.table import escape, table
+from vsebench.leaderboard.unfinished import failed_section, pruned_section
 from vsebench.leaderboard.whole_lists import chances_of, columns_of, skipped_of
 
 AXIS_TITLES = {
@@ -46,8 +58,9 @@ class Column:
     best: str | None = "max"
 
 
-def page(snapshot: Snapshot) -> str:
-    """The whole page."""
+def page(snapshot: Snapshot, outcomes: Outcomes | None = None) -> str:
+    """The whole page. ``outcomes``: of single test items, for intervals over items and rank groups."""
+    compared = {} if outcomes is None else compare_all(snapshot, outcomes)
     lines = [
         f"# {escape(snapshot.title)}",
         "",
@@ -57,21 +70,22 @@ def page(snapshot: Snapshot) -> str:
     described = snapshot.board.get("description")
     if described:
         lines += [" ".join(str(described).split()), ""]
-    context = _context(snapshot)
-    lines += [*context, *([""] if context else [])]
+    context = _context(snapshot, compared)
+    lines += [*context, *([""] if context else []), *unavailable(snapshot, outcomes, compared)]
     for section, title in SECTIONS.items():
         rows = views(snapshot, section)
         if rows:
             title = "Search" if section == "sweep" and "method" in snapshot.search else title
             across = pivot_lines(snapshot.board.get("pivot"), rows, AXIS_TITLES) if section == "sweep" else []
-            lines += [f"## {title}", "", *across, *_section(snapshot, rows), ""]
+            lines += [f"## {title}", "", *across, *_section(snapshot, rows, compared), ""]
+    lines += baselines_section(snapshot, compared)
     lines += robustness_sections(snapshot, next(iter(robustness_plots(snapshot)), None))
-    lines += [*curves_section(snapshot), *_pruned(snapshot), *references(snapshot), *failed_section(snapshot)]
-    lines += protocol_section(snapshot)
+    lines += [*curves_section(snapshot), *pruned_section(snapshot), *references(snapshot), *failed_section(snapshot)]
+    lines += protocol_section(snapshot, compared)
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _context(snapshot: Snapshot) -> list[str]:
+def _context(snapshot: Snapshot, compared: Comparisons) -> list[str]:
     data = snapshot.dataset
     majority = data.get("majority", {}).get("test")
     classified = any("test/accuracy" in r.metrics for r in snapshot.results.values())
@@ -84,7 +98,7 @@ def _context(snapshot: Snapshot) -> list[str]:
         (v for s in SECTIONS for v in views(snapshot, s)[:1]), key=lambda v: _mean(v, "test/accuracy"), default=None
     )
     size = data["splits"].get("test")
-    if best is not None and size and _mean(best, "test/accuracy") > 0:
+    if not compared and best is not None and size and _mean(best, "test/accuracy") > 0:
         half = 100 * item_half_width(_mean(best, "test/accuracy"), size)
         said.append(
             f"Another test set of {size:,} items would move an accuracy by about ± {half:.1f} points (Wilson, 95 %); "
@@ -98,10 +112,14 @@ def _mean(view: RowView, key: str) -> float:
     return found.mean if found is not None else 0.0
 
 
-def _section(snapshot: Snapshot, rows: Sequence[RowView]) -> list[str]:
+def _section(snapshot: Snapshot, rows: Sequence[RowView], compared: Comparisons) -> list[str]:
     names = _name_columns(rows)
-    lines = rendered(names, [c for c in _classification() if _filled(c, rows)], rows)
-    retrieval = [c for c in _retrieval(rows) if _filled(c, rows)]
+    by = {measure: c for (section, measure), c in compared.items() if section == rows[0].row.section}
+    answered = by.get("vqa_accuracy", by.get("accuracy"))
+    lines = rendered(names, [c for c in _classification(answered) if _filled(c, rows)], rows)
+    lines += [] if answered is None else below_table(answered)
+    found = by.get("recall")
+    retrieval = [c for c in [*_retrieval(rows), *_over_items(found)] if _filled(c, rows)]
     if retrieval:
         ranked = [r for r in rows if any(c.value(r) for c in retrieval)]
         lines += ["", f"**Retrieval with each modality's own embedding** ({ranked_items(snapshot)}):", ""]
@@ -109,7 +127,7 @@ def _section(snapshot: Snapshot, rows: Sequence[RowView]) -> list[str]:
         if len({_ranked_by(r) for r in ranked}) > 1:
             shown = [*shown, NameColumn("Ranked by", lambda r: escape(_ranked_by(r)))]
         lines += rendered(shown, retrieval, ranked)
-        lines += _chance(ranked)
+        lines += [*_chance(ranked), *([] if found is None else below_table(found))]
     return lines
 
 
@@ -160,11 +178,22 @@ def _plain(key: str, digits: int = 1) -> Callable[[RowView], tuple[float, str] |
     return value
 
 
-def _classification() -> list[Column]:
+def _over_items(compared: Comparison | None) -> list[Column]:
+    """Interval over items and rank group, where rows were compared."""
+    if compared is None:
+        return []
+    return [
+        Column(interval_title(compared), lambda r: interval_cell(compared, r), None),
+        Column("Group", lambda r: group_cell(compared, r), None),
+    ]
+
+
+def _classification(compared: Comparison | None) -> list[Column]:
     return [
         Column("Val acc.", _percent("val/accuracy")),
         Column("Test acc.", _percent("test/accuracy")),
         Column("Test VQA acc.", _percent("test/vqa_accuracy")),
+        *_over_items(compared),
         Column("Test AP", _percent("test/average_precision")),
         Column("Trained", _trained, None),
         Column(
@@ -250,33 +279,3 @@ def _chance(rows: Sequence[RowView]) -> list[str]:
             skipped.append(f"{title} {count:,}")
     said = f" Queries without a match are left out: {', '.join(skipped)}." if skipped else ""
     return ["", f"Chance: {'; '.join(parts)}.{said}"] if parts else []
-
-
-def _pruned(snapshot: Snapshot) -> list[str]:
-    found = pruned(snapshot)
-    if not found:
-        return []
-    metric, (row, best) = snapshot.select["metric"], found[0]
-    rows = len({row.name for row, _ in found})
-    said = f"{len(found)} runs of {rows} rows were stopped early and stand in no table."
-    if metric in best.metrics:
-        said += (
-            f" The best validation value among them: {code(metric)} {best.metrics[metric]:.4g}, of {escape(row.name)}, "
-            f"seed {best.seed}, stopped at epoch {best.epochs}."
-        )
-    return ["## Pruned", "", said, ""]
-
-
-def failed_section(snapshot: Snapshot) -> list[str]:
-    """Lines that name the runs that failed, and how many have no result yet."""
-    failed, absent = failures(snapshot), missing(snapshot)
-    lines: list[str] = []
-    if failed:
-        lines += ["## Failed", ""]
-        for row, result in failed:
-            last = (result.error or "").strip().split("\n")[-1]
-            lines.append(f"- {escape(row.name)}, seed {result.seed}: {escape(last[:300])}")
-        lines.append("")
-    if absent:
-        lines += [f"**Not complete**: {absent} planned runs have no result yet.", ""]
-    return lines

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vsebench.leaderboard.rows import pruned, sort_key
+from vsebench.leaderboard.significance import Comparisons, protocol_lines
 from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.leaderboard.table import code, escape
 from vsebench.types import OWN_SPLIT, Result
@@ -37,8 +38,8 @@ def _gallery_size(snapshot: Snapshot) -> int:
     return int({**snapshot.dataset["sets"], **snapshot.dataset["splits"]}[snapshot.gallery])
 
 
-def protocol_section(snapshot: Snapshot) -> list[str]:
-    """The section."""
+def protocol_section(snapshot: Snapshot, compared: Comparisons | None = None) -> list[str]:
+    """The section. ``compared``: rows on the same items."""
     data = snapshot.dataset
     finished = [r for r in snapshot.results.values() if r.status == "finished"]
     sizes = ", ".join(f"{name} {size:,}" for name, size in data["splits"].items())
@@ -50,6 +51,7 @@ def protocol_section(snapshot: Snapshot) -> list[str]:
         f"- Data: {escape(data['title'])}, fingerprint {code(data['fingerprint'])}; {sizes} items, "
         f"{data['num_classes']} classes. Splits: {escape(data.get('split_rule') or 'the dataset’s own')}.",
         f"- Numbers in percent where they are shares; {interval} (seeds {seeds}).",
+        *protocol_lines(snapshot, compared or {}),
         f"- {_chosen(snapshot, finished)} Test is evaluated once per run, at the end.",
     ]
     keys = {key for r in finished for key in r.metrics}

@@ -12,6 +12,7 @@ from pathlib import Path
 from vsebench.errors import DataError, Place, did_you_mean, known_names
 from vsebench.leaderboard import index_board, index_plots, plots, robustness_plots
 from vsebench.leaderboard.markdown import page
+from vsebench.leaderboard.outcomes import load_for
 from vsebench.leaderboard.rows import SECTIONS, sort_key, views
 from vsebench.leaderboard.snapshot import INDEX_FORM, Snapshot, load
 from vsebench.leaderboard.table import csv_cell, escape, table
@@ -30,7 +31,7 @@ def render(folder: Path, experiments: Sequence[str] = ()) -> list[Path]:
 
     Raises: DataError for an experiment without results.
     """
-    snapshots = _snapshots(folder, experiments)
+    snapshots = snapshots_of(folder, experiments)
     changed = []
     for file, text in _pages(folder, snapshots, experiments).items():
         if not file.is_file() or file.read_text(encoding="utf-8") != text:
@@ -46,7 +47,7 @@ def render(folder: Path, experiments: Sequence[str] = ()) -> list[Path]:
 
 def stale(folder: Path, experiments: Sequence[str] = ()) -> list[Path]:
     """The files that are not what the results give."""
-    snapshots = _snapshots(folder, experiments)
+    snapshots = snapshots_of(folder, experiments)
     pages = _pages(folder, snapshots, experiments)
     return [
         *(f for f, text in pages.items() if not f.is_file() or f.read_text(encoding="utf-8") != text),
@@ -54,7 +55,11 @@ def stale(folder: Path, experiments: Sequence[str] = ()) -> list[Path]:
     ]
 
 
-def _snapshots(folder: Path, experiments: Sequence[str]) -> list[Snapshot]:
+def snapshots_of(folder: Path, experiments: Sequence[str]) -> list[Snapshot]:
+    """All boards' contents.
+
+    Raises: DataError for an experiment without results.
+    """
     known = sorted(f.stem for f in (folder / RESULTS).glob("*.json"))
     for name in experiments:
         if name not in known:
@@ -101,7 +106,7 @@ def _pages(folder: Path, snapshots: Sequence[Snapshot], experiments: Sequence[st
     for snapshot in snapshots:
         if not experiments or snapshot.experiment in experiments:
             of_indexes = snapshot.form == INDEX_FORM
-            text = index_board.page(snapshot) if of_indexes else page(snapshot)
+            text = index_board.page(snapshot) if of_indexes else page(snapshot, load_for(snapshot, folder))
             pages[folder / f"{snapshot.experiment}.md"] = text
             pages[folder / f"{snapshot.experiment}.csv"] = (
                 index_board.table_csv(snapshot) if of_indexes else table_csv(snapshot)

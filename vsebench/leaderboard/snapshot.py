@@ -74,17 +74,9 @@ class Snapshot:
 
 def save(snapshot: Snapshot, file: Path) -> None:
     """Write it, numbers to six significant digits, in a stable order."""
-    plain = dataclasses.asdict(dataclasses.replace(snapshot, results={}))
-    del plain["results"]
-    if not plain["search"]:
-        del plain["search"]
-    if plain["gallery"] == OWN_SPLIT:
-        del plain["gallery"]
-    if plain["form"] == SYSTEM_FORM:
-        del plain["form"]
+    plain = _head(snapshot)
     wanted = {run for row in snapshot.rows for run in row.runs.values()}
-    measures = {run: plain["measures"][run] for run in sorted(wanted & set(plain["measures"]))}
-    del plain["measures"]
+    measures = {run: snapshot.measures[run] for run in sorted(wanted & set(snapshot.measures))}
     # What all results share, the dataset, is written once.
     names = [f.name for f in dataclasses.fields(Result) if f.name != "dataset"]
     found = (snapshot.results[run] for run in sorted(wanted & set(snapshot.results)))
@@ -95,6 +87,17 @@ def save(snapshot: Snapshot, file: Path) -> None:
     parts = [f' "results": [\n{lines}\n ]', *([f' "measures": {{\n{more}\n }}'] if more else [])]
     file.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(file, ",\n".join([text.removesuffix("\n}"), *parts]) + "\n}\n")
+
+
+def head_of(snapshot: Snapshot) -> str:
+    """All of it but results and measures, as JSON."""
+    return json.dumps(_rounded(_head(snapshot)), ensure_ascii=False)
+
+
+def _head(snapshot: Snapshot) -> dict[str, Any]:
+    plain = dataclasses.asdict(dataclasses.replace(snapshot, results={}, measures={}))
+    usual: dict[str, Any] = {"search": {}, "gallery": OWN_SPLIT, "form": SYSTEM_FORM, "results": {}, "measures": {}}
+    return {key: value for key, value in plain.items() if key not in usual or value != usual[key]}
 
 
 def load(file: Path) -> Snapshot:

@@ -41,7 +41,7 @@ def page(gallery: Gallery, dataset: Dataset) -> str:
 
     Raises: DataError for a picture that cannot be decoded.
     """
-    picture = _pictures(dataset)
+    picture = pictures_of(dataset)
     parts = [f'<h1>What the model finds</h1>\n<p class="about">{escape(gallery.about)}</p>']
     parts += [f'<p class="about">{escape(note)}</p>' for note in gallery.notes]
     sections: list[tuple[str, str, list[str]]] = []
@@ -120,7 +120,7 @@ def _image(thing: Thing, picture: Callable[[int], str]) -> str:
     return f'<img src="{uri}" alt="picture of {escape(thing.id)}" loading="lazy">' if uri else ""
 
 
-def _pictures(dataset: Dataset) -> Callable[[int], str]:
+def pictures_of(dataset: Dataset) -> Callable[[int], str]:
     """An item's picture inside the page, by its position; empty where it has none."""
 
     @cache

@@ -42,6 +42,14 @@ def vqa_accuracy(predictions: Predictions) -> dict[str, float]:
         >>> round(vqa_accuracy(p)["vqa_accuracy"], 4)
         0.65
     """
+    return {"vqa_accuracy": float(np.mean(item_accuracy(predictions)))}
+
+
+def item_accuracy(predictions: Predictions) -> np.ndarray:
+    """How right each answer is, float64 (n,).
+
+    Raises: MetricError as :func:`vqa_accuracy`.
+    """
     answers = predictions.answers
     if answers is None:
         raise MetricError("'vqa_accuracy' needs annotators' answers, and this dataset has none; use accuracy.")
@@ -55,7 +63,7 @@ def vqa_accuracy(predictions: Predictions) -> dict[str, float]:
     chosen = logits == logits.max(1, keepdims=True)
     share = chosen[answers.item, answers.label] / chosen.sum(1)[answers.item]
     right = share * soft(answers.count, answers.given[answers.item])
-    return {"vqa_accuracy": float(right.sum()) / len(logits)}
+    return np.bincount(answers.item, right, len(logits))
 
 
 def soft(given: np.ndarray, annotators: np.ndarray) -> np.ndarray:

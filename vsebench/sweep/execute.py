@@ -30,14 +30,14 @@ from vsebench.model import Model
 from vsebench.parallel import ALONE, Team
 from vsebench.registry import FITTERS, OBJECTIVES
 from vsebench.scoring import compute, metric_entry, needs_embeddings, parse_metrics, versions
-from vsebench.store import HISTORY, MODEL, RUN, Store
+from vsebench.store import HISTORY, MODEL, RUN, Store, as_text
 from vsebench.sweep.asha import Decide, Halving, Pruned
 from vsebench.sweep.final import evaluate
 from vsebench.sweep.fitted import fitted
 from vsebench.sweep.plan import Run, pruned_by
 from vsebench.sweep.stacking import stack
 from vsebench.sweep.untrained import judged
-from vsebench.tracking import NullTracker, Tracker
+from vsebench.tracking import RESULT_KEY, NullTracker, Tracker
 from vsebench.train import fit, judge_by, seed_of, trained_state
 from vsebench.types import Result
 
@@ -72,18 +72,6 @@ def execute(
     try:
         judge = halving_of(run, store, dataset.fingerprint, decide)
         result = _finish(run, dataset, store, device, tracker, say, cache, judge, team)
-    except Pruned as stop:
-        assert run.prune is not None, "only a run with rungs is stopped at one"
-        result = result_of(
-            run,
-            dataset,
-            "pruned",
-            metrics={} if stop.best is None else {run.select_metric: stop.best},
-            train_s=time.perf_counter() - begin,
-            epochs=stop.epoch,
-            best_epoch=stop.best_epoch,
-            notes=[pruned_by(run.prune)],
-        )
     except Exception as error:
         message = str(error) if isinstance(error, VsebenchError) else "".join(traceback.format_exception(error))
         if isinstance(error, torch.OutOfMemoryError | MemoryError):
@@ -184,8 +172,9 @@ def _finish(
         stacked, said = stack(model, feeds["val"], device=device, team=team)
         found = evaluate(run, dataset, model, feeds, device, folder, parsed, cache, say, team, stacked, gallery)
     except Pruned as stop:
-        tracker.finish({"pruned_at_epoch": stop.epoch})
-        raise
+        result = _pruned(run, dataset, stop, time.perf_counter() - begin)
+        tracker.finish({"pruned_at_epoch": stop.epoch, RESULT_KEY: as_text(result)})
+        return result
     except BaseException:
         tracker.finish({}, failed=True)
         raise
@@ -208,10 +197,23 @@ def _finish(
         notes=[*_notes(model, feeds), *said],
         hardware=hardware() if team.size == 1 else {**hardware(), "processes": team.size},
     )
-    tracker.finish(
-        {**found.metrics, "train_s": progress.seconds, **{f"parameters/{k}": v for k, v in result.parameters.items()}}
-    )
+    counts = {f"parameters/{k}": v for k, v in result.parameters.items()}
+    tracker.finish({**found.metrics, "train_s": progress.seconds, **counts, RESULT_KEY: as_text(result)})
     return result
+
+
+def _pruned(run: Run, dataset: Dataset, stop: Pruned, seconds: float) -> Result:
+    assert run.prune is not None, "only a run with rungs is stopped at one"
+    return result_of(
+        run,
+        dataset,
+        "pruned",
+        metrics={} if stop.best is None else {run.select_metric: stop.best},
+        train_s=seconds,
+        epochs=stop.epoch,
+        best_epoch=stop.best_epoch,
+        notes=[pruned_by(run.prune)],
+    )
 
 
 def _notes(model: Model, feeds: Mapping[str, Feed]) -> list[str]:

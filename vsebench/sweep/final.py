@@ -22,6 +22,7 @@ from vsebench.pairs import said_of
 from vsebench.parallel import Team
 from vsebench.scoring import compute
 from vsebench.store import write_atomically
+from vsebench.stored import save_vectors
 from vsebench.sweep.plan import Run
 
 CURVES = "curves-test.json"
@@ -85,8 +86,10 @@ def evaluate(
             queries = len(predictions.groups) + len(predictions.owner)
             assert predictions.ranks, "ranked here, so that it is timed"
             ranking["ms_per_query"] = 1e3 * (time.perf_counter() - begin) / queries
-        metrics |= {f"{split}/{name}": value for name, value in compute(predictions, parsed).items()}
+        found = compute(predictions, parsed)
+        metrics |= {f"{split}/{name}": value for name, value in found.items()}
         save_predictions(folder / f"predictions-{split}.npz", predictions, feeds[split])
+        save_vectors(folder / f"vectors-{split}.npz", predictions, parsed, found)
         curves = curves_of(predictions)
     if curves:  # test's, which is the last
         write_atomically(folder / CURVES, json.dumps(curves))

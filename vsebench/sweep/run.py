@@ -9,6 +9,7 @@ from typing import Any
 
 from vsebench.combine.board import combinations, rows_of
 from vsebench.config.experiment import Experiment
+from vsebench.leaderboard.gather import update
 from vsebench.leaderboard.render import render, results_file
 from vsebench.leaderboard.snapshot import BoardRow, Snapshot, collect, save
 from vsebench.measures.run import measured
@@ -83,6 +84,7 @@ def sweep(
         written: list[Path] = []
         if snapshot.results:
             save(snapshot, results_file(board_folder, experiment.name))
+            update(snapshot, settings.store_root, board_folder, groups=dataset.groups)
             written = render(board_folder, [experiment.name])
     wanted = {r.run_id for r in plan.runs}
     failed = [r for r in snapshot.results.values() if r.status == "failed" and r.run_id in wanted]

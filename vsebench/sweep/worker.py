@@ -99,7 +99,7 @@ def choose_device(wanted: str, worker: int) -> Any:
 
 def make_tracker(run: Run, store: Store, settings: Settings) -> Tracker:
     """The run's W&B run, or none."""
-    from vsebench.tracking import NullTracker, WandbTracker, wandb_id
+    from vsebench.tracking import ROW_KEY, NullTracker, WandbTracker, wandb_id
 
     if settings.wandb_mode == "disabled":
         return NullTracker()
@@ -109,6 +109,12 @@ def make_tracker(run: Run, store: Store, settings: Settings) -> Tracker:
         "run_id": run.run_id,
         **dict(run.axes),
         "system": run.system.model_dump(mode="json"),
+        ROW_KEY: {
+            "section": run.section,
+            "axes": dict(run.axes),
+            "select": {"metric": run.select_metric, "mode": run.select_mode},
+            "gallery": run.gallery,
+        },
     }
     return WandbTracker(
         mode=settings.wandb_mode,

@@ -22,6 +22,7 @@ DEFAULTS: dict[str, Any] = {
     "highpass": None,
     "n_fft": FRAME,
     "hop": HOP,
+    "frame_seconds": None,
     "mels": 40,
     "gain_db": 0.0,
     "shift_seconds": 0.0,
@@ -99,7 +100,11 @@ def test_bands_that_no_bin_falls_into_are_refused() -> None:
 
 @pytest.mark.parametrize(
     ("change", "said"),
-    [({"hop": 401}, r"hop \(401\) must not be longer"), ({"highpass": 8000.0}, r"highpass \(8000 Hz\) must be below")],
+    [
+        ({"hop": 401}, r"hop \(401\) must not be longer"),
+        ({"highpass": 8000.0}, r"highpass \(8000 Hz\) must be below"),
+        ({"frame_seconds": 0.02}, r"frame_seconds \(0.02 s, 320 samples\) must not be shorter than n_fft \(400\)"),
+    ],
 )
 def test_what_is_refused(change: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
@@ -117,6 +122,24 @@ def test_lengths() -> None:
         alone = FrontEnd(options())(waves(values[i : i + 1, :length])).values[0]
         torch.testing.assert_close(together.values[i, : len(alone)], alone)
         assert not together.values[i, len(alone) :].any()
+
+
+def test_each_second_begins_anew() -> None:
+    """98 frames of 201 numbers for every second, as METHODS 1.6 has them, against a loop over seconds."""
+    lengths = [3 * RATE, 2 * RATE + 600, RATE, 1, 0]
+    values = noise(len(lengths), 3 * RATE)
+    found = FrontEnd(options(frame_seconds=1.0))(waves(values, *lengths))
+    assert found.values.shape == (len(lengths), 3 * 98, 201)
+    assert found.mask.sum(1).tolist() == [294, 196 + 2, 98, 1, 0]
+    for i, length in enumerate(lengths):
+        sound = values[i, :length] / values[i, :length].abs().max() if length else values[i, :0]
+        frames = []
+        for start in range(0, length, RATE):
+            second = torch.nn.functional.pad(sound[start : start + RATE], (0, max(0, FRAME - (length - start))))
+            frames += [magnitudes(second[None], FRAME, HOP)[0].log1p()]
+        wanted = torch.cat(frames) if frames else values.new_zeros(0, 201)
+        torch.testing.assert_close(found.values[i, : len(wanted)], wanted)
+        assert found.mask[i].tolist() == [True] * len(wanted) + [False] * (294 - len(wanted))
 
 
 @pytest.mark.parametrize("features", ["stft", "log_mel"])

@@ -25,7 +25,8 @@ MEL_MEAN, MEL_DEVIATION = -2.5, 5.0
 class FrontOptions:
     """The options that encoders over frames share; they describe them.
 
-    Raises: ConfigError if ``hop`` is longer than a frame, or ``highpass`` not below half of the sample rate.
+    Raises: ConfigError if ``hop`` is longer than ``n_fft``, ``n_fft`` than ``frame_seconds``, or ``highpass`` not below
+        half of the sample rate.
     """
 
     features: Features
@@ -34,6 +35,7 @@ class FrontOptions:
     highpass: float | None
     n_fft: int
     hop: int
+    frame_seconds: float | None
     mels: int
     gain_db: float
     shift_seconds: float
@@ -48,11 +50,22 @@ class FrontOptions:
                 "be lost.",
                 path=("hop",),
             )
+        if self.stretch is not None and self.stretch < self.n_fft:
+            raise ConfigError(
+                f"frame_seconds ({self.frame_seconds:g} s, {self.stretch} samples) must not be shorter than n_fft "
+                f"({self.n_fft}).",
+                path=("frame_seconds",),
+            )
         if self.highpass is not None and self.highpass >= self.sample_rate / 2:
             raise ConfigError(
                 f"highpass ({self.highpass:g} Hz) must be below half of the sample rate ({self.sample_rate / 2:g} Hz).",
                 path=("highpass",),
             )
+
+    @property
+    def stretch(self) -> int | None:
+        """Samples after which the transform begins anew; None where it runs on."""
+        return None if self.frame_seconds is None else round(self.frame_seconds * self.sample_rate)
 
     @property
     def sampling(self) -> Sampling:
@@ -67,6 +80,12 @@ def num_frames(lengths: Tensor, n_fft: int, hop: int) -> Tensor:
     """
     whole = 1 + torch.div(lengths - n_fft, hop, rounding_mode="floor")
     return whole.clamp(min=1).masked_fill(lengths == 0, 0)
+
+
+def num_frames_anew(lengths: Tensor, n_fft: int, hop: int, stretch: int) -> Tensor:
+    """Frames of whole stretches and of the rest, none of which lies across a border. Shape: (B,) -> (B,)."""
+    each = 1 + (stretch - n_fft) // hop
+    return lengths // stretch * each + num_frames(lengths % stretch, n_fft, hop)
 
 
 def magnitudes(values: Tensor, n_fft: int, hop: int) -> Tensor:
@@ -119,8 +138,9 @@ class FrontEnd(nn.Module):
 
         x ← x / max(|x|, 1e-8);  stft: ln(1 + |X|);  log_mel: (ln(1e-5 + Σ_k H_km |X_k|²) - μ) / σ
 
-    Only whole frames count; a sound that is shorter than one is padded with silence. In training, gain and shift change
-    the waveform after it is normalised, and masks change the frames.
+    Only whole frames count; a sound that is shorter than one is padded with silence. With ``frame_seconds`` they begin
+    anew after each stretch of that length, L_c = 1 + ⌊(stretch - n_fft) / hop⌋ of each, one after another. In training,
+    gain and shift change the waveform after it is normalised, and masks change the frames.
 
     Attributes:
         dim_out: F, numbers of a frame.
@@ -151,15 +171,25 @@ class FrontEnd(nn.Module):
             values = gain(values, o.gain_db)
         if self.training and o.shift_seconds:
             values = shift(values, waves.lengths, round(o.shift_seconds * o.sample_rate))
-        values = F.pad(values, (0, max(0, o.n_fft - values.shape[1])))
-        found = magnitudes(values, o.n_fft, o.hop)
+        found, counts = self._transformed(values, waves.lengths)
         if o.features == "stft":
             found = found.log1p()
         else:
             found = ((FLOOR + found.square() @ self.filters).log() - MEL_MEAN) / MEL_DEVIATION
-        counts = num_frames(waves.lengths, o.n_fft, o.hop)
         if self.training and (o.freq_masks or o.time_masks):
             masks = {"freq_masks": o.freq_masks, "time_masks": o.time_masks}
             found = spec_mask(found, counts, **masks, share=o.mask_share)
         mask = torch.arange(found.shape[1], device=found.device) < counts[:, None]
         return Tokens(found.masked_fill(~mask[:, :, None], 0.0), mask)
+
+    def _transformed(self, values: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Magnitudes (B, L, n_fft // 2 + 1), and how many frames each sound has, which come first."""
+        o = self.options
+        if o.stretch is None:
+            values = F.pad(values, (0, max(0, o.n_fft - values.shape[1])))
+            return magnitudes(values, o.n_fft, o.hop), num_frames(lengths, o.n_fft, o.hop)
+        stretches = max(1, math.ceil(values.shape[1] / o.stretch))
+        values = F.pad(values, (0, stretches * o.stretch - values.shape[1]))
+        found = magnitudes(values.reshape(-1, o.stretch), o.n_fft, o.hop)
+        joined = found.reshape(len(values), -1, found.shape[-1])
+        return joined, num_frames_anew(lengths, o.n_fft, o.hop, o.stretch)

@@ -23,7 +23,7 @@ class AudioCNN(FrameEncoder):
     What lies behind a sound's end stays zero in every layer and does not enter the statistics of the batch. With
     ``pooling: mean`` the sound's vector is the global mean of METHODS 1.6.
 
-    Differs from the source: frames run on over the borders of seconds, where the source begins anew with each second.
+    Differs from the source: by default frames run on over the borders of seconds; ``frame_seconds: 1`` is the source's.
 
     Args:
         width: channels of the first block, > 0; each further block has twice as many.
@@ -35,6 +35,7 @@ class AudioCNN(FrameEncoder):
         highpass: in Hz, damps hum and wind below it (Butterworth, order 4), > 0; the source takes 80. Null leaves it.
         n_fft: samples of a frame, > 1.
         hop: samples from one frame to the next, > 0, <= n_fft.
+        frame_seconds: the transform begins anew after each stretch of this length, > 0; 1 in the source. Null runs on.
         mels: bands of ``log_mel``, > 0.
         gain_db: in training, each sound is louder or softer by up to this many decibels, in [0, 60].
         shift_seconds: in training, each sound is moved in time by up to this, >= 0.
@@ -64,6 +65,7 @@ class AudioCNN(FrameEncoder):
         highpass: Annotated[float, Gt(0)] | None = None,
         n_fft: Annotated[int, Gt(1)] = 400,
         hop: Annotated[int, Gt(0)] = 160,
+        frame_seconds: Annotated[float, Gt(0)] | None = None,
         mels: Annotated[int, Gt(0)] = 64,
         gain_db: Annotated[float, Ge(0), Le(60)] = 0.0,
         shift_seconds: Annotated[float, Ge(0)] = 0.0,
@@ -79,6 +81,7 @@ class AudioCNN(FrameEncoder):
                 highpass,
                 n_fft,
                 hop,
+                frame_seconds,
                 mels,
                 gain_db,
                 shift_seconds,

@@ -39,6 +39,7 @@ class CRNN(FrameEncoder):
         highpass: in Hz, damps hum and wind below it (Butterworth, order 4), > 0; the source takes 80. Null leaves it.
         n_fft: samples of a frame, > 1.
         hop: samples from one frame to the next, > 0, <= n_fft.
+        frame_seconds: the transform begins anew after each stretch of this length, > 0; 1 in the source. Null runs on.
         mels: bands of ``log_mel``, > 0.
         gain_db: in training, each sound is louder or softer by up to this many decibels, in [0, 60].
         shift_seconds: in training, each sound is moved in time by up to this, >= 0.
@@ -71,6 +72,7 @@ class CRNN(FrameEncoder):
         highpass: Annotated[float, Gt(0)] | None = None,
         n_fft: Annotated[int, Gt(1)] = 400,
         hop: Annotated[int, Gt(0)] = 160,
+        frame_seconds: Annotated[float, Gt(0)] | None = None,
         mels: Annotated[int, Gt(0)] = 64,
         gain_db: Annotated[float, Ge(0), Le(60)] = 0.0,
         shift_seconds: Annotated[float, Ge(0)] = 0.0,
@@ -86,6 +88,7 @@ class CRNN(FrameEncoder):
                 highpass,
                 n_fft,
                 hop,
+                frame_seconds,
                 mels,
                 gain_db,
                 shift_seconds,

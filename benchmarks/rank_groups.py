@@ -1,0 +1,54 @@
+"""How often rows that are equally good fall into different rank groups, and what rank groups cost.
+
+    python benchmarks/rank_groups.py [--tables 1000] [--resamples 300]
+
+Tables are simulated: items of different difficulty, rows with tastes of their own, seeds that come out better or worse
+on validation and test alike. Nothing is trained.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+import numpy as np
+
+from vsebench.leaderboard.simulate import Null, false_groups, null_table
+from vsebench.leaderboard.standings import place
+
+TABLES = {
+    "6 rows, 1 seed": Null(seeds=1),
+    "6 rows, 1 seed, 3 views of each thing": Null(seeds=1, views=3),
+    "6 rows, 3 seeds that do not matter": Null(),
+    "12 rows, 3 seeds, spread 0.3": Null(seed_spread=0.3, rows=12),
+    "12 rows, 3 seeds, spread 1": Null(seed_spread=1.0, rows=12),
+    "12 rows, 3 seeds, unequal spreads around 0.5": Null(seed_spread=0.5, unequal=0.7, rows=12),
+    "20 rows, 2 seeds, spread 0.5": Null(seed_spread=0.5, rows=20, seeds=2),
+    "2 rows, 3 seeds, very unequal spreads around 1": Null(seed_spread=1.0, unequal=1.0, rows=2),
+}
+SIZES = ((10, 800), (100, 800), (100, 5000), (2000, 800))
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--tables", type=int, default=1000)
+    parser.add_argument("--resamples", type=int, default=300)
+    told = parser.parse_args()
+    print("| tables with a false group, % | Holm over all pairs | over pairs with the first row |\n|--|--:|--:|")
+    for name, null in TABLES.items():
+        shares = [
+            100 * false_groups(null, told.tables, resamples=told.resamples, family=family)
+            for family in (None, null.rows - 1)
+        ]
+        print(f"| {name} | {shares[0]:.1f} | {shares[1]:.1f} |", flush=True)
+    print("\n| intervals and groups of a table | seconds |\n|--|--:|")
+    for rows, items in SIZES:
+        table = null_table(Null(rows=rows, clusters=items, seed_spread=0.3), np.random.default_rng(0))
+        begin = time.perf_counter()
+        place(table)
+        print(f"| {rows:,} rows, {items:,} items, 10,000 resamples | {time.perf_counter() - begin:.1f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""What a page says of intervals, groups and baselines."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from outcome_boards import made_up, write_predictions
+
+from vsebench.errors import DataError
+from vsebench.leaderboard.markdown import page
+from vsebench.leaderboard.outcomes import items_file
+from vsebench.leaderboard.outcomes import save as save_outcomes
+from vsebench.leaderboard.render import render, results_file, stale
+from vsebench.leaderboard.snapshot import save
+from vsebench.leaderboard.standings import compare_all
+
+ROWS = {"both": 0.9, "a|b <i>x</i>": 0.88, "picture": 0.5, "words": 0.3}
+USES = {"picture": "image", "words": "text"}
+
+
+def tables(text: str) -> list[list[dict[str, str]]]:
+    """The page's tables, a row as head -> cell."""
+    found = []
+    for block in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+        head, _, *body = [[c.strip() for c in re.split(r"(?<!\\)\|", line)[1:-1]] for line in block.splitlines()]
+        found.append([dict(zip(head, cells, strict=True)) for cells in body])
+    return found
+
+
+def test_the_page_shows_intervals_and_groups() -> None:
+    board, outcomes = made_up(ROWS, uses=USES)
+    text = page(board, outcomes)
+    made = compare_all(board, outcomes)
+    systems, retrieval, alone, order = tables(text)
+    for (name, standing), shown in zip(made["systems", "accuracy"].standings.items(), systems, strict=True):
+        low, high = 100 * standing.interval.low, 100 * standing.interval.high
+        assert shown["95 % over items"] == f"[{low:.1f}, {high:.1f}]"
+        assert shown["Group"] == str(standing.group)
+        assert "±" in shown["Test acc."], name
+    assert [row["Group"] for row in systems] == ["1", "1", "2", "3"]
+    best = made["systems", "recall"].standings["both"]
+    cell = f"{100 * best.value:.1f} [{100 * best.interval.low:.1f}, {100 * best.interval.high:.1f}]"
+    assert retrieval[0]["Mean R@1/5/10, 95 % over items"] == cell
+    for part in (
+        "percentile bootstrap, 10,000 resamples of the 60 clusters of test items (views of one thing stay together)",
+        "Holm's correction over all pairs of rows",
+        f"Differences below {100 * (made['systems', 'accuracy'].resolvable or 0):.1f} points are not resolvable here.",
+        "Group 1: both, best on validation",
+    ):
+        assert part in text
+    assert "a\\|b \\<i\\>" in text
+    assert "<i>" not in text.replace("\\<i\\>", "")
+    assert [row["Baseline"] for row in alone] == ["Most frequent class", "Random answer", "Image only", "Text only"]
+    assert [row["Test acc."] for row in alone][:2] == ["30.0", "25.0"]
+    assert alone[2]["95 % over items"] == systems[2]["95 % over items"]
+    assert order[0]["i→t R@1"] == "0.4"
+    assert order[0]["t→i R@10"] == "8.3"
+
+
+def test_without_outcomes_the_page_says_so_once() -> None:
+    board, outcomes = made_up(ROWS, uses=USES)
+    text = page(board)
+    assert text.count("are not available") == 1
+    assert "`vsebench outcomes demo`" in text
+    assert "95 % over items" not in text.split("## Baselines")[0]
+    gone = set(list(board.results)[:3])
+    right = {run: v for run, v in outcomes.right["accuracy"].items() if run not in gone}
+    text = page(board, replace(outcomes, right={"accuracy": right}))
+    assert "for 1 rows, whose runs' outcomes of single items are not here: both." in text
+    assert tables(text)[0][0]["Group"] == "–"
+
+
+def test_a_board_of_whole_lists_says_why_there_is_nothing() -> None:
+    board, outcomes = made_up({"one": 0.5})
+    results = {run: replace(r, metrics={"val/accuracy": 0.5, "test/i2t/map": 0.4}) for run, r in board.results.items()}
+    text = page(replace(board, results=results), outcomes)
+    assert "none of this board's numbers is a mean over items of what is kept of them" in text
+
+
+def test_baselines_that_are_missing_are_named() -> None:
+    board, outcomes = made_up({"both": 0.9, "words": 0.3}, uses={"words": "text"}, ranked=False)
+    text = page(board, outcomes)
+    assert "No row uses image only (`text_encoder: none`); such a row would show what the other modality adds." in text
+    assert [row["Baseline"] for row in tables(text)[-1]] == ["Most frequent class", "Random answer", "Text only"]
+
+
+def test_one_seed_and_a_row_that_is_better_than_the_leader() -> None:
+    board, outcomes = made_up({"chosen": 0.4, "better": 0.9}, seeds=1, ranked=False)
+    results = dict(board.results)
+    run = board.rows[1].runs["0"]
+    results[run] = replace(results[run], metrics={**results[run].metrics, "val/accuracy": 0.1})
+    text = page(replace(board, results=results), outcomes)
+    assert "Better on test than it, which validation does not say: better." in text
+    assert "Rows of one seed are compared as trained models" in text
+    assert [row["Group"] for row in tables(text)[0]] == ["1", "1"]
+
+
+def test_pages_follow_from_the_committed_files(tmp_path: Path) -> None:
+    board, outcomes = made_up(ROWS, uses=USES)
+    save(board, results_file(tmp_path, "demo"))
+    render(tmp_path)
+    assert stale(tmp_path) == []
+    save_outcomes(outcomes, items_file(tmp_path, "demo"))
+    assert {p.name for p in stale(tmp_path)} == {"demo.md"}
+    render(tmp_path)
+    assert stale(tmp_path) == []
+    assert "Group 1: both" in (tmp_path / "demo.md").read_text(encoding="utf-8")
+    save_outcomes(replace(outcomes, fingerprint="0" * 16), items_file(tmp_path, "demo"))
+    with pytest.raises(DataError, match=r"items/demo\.npz: outcomes are of dataset 0000"):
+        render(tmp_path)
+
+
+def test_the_command_collects_and_renders(tmp_path: Path) -> None:
+    board, outcomes = made_up(ROWS, uses=USES)
+    save(board, results_file(tmp_path / "board", "demo"))
+    write_predictions(replace(board, results=dict(list(board.results.items())[:9])), outcomes, tmp_path / "runs")
+    told = ["outcomes", "demo", "--runs", str(tmp_path / "runs"), "--board", str(tmp_path / "board")]
+    done = subprocess.run([sys.executable, "-m", "vsebench", *told], capture_output=True, text=True, check=True)
+    assert "demo.npz: 9 of 12 runs" in done.stdout
+    assert f"without predictions in {tmp_path / 'runs' / 'demo'}: {', '.join(list(board.results)[9:])}" in done.stdout
+    assert "Group" in (tmp_path / "board" / "demo.md").read_text(encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "vsebench", "outcomes", "dem", *told[2:]], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "no results of 'dem'. Did you mean 'demo'?" in done.stderr

@@ -1,0 +1,234 @@
+"""A board from W&B's runs: whole ones alone, of one dataset, each once; records are as W&B's public API has them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import boards
+import pytest
+from typer.testing import CliRunner
+
+from vsebench.cli import app
+from vsebench.commands.from_wandb import FromWandbOptions, run_from_wandb
+from vsebench.errors import ConfigError, DataError, VsebenchError
+from vsebench.leaderboard.render import stale
+from vsebench.leaderboard.snapshot import BoardRow, head_of, load
+from vsebench.results.from_wandb import board_of, fetch
+from vsebench.results.verify import verify
+from vsebench.store import as_text
+from vsebench.tracking import BOARD_KEY, RESULT_KEY, ROW_KEY, wandb_id
+from vsebench.types import Result
+
+PROJECT = "team/project"
+
+
+class Run:
+    """As ``wandb.apis.public.Run``."""
+
+    def __init__(self, result: Result | None, **changes: Any) -> None:
+        self.state = "finished"
+        self.job_type: str | None = "run"
+        self.group: str | None = boards.NAME
+        self.config: dict[str, Any] = {}
+        self.summary: dict[str, Any] = {"_runtime": 3}
+        self.id = self.name = "run"
+        if result is not None:
+            self.id, self.name = wandb_id(result.experiment, result.run_id), f"{result.system} · seed {result.seed}"
+            where = {"section": "systems", "axes": {}, "select": {"metric": "val/accuracy", "mode": "max"}}
+            self.config = {"run_id": result.run_id, "row": result.system, ROW_KEY: {**where, "gallery": "split"}}
+            self.summary |= {**result.metrics, RESULT_KEY: as_text(result)}
+        for name, value in changes.items():
+            setattr(self, name, value)
+
+
+class Api:
+    """As ``wandb.Api``: it filters by group, and iterates lazily."""
+
+    def __init__(self, *runs: Run) -> None:
+        self.kept = runs
+
+    def runs(self, path: str, filters: dict[str, Any], order: str, lazy: bool) -> Iterator[Run]:
+        assert (path, order, lazy) == (PROJECT, "+created_at", False)
+        yield from (run for run in self.kept if filters.get("group") in (None, run.group))
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> list[Result]:
+    folder = tmp_path_factory.mktemp("wandb")
+    return [
+        boards.run(folder / "runs", row, seed, skill=skill) for row, skill in boards.ROWS.items() for seed in (0, 1)
+    ]
+
+
+def options(board: Path, **changes: Any) -> FromWandbOptions:
+    told: dict[str, Any] = {"group": None, "fingerprint": None, "replace": False, "board": board}
+    return FromWandbOptions(PROJECT, **{**told, **changes})
+
+
+def test_the_board_is_the_one_that_the_store_gives(results: list[Result], tmp_path: Path) -> None:
+    there = boards.put(tmp_path / "there", boards.snapshot(results))
+    head = Run(None, job_type="leaderboard", config={BOARD_KEY: head_of(boards.snapshot(results))})
+    run_from_wandb(options(tmp_path / "here"), Api(*(Run(r) for r in reversed(results)), head))
+    here = tmp_path / "here" / "results" / "demo.json"
+    plain = [json.loads(file.read_text()) for file in (there, here)]
+    assert plain[1].pop("command") == "vsebench leaderboard --from-wandb team/project --group demo"
+    assert plain[0].pop("command")
+    assert plain[0] == plain[1]
+    assert stale(tmp_path / "here") == []
+
+
+def test_it_is_verified_by_the_runs(results: list[Result], tmp_path: Path) -> None:
+    boards.make(tmp_path)
+    run_from_wandb(options(tmp_path / "here"), Api(*(Run(r) for r in results)))
+    file = tmp_path / "here" / "results" / "demo.json"
+    assert verify(load(file), file, tmp_path / "runs").differences == []
+
+
+def test_without_the_board_s_own_run(results: list[Result]) -> None:
+    grid = {"section": "sweep", "axes": {"fusion": "gated"}, "select": {"metric": "val/nll", "mode": "min"}}
+    (fetched,) = fetch([Run(r, config={"run_id": r.run_id, ROW_KEY: {**grid, "gallery": "train"}}) for r in results])
+    found = board_of(fetched, source=PROJECT)
+    assert found.title == "demo: Demo data"
+    assert (found.select, found.gallery, found.seeds) == ({"metric": "val/nll", "mode": "min"}, "train", [0, 1])
+    assert found.rows[0] == BoardRow(
+        "good", "sweep", {"fusion": "gated"}, {"0": results[0].run_id, "1": results[1].run_id}
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"summary": {}, "state": "running"}, "it is running; its result comes when it ends"),
+        ({"summary": {}, "state": "crashed"}, "it is crashed; its result comes"),
+        ({"summary": {"test/accuracy": 0.9}}, "it has no whole result; it was logged by another version"),
+        ({"summary": {RESULT_KEY: "{"}}, "its result is damaged"),
+        ({"summary": {RESULT_KEY: '{"run_id": 3}'}}, "its result is damaged"),
+        ({"summary": {RESULT_KEY: ["x"]}}, "its result is damaged"),
+        ({"group": "other"}, "its result is of experiment 'demo'"),
+        ({"config": {"run_id": "f" * 16}}, "its configuration of run ffff"),
+    ],
+)
+def test_incomplete_runs_are_named(results: list[Result], change: dict[str, Any], reason: str) -> None:
+    found = fetch([Run(results[0]), Run(results[1], **change)])
+    skipped = [one for fetched in found for one in fetched.skipped]
+    assert len(skipped) == 1
+    assert reason in skipped[0].reason
+    assert skipped[0].name == "good · seed 1"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"metrics": {"test/accuracy": "0.9"}},
+        {"dataset": {"fingerprint": None, "name": "x", "title": "x", "splits": {}}},
+        {"parameters": {}},
+        {"seed": None},
+        {"config": "x"},
+    ],
+)
+def test_a_result_of_the_wrong_kind_is_damaged(results: list[Result], change: dict[str, Any]) -> None:
+    (fetched,) = fetch([Run(replace(results[0], **change))])
+    assert [one.reason for one in fetched.skipped] == ["its result is damaged"]
+
+
+def test_failed_and_pruned_runs(results: list[Result]) -> None:
+    failed = replace(results[0], status="failed", error="x")
+    pruned = replace(results[1], status="pruned", parameters={}, metrics={"val/accuracy": 0.5}, metric_versions={})
+    (fetched,) = fetch([Run(failed), Run(pruned), Run(results[2])])
+    assert [one.reason for one in fetched.skipped] == ["its result is failed"]
+    assert set(board_of(fetched).results) == {pruned.run_id, results[2].run_id}
+
+
+def test_other_datasets_are_refused_until_one_is_chosen(results: list[Result]) -> None:
+    other = replace(results[1], dataset={**boards.DATA, "fingerprint": "0" * 16})
+    runs = [Run(results[0]), Run(results[2]), Run(other)]
+    (fetched,) = fetch(runs)
+    with pytest.raises(DataError, match=rf"fingerprints {'f1' * 8} \(2 runs\), {'0' * 16} \(1 runs\). Choose one with"):
+        board_of(fetched)
+    (fetched,) = fetch(runs)
+    assert set(board_of(fetched, fingerprint="f1" * 8).results) == {results[0].run_id, results[2].run_id}
+    assert [one.reason for one in fetched.skipped] == [f"it is of dataset {'0' * 16}"]
+    (fetched,) = fetch(runs)
+    with pytest.raises(DataError, match="has no run of 'demo' with a whole result"):
+        board_of(fetched, fingerprint="1" * 16)
+
+
+def test_other_metric_versions_are_refused(results: list[Result]) -> None:
+    (fetched,) = fetch([Run(results[0]), Run(replace(results[1], metric_versions={"accuracy": 2}))])
+    with pytest.raises(DataError, match="different metric versions cannot share a table"):
+        board_of(fetched)
+
+
+def test_one_run_twice(results: list[Result]) -> None:
+    (fetched,) = fetch([Run(results[0]), Run(results[0], id="again"), Run(results[1])])
+    assert len(board_of(fetched).results) == 2
+    assert fetched.duplicates == 1
+    moved = replace(results[0], metrics={**results[0].metrics, "test/nll": 9.0})
+    (fetched,) = fetch([Run(results[0]), Run(moved, id="again")])
+    with pytest.raises(DataError, match=r"is there twice with other numbers: test/nll is .* and 9.0 in again"):
+        board_of(fetched)
+
+
+def test_the_latest_run_of_a_row_and_seed_stands(results: list[Result]) -> None:
+    later = replace(results[0], run_id="e" * 16, finished_at="2026-05-01T00:00:00+00:00")
+    (fetched,) = fetch([Run(results[0]), Run(later)])
+    assert set(board_of(fetched).results) == {later.run_id}
+    assert [one.reason for one in fetched.skipped] == [f"row 'good', seed 0 has a later run (demo-{'e' * 16})"]
+
+
+def test_nothing_is_lost(results: list[Result], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = boards.put(tmp_path, boards.snapshot(results))
+    before = file.read_bytes()
+    api = Api(*(Run(r) for r in results[:2]), Run(None, state="running", name="a\nb"), Run(None, group=None))
+    with pytest.raises(DataError, match="this board has 2 runs that team/project has not"):
+        run_from_wandb(options(tmp_path), api)
+    assert file.read_bytes() == before
+    run_from_wandb(options(tmp_path, replace=True), api)
+    assert len(load(file).results) == 2
+    said = capsys.readouterr().out
+    assert "demo: 1 rows, 2 runs" in said
+    assert "skipped a b (run): it is running" in said
+
+
+def test_several_experiments_and_one(results: list[Result], tmp_path: Path) -> None:
+    other = replace(results[0], experiment="other")
+    api = Api(Run(results[0]), Run(other, group="other"))
+    run_from_wandb(options(tmp_path / "all"), api)
+    assert sorted(f.stem for f in (tmp_path / "all" / "results").iterdir()) == ["demo", "other"]
+    run_from_wandb(options(tmp_path / "one", group="other"), api)
+    assert sorted(f.stem for f in (tmp_path / "one" / "results").iterdir()) == ["other"]
+
+
+def test_what_cannot_be_asked(results: list[Result], tmp_path: Path) -> None:
+    class Broken(Api):
+        def runs(self, path: str, filters: dict[str, Any], order: str, lazy: bool) -> Iterator[Run]:
+            raise ValueError("Could not find project\nmore")
+            yield
+
+    with pytest.raises(DataError, match=r"W&B cannot be asked for the runs of team/project: Could not find project$"):
+        run_from_wandb(options(tmp_path), Broken())
+    with pytest.raises(DataError, match="has no runs of group 'x'"):
+        run_from_wandb(options(tmp_path, group="x"), Api(Run(results[0])))
+    with pytest.raises(ConfigError, match="written ENTITY/PROJECT. Got 'project'"):
+        run_from_wandb(replace(options(tmp_path), project="project"), Api())
+    hostile = replace(results[0], experiment="../x")
+    with pytest.raises(ConfigError, match=r"group '\.\./x' is no name of an experiment"):
+        run_from_wandb(options(tmp_path / "board"), Api(Run(hostile, group="../x")))
+    assert not (tmp_path / "x.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--group", "x"], "--group goes with --from-wandb"),
+        (["--from-wandb", "a/b", "--check"], "neither with --check nor with names"),
+    ],
+)
+def test_options_that_do_not_go_together(arguments: list[str], said: str) -> None:
+    done = CliRunner().invoke(app, ["leaderboard", *arguments])
+    assert isinstance(done.exception, VsebenchError)
+    assert said in str(done.exception)

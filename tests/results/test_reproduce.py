@@ -1,0 +1,207 @@
+"""A run done again: to the last bit here, judged by intervals elsewhere, refused where what it was is not known."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import boards
+import pytest
+
+from vsebench.commands.reproduce import ReproduceOptions, lines, run_reproduce
+from vsebench.errors import DataError
+from vsebench.leaderboard.render import results_file
+from vsebench.leaderboard.snapshot import load
+from vsebench.leaderboard.statistics import estimate, item_half_width
+from vsebench.results.original import dataset_of, find_original, from_folder, refuse_incomplete
+from vsebench.results.reproduce import judge, verdict
+from vsebench.results.verify import verify
+from vsebench.store import Store
+from vsebench.types import Result
+
+
+@pytest.fixture(autouse=True)
+def _own_home(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "swept" in request.fixturenames:
+        monkeypatch.setenv("VSEBENCH_HOME", str(request.getfixturevalue("swept") / "home"))
+
+
+def options(folder: Path, out: Path, said: str, **changes: Any) -> ReproduceOptions:
+    told: dict[str, Any] = {
+        "seed": None,
+        "runs": folder / "runs",
+        "board": folder / "board",
+        "out": out,
+        "dataset": None,
+        "tolerance": None,
+        "threads": None,
+        "device": "cpu",
+        "plugins": (),
+        "cache": True,
+    }
+    return ReproduceOptions(said, **{**told, **changes})
+
+
+def result_of(swept: Path, row: str, seed: int) -> Result:
+    (found,) = [r for r in Store(swept / "runs", "tiny").results() if (r.system, r.seed) == (row, seed)]
+    return found
+
+
+@pytest.mark.slow
+def test_the_same_to_the_last_bit(swept: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_reproduce(options(swept, tmp_path, "tiny/both", seed=1)) == 0
+    before = result_of(swept, "both", 1)
+    again = Store(tmp_path, "tiny").read(before.run_id)
+    assert again is not None
+    assert again.metrics == before.metrics
+    said = capsys.readouterr().out
+    assert f"{len(before.metrics)} numbers: {len(before.metrics)} same." in said
+    assert "should have given" not in said
+    report = json.loads((tmp_path / "tiny" / before.run_id / "reproduction.json").read_text())
+    assert report["holds"]
+    assert report["identical_expected"]
+    with pytest.raises(DataError, match="was done again here before"):
+        run_reproduce(options(swept, tmp_path, before.run_id))
+
+
+@pytest.mark.slow
+def test_from_a_board_alone(swept: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No folder of the run is at hand; the dataset is found by its fingerprint."""
+    told = options(swept, tmp_path / "again", "tiny/image only", runs=tmp_path / "none")
+    assert run_reproduce(told) == 0
+    before = result_of(swept, "image only", 0)
+    again = Store(tmp_path / "again", "tiny").read(before.run_id)
+    assert again is not None
+    assert again.metrics == before.metrics
+    said = capsys.readouterr().out
+    assert "a board's 6 digits" in said
+    assert " differs" not in said
+
+
+@pytest.mark.slow
+def test_a_sweep_s_board_is_verified(swept: Path) -> None:
+    """Real runs, with whole lists: everything follows from what they stored."""
+    file = results_file(swept / "board", "tiny")
+    report = verify(load(file), file, swept / "runs")
+    assert (report.differences, report.lacking, report.absent) == ([], [], [])
+    assert report.recomputed == sum(len(r.metrics) for r in Store(swept / "runs", "tiny").results())
+
+
+@pytest.mark.slow
+def test_how_runs_are_found(swept: Path, tmp_path: Path) -> None:
+    runs, board = swept / "runs", swept / "board"
+    one = result_of(swept, "both", 1).run_id
+    assert find_original(one[:9], runs, board).source == runs / "tiny" / one
+    assert find_original(one[:9], tmp_path, board).source == results_file(board, "tiny")
+    assert find_original("tiny/both", tmp_path, board, 1).run.run_id == one
+    for said, seed, message in (
+        ("tiny/both", 7, "has no finished run of seed 7; there are 0, 1"),
+        (one, 0, "has seed 1, not 0"),
+        ("tiny/bth", None, "has no row 'bth'. Did you mean 'both'"),
+        ("zzz", None, "No board in"),
+    ):
+        with pytest.raises(DataError, match=message):
+            find_original(said, runs if said != "tiny/bth" else tmp_path, board, seed)
+    with pytest.raises(DataError, match="no result of seed 7. Seeds with a result: 0, 1"):
+        find_original("tiny/both", tmp_path, board, 7)
+
+
+@pytest.mark.slow
+def test_another_dataset_is_refused(swept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = find_original("tiny/both", swept / "runs", swept / "board")
+    assert dataset_of(original).fingerprint == original.result.dataset["fingerprint"]
+    other = replace(original, result=replace(original.result, dataset={"name": "mmfrb", "fingerprint": "0" * 16}))
+    with pytest.raises(DataError, match=r"has changed: its fingerprint is .*, the run was trained on 0000"):
+        dataset_of(other)
+    file = next((swept / "home" / "datasets").glob("*.h5"))
+    with pytest.raises(DataError, match=r"has fingerprint .*; the run was trained on 0000"):
+        dataset_of(other, str(file))
+    gone = replace(other, dataset_path=None, run=replace(original.run, dataset="nowhere"))
+    with pytest.raises(DataError, match="fingerprint 0000000000000000 is not at hand: there is no dataset 'nowhere'"):
+        dataset_of(gone)
+
+
+@pytest.mark.slow
+def test_what_is_no_finished_run(swept: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(swept / "runs" / "tiny" / result_of(swept, "both", 0).run_id, tmp_path / "run"))
+    plain = json.loads((folder / "result.json").read_text())
+    (folder / "result.json").write_text(json.dumps({**plain, "versions": {}, "commit": None}))
+    with pytest.raises(DataError, match="cannot be done again: its result lacks versions of libraries, commit"):
+        from_folder(folder)
+    (folder / "result.json").unlink()
+    with pytest.raises(DataError, match="is not finished"):
+        from_folder(folder)
+
+
+def test_every_part_that_is_missing_is_named(tmp_path: Path) -> None:
+    whole = boards.run(tmp_path, "good", 0)
+    refuse_incomplete(whole, "here")
+    for key, said in {
+        "config": "resolved configuration",
+        "hardware": "hardware",
+        "commit": "commit",
+        "versions": "versions of libraries",
+        "metric_versions": "versions of metrics",
+    }.items():
+        with pytest.raises(DataError, match=f"here: run .* lacks {said}"):
+            refuse_incomplete(replace(whole, **{key: None if key == "commit" else {}}), "here")
+    with pytest.raises(DataError, match="lacks fingerprint of the dataset"):
+        refuse_incomplete(replace(whole, dataset={"name": "x"}), "here")
+    parts = {"combined": [{"run_id": "a1"}, {"run_id": "b2"}]}
+    with pytest.raises(DataError, match=r"is a combination and trains nothing; reproduce its runs \(a1, b2\)"):
+        refuse_incomplete(replace(whole, ranking=parts), "here")
+
+
+@pytest.mark.slow
+def test_what_may_differ_and_by_how_much(swept: Path) -> None:
+    original = find_original("tiny/both", swept / "runs", swept / "board", 0)
+    before = original.result
+    row = [before, result_of(swept, "both", 1)]
+    key = "test/nll"
+    half = estimate([r.metrics[key] for r in row]).half
+    assert half is not None
+    for factor, said in ((0.9, "within"), (1.1, "differs")):
+        again = replace(before, metrics={**before.metrics, key: before.metrics[key] + factor * half})
+        found = judge(original, again, row=row)
+        (line,) = [one for one in found.lines if one.key == key]
+        assert (line.verdict, line.by, line.allowed) == (said, "seeds", half)
+        assert found.holds == (said == "within")
+    items = item_half_width(before.metrics["test/accuracy"], before.dataset["splits"]["test"])
+    (line,) = [one for one in judge(original, before).lines if one.key == "test/accuracy"]
+    assert (line.verdict, line.by, line.allowed) == ("same", "items", items)
+    again = replace(before, metrics={**before.metrics, key: before.metrics[key] + 0.01})
+    assert not judge(original, again).holds, "one seed says nothing of a number that is no share"
+    assert judge(original, again, tolerance=0.02).holds
+    assert not judge(original, again, tolerance=0.005).holds
+    less = {k: v for k, v in before.metrics.items() if k != key}
+    (line,) = [one for one in judge(original, replace(before, metrics=less)).lines if one.verdict != "same"]
+    assert (line.key, line.verdict) == (key, "missing")
+
+
+@pytest.mark.slow
+def test_what_else_differs_is_said(swept: Path) -> None:
+    original = find_original("tiny/both", swept / "runs", swept / "board", 0)
+    before = original.result
+    assert judge(original, before).identical
+    again = replace(before, versions={**before.versions, "torch": "1.0\nx"}, hardware={"device": "other", "threads": 1})
+    found = judge(original, again)
+    assert sorted(found.circumstances) == ["hardware.device", "versions.torch"]
+    assert not found.identical
+    said = lines(found)
+    assert f"versions.torch: was {before.versions['torch']}, is 1.0 x" in said
+    other = replace(original, run=replace(original.run, seed=5), result=before)
+    assert "have changed since: the same configuration is run" in "\n".join(lines(judge(other, before)))
+    moved = replace(before, metrics={**before.metrics, "test/accuracy": before.metrics["test/accuracy"] + 1e-3})
+    assert lines(judge(original, moved))[-1].startswith("The same versions, code, hardware and threads should have")
+
+
+def test_verdicts() -> None:
+    nan = float("nan")
+    assert verdict(nan, nan, None) == "same"
+    assert verdict(nan, 0.5, 1.0) == "differs"
+    assert verdict(1.0, 1.0 + 9e-7, None) == "rounding"
+    assert verdict(1.0, 1.0 + 2e-6, None) == "differs"
+    assert verdict(1.0, 1.5, 0.5) == "within"

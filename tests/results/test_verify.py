@@ -1,0 +1,317 @@
+"""A board is what its predictions give; one altered digit, wherever it stands, is found and named."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import boards
+import numpy as np
+import pytest
+
+from vsebench.commands.verify import VerifyOptions, lines, run_verify
+from vsebench.errors import DataError, VsebenchError
+from vsebench.leaderboard import outcomes
+from vsebench.leaderboard.gather import update
+from vsebench.leaderboard.outcomes import items_file
+from vsebench.leaderboard.render import render, results_file
+from vsebench.leaderboard.snapshot import load
+from vsebench.results.pages import check_pages
+from vsebench.results.verify import Difference, Report, verify
+from vsebench.store import Store
+from vsebench.types import Result
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("verified")
+    boards.make(folder)
+    return folder
+
+
+@pytest.fixture
+def own(made: Path, tmp_path: Path) -> Path:
+    """A copy that a test may spoil."""
+    return Path(shutil.copytree(made, tmp_path / "own"))
+
+
+def check(folder: Path) -> Report:
+    file = results_file(folder / "board", boards.NAME)
+    return verify(load(file), file, folder / "runs")
+
+
+def every(folder: Path) -> list[Difference]:
+    """Of the results and of the pages."""
+    return [*check(folder).differences, *check_pages(folder / "board", [boards.NAME])]
+
+
+def altered(text: str, at: int) -> str:
+    return text[:at] + str((int(text[at]) + 1) % 10) + text[at + 1 :]
+
+
+def test_what_is_right_passes(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = check(made)
+    numbers = sum(len(r.metrics) for r in Store(made / "runs", boards.NAME).results())
+    assert (report.runs, report.recomputed, report.differences, report.lacking) == (4, numbers, [], [])
+    assert report.rounded == 0
+    assert run_verify(VerifyOptions((), made / "runs", made / "board", strict=True)) == 0
+    assert "Every number is what its predictions give." in capsys.readouterr().out
+
+
+def test_every_digit_of_the_results_file_counts(own: Path) -> None:
+    """All over the file, in numbers, ids, seeds, dates and titles."""
+    file = results_file(own / "board", boards.NAME)
+    text = file.read_text()
+    places = [m.start() for m in re.finditer(r"\d", text)]
+    assert len(places) > 1000
+    results = text.index('"results"')
+    for at in places[::13]:
+        file.write_text(altered(text, at))
+        try:
+            found = check(own).differences or (at < results and check_pages(own / "board", [boards.NAME]))
+        except VsebenchError:
+            continue  # no longer JSON, or another format: said with the file
+        assert found, text[max(0, at - 40) : at + 20]
+
+
+def test_every_digit_of_a_metric_on_the_board_is_named(own: Path) -> None:
+    file = results_file(own / "board", boards.NAME)
+    plain = json.loads(file.read_text())
+    (line,) = [r for r in plain["results"] if r["run_id"].startswith("good1")]
+    key = "test/nll"
+    value = repr(line["metrics"][key])
+    assert len(value) >= 7
+    for at in range(len(value)):
+        if not value[at].isdigit():
+            continue
+        line["metrics"][key] = float(altered(value, at))
+        file.write_text(json.dumps(plain))
+        (found,) = check(own).differences
+        assert (found.file, found.row, found.run_id, found.what) == (
+            str(file),
+            "good",
+            line["run_id"],
+            f"metrics.{key}",
+        )
+        assert (found.stored, found.again) == (line["metrics"][key], float(value))
+
+
+def test_a_run_s_own_numbers_are_checked_to_rounding(own: Path) -> None:
+    """Nine significant digits of every metric, five of lists by vectors: what is below cannot be told from the order
+    of a sum."""
+    (result,) = [r for r in Store(own / "runs", boards.NAME).results() if r.run_id.startswith("good0")]
+    file = Store(own / "runs", boards.NAME).run_folder(result.run_id) / "result.json"
+    for key, value in result.metrics.items():
+        for power in (0, 4) if key.endswith("map") and "chance" not in key else (0, 4, 8):
+            step = 10.0 ** (np.floor(np.log10(abs(value))) - power) if value else 10.0**-power
+            plain = json.loads(file.read_text())
+            plain["metrics"][key] = value + 2 * step
+            file.write_text(json.dumps(plain))
+            first = check(own).differences[0]
+            assert (first.what, first.row, first.file) == (f"metrics.{key}", "good", str(file))
+            assert first.again == value
+        plain["metrics"][key] = value
+        file.write_text(json.dumps(plain))
+    plain["metrics"]["test/nll"] *= 1 + 1e-14
+    file.write_text(json.dumps(plain))
+    report = check(own)
+    assert (report.differences, report.rounded) == ([], 1)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("train_s", 14.3733), ("parameters.total", 123_457), ("config.dim", 65), ("commit", "0123456789ac")],
+)
+def test_what_is_not_a_metric_is_compared(own: Path, key: str, value: Any) -> None:
+    file = next((own / "runs" / boards.NAME).glob("poor0*")) / "result.json"
+    plain = json.loads(file.read_text())
+    *path, last = key.split(".")
+    inner = plain
+    for part in path:
+        inner = inner[part]
+    inner[last] = value
+    file.write_text(json.dumps(plain))
+    (found,) = check(own).differences
+    assert (found.what, found.row, found.again) == (key, "poor <b>", value)
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_altered_predictions_are_found(own: Path, split: str) -> None:
+    file = next((own / "runs" / boards.NAME).glob("good1*")) / f"predictions-{split}.npz"
+    with np.load(file) as archive:
+        arrays = dict(archive)
+    arrays["logits"][3, 1] += 0.001
+    np.savez_compressed(file, **arrays)
+    assert {d.what for d in check(own).differences} == {f"metrics.{split}/nll"}
+    arrays["i2t/above"][2] += 10
+    np.savez_compressed(file, **arrays)
+    assert f"metrics.{split}/i2t/recall@5" in {d.what for d in check(own).differences} or split == "val"
+
+
+def test_altered_vectors_are_found(own: Path) -> None:
+    file = next((own / "runs" / boards.NAME).glob("good1*")) / "vectors-test.npz"
+    with np.load(file) as archive:
+        arrays = dict(archive)
+    arrays["embeddings/text"][0] = arrays["embeddings/text"][1]
+    np.savez_compressed(file, **arrays)
+    assert {d.what for d in check(own).differences} == {"metrics.test/i2t/map", "metrics.test/t2i/map"}
+
+
+def test_every_digit_of_the_pages_counts(own: Path) -> None:
+    for name in ("demo.md", "demo.csv", "README.md"):
+        file = own / "board" / name
+        text = file.read_text()
+        places = [m.start() for m in re.finditer(r"\d", text)]
+        for at in places[:: max(1, len(places) // 12)]:
+            file.write_text(altered(text, at))
+            found = check_pages(own / "board", [boards.NAME])
+            assert len(found) == 1, (name, text[at - 20 : at + 20])
+            assert found[0].file == f"{file}:{text[:at].count(chr(10)) + 1}"
+        file.write_text(text)
+
+
+def test_a_cell_of_the_sheet_is_named(own: Path) -> None:
+    file = own / "board" / "demo.csv"
+    text = file.read_text()
+    file.write_text(text.replace("14.2733", "14.2743", 1))
+    (found,) = check_pages(own / "board", [boards.NAME])
+    assert (found.what, found.stored, found.again) == ("train_s", "14.2743", "14.2733")
+    assert found.row in boards.ROWS
+    assert len(found.run_id) == 16
+    file.unlink()
+    (found,) = check_pages(own / "board", [boards.NAME])
+    assert found.stored == "missing"
+
+
+def test_measures_are_compared(own: Path) -> None:
+    results = list(Store(own / "runs", boards.NAME).results())
+    run = results[0].run_id
+    folder = own / "runs" / boards.NAME / run / "measures"
+    folder.mkdir()
+    kept = {"cost": {"ms": 1.23457, "parts": [1, 2]}, "gone": {"x": 1.0}}
+    boards.put(own / "board", boards.snapshot(results, measures={run: kept}))
+    for ms, found in ((1.2345678, []), (1.2345, [f"measures.cost.ms is {1.23457}, comes out as {1.2345}"])):
+        (folder / "cost.json").write_text(json.dumps({"version": 1, "values": {"ms": ms, "parts": [1, 2]}}))
+        report = check(own)
+        assert [f"{d.what} is {d.stored}, comes out as {d.again}" for d in report.differences] == found
+        assert [(key, why) for _, _, key, why in report.lacking] == [
+            ("measures.gone", "its folder has no measures/gone.json")
+        ]
+    (folder / "cost.json").write_text("{")
+    assert check(own).differences[0].stored == "damaged"
+
+
+def test_what_cannot_be_recomputed_is_counted(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for file in (own / "runs").rglob("vectors-*.npz"):
+        file.unlink()
+    report = check(own)
+    assert report.differences == []
+    assert {key.split("/", 1)[1] for _, _, key, _ in report.lacking} == {
+        "i2t/map", "t2i/map", "i2t/chance/map", "t2i/chance/map"
+    }  # fmt: skip
+    assert len(report.lacking) == 2 * 4 * 4
+    options = VerifyOptions((), own / "runs", own / "board")
+    assert run_verify(options) == 0
+    said = capsys.readouterr().out
+    assert "not recomputable: 32 numbers of 4 runs: its run stored ranks and logits alone, no vectors" in said
+    assert "No differences in what could be checked." in said
+    assert run_verify(replace(options, strict=True)) == 1
+
+
+def test_missing_and_damaged_folders_are_said(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folders = sorted((own / "runs" / boards.NAME).iterdir())
+    shutil.rmtree(folders[0])
+    (folders[1] / "predictions-test.npz").write_bytes(b"PK")
+    (folders[2] / "result.json").write_text("{")
+    (folders[3] / "predictions-val.npz").unlink()
+    report = check(own)
+    assert [(run, "is not there" in why) for _, run, why in report.absent] == [
+        (folders[0].name, True), (folders[2].name, False)
+    ]  # fmt: skip
+    assert [(d.run_id, d.stored) for d in report.differences] == [
+        (folders[1].name, "damaged"), (folders[2].name, "damaged")
+    ]  # fmt: skip
+    assert any("has no predictions-val.npz" in why for *_, why in report.lacking)
+    assert run_verify(VerifyOptions((), own / "runs", own / "board")) == 1
+    assert "not checked: row 'good'" in capsys.readouterr().out
+
+
+def test_pruned_and_failed_runs(tmp_path: Path) -> None:
+    said: dict[str, Any] = {"notes": ["pruned by x"], "metric_versions": {}}
+    results = [
+        boards.run(tmp_path / "runs", "stopped", 0, status="pruned", metrics={"val/accuracy": 0.5}, **said),
+        boards.run(tmp_path / "runs", "wrong", 0, status="pruned", metrics={"val/accuracy": 0.25}, **said),
+        boards.run(tmp_path / "runs", "failed", 0, status="failed", metrics={}, error="out of memory"),
+        boards.run(tmp_path / "runs", "good", 0),
+    ]
+    boards.put(tmp_path / "board", boards.snapshot(results))
+    report = check(tmp_path)
+    assert [(d.row, d.stored, d.again) for d in report.differences] == [("wrong", 0.25, 0.5)]
+
+
+def test_another_version_of_a_metric_is_not_compared(own: Path) -> None:
+    results = list(Store(own / "runs", boards.NAME).results())
+    changed: list[Result] = []
+    for result in results:
+        versions = {**result.metric_versions, "map": 99}
+        changed.append(replace(result, metric_versions=versions))
+        Store(own / "runs", boards.NAME).write(changed[-1])
+    boards.put(own / "board", boards.snapshot(changed))
+    report = check(own)
+    assert report.differences == []
+    assert {why for *_, why in report.lacking} == {"it was measured by version 99 of map, which is at version 1 here"}
+
+
+def test_a_number_that_nothing_gives_is_found(own: Path) -> None:
+    (result,) = [r for r in Store(own / "runs", boards.NAME).results() if r.run_id.startswith("good0")]
+    wrong = {**result.metrics, "test/f1": 0.9}
+    del wrong["val/nll"]
+    Store(own / "runs", boards.NAME).write(replace(result, metrics=wrong))
+    found = {(d.what, d.stored if isinstance(d.stored, str) else "") for d in check(own).differences}
+    assert ("metrics.test/f1", "") in found
+    assert ("metrics.val/nll", "(absent)") in found
+
+
+def test_hostile_names_stay_on_their_line() -> None:
+    hostile = "a\nb\u202e\x1b[31m"
+    report = Report("demo", absent=[(hostile, hostile, hostile)], lacking=[(hostile, hostile, hostile, hostile)])
+    said = lines(report, [Difference("f", hostile, hostile, hostile, hostile, hostile)])
+    assert not any(c in line for line in said for c in "\n\u202e\x1b")
+
+
+def test_unknown_boards_are_refused(made: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no results of 'dmo'. Did you mean 'demo'"):
+        run_verify(VerifyOptions(("dmo",), made / "runs", made / "board"))
+    with pytest.raises(DataError, match="there are no results to verify"):
+        run_verify(VerifyOptions((), made / "runs", tmp_path))
+
+
+def test_every_item_is_compared(own: Path) -> None:
+    """What a run made of an item: altered in the board's file, or in the run's predictions."""
+    board, snapshot = own / "board", load(results_file(own / "board", boards.NAME))
+    assert update(snapshot, own / "runs", board) == []
+    render(board, [boards.NAME])
+    report = check(own)
+    assert (report.differences, check_pages(board, [boards.NAME])) == ([], [])
+    known = outcomes.load(items_file(board, boards.NAME))
+    asked = sum(len(known.asked[way]) for way in known.asked)
+    assert report.items == 4 * (boards.COUNT + boards.COUNT + asked + 4 * asked), "positions, answers, queries, ranks"
+    run = sorted(known.right["accuracy"])[1]
+    values = known.right["accuracy"][run].copy()
+    right, wrong = int(np.flatnonzero(values == 1)[0]), int(np.flatnonzero(values == 0)[0])
+    values[[right, wrong]] = values[[wrong, right]]  # the mean stays
+    changed = {"accuracy": {**known.right["accuracy"], run: values}}
+    outcomes.save(replace(known, right=changed), items_file(board, boards.NAME))
+    found = check(own).differences
+    assert [(d.run_id, d.what) for d in found] == [(run, f"items.accuracy[{min(right, wrong)}]")]
+
+
+def test_damaged_items_are_named(own: Path) -> None:
+    file = items_file(own / "board", boards.NAME)
+    update(load(results_file(own / "board", boards.NAME)), own / "runs", own / "board")
+    file.write_bytes(file.read_bytes()[:-40])
+    assert [(d.file, d.stored) for d in check(own).differences] == [(str(file), "damaged")]

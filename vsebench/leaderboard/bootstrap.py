@@ -1,0 +1,106 @@
+"""Resampling of clusters of items: what a number would be on other test items of the same kind."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+RESAMPLES = 10_000
+SEED = 0
+LEVEL = 0.95
+#: A block of resamples: counts of clusters, 8 bytes each.
+BLOCK_BYTES = 1 << 26
+#: With fewer clusters that hold any score, or lack any, than this a share is near 0 or 1.
+FEW = 10
+#: Sums are rounded before they are compared: their last bits depend on the machine's order of additions.
+DECIMALS = 12
+
+
+def ratios(total: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """Means over items of clusters of unequal size, and their mean over parts.
+
+        value_r = mean_p Σ_c total_crp / Σ_c count_cp
+
+    Args:
+        total: sum of a row's scores over the items of a cluster; ``parts`` are directions of retrieval.
+        count: items of a cluster.
+
+    Shape: total (m, R, P), count (m, P) -> float64 (R,)
+
+    Example:
+        >>> ratios(np.array([[[1.0]], [[1.0]]]), np.array([[1.0], [3.0]])).tolist()
+        [0.5]
+    """
+    found: np.ndarray = (total.sum(0) / count.sum(0)).mean(-1)
+    return found.round(DECIMALS)
+
+
+def resampled(total: np.ndarray, count: np.ndarray, *, resamples: int = RESAMPLES, seed: int = SEED) -> np.ndarray:
+    """:func:`ratios` of samples of clusters, drawn with replacement: every row on the same samples.
+
+    A sample is how often each cluster was drawn, so that all rows are one matrix product (Efron and Tibshirani 1993,
+    ch. 6; clusters: Field and Welsh 2007).
+
+    Args:
+        resamples: how many samples.
+        seed: of the generator.
+
+    Shape: total (m, R, P), count (m, P) -> float64 (resamples, R)
+    """
+    clusters, rows, parts = total.shape
+    generator = np.random.default_rng(seed)
+    flat = np.concatenate([total.reshape(clusters, rows * parts), count], axis=1).astype(np.float64)
+    found = np.zeros((rows, resamples)).T  # a row's samples side by side
+    size = max(1, BLOCK_BYTES // (8 * clusters))
+    for start in range(0, resamples, size):
+        some = min(size, resamples - start)
+        drawn = generator.integers(clusters, size=(some, clusters))
+        drawn += clusters * np.arange(some)[:, None]
+        times = np.bincount(drawn.ravel(), minlength=some * clusters).reshape(some, clusters)
+        sums = times.astype(np.float64) @ flat
+        for part in range(parts):
+            whole = sums[:, rows * parts + part, None]
+            found[start : start + some] += sums[:, part : rows * parts : parts] / (parts * whole)
+    return np.round(found, DECIMALS, out=found)
+
+
+def percentile_interval(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The middle 95 % of resampled values. Shape: (B, R) -> (R,), (R,)"""
+    low, high = np.quantile(samples, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    return low, high
+
+
+def near_edge(total: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """Whether so few clusters hold any score, or lack any, that resampling says little of the interval.
+
+    A sample of right answers alone has no spread at all; a share of exactly 0 or 1 always counts as near.
+
+    Shape: total (m, R, P), count (m, P) -> bool (R,)
+    """
+    some = (total > 0).any(-1).sum(0)
+    lacking = (total < count[:, None] - 1e-9).any(-1).sum(0)
+    found: np.ndarray = np.minimum(some, lacking) < FEW
+    return found
+
+
+def wilson_interval(share: float, count: int) -> tuple[float, float]:
+    """Wilson's 95 % score interval of a share.
+
+        (p + z²/2n ± z √(p(1 − p)/n + z²/4n²)) / (1 + z²/n)
+
+    Of scores within [0, 1] that are not only 0 and 1 it is too wide rather than too narrow: their variance is at most
+    p(1 − p).
+
+    Args:
+        share: in [0, 1].
+        count: independent items or clusters, ≥ 1.
+
+    Example:
+        >>> tuple(round(v, 4) for v in wilson_interval(1.0, 50))
+        (0.9287, 1.0)
+    """
+    z = 1.959963984540054
+    centre, scale = (share + z * z / (2 * count)), 1 + z * z / count
+    half = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)

@@ -1,0 +1,108 @@
+"""What a board says of its rows on other test items: cells, sentences below a table, lines of the protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from vsebench.leaderboard.bootstrap import RESAMPLES
+from vsebench.leaderboard.measures import measures
+from vsebench.leaderboard.outcomes import Outcomes
+from vsebench.leaderboard.paired import ALPHA
+from vsebench.leaderboard.rows import SECTIONS, RowView, views
+from vsebench.leaderboard.snapshot import Snapshot
+from vsebench.leaderboard.standings import Comparison
+from vsebench.leaderboard.table import code, escape
+
+Comparisons = Mapping[tuple[str, str], Comparison]
+
+
+def interval_cell(comparison: Comparison, row: RowView) -> tuple[float, str] | None:
+    """A row's interval over items, with its mean to sort by."""
+    found = comparison.standings.get(row.row.name)
+    if found is None:
+        return None
+    measure = comparison.measure
+    mean, low, high = (measure.scale * v for v in (found.value, found.interval.low, found.interval.high))
+    return found.value, f"{mean:.1f} [{low:.1f}, {high:.1f}]" if measure.mean_of_columns else f"[{low:.1f}, {high:.1f}]"
+
+
+def group_cell(comparison: Comparison, row: RowView) -> tuple[float, str] | None:
+    """A row's rank group."""
+    found = comparison.standings.get(row.row.name)
+    return None if found is None else (found.group, str(found.group))
+
+
+def interval_title(comparison: Comparison) -> str:
+    """What heads the intervals."""
+    measure = comparison.measure
+    return f"{escape(measure.heading)}, 95 % over items" if measure.depths else "95 % over items"
+
+
+def below_table(comparison: Comparison) -> list[str]:
+    """Lines below a table: what its groups mean and what it cannot tell apart."""
+    measure, rows = comparison.measure, comparison.standings
+    if len(rows) < 2:
+        return []
+    by = f"by {measure.title}" if measure.depths else f"by test {measure.title}"
+    said = f"Group 1: {escape(comparison.leader)}, best on validation, and all that are not shown to be worse {by}."
+    if comparison.resolvable is not None:
+        said += (
+            f" Differences below {measure.scale * comparison.resolvable:.1f} {measure.unit} are not resolvable here."
+        )
+    better = [escape(name) for name, s in rows.items() if s.p is not None and s.p <= ALPHA and s.difference > 0]
+    if better:
+        said += f" Better on test than it, which validation does not say: {', '.join(better)}."
+    if comparison.seeds == 1:
+        said += " Rows of one seed are compared as trained models, not as what their training gives."
+    return ["", said]
+
+
+def unavailable(snapshot: Snapshot, outcomes: Outcomes | None, comparisons: Comparisons) -> list[str]:
+    """A sentence where intervals over items and groups are missing, or missing for some rows."""
+    rows = [(section, row) for section in SECTIONS for row in views(snapshot, section)]
+    if not rows:
+        return []
+    what = "Intervals over items, paired tests and rank groups are not available"
+    if outcomes is None:
+        made = code(f"vsebench outcomes {snapshot.experiment}")
+        return [f"{what}: no outcomes of single test items were collected; {made} does, from the runs' folders.", ""]
+    if not any(measures(snapshot, section) for section in SECTIONS):
+        return [f"{what}: none of this board's numbers is a mean over items of what is kept of them.", ""]
+    lacking = [row for section, row in rows if _lacking(section, row, comparisons)]
+    if not lacking:
+        return []
+    names = ", ".join(escape(row.row.name) for row in lacking[:5]) + (" …" if len(lacking) > 5 else "")
+    return [f"{what} for {len(lacking)} rows, whose runs' outcomes of single items are not here: {names}.", ""]
+
+
+def _lacking(section: str, row: RowView, comparisons: Comparisons) -> bool:
+    """Whether a row has no outcomes of a measure that it has a number of."""
+    of_section = [c for (part, _), c in comparisons.items() if part == section]
+    if not of_section:
+        return True
+    return any(c.measure.value(row, "test") is not None and row.row.name not in c.standings for c in of_section)
+
+
+def protocol_lines(snapshot: Snapshot, comparisons: Comparisons) -> list[str]:
+    """What the protocol says of intervals and groups."""
+    if not comparisons:
+        return []
+    some = next(iter(comparisons.values()))
+    items = int(snapshot.dataset["splits"].get("test", some.clusters))
+    unit = f"{some.clusters:,} test items" if some.clusters == items else f"{some.clusters:,} clusters of test items"
+    drawn = "" if some.clusters == items else " (views of one thing stay together)"
+    lines = [
+        f"- 95 % over items: percentile bootstrap, {RESAMPLES:,} resamples of the {unit}{drawn}, captions with their "
+        "image, of the mean over seeds; Wilson's interval where hardly any item is right, or wrong. It says what other "
+        "test items would give, ± what other seeds would.",
+        f"- Group: {_tests(comparisons.values())} on the same items, Holm's correction over all pairs of rows of a "
+        f"table, {100 * ALPHA:.0f} %. A row is in the first group from whose best row on validation it does not "
+        "differ for the worse. Rows whose seeds disagree are hard to tell from others. A difference is called "
+        "resolvable that would be found in four of five cases (median over the rows nearest to the first).",
+    ]
+    return lines
+
+
+def _tests(comparisons: Collection[Comparison]) -> str:
+    single = {c.seeds == 1 for c in comparisons}
+    return "paired bootstrap and t-test with the variance over seeds" if False in single else "paired tests"

@@ -1,0 +1,38 @@
+"""What a board says of runs that stand in no table: pruned, failed, not there yet."""
+
+from __future__ import annotations
+
+from vsebench.leaderboard.rows import failures, missing, pruned
+from vsebench.leaderboard.snapshot import Snapshot
+from vsebench.leaderboard.table import code, escape
+
+
+def pruned_section(snapshot: Snapshot) -> list[str]:
+    """Lines that say how many runs were stopped early, and how good the best of them was."""
+    found = pruned(snapshot)
+    if not found:
+        return []
+    metric, (row, best) = snapshot.select["metric"], found[0]
+    rows = len({row.name for row, _ in found})
+    said = f"{len(found)} runs of {rows} rows were stopped early and stand in no table."
+    if metric in best.metrics:
+        said += (
+            f" The best validation value among them: {code(metric)} {best.metrics[metric]:.4g}, of {escape(row.name)}, "
+            f"seed {best.seed}, stopped at epoch {best.epochs}."
+        )
+    return ["## Pruned", "", said, ""]
+
+
+def failed_section(snapshot: Snapshot) -> list[str]:
+    """Lines that name the runs that failed, and how many have no result yet."""
+    failed, absent = failures(snapshot), missing(snapshot)
+    lines: list[str] = []
+    if failed:
+        lines += ["## Failed", ""]
+        for row, result in failed:
+            last = (result.error or "").strip().split("\n")[-1]
+            lines.append(f"- {escape(row.name)}, seed {result.seed}: {escape(last[:300])}")
+        lines.append("")
+    if absent:
+        lines += [f"**Not complete**: {absent} planned runs have no result yet.", ""]
+    return lines

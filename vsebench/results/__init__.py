@@ -1,0 +1,1 @@
+"""What is done with results: checked, made again, merged, compared, fetched."""

@@ -1,0 +1,224 @@
+"""Two runs side by side: what they are, what came of them, and where they disagree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vsebench.errors import DataError, Place
+from vsebench.load import find_run, read_run_file
+from vsebench.metrics.accuracy import correct
+from vsebench.results.leaves import ABSENT, differing, leaves
+from vsebench.results.paired import Paired, compare_right
+from vsebench.store import read_result
+from vsebench.stored import StoredPredictions, load_predictions
+from vsebench.types import OWN_SPLIT, Result
+
+DIRECTIONS = {"i2t": "i2t/recall@1", "t2i": "t2i/recall@1"}
+
+
+@dataclass(frozen=True)
+class Side:
+    """A run that is compared: its folder, run file, result and predictions of a split."""
+
+    folder: Path
+    said: Mapping[str, Any]
+    result: Result
+    predictions: StoredPredictions
+
+    @property
+    def name(self) -> str:
+        """How messages say it."""
+        return f"{self.result.system}, seed {self.result.seed} (run {self.result.run_id})"
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """Queries that one run gets right and the other wrong.
+
+    Args:
+        key: ``accuracy`` or ``i2t/recall@1``.
+        items: int64 (k,), rows of the split.
+        captions: int64 (k,), which caption of the item asks; -1 where the item does.
+        answers: what both runs said: a class, or the expected rank of the first right one.
+        right: ``a`` or ``b``.
+    """
+
+    key: str
+    right: str
+    items: np.ndarray
+    captions: np.ndarray
+    answers: np.ndarray
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What came of it. ``config``: dotted name -> what both say, only what differs; ``metrics``: key without split."""
+
+    a: Side
+    b: Side
+    split: str
+    config: Mapping[str, tuple[Any, Any]]
+    metrics: Mapping[str, tuple[float | None, float | None]]
+    tests: Sequence[Paired]
+    disagreements: Sequence[Disagreement]
+    notes: Sequence[str]
+
+
+def read_side(said: str, runs: Path, split: str) -> Side:
+    """A finished run and what it stored of a split.
+
+    Raises: DataError for a run that is unknown, not finished or without predictions of the split.
+    """
+    folder = find_run(said, runs)
+    result = read_result(folder)
+    if result is None or result.status != "finished":
+        raise DataError("this run is not finished; there is nothing to compare.", place=Place(str(folder)))
+    return Side(folder, read_run_file(folder), result, load_predictions(folder / f"predictions-{split}.npz"))
+
+
+def compare(a: Side, b: Side, split: str) -> Comparison:
+    """Compare two runs on the same items.
+
+    Raises: DataError for runs of other data, items or galleries.
+    """
+    check_comparable(a, b)
+    notes: list[str] = []
+    tests: list[Paired] = []
+    apart: list[Disagreement] = []
+    for key, asked in _rights(a, b, notes).items():
+        tests.append(compare_right(key, asked.a, asked.b, asked.items))
+        apart += [asked.disagreement(key, "a"), asked.disagreement(key, "b")]
+    of = [_of_split(side.result, split) for side in (a, b)]
+    return Comparison(
+        a,
+        b,
+        split,
+        config=_configurations(a, b),
+        metrics={key: (of[0].get(key), of[1].get(key)) for key in dict.fromkeys([*of[0], *of[1]])},
+        tests=tests,
+        disagreements=apart,
+        notes=notes,
+    )
+
+
+def check_comparable(a: Side, b: Side) -> None:
+    """Refuse runs whose numbers are not of the same items.
+
+    Raises: DataError that says what differs: dataset, items of the split, gallery, version of a metric.
+    """
+    for noun, one, other in (
+        ("dataset (fingerprint)", *(s.result.dataset.get("fingerprint") for s in (a, b))),
+        ("gallery", *(s.said.get("gallery", OWN_SPLIT) for s in (a, b))),
+    ):
+        if one != other:
+            raise DataError(f"these runs cannot be compared: {noun} is {one} of {a.name} and {other} of {b.name}.")
+    if not np.array_equal(a.predictions.positions, b.predictions.positions):
+        counts = [len(s.predictions.positions) for s in (a, b)]
+        raise DataError(
+            f"these runs cannot be compared: they were evaluated on other items ({counts[0]:,} of {a.name}, "
+            f"{counts[1]:,} of {b.name})."
+        )
+    versions = [s.result.metric_versions for s in (a, b)]
+    for name in sorted(set(versions[0]) & set(versions[1])):
+        if versions[0][name] != versions[1][name]:
+            raise DataError(
+                f"these runs cannot be compared: {a.name} was measured by version {versions[0][name]} of {name}, "
+                f"{b.name} by version {versions[1][name]}."
+            )
+
+
+def _of_split(result: Result, split: str) -> dict[str, float]:
+    prefix = f"{split}/"
+    return {key.removeprefix(prefix): value for key, value in result.metrics.items() if key.startswith(prefix)}
+
+
+def _configurations(a: Side, b: Side) -> dict[str, tuple[Any, Any]]:
+    """What differs; not that one has nothing where what the other has stands below."""
+    found = differing(*(leaves(_configuration(side)) for side in (a, b)))
+    above = {name.rsplit(".", depth)[0] for name in found for depth in range(1, name.count(".") + 1)}
+    empty = [name for name, both in found.items() if ABSENT in both and any(one in (None, {}, []) for one in both)]
+    dropped = {name for name in empty if name in above or {} in found[name] or [] in found[name]}
+    return {name: both for name, both in found.items() if name not in dropped}
+
+
+def _configuration(side: Side) -> dict[str, Any]:
+    names = ("seed", "metrics", "select", "plugins")
+    return {**{name: side.said[name] for name in names}, **side.result.config}
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Queries of both runs, in one order: what each counts, whose they are, and what was said."""
+
+    a: np.ndarray
+    b: np.ndarray
+    items: np.ndarray
+    captions: np.ndarray
+    answers: np.ndarray
+
+    def disagreement(self, key: str, right: str) -> Disagreement:
+        own, other = (self.a, self.b) if right == "a" else (self.b, self.a)
+        rows = np.flatnonzero((own == 1) & (other == 0))
+        return Disagreement(key, right, self.items[rows], self.captions[rows], self.answers[rows])
+
+
+def _rights(a: Side, b: Side, notes: list[str]) -> dict[str, _Asked]:
+    """What both runs can be tested on."""
+    found: dict[str, _Asked] = {}
+    one, other = a.predictions, b.predictions
+    if one.logits is not None and other.logits is not None:
+        if one.multi_label:
+            notes.append("items have several labels; which are right is no yes or no, and is not tested")
+        else:
+            items = np.arange(len(one.labels))
+            said = np.stack([p.scored.argmax(1) for p in (one, other)], axis=1)
+            nobody = np.full(len(items), -1)
+            found["accuracy"] = _Asked(correct(one, 1), correct(other, 1), items, nobody, said)
+    for direction, key in DIRECTIONS.items():
+        if direction not in one.kept or direction not in other.kept:
+            continue
+        sides = [_queries(p, direction) for p in (one, other)]
+        if not len(sides[0][0]) or not len(sides[1][0]):
+            notes.append(f"{key} is not tested: which queries had nothing to find was not stored")
+            continue
+        if not all(np.array_equal(x, y) for x, y in zip(sides[0][:2], sides[1][:2], strict=True)):
+            notes.append(f"{key} is not tested: the runs do not ask the same queries (one has other captions)")
+            continue
+        (items, captions, hits, first), (*_, hits_b, first_b) = sides
+        found[key] = _Asked(hits, hits_b, items, captions, np.stack([first, first_b], axis=1))
+    return found
+
+
+def _queries(predictions: StoredPredictions, direction: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """A direction's ranked queries item by item, whatever the order in which a tokenizer put captions: item, number of
+    the caption (-1: the image asks), hit among the first, and expected rank of the first right one."""
+    ranks, owner, groups = predictions.kept[direction], predictions.owner, predictions.groups
+    if direction == "i2t":
+        items, captions = np.arange(len(groups)), np.full(len(groups), -1)
+        offered = groups[owner]
+    else:
+        items, captions, offered = owner, _numbers(owner), groups
+    if len(ranks.above) < len(items):
+        if predictions.gallery is not None:
+            side = predictions.gallery
+            offered = side.groups[side.owner] if direction == "i2t" else side.groups
+        asked = np.flatnonzero(np.isin(groups[items], offered))
+        if len(asked) != len(ranks.above):
+            return items[:0], captions[:0], np.zeros(0), np.zeros(0)
+        items, captions = items[asked], captions[asked]
+    order = np.lexsort((captions, items))
+    return items[order], captions[order], ranks.hit(1)[order], ranks.first()[order]
+
+
+def _numbers(owner: np.ndarray) -> np.ndarray:
+    """Which of its item's captions each one is, from 0."""
+    order = np.argsort(owner, kind="stable")
+    counts = np.bincount(owner)
+    numbers = np.zeros(len(owner), np.int64)
+    numbers[order] = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return numbers

@@ -1,0 +1,241 @@
+"""A run that is to be done again: what it was, from its folder or from a board, and whether that says enough."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from vsebench.config.schema import System
+from vsebench.data.dataset import Dataset
+from vsebench.data.open import open_dataset
+from vsebench.errors import ConfigError, DataError, Place, did_you_mean, known_names
+from vsebench.home import datasets_home
+from vsebench.leaderboard.render import RESULTS, results_file
+from vsebench.leaderboard.snapshot import DIGITS, INDEX_FORM, BoardRow, Snapshot, load
+from vsebench.load import find_run, read_run_file, row_runs
+from vsebench.scoring import metric_entry
+from vsebench.store import read_result
+from vsebench.sweep.plan import Run
+from vsebench.types import OWN_SPLIT, Result
+
+#: What a result must say for its run to be done again, and what it is called.
+NEEDED = {
+    "run_id": "run id",
+    "config": "resolved configuration",
+    "metrics": "metrics",
+    "metric_versions": "versions of metrics",
+    "versions": "versions of libraries",
+    "hardware": "hardware",
+    "commit": "commit",
+}
+
+
+@dataclass(frozen=True)
+class Original:
+    """A run as it was done before.
+
+    Args:
+        run: what is to be done.
+        result: what came of it.
+        source: the folder or results file that says so.
+        exact: whether its numbers have all their digits, not a board's six.
+        dataset_path: where its dataset was; None where only a board says what it was.
+    """
+
+    run: Run
+    result: Result
+    source: Path
+    exact: bool
+    dataset_path: Path | None = None
+
+
+def find_original(said: str, runs: Path, board: Path, seed: int | None = None) -> Original:
+    """A run by ``experiment/row``, folder or id: from its folder, or from a board where that is not at hand.
+
+    Raises: DataError that says what there is, for a run that is unknown, not finished, or not said in full.
+    """
+    row = row_runs(said, runs)
+    if row and seed is not None:
+        if seed not in row:
+            raise DataError(f"row '{said}' has no finished run of seed {seed}; there are {', '.join(map(str, row))}.")
+        return from_folder(row[seed])
+    try:
+        folder = find_run(said, runs)
+    except DataError as error:
+        found = _on_boards(said, board, seed)
+        if found is None:
+            raise DataError(f"{error} No board in {board} has it either.") from None
+        return found
+    original = from_folder(folder)
+    if seed is not None and original.run.seed != seed:
+        raise DataError(f"run {original.run.run_id} has seed {original.run.seed}, not {seed}.")
+    return original
+
+
+def from_folder(folder: Path) -> Original:
+    """A run as its folder says it.
+
+    Raises: DataError for a run that is not finished, combined, or not said in full.
+    """
+    said = read_run_file(folder)
+    result = read_result(folder)
+    if result is None or result.status != "finished":
+        raise DataError("this run is not finished; there is nothing to compare with.", place=Place(str(folder)))
+    refuse_incomplete(result, str(folder))
+    metric, mode = said["select"]["metric"], said["select"]["mode"]
+    run = _run(result, said["system"], tuple(said["metrics"]), (metric, mode), str(folder))
+    run = _with(run, said)
+    return Original(run, result, folder, True, Path(said["dataset"]["path"]))
+
+
+def _with(run: Run, said: Mapping[str, Any]) -> Run:
+    return replace(
+        run,
+        experiment=str(said["experiment"]),
+        name=str(said["row"]),
+        dataset=said["dataset"]["spec"],
+        plugins=tuple(Path(plugin) for plugin in said["plugins"]),
+        gallery=str(said.get("gallery", OWN_SPLIT)),
+    )
+
+
+def _run(
+    result: Result, system: Mapping[str, Any], metrics: tuple[str, ...], select: tuple[str, str], source: str
+) -> Run:
+    try:
+        resolved = System.model_validate(dict(system))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        said = f"this version does not understand its configuration ({where}: {first['msg']})."
+        raise DataError(said, place=Place(source)) from None
+    return Run(
+        run_id=result.run_id,
+        experiment=result.experiment,
+        name=result.system,
+        section="systems",
+        system=resolved,
+        seed=result.seed,
+        metrics=metrics,
+        select_metric=select[0],
+        select_mode=select[1],
+        dataset=result.dataset["name"],
+    )
+
+
+def refuse_incomplete(result: Result, source: str) -> None:
+    """Refuse a run that cannot be done again by what is said of it.
+
+    Raises: DataError that names all that is missing.
+    """
+    if "combined" in result.ranking:
+        parts = ", ".join(part["run_id"] for part in result.ranking["combined"])
+        said = f"run {result.run_id} is a combination and trains nothing; reproduce its runs ({parts}), then combine."
+        raise DataError(said, place=Place(source))
+    missing = [name for key, name in NEEDED.items() if not getattr(result, key)]
+    missing += [] if result.dataset.get("fingerprint") else ["fingerprint of the dataset"]
+    if missing:
+        said = f"run {result.run_id} cannot be done again: its result lacks {', '.join(missing)}."
+        raise DataError(said, place=Place(source))
+
+
+def _on_boards(said: str, board: Path, seed: int | None) -> Original | None:
+    """The run on a board: ``experiment/row`` with the first seed or that one, or the beginning of its id."""
+    experiment, slash, name = said.partition("/")
+    file = results_file(board, experiment)
+    if slash and file.is_file():
+        snapshot = load(file)
+        rows = {row.name: row for row in snapshot.rows}
+        if name not in rows:
+            known = did_you_mean(name, rows) + known_names(rows, "Rows")
+            raise DataError(f"board '{experiment}' has no row '{name}'." + known, place=Place(str(file)))
+        return _from_board(snapshot, file, _run_of(rows[name], snapshot, seed, file))
+    found = []
+    for other in sorted((board / RESULTS).glob("*.json")) if said and not slash else ():
+        snapshot = load(other)
+        found += [(snapshot, other, run_id) for run_id in snapshot.results if run_id.startswith(said)]
+    if len(found) > 1:
+        raise DataError(f"{len(found)} runs on boards begin with '{said}'; give more of the id.")
+    return _from_board(*found[0]) if found else None
+
+
+def _run_of(row: BoardRow, snapshot: Snapshot, seed: int | None, file: Path) -> str:
+    finished = {s: run for s, run in row.runs.items() if run in snapshot.results}
+    wanted = str(seed) if seed is not None else next(iter(finished), "")
+    if wanted not in finished:
+        known = known_names(finished, "Seeds with a result")
+        raise DataError(f"row '{row.name}' has no result of seed {seed}." + known, place=Place(str(file)))
+    return finished[wanted]
+
+
+def _from_board(snapshot: Snapshot, file: Path, run_id: str) -> Original:
+    result = snapshot.results[run_id]
+    if snapshot.form == INDEX_FORM:
+        said = f"this board compares indexes; its command does it again: {snapshot.command}"
+        raise DataError(said, place=Place(str(file)))
+    if result.status != "finished":
+        raise DataError(f"run {run_id} is not finished ({result.status}).", place=Place(str(file)))
+    refuse_incomplete(result, str(file))
+    metrics = tuple(dict.fromkeys(metric_entry(key) for key in result.metrics))
+    select = (snapshot.select["metric"], snapshot.select["mode"])
+    run = _run(result, result.config, metrics, select, str(file))
+    return Original(replace(run, gallery=snapshot.gallery), result, file, False)
+
+
+def dataset_of(original: Original, said: str | None = None) -> Dataset:
+    """The dataset that the run was trained on.
+
+    Args:
+        said: a file or name that was given for it.
+
+    Raises: DataError when it is not at hand, or what was given is another one.
+    """
+    wanted, name = str(original.result.dataset["fingerprint"]), str(original.result.dataset["name"])
+    if said is not None:
+        dataset = open_dataset(said)
+        if dataset.fingerprint != wanted:
+            raise DataError(
+                f"dataset '{said}' has fingerprint {dataset.fingerprint}; the run was trained on {wanted} ('{name}')."
+            )
+        return dataset
+    return find_dataset(wanted, original.run.dataset, original.dataset_path)
+
+
+def find_dataset(fingerprint: str, spec: str | Mapping[str, Any], path: Path | None = None) -> Dataset:
+    """A dataset by its fingerprint: where it was, among the built ones, or by what an experiment says of it.
+
+    Raises: DataError when it is not at hand, or is another one under the same name.
+    """
+    there = sorted(datasets_home().glob("*.h5")) if datasets_home().is_dir() else []
+    for file in [*([] if path is None else [path]), *there]:
+        if file.is_file() and (opened := _opened(file)) is not None and opened.fingerprint == fingerprint:
+            return opened
+    try:
+        dataset = open_dataset(spec)
+    except (DataError, ConfigError) as error:
+        raise DataError(
+            f"the dataset of fingerprint {fingerprint} is not at hand: {error} Or give --dataset FILE."
+        ) from None
+    if dataset.fingerprint != fingerprint:
+        raise DataError(
+            f"dataset '{dataset.name}' has changed: its fingerprint is {dataset.fingerprint}, the run was trained on "
+            f"{fingerprint}. Build it again as it was, or give --dataset FILE."
+        )
+    return dataset
+
+
+def _opened(file: Path) -> Dataset | None:
+    """A dataset file; None for one that is none, which somebody else may be writing."""
+    try:
+        return Dataset.open(file)
+    except DataError:
+        return None
+
+
+def precision_of(original: Original) -> str:
+    """What the numbers that are compared with are worth."""
+    return "all digits" if original.exact else f"a board's {DIGITS} digits, its configuration too"

@@ -1,0 +1,183 @@
+"""A run's numbers once more, from what it stored and from nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from vsebench.errors import ConfigError, DataError, MetricError
+from vsebench.metrics._curves import compact, curves_of
+from vsebench.plugins import load_plugin_file
+from vsebench.scoring import Metric, compute, metric_entry, parse_metrics, versions
+from vsebench.store import RUN, read_history
+from vsebench.stored import StoredPredictions, load_predictions
+from vsebench.types import Result
+
+SPLITS = ("val", "test")
+CURVES = "curves-test.json"
+#: Sums of float64 may be added up in another order by another version of a library.
+ROUNDING = 1e-9
+#: Lists by float32 vectors: where two scores are as good as equal, another processor may put them the other way round.
+LISTS = 1e-5
+#: Parts of keys whose numbers do not depend on scores.
+_UNSCORED = {"chance", "skipped"}
+
+
+@dataclass
+class Recomputed:
+    """What a run's stored predictions come to.
+
+    Args:
+        numbers: key with split -> value.
+        tolerance: key -> by how much the stored number may differ, relative to the larger one.
+        lacking: key -> why it cannot be computed again.
+        damaged: messages about files that cannot be read.
+        curves: of test's codes, as results have them; None where they cannot be drawn again.
+    """
+
+    numbers: dict[str, float] = field(default_factory=dict)
+    tolerance: dict[str, float] = field(default_factory=dict)
+    lacking: dict[str, str] = field(default_factory=dict)
+    damaged: list[str] = field(default_factory=list)
+    curves: Mapping[str, Any] | None = None
+
+
+def agrees(a: float, b: float, tolerance: float = 0.0) -> bool:
+    """Whether two numbers are the same up to a share of the larger one; NaN is NaN."""
+    return a == b or (a != a and b != b) or abs(a - b) <= tolerance * max(abs(a), abs(b))
+
+
+def recompute(folder: Path, result: Result) -> Recomputed:
+    """Compute every number of a finished or pruned run again.
+
+    A pruned run's number comes from its history; indexes' measurements are of time and memory, and stand alone.
+    """
+    found = Recomputed()
+    if result.status == "pruned":
+        _from_history(folder, result, found)
+    elif "index" in result.metric_versions:
+        found.lacking = dict.fromkeys(result.metrics, "measurements of an index have no predictions")
+    else:
+        _from_predictions(folder, result, found)
+    return found
+
+
+def _from_history(folder: Path, result: Result, found: Recomputed) -> None:
+    try:
+        epochs = read_history(folder)
+    except DataError as error:
+        found.damaged.append(str(error))
+        return
+    best = next((e for e in epochs if e.get("epoch") == result.best_epoch), {})
+    for key in result.metrics:
+        if key in best:
+            found.numbers[key], found.tolerance[key] = best[key], 0.0
+        else:
+            found.lacking[key] = f"the history has no {key} of epoch {result.best_epoch}"
+
+
+def _from_predictions(folder: Path, result: Result, found: Recomputed) -> None:
+    metrics, reasons = _metrics(folder, result, found)
+    for split in SPLITS:
+        keys = [key for key in result.metrics if key.startswith(f"{split}/")]
+        file = folder / f"predictions-{split}.npz"
+        if not file.is_file():
+            found.lacking |= dict.fromkeys(keys, f"its folder has no {file.name}")
+            continue
+        try:
+            predictions = load_predictions(file)
+            said = reasons | _compute(predictions, metrics, split, found)
+        except (DataError, MetricError) as error:
+            found.damaged.append(str(error))
+            found.lacking |= dict.fromkeys(keys, f"{file.name} cannot be used")
+            continue
+        for key in (key for key in keys if key not in found.numbers):
+            reason = next((why for metric, why in said.items() if metric in _of(key)), predictions.lacking)
+            if reason:
+                found.lacking[key] = reason
+        if split == "test":
+            found.curves = _curves(folder, predictions, found)
+
+
+def _compute(
+    predictions: StoredPredictions, metrics: Sequence[Metric], split: str, found: Recomputed
+) -> dict[Metric, str]:
+    """Compute what can be, from the compact part where that is enough. Returns: metric -> why it could not be."""
+    reasons: dict[Metric, str] = {}
+    for metric in metrics:
+        for some, tolerance in ((predictions.compact, ROUNDING), (predictions, LISTS)):
+            try:
+                numbers = compute(some, [metric])
+            except MetricError as error:
+                reasons[metric] = str(error)
+                continue
+            if numbers:
+                found.numbers |= {f"{split}/{name}": value for name, value in numbers.items()}
+                exact = {name for name in numbers if some.exact or _UNSCORED & set(name.split("/"))}
+                found.tolerance |= {f"{split}/{name}": ROUNDING if name in exact else tolerance for name in numbers}
+                reasons.pop(metric, None)
+                break
+    return reasons
+
+
+def _metrics(folder: Path, result: Result, found: Recomputed) -> tuple[list[Metric], dict[Metric, str]]:
+    """What the run was measured by, as this version would; those of another version of their definition are named."""
+    metrics: list[Metric] = []
+    for entry in [*_asked(folder, found), *result.metrics]:
+        try:
+            metrics += parse_metrics([metric_entry(entry) if entry in result.metrics else entry])
+        except ConfigError as error:
+            if entry in result.metrics:
+                found.lacking[entry] = str(error)
+    metrics = list(dict.fromkeys(metrics))
+    reasons: dict[Metric, str] = {}
+    for name, version in versions(metrics).items():
+        stored = result.metric_versions.get(name)
+        if stored is not None and stored != version:
+            said = f"it was measured by version {stored} of {name}, which is at version {version} here"
+            reasons |= {metric: said for metric in metrics if metric.name == name}
+    return [metric for metric in metrics if metric not in reasons], reasons
+
+
+def _asked(folder: Path, found: Recomputed) -> list[str]:
+    """The list of metrics in the run's file, with its plug-ins loaded; empty without one."""
+    file = folder / RUN
+    if not file.is_file():
+        return []
+    try:
+        said = yaml.safe_load(file.read_text(encoding="utf-8"))
+        entries, plugins = [str(entry) for entry in said["metrics"]], [Path(p) for p in said.get("plugins", [])]
+    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+        found.damaged.append(f"{file}: cannot be read ({str(error).splitlines()[0]}).")
+        return []
+    for plugin in plugins:
+        if plugin.is_file():
+            load_plugin_file(plugin)
+    return entries
+
+
+def _of(key: str) -> list[Metric]:
+    """The metric that gives a key; nothing where none does."""
+    try:
+        return parse_metrics([metric_entry(key)])
+    except ConfigError:
+        return []
+
+
+def _curves(folder: Path, predictions: StoredPredictions, found: Recomputed) -> Mapping[str, Any] | None:
+    """From the codes; of a run that stored none, from the curves themselves, in full."""
+    if predictions.codes:
+        return compact(curves_of(predictions))
+    file = folder / CURVES
+    if not file.is_file():
+        return None
+    try:
+        return compact(json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        found.damaged.append(f"{file}: not the curves of a run ({error}).")
+        return None

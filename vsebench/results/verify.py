@@ -1,0 +1,227 @@
+"""Check a board: predictions -> a run's result -> the board's results file, number by number."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vsebench.errors import DataError
+from vsebench.leaderboard.gather import PREDICTIONS, pairs_of, read
+from vsebench.leaderboard.outcomes import items_file
+from vsebench.leaderboard.outcomes import load as load_outcomes
+from vsebench.leaderboard.snapshot import Snapshot
+from vsebench.measures.run import FOLDER
+from vsebench.results.leaves import ABSENT, differing, in_digits, leaves, on_board, same
+from vsebench.results.recompute import agrees, recompute
+from vsebench.store import RESULT, Store
+from vsebench.types import Result
+
+#: What a result says of the data: those of an older version say less.
+_DATA = "dataset."
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A number, or another value, that is not what it should be.
+
+    Args:
+        file: where it stands, with the line where that is known.
+        row: of the board; empty for a page as a whole.
+        run_id: empty where no single run is meant.
+        what: dotted name of the value, or the column.
+        stored: as it stands there.
+        again: as it comes out.
+    """
+
+    file: str
+    row: str
+    run_id: str
+    what: str
+    stored: Any
+    again: Any
+
+
+@dataclass
+class Report:
+    """What came of the check of one board.
+
+    Args:
+        recomputed: numbers that came out again from the predictions.
+        rounded: how many of them to within rounding, but not to the last bit.
+        items: how right each item is and where each match stands, of all runs, that the board keeps as they come out.
+        compared: values of the board's results file that were compared with the runs' own.
+        lacking: (row, run id, key, reason) of numbers that cannot be computed again.
+        absent: (row, run id, reason) of runs that are not at hand, so that nothing of them was checked.
+    """
+
+    experiment: str
+    runs: int = 0
+    recomputed: int = 0
+    rounded: int = 0
+    items: int = 0
+    compared: int = 0
+    lacking: list[tuple[str, str, str, str]] = field(default_factory=list)
+    absent: list[tuple[str, str, str]] = field(default_factory=list)
+    differences: list[Difference] = field(default_factory=list)
+
+
+def verify(snapshot: Snapshot, file: Path, runs: Path) -> Report:
+    """Compute every number of a board again, and compare each step on its way to the board's results file.
+
+    Args:
+        snapshot: the board's results, as read.
+        file: that they were read from, for messages.
+        runs: folder of all runs.
+    """
+    report = Report(snapshot.experiment)
+    store = Store(runs, snapshot.experiment)
+    rows = {run: row.name for row in reversed(snapshot.rows) for run in row.runs.values()}
+    _check_rows(snapshot, file, report)
+    _check_items(snapshot, items_file(file.parent.parent, snapshot.experiment), store, report)
+    for run_id, on in snapshot.results.items():
+        report.runs += 1
+        row = rows.get(run_id, on.system)
+        own = store.read(run_id)
+        if own is None:
+            there = store.run_folder(run_id)
+            if (there / RESULT).is_file():
+                report.differences.append(Difference(str(there / RESULT), row, run_id, "file", "damaged", "a result"))
+            said = f"{there} {'has no whole result' if there.is_dir() else 'is not there'}"
+            report.absent.append((row, run_id, said))
+            continue
+        _check_run(store.run_folder(run_id), own, row, report)
+        _check_board(file, on, own, row, report)
+        _check_measures(file, snapshot.measures.get(run_id, {}), store.run_folder(run_id), row, report)
+    return report
+
+
+def _check_rows(snapshot: Snapshot, file: Path, report: Report) -> None:
+    """Each row's runs have the seeds that it says, and each result has a row."""
+    for row in snapshot.rows:
+        for seed, run_id in row.runs.items():
+            result = snapshot.results.get(run_id)
+            if result is None:
+                report.absent.append((row.name, run_id, f"seed {seed} has no result on the board"))
+            elif str(result.seed) != seed:
+                report.differences.append(Difference(str(file), row.name, run_id, "runs", seed, result.seed))
+    seeds = {str(seed) for seed in snapshot.seeds}, {seed for row in snapshot.rows for seed in row.runs}
+    if seeds[0] != seeds[1]:
+        shown = [", ".join(sorted(some)) for some in seeds]
+        report.differences.append(Difference(str(file), "", "", "seeds", *shown))
+    wanted = {run for row in snapshot.rows for run in row.runs.values()}
+    for run_id in sorted(set(snapshot.results) - wanted):
+        said = Difference(str(file), snapshot.results[run_id].system, run_id, "rows", "a result without a row", ABSENT)
+        report.differences.append(said)
+
+
+def _check_items(snapshot: Snapshot, file: Path, store: Store, report: Report) -> None:
+    """Predictions -> what the board keeps of every item and query."""
+    if not file.is_file():
+        return
+    try:
+        on = load_outcomes(file)
+    except DataError as error:
+        report.differences.append(Difference(str(file), "", "", "file", "damaged", error.message))
+        return
+    for run_id in sorted(on.runs):
+        result = snapshot.results.get(run_id)
+        row = "" if result is None else result.system
+        if result is None:
+            report.differences.append(Difference(str(file), row, run_id, "runs", "outcomes without a result", ABSENT))
+            continue
+        source = store.run_folder(run_id) / PREDICTIONS
+        if not source.is_file():
+            report.lacking.append((row, run_id, "items", f"{source} is not there"))
+            continue
+        try:
+            own = read(source, result, snapshot.gallery)
+        except DataError as error:
+            report.differences.append(Difference(str(source), row, run_id, "file", "damaged", error.message))
+            continue
+        for name, (stored, again) in pairs_of(on, own, run_id).items():
+            if np.array_equal(stored, again):
+                report.items += again.size
+                continue
+            if stored.shape != again.shape:
+                shown: tuple[Any, Any] = stored.shape, again.shape
+            else:
+                at = int(np.flatnonzero(stored != again)[0])
+                name, shown = f"{name}[{at}]", (stored[at].item(), again[at].item())
+            report.differences.append(Difference(str(file), row, run_id, f"items.{name}", *shown))
+
+
+def _check_run(folder: Path, own: Result, row: str, report: Report) -> None:
+    """Predictions -> the run's own result."""
+    if own.status == "failed":
+        return
+    found = recompute(folder, own)
+    file = str(folder / RESULT)
+    for message in found.damaged:
+        report.differences.append(Difference(str(folder), row, own.run_id, "file", "damaged", message))
+    report.lacking += [(row, own.run_id, key, why) for key, why in sorted(found.lacking.items())]
+    for key in sorted({*own.metrics, *found.numbers}):
+        stored, again = own.metrics.get(key), found.numbers.get(key)
+        if stored is not None and again is not None and _number(stored):
+            if agrees(stored, again, found.tolerance[key]):
+                report.recomputed += 1
+                report.rounded += not agrees(stored, again)
+                continue
+        elif again is None and key in found.lacking:
+            continue
+        shown = ABSENT if stored is None else stored, ABSENT if again is None else again
+        report.differences.append(Difference(file, row, own.run_id, f"metrics.{key}", *shown))
+    _check_curves(file, own, row, found.curves, report)
+
+
+def _check_curves(file: str, own: Result, row: str, again: Mapping[str, Any] | None, report: Report) -> None:
+    if again is None:
+        if own.curves:
+            report.lacking.append((row, own.run_id, "curves", "its run stored neither codes nor curves"))
+        return
+    a, b = leaves(own.curves, "curves"), leaves(again, "curves")
+    for name in sorted({*a, *b}):
+        stored, value = a.get(name, ABSENT), b.get(name, ABSENT)
+        if same(stored, value):
+            report.recomputed += 1
+        else:
+            report.differences.append(Difference(file, row, own.run_id, name, stored, value))
+
+
+def _check_board(file: Path, on: Result, own: Result, row: str, report: Report) -> None:
+    """The run's own result -> the board's results file: the same to its six digits, in everything."""
+    a, b = leaves(asdict(on)), on_board(own)
+    for name in sorted({*a, *b}):
+        if name.startswith(_DATA) and not (name in a and name in b):
+            continue
+        stored, value = a.get(name, ABSENT), b.get(name, ABSENT)
+        if same(stored, value):
+            report.compared += 1
+        else:
+            report.differences.append(Difference(str(file), row, on.run_id, name, stored, value))
+
+
+def _check_measures(file: Path, on: Mapping[str, Any], folder: Path, row: str, report: Report) -> None:
+    """What was measured of the run, in its folder -> the board's results file, to six digits."""
+    for name, values in on.items():
+        source = folder / FOLDER / f"{name}.json"
+        try:
+            own = json.loads(source.read_text(encoding="utf-8"))["values"]
+        except FileNotFoundError:
+            report.lacking.append((row, folder.name, f"measures.{name}", f"its folder has no {FOLDER}/{name}.json"))
+            continue
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            report.differences.append(Difference(str(source), row, folder.name, "file", "damaged", str(error)))
+            continue
+        a, b = leaves(values, f"measures.{name}"), in_digits(leaves(own, f"measures.{name}"))
+        report.compared += sum(same(a.get(key, ABSENT), b.get(key, ABSENT)) for key in {*a, *b})
+        for key, (stored, value) in differing(a, b).items():
+            report.differences.append(Difference(str(file), row, folder.name, key, stored, value))
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
