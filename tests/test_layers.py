@@ -17,7 +17,7 @@ KINDS = (
 LEVELS: dict[str, int] = {
     **dict.fromkeys(("errors", "sizes", "types", "component", "plugins", "registry", "home"), 0),
     **dict.fromkeys(("config", "masking", "positions", "word_vectors", "_vector_files", "augment", "batch_norm"), 1),
-    "lattice": 1,
+    **dict.fromkeys(("lattice", "corruptions"), 1),
     **dict.fromkeys((*KINDS, "data", "encoders", "scoring"), 2),
     "model": 3,
     **dict.fromkeys(

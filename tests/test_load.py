@@ -108,6 +108,13 @@ def test_what_is_broken_is_said(copy: Path, spoil: Callable[[Path], None], said:
     assert said in str(error.value)
 
 
+def test_results_from_before_datasets_had_features(copy: Path) -> None:
+    result = json.loads((copy / "result.json").read_text())
+    del result["dataset"]["features"]
+    (copy / "result.json").write_text(json.dumps(result))
+    assert load_run(copy).model is not None
+
+
 def test_a_changed_dataset_is_refused(copy: Path) -> None:
     said = yaml.safe_load((copy / "run.yaml").read_text())
     said["dataset"]["fingerprint"] = "0" * 16

@@ -13,6 +13,8 @@ from vsebench.leaderboard.pivot import pivot_lines
 from vsebench.leaderboard.plots import curves_section
 from vsebench.leaderboard.protocol import protocol_section, ranked_items
 from vsebench.leaderboard.references import references
+from vsebench.leaderboard.robustness import robustness_sections
+from vsebench.leaderboard.robustness_plots import drawn as robustness_plots
 from vsebench.leaderboard.rows import SECTIONS, RowView, views
 from vsebench.leaderboard.significance import (
     Comparisons,
@@ -80,6 +82,7 @@ def page(snapshot: Snapshot, outcomes: Outcomes | None = None) -> str:
             lines += [f"## {title}", "", *across, *_section(snapshot, rows, compared), ""]
     lines += baselines_section(snapshot, compared)
     lines += cost_section(snapshot, plot_files(snapshot))
+    lines += robustness_sections(snapshot, next(iter(robustness_plots(snapshot)), None))
     lines += [*curves_section(snapshot), *pruned_section(snapshot), *references(snapshot), *failed_section(snapshot)]
     lines += protocol_section(snapshot, compared)
     return "\n".join(lines).rstrip() + "\n"

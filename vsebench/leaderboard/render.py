@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from vsebench.errors import DataError, Place, did_you_mean, known_names
-from vsebench.leaderboard import cost_plots, index_board, index_plots, plots
+from vsebench.leaderboard import cost_plots, index_board, index_plots, plots, robustness_plots
 from vsebench.leaderboard.markdown import page
 from vsebench.leaderboard.outcomes import load_for
 from vsebench.leaderboard.rows import SECTIONS, sort_key, views
@@ -91,6 +91,10 @@ def _drawings(folder: Path, snapshots: Sequence[Snapshot], experiments: Sequence
                 file = folder / index_plots.plot_name(s, kind)
                 found.append(Drawing(file, partial(index_plots.current, file, s), partial(index_plots.svg, s, kind)))
             continue
+        for name in robustness_plots.drawn(s):
+            file = folder / name
+            current = partial(robustness_plots.current, file, s)
+            found.append(Drawing(file, current, partial(robustness_plots.svg, s)))
         for name in plots.asked(s):
             file = folder / plots.plot_file(s, name)
             found.append(Drawing(file, partial(plots.is_current, file, s, name), partial(plots.svg, s, name)))

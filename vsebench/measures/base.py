@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Take = Callable[["LoadedRun", "Dataset", Mapping[str, Any]], Mapping[str, Any]]
 
 #: Where each measure is: a module of this package with a constant ``MEASURE``.
-KNOWN: tuple[str, ...] = ("cost",)
+KNOWN: tuple[str, ...] = ("robustness", "subsets", "cost")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 import soundfile
 from builder_layouts import picture, put, sound
+from PIL import Image
 
+from vsebench.corruptions import generator_of, noisy_pixels, occluded_pixels
 from vsebench.data.check import check
 from vsebench.data.dataset import Dataset
 from vsebench.data.sound import encode_wav, load_sound
@@ -148,6 +150,50 @@ def test_av_digits(lay: Lay, build: Build) -> None:
     assert [p.partition(" (")[0] for p in caught.value.problems] == ["row 5", "row 6"]
     assert "label '0', but 2 in the arrays" in caught.value.problems[0]
     assert "samples 1000000 to" in caught.value.problems[1]
+
+
+def test_degraded_digits(lay: Lay, build: Build) -> None:
+    root = lay("av_digits")
+    clean = build("av_digits", root)
+    before = [clean.image_bytes(7), clean.audio(7, 8000), clean.fingerprint, clean.provenance["notes"]]
+    assert clean.title == "Spoken and handwritten digits"
+    assert "degraded" not in clean.provenance
+    assert build("av_digits", root, image_noise=0.0, seed=5).fingerprint == before[2], "no strength, nothing drawn"
+    strengths = {"image_noise": 0.2, "image_occlusion": 0.25, "audio_snr": 0.0}
+    hard = build("av_digits", root, **strengths)
+    said = "image noise 0.2, image occlusion 0.25, audio at 0 dB"
+    assert hard.title == f"Spoken and handwritten digits, degraded: {said}"
+    assert hard.provenance["degraded"] == {**strengths, "seed": 0}
+    assert hard.provenance["notes"][-1] == f"every item of every split is degraded: {said} (seed 0)"
+    assert check(hard) == []
+    sound = hard.audio(7, 8000)
+    with np.load(root / "av_digits.npz") as arrays:
+        plain = arrays["image"][7]
+    item_noise = generator_of(0, 7, "noise", 0.2)
+    covered = occluded_pixels(plain, 0.25, generator_of(0, 7, "occlusion", 0.25))
+    encoded = hard.image_bytes(7)
+    assert encoded is not None
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(encoded))), noisy_pixels(covered, 0.2, item_noise))
+    added = sound - before[1]
+    assert 10 * np.log10((before[1] ** 2).mean() / (added**2).mean()) == pytest.approx(0.0, abs=0.05), "but for 16 bits"
+    assert build("av_digits", root, **strengths).fingerprint == hard.fingerprint
+    prints = {before[2], hard.fingerprint, build("av_digits", root, **strengths, seed=1).fingerprint}
+    only = build("av_digits", root, audio_snr=-5.0, title="Mine")
+    assert only.title == "Mine"
+    assert only.image_bytes(7) == before[0]
+    assert len(prints | {only.fingerprint}) == 4
+
+
+def test_loud_noise_is_made_softer_not_clipped(lay: Lay, build: Build) -> None:
+    root = lay("av_digits")
+    clean = build("av_digits", root).audio(7, 8000)
+    loud = build("av_digits", root, audio_snr=-50.0).audio(7, 8000)
+    assert np.abs(loud).max() == pytest.approx(1.0, abs=1e-3)
+    assert (np.abs(loud) > 0.999).sum() == 1
+    assert len(loud) == len(clean)
+    for options in ({"image_noise": 1.5}, {"image_occlusion": 1.0}, {"audio_snr": "0"}):
+        with pytest.raises(ConfigError):
+            build("av_digits", root, **options)
 
 
 def test_the_real_digits(shared: Path, build: Build) -> None:

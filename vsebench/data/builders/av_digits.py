@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from annotated_types import Ge, Le, Lt
 from PIL import Image
 
+from vsebench.corruptions import generator_of, noisy_pixels, noisy_sound, occluded_pixels
 from vsebench.data.builders._build import Build, Draft, find, source_folder
 from vsebench.data.builders._columns import check_columns
 from vsebench.data.builders.base import Progress
@@ -23,6 +27,40 @@ from vsebench.registry import DATASETS
 
 ARRAYS = ("audio", "audio_offset", "audio_length", "image", "label")
 COLUMNS = ("id", "label", "speaker", "take", "split", "sr")
+TITLE = "Spoken and handwritten digits"
+
+
+@dataclass(frozen=True)
+class Degraded:
+    """How the data are made harder: strengths as in :mod:`vsebench.corruptions`, of every item of every split."""
+
+    image_noise: float = 0.0
+    image_occlusion: float = 0.0
+    audio_snr: float = math.inf
+    seed: int = 0
+
+    @property
+    def words(self) -> str:
+        """What was done; empty for the data as they are."""
+        said = [f"image noise {self.image_noise:g}"] if self.image_noise else []
+        said += [f"image occlusion {self.image_occlusion:g}"] if self.image_occlusion else []
+        said += [f"audio at {self.audio_snr:g} dB"] if math.isfinite(self.audio_snr) else []
+        return ", ".join(said)
+
+    def image(self, pixels: np.ndarray, item: int) -> np.ndarray:
+        """First covered, then noisy. Shape: uint8 (H, W) -> the same."""
+        share, std = self.image_occlusion, self.image_noise
+        covered = occluded_pixels(pixels, share, generator_of(self.seed, item, "occlusion", share))
+        return noisy_pixels(covered, std, generator_of(self.seed, item, "noise", std))
+
+    def sound(self, samples: np.ndarray, item: int) -> np.ndarray:
+        """With white noise, and softer as a whole where a sample would be clipped. Shape: int16 (T,) -> the same, or
+        float32 in [-1, 1]."""
+        if not math.isfinite(self.audio_snr):
+            return samples
+        generator = generator_of(self.seed, item, "snr", self.audio_snr)
+        noisy = noisy_sound(samples.astype(np.float32) / 32_768, self.audio_snr, generator)
+        return noisy / max(1.0, float(np.abs(noisy).max(initial=0.0)))
 
 
 @DATASETS.register(
@@ -40,8 +78,12 @@ def av_digits(
     *,
     source: str,
     name: str = "av_digits",
-    title: str = "Spoken and handwritten digits",
+    title: str = TITLE,
     split: Literal["official", "speaker"] = "official",
+    image_noise: Annotated[float, Ge(0), Le(1)] = 0.0,
+    image_occlusion: Annotated[float, Ge(0), Lt(1)] = 0.0,
+    audio_snr: Annotated[float, Ge(-60), Le(100)] | None = None,
+    seed: Annotated[int, Ge(0)] = 0,
     skip_bad: bool = False,
 ) -> None:
     """Build pairs of a spoken and a handwritten digit.
@@ -53,8 +95,12 @@ def av_digits(
         progress: told of every pair (wired).
         source: the folder.
         name: of the dataset.
-        title: how boards call it.
+        title: how boards call it; unless it is given, with what was degraded.
         split: as in ``spoken_digits``: ``official`` (takes) or ``speaker`` (no speaker in two splits).
+        image_noise: std of Gaussian noise on every image of every split, for pixels in [0, 1]; 0 is none.
+        image_occlusion: share of the area that a grey square covers at a random place, in [0, 1); 0 is none.
+        audio_snr: signal-to-noise ratio, in dB, of white noise over every recording; None is no noise.
+        seed: of what is drawn to degrade; each item has numbers of its own.
         skip_bad: leave bad pairs out, and count them, instead of stopping.
 
     Raises: DataError that lists every fault by row: a label that differs between the files, an offset outside of the
@@ -74,13 +120,15 @@ def av_digits(
         )
     speakers = sorted({row.cells["speaker"] for row in table.rows})
 
+    degraded = Degraded(image_noise, image_occlusion, math.inf if audio_snr is None else audio_snr, seed)
+
     def drafts() -> Iterator[Draft]:
         seen: dict[str, int] = {}
         for i, row in enumerate(table.rows):
             one = row.cells["id"]
             problems = [f"the id stands in row {seen[one]} already"] if one in seen else []
             seen.setdefault(one, row.number)
-            yield _draft(row, i, arrays, split, speakers, problems)
+            yield _draft(row, i, arrays, split, speakers, problems, degraded)
 
     provenance: dict[str, Any] = {
         "builder": "av_digits",
@@ -88,6 +136,10 @@ def av_digits(
         "split_rule": split_rule(split, speakers),
         "notes": ["sound and image are paired by class: retrieval counts any item of the class"],
     }
+    if degraded.words:
+        provenance["degraded"] = {**asdict(degraded), "audio_snr": audio_snr}
+        provenance["notes"].append(f"every item of every split is degraded: {degraded.words} (seed {seed})")
+        title = f"{title}, degraded: {degraded.words}" if title == TITLE else title
     writer = DatasetWriter(out, name=name, title=title, label_names=DIGITS, relevance="label", provenance=provenance)
     with Build(root, writer, progress, str(table.file), skip_bad=skip_bad) as build:
         build.faults += table.problems
@@ -96,7 +148,13 @@ def av_digits(
 
 
 def _draft(
-    row: Row, i: int, arrays: dict[str, np.ndarray], rule: str, speakers: list[str], problems: list[str]
+    row: Row,
+    i: int,
+    arrays: dict[str, np.ndarray],
+    rule: str,
+    speakers: list[str],
+    problems: list[str],
+    degraded: Degraded,
 ) -> Draft:
     where = f"row {row.number} (id '{row.cells['id']}')"
     start, length = int(arrays["audio_offset"][i]), int(arrays["audio_length"][i])
@@ -112,12 +170,12 @@ def _draft(
         return Draft(where, None, problems=tuple(problems))
     item = Item(
         row.cells["id"],
-        _png(arrays["image"][i]),
+        _png(degraded.image(arrays["image"][i], i)),
         (),
         label,
         split=digit_split(row.cells["speaker"], int(row.cells["take"]), rule, speakers),
         attributes={"speaker": row.cells["speaker"], "take": row.cells["take"]},
-        audio=encode_wav(samples, int(row.cells["sr"])),
+        audio=encode_wav(degraded.sound(samples, i), int(row.cells["sr"])),
     )
     return Draft(where, item)
 

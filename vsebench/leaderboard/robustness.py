@@ -1,0 +1,278 @@
+"""A board's sections on robustness: what shuffling, leaving out and damaging a modality costs; what subsets give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vsebench.leaderboard.rows import SECTIONS, RowView, views
+from vsebench.leaderboard.snapshot import Snapshot
+from vsebench.leaderboard.statistics import Estimate, estimate
+from vsebench.leaderboard.table import escape, table
+from vsebench.types import MODALITIES
+
+#: How kinds of damage and their strengths are called: kind -> (title, strength).
+KINDS: dict[str, tuple[str, Callable[[float], str]]] = {
+    "noise": ("noise", lambda s: f"{s:g}"),
+    "occlusion": ("occlusion", lambda s: f"{100 * s:g} %"),
+    "dropout": ("words lost", lambda s: f"{100 * s:g} %"),
+    "swap": ("letters swapped", lambda s: f"{100 * s:g} %"),
+    "snr": ("noise", lambda s: f"{s:g} dB"),
+}
+UNITS = {
+    "noise": "noise by its std, for pixels in [0, 1]",
+    "features": "noise of precomputed features in units of their std",
+    "occlusion": "occlusion by the share of the area",
+    "dropout": "words lost by the probability of each",
+    "swap": "letters swapped by the probability of each pair",
+    "snr": "noise of sounds by the signal-to-noise ratio",
+}
+PLOT_CAPTION = (
+    "Test against strength, one modality damaged at a time, from the undamaged split on the left: means over seeds. "
+    "Named are the rows that are best on validation and, dashed, the best row of each modality alone."
+)
+Value = Callable[[Mapping[str, Any]], float | None]
+
+
+@dataclass(frozen=True)
+class MeasuredRow:
+    """A row of the board and what was measured of each of its runs."""
+
+    view: RowView
+    parts: Sequence[Mapping[str, Any]]
+
+    def estimate(self, value: Value) -> Estimate | None:
+        """Mean and interval over seeds; None where a run lacks the number."""
+        found = [value(part) for part in self.parts]
+        known = [one for one in found if one is not None]
+        return estimate(known) if len(known) == len(found) else None
+
+    @property
+    def name(self) -> str:
+        """As tables call it."""
+        return escape(self.view.row.name)
+
+
+def measured_rows(snapshot: Snapshot, measure: str) -> list[MeasuredRow]:
+    """The rows all of whose runs were measured, each section's best on validation first."""
+    found = []
+    for section in SECTIONS:
+        for view in views(snapshot, section):
+            known = [snapshot.measures.get(result.run_id, {}) for result in view.results]
+            if all(measure in one for one in known):
+                found.append(MeasuredRow(view, [one[measure] for one in known]))
+    return found
+
+
+def main_metric(snapshot: Snapshot, rows: Sequence[MeasuredRow]) -> str:
+    """The number that robustness is told in: accuracy where there is one, else what chooses the epoch."""
+    known = {key for row in rows for part in row.parts for key in part["clean"]}
+    selected = snapshot.select["metric"].removeprefix("val/")
+    wanted = [key for key in ("accuracy", "average_precision", selected) if key in known]
+    return [*wanted, *sorted(known)][0]
+
+
+def robustness_sections(snapshot: Snapshot, plot: str | None = None) -> list[str]:
+    """The page's sections; empty where nothing was measured.
+
+    Args:
+        plot: where the curves lie, from the board's folder.
+    """
+    rows = [row for row in measured_rows(snapshot, "robustness") if all(part["clean"] for part in row.parts)]
+    lines = []
+    if rows:
+        key = main_metric(snapshot, rows)
+        rows = [row for row in rows if all(key in part["clean"] for part in row.parts)]
+        lines += [*_uses(rows, key), *_strengths(snapshot, rows, key, plot), *_remarks(snapshot, rows)]
+    return [*lines, *_subsets(snapshot)]
+
+
+def damages(rows: Sequence[MeasuredRow]) -> list[tuple[str, str, list[float]]]:
+    """Modality, kind and strengths of all damage that was measured, in the order of modalities."""
+    found: dict[tuple[str, str], list[float]] = {}
+    for modality in MODALITIES:
+        for row in rows:
+            for part in row.parts:
+                for kind, points in part["damaged"].get(modality, {}).items():
+                    known = found.setdefault((modality, kind), [])
+                    known += [strength for strength, _ in points if strength not in known]
+    return [(modality, kind, sorted(s, reverse=kind == "snr")) for (modality, kind), s in found.items()]
+
+
+def at_strength(modality: str, kind: str, strength: float, key: str) -> Value:
+    """The number under one damage."""
+
+    def value(part: Mapping[str, Any]) -> float | None:
+        points = part["damaged"].get(modality, {}).get(kind, [])
+        return next((numbers.get(key) for one, numbers in points if one == strength), None)
+
+    return value
+
+
+def title_of(key: str) -> str:
+    """A metric in a sentence."""
+    return {"accuracy": "accuracy", "average_precision": "AP"}.get(key, key)
+
+
+def _cell(found: Estimate | None, *, percent: bool) -> str:
+    return "–" if found is None else found.text(percent=percent)
+
+
+def _is_share(rows: Iterable[MeasuredRow], key: str) -> bool:
+    return all(0 <= part["clean"][key] <= 1 for row in rows for part in row.parts)
+
+
+def _uses(rows: Sequence[MeasuredRow], key: str) -> list[str]:
+    """What a row loses without the right partner, and without any."""
+    shown = [row for row in rows if any(p["shuffled"] or p["dropped"] or p["needed"] for p in row.parts)]
+    percent = _is_share(rows, key)
+    columns: list[tuple[str, str, str]] = []
+    for modality in MODALITIES:
+        for what, title in (("shuffled", "shuffled"), ("dropped", "left out")):
+            if any(modality in part[what] for row in shown for part in row.parts):
+                columns.append((modality, what, f"{modality} {title}"))
+    if not columns:
+        return []
+    body = []
+    for row in shown:
+        cells = [row.name, row.view.modalities, _cell(row.estimate(lambda p: p["clean"][key]), percent=percent)]
+        for modality, what, _ in columns:
+            found = row.estimate(lambda p, m=modality, w=what: _lost(p, w, m, key))  # type: ignore[misc]
+            cannot = what == "dropped" and any(modality in part["needed"] for part in row.parts) and _several(row)
+            cells.append("needs it" if cannot else _cell(found, percent=percent))
+        body.append(cells)
+    unit = "points" if percent else "of it"
+    said = (
+        f"What test {title_of(key)} loses, in {unit} (± over seeds), where one modality of every item is **shuffled**, "
+        "another item's and never one of its own group's, or **left out**, marked as absent. What a system loses by "
+        "shuffling is what it made of that modality; nothing lost means that it was not used. Rows of one modality "
+        "show what a wrong input costs at most."
+    )
+    lines = ["## What a fusion really uses", "", said, ""]
+    lines += [*table(["System", "Uses", f"Test {title_of(key)}", *(c[2] for c in columns)], body, left=2), ""]
+    return [*lines, *_reasons(shown)]
+
+
+def _several(row: MeasuredRow) -> bool:
+    """Whether it reads more than one modality: one that it reads alone it needs, which says nothing."""
+    return " + " in row.view.modalities
+
+
+def _lost(part: Mapping[str, Any], what: str, modality: str, key: str) -> float | None:
+    changed = part[what].get(modality, {}).get(key)
+    return None if changed is None else part["clean"][key] - changed
+
+
+def _reasons(rows: Sequence[MeasuredRow]) -> list[str]:
+    """Why rows need a modality, each reason once with the number of its rows."""
+    found: dict[str, set[str]] = {}
+    for row in filter(_several, rows):
+        for part in row.parts:
+            for why in part["needed"].values():
+                found.setdefault(why, set()).add(row.view.row.name)
+    if not found:
+        return []
+    said = "; ".join(
+        f"{escape(why)} ({len(names)} row{'s' * (len(names) > 1)})" for why, names in sorted(found.items())
+    )
+    return [f"Not left out where a system needs it: {said}.", ""]
+
+
+def _strengths(snapshot: Snapshot, rows: Sequence[MeasuredRow], key: str, plot: str | None) -> list[str]:
+    """A table with a column for each strength, and the curves."""
+    columns = [(m, kind, s) for m, kind, strengths in damages(rows) for s in strengths]
+    if not columns:
+        return []
+    percent = _is_share(rows, key)
+    features = snapshot.dataset.get("features", {})
+    values: list[Value] = [lambda p: p["clean"][key], *(at_strength(*c, key) for c in columns)]
+    found = [[row.estimate(value) for value in values] for row in rows]
+    best = [max((f.mean for line in found if (f := line[i]) is not None), default=None) for i in range(len(values))]
+    body = []
+    for row, line in zip(rows, found, strict=True):
+        cells = [_cell(one, percent=percent) for one in line]
+        marks = [one is not None and len(rows) > 1 and one.mean == top for one, top in zip(line, best, strict=True)]
+        body.append([row.name, *(f"**{cell}**" if mark else cell for cell, mark in zip(cells, marks, strict=True))])
+    header = ["System", "As it is", *(_column(*column) for column in columns)]
+    kinds = dict.fromkeys("features" if modality in features else kind for modality, kind, _ in columns)
+    units = [UNITS[kind] for kind in kinds if kind in UNITS]
+    said = (
+        f"Test {title_of(key)} of finished runs with one modality damaged, for all systems and seeds by the same "
+        f"draws: {'; '.join(units)} (docs/robustness.md). Nothing was chosen by these numbers."
+    )
+    lines = ["## Robustness", "", said, "", *table(header, body), ""]
+    return [*lines, *([f"![{PLOT_CAPTION.split(',')[0]}]({plot})", "", PLOT_CAPTION, ""] if plot else [])]
+
+
+def _column(modality: str, kind: str, strength: float) -> str:
+    title, text = KINDS.get(kind, (escape(kind), lambda s: f"{s:g}"))
+    return f"{modality} {title} {text(strength)}"
+
+
+def _remarks(snapshot: Snapshot, rows: Sequence[MeasuredRow]) -> list[str]:
+    """What a reader must know of the measurement."""
+    lines = []
+    wide: dict[str, float] = {}
+    for row in rows:
+        for part in row.parts:
+            gaps = [abs(value - part["clean"][key]) for key, value in part.get("stored", {}).items()]
+            if gaps:
+                wide[row.view.row.name] = max(wide.get(row.view.row.name, 0.0), *gaps)
+    if wide:
+        said = ", ".join(escape(name) for name in list(wide)[:5]) + (", …" if len(wide) > 5 else "")
+        lines.append(
+            f"**Check**: evaluated again as they are, runs of {len(wide)} rows differ from what they stored, at most "
+            f"by {max(wide.values()):.2g}: {said}."
+        )
+    every = sum(len(views(snapshot, section)) for section in SECTIONS)
+    known = len(measured_rows(snapshot, "robustness"))
+    if known < every:
+        lines.append(f"{every - known} of {every} rows are not measured.")
+    return [line for one in lines for line in (one, "")]
+
+
+def _subsets(snapshot: Snapshot) -> list[str]:
+    """One model, evaluated with what is left: a table for each metric, subsets across."""
+    rows = [r for r in measured_rows(snapshot, "subsets") if all(len(part["subsets"]) > 1 for part in r.parts)]
+    if not rows:
+        return []
+    names = sorted({name for r in rows for p in r.parts for name in p["subsets"]}, key=_subset_order)
+    keys = sorted({key for r in rows for p in r.parts for numbers in p["subsets"].values() for key in numbers})
+    said = (
+        "Each row is one model, trained once on all of its modalities and evaluated with what is left of them; the "
+        "others are absent in every item of test. A row that needs a modality has no numbers without it, and one that "
+        "needs all is left out. ± is over seeds."
+    )
+    lines = ["## One model, evaluated with what is left", "", said, ""]
+    for title, chosen in _subset_tables(keys):
+        here = [n for n in names if any(k in p["subsets"].get(n, {}) for r in rows for p in r.parts for k in chosen)]
+        body = []
+        for row in rows:
+            cells = [_cell(row.estimate(_of_subset(n, k)), percent=True) for n in here for k in chosen]
+            if set(cells) != {"–"}:
+                body.append([row.name, *cells])
+        heads = [n.replace("+", " + ") + (f", {_short(k)}" if len(chosen) > 1 else "") for n in here for k in chosen]
+        lines += [f"**Test {title}**", "", *table(["System", *heads], body), ""]
+    return [*lines, *_reasons(rows)]
+
+
+def _subset_tables(keys: Sequence[str]) -> list[tuple[str, list[str]]]:
+    """Title and metrics of each table: those of classification one by one, of retrieval all in one."""
+    alone = {"accuracy": "accuracy", "vqa_accuracy": "VQA accuracy", "average_precision": "AP"}
+    found = [(title, [key]) for key, title in alone.items() if key in keys]
+    ranked = sorted((k for k in keys if "/recall@" in k), key=lambda k: (k.split("/")[0], int(k.rsplit("@", 1)[1])))
+    return [*found, *([("Recall@k, images and texts", ranked)] if ranked else [])]
+
+
+def _of_subset(name: str, key: str) -> Value:
+    return lambda part: part["subsets"].get(name, {}).get(key)
+
+
+def _subset_order(name: str) -> tuple[int, list[int]]:
+    parts = name.split("+")
+    return len(parts), [MODALITIES.index(part) for part in parts]
+
+
+def _short(key: str) -> str:
+    return key.replace("i2t/", "i→t ").replace("t2i/", "t→i ").replace("recall@", "R@")

@@ -1,0 +1,205 @@
+"""A board's curves of test numbers against the strength of damage: a panel for each modality and kind."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from vsebench.leaderboard.index_plots import COLOURS, MARKERS, as_svg, shows, stamped
+from vsebench.leaderboard.plots import FOLDER
+from vsebench.leaderboard.robustness import (
+    KINDS,
+    MeasuredRow,
+    at_strength,
+    damages,
+    main_metric,
+    measured_rows,
+    title_of,
+)
+from vsebench.leaderboard.rows import sort_key
+from vsebench.leaderboard.snapshot import Snapshot
+from vsebench.leaderboard.table import printable
+
+#: Raised when plots are drawn in another way, so that committed ones are drawn again.
+DRAWING = 1
+#: Rows with a colour and a name, the best on validation; beside them the best of each modality alone.
+NAMED = 8
+ACROSS = 3
+LABELS = {
+    "noise": "std of noise (pixels in [0, 1])",
+    "occlusion": "share of the area covered",
+    "dropout": "share of words lost",
+    "swap": "share of letters swapped",
+    "snr": "signal-to-noise ratio in dB",
+}
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One row in one panel.
+
+    Args:
+        row: its name; ``rank``: its number among the board's rows by validation, from 0.
+        alone: the only modality that it reads; empty for a row that reads several.
+        x, y: strengths, and means over seeds; ``clean``: without damage.
+    """
+
+    row: str
+    rank: int
+    alone: str
+    clean: float
+    x: Sequence[float]
+    y: Sequence[float]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The curves of one kind of damage."""
+
+    modality: str
+    kind: str
+    features: bool
+    curves: Sequence[Curve]
+
+
+def plot_name(snapshot: Snapshot) -> str:
+    """Where the plot lies, from the board's folder."""
+    return f"{FOLDER}/{snapshot.experiment}-robustness.svg"
+
+
+def panels(snapshot: Snapshot) -> tuple[str, list[Panel]]:
+    """The metric and what each panel shows; no panel where nothing was measured."""
+    rows = [row for row in measured_rows(snapshot, "robustness") if all(part["clean"] for part in row.parts)]
+    if not rows:
+        return "", []
+    key = main_metric(snapshot, rows)
+    rows = _by_validation(snapshot, [row for row in rows if all(key in part["clean"] for part in row.parts)])
+    found = []
+    for modality, kind, strengths in damages(rows):
+        curves = [_curve(row, rank, modality, kind, strengths, key) for rank, row in enumerate(rows)]
+        kept = [curve for curve in curves if curve is not None]
+        features = modality in snapshot.dataset.get("features", {})
+        if kept:
+            found.append(Panel(modality, kind, features, kept))
+    return key, found
+
+
+def drawn(snapshot: Snapshot) -> list[str]:
+    """The plots that a board has: none, or one."""
+    return [plot_name(snapshot)] if panels(snapshot)[1] else []
+
+
+def current(file: Path, snapshot: Snapshot) -> bool:
+    """Whether a file is the plot that the results give, as it was drawn."""
+    return shows(file, _shown(snapshot))
+
+
+def svg(snapshot: Snapshot) -> str:
+    """The plot as text, with its digests."""
+    return stamped(as_svg(figure(snapshot)), _shown(snapshot))
+
+
+def _shown(snapshot: Snapshot) -> str:
+    key, shown = panels(snapshot)
+    parts = [DRAWING, key, snapshot.title, [asdict(panel) for panel in shown]]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _by_validation(snapshot: Snapshot, rows: Sequence[MeasuredRow]) -> list[MeasuredRow]:
+    """The best first, whatever their section."""
+    metric, mode = sort_key(snapshot)
+
+    def order(row: MeasuredRow) -> float:
+        said = row.view.estimate(metric)
+        return math.inf if said is None else -said.mean if mode == "max" else said.mean
+
+    return sorted(rows, key=order)
+
+
+def _curve(row: MeasuredRow, rank: int, modality: str, kind: str, strengths: Sequence[float], key: str) -> Curve | None:
+    points = [(s, e.mean) for s in strengths if (e := row.estimate(at_strength(modality, kind, s, key))) is not None]
+    clean = row.estimate(lambda part: part["clean"][key])
+    if not points or clean is None:
+        return None
+    alone = "" if " + " in row.view.modalities else row.view.modalities
+    x, y = [point[0] for point in points], [point[1] for point in points]
+    return Curve(printable(row.view.row.name), rank, alone, clean.mean, x, y)
+
+
+def named(shown: Sequence[Panel]) -> list[Curve]:
+    """The rows that have a name: the best of all, then the best of each modality alone, each as one of its curves."""
+    rows = {curve.row: curve for panel in shown for curve in panel.curves}
+    ranked = sorted(rows.values(), key=lambda curve: curve.rank)
+    found = ranked[:NAMED]
+    for alone in dict.fromkeys(curve.alone for curve in ranked if curve.alone):
+        best = next(curve for curve in ranked if curve.alone == alone)
+        found += [] if best in found else [best]
+    return found
+
+
+def figure(snapshot: Snapshot) -> Any:
+    """A matplotlib figure."""
+    from matplotlib.figure import Figure
+
+    key, shown = panels(snapshot)
+    across = 2 if len(shown) == 4 else min(ACROSS, len(shown))
+    down = math.ceil(len(shown) / across)
+    known = named(shown)
+    total = Figure(figsize=(3.4 * across + 2.6, 3.1 * down + 0.4), layout="constrained")
+    axes = total.subplots(down, across, squeeze=False, sharey=True).ravel()
+    styles = {curve.row: _style(number, curve) for number, curve in enumerate(known)}
+    handles: dict[str, Any] = {}
+    for panel, one in zip(shown, axes, strict=False):
+        handles |= _draw(one, panel, styles)
+        title, _ = KINDS.get(panel.kind, (panel.kind, str))
+        one.set_title(f"{panel.modality}: {title}", fontsize=10, loc="left", parse_math=False)
+        one.set_xlabel("noise in units of std" if panel.features else LABELS.get(panel.kind, panel.kind), fontsize=8)
+        one.tick_params(labelsize=8)
+        one.grid(True, color="#dddddd", linewidth=0.6, zorder=0)
+    for one in axes[len(shown) :]:
+        one.set_axis_off()
+    for one in axes[::across]:
+        one.set_ylabel(f"test {title_of(key)}", fontsize=9, parse_math=False)
+    rest = len({curve.row for panel in shown for curve in panel.curves}) - len(known)
+    order = [curve.row for curve in known if curve.row in handles]
+    names = [name if len(name) <= 34 else name[:33] + "…" for name in order]
+    lines = [handles[row] for row in order]
+    if rest:
+        lines, names = [*lines, handles[""]], [*names, f"{rest} other{'s' * (rest > 1)}"]
+    legend = total.legend(lines, names, loc="outside right upper", frameon=False, fontsize=8)
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+    return total
+
+
+def _style(number: int, curve: Curve) -> dict[str, Any]:
+    line = {"linestyle": (0, (4, 2)), "alpha": 0.9} if curve.alone else {"linestyle": "-"}
+    return {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)], **line}
+
+
+def _draw(axes: Any, panel: Panel, styles: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Draw a panel, the best on top; returns a line of each name, and one of the others under an empty name."""
+    handles: dict[str, Any] = {}
+    everywhere = sorted({x for curve in panel.curves for x in curve.x})
+    falling = panel.kind == "snr"
+    origin = _origin(everywhere) if falling else 0.0
+    for curve in sorted(panel.curves, key=lambda c: (c.row in styles, -c.rank)):
+        own = styles.get(curve.row, {"color": "#cfcfcf", "linewidth": 0.8, "zorder": 1})
+        own = {"linewidth": 1.5, "markersize": 4.5, "zorder": 3, **own} if curve.row in styles else own
+        (line,) = axes.plot([origin, *curve.x], [curve.clean, *curve.y], **own)
+        handles[curve.row if curve.row in styles else ""] = line
+    axes.set_xticks([origin, *everywhere], ["as it is", *(f"{x:g}" for x in everywhere)])
+    if falling:
+        axes.invert_xaxis()
+    return handles
+
+
+def _origin(strengths: Sequence[float]) -> float:
+    """Where "no noise" stands on an axis of decibels: as far beyond the highest as strengths lie apart."""
+    steps = [b - a for a, b in zip(strengths, strengths[1:], strict=False)]
+    return strengths[-1] + (max(steps) if steps else 10.0)
