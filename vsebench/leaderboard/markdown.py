@@ -97,8 +97,8 @@ def _mean(view: RowView, key: str) -> float:
 
 def _section(snapshot: Snapshot, rows: Sequence[RowView]) -> list[str]:
     names = _name_columns(rows)
-    lines = rendered(names, [c for c in _classification() if _filled(c, rows)], rows)
-    retrieval = [c for c in _retrieval(rows) if _filled(c, rows)]
+    lines = rendered(names, [c for c in classification_columns() if filled(c, rows)], rows)
+    retrieval = [c for c in retrieval_columns(rows) if filled(c, rows)]
     if retrieval:
         ranked = [r for r in rows if any(c.value(r) for c in retrieval)]
         lines += ["", f"**Retrieval with each modality's own embedding** ({ranked_items(snapshot)}):", ""]
@@ -157,7 +157,8 @@ def _plain(key: str, digits: int = 1) -> Callable[[RowView], tuple[float, str] |
     return value
 
 
-def _classification() -> list[Column]:
+def classification_columns() -> list[Column]:
+    """What is shown of classification, and what a row costs."""
     return [
         Column("Val acc.", _percent("val/accuracy")),
         Column("Test acc.", _percent("test/accuracy")),
@@ -178,7 +179,8 @@ def _trained(row: RowView) -> tuple[float, str]:
     return count, "zero-shot" if untrained else _units(count)
 
 
-def _retrieval(rows: Sequence[RowView]) -> list[Column]:
+def retrieval_columns(rows: Sequence[RowView]) -> list[Column]:
+    """What is shown of retrieval, by the metrics that the rows have."""
     columns = []
     for metric, protocol in (("recall", ""), ("recall_1k", "1K ")):
         found = (k for r in rows for k in r.results[0].metrics if f"/{metric}@" in k)
@@ -200,13 +202,14 @@ def _retrieval(rows: Sequence[RowView]) -> list[Column]:
     return columns
 
 
-def _filled(column: Column, rows: Sequence[RowView]) -> bool:
+def filled(column: Column, rows: Sequence[RowView]) -> bool:
+    """Whether any row has a value of a column."""
     return any(column.value(row) for row in rows)
 
 
 def rendered(names: Sequence[NameColumn], columns: Sequence[Column], rows: Sequence[RowView]) -> list[str]:
     """Lines of a table of rows, the best of each column in bold."""
-    best = [_best(column, rows) for column in columns]
+    best = [best_of(column, rows) for column in columns]
     body = []
     for row in rows:
         cells = [name.value(row) for name in names]
@@ -218,7 +221,8 @@ def rendered(names: Sequence[NameColumn], columns: Sequence[Column], rows: Seque
     return table([*(n.title for n in names), *(c.title for c in columns)], body, left=len(names))
 
 
-def _best(column: Column, rows: Sequence[RowView]) -> float | None:
+def best_of(column: Column, rows: Sequence[RowView]) -> float | None:
+    """The best value of a column; None where none is better than another."""
     if column.best is None or len(rows) < 2:
         return None
     values = [found[0] for row in rows if (found := column.value(row)) is not None]
