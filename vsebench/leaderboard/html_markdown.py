@@ -54,6 +54,8 @@ def beside_table(section: Section, table: Table) -> list[str]:
             continue
         if block and not {_plain(cell) for cell in block[0].strip("|").split("|")} <= titles:
             kept += block
+        elif block:
+            _end_sentence(kept)
         block = []
         kept.append(line)
     return _stripped(kept)
@@ -77,6 +79,13 @@ def html_of(lines: Sequence[str], folder: Path | None = None) -> str:
     rendered = str(reader.renderer.render(tokens, reader.options, {}))
     region = '<div class="wide" tabindex="0" role="region" aria-label="Table"><table>'
     return rendered.replace("<table>", region).replace("</table>", "</table></div>")
+
+
+def _end_sentence(lines: list[str]) -> None:
+    """What announced a table that is not there ends with a full stop."""
+    last = next((i for i in reversed(range(len(lines))) if lines[i]), None)
+    if last is not None:
+        lines[last] = re.sub(":$", ".", lines[last])
 
 
 def _plain(cell: str) -> str:

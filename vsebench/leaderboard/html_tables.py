@@ -130,6 +130,7 @@ def _system_table(
     facets = {**({} if axes else {"Uses": named["Uses"]}), **by_slot, **by_axis}
     columns = [(c, "cost" if c.title in COSTS else "quality") for c in classification_columns() if filled(c, rows)]
     ranked = [(c, "cost" if c.title in COSTS else "retrieval") for c in retrieval_columns(rows) if filled(c, rows)]
+    ranked.sort(key=lambda column: column[0].title != "rsum")  # what sums the others up stands first
     cut = next((i for i, (_, group) in enumerate(columns) if group == "cost"), len(columns))
     return _table(key, title, rows, named, [*columns[:cut], *ranked, *columns[cut:]], facets, standing, taken)
 
@@ -155,7 +156,8 @@ def _table(
 ) -> Table:
     groups = [group for _, group in columns]
     crowded = len(columns) > MOST_COLUMNS and "quality" in groups
-    heads = [Head(printable(t), "name") for t in named]
+    differs = [len(rows) == 1 or len({of(row) for row in rows}) > 1 for of in named.values()]
+    heads = [Head(printable(t), "name", None, differs[i] or i == 0) for i, t in enumerate(named)]
     extra = _standing_heads(rows, standing)
     heads += extra
     heads += [Head(printable(c.title), g, c.best, not (crowded and g == "retrieval")) for c, g in columns]

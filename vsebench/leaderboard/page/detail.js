@@ -1,5 +1,7 @@
 // What a row opens to. It is built when it is opened for the first time.
 
+/** A matrix of more classes than this takes the whole width. */
+const WIDE_MATRIX = 14;
 const DIRECTIONS = { i2t: ["Image to text", "asked with the image"], t2i: ["Text to image", "asked with the text"] };
 
 function detail(board, number, index) {
@@ -9,8 +11,8 @@ function detail(board, number, index) {
   const said = JSON.parse(source.textContent);
   const parts = [
     runsPart(board, said),
-    settingsPart(board, number, said),
     numbersPart(board, said),
+    settingsPart(board, number, said),
     curvesPart(said),
     ...classesParts(board, said),
     examplesPart(said),
@@ -48,14 +50,14 @@ function placeOf(place, said, number) {
 
 function settingsPart(board, number, said) {
   const shared = board.tables[number].shared, all = { ...shared, ...said.own };
-  const list = keys => make("dl", { class: "settings" }, ...keys.flatMap(key => [make("dt", {}, key), make("dd", {}, all[key])]));
+  const list = keys => make("dl", { class: "settings" }, ...keys.map(key => make("div", {}, make("dt", {}, key), make("dd", {}, all[key]))));
   const own = board.order.filter(key => key in said.own);
   const whole = make("details", {}, make("summary", {}, `All ${plural(Object.keys(all).length, "setting")}`));
   whole.addEventListener("toggle", () => {
-    if (whole.open && whole.children.length === 1) whole.append(low("All settings", list(board.order.filter(key => key in all))));
+    if (whole.open && whole.children.length === 1) whole.append(list(board.order.filter(key => key in all)));
   });
   const about = own.length ? "Where rows of this table differ." : "Rows of this table do not differ in any setting.";
-  return part("Settings", about, own.length ? low("Settings of this row", list(own)) : null, whole);
+  return wide(part("Settings", about, own.length ? list(own) : null, whole));
 }
 
 function numbersPart(board, said) {
@@ -108,8 +110,7 @@ function classesParts(board, said) {
   if (found.mistakes) {
     const shown = found.confusion ? [confusion(board, found)] : [];
     const matrix = part("Confusion matrix", `True class by predicted class; ${runs}.`, make("div", { class: "beside" }, ...shown, mistakes(board, found)));
-    if (found.confusion) matrix.classList.add("double");
-    parts.push(matrix);
+    parts.push(found.confusion?.length > WIDE_MATRIX ? wide(matrix) : matrix);
   }
   parts.push(precisionPart(board, found));
   return parts;

@@ -10,6 +10,7 @@ class Table {
     this.data = board.tables[number];
     this.heads = this.data.heads.map(([title, group, best, shown]) => ({ title, group, best, shown }));
     this.rows = this.data.rows;
+    this.narrow = matchMedia("(max-width: 44rem)").matches;
     this.words = this.rows.map(row => [row.name, ...row.text, ...row.choices, ...row.runs].join("\n").toLowerCase());
     this.element = $(`table-${number}`);
     this.region = $(`region-${number}`);
@@ -21,8 +22,10 @@ class Table {
     this.scale = this.scaleOf();
     [...this.body.rows].forEach((node, i) => { this.nodes[i] = this.enhance(node, i); });
     this.headings = [...this.element.tHead.rows[0].cells];
+    if (this.narrow) this.heads[0].title = this.heads[0].title === "Index" ? "Index" : "System";
     this.headings.forEach((cell, i) => this.sortable(cell, i));
     this.tools();
+    if (this.narrow) this.heads.forEach((head, c) => { if (c && head.group === "name") this.show(c, false); });
     this.order = this.rows.map((_, i) => i);
     this.body.addEventListener("click", event => {
       const button = event.target.closest("button.open");
@@ -52,7 +55,7 @@ class Table {
     const row = this.rows[i], line = make("tr", { id: row.anchor });
     row.text.forEach((text, c) => {
       const head = this.heads[c], off = head.shown ? "" : " off";
-      if (c === 0) line.append(make("th", { scope: "row", class: "name" }, text));
+      if (c === 0) line.append(make("th", { scope: "row", class: `name${text.length < 30 ? " tight" : ""}` }, text));
       else if (head.group === "name") line.append(make("td", { class: `name${text.length < 16 ? " tight" : ""}${off}` }, text));
       else {
         const best = row.best.includes(c), [mean, half] = text.split(" ± ");
@@ -67,9 +70,11 @@ class Table {
   enhance(node, i) {
     const row = this.rows[i], first = node.cells[0];
     node.dataset.row = i;
-    const label = row.name === row.text[0] ? ": details" : `: details of ${row.name}`;
+    // A narrow screen has room for one column of names; the whole name of a grid's row stands in it.
+    const title = this.narrow ? row.name : row.text[0];
+    const label = row.name === title ? ": details" : `: details of ${row.name}`;
     first.replaceChildren(make("button", { type: "button", class: "open", "aria-expanded": "false" },
-      make("span", { class: "arrow", "aria-hidden": "true" }), make("span", {}, row.text[0]), hidden(label)));
+      make("span", { class: "arrow", "aria-hidden": "true" }), make("span", {}, title), hidden(label)));
     const at = this.data.plotted;
     if (at !== null && this.scale) {
       const shown = interval(row.text[at]);
@@ -182,7 +187,8 @@ class Table {
 
   sort() {
     if (!this.sorting) return;
-    const { column, way } = this.sorting, value = i => this.rows[i].value[column];
+    const { column, way } = this.sorting;
+    const value = i => this.narrow && column === 0 ? this.rows[i].name : this.rows[i].value[column];
     const text = this.heads[column].group === "name";
     const compare = text ? (a, b) => COLLATOR.compare(a, b) : (a, b) => a - b;
     this.order.sort((i, j) => {
@@ -212,13 +218,16 @@ class Table {
     this.search.addEventListener("input", () => this.refilter());
     const place = $(`tools-${this.number}`);
     place.append(make("label", { class: "field", for: this.search.id }, hidden("Filter rows by text"), this.search));
+    const filters = make("div", { class: "filters" });
     this.selects = Object.entries(this.data.filters).map(([title, choices], f) => {
       const select = make("select", { id: id(`filter-${f}`) }, make("option", { value: "" }, `${title}: any`),
         ...choices.map(choice => make("option", { value: `=${choice}` }, choice)));
       select.addEventListener("change", () => { select.classList.toggle("chosen", Boolean(select.value)); this.refilter(); });
-      place.append(make("label", { class: "field", for: select.id }, hidden(title), select));
+      filters.append(make("label", { class: "field", for: select.id }, hidden(title), select));
       return select;
     });
+    const folded = () => make("details", { class: "folded" }, make("summary", {}, "Filters"), filters);
+    if (this.selects.length) place.append(this.narrow ? folded() : filters);
     this.clear = make("button", { type: "button", class: "quiet", hidden: true }, "Clear");
     this.clear.addEventListener("click", () => { this.reset(); this.search.focus(); });
     place.append(this.clear, this.columns());
