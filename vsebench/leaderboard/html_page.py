@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from vsebench.leaderboard import index_board, markdown
 from vsebench.leaderboard.details import Details, details_of
 from vsebench.leaderboard.html_markdown import Section, beside_table, html_of, sections_of
-from vsebench.leaderboard.html_tables import Standing, Table, tables_of
+from vsebench.leaderboard.html_tables import Table, tables_of
+from vsebench.leaderboard.markdown import Column
 from vsebench.leaderboard.run_details import RECALLS
 from vsebench.leaderboard.snapshot import INDEX_FORM, Snapshot
 from vsebench.leaderboard.table import printable
@@ -38,21 +39,24 @@ def page(
     *,
     folder: Path | None = None,
     runs: Path | None = None,
-    standing: Mapping[str, Standing] | None = None,
+    written: str | None = None,
+    added: Mapping[str, Sequence[Column]] | None = None,
 ) -> str:
     """The whole page.
 
     Args:
         folder: of the board, where its plots lie.
         runs: folder of all experiments' runs; rows then open to curves, predictions and examples. None reads none.
-        standing: row name -> what the statistics say of it.
+        written: the Markdown page, whose sections stand beside the tables; made here when it is not given.
+        added: section -> further columns of its table, such as what statistics say of a row.
 
     Raises: DataError for a damaged file of a run.
     """
-    tables = tables_of(snapshot, standing)
+    tables = tables_of(snapshot, added)
     details = details_of(snapshot, tables, runs)
-    of_indexes = snapshot.form == INDEX_FORM
-    intro, *sections = sections_of(index_board.page(snapshot) if of_indexes else markdown.page(snapshot))
+    if written is None:
+        written = index_board.page(snapshot) if snapshot.form == INDEX_FORM else markdown.page(snapshot)
+    intro, *sections = sections_of(written)
     by_title = {table.title: number for number, table in enumerate(tables)}
     parts = [_part(section, folder, tables, by_title) for section in sections]
     script = "(() => {\n" + "\n".join(_asset(name) for name in _SCRIPTS) + "\n})();\n"

@@ -24,20 +24,6 @@ MOST_COLUMNS = 9
 
 
 @dataclass(frozen=True)
-class Standing:
-    """What the statistics say of a row.
-
-    Args:
-        group: rows of one group are not told apart by the test; 1 is the best.
-        low, high: interval over items of the board's number, in the unit of the cell; None without one.
-    """
-
-    group: int
-    low: float | None = None
-    high: float | None = None
-
-
-@dataclass(frozen=True)
 class Head:
     """A column.
 
@@ -98,11 +84,11 @@ class Table:
     plotted: int | None
 
 
-def tables_of(snapshot: Snapshot, standing: Mapping[str, Standing] | None = None) -> list[Table]:
+def tables_of(snapshot: Snapshot, added: Mapping[str, Sequence[Column]] | None = None) -> list[Table]:
     """A table for each section that has rows.
 
     Args:
-        standing: row name -> what the statistics say of it; columns appear for it.
+        added: section -> further columns of its rows, after those of validation and test.
     """
     if snapshot.form == INDEX_FORM:
         rows = views(snapshot, index_board.SECTION)
@@ -112,12 +98,12 @@ def tables_of(snapshot: Snapshot, standing: Mapping[str, Standing] | None = None
     for key, title in SECTIONS.items():
         if rows := views(snapshot, key):
             title = "Search" if key == "sweep" and "method" in snapshot.search else title
-            found.append(_system_table(key, title, rows, standing or {}, taken))
+            found.append(_system_table(key, title, rows, (added or {}).get(key, ()), taken))
     return found
 
 
 def _system_table(
-    key: str, title: str, rows: Sequence[RowView], standing: Mapping[str, Standing], taken: set[str]
+    key: str, title: str, rows: Sequence[RowView], added: Sequence[Column], taken: set[str]
 ) -> Table:
     axes = list(rows[0].row.axes)
     by_slot = {AXIS_TITLES.get(s, s): (lambda r, s=s: r.component(s)) for s in SLOTS}  # type: ignore[misc]
@@ -125,14 +111,16 @@ def _system_table(
     named: dict[str, Callable[[RowView], str]] = dict(by_axis)
     if not axes:
         named = {"System": lambda r: r.row.name, "Uses": lambda r: r.modalities}
-        shown = [AXIS_TITLES[s] for s in ("text_encoder", "attention", "fusion")]
-        named |= {t: by_slot[t] for t in shown if len({by_slot[t](r) for r in rows}) > 1}
+        slots = [AXIS_TITLES[s] for s in ("text_encoder", "attention", "fusion")]
+        named |= {t: by_slot[t] for t in slots if len({by_slot[t](r) for r in rows}) > 1}
     facets = {**({} if axes else {"Uses": named["Uses"]}), **by_slot, **by_axis}
     columns = [(c, "cost" if c.title in COSTS else "quality") for c in classification_columns() if filled(c, rows)]
     ranked = [(c, "cost" if c.title in COSTS else "retrieval") for c in retrieval_columns(rows) if filled(c, rows)]
     ranked.sort(key=lambda column: column[0].title != "rsum")  # what sums the others up stands first
     cut = next((i for i, (_, group) in enumerate(columns) if group == "cost"), len(columns))
-    return _table(key, title, rows, named, [*columns[:cut], *ranked, *columns[cut:]], facets, standing, taken)
+    further = [(c, "quality") for c in added if filled(c, rows)]
+    shown = [*columns[:cut], *further, *ranked, *columns[cut:]]
+    return _table(key, title, rows, named, shown, facets, taken)
 
 
 def _index_table(snapshot: Snapshot, rows: Sequence[RowView]) -> Table:
@@ -141,7 +129,7 @@ def _index_table(snapshot: Snapshot, rows: Sequence[RowView]) -> Table:
     costs = ("Bytes/vector", "Code bytes", "Build s", "Queries/s", "one at a time")
     columns = [(c, "cost" if c.title in costs else "quality") for c in index_board.number_columns(snapshot)]
     columns = [(c, group) for c, group in columns if filled(c, rows)]
-    return _table(index_board.SECTION, "Indexes", rows, named, columns, {"Kind": kind}, {}, set())
+    return _table(index_board.SECTION, "Indexes", rows, named, columns, {"Kind": kind}, set())
 
 
 def _table(
@@ -151,22 +139,18 @@ def _table(
     named: Mapping[str, Callable[[RowView], str]],
     columns: Sequence[tuple[Column, str]],
     facets: Mapping[str, Callable[[RowView], str]],
-    standing: Mapping[str, Standing],
     taken: set[str],
 ) -> Table:
     groups = [group for _, group in columns]
     crowded = len(columns) > MOST_COLUMNS and "quality" in groups
     differs = [len(rows) == 1 or len({of(row) for row in rows}) > 1 for of in named.values()]
     heads = [Head(printable(t), "name", None, differs[i] or i == 0) for i, t in enumerate(named)]
-    extra = _standing_heads(rows, standing)
-    heads += extra
     heads += [Head(printable(c.title), g, c.best, not (crowded and g == "retrieval")) for c, g in columns]
     best = [best_of(c, rows) for c, _ in columns]
     chosen = {t: f for t, f in facets.items() if 1 < len({f(r) for r in rows}) <= MOST_CHOICES}
     lines = []
     for row in rows:
         cells = [Cell(said := printable(of(row)), said.casefold()) for of in named.values()]
-        cells += _standing_cells(standing.get(row.row.name), extra)
         for (column, _), winner in zip(columns, best, strict=True):
             found = column.value(row)
             cells.append(Cell("–", None) if found is None else Cell(found[1], found[0], found[0] == winner))
@@ -174,22 +158,6 @@ def _table(
         lines.append(Line(_anchor(row.row.name, taken), cells, choices, row))
     filters = {printable(t): list(dict.fromkeys(line.choices[i] for line in lines)) for i, t in enumerate(chosen)}
     return Table(key, title, heads, lines, filters, _plotted(heads))
-
-
-def _standing_heads(rows: Sequence[RowView], standing: Mapping[str, Standing]) -> list[Head]:
-    found = [standing[r.row.name] for r in rows if r.row.name in standing]
-    heads = [Head("Group", "quality", "min")] if found else []
-    return heads + ([Head("95 % over items", "quality", "max")] if any(s.low is not None for s in found) else [])
-
-
-def _standing_cells(found: Standing | None, heads: Sequence[Head]) -> list[Cell]:
-    if found is None:
-        return [Cell("–", None) for _ in heads]
-    cells = [Cell(str(found.group), float(found.group))] if heads else []
-    if len(heads) > 1:
-        whole = found.low is not None and found.high is not None
-        cells.append(Cell(f"{found.low:.1f} to {found.high:.1f}", found.low) if whole else Cell("–", None))
-    return cells
 
 
 def _plotted(heads: Sequence[Head]) -> int | None:

@@ -223,7 +223,7 @@ class Table {
       const select = make("select", { id: id(`filter-${f}`) }, make("option", { value: "" }, `${title}: any`),
         ...choices.map(choice => make("option", { value: `=${choice}` }, choice)));
       select.addEventListener("change", () => { select.classList.toggle("chosen", Boolean(select.value)); this.refilter(); });
-      filters.append(make("label", { class: "field", for: select.id }, hidden(title), select));
+      filters.append(make("label", { class: "field", for: select.id }, hidden(`Filter by ${title}`), select));
       return select;
     });
     const folded = () => make("details", { class: "folded" }, make("summary", {}, "Filters"), filters);
