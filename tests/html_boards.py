@@ -15,17 +15,26 @@ import pytest
 from vsebench.leaderboard.snapshot import BoardRow, Snapshot
 from vsebench.types import Result
 
-HOSTILE = '</script><img src=x onerror=alert(1)> "q" \'s\' &amp; <!-- \u2028 [l](javascript:alert(2)) ${7*7} `c` |'
+HOSTILE = "</script><img src=x onerror=alert(1)> \"q\" 's' &amp; <!-- \u2028 [l](javascript:alert(2)) ${7*7} `c` |"
 ARGUMENTS = ["--no-sandbox", "--disable-component-update"]
 
 
 def data(title: str = "Demo", **changes: Any) -> dict[str, Any]:
     sizes = {"train": 80, "val": 10, "test": 60}
     said = {"name": "demo", "title": title, "fingerprint": "f" * 16, "splits": sizes, "captions": sizes}
-    return {**said, "num_classes": 3, "relevance": "item", "split_rule": "by rule", "majority": {"test": 0.4}, **changes}
+    return {
+        **said,
+        "num_classes": 3,
+        "relevance": "item",
+        "split_rule": "by rule",
+        "majority": {"test": 0.4},
+        **changes,
+    }
 
 
-def result(row: str, number: int, seed: int, *, accuracy: float, dataset: dict[str, Any], fusion: str = "concat") -> Result:
+def result(
+    row: str, number: int, seed: int, *, accuracy: float, dataset: dict[str, Any], fusion: str = "concat"
+) -> Result:
     encoder = ("cnn", "vit", "features")[number % 3]
     return Result(
         run_id=f"{number:012x}{seed:04x}",
@@ -66,7 +75,14 @@ def board(count: int = 6, seeds: int = 2, *, text: str = "Row", **changes: Any) 
     for i in range(count):
         name = f"{text} {i}"
         found = [
-            result(name, i, s, accuracy=0.9 - 0.4 * i / count + 0.002 * s, dataset=dataset, fusion=("concat", "gated")[i % 2])
+            result(
+                name,
+                i,
+                s,
+                accuracy=0.9 - 0.4 * i / count + 0.002 * s,
+                dataset=dataset,
+                fusion=("concat", "gated")[i % 2],
+            )
             for s in range(seeds)
         ]
         rows.append(BoardRow(name, "systems", {}, {str(r.seed): r.run_id for r in found}))
@@ -94,7 +110,9 @@ def write_runs(root: Path, snapshot: Snapshot, *, items: int = 60, classes: int 
         epochs = [{"epoch": e, "lr": 0.1, "train/loss": 1 / e, "val/accuracy": 1 - 0.5 / e} for e in (1, 2, 3)]
         (folder / "history.jsonl").write_text("".join(json.dumps(e) + "\n" for e in epochs))
         labels = generator.integers(0, classes, items)
-        logits = generator.normal(size=(items, classes)).astype(np.float32) + 2 * np.eye(classes, dtype=np.float32)[labels]
+        logits = (
+            generator.normal(size=(items, classes)).astype(np.float32) + 2 * np.eye(classes, dtype=np.float32)[labels]
+        )
         above = generator.integers(0, items, items)
         one = np.ones(items, np.int64)
         ranks = {f"{way}/{part}": one for way in ("i2t", "t2i") for part in ("tied", "tied_relevant", "relevant")}

@@ -111,7 +111,9 @@ def sweep(
 def leaderboard(
     experiments: Annotated[list[str] | None, typer.Argument(help="Names; all by default.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Change nothing; fail when a page is stale.")] = False,
-    html: Annotated[bool, typer.Option("--html", help="Write each board as one HTML file that opens anywhere.")] = False,
+    html: Annotated[
+        bool, typer.Option("--html", help="Write each board as one HTML file that opens anywhere.")
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="With --html: the file of the one board.")] = None,
     runs: RunsFolder = Path("runs"),
     board: BoardFolder = Path("leaderboard"),

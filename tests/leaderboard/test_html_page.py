@@ -75,6 +75,9 @@ def test_filter(chromium: Any, file: Path) -> None:
     assert "3 of 6 rows" in shown.page.inner_text("#status-0")
     shown.page.get_by_label("Filter rows by text").fill("row 3")
     assert shown.names() == ["Row 3"]
+    shown.page.get_by_label("Filter by Fusion").select_option(index=0)
+    shown.page.get_by_label("Filter rows by text").fill("0000000000050001")
+    assert shown.names() == ["Row 5"]  # by a run's id
     shown.page.get_by_label("Filter rows by text").fill("nothing like it")
     assert shown.names() == []
     assert "No row" in shown.page.inner_text("#table-0")
@@ -174,7 +177,9 @@ def test_accessibility(chromium: Any, file: Path, scheme: str, width: int) -> No
             shown.page.locator("#table-0 thead button").nth(0).click()
             shown.page.locator("details.menu summary").click()
         found = axe.Axe().run(shown.page).response
-        serious = [(v["id"], v["nodes"][0]["html"]) for v in found["violations"] if v["impact"] in ("serious", "critical")]
+        serious = [
+            (v["id"], v["nodes"][0]["html"]) for v in found["violations"] if v["impact"] in ("serious", "critical")
+        ]
         assert serious == [], step
         assert len(found["passes"]) > 10
 
@@ -211,7 +216,9 @@ def test_two_thousand_rows(chromium: Any, tmp_path: Path) -> None:
     shown = Opened(chromium, tmp_path / "x.html")
     assert shown.page.evaluate("performance.getEntriesByName('ready')[0].startTime") < LOADED_MS
     assert "2,000 rows, the first 200 shown" in shown.page.inner_text("#status-0")
-    timed = "(() => { const from = performance.now(); %s; document.body.offsetHeight; return performance.now() - from; })()"
+    timed = (
+        "(() => { const from = performance.now(); %s; document.body.offsetHeight; return performance.now() - from; })()"
+    )
     sorting = "document.querySelectorAll('#table-0 thead button')[0].click()"
     assert shown.page.evaluate(timed % sorting) < LOADED_MS / 2
     typing = "const s = document.querySelector('#search-0'); s.value = 'row 1999'; s.dispatchEvent(new Event('input'))"

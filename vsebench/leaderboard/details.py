@@ -97,7 +97,9 @@ def flattened(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
             for i, one in enumerate(value, start=1):
                 found |= flattened(one, f"{path} {i}")
         else:
-            found[printable(path)] = printable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+            found[printable(path)] = printable(
+                value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            )
     return found
 
 

@@ -138,5 +138,3 @@ def _example(pictures: Pictures, position: int, number: int) -> Example:
         "text": text if len(text) <= MOST_WORDS else text[: MOST_WORDS - 1] + "…",
         "picture": pictures.take(position),
     }
-
-

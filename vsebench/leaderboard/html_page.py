@@ -72,7 +72,7 @@ def page(
         written=WRITTEN_ROWS,
         board=as_json(_board(snapshot, tables, details)),
         details=[[as_json(row) for row in rows] for rows in details.rows],
-        pictures={key: uri for key, uri in sorted(details.pictures.items())},
+        pictures=dict(sorted(details.pictures.items())),
     )
 
 
@@ -94,7 +94,12 @@ def _part(
     if number is None:
         return {"title": section.title, "html": html_of([f"## {section.title}", "", *section.lines], folder)}
     table = tables[number]
-    return {"title": table.title, "number": number, "table": table, "html": html_of(beside_table(section, table), folder)}
+    return {
+        "title": table.title,
+        "number": number,
+        "table": table,
+        "html": html_of(beside_table(section, table), folder),
+    }
 
 
 def _board(snapshot: Snapshot, tables: Sequence[Table], details: Details) -> dict[str, Any]:

@@ -8,7 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vsebench.leaderboard import index_board
-from vsebench.leaderboard.markdown import AXIS_TITLES, Column, best_of, classification_columns, filled, retrieval_columns
+from vsebench.leaderboard.markdown import (
+    AXIS_TITLES,
+    Column,
+    best_of,
+    classification_columns,
+    filled,
+    retrieval_columns,
+)
 from vsebench.leaderboard.rows import SECTIONS, RowView, views
 from vsebench.leaderboard.snapshot import INDEX_FORM, Snapshot
 from vsebench.leaderboard.table import printable
@@ -102,9 +109,7 @@ def tables_of(snapshot: Snapshot, added: Mapping[str, Sequence[Column]] | None =
     return found
 
 
-def _system_table(
-    key: str, title: str, rows: Sequence[RowView], added: Sequence[Column], taken: set[str]
-) -> Table:
+def _system_table(key: str, title: str, rows: Sequence[RowView], added: Sequence[Column], taken: set[str]) -> Table:
     axes = list(rows[0].row.axes)
     by_slot = {AXIS_TITLES.get(s, s): (lambda r, s=s: r.component(s)) for s in SLOTS}  # type: ignore[misc]
     by_axis = {AXIS_TITLES.get(a, printable(a)): (lambda r, a=a: r.row.axes[a]) for a in axes}  # type: ignore[misc]

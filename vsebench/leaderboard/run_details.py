@@ -84,8 +84,12 @@ def classes_of(folders: Sequence[Path], *, multi_label: bool = False) -> Classes
     count = answers[0][0].shape[1]
     confusion = None
     if not multi_label:
-        confusion = sum((_confusion(shares, labels, count) for shares, labels in answers), np.zeros((count, count), int))
-    each = [_precision(shares, labels if multi_label else labels[:, None] == np.arange(count)) for shares, labels in answers]
+        confusion = sum(
+            (_confusion(shares, labels, count) for shares, labels in answers), np.zeros((count, count), int)
+        )
+    each = [
+        _precision(shares, labels if multi_label else labels[:, None] == np.arange(count)) for shares, labels in answers
+    ]
     names = [name for name in each[0] if all(name in one for one in each)]
     return Classes(
         runs=len(answers),

@@ -46,3 +46,11 @@ function plainTable(heads, rows, attributes = {}) {
     make("tr", {}, make("th", { scope: "row" }, first), ...rest.map(text => make("td", {}, text))));
   return make("table", attributes, make("thead", {}, head), make("tbody", {}, ...body));
 }
+
+const COLLATOR = new Intl.Collator("en", { numeric: true });
+
+/** A cell's mean and half width, from "97.2 ± 0.7". */
+function interval(text) {
+  const [mean, half] = text.split(" ± ").map(Number);
+  return Number.isFinite(mean) ? { mean, half: half || 0 } : null;
+}

@@ -11,7 +11,10 @@ class Table {
     this.heads = this.data.heads.map(([title, group, best, shown]) => ({ title, group, best, shown }));
     this.rows = this.data.rows;
     this.narrow = matchMedia("(max-width: 44rem)").matches;
-    this.words = this.rows.map(row => [row.name, ...row.text, ...row.choices, ...row.runs].join("\n").toLowerCase());
+    this.words = this.rows.map(row => {
+      const named = row.text.filter((_, c) => this.heads[c].group === "name");
+      return [row.name, ...named, ...row.choices].join("\n").toLowerCase();
+    });
     this.element = $(`table-${number}`);
     this.region = $(`region-${number}`);
     this.body = this.element.tBodies[0];
@@ -106,7 +109,7 @@ class Table {
     this.order = [];
     this.rows.forEach((row, i) => {
       if (chosen.every((value, f) => !value || row.choices[f] === value.slice(1)) &&
-          asked.every(word => this.words[i].includes(word))) this.order.push(i);
+          asked.every(word => this.words[i].includes(word) || this.isRun(i, word))) this.order.push(i);
     });
     this.sort();
     const lines = document.createDocumentFragment();
@@ -121,6 +124,11 @@ class Table {
     this.clear.hidden = !asked.length && !chosen.some(Boolean);
     this.say();
     this.offerMore();
+  }
+
+  /** Whether a word is the beginning of a run's id; shorter ones would be found in any. */
+  isRun(i, word) {
+    return word.length >= 6 && this.rows[i].runs.some(run => run.startsWith(word));
   }
 
   more(count) {
@@ -288,12 +296,4 @@ class Table {
       pressed(chip, this.heads.some(head => head.group === group && head.shown));
     }
   }
-}
-
-const COLLATOR = new Intl.Collator("en", { numeric: true });
-
-/** A cell's mean and half width, from "97.2 ± 0.7". */
-function interval(text) {
-  const [mean, half] = text.split(" ± ").map(Number);
-  return Number.isFinite(mean) ? { mean, half: half || 0 } : null;
 }
