@@ -2,7 +2,7 @@
 
     python benchmarks/html_board.py [--rows 2000] [--times 5]
 
-The board is generated: rows of one seed with 10 numbers and 14 settings each. Printed are the page's size, the time that
+The board is generated, with one seed a row. Printed are the page's size, the time that
 writing it takes, and the medians of: from navigation to the first row painted; to the table answering; of sorting and
 filtering all rows, until the page is laid out again.
 """

@@ -1,4 +1,4 @@
-"""Parts of a board's Markdown page as HTML, so that both pages say the same; no markup of the text's own gets through."""
+"""Parts of a board's Markdown page as HTML, so that both say the same; no markup of the text's own gets through."""
 
 from __future__ import annotations
 
