@@ -81,6 +81,7 @@ class Table {
     const at = this.data.plotted;
     if (at !== null && this.scale) {
       const shown = interval(row.text[at]);
+      node.cells[at].classList.add("plotted");
       if (shown) node.cells[at].prepend(whisker(shown.mean, shown.half, this.scale));
     }
     return node;
