@@ -113,6 +113,11 @@ def sweep(
 def leaderboard(
     experiments: Annotated[list[str] | None, typer.Argument(help="Names; all by default.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Change nothing; fail when a page is stale.")] = False,
+    html: Annotated[
+        bool, typer.Option("--html", help="Write each board as one HTML file that opens anywhere.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(help="With --html: the file of the one board.")] = None,
+    runs: RunsFolder = Path("runs"),
     board: BoardFolder = Path("leaderboard"),
     from_wandb: FromWandb = None,
     group: Group = None,
@@ -125,6 +130,11 @@ def leaderboard(
         return
     from vsebench.leaderboard.render import render, stale
 
+    if html or out is not None:
+        from vsebench.commands.leaderboard_html import write_html
+
+        write_html(board, experiments or (), runs=runs, out=out, check=check)
+        return
     if check:
         wrong = stale(board, experiments or ())
         for file in wrong:

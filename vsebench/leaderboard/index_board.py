@@ -57,7 +57,8 @@ def _plots(snapshot: Snapshot) -> list[str]:
     return lines
 
 
-def _table(snapshot: Snapshot, rows: Sequence[RowView]) -> list[str]:
+def number_columns(snapshot: Snapshot) -> list[Column]:
+    """What is shown of an index."""
     k, ks = main_k(snapshot), ks_of(snapshot)
     columns = [Column(f"recall@{n}", _percent(f"recall@{n}")) for n in ks]
     columns += [Column(f"1-recall@{n}", _percent(f"1-recall@{n}")) for n in ks if n > 1]
@@ -68,17 +69,23 @@ def _table(snapshot: Snapshot, rows: Sequence[RowView]) -> list[str]:
         Column("Code bytes", _whole("code_bytes"), "min"),
         Column("Build s", _seconds, "min"),
     ]
+    return columns
+
+
+def best_in(snapshot: Snapshot, rows: Sequence[RowView]) -> Callable[[RowView], str]:
+    """Says of a row in which plots no other is better."""
+    k = main_k(snapshot)
     fronts = {kind.title: _on_front(snapshot, rows, kind.key(k), kind.falling) for kind in KINDS}
+    return lambda row: ", ".join(title for title, names in fronts.items() if row.row.name in names)
 
-    def marks(row: RowView) -> str:
-        return ", ".join(title for title, names in fronts.items() if row.row.name in names)
 
+def _table(snapshot: Snapshot, rows: Sequence[RowView]) -> list[str]:
     names = [
         NameColumn("Index", lambda r: escape(r.row.name)),
         NameColumn("Kind", lambda r: code(str(r.config["index"]["name"]))),
-        NameColumn("Best in", marks),
+        NameColumn("Best in", best_in(snapshot, rows)),
     ]
-    return rendered(names, columns, rows)
+    return rendered(names, number_columns(snapshot), rows)
 
 
 def _on_front(snapshot: Snapshot, rows: Sequence[RowView], key: str, falling: bool) -> set[str]:

@@ -119,10 +119,10 @@ def _section(snapshot: Snapshot, rows: Sequence[RowView], compared: Comparisons)
     names = _name_columns(rows)
     by = {measure: c for (section, measure), c in compared.items() if section == rows[0].row.section}
     answered = by.get("vqa_accuracy", by.get("accuracy"))
-    lines = rendered(names, [c for c in _classification(answered) if _filled(c, rows)], rows)
+    lines = rendered(names, [c for c in classification_columns(answered) if filled(c, rows)], rows)
     lines += [] if answered is None else below_table(answered)
     found = by.get("recall")
-    retrieval = [c for c in [*_retrieval(rows), *_over_items(found)] if _filled(c, rows)]
+    retrieval = [c for c in [*retrieval_columns(rows), *over_items(found)] if filled(c, rows)]
     if retrieval:
         ranked = [r for r in rows if any(c.value(r) for c in retrieval)]
         lines += ["", f"**Retrieval with each modality's own embedding** ({ranked_items(snapshot)}):", ""]
@@ -181,7 +181,7 @@ def _plain(key: str, digits: int = 1) -> Callable[[RowView], tuple[float, str] |
     return value
 
 
-def _over_items(compared: Comparison | None) -> list[Column]:
+def over_items(compared: Comparison | None) -> list[Column]:
     """Interval over items and rank group, where rows were compared."""
     if compared is None:
         return []
@@ -191,12 +191,13 @@ def _over_items(compared: Comparison | None) -> list[Column]:
     ]
 
 
-def _classification(compared: Comparison | None) -> list[Column]:
+def classification_columns(compared: Comparison | None = None) -> list[Column]:
+    """What is shown of classification, and what a row costs."""
     return [
         Column("Val acc.", _percent("val/accuracy")),
         Column("Test acc.", _percent("test/accuracy")),
         Column("Test VQA acc.", _percent("test/vqa_accuracy")),
-        *_over_items(compared),
+        *over_items(compared),
         Column("Test AP", _percent("test/average_precision")),
         Column("Trained", _trained, None),
         Column(
@@ -213,7 +214,8 @@ def _trained(row: RowView) -> tuple[float, str]:
     return count, "zero-shot" if untrained else _units(count)
 
 
-def _retrieval(rows: Sequence[RowView]) -> list[Column]:
+def retrieval_columns(rows: Sequence[RowView]) -> list[Column]:
+    """What is shown of retrieval, by the metrics that the rows have."""
     columns = []
     for metric, protocol in (("recall", ""), ("recall_1k", "1K ")):
         found = (k for r in rows for k in r.results[0].metrics if f"/{metric}@" in k)
@@ -235,13 +237,14 @@ def _retrieval(rows: Sequence[RowView]) -> list[Column]:
     return columns
 
 
-def _filled(column: Column, rows: Sequence[RowView]) -> bool:
+def filled(column: Column, rows: Sequence[RowView]) -> bool:
+    """Whether any row has a value of a column."""
     return any(column.value(row) for row in rows)
 
 
 def rendered(names: Sequence[NameColumn], columns: Sequence[Column], rows: Sequence[RowView]) -> list[str]:
     """Lines of a table of rows, the best of each column in bold."""
-    best = [_best(column, rows) for column in columns]
+    best = [best_of(column, rows) for column in columns]
     body = []
     for row in rows:
         cells = [name.value(row) for name in names]
@@ -253,7 +256,8 @@ def rendered(names: Sequence[NameColumn], columns: Sequence[Column], rows: Seque
     return table([*(n.title for n in names), *(c.title for c in columns)], body, left=len(names))
 
 
-def _best(column: Column, rows: Sequence[RowView]) -> float | None:
+def best_of(column: Column, rows: Sequence[RowView]) -> float | None:
+    """The best value of a column; None where none is better than another."""
     if column.best is None or len(rows) < 2:
         return None
     values = [found[0] for row in rows if (found := column.value(row)) is not None]

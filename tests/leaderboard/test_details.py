@@ -1,0 +1,49 @@
+"""What rows open to, as plain data."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from html_boards import board, write_runs
+
+from vsebench.leaderboard.details import details_of
+from vsebench.leaderboard.html_tables import tables_of
+
+
+def test_settings_seeds_and_places() -> None:
+    snapshot = board()
+    tables = tables_of(snapshot)
+    found = details_of(snapshot, tables, None)
+    assert found.shared[0]["text_encoder"] == "lstm"
+    assert found.shared[0]["objective 1"] == "cross_entropy"
+    assert found.rows[0][1]["own"] == {"image_encoder": "vit", "text_encoder.note": "Row 1", "fusion": "gated"}
+    assert len(found.order) == len(set(found.order))
+    first = found.rows[0][0]
+    assert [run["seed"] for run in first["runs"]] == [0, 1]
+    values = dict(zip(found.keys, first["numbers"], strict=True))["test/accuracy"]
+    assert values[:3] == [0.9, 0.902, 0.901]
+    assert found.places == [
+        {
+            "commit": "abc1234",
+            "hardware": {"device": "cpu", "threads": "1"},
+            "versions": {"vsebench": "0.1", "torch": "2"},
+        }
+    ]
+    assert "not at hand" in first["absent"]
+
+
+def test_folders(tmp_path: Path) -> None:
+    snapshot = board()
+    write_runs(tmp_path, snapshot)
+    tables = tables_of(snapshot)
+    shutil.rmtree(tmp_path / "demo" / snapshot.rows[1].runs["1"])
+    rows = details_of(snapshot, tables, tmp_path).rows[0]
+    assert "absent" not in rows[0]
+    assert [len(points) for points in rows[0]["curves"]["train/loss"]] == [3, 3]
+    assert sum(map(sum, rows[0]["classes"]["confusion"])) == 120
+    assert rows[0]["classes"]["sums"] == [sum(row) for row in rows[0]["classes"]["confusion"]]
+    assert rows[1]["absent"].startswith("1 run folders are not at hand")
+    assert [len(points) for points in rows[1]["curves"]["train/loss"]] == [3, 0]
+    assert rows[1]["classes"]["runs"] == 1
+    assert rows[0]["examples"]["why"].startswith("The dataset is not at hand")

@@ -1,0 +1,78 @@
+"""Example queries: by the stored ranks, from a dataset that is the right one."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from vsebench.data.dataset import Dataset
+from vsebench.data.item import Item
+from vsebench.data.writer import DatasetWriter
+from vsebench.leaderboard.examples import Pictures, examples_of, find_dataset
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Dataset:
+    file = tmp_path / "datasets" / "small.h5"
+    file.parent.mkdir()
+    with DatasetWriter(file, name="small", title="Small", fractions={"train": 0.5, "test": 0.5}) as out:
+        for i in range(12):
+            buffer = io.BytesIO()
+            Image.new("RGB", (300, 200), (20 * i, 0, 0)).save(buffer, "PNG")
+            out.add(Item(f"item-{i}", buffer.getvalue() if i else None, (f"text {i}\n<b>",), "ab"[i % 2]))
+    return Dataset.open(file)
+
+
+def run(folder: Path, dataset: Dataset, **changes: object) -> Path:
+    folder.mkdir()
+    items, one = np.arange(12), np.ones(12, np.int64)
+    ranks = {f"{way}/{part}": one for way in ("i2t", "t2i") for part in ("tied", "tied_relevant", "relevant")}
+    above = {"i2t/above": np.arange(12)[::-1], "t2i/above": np.arange(12)}
+    arrays = {"positions": items, "labels": items % 2, "groups": items, "owner": items, **ranks, **above, **changes}
+    np.savez(folder / "predictions-test.npz", **arrays)
+    said = {"spec": "small", "path": str(dataset.path), "fingerprint": dataset.fingerprint}
+    (folder / "run.yaml").write_text(yaml.safe_dump({"dataset": said}))
+    return folder
+
+
+def test_by_rank(tmp_path: Path, dataset: Dataset) -> None:
+    pictures = Pictures(dataset)
+    found, why = examples_of(run(tmp_path / "run", dataset), pictures)
+    assert why == ""
+    assert [(one["id"], one["rank"], one["of"]) for one in found["i2t"]["best"]][:2] == [
+        ("item-11", 1.0, 12),
+        ("item-10", 2.0, 12),
+    ]
+    assert found["i2t"]["worst"][0]["id"] == "item-0"
+    assert found["t2i"]["best"][0] == {"id": "item-0", "text": "text 0 <b>", "picture": None, "rank": 1.0, "of": 12}
+    assert set(pictures.kept) == {
+        one["picture"] for kinds in found.values() for some in kinds.values() for one in some
+    } - {None}
+    assert all(uri.startswith("data:image/jpeg;base64,") and len(uri) < 6_000 for uri in pictures.kept.values())
+
+
+def test_why_there_are_none(tmp_path: Path, dataset: Dataset) -> None:
+    assert examples_of(tmp_path, Pictures(dataset)) == ({}, "The run's predictions are not at hand.")
+    folder = run(tmp_path / "run", dataset)
+    assert "dataset is not at hand" in examples_of(folder, Pictures(None))[1]
+    elsewhere = run(tmp_path / "other", dataset, **{"gallery/positions": np.arange(3)})
+    assert "another set" in examples_of(elsewhere, Pictures(dataset))[1]
+
+
+def test_the_dataset_of_a_run(tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VSEBENCH_HOME", str(tmp_path))
+    folder = run(tmp_path / "run", dataset)
+    found = find_dataset(folder, dataset.fingerprint)
+    assert found is not None
+    assert found.path == dataset.path
+    assert find_dataset(folder, "0" * 16) is None
+    said = yaml.safe_load((folder / "run.yaml").read_text())
+    said["dataset"]["path"] = str(tmp_path / "moved.h5")
+    (folder / "run.yaml").write_text(yaml.safe_dump(said))
+    assert find_dataset(folder, dataset.fingerprint) is not None  # among the built ones
+    assert find_dataset(tmp_path, dataset.fingerprint) is None

@@ -1,0 +1,192 @@
+"""What a row of the HTML page opens to: its settings, its runs and numbers, and what their folders hold."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vsebench.data.dataset import Dataset
+from vsebench.leaderboard.examples import Pictures, examples_of, find_dataset
+from vsebench.leaderboard.html_tables import Line, Table
+from vsebench.leaderboard.run_details import MOST_CLASSES, Classes, classes_of, curves_of
+from vsebench.leaderboard.snapshot import Snapshot
+from vsebench.leaderboard.statistics import estimate
+from vsebench.leaderboard.table import printable
+from vsebench.store import Store
+from vsebench.types import Result
+
+#: Of a matrix that is too large to be shown, so many mistakes.
+MISTAKES = 25
+
+
+@dataclass
+class Details:
+    """What rows open to, as plain data, and what they share.
+
+    Args:
+        rows: one for each row of each table, in the tables' order.
+        shared: table -> settings that all its rows have.
+        order: every setting, in the order in which they are shown.
+        keys: every number's name; a row's numbers stand in this order.
+        places: versions, hardware and commit that runs refer to.
+        labels: names of the classes; empty when the dataset is not at hand.
+        pictures: key -> ``data:`` address.
+    """
+
+    rows: list[list[dict[str, Any]]] = field(default_factory=list)
+    shared: list[dict[str, str]] = field(default_factory=list)
+    order: list[str] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+    places: list[dict[str, Any]] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+    pictures: dict[int, str] = field(default_factory=dict)
+
+
+def details_of(snapshot: Snapshot, tables: Sequence[Table], runs: Path | None) -> Details:
+    """Gather what the rows of a board open to.
+
+    Args:
+        tables: of the page.
+        runs: folder of all experiments' runs; what is not there is said to be so in the row. None reads no folder.
+
+    Raises: DataError for a damaged file of a run.
+    """
+    views = [line.view for table in tables for line in table.lines]
+    results = [r for view in views for r in view.results]
+    made = Details(keys=sorted({key for r in results for key in r.metrics}, key=_by_interest))
+    store = None if runs is None else Store(runs, snapshot.experiment)
+    pictures = Pictures(_dataset(snapshot, store, results))
+    if pictures.dataset is not None:
+        made.labels = [printable(name) for name in pictures.dataset.label_names]
+    try:
+        for table in tables:
+            settings = [flattened(line.view.config) for line in table.lines]
+            made.order = list(dict.fromkeys([*made.order, *(key for one in settings for key in one)]))
+            made.shared.append(_shared(settings))
+            made.rows.append(
+                [
+                    _row(made, snapshot, line, _without(own, made.shared[-1]), store, pictures)
+                    for line, own in zip(table.lines, settings, strict=True)
+                ]
+            )
+    finally:
+        if pictures.dataset is not None:
+            pictures.dataset.close()
+    made.pictures = pictures.kept
+    return made
+
+
+def flattened(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Settings as lines: ``fusion: gated``, ``fusion.temperature: 1.0``.
+
+    Example:
+        >>> flattened({"fusion": {"name": "gated", "options": {"temperature": 1.0}}, "dim": 64})
+        {'fusion': 'gated', 'fusion.temperature': '1.0', 'dim': '64'}
+    """
+    found: dict[str, str] = {}
+    for key, value in config.items():
+        name = {"name": "", "options": ""}.get(key, key) if prefix else key
+        path = ".".join(part for part in (prefix, name) if part)
+        if isinstance(value, Mapping):
+            found |= flattened(value, path)
+        elif isinstance(value, list | tuple) and value and all(isinstance(one, Mapping) for one in value):
+            for i, one in enumerate(value, start=1):
+                found |= flattened(one, f"{path} {i}")
+        else:
+            found[printable(path)] = printable(
+                value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            )
+    return found
+
+
+def _shared(settings: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    first = settings[0]
+    return {k: v for k, v in first.items() if len(settings) > 1 and all(one.get(k) == v for one in settings)}
+
+
+def _without(settings: Mapping[str, str], shared: Mapping[str, str]) -> dict[str, str]:
+    return {k: v for k, v in settings.items() if k not in shared}
+
+
+def _dataset(snapshot: Snapshot, store: Store | None, results: Sequence[Result]) -> Dataset | None:
+    if store is None:
+        return None
+    folder = next((f for r in results if (f := store.run_folder(r.run_id)).is_dir()), None)
+    return None if folder is None else find_dataset(folder, str(snapshot.dataset["fingerprint"]))
+
+
+def _row(
+    made: Details, snapshot: Snapshot, line: Line, own: dict[str, str], store: Store | None, pictures: Pictures
+) -> dict[str, Any]:
+    results = line.view.results
+    row: dict[str, Any] = {
+        "own": own,
+        "runs": [_run(made, result) for result in results],
+        "numbers": [_numbers(key, results) for key in made.keys],
+        "notes": sorted({printable(note) for r in results for note in r.notes}),
+    }
+    folders = {r.run_id: store.run_folder(r.run_id) for r in results} if store is not None else {}
+    there = {run: folder for run, folder in folders.items() if folder.is_dir()}
+    if len(there) < len(results):
+        absent = "The folders of this row's runs are" if not there else f"{len(results) - len(there)} run folders are"
+        row["absent"] = f"{absent} not at hand: training curves, predictions and examples come from them."
+    if there:
+        curves = {run: curves_of(folder) for run, folder in there.items()}
+        keys = dict.fromkeys(key for one in curves.values() for key in one)
+        row["curves"] = {key: [curves.get(r.run_id, {}).get(key, []) for r in results] for key in keys}
+        answers = classes_of(list(there.values()), multi_label=bool(snapshot.dataset.get("multi_label")))
+        if answers is not None:
+            row["classes"] = _classes(answers)
+        first = next(r for r in results if r.run_id in there)
+        found, why = examples_of(there[first.run_id], pictures)
+        row["examples"] = {"seed": first.seed, "found": found, "why": why}
+    return row
+
+
+def _run(made: Details, result: Result) -> dict[str, Any]:
+    place = {
+        "commit": result.commit,
+        "hardware": {printable(k): printable(str(v)) for k, v in result.hardware.items()},
+        "versions": {printable(k): printable(v) for k, v in result.versions.items()},
+    }
+    if place not in made.places:
+        made.places.append(place)
+    return {
+        "seed": result.seed,
+        "id": result.run_id,
+        "epochs": result.epochs,
+        "best": result.best_epoch,
+        "train_s": round(result.train_s, 1),
+        "finished": result.finished_at[:10],
+        "place": made.places.index(place),
+    }
+
+
+def _numbers(key: str, results: Sequence[Result]) -> list[float | None]:
+    """A number of each run, then their mean and half the width of its interval; None for what there is not."""
+    values = [r.metrics.get(key) for r in results]
+    known = [v for v in values if v is not None and math.isfinite(v)]
+    found = estimate(known) if known and len(known) == len(values) else None
+    ends = [None, None] if found is None else [found.mean, found.half]
+    return [None if v is None or not math.isfinite(v) else float(f"{v:.5g}") for v in [*values, *ends]]
+
+
+def _classes(answers: Classes) -> dict[str, Any]:
+    said: dict[str, Any] = {"runs": answers.runs, "precision": answers.precision, "average": answers.average}
+    if answers.confusion is not None:
+        counts = answers.confusion
+        if len(counts) <= MOST_CLASSES:
+            said["confusion"] = counts.tolist()
+        mistakes = [(int(counts[t, p]), t, p) for t in range(len(counts)) for p in counts[t].nonzero()[0] if t != p]
+        said["mistakes"] = [[t, int(p), n] for n, t, p in sorted(mistakes, key=lambda m: -m[0])[:MISTAKES]]
+        said["sums"] = counts.sum(1).tolist()
+    return said
+
+
+def _by_interest(key: str) -> tuple[bool, bool, str]:
+    """Test before validation, what chance reaches and what was left out last."""
+    return "/chance/" in key or "/skipped/" in key, not key.startswith("test/"), key

@@ -1,0 +1,140 @@
+"""Queries that a run answers best and worst, with their pictures, by the ranks that it stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from vsebench.data.dataset import Dataset
+from vsebench.errors import DataError, Place
+from vsebench.home import datasets_home
+from vsebench.leaderboard.table import printable
+from vsebench.look.choose import DIRECTIONS, choose, read_stored
+from vsebench.search.pictures import jpeg
+from vsebench.search.standalone import jpeg_uri
+from vsebench.store import RUN
+
+SPLIT = "test"
+SIDE = 112
+#: Of each kind and direction.
+COUNT = 4
+MOST_WORDS = 160
+
+Example = dict[str, Any]
+
+
+@dataclass
+class Pictures:
+    """The small pictures of a page, each once.
+
+    Args:
+        dataset: that they come from; None when it is not at hand.
+        kept: position -> ``data:`` address.
+    """
+
+    dataset: Dataset | None
+    kept: dict[int, str] = field(default_factory=dict)
+
+    def take(self, position: int) -> int | None:
+        """Keep an item's picture; its key, or None where it has none.
+
+        Raises: DataError for a picture that cannot be decoded.
+        """
+        if self.dataset is None:
+            return None
+        if position not in self.kept:
+            data = self.dataset.image_bytes(position)
+            if data is None:
+                return None
+            try:
+                self.kept[position] = jpeg_uri(jpeg(data, SIDE))
+            except OSError as error:
+                raise DataError(f"the picture of '{self.dataset.ids[position]}': {error}") from None
+        return position
+
+
+def find_dataset(folder: Path, fingerprint: str) -> Dataset | None:
+    """The dataset of a run, where its file lies or among the built ones; None where none has its fingerprint.
+
+    Nothing is generated: a page is written from what there is.
+    """
+    file = folder / RUN
+    if not file.is_file():
+        return None
+    try:
+        said = yaml.safe_load(file.read_text(encoding="utf-8"))["dataset"]
+        spec = said["spec"]
+        name = str(spec["name"] if isinstance(spec, Mapping) else spec)
+        candidates = [Path(said["path"])]
+    except (yaml.YAMLError, KeyError, TypeError) as error:
+        raise DataError(f"not a run's description ({error}).", place=Place(str(file))) from None
+    if name.replace("_", "").isalnum():
+        candidates += [datasets_home() / f"{name}.h5", *sorted(datasets_home().glob(f"{name}-*.h5"))]
+    for candidate in candidates:
+        if candidate.is_file():
+            try:
+                dataset = Dataset.open(candidate)
+            except DataError:
+                continue  # another format of the same name: as if it were not there
+            if dataset.fingerprint == fingerprint:
+                return dataset
+            dataset.close()
+    return None
+
+
+def examples_of(folder: Path, pictures: Pictures, *, seed: int = 0) -> tuple[dict[str, dict[str, list[Example]]], str]:
+    """Direction -> ``best`` and ``worst`` -> queries, and why there are none, in words.
+
+    Args:
+        folder: of the run.
+        pictures: where theirs are kept, and the texts come from.
+        seed: of which of equally good ones.
+
+    Raises: DataError for a damaged file of predictions.
+    """
+    if not (folder / f"predictions-{SPLIT}.npz").is_file():
+        return {}, "The run's predictions are not at hand."
+    stored = read_stored(folder, SPLIT)
+    if stored.elsewhere:
+        return {}, "Queries were ranked against another set; only ranks within test are shown by example."
+    if not stored.ranks:
+        return {}, "The run ranks nothing."
+    if pictures.dataset is None:
+        return {}, "The dataset is not at hand, so that queries cannot be shown."
+    numbers = stored.caption_numbers()
+    found: dict[str, dict[str, list[Example]]] = {}
+    for direction in DIRECTIONS:
+        ranks, asked = stored.ranks[direction], stored.queries[direction]
+        first = ranks.first()
+        chosen = choose(-first, COUNT, seed)
+
+        def item(one: int, direction: str = direction, asked: np.ndarray = asked) -> tuple[int, int]:
+            row = int(asked[one])
+            return (row, 0) if direction == "i2t" else (int(stored.owner[row]), int(numbers[row]))
+
+        found[direction] = {
+            kind: [
+                _example(pictures, int(stored.positions[item(int(one))[0]]), item(int(one))[1])
+                | {"rank": round(float(first[one]), 1), "of": int(ranks.gallery)}
+                for one in chosen[kind]
+            ]
+            for kind in ("best", "worst")
+        }
+    return found, ""
+
+
+def _example(pictures: Pictures, position: int, number: int) -> Example:
+    dataset = pictures.dataset
+    assert dataset is not None
+    texts = dataset.texts(position)
+    text = printable(texts[number]) if number < len(texts) else ""
+    return {
+        "id": printable(dataset.ids[position]),
+        "text": text if len(text) <= MOST_WORDS else text[: MOST_WORDS - 1] + "…",
+        "picture": pictures.take(position),
+    }

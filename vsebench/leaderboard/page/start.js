@@ -1,0 +1,40 @@
+// The page as a whole: its tables, its colours, and the row that its address names.
+
+const board = JSON.parse($("board").textContent);
+const tables = board.tables.map((_, number) => new Table(board, number));
+
+function goToRow() {
+  let anchor;
+  try { anchor = decodeURIComponent(location.hash.slice(1)); } catch { return; }
+  if (!anchor.startsWith("row-")) return;
+  for (const table of tables) {
+    const i = table.rows.findIndex(row => row.anchor === anchor);
+    if (i >= 0) return table.reveal(i);
+  }
+}
+
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const isDark = () => (document.documentElement.dataset.theme ?? (dark.matches ? "dark" : "light")) === "dark";
+const showTheme = () => pressed($("theme"), isDark());
+
+$("theme").addEventListener("click", () => {
+  const theme = isDark() ? "light" : "dark";
+  document.documentElement.dataset.theme = theme;
+  try { localStorage.setItem("vsebench-theme", theme); } catch { /* no storage: it holds for this visit */ }
+  showTheme();
+});
+dark.addEventListener("change", showTheme);
+addEventListener("beforeprint", () => { for (const table of tables) table.more(Infinity); });
+addEventListener("hashchange", goToRow);
+document.addEventListener("click", event => {
+  for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
+});
+document.addEventListener("keydown", event => {
+  const menu = event.key === "Escape" && document.activeElement?.closest("details.menu[open]");
+  if (menu) { menu.open = false; menu.querySelector("summary").focus(); }
+});
+showTheme();
+if (document.readyState === "loading") addEventListener("DOMContentLoaded", goToRow);
+else goToRow();
+document.documentElement.dataset.ready = "true";
+performance.mark("ready");
