@@ -106,6 +106,13 @@ def _together(points: Sequence[Any], axes: Sequence[str]) -> list[list[str]]:
     return groups
 
 
+def without_runs(snapshot: Snapshot) -> list[tuple[str, str]]:
+    """(axis, label) of levels that were planned and have no row in the tables: failed, pruned or not yet run."""
+    planned = [(a, label) for r in snapshot.rows if r.section == "sweep" for a, label in r.axes.items()]
+    there = {(a, label) for v in views(snapshot, "sweep") for a, label in v.row.axes.items()}
+    return [level for level in dict.fromkeys(planned) if level not in there]
+
+
 def level_effects(grid: Grid, axis: int) -> list[Effect | None]:
     """Each level's effect: how far it lies from the mean of the axis's levels, all else equal.
 

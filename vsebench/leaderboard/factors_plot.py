@@ -50,10 +50,15 @@ def svg(snapshot: Snapshot) -> str:
 def _digest(snapshot: Snapshot) -> str:
     found = effects_of(snapshot)
     assert found is not None
-    shown, grid, levels = found
-    # Rounded: what another machine's linear algebra gives is not another plot.
-    values = [[e and (round(e.value, 9), e.half and round(e.half, 9)) for e in axis] for axis in levels]
-    parts = [DRAWING, asdict(shown), grid.axes, grid.levels, values]
+    shown, grid, _ = found
+    # Of what the effects are computed from: another machine's linear algebra may round them in another way.
+    parts = [
+        DRAWING,
+        asdict(shown),
+        grid.axes,
+        grid.levels,
+        *(a.tolist() for a in (grid.cells, grid.seeds, grid.values)),
+    ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 

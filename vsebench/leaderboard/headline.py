@@ -38,13 +38,20 @@ class Headline:
             >>> Headline("test/accuracy").signed(0.0123), Headline("test/accuracy").signed(-0.0001)
             ('+1.2', '0.0')
         """
-        shown = f"{self.factor * value:+.{self.digits}f}"
+        # Half of the last digit shown is rounded alike on every machine.
+        shown = f"{round(self.factor * value, 9):+.{self.digits}f}"
         return shown[1:] if not float(shown) else shown.replace("-", "−")
 
     def interval(self, value: float, half: float | None) -> str:
         """A difference and its interval, ``+1.2 [+0.4, +2.0]``; the difference alone where there is none."""
-        ends = "" if half is None else f" [{self.signed(value - half)}, {self.signed(value + half)}]"
-        return self.signed(value) + ends
+        return self.signed(value) + self._ends(value, half)
+
+    def said(self, value: float, half: float | None) -> str:
+        """The same in a sentence, with its unit: ``+1.2 points [+0.4, +2.0]``."""
+        return self.signed(value) + (" points" if self.unit else "") + self._ends(value, half)
+
+    def _ends(self, value: float, half: float | None) -> str:
+        return "" if half is None else f" [{self.signed(value - half)}, {self.signed(value + half)}]"
 
 
 def headline(snapshot: Snapshot) -> Headline | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vsebench.leaderboard.headline import headline
+from vsebench.leaderboard.headline import Headline, headline
 from vsebench.leaderboard.rows import SECTIONS, RowView, sort_key, views
 from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.leaderboard.statistics import Estimate, estimate
@@ -14,7 +14,21 @@ from vsebench.types import MODALITIES
 
 #: Rows that the table shows, the best on validation.
 SHOWN = 40
-SAME, SAME_NAME = "the same", "of the same name, with other options"
+
+
+@dataclass(frozen=True)
+class Counterpart:
+    """A row with one modality of another row.
+
+    Args:
+        row: it.
+        modality: what it sees.
+        same: whether its encoder has the other row's options too, not its name alone.
+    """
+
+    row: RowView
+    modality: str
+    same: bool
 
 
 @dataclass(frozen=True)
@@ -23,21 +37,16 @@ class Gain:
 
     Args:
         row: the multimodal row.
-        best: its counterpart: of the rows with one modality and the same encoder for it, the best on validation.
-        modality: what the counterpart sees.
-        match: whether the counterpart's encoder is ``the same`` (name and options), or of the same name alone.
+        best: of its counterparts, the best on validation.
         gain: the difference over seeds that both have; None where there is no counterpart or no such seed.
-        lacking: modalities of the row for which the experiment has no counterpart.
-        reason: why there is no gain.
+        lacking: modalities of the row without a counterpart. One of them could be better alone than ``best``, and the
+            gain over the best then smaller.
     """
 
     row: RowView
-    best: RowView | None
-    modality: str
-    match: str
+    best: Counterpart | None
     gain: Estimate | None
     lacking: tuple[str, ...]
-    reason: str = ""
 
 
 def gains(snapshot: Snapshot) -> list[Gain]:
@@ -55,36 +64,30 @@ def _modalities(row: RowView) -> tuple[str, ...]:
 
 
 def _gain(snapshot: Snapshot, row: RowView, single: Sequence[RowView], key: str) -> Gain:
-    found: list[tuple[RowView, str, str]] = []
-    for modality in _modalities(row):
-        found += _counterparts(row, modality, single)
-    has = {modality for _, modality, _ in found}
-    lacking = tuple(m for m in _modalities(row) if m not in has)
-    if not found:
-        return Gain(row, None, "", "", None, lacking, "– (no row with one of its encoders alone)")
+    found = [c for modality in _modalities(row) for c in _counterparts(row, modality, single)]
+    lacking = tuple(m for m in _modalities(row) if m not in {c.modality for c in found})
     metric, mode = sort_key(snapshot)
     sign = 1.0 if mode == "max" else -1.0
 
-    def on_validation(candidate: tuple[RowView, str, str]) -> float:
-        said = candidate[0].estimate(metric)
+    def on_validation(candidate: Counterpart) -> float:
+        said = candidate.row.estimate(metric)
         return sign * said.mean if said is not None else float("-inf")
 
-    best, modality, match = max(found, key=on_validation)
-    own, other = ({r.seed: r.metrics[key] for r in v.results} for v in (row, best))
+    best = max(found, key=on_validation, default=None)
+    if best is None:
+        return Gain(row, None, None, lacking)
+    own, other = ({r.seed: r.metrics[key] for r in v.results} for v in (row, best.row))
     differences = [own[seed] - other[seed] for seed in sorted(own.keys() & other.keys())]
-    if not differences:
-        return Gain(row, best, modality, match, None, lacking, "– (no seed in common)")
-    return Gain(row, best, modality, match, estimate(differences), lacking)
+    return Gain(row, best, estimate(differences) if differences else None, lacking)
 
 
-def _counterparts(row: RowView, modality: str, single: Sequence[RowView]) -> list[tuple[RowView, str, str]]:
+def _counterparts(row: RowView, modality: str, single: Sequence[RowView]) -> list[Counterpart]:
     """Rows of one modality with the row's encoder of it; where none has its options, those with its name."""
     slot = f"{modality}_encoder"
     own = row.config[slot]
-    same = [r for r in single if r.config.get(slot) == own]
-    match = SAME if same else SAME_NAME
-    alike = same or [r for r in single if (r.config.get(slot) or {}).get("name") == own["name"]]
-    return [(r, modality, match) for r in alike]
+    alike = [r for r in single if (r.config.get(slot) or {}).get("name") == own["name"]]
+    same = [r for r in alike if r.config[slot] == own]
+    return [Counterpart(r, modality, bool(same)) for r in same or alike]
 
 
 def gains_section(snapshot: Snapshot) -> list[str]:
@@ -93,29 +96,36 @@ def gains_section(snapshot: Snapshot) -> list[str]:
     found = gains(snapshot)
     if shown is None or not any(gain.best is not None for gain in found):
         return []
-    body = []
-    for gain in found[:SHOWN]:
-        said, lacking = gain.gain, ", ".join(gain.lacking) or "–"
-        value = gain.reason if said is None else shown.interval(said.mean, said.half)
-        name, modality, match = "–", "–", "–"
-        if gain.best is not None:
-            name, modality, match = escape(gain.best.row.name), gain.modality, gain.match
-        body.append([escape(gain.row.row.name), name, modality, match, lacking, value, str(said.count if said else 0)])
-    header = ["Row", "Best counterpart", "Sees", "Its encoder is", "No counterpart for", "Gain", "Seeds"]
-    lines = [
-        "## Gain over one modality",
-        "",
-        f"{code(shown.key)}{shown.unit}: each row with several modalities minus the row of this board that "
-        "sees one of them through the same encoder. Of several such rows the best on validation "
-        f"({code(sort_key(snapshot)[0])}) counts. Interval: t over seeds that both have. Settings other than the "
-        "encoder (head, size, training) are those of each row.",
-        "",
-        *table(header, body, left=5),
-        "",
-    ]
-    if len(found) > SHOWN:
-        lines += [
-            f"The other {len(found) - SHOWN} rows are left out: systems stand first, then the best on validation.",
-            "",
-        ]
-    return lines
+    key, mode = sort_key(snapshot)
+    listed = found[:SHOWN]
+    said = (
+        f"{code(shown.key)}{shown.unit}{' (lower is better)' if mode == 'min' else ''}: each row with several "
+        "modalities minus its counterpart, the row of this board that sees one of them through the same encoder; of "
+        f"several the best on validation ({code(key)}). Interval: t over seeds that both have. Head, size and training "
+        "are those of each row."
+    )
+    if any(gain.best is not None and gain.lacking for gain in listed):
+        bound = "≥" if mode == "min" else "≤"
+        said += f" {bound}: another of its modalities has no such row, and might be the better one alone."
+    body = [_line(gain, shown, mode) for gain in listed]
+    header = ["Row", "Best counterpart", "Note", "Gain", "Seeds"]
+    kept = [i for i, title in enumerate(header) if title != "Note" or any(line[i] for line in body)]
+    lines = table([header[i] for i in kept], [[line[i] for i in kept] for line in body], left=len(kept) - 2)
+    left_out = len(found) - len(listed)
+    more = [f"{left_out} more rows are left out: systems stand first, then the best on validation.", ""]
+    return ["## Gain over one modality", "", said, "", *lines, "", *(more if left_out else [])]
+
+
+def _line(gain: Gain, shown: Headline, mode: str) -> list[str]:
+    name = escape(gain.row.row.name)
+    if gain.best is None:
+        return [name, "–", "no row with one of its encoders alone", "–", "0"]
+    best = f"{escape(gain.best.row.row.name)} ({gain.best.modality})"
+    notes = [] if gain.best.same else ["the encoder has other options there"]
+    if gain.lacking:
+        notes.append(f"no {' or '.join(gain.lacking)} alone through its encoder")
+    if gain.gain is None:
+        return [name, best, "; ".join(["no seed in common", *notes]), "–", "0"]
+    bound = ("≥ " if mode == "min" else "≤ ") if gain.lacking else ""
+    value = bound + shown.interval(gain.gain.mean, gain.gain.half)
+    return [name, best, "; ".join(notes), value, str(gain.gain.count)]

@@ -13,6 +13,8 @@ from vsebench.leaderboard.factors import Array, Grid, t_bound
 
 #: Relative size under which an eigenvalue of the normal equations counts as zero.
 _TOLERANCE = 1e-9
+#: Share of the total under which a residual sum of squares is rounding.
+_NOTHING = 1e-13
 
 
 @dataclass(frozen=True)
@@ -137,8 +139,9 @@ class _Design:
         """Residual sum of squares of the constant and some terms, and the rank of their columns."""
         at = np.r_[0, *(np.arange(self.terms[t].start, self.terms[t].stop) for t in terms)].astype(int)
         inverse, rank = _pinv(self.gram[np.ix_(at, at)])
-        moments = self.moments[at]
-        return max(float(self.values @ self.values - moments @ inverse @ moments), 0.0), rank
+        moments, total = self.moments[at], float(self.values @ self.values)
+        left = total - float(moments @ inverse @ moments)
+        return (left if left > _NOTHING * total else 0.0), rank  # what rounding leaves is nothing
 
 
 def _largest(grid: Grid, design: _Design, term: tuple[int, ...], error: tuple[float, int]) -> Deviation | None:
@@ -154,7 +157,8 @@ def _largest(grid: Grid, design: _Design, term: tuple[int, ...], error: tuple[fl
     if not fixed.any():
         return None
     found = contrasts @ inverse @ design.moments
-    at = int(np.argmax(np.where(fixed, np.abs(found), -1.0)))
+    sizes = np.where(fixed, np.abs(found), -1.0)
+    at = int(np.argmax(sizes >= sizes.max() * (1 - _TOLERANCE)))  # the first of equals, whatever the rounding
     spread, freedom = error
     size = math.sqrt(max(float(contrasts[at] @ inverse @ contrasts[at]), 0.0) * spread)
     # Of two by two levels all four deviations are one number.
