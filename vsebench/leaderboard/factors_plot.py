@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -37,32 +37,36 @@ def plot_file(snapshot: Snapshot) -> str:
     return f"{FOLDER}/{snapshot.experiment}-factors.svg"
 
 
-def is_current(file: Path, snapshot: Snapshot) -> bool:
-    """Whether a file is the plot that the results give, as it was drawn."""
-    return shows(file, _digest(snapshot))
+def is_current(file: Path, snapshot: Snapshot, titles: Mapping[str, str]) -> bool:
+    """Whether a file is the plot that the results give, as it was drawn.
+
+    Args:
+        titles: axis -> what its panel is called; its name where there is none.
+    """
+    return shows(file, _digest(snapshot, titles))
 
 
-def svg(snapshot: Snapshot) -> str:
+def svg(snapshot: Snapshot, titles: Mapping[str, str]) -> str:
     """The plot as text, with its digests."""
-    return stamped(as_svg(figure(snapshot)), _digest(snapshot))
+    return stamped(as_svg(figure(snapshot, titles)), _digest(snapshot, titles))
 
 
-def _digest(snapshot: Snapshot) -> str:
+def named(axis: str, titles: Mapping[str, str]) -> str:
+    """An axis by its title; axes that change together by all of theirs."""
+    return " + ".join(titles.get(part, part) for part in axis.split(" + "))
+
+
+def _digest(snapshot: Snapshot, titles: Mapping[str, str]) -> str:
     found = effects_of(snapshot)
     assert found is not None
     shown, grid, _ = found
     # Of what the effects are computed from: another machine's linear algebra may round them in another way.
-    parts = [
-        DRAWING,
-        asdict(shown),
-        grid.axes,
-        grid.levels,
-        *(a.tolist() for a in (grid.cells, grid.seeds, grid.values)),
-    ]
+    numbers = [array.tolist() for array in (grid.cells, grid.seeds, grid.values)]
+    parts = [DRAWING, asdict(shown), [named(axis, titles) for axis in grid.axes], grid.levels, *numbers]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
-def figure(snapshot: Snapshot) -> Any:
+def figure(snapshot: Snapshot, titles: Mapping[str, str]) -> Any:
     """A matplotlib figure. Panels have scales of their own: one axis may matter a hundred times more than another."""
     from matplotlib.figure import Figure
 
@@ -73,9 +77,10 @@ def figure(snapshot: Snapshot) -> Any:
     drawn = Figure(figsize=(7.6, 0.6 + 0.3 * sum(heights) + 0.25 * len(heights)), layout="constrained")
     panels = drawn.subplots(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
     for panel, axis, names, effects in zip(panels, grid.axes, grid.levels, levels, strict=True):
-        _draw(panel, shown, axis, names, effects)
+        _draw(panel, shown, named(axis, titles), names, effects)
     unit = " (points)" if shown.unit else ""
-    panels[-1].set_xlabel(f"effect on {shown.key}{unit}, against the mean of the part's levels", parse_math=False)
+    label = f"effect on {shown.key}{unit}, against the mean of the part's levels; each part has a scale of its own"
+    panels[-1].set_xlabel(label, fontsize=9, parse_math=False)
     return drawn
 
 
@@ -85,6 +90,8 @@ def _draw(panel: Any, shown: Headline, axis: str, names: Sequence[str], effects:
         if effect is not None:
             half = None if effect.half is None else shown.factor * effect.half
             panel.errorbar(shown.factor * effect.value, at, xerr=half, fmt="o", color="#0b6e99", capsize=3, zorder=2)
+        text = "no match" if effect is None else shown.interval(effect.value, effect.half)
+        panel.annotate(text, (1.01, at), xycoords=("axes fraction", "data"), va="center", fontsize=9)
     panel.set_yticks(range(len(names)), [_short(name) for name in names], parse_math=False)
     panel.set_ylim(len(names) - 0.5, -0.5)
     panel.set_title(_short(axis), fontsize=10, loc="left", parse_math=False)

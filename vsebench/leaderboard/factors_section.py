@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from vsebench.leaderboard.factors import COMBINATIONS, SEEDS, Effect, Grid, change, grid_of, without_runs
-from vsebench.leaderboard.factors_plot import effects_of, plot_file
+from vsebench.leaderboard.factors_plot import effects_of, named, plot_file
 from vsebench.leaderboard.headline import Headline, headline
 from vsebench.leaderboard.rows import sort_key
 from vsebench.leaderboard.snapshot import Snapshot
@@ -31,10 +31,10 @@ def factors_section(snapshot: Snapshot, titles: Mapping[str, str]) -> list[str]:
     if found is None:
         return _nothing(snapshot)
     shown, grid, levels = found
-    names = [" + ".join(titles.get(a, escape(a)) for a in axis.split(" + ")) for axis in grid.axes]
+    names = [escape(named(axis, titles)) for axis in grid.axes]
     lines = [TITLE, "", _preface(snapshot, grid, shown, levels), ""]
     lines += _incomplete(snapshot, grid, titles)
-    lines += [f"![Effects of each part's levels]({plot_file(snapshot)})", ""]
+    lines += [f"![The effect of each level with its interval, a panel per part]({plot_file(snapshot)})", ""]
     lines += _levels(grid, names, shown, levels)
     return [*lines, *_changes(grid, names, shown), *_variance(grid, names, shown)]
 
@@ -73,7 +73,7 @@ def _incomplete(snapshot: Snapshot, grid: Grid, titles: Mapping[str, str]) -> li
     there, all_of = len(np.unique(grid.cells, axis=0)), math.prod(len(names) for names in grid.levels)
     if there < all_of:
         said.append(f"{there} of the {all_of} combinations of these levels have a finished run.")
-    gone = [f"{titles.get(axis, escape(axis))} {escape(label)}" for axis, label in without_runs(snapshot)]
+    gone = [f"{escape(named(axis, titles))} {escape(label)}" for axis, label in without_runs(snapshot)]
     if gone:
         said.append(f"Without a finished run, and so not here: {', '.join(gone)}.")
     return [" ".join(said), ""] if said else []
