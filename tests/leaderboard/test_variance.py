@@ -80,6 +80,17 @@ def test_of_equal_deviations_the_first_is_named() -> None:
         assert largest.levels == ("x", "u")
         assert largest.half is None  # one run each: nothing to judge it by
 
+    corners = np.outer([1.0, 0.0, -1.0], [1.0, 0.0, -1.0])  # its four corners deviate alike
+    cells = np.array(list(itertools.product(range(3), range(3))))
+    for at in range(20):
+        generator = np.random.default_rng(at)
+        values = (corners + generator.normal(size=(3, 1)) + generator.normal(size=3)).ravel()
+        largest = (
+            variance_of(Grid(("a", "b"), (tuple("xyz"), tuple("uvw")), cells, np.zeros(9), values)).sources[-1].largest
+        )
+        assert largest is not None
+        assert largest.levels == ("x", "u")
+
 
 def test_missing_pairs_of_levels_are_not_estimated() -> None:
     cells = np.array([[0, 0], [0, 1], [1, 0], [1, 1], [2, 0]])
