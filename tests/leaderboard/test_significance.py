@@ -86,7 +86,8 @@ def test_baselines_that_are_missing_are_named() -> None:
     board, outcomes = made_up({"both": 0.9, "words": 0.3}, uses={"words": "text"}, ranked=False)
     text = page(board, outcomes)
     assert "No row uses image only (`text_encoder: none`); such a row would show what the other modality adds." in text
-    assert [row["Baseline"] for row in tables(text.split("## Gain")[0])[-1]] == ["Most frequent class", "Random answer", "Text only"]
+    baselines = tables(text.split("## Gain")[0])[-1]
+    assert [row["Baseline"] for row in baselines] == ["Most frequent class", "Random answer", "Text only"]
 
 
 def test_one_seed_and_a_row_that_is_better_than_the_leader() -> None:
