@@ -117,6 +117,9 @@ def leaderboard(
         bool, typer.Option("--html", help="Write each board as one HTML file that opens anywhere.")
     ] = False,
     out: Annotated[Path | None, typer.Option(help="With --html: the file of the one board.")] = None,
+    export: Annotated[
+        Path | None, typer.Option(help="Write all that is known of every run as FILE.parquet or FILE.csv.")
+    ] = None,
     runs: RunsFolder = Path("runs"),
     board: BoardFolder = Path("leaderboard"),
     from_wandb: FromWandb = None,
@@ -125,6 +128,12 @@ def leaderboard(
     replace: Replace = False,
 ) -> None:
     """Write the leaderboard pages again from the committed results, or from what a team keeps in W&B."""
+    if export is not None:
+        from vsebench.commands.leaderboard_export import write_export
+
+        given = {"--check": check, "--html": html, "--out": out, "--from-wandb": from_wandb, "--group": group}
+        write_export(board, experiments or (), export, others=[name for name, value in given.items() if value])
+        return
     if from_wandb is not None or group is not None:
         fetch_boards(from_wandb, group, fingerprint, replace, board, alone=not (check or experiments))
         return

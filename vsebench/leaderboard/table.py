@@ -6,6 +6,9 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+#: What spreadsheets begin a formula with, and what they may drop before it.
+_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+_DROPPED = re.compile(r"^[\s\x00\ufeff]+")
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~#&])")
 
 
@@ -52,10 +55,14 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1
 
 
 def csv_cell(text: str) -> str:
-    """Text that a spreadsheet does not run as a formula.
+    """Text that a spreadsheet does not run as a formula, also after white space and in full-width signs.
+
+    A carriage return becomes a line feed: Python's csv quotes the one only where lines end with it, and an unquoted
+    one ends the line for most readers.
 
     Example:
-        >>> csv_cell("=1+1"), csv_cell("VSE")
-        ("'=1+1", 'VSE')
+        >>> csv_cell("=1+1"), csv_cell("VSE"), csv_cell(" @x")
+        ("'=1+1", 'VSE', "' @x")
     """
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return f"'{text}" if _DROPPED.sub("", text)[:1] in _FORMULA else text
