@@ -15,6 +15,7 @@ from vsebench.cli_options import BoardFolder, Device, Overrides, Plugins, RunsFo
 from vsebench.cli_outcomes import outcomes
 from vsebench.cli_results import Fingerprint, FromWandb, Group, Replace, add_commands, fetch_boards
 from vsebench.errors import VsebenchError
+from vsebench.terminal import say
 
 app = typer.Typer(
     name="vsebench",
@@ -33,7 +34,7 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except VsebenchError as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}", error=True)
         sys.exit(error.exit_code)
 
 
@@ -147,14 +148,14 @@ def leaderboard(
     if check:
         wrong = stale(board, experiments or ())
         for file in wrong:
-            print(f"stale: {file}")
+            say(f"stale: {file}")
         if wrong:
             print("Run 'vsebench leaderboard' and commit what it writes.", file=sys.stderr)
             raise typer.Exit(1)
         print("Every page is what its results give.")
         return
     for file in render(board, experiments or ()):
-        print(f"wrote {file}")
+        say(f"wrote {file}")
 
 
 @app.command()
@@ -179,7 +180,7 @@ def new(
     from vsebench.scaffold import write_component
 
     for file in write_component(kind, name, folder):
-        print(f"wrote {file}")
+        say(f"wrote {file}")
 
 
 @app.command()

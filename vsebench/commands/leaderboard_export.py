@@ -10,6 +10,7 @@ from vsebench.leaderboard.outcomes import load_for
 from vsebench.leaderboard.render import snapshots_of
 from vsebench.leaderboard.snapshot import SYSTEM_FORM
 from vsebench.results.export import check_format, table_of, write
+from vsebench.terminal import say
 
 
 def write_export(board: Path, experiments: Sequence[str], file: Path, *, others: Sequence[str] = ()) -> None:
@@ -29,4 +30,4 @@ def write_export(board: Path, experiments: Sequence[str], file: Path, *, others:
     table = table_of([(s, load_for(s, board) if s.form == SYSTEM_FORM else None) for s in found])
     write(table, file)
     of = f"{len(found)} {'board' if len(found) == 1 else 'boards'}"
-    print(f"wrote {file}: {len(table):,} runs of {of}, {len(table.columns)} columns")
+    say(f"wrote {file}: {len(table):,} runs of {of}, {len(table.columns)} columns")
