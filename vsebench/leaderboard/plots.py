@@ -12,7 +12,7 @@ from typing import Any
 
 from vsebench.leaderboard.rows import SECTIONS, RowView, views
 from vsebench.leaderboard.snapshot import Snapshot
-from vsebench.leaderboard.table import escape, printable
+from vsebench.leaderboard.table import link, printable
 
 FOLDER = "plots"
 #: Raised when the same curves are drawn in another way.
@@ -59,7 +59,7 @@ def curves_section(snapshot: Snapshot) -> list[str]:
         return ["## Curves", "", "No row has codes; there are no curves to draw.", ""]
     found = ["## Curves", ""]
     for kind in kinds:
-        found += [f"![{escape(CAPTIONS[kind].split(':')[0])}]({plot_file(snapshot, kind)})", "", CAPTIONS[kind], ""]
+        found += [f"!{link(CAPTIONS[kind].split(':')[0], plot_file(snapshot, kind))}", "", CAPTIONS[kind], ""]
     return found
 
 
