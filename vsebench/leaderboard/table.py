@@ -29,9 +29,7 @@ def escape(text: str, *, longest: int = 1_000) -> str:
         >>> escape("a|b <script>*x*")
         'a\\\\|b \\\\<script\\\\>\\\\*x\\\\*'
     """
-    line = printable(text)
-    line = line if len(line) <= longest else line[: longest - 1] + "…"
-    return _ADDRESS.sub(r"\\\g<0>", _SPECIAL.sub(r"\\\1", line))
+    return _ADDRESS.sub(r"\\\g<0>", _SPECIAL.sub(r"\\\1", short(text, longest)))
 
 
 def prose(text: str) -> str:
@@ -63,6 +61,17 @@ def printable(text: str) -> str:
     """Text on one line, without control characters."""
     line = " ".join(str(text).split())
     return "".join(c for c in line if unicodedata.category(c)[0] != "C")
+
+
+def short(text: str, longest: int = 120) -> str:
+    """The same, of at most so many characters: for a drawing, which has a place of some size for it.
+
+    Example:
+        >>> short("a\\nbcdef", 4)
+        'a b…'
+    """
+    line = printable(text)
+    return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
 def code(text: str) -> str:
