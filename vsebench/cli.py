@@ -34,13 +34,13 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except VsebenchError as error:
-        say(f"error: {error}", error=True)
+        say(f"error: {error}", error=True, lines=True)
         sys.exit(error.exit_code)
 
 
 def _version(wanted: bool) -> None:
     if wanted:
-        print(f"vsebench {__version__}")
+        say(f"vsebench {__version__}")
         raise typer.Exit
 
 

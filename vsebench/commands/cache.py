@@ -6,7 +6,7 @@ import time
 
 from vsebench.features import entries, prune
 from vsebench.sizes import in_bytes, in_words
-from vsebench.terminal import on_one_line
+from vsebench.terminal import on_one_line, say
 
 
 def show() -> None:
@@ -32,7 +32,7 @@ def show() -> None:
         )
     if found:
         Console().print(table)
-    print(f"{len(found)} entries, {in_words(sum(e.size for e in found))}")
+    say(f"{len(found)} entries, {in_words(sum(e.size for e in found))}")
 
 
 def make_room(max_size: str) -> None:
@@ -42,4 +42,4 @@ def make_room(max_size: str) -> None:
     """
     removed, kept = prune(in_bytes(max_size))
     freed = in_words(sum(e.size for e in removed))
-    print(f"removed {len(removed)} entries ({freed}); {len(kept)} left ({in_words(sum(e.size for e in kept))})")
+    say(f"removed {len(removed)} entries ({freed}); {len(kept)} left ({in_words(sum(e.size for e in kept))})")

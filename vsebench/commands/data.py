@@ -53,9 +53,7 @@ def build(
         bar.close()
     dataset = Dataset.open(target)
     sizes = ", ".join(f"{k} {len(v):,}" for k, v in dataset.splits.items())
-    print(
-        f"{target}: {len(dataset):,} items ({sizes}), {dataset.num_classes} classes, fingerprint {dataset.fingerprint}"
-    )
+    say(f"{target}: {len(dataset):,} items ({sizes}), {dataset.num_classes} classes, fingerprint {dataset.fingerprint}")
     for note in _notes(dataset):
         say(f"note: {note}")
 
@@ -76,7 +74,7 @@ def _builder_of(name: str, source: Path | None, builder: str | None) -> tuple[st
         if source is None or not markers or any((source / marker).exists() for marker in markers):
             return name, source, name
         if any((source / f"metadata.{suffix}").is_file() for suffix in ("csv", "jsonl")):
-            print(f"{source} has none of {', '.join(markers)}: read as a folder with a metadata file.")
+            say(f"{source} has none of {', '.join(markers)}: read as a folder with a metadata file.")
             return name, source, "folder"
         return name, source, name
     return name, source, "folder"
@@ -156,7 +154,7 @@ def show(name: str, sheet: Path | None, split: str, seed: int) -> None:
     console.print(table)
     target = sheet or Path(f"{dataset.name}.png")
     contact_sheet(dataset, target, split=split, seed=seed)
-    print(f"wrote {target}")
+    say(f"wrote {target}")
 
 
 def check(name: str) -> int:
@@ -186,7 +184,7 @@ def export(name: str, out: Path, form: str, shard_size: str, force: bool) -> Non
     finally:
         bar.close()
     call = f"load_dataset('{out}')" if form == "parquet" else f"load_from_disk('{out}')"
-    print(f"wrote {out}: {len(dataset):,} items; read it with datasets.{call}")
+    say(f"wrote {out}: {len(dataset):,} items; read it with datasets.{call}")
 
 
 def vectors(file: Path, name: str, min_count: int) -> None:
@@ -209,11 +207,11 @@ def vectors(file: Path, name: str, min_count: int) -> None:
     taken = time.perf_counter() - begin
     known = found.found | found.subword
     counts = np.array(vocabulary.counts)
-    print(f"{file}: {found.values.shape[1]} numbers a word, read in {taken:.2f} s and kept for the next time")
+    say(f"{file}: {found.values.shape[1]} numbers a word, read in {taken:.2f} s and kept for the next time")
     listed, parts, none = found.found.sum(), found.subword.sum(), (~known).sum()
-    print(f"{len(known):,} training words of '{name}': {listed:,} listed, {parts:,} from subwords, {none:,} random")
+    say(f"{len(known):,} training words of '{name}': {listed:,} listed, {parts:,} from subwords, {none:,} random")
     share, mass = found.coverage, counts[known].sum() / counts.sum()
-    print(f"coverage: {100 * share:.1f} % of the words, {100 * mass:.1f} % of the text")
+    say(f"coverage: {100 * share:.1f} % of the words, {100 * mass:.1f} % of the text")
     missing = sorted((int(counts[i]), vocabulary.words[i]) for i in np.flatnonzero(~known))[::-1]
     if missing:
         say("most frequent words without a vector: " + ", ".join(f"{w} ({n})" for n, w in missing[:10]))
@@ -222,7 +220,7 @@ def vectors(file: Path, name: str, min_count: int) -> None:
 def list_all() -> None:
     """Print names of datasets and builders."""
     say("datasets: " + ", ".join(available()))
-    print("builders: " + ", ".join(DATASETS.names()))
+    say("builders: " + ", ".join(DATASETS.names()))
 
 
 def _notes(dataset: Dataset) -> list[str]:
@@ -246,12 +244,13 @@ class _Bar:
         import time
 
         if self.console.is_terminal:
-            from rich.markup import escape
-            from rich.progress import Progress
+            from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
             if self.live is None:
-                self.live = Progress(console=self.console)
-                self.task = self.live.add_task(escape(on_one_line(f"{self.verb} {self.name}")), total=total)
+                name = TextColumn("{task.description}", markup=False)
+                columns = (name, BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+                self.live = Progress(*columns, console=self.console)
+                self.task = self.live.add_task(on_one_line(f"{self.verb} {self.name}"), total=total)
                 self.live.start()
             self.live.update(self.task, completed=done, total=total)
         elif time.monotonic() - self.said > 5:

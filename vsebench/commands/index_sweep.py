@@ -68,7 +68,7 @@ def run_index_sweep(options: SweepOptions, command: str) -> None:
         raise SystemExit(130) from None
     if counts["finished"] < len(asked):
         _log_board(options, experiment)
-    print(f"Board: {options.board / (experiment.name + '.md')}")
+    say(f"Board: {options.board / (experiment.name + '.md')}")
     if outcome.failed:
         lines = [f"  {r.system}, seed {r.seed}: {(r.error or '').strip().splitlines()[-1]}" for r in outcome.failed]
         raise RunFailed(f"{len(outcome.failed)} of {len(asked)} measurements failed:\n" + "\n".join(lines))
@@ -107,8 +107,8 @@ def _print_plan(experiment: IndexExperiment, asked: Sequence[Measurement], vecto
     Console().print(table)
     splits, dim = vectors.described["splits"], vectors.described["dim"]
     todo = sum(one.status != "finished" for one in asked)
-    print(f"{splits['gallery']:,} vectors of {dim} numbers, {splits['queries']:,} queries, k {experiment.spec.k}.")
-    print(f"{len(asked)} measurements, {todo} to do.")
+    say(f"{splits['gallery']:,} vectors of {dim} numbers, {splits['queries']:,} queries, k {experiment.spec.k}.")
+    say(f"{len(asked)} measurements, {todo} to do.")
 
 
 def _trackers(options: SweepOptions, experiment: IndexExperiment) -> Callable[[Measurement], Tracker]:

@@ -39,20 +39,21 @@ def print_plan(plan: Plan, runs: Path, workers: int) -> None:
 
 def _print_estimate(plan: Plan, runs: Path, workers: int) -> None:
     todo = {r.run_id for r in plan.todo}
-    print(f"{len({r.run_id for r in plan.runs})} runs, {len(todo)} to do.", end=" " if todo else "\n")
+    counts = f"{len({r.run_id for r in plan.runs})} runs, {len(todo)} to do."
     if not todo:
+        say(counts)
         return
     found = estimate(plan, runs, device=record_device())
     seconds = found.total(workers)
     if seconds is None:
-        print("No earlier run on this hardware to estimate time and disk from.")
+        say(f"{counts} No earlier run on this hardware to estimate time and disk from.")
         return
     said = ", ".join(f"{count} from {tier}" for tier, count in found.based_on.items())
-    print(
-        f"About {duration_in_words(seconds)} with {workers} {'worker' if workers == 1 else 'workers'}, and "
+    say(
+        f"{counts} About {duration_in_words(seconds)} with {workers} {'worker' if workers == 1 else 'workers'}, and "
         f"{in_words(found.size)} under {runs}."
     )
-    print(f"Estimated from {found.records} earlier runs: {said}. Features of frozen encoders: vsebench cache list.")
+    say(f"Estimated from {found.records} earlier runs: {said}. Features of frozen encoders: vsebench cache list.")
 
 
 def record_device() -> str:

@@ -66,7 +66,7 @@ class ProgressView:
         self.watch.take(event)
         title = self.watch.title(event.run_id)
         if event.kind == "crash":
-            self._line(event.text)
+            self._lines(event.text)
         elif event.kind == "end":
             mark = {"finished": "done", "pruned": "pruned"}.get(event.status, "FAILED")
             line = f"[{len(self.watch.ended)}/{len(self.watch.open)}] {mark} {title}: {event.text}"
@@ -120,9 +120,12 @@ class ProgressView:
             self.live = None
 
     def _line(self, text: str) -> None:
+        self._lines(" ".join(text.splitlines()))
+
+    def _lines(self, text: str) -> None:
         if self.live is not None:
             from rich.text import Text
 
             self.live.console.print(Text(harmless(text)))
         else:
-            say(text, error=True)
+            say(text, error=True, lines=True)

@@ -58,8 +58,7 @@ def run_search(options: SearchOptions) -> None:
         hits = searcher.search(image=file, k=options.k, rerank=options.rerank)
         answers.append(Answer(str(file), hits, file.read_bytes()))
     if options.as_json:
-        said = json.dumps([_plain(answer) for answer in answers], ensure_ascii=False, indent=1)
-        print(_UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", said))
+        sys.stdout.write(as_json(answers) + "\n")
     else:
         _print(answers)
     for text in texts:
@@ -68,10 +67,10 @@ def run_search(options: SearchOptions) -> None:
             say(f"note: words that the run has never read: {', '.join(unknown)}", error=True)
     if options.sheet is not None:
         sheet(searcher, answers, options.sheet)
-        print(f"wrote {options.sheet}", file=sys.stderr)
+        say(f"wrote {options.sheet}", error=True)
     if options.html is not None:
         page(searcher, answers, options.html)
-        print(f"wrote {options.html}", file=sys.stderr)
+        say(f"wrote {options.html}", error=True)
 
 
 def _lines(file: Path | None) -> list[str]:
@@ -84,6 +83,12 @@ def _lines(file: Path | None) -> list[str]:
     if not lines:
         raise QueryError(f"--text-file '{file}' has no text; one query a line.")
     return lines
+
+
+def as_json(answers: Sequence[Answer]) -> str:
+    """Answers as JSON that a terminal shows as it is."""
+    said = json.dumps([_plain(answer) for answer in answers], ensure_ascii=False, indent=1)
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", said)
 
 
 def _plain(answer: Answer) -> dict[str, object]:
@@ -101,9 +106,9 @@ def _print(answers: Sequence[Answer]) -> None:
     console = Console()
     for answer in answers:
         if not console.is_terminal:
-            print(f"# {on_one_line(answer.query)}")
+            say(f"# {on_one_line(answer.query)}")
             for hit in answer.hits:
-                print("\t".join(_columns(hit)))
+                say("\t".join(_columns(hit)))
             continue
         table = Table(title=Text(on_one_line(answer.query)), title_justify="left", box=None, pad_edge=False)
         table.add_column("", justify="right", style="dim")

@@ -108,11 +108,11 @@ def csv_cell(text: str) -> str:
     """Text that a spreadsheet does not run as a formula, also after white space and in full-width signs.
 
     A carriage return becomes a line feed: Python's csv quotes the one only where lines end with it, and an unquoted
-    one ends the line for most readers.
+    one ends the line for most readers. Halves of surrogate pairs, which no file can hold, become question marks.
 
     Example:
         >>> csv_cell("=1+1"), csv_cell("VSE"), csv_cell(" @x")
         ("'=1+1", 'VSE', "' @x")
     """
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = text.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace").decode()
     return f"'{text}" if _DROPPED.sub("", text)[:1] in _FORMULA else text

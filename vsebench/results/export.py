@@ -72,7 +72,7 @@ def table_of(boards: Iterable[tuple[Snapshot, Outcomes | None]]) -> pd.DataFrame
     # A part that a system does without (``config.fusion: null``) is a column only where it has a value of its own.
     names = dict.fromkeys(n for line in lines for n, value in line.items() if value is not None or "." not in n)
     order = sorted(names, key=_place)
-    return pd.DataFrame({name: _column([line.get(name) for line in lines]) for name in order})
+    return pd.DataFrame({_text(name): _column([line.get(name) for line in lines]) for name in order})
 
 
 def _lines(snapshot: Snapshot, outcomes: Outcomes | None) -> Iterator[dict[str, Any]]:
