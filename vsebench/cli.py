@@ -121,6 +121,9 @@ def leaderboard(
     export: Annotated[
         Path | None, typer.Option(help="Write all that is known of every run as FILE.parquet or FILE.csv.")
     ] = None,
+    found: Annotated[
+        int, typer.Option(min=0, help="With --html: rows of each table whose models are loaded to show what they find.")
+    ] = 1,
     runs: RunsFolder = Path("runs"),
     board: BoardFolder = Path("leaderboard"),
     from_wandb: FromWandb = None,
@@ -143,7 +146,7 @@ def leaderboard(
     if html or out is not None:
         from vsebench.commands.leaderboard_html import write_html
 
-        write_html(board, experiments or (), runs=runs, out=out, check=check)
+        write_html(board, experiments or (), runs=runs, out=out, check=check, found=found)
         return
     if check:
         wrong = stale(board, experiments or ())

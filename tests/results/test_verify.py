@@ -192,16 +192,16 @@ def test_measures_are_compared(own: Path) -> None:
     run = results[0].run_id
     folder = own / "runs" / boards.NAME / run / "measures"
     folder.mkdir()
-    kept = {"cost": {"ms": 1.23457, "parts": [1, 2]}, "gone": {"x": 1.0}}
+    kept = {"speed": {"ms": 1.23457, "parts": [1, 2]}, "gone": {"x": 1.0}}
     boards.put(own / "board", boards.snapshot(results, measures={run: kept}))
-    for ms, found in ((1.2345678, []), (1.2345, [f"measures.cost.ms is {1.23457}, comes out as {1.2345}"])):
-        (folder / "cost.json").write_text(json.dumps({"version": 1, "values": {"ms": ms, "parts": [1, 2]}}))
+    for ms, found in ((1.2345678, []), (1.2345, [f"measures.speed.ms is {1.23457}, comes out as {1.2345}"])):
+        (folder / "speed.json").write_text(json.dumps({"version": 1, "values": {"ms": ms, "parts": [1, 2]}}))
         report = check(own)
         assert [f"{d.what} is {d.stored}, comes out as {d.again}" for d in report.differences] == found
         assert [(key, why) for _, _, key, why in report.lacking] == [
             ("measures.gone", "its folder has no measures/gone.json")
         ]
-    (folder / "cost.json").write_text("{")
+    (folder / "speed.json").write_text("{")
     assert check(own).differences[0].stored == "damaged"
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from vsebench.errors import ConfigError, DataError, Place, did_you_mean, known_names
+from vsebench.errors import ConfigError, DataError, Place, VsebenchError, did_you_mean, known_names
+from vsebench.leaderboard.examples import COUNT, SPLIT, Results
 from vsebench.leaderboard.html_page import page
 from vsebench.leaderboard.outcomes import load_for
 from vsebench.leaderboard.render import RESULTS, results_file
@@ -13,15 +15,28 @@ from vsebench.leaderboard.snapshot import SYSTEM_FORM, load
 from vsebench.store import write_atomically
 from vsebench.terminal import say
 
+if TYPE_CHECKING:
+    from vsebench.look.gallery import Found
+
+#: Results of each query, the first right one besides.
+FIRST = 3
+
 
 def write_html(
-    board: Path, experiments: Sequence[str], *, runs: Path, out: Path | None = None, check: bool = False
+    board: Path,
+    experiments: Sequence[str],
+    *,
+    runs: Path,
+    out: Path | None = None,
+    check: bool = False,
+    found: int = 0,
 ) -> None:
     """Write a page for each experiment, for all by default, beside their Markdown or to ``out``.
 
     Args:
         runs: folder of all experiments' runs; a row whose runs are not there says so.
         out: the file of the one experiment.
+        found: rows of each table whose models are loaded, to show what the example queries find.
 
     Raises: ConfigError for options that exclude each other; DataError for an experiment without results.
     """
@@ -40,8 +55,39 @@ def write_html(
     for name in wanted:
         snapshot = load(results_file(board, name))
         outcomes = load_for(snapshot, board) if snapshot.form == SYSTEM_FORM else None
-        text = page(snapshot, folder=board, runs=runs, outcomes=outcomes)
+        text = page(snapshot, folder=board, runs=runs, outcomes=outcomes, finder=found_by, found=found)
         file = out or board / f"{name}.html"
         file.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(file, text)
         say(f"wrote {file} ({len(text.encode()) / 1e6:.1f} MB)")
+
+
+def found_by(folder: Path) -> Results | str:
+    """What a run's model finds for the queries that the page shows, or why that cannot be said."""
+    from vsebench.load import load_run
+    from vsebench.look.gallery import make_gallery
+
+    try:
+        gallery, dataset = make_gallery(load_run(folder), SPLIT, queries=COUNT, k=FIRST)
+    except VsebenchError as error:
+        return str(error)
+    numbers = {
+        (thing.position, text): number
+        for kinds in gallery.queries.values()
+        for queries in kinds.values()
+        for query in queries
+        for thing in (found.thing for found in query.results)
+        for number, text in enumerate(dataset.texts(thing.position))
+    }
+    dataset.close()
+
+    def plain(one: Found) -> tuple[int, int, int, bool]:
+        position = one.thing.position
+        return position, numbers.get((position, one.thing.text), 0), one.rank, one.right
+
+    return {
+        direction: {
+            kind: [[plain(one) for one in query.results] for query in queries] for kind, queries in kinds.items()
+        }
+        for direction, kinds in gallery.queries.items()
+    }

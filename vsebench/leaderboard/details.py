@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from vsebench.data.dataset import Dataset
-from vsebench.leaderboard.examples import Pictures, examples_of, find_dataset
+from vsebench.leaderboard.examples import Pictures, Results, examples_of, find_dataset
 from vsebench.leaderboard.html_tables import Line, Table
 from vsebench.leaderboard.run_details import MOST_CLASSES, Classes, classes_of, curves_of
 from vsebench.leaderboard.snapshot import Snapshot
@@ -46,12 +46,23 @@ class Details:
     pictures: dict[int, str] = field(default_factory=dict)
 
 
-def details_of(snapshot: Snapshot, tables: Sequence[Table], runs: Path | None) -> Details:
+#: Of a run's folder, what its model finds, or why that cannot be said.
+Finder = Callable[[Path], Results | str]
+
+
+def details_of(
+    snapshot: Snapshot,
+    tables: Sequence[Table],
+    runs: Path | None,
+    finder: Finder | None = None,
+    rows: int = 0,
+) -> Details:
     """Gather what the rows of a board open to.
 
     Args:
         tables: of the page.
         runs: folder of all experiments' runs; what is not there is said to be so in the row. None reads no folder.
+        finder: asked of the first ``rows`` rows of each table.
 
     Raises: DataError for a damaged file of a run.
     """
@@ -69,8 +80,16 @@ def details_of(snapshot: Snapshot, tables: Sequence[Table], runs: Path | None) -
             made.shared.append(_shared(settings))
             made.rows.append(
                 [
-                    _row(made, snapshot, line, _without(own, made.shared[-1]), store, pictures)
-                    for line, own in zip(table.lines, settings, strict=True)
+                    _row(
+                        made,
+                        snapshot,
+                        line,
+                        _without(own, made.shared[-1]),
+                        store,
+                        pictures,
+                        finder if number < rows else None,
+                    )
+                    for number, (line, own) in enumerate(zip(table.lines, settings, strict=True))
                 ]
             )
     finally:
@@ -120,7 +139,13 @@ def _dataset(snapshot: Snapshot, store: Store | None, results: Sequence[Result])
 
 
 def _row(
-    made: Details, snapshot: Snapshot, line: Line, own: dict[str, str], store: Store | None, pictures: Pictures
+    made: Details,
+    snapshot: Snapshot,
+    line: Line,
+    own: dict[str, str],
+    store: Store | None,
+    pictures: Pictures,
+    finder: Finder | None,
 ) -> dict[str, Any]:
     results = line.view.results
     row: dict[str, Any] = {
@@ -144,6 +169,12 @@ def _row(
         first = next(r for r in results if r.run_id in there)
         found, why = examples_of(there[first.run_id], pictures)
         row["examples"] = {"seed": first.seed, "found": found, "why": why}
+        if found and finder is not None:
+            answers_to = finder(there[first.run_id])
+            if isinstance(answers_to, str):
+                row["notes"].append(f"What was found cannot be shown: {printable(answers_to)}")
+            else:
+                row["examples"]["found"], _ = examples_of(there[first.run_id], pictures, results=answers_to)
     return row
 
 

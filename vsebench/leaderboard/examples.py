@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,9 @@ COUNT = 4
 MOST_WORDS = 160
 
 Example = dict[str, Any]
+#: What a run's model finds: direction -> ``best`` and ``worst`` -> of each query, in :func:`examples_of`'s order, its
+#: first results as (position, number of the caption, rank, whether it is right).
+Results = Mapping[str, Mapping[str, Sequence[Sequence[tuple[int, int, int, bool]]]]]
 
 
 @dataclass
@@ -87,13 +90,16 @@ def find_dataset(folder: Path, fingerprint: str) -> Dataset | None:
     return None
 
 
-def examples_of(folder: Path, pictures: Pictures, *, seed: int = 0) -> tuple[dict[str, dict[str, list[Example]]], str]:
+def examples_of(
+    folder: Path, pictures: Pictures, *, seed: int = 0, results: Results | None = None
+) -> tuple[dict[str, dict[str, list[Example]]], str]:
     """Direction -> ``best`` and ``worst`` -> queries, and why there are none, in words.
 
     Args:
         folder: of the run.
         pictures: where theirs are kept, and the texts come from.
         seed: of which of equally good ones.
+        results: of the same queries, where they are known.
 
     Raises: DataError for a damaged file of predictions.
     """
@@ -121,14 +127,28 @@ def examples_of(folder: Path, pictures: Pictures, *, seed: int = 0) -> tuple[dic
             kind: [
                 _example(pictures, int(stored.positions[item(int(one))[0]]), item(int(one))[1])
                 | {"rank": round(float(first[one]), 1), "of": int(ranks.gallery)}
-                for one in chosen[kind]
+                | _found(pictures, results, direction, kind, number)
+                for number, one in enumerate(chosen[kind])
             ]
             for kind in ("best", "worst")
         }
     return found, ""
 
 
-def _example(pictures: Pictures, position: int, number: int) -> Example:
+def _found(
+    pictures: Pictures, results: Results | None, direction: str, kind: str, number: int
+) -> dict[str, list[Example]]:
+    if results is None:
+        return {}
+    return {
+        "found": [
+            _example(pictures, position, caption, picture=direction == "t2i") | {"rank": rank, "right": right}
+            for position, caption, rank, right in results[direction][kind][number]
+        ]
+    }
+
+
+def _example(pictures: Pictures, position: int, number: int, *, picture: bool = True) -> Example:
     dataset = pictures.dataset
     assert dataset is not None
     texts = dataset.texts(position)
@@ -136,5 +156,5 @@ def _example(pictures: Pictures, position: int, number: int) -> Example:
     return {
         "id": printable(dataset.ids[position]),
         "text": text if len(text) <= MOST_WORDS else text[: MOST_WORDS - 1] + "…",
-        "picture": pictures.take(position),
+        "picture": pictures.take(position) if picture else None,
     }

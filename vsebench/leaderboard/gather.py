@@ -82,9 +82,9 @@ def gather(snapshot: Snapshot, folder: Path, known: Outcomes | None = None) -> O
         for way, by_rank in own.ranks.items():
             if run in by_rank:
                 queries = asked.setdefault(way, own.asked[way])
-                if not np.array_equal(queries, own.asked[way]):
-                    raise DataError("predictions of other queries than those before.", place=Place(str(file)))
-                ranks.setdefault(way, {})[run] = by_rank[run]
+                # A system of features has one query an item where others have one a caption: no pairs to be compared.
+                if np.array_equal(queries, own.asked[way]):
+                    ranks.setdefault(way, {})[run] = by_rank[run]
     if found is None or not (right or ranks):
         return None
     return Outcomes(found.fingerprint, found.positions, found.clusters, right, ranks, asked)
@@ -166,9 +166,8 @@ def united(parts: Sequence[Outcomes], snapshot: Snapshot) -> Outcomes | None:
             for way, by_rank in part.ranks.items():
                 if run not in by_rank:
                     continue
-                if not np.array_equal(asked.setdefault(way, part.asked[way]), part.asked[way]):
-                    raise DataError(f"per-item outcomes of {way} are of different queries and cannot be joined.")
-                ranks.setdefault(way, {})[run] = by_rank[run]
+                if np.array_equal(asked.setdefault(way, part.asked[way]), part.asked[way]):
+                    ranks.setdefault(way, {})[run] = by_rank[run]
     if not (right or ranks):
         return None
     found = Outcomes(parts[0].fingerprint, parts[0].positions, parts[0].clusters, right, ranks, asked)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vsebench.leaderboard import index_board, markdown
-from vsebench.leaderboard.details import Details, details_of
+from vsebench.leaderboard.details import Details, Finder, details_of
 from vsebench.leaderboard.html_markdown import Section, beside_table, html_of, sections_of
 from vsebench.leaderboard.html_tables import Table, tables_of
 from vsebench.leaderboard.markdown import Column
@@ -43,6 +43,8 @@ def page(
     folder: Path | None = None,
     runs: Path | None = None,
     outcomes: Outcomes | None = None,
+    finder: Finder | None = None,
+    found: int = 0,
 ) -> str:
     """The whole page.
 
@@ -51,10 +53,12 @@ def page(
         runs: folder of all experiments' runs; rows then open to curves, predictions and examples. None reads none.
         outcomes: what every run made of every test item; without them there are no intervals over items and no groups.
 
+        finder: what a run's model finds, asked of the first ``found`` rows of each table.
+
     Raises: DataError for a damaged file of a run.
     """
     tables = tables_of(snapshot, _standing(snapshot, outcomes))
-    details = details_of(snapshot, tables, runs)
+    details = details_of(snapshot, tables, runs, finder, found)
     written = index_board.page(snapshot) if snapshot.form == INDEX_FORM else markdown.page(snapshot, outcomes)
     intro, *sections = sections_of(written)
     by_title = {table.title: number for number, table in enumerate(tables)}

@@ -123,8 +123,10 @@ def _system_table(key: str, title: str, rows: Sequence[RowView], added: Sequence
     ranked = [(c, "cost" if c.title in COSTS else "retrieval") for c in retrieval_columns(rows) if filled(c, rows)]
     ranked.sort(key=lambda column: column[0].title != "rsum")  # what sums the others up stands first
     cut = next((i for i, (_, group) in enumerate(columns) if group == "cost"), len(columns))
-    further = [(c, "quality") for c in added if filled(c, rows)]
-    shown = [*columns[:cut], *further, *ranked, *columns[cut:]]
+    further = [c for c in added if filled(c, rows)]
+    of_answers = [(c, "quality") for c in further if "R@" not in c.title]
+    of_ranks = [(c, "retrieval") for c in further if "R@" in c.title]
+    shown = [*columns[:cut], *of_answers, *ranked[:1], *of_ranks, *ranked[1:], *columns[cut:]]
     return _table(key, title, rows, named, shown, facets, taken)
 
 

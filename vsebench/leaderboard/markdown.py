@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from vsebench.leaderboard.baselines import baselines_section
 from vsebench.leaderboard.cost import cost_section
 from vsebench.leaderboard.cost_plots import plot_files
+from vsebench.leaderboard.factors_section import factors_section
 from vsebench.leaderboard.outcomes import Outcomes
 from vsebench.leaderboard.pivot import pivot_lines
 from vsebench.leaderboard.plots import curves_section
@@ -29,6 +30,7 @@ from vsebench.leaderboard.standings import Comparison, compare_all
 from vsebench.leaderboard.statistics import item_half_width
 from vsebench.leaderboard.table import comment, escape, prose, table
 from vsebench.leaderboard.unfinished import failed_section, pruned_section
+from vsebench.leaderboard.unimodal import gains_section
 from vsebench.leaderboard.whole_lists import chances_of, columns_of, skipped_of
 
 AXIS_TITLES = {
@@ -81,6 +83,7 @@ def page(snapshot: Snapshot, outcomes: Outcomes | None = None) -> str:
             across = pivot_lines(snapshot.board.get("pivot"), rows, AXIS_TITLES) if section == "sweep" else []
             lines += [f"## {title}", "", *across, *_section(snapshot, rows, compared), ""]
     lines += baselines_section(snapshot, compared)
+    lines += [*factors_section(snapshot, AXIS_TITLES), *gains_section(snapshot)]
     lines += cost_section(snapshot, plot_files(snapshot))
     lines += robustness_sections(snapshot, next(iter(robustness_plots(snapshot)), None))
     lines += [*curves_section(snapshot), *pruned_section(snapshot), *references(snapshot), *failed_section(snapshot)]

@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 
 from vsebench.errors import DataError, Place, did_you_mean, known_names
-from vsebench.leaderboard import cost_plots, index_board, index_plots, plots, robustness_plots
-from vsebench.leaderboard.markdown import page
+from vsebench.leaderboard import cost_plots, factors_plot, index_board, index_plots, plots, robustness_plots
+from vsebench.leaderboard.markdown import AXIS_TITLES, page
 from vsebench.leaderboard.outcomes import load_for
 from vsebench.leaderboard.rows import SECTIONS, sort_key, views
 from vsebench.leaderboard.snapshot import INDEX_FORM, Snapshot, load
@@ -98,6 +98,10 @@ def _drawings(folder: Path, snapshots: Sequence[Snapshot], experiments: Sequence
         for name in plots.asked(s):
             file = folder / plots.plot_file(s, name)
             found.append(Drawing(file, partial(plots.is_current, file, s, name), partial(plots.svg, s, name)))
+        if factors_plot.effects_of(s) is not None:
+            file = folder / factors_plot.plot_file(s)
+            current = partial(factors_plot.is_current, file, s, AXIS_TITLES)
+            found.append(Drawing(file, current, partial(factors_plot.svg, s, AXIS_TITLES)))
         for cost in cost_plots.drawn(s):
             file = folder / cost_plots.plot_file(s, cost)
             current = partial(cost_plots.is_current, file, s, cost)

@@ -146,8 +146,9 @@ def _do(job: Job, device: str, worker: int) -> list[Fault]:
         kind = measure_of(name)
         try:
             values = kind.take(run, dataset, how)
-        except VsebenchError as error:
-            faults.append(Fault(job.row, job.run_id, name, str(error)))
+        except Exception as error:  # whatever a component does on damaged input; the others are measured all the same
+            said = str(error) if isinstance(error, VsebenchError) else f"{type(error).__name__}: {error}"
+            faults.append(Fault(job.row, job.run_id, name, said))
             continue
         folder = job.folder / FOLDER
         folder.mkdir(exist_ok=True)

@@ -168,7 +168,9 @@ function examplesPart(said) {
   const blocks = ways.flatMap(([way, kinds]) => Object.entries(kinds).map(([kind, queries]) => make("div", { class: "examples" },
     make("h5", {}, `${DIRECTIONS[way][0]}: ${kind === "best" ? "best" : "worst"} queries`),
     make("ul", {}, ...queries.map(query => example(way, query))))));
-  const about = `Queries of test by the rank of their first right answer, of seed ${seed}: an image with its own text.`;
+  const shown = Object.values(found).some(kinds => Object.values(kinds).flat().some(query => query.found));
+  const about = `Queries of test by the rank of their first right answer, of seed ${seed}: an image with its own text` +
+    (shown ? ", and what was found for it, ✓ for what belongs to it." : ".");
   return wide(part("Example retrievals", about, make("div", { class: "ways" }, ...blocks)));
 }
 
@@ -179,5 +181,16 @@ function example(way, query) {
   const rank = make("p", { class: "rank" }, "rank ", make("b", {}, short(query.rank, 4)), ` of ${query.of.toLocaleString("en")}`);
   const text = make("p", { class: "words" }, query.text || query.id);
   return make("li", {}, make("figure", { class: way }, picture,
-    make("figcaption", {}, rank, hidden(`${DIRECTIONS[way][1]}: `), text)));
+    make("figcaption", {}, rank, hidden(`${DIRECTIONS[way][1]}: `), text)), ...(query.found ? [foundList(way, query)] : []));
+}
+
+function foundList(way, query) {
+  return make("ol", { class: "found", "aria-label": `found for ${query.id}` }, ...query.found.map(one => {
+    const source = one.picture === null ? null : $(`picture-${one.picture}`);
+    const said = one.right ? "✓ " : "";
+    const content = way === "t2i" && source
+      ? [make("img", { src: source.textContent, alt: `picture of ${one.id}` }), `${said}${one.rank}`]
+      : [`${one.rank}. ${said}${one.text || one.id}`];
+    return make("li", { class: one.right ? "right" : "" }, ...content, ...(one.right ? [hidden(" belongs to it")] : []));
+  }));
 }

@@ -1,0 +1,167 @@
+"""What a page and its plot say of a grid's parts."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from grid_boards import board_of, grid_board
+
+from vsebench.leaderboard import factors_plot
+from vsebench.leaderboard.factors_section import TITLE, factors_section
+from vsebench.leaderboard.markdown import AXIS_TITLES, page
+from vsebench.leaderboard.render import render, results_file, stale
+from vsebench.leaderboard.snapshot import Snapshot, save
+
+AXES = {"text_encoder": ["bow", "lstm", "bert"], "fusion": ["concat", "gated"]}
+WORTH = {"bow": 0.5, "lstm": 0.6, "bert": 0.65, "concat": 0.0, "gated": 0.02}
+HOSTILE = "a|b `c` <script>alert(1)</script> *x* $\\frac$\nnew \u202e line"
+
+
+def made(seeds: int = 3, *, without: str = "", noise: float = 0.01) -> Snapshot:
+    """Each part adds what it is worth; levels named in ``without`` failed."""
+    generator = np.random.default_rng(0)
+
+    def outcome(point: dict[str, str], seed: int) -> float | str:
+        value = sum(WORTH[label] for label in point.values()) + noise * float(generator.normal())
+        return "failed" if without in point.values() else round(value, 4)
+
+    return grid_board(AXES, seeds, outcome)  # type: ignore[arg-type]
+
+
+def lines_of(snapshot: Snapshot) -> str:
+    return "\n".join(factors_section(snapshot, AXIS_TITLES))
+
+
+def tables(text: str) -> list[list[dict[str, str]]]:
+    found = []
+    for block in re.findall(r"(?:^\|.*(?:\n|$))+", text, re.MULTILINE):
+        head, _, *body = [[c.strip() for c in re.split(r"(?<!\\)\|", line)[1:-1]] for line in block.splitlines()]
+        found.append([dict(zip(head, cells, strict=True)) for cells in body])
+    return found
+
+
+def test_the_page_says_what_each_part_does() -> None:
+    board = made()
+    text = lines_of(board)
+    levels, changes, shares = tables(text)
+    assert [row["Level"] for row in levels] == AXES["text_encoder"]  # of two levels, the change says it
+    assert [(row["From"], row["To"]) for row in changes] == [
+        ("bow", "lstm"), ("bow", "bert"), ("lstm", "bert"), ("concat", "gated")]  # fmt: skip
+    value = {r.run_id: r.metrics["test/accuracy"] for r in board.results.values()}
+    differences = []
+    for concat, gated in zip(board.rows[::2], board.rows[1::2], strict=True):
+        assert (concat.axes["fusion"], gated.axes["fusion"]) == ("concat", "gated")
+        differences.append([100 * (value[gated.runs[s]] - value[concat.runs[s]]) for s in "012"])
+    mean, half = np.mean(differences), 2.446912 * np.sqrt(np.var(differences, axis=1, ddof=1).mean() / 9)  # t, 6 df
+    shown = f"{mean:+.1f} [{mean - half:+.1f}, {mean + half:+.1f}]".replace("-", "−")
+    assert changes[-1]["Change"] == shown
+    assert changes[-1]["Combinations (pairs of runs)"] == "3 (9)"
+    sentence = shown.replace(" [", " points [")
+    assert f"changing only the fusion from concat to gated, all else equal: {sentence}, 3 matched combin" in text
+    ends = [f"{end:+.1f}".replace("-", "−") for end in sorted(np.mean(differences, axis=1))[:: len(differences) - 1]]
+    assert changes[-1]["Least … most in a combination"] == " … ".join(ends)
+    assert [row["Source"] for row in shares] == ["Text encoder", "Fusion", "Text encoder × Fusion", "Seeds"]
+    assert float(shares[0]["η² %"]) > 90
+    assert shares[0]["p"] == "< 0.001"
+    assert "from what seeds change within a combination" in text
+    assert "![The effect of each level with its interval, a panel per part](plots/demo-factors.svg)" in text
+
+
+def test_one_seed_says_what_its_intervals_are() -> None:
+    text = lines_of(made(1))
+    assert "Intervals (t) are over matched combinations" in text
+    _, changes, shares = tables(text)
+    assert changes[-1]["Combinations"] == "3"
+    assert list(shares[0]) == ["Source", "df", "η² %", "Largest deviation"]
+    assert "cannot be told apart" in text
+    assert "Bonferroni" not in text
+
+
+def test_one_part_and_one_seed_have_no_interval() -> None:
+    text = lines_of(grid_board({"fusion": ["concat", "gated"]}, 1, lambda p, s: WORTH[p["fusion"]]))
+    assert "Nothing repeats: no intervals." in text
+    assert "+2.0 points, 1 matched combination." in text
+    assert "variance" not in text
+    assert len(tables(text)) == 1
+    repeated = lines_of(
+        grid_board({"fusion": ["concat", "gated"]}, 3, lambda p, s: WORTH[p["fusion"]] + 0.01 * s * (s - 1))
+    )
+    assert [row["Source"] for row in tables(repeated)[-1]] == ["Fusion", "Seeds"]
+
+
+def test_what_is_missing_is_named() -> None:
+    text = lines_of(made(without="bert"))
+    assert "Without a finished run, and so not here: Text encoder bert." in text
+    board = made()
+    results = {k: v for k, v in board.results.items() if not k.startswith("005")}
+    text = lines_of(replace(board, results=results))
+    assert "5 of the 6 combinations of these levels have a finished run." in text
+    assert tables(text)[1][-1]["Combinations (pairs of runs)"] == "2 (6)"
+    assert "not estimable: combinations are missing" in text
+
+
+def test_without_a_grid_nothing_is_said_and_without_matches_why() -> None:
+    assert factors_section(made(), AXIS_TITLES)[0] == TITLE
+    assert factors_section(replace(made(), search={"method": "random", "budget": 6, "seed": 0}), AXIS_TITLES) == []
+    assert factors_section(made(without="bow"), AXIS_TITLES)[0] == TITLE
+    assert factors_section(grid_board(AXES, 1, lambda p, s: "failed"), AXIS_TITLES) == []
+    # Each level of a part with another one of the others: no two runs differ in one part alone.
+    points = [dict(zip("abc", labels, strict=True)) for labels in ("000", "011", "101", "110")]
+    text = lines_of(board_of(points, 2, lambda p, s: 0.5))
+    assert "No two finished runs of the grid differ in one part alone" in text
+    assert tables(text) == []
+
+
+def test_equal_runs_have_no_variance_to_share() -> None:
+    text = lines_of(grid_board(AXES, 2, lambda p, s: 0.5))
+    assert "All runs have the same value" in text
+    assert "0.0 [0.0, 0.0]" in text
+
+
+def test_lower_may_be_better() -> None:
+    board = grid_board(AXES, 2, lambda p, s: 1.0 + s, select={"metric": "val/nll", "mode": "min"})
+    assert "Effects on `test/nll` (lower is better), from 12 finished runs" in lines_of(board)
+
+
+def test_hostile_names_are_text() -> None:
+    board = grid_board({HOSTILE: [HOSTILE, "other"], "fusion": ["x", "y"]}, 2, lambda p, s: 0.5 + 0.1 * s)
+    text = page(board)
+    assert "<script" not in text.replace("\\<script", "")
+    assert "\u202e" not in text
+    assert all(len(row) for table in tables(text) for row in table)
+    drawn = factors_plot.svg(board, AXIS_TITLES)
+    assert "<script" not in drawn
+    ElementTree.fromstring(drawn)
+
+
+def test_the_plot_is_drawn_checked_and_goes_stale(tmp_path: Path) -> None:
+    board = made()
+    save(board, results_file(tmp_path, "demo"))
+    file = tmp_path / factors_plot.plot_file(board)
+    assert file in render(tmp_path)
+    assert stale(tmp_path) == []
+    file.write_text(file.read_text(encoding="utf-8").replace("#0b6e99", "#ff0000"), encoding="utf-8")
+    assert stale(tmp_path) == [file]
+    render(tmp_path)
+    first = next(iter(board.results))
+    changed = replace(board.results[first], metrics={**board.results[first].metrics, "test/accuracy": 0.9})
+    save(replace(board, results={**board.results, first: changed}), results_file(tmp_path, "demo"))
+    assert file in stale(tmp_path)
+
+
+def test_the_plot_has_a_panel_per_part() -> None:
+    board = made()
+    drawn = factors_plot.figure(board, AXIS_TITLES)
+    assert [panel.get_title(loc="left") for panel in drawn.axes] == ["Text encoder", "Fusion"]
+    found = factors_plot.effects_of(board)
+    assert found is not None
+    for panel, names, effects in zip(drawn.axes, found[1].levels, found[2], strict=True):
+        assert [label.get_text() for label in panel.get_yticklabels()] == list(names)
+        points = [container.lines[0].get_xdata()[0] for container in panel.containers]
+        assert points == [pytest.approx(100 * effect.value) for effect in effects if effect is not None]
+        assert [text.get_text() for text in panel.texts] == [found[0].interval(e.value, e.half) for e in effects if e]

@@ -1,0 +1,239 @@
+"""What each component of a grid contributes: levels of one axis compared with all else equal, the seed included.
+
+A *block* is a combination of the other axes together with a seed; only differences within a block count, so that a
+grid with failed, pruned or excluded combinations compares what it can and nothing else. Interactions and shares of
+variance are in ``variance.py``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vsebench.leaderboard.rows import views
+from vsebench.leaderboard.snapshot import Snapshot
+from vsebench.leaderboard.statistics import LEVEL
+
+Array = NDArray[Any]
+#: What an interval is taken over: repeated seeds, or, with one seed, the matched combinations.
+SEEDS, COMBINATIONS = "seeds", "combinations"
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The runs of a grid.
+
+    Args:
+        axes: those with more than one level. Axes that always change together are one, ``a + b``.
+        levels: of each axis, in the order of the experiment file.
+        cells: int (N, axes), the level numbers of each run.
+        seeds: int (N,).
+        values: float (N,), the metric.
+    """
+
+    axes: tuple[str, ...]
+    levels: tuple[tuple[str, ...], ...]
+    cells: Array
+    seeds: Array
+    values: Array
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A difference, the half-width of its 95 % interval (None where nothing repeats) and what it rests on.
+
+    Args:
+        value: the difference.
+        half: of the interval.
+        over: ``seeds`` or ``combinations``, what the interval is taken over.
+        matched: combinations of the other axes that were compared.
+        pairs: blocks, i.e. matched combinations times seeds.
+        low, high: the smallest and the largest difference of one matched combination, each the mean over its seeds.
+    """
+
+    value: float
+    half: float | None
+    over: str
+    matched: int
+    pairs: int
+    low: float = math.nan
+    high: float = math.nan
+
+
+def grid_of(snapshot: Snapshot, key: str) -> Grid | None:
+    """The grid's finished runs that have a metric; None for a search, or where fewer than two levels are left.
+
+    Rows with a pruned seed are left out, as in the tables.
+    """
+    if "method" in snapshot.search:
+        return None
+    found = [v for v in views(snapshot, "sweep") if v.row.axes]
+    runs = [(v.row.axes, r.seed, r.metrics[key]) for v in found for r in v.results if key in r.metrics]
+    names = [a for row in snapshot.rows if row.section == "sweep" for a in row.axes]
+    groups = _together([axes for axes, _, _ in runs], list(dict.fromkeys(names)))
+    if not groups:
+        return None
+    labels = [[" + ".join(axes[a] for a in group) for group in groups] for axes, _, _ in runs]
+    order = [r.axes for r in snapshot.rows if r.section == "sweep" and all(a in r.axes for g in groups for a in g)]
+    levels = []
+    for i, group in enumerate(groups):
+        used = {row[i] for row in labels}
+        ordered = dict.fromkeys(" + ".join(axes[a] for a in group) for axes in order)
+        levels.append(tuple(label for label in ordered if label in used))
+    cells = np.array([[levels[i].index(label) for i, label in enumerate(row)] for row in labels])
+    values = np.array([value for _, _, value in runs], dtype=float)
+    return Grid(tuple(" + ".join(g) for g in groups), tuple(levels), cells, np.array([s for _, s, _ in runs]), values)
+
+
+def _together(points: Sequence[Any], axes: Sequence[str]) -> list[list[str]]:
+    """Axes that vary, those that determine each other in one group: their effects cannot be told apart."""
+    groups: list[list[str]] = []
+    for axis in axes:
+        if not points or any(axis not in p for p in points) or len({p[axis] for p in points}) < 2:
+            continue
+        for group in groups:
+            pairs = {(p[group[0]], p[axis]) for p in points}
+            if len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs}):
+                group.append(axis)
+                break
+        else:
+            groups.append([axis])
+    return groups
+
+
+def without_runs(snapshot: Snapshot) -> list[tuple[str, str]]:
+    """(axis, label) of levels that were planned and have no row in the tables: failed, pruned or not yet run."""
+    planned = [(a, label) for r in snapshot.rows if r.section == "sweep" for a, label in r.axes.items()]
+    there = {(a, label) for v in views(snapshot, "sweep") for a, label in v.row.axes.items()}
+    return [level for level in dict.fromkeys(planned) if level not in there]
+
+
+def level_effects(grid: Grid, axis: int) -> list[Effect | None]:
+    """Each level's effect: how far it lies from the mean of the axis's levels, all else equal.
+
+        y[level, block] = effect[level] + block + error,  Σ effect = 0
+
+    by least squares (intra-block analysis, Yates 1940): on a complete grid the marginal mean of the level minus the
+    grand mean; elsewhere only differences within a block count. The interval is t · σ · |weights of the runs|, with σ
+    from what repeated seeds leave within a combination (level + seed taken out); with one seed from what the equation
+    above leaves, i.e. from how much the effect varies between combinations.
+
+    Returns: one per level; None where no block links a level with most of the others.
+    """
+    number = len(grid.levels[axis])
+    combination, block = _blocks(grid, axis)
+    level = grid.cells[:, axis]
+    largest = _linked(level, block, number)
+    keep = largest[level] & _shared(block, largest[level])
+    found: list[Effect | None] = [None] * number
+    if not keep.any():
+        return found
+    level, combination, block, values = level[keep], combination[keep], block[keep], grid.values[keep]
+    dummies = _centred(np.eye(number)[level][:, largest], block)
+    weights = np.linalg.pinv(dummies)  # (levels, runs); rows sum to zero within a block
+    effects = weights @ values
+    left = _centred(values, block) - dummies @ effects
+    freedom = len(values) - len(np.unique(block)) - (int(largest.sum()) - 1)
+    sigma, degrees, over = _error(combination, block, level, values, float(left @ left), freedom)
+    for i, at in enumerate(np.flatnonzero(largest)):
+        own = level == at
+        half = None if sigma is None else t_bound(degrees) * sigma * float(np.linalg.norm(weights[i]))
+        count = len(np.unique(combination[own]))
+        found[at] = Effect(float(effects[i]), half, over, count, int(own.sum()))
+    return found
+
+
+def change(grid: Grid, axis: int, old: int, new: int) -> Effect | None:
+    """What changing only one axis from a level to another does: the mean difference over matched blocks.
+
+        d = mean over blocks of y[new, block] − y[old, block]
+
+    The interval is over seeds: t · s / sqrt(blocks), s² the variance of the differences within a combination, pooled
+    over combinations (Σ (seeds − 1) degrees of freedom). With one seed it is over combinations: s² is their variance.
+
+    Returns: None where no combination has both levels with a seed in common.
+    """
+    combination, block = _blocks(grid, axis)
+    level = grid.cells[:, axis]
+    sides = [dict(zip(block[level == at], grid.values[level == at], strict=True)) for at in (old, new)]
+    matched = sorted(sides[0].keys() & sides[1].keys())
+    if not matched:
+        return None
+    differences = np.array([sides[1][b] - sides[0][b] for b in matched])
+    of = dict(zip(block, combination, strict=True))
+    combinations = np.array([of[b] for b in matched])
+    means = np.array([differences[combinations == c].mean() for c in np.unique(combinations)])
+    left = _centred(differences, combinations)
+    freedom, over = len(differences) - len(means), SEEDS
+    if not freedom:
+        left, freedom, over = differences - differences.mean(), len(differences) - 1, COMBINATIONS
+    spread = math.sqrt(float(left @ left) / freedom) if freedom else None
+    half = None if spread is None else t_bound(freedom) * spread / math.sqrt(len(differences))
+    return Effect(
+        float(differences.mean()), half, over, len(means), len(differences), float(means.min()), float(means.max())
+    )
+
+
+def t_bound(freedom: int, comparisons: int = 1) -> float:
+    """The quantile of Student's distribution that bounds a two-sided 95 % interval, Bonferroni's for several."""
+    from scipy.stats import t
+
+    return float(t.isf((1 - LEVEL) / 2 / comparisons, freedom))
+
+
+def _error(
+    combination: Array, block: Array, level: Array, values: Array, rest: float, freedom: int
+) -> tuple[float | None, int, str]:
+    """The error's standard deviation, its degrees of freedom, and what it was taken over."""
+    squares, degrees = 0.0, 0
+    for one in np.unique(combination):
+        own = combination == one
+        columns = np.hstack([_dummies(level[own]), _dummies(block[own])])
+        fitted, _, rank, _ = np.linalg.lstsq(columns, values[own], rcond=None)
+        left = values[own] - columns @ fitted
+        squares, degrees = squares + float(left @ left), degrees + int(own.sum() - rank)
+    if degrees:
+        return math.sqrt(squares / degrees), degrees, SEEDS
+    return (math.sqrt(rest / freedom) if freedom > 0 else None), freedom, COMBINATIONS
+
+
+def _blocks(grid: Grid, axis: int) -> tuple[Array, Array]:
+    """Numbers of each run's combination of the other axes, and of that with its seed."""
+    others = np.delete(grid.cells, axis, axis=1)
+    _, combination = np.unique(others, axis=0, return_inverse=True)
+    _, block = np.unique(np.column_stack([combination.ravel(), grid.seeds]), axis=0, return_inverse=True)
+    return combination.ravel(), block.ravel()
+
+
+def _linked(level: Array, block: Array, number: int) -> Array:
+    """Bool (levels,): the largest set of levels that blocks link to each other; the first of equal ones."""
+    parent = np.arange(number)
+    for one in np.unique(block):
+        joined = np.unique(parent[level[block == one]])
+        parent[np.isin(parent, joined)] = joined[0]
+    sets, sizes = np.unique(parent, return_counts=True)
+    return np.asarray((parent == sets[np.argmax(sizes)]) & (sizes.max() > 1))
+
+
+def _shared(block: Array, inside: Array) -> Array:
+    """Bool (runs,): those whose block has another run that takes part."""
+    counts = np.bincount(block, weights=inside)
+    return np.asarray(counts[block] > 1)
+
+
+def _centred(values: Array, block: Array) -> Array:
+    """Values minus the mean of their block."""
+    blocks, at = np.unique(block, return_inverse=True)
+    columns = values.reshape(len(values), -1).astype(float)
+    sums = np.zeros((len(blocks), columns.shape[1]))
+    np.add.at(sums, at, columns)
+    return np.asarray((columns - (sums / np.bincount(at)[:, None])[at]).reshape(values.shape))
+
+
+def _dummies(labels: Array) -> Array:
+    return np.asarray(labels[:, None] == np.unique(labels)[None], dtype=float)

@@ -1,0 +1,176 @@
+"""The board's section on what each part of a grid contributes."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from vsebench.leaderboard.factors import COMBINATIONS, SEEDS, Effect, Grid, change, grid_of, without_runs
+from vsebench.leaderboard.factors_plot import effects_of, named, plot_file
+from vsebench.leaderboard.headline import Headline, headline
+from vsebench.leaderboard.rows import sort_key
+from vsebench.leaderboard.snapshot import Snapshot
+from vsebench.leaderboard.table import code, escape, table
+from vsebench.leaderboard.variance import Deviation, Source, Variance, variance_of
+
+TITLE = "## What each part contributes"
+#: Axes with more levels show changes from their first level only, instead of every pair.
+ALL_PAIRS = 4
+
+
+def factors_section(snapshot: Snapshot, titles: Mapping[str, str]) -> list[str]:
+    """The section; empty for a board without a grid: of systems alone, or of a search, which changes several parts.
+
+    Args:
+        titles: axis -> what heads its column.
+    """
+    found = effects_of(snapshot)
+    if found is None:
+        return _nothing(snapshot)
+    shown, grid, levels = found
+    names = [escape(named(axis, titles)) for axis in grid.axes]
+    lines = [TITLE, "", _preface(snapshot, grid, shown, levels), ""]
+    lines += _incomplete(snapshot, grid, titles)
+    lines += [f"![The effect of each level with its interval, a panel per part]({plot_file(snapshot)})", ""]
+    lines += _levels(grid, names, shown, levels)
+    return [*lines, *_changes(grid, names, shown), *_variance(grid, names, shown)]
+
+
+def _nothing(snapshot: Snapshot) -> list[str]:
+    """Why there is a grid and no effect."""
+    shown = headline(snapshot)
+    if shown is None or grid_of(snapshot, shown.key) is None:
+        return []
+    why = "No two finished runs of the grid differ in one part alone with the same seed: nothing can be told apart."
+    return [TITLE, "", why, ""]
+
+
+def _preface(snapshot: Snapshot, grid: Grid, shown: Headline, levels: Sequence[Sequence[Effect | None]]) -> str:
+    overs = {effect.over for axis in levels for effect in axis if effect is not None and effect.half is not None}
+    seeds = len({int(s) for s in grid.seeds})
+    key, mode = sort_key(snapshot)
+    said = (
+        f"Effects on {code(shown.key)}{shown.unit}{' (lower is better)' if mode == 'min' else ''}, from "
+        f"{len(grid.values)} finished runs of the grid ({seeds} seed{'s' if seeds > 1 else ''}). A run is compared "
+        f"only with runs of the same other parts and seed. Rows are sorted by {code(key)}: nothing was chosen by these "
+        "numbers."
+    )
+    if SEEDS in overs:
+        said += " Intervals (t) come from what seeds change within a combination: how far other seeds would move an "
+        said += "effect, on the same test items."
+    if COMBINATIONS in overs:
+        where = "Where nothing was repeated they are" if SEEDS in overs else "Intervals (t) are"
+        said += f" {where} over matched combinations: how far an effect varies from one to another."
+    return said + (" Each holds at 95 % by itself, not all at once." if overs else " Nothing repeats: no intervals.")
+
+
+def _incomplete(snapshot: Snapshot, grid: Grid, titles: Mapping[str, str]) -> list[str]:
+    """What of the grid is not there."""
+    said = []
+    there, all_of = len(np.unique(grid.cells, axis=0)), math.prod(len(names) for names in grid.levels)
+    if there < all_of:
+        said.append(f"{there} of the {all_of} combinations of these levels have a finished run.")
+    gone = [f"{escape(named(axis, titles))} {escape(label)}" for axis, label in without_runs(snapshot)]
+    if gone:
+        said.append(f"Without a finished run, and so not here: {', '.join(gone)}.")
+    return [" ".join(said), ""] if said else []
+
+
+def _levels(grid: Grid, names: Sequence[str], shown: Headline, levels: Sequence[Sequence[Effect | None]]) -> list[str]:
+    """Main effects of parts with three levels and more; of two, each is half of their change."""
+    body = []
+    for axis, effects in enumerate(levels):
+        for level, effect in zip(grid.levels[axis], effects, strict=True):
+            if len(effects) > 2:
+                cells = (
+                    ["–", "0"] if effect is None else [shown.interval(effect.value, effect.half), str(effect.matched)]
+                )
+                body.append([names[axis], escape(level), *cells])
+    header = ["Part", "Level", "Against the mean of the part's levels", "Combinations"]
+    return [*table(header, body, left=2), ""] if body else []
+
+
+def _pairs(grid: Grid, axis: int) -> list[tuple[int, int]]:
+    count = len(grid.levels[axis])
+    return list(itertools.combinations(range(count), 2)) if count <= ALL_PAIRS else [(0, i) for i in range(1, count)]
+
+
+def _changes(grid: Grid, names: Sequence[str], shown: Headline) -> list[str]:
+    """A line for each pair of levels, the last one that can be compared read out above."""
+    body, read = [], ""
+    for axis, name in enumerate(names):
+        for old, new in _pairs(grid, axis):
+            effect = change(grid, axis, old, new)
+            start, end = escape(grid.levels[axis][old]), escape(grid.levels[axis][new])
+            cells = ["–", "–", "0"]
+            if effect is not None:
+                ends = f"{shown.signed(effect.low)} … {shown.signed(effect.high)}" if effect.matched > 1 else "–"
+                pairs = f" ({effect.pairs})" if effect.pairs > effect.matched else ""
+                cells = [shown.interval(effect.value, effect.half), ends, f"{effect.matched}{pairs}"]
+                read = (
+                    f" For example, changing only the {name[:1].lower()}{name[1:]} from {start} to {end}, all else "
+                    f"equal: {shown.said(effect.value, effect.half)}, {effect.matched} matched "
+                    f"combination{'s' if effect.matched > 1 else ''}."
+                )
+            body.append([name, start, end, *cells])
+    count = "Combinations (pairs of runs)" if len(np.unique(grid.seeds)) > 1 else "Combinations"
+    header = ["Part", "From", "To", "Change", "Least … most in a combination", count]
+    return [f"**Changing one part alone.**{read}", "", *table(header, body, left=3), ""]
+
+
+def _variance(grid: Grid, names: Sequence[str], shown: Headline) -> list[str]:
+    found = variance_of(grid)
+    if not found.total:
+        return ["All runs have the same value; there is no variance to share out.", ""]
+    if not found.freedom and len(grid.axes) == 1:
+        return []  # one part, one run of each level: all variance is that part's, or chance
+    name = dict(zip(grid.axes, names, strict=True))
+    body = []
+    for source in found.sources:
+        shares = [_share(source.eta2), _share(source.omega2), _p(source.p)] if source.freedom else ["–", "–", "–"]
+        body.append([" × ".join(name[a] for a in source.axes), str(source.freedom), *shares, _deviation(source, shown)])
+    if found.freedom > found.repeats:
+        higher = max(found.residual - found.repeated, 0.0) / found.total
+        body.append(["Three parts and more", str(found.freedom - found.repeats), _share(higher), "–", "–", "–"])
+    if found.repeats:
+        body.append(["Seeds", str(found.repeats), _share(found.repeated / found.total), "–", "–", "–"])
+    header = ["Source", "df", "η² %", "ω² %", "p", "Largest deviation"]
+    kept = [i for i in range(len(header)) if any(row[i] != "–" for row in body)]
+    rows = [[row[i] for i in kept] for row in body]
+    return [_reading(found), "", *table([header[i] for i in kept], rows), ""]
+
+
+def _reading(found: Variance) -> str:
+    """What the table's numbers are."""
+    said = "**Shares of variance** (type II): η² of all variance"
+    if found.freedom:
+        rest = "the last lines together" if 0 < found.repeats < found.freedom else "the last line"
+        said += f", ω² without what chance puts there, p of the F test against {rest}."
+    else:
+        said += ". With one run per combination what pairs of parts do and chance cannot be told apart."
+    picked = [source.largest for source in found.sources if source.largest is not None]
+    if picked:
+        said += " Beside a pair of parts: the levels furthest from the sum of their own effects"
+        bounded = any(deviation.half is not None for deviation in picked)
+        said += ", with an interval corrected (Bonferroni) for having been picked." if bounded else "."
+    return said
+
+
+def _share(value: float | None) -> str:
+    """In percent; an estimate below zero as zero."""
+    return "–" if value is None else f"{round(100 * max(value, 0.0), 9):.1f}"
+
+
+def _p(value: float | None) -> str:
+    return "–" if value is None else "< 0.001" if value < 0.001 else f"{round(value, 9):.3f}"
+
+
+def _deviation(source: Source, shown: Headline) -> str:
+    largest: Deviation | None = source.largest
+    if largest is None:
+        return "–" if len(source.axes) == 1 else "not estimable: combinations are missing"
+    levels = " × ".join(escape(level) for level in largest.levels)
+    return f"{levels} {shown.interval(largest.value, largest.half)}"

@@ -1,0 +1,131 @@
+"""What a second modality is worth: each multimodal row against its best counterpart with one modality."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vsebench.leaderboard.headline import Headline, headline
+from vsebench.leaderboard.rows import SECTIONS, RowView, sort_key, views
+from vsebench.leaderboard.snapshot import Snapshot
+from vsebench.leaderboard.statistics import Estimate, estimate
+from vsebench.leaderboard.table import code, escape, table
+from vsebench.types import MODALITIES
+
+#: Rows that the table shows, the best on validation.
+SHOWN = 40
+
+
+@dataclass(frozen=True)
+class Counterpart:
+    """A row with one modality of another row.
+
+    Args:
+        row: it.
+        modality: what it sees.
+        same: whether its encoder has the other row's options too, not its name alone.
+    """
+
+    row: RowView
+    modality: str
+    same: bool
+
+
+@dataclass(frozen=True)
+class Gain:
+    """A multimodal row against one with one modality.
+
+    Args:
+        row: the multimodal row.
+        best: of its counterparts, the best on validation.
+        gain: the difference over seeds that both have; None where there is no counterpart or no such seed.
+        lacking: modalities of the row without a counterpart. One of them could be better alone than ``best``, and the
+            gain over the best then smaller.
+    """
+
+    row: RowView
+    best: Counterpart | None
+    gain: Estimate | None
+    lacking: tuple[str, ...]
+
+
+def gains(snapshot: Snapshot) -> list[Gain]:
+    """A gain for each row of several modalities, systems first, each part in the order of its table."""
+    shown = headline(snapshot)
+    if shown is None:
+        return []
+    rows = [v for section in SECTIONS for v in views(snapshot, section) if v.estimate(shown.key) is not None]
+    single = [r for r in rows if len(_modalities(r)) == 1]
+    return [_gain(snapshot, row, single, shown.key) for row in rows if len(_modalities(row)) > 1]
+
+
+def _modalities(row: RowView) -> tuple[str, ...]:
+    return tuple(m for m in MODALITIES if row.config.get(f"{m}_encoder"))
+
+
+def _gain(snapshot: Snapshot, row: RowView, single: Sequence[RowView], key: str) -> Gain:
+    found = [c for modality in _modalities(row) for c in _counterparts(row, modality, single)]
+    lacking = tuple(m for m in _modalities(row) if m not in {c.modality for c in found})
+    metric, mode = sort_key(snapshot)
+    sign = 1.0 if mode == "max" else -1.0
+
+    def on_validation(candidate: Counterpart) -> float:
+        said = candidate.row.estimate(metric)
+        return sign * said.mean if said is not None else float("-inf")
+
+    best = max(found, key=on_validation, default=None)
+    if best is None:
+        return Gain(row, None, None, lacking)
+    own, other = ({r.seed: r.metrics[key] for r in v.results} for v in (row, best.row))
+    differences = [own[seed] - other[seed] for seed in sorted(own.keys() & other.keys())]
+    return Gain(row, best, estimate(differences) if differences else None, lacking)
+
+
+def _counterparts(row: RowView, modality: str, single: Sequence[RowView]) -> list[Counterpart]:
+    """Rows of one modality with the row's encoder of it; where none has its options, those with its name."""
+    slot = f"{modality}_encoder"
+    own = row.config[slot]
+    alike = [r for r in single if (r.config.get(slot) or {}).get("name") == own["name"]]
+    same = [r for r in alike if r.config[slot] == own]
+    return [Counterpart(r, modality, bool(same)) for r in same or alike]
+
+
+def gains_section(snapshot: Snapshot) -> list[str]:
+    """The section; empty where the board has no row of several modalities, or none of one."""
+    shown = headline(snapshot)
+    found = gains(snapshot)
+    if shown is None or not any(gain.best is not None for gain in found):
+        return []
+    key, mode = sort_key(snapshot)
+    listed = found[:SHOWN]
+    said = (
+        f"{code(shown.key)}{shown.unit}{' (lower is better)' if mode == 'min' else ''}: each row with several "
+        "modalities minus its counterpart, the row of this board that sees one of them through the same encoder; of "
+        f"several the best on validation ({code(key)}). Interval: t over seeds that both have. Head, size and training "
+        "are those of each row."
+    )
+    if any(gain.best is not None and gain.lacking for gain in listed):
+        bound = "≥" if mode == "min" else "≤"
+        said += f" {bound}: another of its modalities has no such row, and might be the better one alone."
+    body = [_line(gain, shown, mode) for gain in listed]
+    header = ["Row", "Best counterpart", "Note", "Gain", "Seeds"]
+    kept = [i for i, title in enumerate(header) if title != "Note" or any(line[i] for line in body)]
+    lines = table([header[i] for i in kept], [[line[i] for i in kept] for line in body], left=len(kept) - 2)
+    left_out = len(found) - len(listed)
+    more = [f"{left_out} more rows are left out: systems stand first, then the best on validation.", ""]
+    return ["## Gain over one modality", "", said, "", *lines, "", *(more if left_out else [])]
+
+
+def _line(gain: Gain, shown: Headline, mode: str) -> list[str]:
+    name = escape(gain.row.row.name)
+    if gain.best is None:
+        return [name, "–", "no row with one of its encoders alone", "–", "0"]
+    best = f"{escape(gain.best.row.row.name)} ({gain.best.modality})"
+    notes = [] if gain.best.same else ["the encoder has other options there"]
+    if gain.lacking:
+        notes.append(f"no {' or '.join(gain.lacking)} alone through its encoder")
+    if gain.gain is None:
+        return [name, best, "; ".join(["no seed in common", *notes]), "–", "0"]
+    bound = ("≥ " if mode == "min" else "≤ ") if gain.lacking else ""
+    value = bound + shown.interval(gain.gain.mean, gain.gain.half)
+    return [name, best, "; ".join(notes), value, str(gain.gain.count)]
