@@ -51,15 +51,17 @@ def board(text: str) -> Snapshot:
     dataset = html_boards.data(
         text, splits=sizes, split_rule=text, num_classes=3, ceilings={text: 0.9}, fingerprint=text
     )
-    base = html_boards.board(4, 2, dataset=dataset, title=text, command=text)
+    base = html_boards.board(6, 2, dataset=dataset, title=text, command=text)
     results = {run: _result(result, text, dataset) for run, result in base.results.items()}
-    first, second, third, fourth = base.rows
+    first, second, third, alone, fourth, fifth = base.rows
     failed = dict.fromkeys(fourth.runs.values(), "failed")
     results |= {run: replace(results[run], status=status, error=text, metrics={}) for run, status in failed.items()}
     rows = [
         replace(first, name=text),
         second,
+        replace(alone, name=f"alone {text}"),
         BoardRow(f"point {text}", "sweep", {"fusion": text, text: text}, third.runs),
+        BoardRow(f"other {text}", "sweep", {"fusion": f"other {text}", text: text}, fifth.runs),
         replace(fourth, name=f"failed {text}"),
     ]
     reference = {"title": text, "source": text, "note": text, "columns": [text], "rows": {text: [text]}}
@@ -68,10 +70,11 @@ def board(text: str) -> Snapshot:
 
 
 def _result(result: Result, text: str, dataset: dict[str, Any]) -> Result:
+    name = f"{text}{result.run_id[-6:-4]}{result.system[-1]}"
     config = {
         **result.config,
         "fusion": {"name": text if result.seed else "concat", "options": {text: text}},
-        "text_encoder": {"name": f"{text}{result.run_id[-6:-4]}{result.system[-1]}", "options": {"note": text}},
+        "text_encoder": None if result.system.endswith("3") else {"name": name, "options": {"note": text}},
     }
     return replace(
         result,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hostile_strings import STRINGS, assert_drawing, board
 
-from vsebench.leaderboard import cost_plots, index_plots, plots, robustness_plots
+from vsebench.leaderboard import cost_plots, factors_plot, index_plots, plots, robustness_plots
 from vsebench.leaderboard.snapshot import INDEX_FORM, BoardRow, Snapshot
 
 
@@ -68,6 +68,7 @@ def test_curves_cost_and_robustness(text: str) -> None:
     assert len(cost_plots.drawn(shown)) == 2
     for against in cost_plots.drawn(shown):
         assert_drawing(cost_plots.svg(shown, against))
+    assert_drawing(factors_plot.svg(shown, {}))
     assert robustness_plots.drawn(shown)
     assert_drawing(robustness_plots.svg(shown))
 

@@ -35,7 +35,7 @@ def assert_cells(text: str) -> list[list[str]]:
 @every
 def test_boards(text: str) -> None:
     lines = assert_cells(table_csv(board(text)))
-    assert len(lines) == 7, "two systems and a point of the grid, of two seeds each, and the head"
+    assert len(lines) == 11, "three systems and two points of the grid, of two seeds each, and the head"
     assert csv_cell(text) in {line[0] for line in lines}
 
 
@@ -59,7 +59,7 @@ def test_exports(text: str, tmp_path: Path) -> None:
     table = table_of([(board(text), None)])
     write(table, tmp_path / "x.csv")
     lines = assert_cells((tmp_path / "x.csv").read_bytes().decode("utf-8"))
-    assert len(lines) == 7
+    assert len(lines) == 11
     write(table, tmp_path / "x.parquet")
     kept = text.encode("utf-8", "replace").decode()
     assert kept in set(pd.read_parquet(tmp_path / "x.parquet")["row"])
