@@ -15,7 +15,7 @@ KINDS = (
     *("optimizers", "schedules", "metrics"),
 )
 LEVELS: dict[str, int] = {
-    **dict.fromkeys(("errors", "sizes", "types", "component", "plugins", "registry", "home"), 0),
+    **dict.fromkeys(("errors", "sizes", "terminal", "types", "component", "plugins", "registry", "home"), 0),
     **dict.fromkeys(("config", "masking", "positions", "word_vectors", "_vector_files", "augment", "batch_norm"), 1),
     **dict.fromkeys(("lattice", "corruptions"), 1),
     **dict.fromkeys((*KINDS, "data", "encoders", "scoring"), 2),

@@ -15,6 +15,7 @@ from vsebench.cli_options import BoardFolder, Device, Overrides, Plugins, RunsFo
 from vsebench.cli_outcomes import outcomes
 from vsebench.cli_results import Fingerprint, FromWandb, Group, Replace, add_commands, fetch_boards
 from vsebench.errors import VsebenchError
+from vsebench.terminal import say
 
 app = typer.Typer(
     name="vsebench",
@@ -33,13 +34,13 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except VsebenchError as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}", error=True, lines=True)
         sys.exit(error.exit_code)
 
 
 def _version(wanted: bool) -> None:
     if wanted:
-        print(f"vsebench {__version__}")
+        say(f"vsebench {__version__}")
         raise typer.Exit
 
 
@@ -117,6 +118,9 @@ def leaderboard(
         bool, typer.Option("--html", help="Write each board as one HTML file that opens anywhere.")
     ] = False,
     out: Annotated[Path | None, typer.Option(help="With --html: the file of the one board.")] = None,
+    export: Annotated[
+        Path | None, typer.Option(help="Write all that is known of every run as FILE.parquet or FILE.csv.")
+    ] = None,
     found: Annotated[
         int, typer.Option(min=0, help="With --html: rows of each table whose models are loaded to show what they find.")
     ] = 1,
@@ -128,6 +132,12 @@ def leaderboard(
     replace: Replace = False,
 ) -> None:
     """Write the leaderboard pages again from the committed results, or from what a team keeps in W&B."""
+    if export is not None:
+        from vsebench.commands.leaderboard_export import write_export
+
+        given = {"--check": check, "--html": html, "--out": out, "--from-wandb": from_wandb, "--group": group}
+        write_export(board, experiments or (), export, others=[name for name, value in given.items() if value])
+        return
     if from_wandb is not None or group is not None:
         fetch_boards(from_wandb, group, fingerprint, replace, board, alone=not (check or experiments))
         return
@@ -141,14 +151,14 @@ def leaderboard(
     if check:
         wrong = stale(board, experiments or ())
         for file in wrong:
-            print(f"stale: {file}")
+            say(f"stale: {file}")
         if wrong:
             print("Run 'vsebench leaderboard' and commit what it writes.", file=sys.stderr)
             raise typer.Exit(1)
         print("Every page is what its results give.")
         return
     for file in render(board, experiments or ()):
-        print(f"wrote {file}")
+        say(f"wrote {file}")
 
 
 @app.command()
@@ -173,7 +183,7 @@ def new(
     from vsebench.scaffold import write_component
 
     for file in write_component(kind, name, folder):
-        print(f"wrote {file}")
+        say(f"wrote {file}")
 
 
 @app.command()

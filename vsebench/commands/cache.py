@@ -6,13 +6,14 @@ import time
 
 from vsebench.features import entries, prune
 from vsebench.sizes import in_bytes, in_words
+from vsebench.terminal import on_one_line, say
 
 
 def show() -> None:
     """Print what is kept, the last used first."""
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
     found = entries()
     table = Table(title="features of frozen encoders", title_justify="left")
@@ -23,7 +24,7 @@ def show() -> None:
     for entry in found:
         used = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.used_at))
         table.add_row(
-            *(escape(t) for t in (entry.key[:8], entry.encoder, entry.dataset, entry.split)),
+            *(Text(on_one_line(t)) for t in (entry.key[:8], entry.encoder, entry.dataset, entry.split)),
             f"{entry.tokens:,}",
             str(entry.dim),
             in_words(entry.size),
@@ -31,7 +32,7 @@ def show() -> None:
         )
     if found:
         Console().print(table)
-    print(f"{len(found)} entries, {in_words(sum(e.size for e in found))}")
+    say(f"{len(found)} entries, {in_words(sum(e.size for e in found))}")
 
 
 def make_room(max_size: str) -> None:
@@ -41,4 +42,4 @@ def make_room(max_size: str) -> None:
     """
     removed, kept = prune(in_bytes(max_size))
     freed = in_words(sum(e.size for e in removed))
-    print(f"removed {len(removed)} entries ({freed}); {len(kept)} left ({in_words(sum(e.size for e in kept))})")
+    say(f"removed {len(removed)} entries ({freed}); {len(kept)} left ({in_words(sum(e.size for e in kept))})")

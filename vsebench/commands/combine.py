@@ -17,6 +17,7 @@ from vsebench.plugins import load_plugins
 from vsebench.scoring import higher_is_better
 from vsebench.store import Store
 from vsebench.sweep.worker import choose_device
+from vsebench.terminal import say
 
 
 @dataclass(frozen=True)
@@ -59,15 +60,15 @@ def run_combine(options: CombineOptions) -> None:
         store = Store(options.runs, options.experiment or loaded[0].experiment)
         refuse_taken(recipe.name, options.board, store)
         done = store.read(combination_id(loaded, recipe))
-        result = done or combine(loaded, recipe, store, cache=options.cache, say=_say)
-        _say(f"{recipe.name}, seed {result.seed}: {result.ranking['by']}" + (" (done before)" if done else ""))
+        result = done or combine(loaded, recipe, store, cache=options.cache, say=say)
+        say(f"{recipe.name}, seed {result.seed}: {result.ranking['by']}" + (" (done before)" if done else ""))
         for note in result.notes if recipe.weights is None else ():
             if note.startswith("weights "):
-                _say(f"note: {note}")
+                say(f"note: {note}")
         results.append(result)
     for page in show(results, store, options.board, select=recipe.select, command=_command(options)):
-        _say(f"wrote {page}")
-    print(f"Board: {options.board / (store.experiment + '.md')}")
+        say(f"wrote {page}")
+    say(f"Board: {options.board / (store.experiment + '.md')}")
 
 
 def groups_of(said: Sequence[str], runs: Path) -> list[list[Path]]:
@@ -95,10 +96,6 @@ def _recipe(options: CombineOptions, runs: Sequence[LoadedRun], weights: tuple[f
     if options.select is not None:
         select = (options.select, "max" if higher_is_better(options.select) else "min")
     return Recipe(name, cast(Rule, options.normalize), weights, select)
-
-
-def _say(text: str) -> None:
-    print(text, flush=True)
 
 
 def _command(options: CombineOptions) -> str:

@@ -15,6 +15,7 @@ from vsebench.results.disagree import about, shown
 from vsebench.results.original import find_dataset
 from vsebench.sizes import in_words
 from vsebench.store import write_atomically
+from vsebench.terminal import say
 
 
 @dataclass(frozen=True)
@@ -39,13 +40,13 @@ def run_compare(options: CompareOptions) -> None:
     comparison = compare(a, b, options.split)
     dataset = _dataset(a, options.dataset)
     for line in lines(comparison, dataset, options.show):
-        print(line)
+        say(line)
     if options.html is not None:
         from vsebench.results.compare_page import page
 
         options.html.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(options.html, page(comparison, dataset, most=options.show))
-        print(f"wrote {options.html}, {in_words(options.html.stat().st_size)}")
+        say(f"wrote {options.html}, {in_words(options.html.stat().st_size)}")
 
 
 def _dataset(side: Side, said: str | None) -> Dataset:

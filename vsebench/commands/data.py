@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import sys
 import typing
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from vsebench.errors import ConfigError, DataError, did_you_mean, known_names
 from vsebench.home import datasets_home
 from vsebench.registry import DATASETS
 from vsebench.sizes import in_bytes
+from vsebench.terminal import on_one_line, say
 
 HUB = "hub:"
 
@@ -53,11 +53,9 @@ def build(
         bar.close()
     dataset = Dataset.open(target)
     sizes = ", ".join(f"{k} {len(v):,}" for k, v in dataset.splits.items())
-    print(
-        f"{target}: {len(dataset):,} items ({sizes}), {dataset.num_classes} classes, fingerprint {dataset.fingerprint}"
-    )
+    say(f"{target}: {len(dataset):,} items ({sizes}), {dataset.num_classes} classes, fingerprint {dataset.fingerprint}")
     for note in _notes(dataset):
-        print(f"note: {note}")
+        say(f"note: {note}")
 
 
 def _builder_of(name: str, source: Path | None, builder: str | None) -> tuple[str, Path | None, str]:
@@ -76,7 +74,7 @@ def _builder_of(name: str, source: Path | None, builder: str | None) -> tuple[st
         if source is None or not markers or any((source / marker).exists() for marker in markers):
             return name, source, name
         if any((source / f"metadata.{suffix}").is_file() for suffix in ("csv", "jsonl")):
-            print(f"{source} has none of {', '.join(markers)}: read as a folder with a metadata file.")
+            say(f"{source} has none of {', '.join(markers)}: read as a folder with a metadata file.")
             return name, source, "folder"
         return name, source, name
     return name, source, "folder"
@@ -135,38 +133,37 @@ def show(name: str, sheet: Path | None, split: str, seed: int) -> None:
     """
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from vsebench.data.show import contact_sheet, summary
 
-    dataset = open_dataset(name, say=print)
+    dataset = open_dataset(name, say=say)
     if split not in dataset.splits:
         raise DataError(f"no split '{split}'." + did_you_mean(split, dataset.splits) + known_names(dataset.splits))
     said = summary(dataset)
     console = Console()
-    console.print(f"{said['title']}  (fingerprint {said['fingerprint']})", markup=False, highlight=False)
+    console.print(Text(on_one_line(f"{said['title']}  (fingerprint {said['fingerprint']})")))
     for key, value in said["facts"].items():
-        console.print(f"  {key}: {value}", markup=False, highlight=False)
+        console.print(Text("  " + on_one_line(f"{key}: {value}")))
     table = Table(title="labels", title_justify="left")
     table.add_column("label")
     for column in dataset.splits:
         table.add_column(column, justify="right")
-    from rich.markup import escape
-
     for label, counts in said["labels"].items():
-        table.add_row(escape(label), *(f"{counts[s]:,}" for s in dataset.splits))
+        table.add_row(Text(on_one_line(label)), *(f"{counts[s]:,}" for s in dataset.splits))
     console.print(table)
     target = sheet or Path(f"{dataset.name}.png")
     contact_sheet(dataset, target, split=split, seed=seed)
-    print(f"wrote {target}")
+    say(f"wrote {target}")
 
 
 def check(name: str) -> int:
     """Print every problem; 1 when there are some."""
-    dataset = open_dataset(name, say=print)
+    dataset = open_dataset(name, say=say)
     problems = problems_of(dataset)
     for problem in problems:
-        print(problem)
-    print(f"{dataset.path}: {'sound' if not problems else f'{len(problems)} problems'}")
+        say(problem)
+    say(f"{dataset.path}: {'sound' if not problems else f'{len(problems)} problems'}")
     return 1 if problems else 0
 
 
@@ -180,14 +177,14 @@ def export(name: str, out: Path, form: str, shard_size: str, force: bool) -> Non
     forms = ("parquet", "arrow")
     if form not in forms:
         raise ConfigError(f"unknown format '{form}'." + did_you_mean(form, forms) + known_names(forms))
-    dataset = open_dataset(name, say=print)
+    dataset = open_dataset(name, say=say)
     bar = _Bar(dataset.name, "exporting")
     try:
         write(dataset, out, form=form, shard_bytes=in_bytes(shard_size), force=force, progress=bar.update)  # type: ignore[arg-type]
     finally:
         bar.close()
     call = f"load_dataset('{out}')" if form == "parquet" else f"load_from_disk('{out}')"
-    print(f"wrote {out}: {len(dataset):,} items; read it with datasets.{call}")
+    say(f"wrote {out}: {len(dataset):,} items; read it with datasets.{call}")
 
 
 def vectors(file: Path, name: str, min_count: int) -> None:
@@ -200,7 +197,7 @@ def vectors(file: Path, name: str, min_count: int) -> None:
     from vsebench.data.vocabulary import Vocabulary
     from vsebench.word_vectors import load_vectors
 
-    dataset = open_dataset(name, say=print)
+    dataset = open_dataset(name, say=say)
     texts = [text for texts in dataset.all_texts("train") for text in texts]
     vocabulary = Vocabulary.build(texts).restrict(min_count)
     if not vocabulary.words:
@@ -210,20 +207,20 @@ def vectors(file: Path, name: str, min_count: int) -> None:
     taken = time.perf_counter() - begin
     known = found.found | found.subword
     counts = np.array(vocabulary.counts)
-    print(f"{file}: {found.values.shape[1]} numbers a word, read in {taken:.2f} s and kept for the next time")
+    say(f"{file}: {found.values.shape[1]} numbers a word, read in {taken:.2f} s and kept for the next time")
     listed, parts, none = found.found.sum(), found.subword.sum(), (~known).sum()
-    print(f"{len(known):,} training words of '{name}': {listed:,} listed, {parts:,} from subwords, {none:,} random")
+    say(f"{len(known):,} training words of '{name}': {listed:,} listed, {parts:,} from subwords, {none:,} random")
     share, mass = found.coverage, counts[known].sum() / counts.sum()
-    print(f"coverage: {100 * share:.1f} % of the words, {100 * mass:.1f} % of the text")
+    say(f"coverage: {100 * share:.1f} % of the words, {100 * mass:.1f} % of the text")
     missing = sorted((int(counts[i]), vocabulary.words[i]) for i in np.flatnonzero(~known))[::-1]
     if missing:
-        print("most frequent words without a vector: " + ", ".join(f"{w} ({n})" for n, w in missing[:10]))
+        say("most frequent words without a vector: " + ", ".join(f"{w} ({n})" for n, w in missing[:10]))
 
 
 def list_all() -> None:
     """Print names of datasets and builders."""
-    print("datasets: " + ", ".join(available()))
-    print("builders: " + ", ".join(DATASETS.names()))
+    say("datasets: " + ", ".join(available()))
+    say("builders: " + ", ".join(DATASETS.names()))
 
 
 def _notes(dataset: Dataset) -> list[str]:
@@ -247,16 +244,18 @@ class _Bar:
         import time
 
         if self.console.is_terminal:
-            from rich.progress import Progress
+            from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
             if self.live is None:
-                self.live = Progress(console=self.console)
-                self.task = self.live.add_task(f"{self.verb} {self.name}", total=total)
+                name = TextColumn("{task.description}", markup=False)
+                columns = (name, BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+                self.live = Progress(*columns, console=self.console)
+                self.task = self.live.add_task(on_one_line(f"{self.verb} {self.name}"), total=total)
                 self.live.start()
             self.live.update(self.task, completed=done, total=total)
         elif time.monotonic() - self.said > 5:
             self.said = time.monotonic()
-            print(f"{self.verb} {self.name}: {done}/{total or '?'}", file=sys.stderr, flush=True)
+            say(f"{self.verb} {self.name}: {done}/{total or '?'}", error=True)
 
     def close(self) -> None:
         if self.live is not None:

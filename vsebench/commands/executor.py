@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from vsebench.errors import ConfigError, did_you_mean, known_names
 from vsebench.sweep.worker import Execute
+from vsebench.terminal import say
 
 EXECUTORS = ("local", "ray")
 
@@ -81,5 +82,5 @@ def executor(options: ExecutorOptions) -> Iterator[tuple[int | None, Execute | N
         )
         with RayPool(resources, options.workers) as pool:
             places = pool.places
-            print(f"Ray cluster: {places} run{'s'[: places > 1]} at a time, each with {resources.text}.", flush=True)
+            say(f"Ray cluster: {places} run{'s'[: places > 1]} at a time, each with {resources.text}.")
             yield places, pool

@@ -14,6 +14,7 @@ from vsebench.look.explain_page import page, sheet_cells
 from vsebench.plugins import load_plugins
 from vsebench.store import write_atomically
 from vsebench.sweep.worker import choose_device
+from vsebench.terminal import say
 
 FORMS = (".html", ".htm", ".png")
 
@@ -41,7 +42,7 @@ def draw(options: ExplainOptions) -> None:
         raise QueryError(f"--out '{options.out}' must end in .html or .png.")
     load_plugins(options.plugins)
     run = load_run(find_run(options.run, options.runs), device=choose_device(options.device, 0))
-    print(f"{run.experiment}, {run.row}, seed {run.seed} (run {run.run_id})", flush=True)
+    say(f"{run.experiment}, {run.row}, seed {run.seed} (run {run.run_id})")
     explanation = explain(run, options.id, caption=options.caption)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     if form == ".png":
@@ -50,5 +51,5 @@ def draw(options: ExplainOptions) -> None:
     else:
         write_atomically(options.out, page(explanation))
     for note in explanation.notes:
-        print(f"note: {note}")
-    print(f"wrote {options.out}")
+        say(f"note: {note}")
+    say(f"wrote {options.out}")

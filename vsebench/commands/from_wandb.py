@@ -13,6 +13,7 @@ from vsebench.leaderboard.render import render, results_file
 from vsebench.leaderboard.snapshot import Snapshot, load, save
 from vsebench.leaderboard.table import printable
 from vsebench.results.from_wandb import Fetched, board_of, fetch
+from vsebench.terminal import say
 
 _NAME = re.compile(r"[^/\\\0]+")
 
@@ -47,10 +48,10 @@ def run_from_wandb(options: FromWandbOptions, api: Any = None) -> None:
         _refuse_loss(snapshot, options)
     for one, snapshot in boards:
         for line in lines(one, snapshot):
-            print(line)
+            say(line)
         save(snapshot, results_file(options.board, snapshot.experiment))
     for file in render(options.board, [snapshot.experiment for _, snapshot in boards]):
-        print(f"wrote {file}")
+        say(f"wrote {file}")
 
 
 def _runs(options: FromWandbOptions, api: Any) -> list[Any]:

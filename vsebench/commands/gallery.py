@@ -14,6 +14,7 @@ from vsebench.plugins import load_plugins
 from vsebench.sizes import in_words
 from vsebench.store import write_atomically
 from vsebench.sweep.worker import choose_device
+from vsebench.terminal import say
 
 #: A page holds every picture several times; beyond this it is no longer one to look at.
 MOST_QUERIES, MOST_RESULTS = 200, 50
@@ -45,12 +46,12 @@ def write_page(options: GalleryOptions) -> None:
             raise QueryError(f"{name} must be from 1 to {most}. Got {value}.")
     load_plugins(options.plugins)
     run = load_run(find_run(options.run, options.runs), device=choose_device(options.device, 0))
-    print(f"{run.experiment}, {run.row}, seed {run.seed} (run {run.run_id})", flush=True)
+    say(f"{run.experiment}, {run.row}, seed {run.seed} (run {run.run_id})")
     gallery, dataset = make_gallery(
         run, options.split, queries=options.queries, k=options.k, seed=options.seed, cache=options.cache
     )
     options.out.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(options.out, page(gallery, dataset))
     for note in gallery.notes:
-        print(f"note: {note}")
-    print(f"wrote {options.out}, {in_words(options.out.stat().st_size)}")
+        say(f"note: {note}")
+    say(f"wrote {options.out}, {in_words(options.out.stat().st_size)}")

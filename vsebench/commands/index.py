@@ -17,6 +17,7 @@ from vsebench.search.build import embed_folder, embed_split, make_gallery, refus
 from vsebench.search.gallery import refuse_existing
 from vsebench.sizes import in_words
 from vsebench.sweep.worker import choose_device
+from vsebench.terminal import say
 
 MODALITIES = ("image", "text")
 
@@ -58,7 +59,7 @@ def make(options: IndexOptions) -> None:
     refuse_modality(run, options.modality)
     # A missing library, or an option that does not fit the vectors' size, is told now.
     component.build(settings, dim=embedding_dim(run.model, options.modality))
-    print(f"{run.experiment}, {run.row}, seed {run.seed} (run {run.run_id})", flush=True)
+    say(f"{run.experiment}, {run.row}, seed {run.seed} (run {run.run_id})")
     show = _Progress()
     if options.source is not None:
         embedded = embed_folder(run, options.source, options.modality, skip_bad=options.skip_bad, progress=show.update)
@@ -77,10 +78,10 @@ def make(options: IndexOptions) -> None:
     )
     size = sum(os.path.getsize(f) for f in options.out.rglob("*") if f.is_file())
     what = "images" if manifest.modality == "image" else "texts"
-    print(f"{options.out}: {manifest.count:,} {what}, {manifest.dim} numbers each, {options.index}, {in_words(size)}")
+    say(f"{options.out}: {manifest.count:,} {what}, {manifest.dim} numbers each, {options.index}, {in_words(size)}")
     for note in embedded.notes:
-        print(f"note: {note}")
-    print(f'Ask it: vsebench search {options.out} --text "…"   or   vsebench serve {options.out}')
+        say(f"note: {note}")
+    say(f'Ask it: vsebench search {options.out} --text "…"   or   vsebench serve {options.out}')
 
 
 class _Progress:

@@ -19,6 +19,7 @@ from vsebench.leaderboard.render import results_file
 from vsebench.leaderboard.snapshot import load
 from vsebench.plugins import load_entry_points
 from vsebench.store import Store
+from vsebench.terminal import on_one_line, say
 from vsebench.tracking import NullTracker, Tracker, WandbTracker, resolve_mode, wandb_id
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def run_index_sweep(options: SweepOptions, command: str) -> None:
     wanted = experiment.only(options.only) if options.only else experiment
     threads, store = options.executor.threads, Store(options.runs, experiment.name)
     with limited(threads):
-        vectors = load_vectors(experiment, options.runs, device=options.executor.device, cache=options.cache, say=_say)
+        vectors = load_vectors(experiment, options.runs, device=options.executor.device, cache=options.cache, say=say)
     everything = plan(experiment, vectors.described, store, threads=threads)
     names = {row.name for row in wanted.rows}
     asked = [one for one in everything if one.row.name in names]
@@ -47,8 +48,8 @@ def run_index_sweep(options: SweepOptions, command: str) -> None:
     if options.dry_run:
         _print_plan(wanted, asked, vectors)
         return
-    _say(f"{experiment.name}: {len(asked)} measurements, {counts['finished']} finished, "
-         f"{len(asked) - counts['finished']} to do.")  # fmt: skip
+    say(f"{experiment.name}: {len(asked)} measurements, {counts['finished']} finished, "
+        f"{len(asked) - counts['finished']} to do.")  # fmt: skip
     try:
         outcome = measure_all(
             experiment,
@@ -60,14 +61,14 @@ def run_index_sweep(options: SweepOptions, command: str) -> None:
             tracker=_trackers(options, experiment),
             board_folder=options.board,
             command=command,
-            say=_say,
+            say=say,
         )
     except KeyboardInterrupt:
         print("\nInterrupted. What was measured is kept; the same command goes on from here.", file=sys.stderr)
         raise SystemExit(130) from None
     if counts["finished"] < len(asked):
         _log_board(options, experiment)
-    print(f"Board: {options.board / (experiment.name + '.md')}")
+    say(f"Board: {options.board / (experiment.name + '.md')}")
     if outcome.failed:
         lines = [f"  {r.system}, seed {r.seed}: {(r.error or '').strip().splitlines()[-1]}" for r in outcome.failed]
         raise RunFailed(f"{len(outcome.failed)} of {len(asked)} measurements failed:\n" + "\n".join(lines))
@@ -89,29 +90,25 @@ def _refuse(options: SweepOptions) -> None:
             raise ConfigError(f"{option}: {why} --threads says how many threads a search has.")
 
 
-def _say(text: str) -> None:
-    print(text, flush=True)
-
-
 def _print_plan(experiment: IndexExperiment, asked: Sequence[Measurement], vectors: VectorSet) -> None:
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
-    title = escape(f"{experiment.name} on {vectors.described['title']}")
-    table = Table(title=title, title_justify="left")
+    title = on_one_line(f"{experiment.name} on {vectors.described['title']}")
+    table = Table(title=Text(title), title_justify="left")
     for column in ("row", "index", "options", "seeds"):
         table.add_column(column)
     for row in experiment.rows:
         status = Counter(one.status for one in asked if one.row.name == row.name)
         options = ", ".join(f"{name} {value}" for name, value in row.spec.options.items())
         said = ", ".join(f"{count} {state}" for state, count in status.items())
-        table.add_row(escape(row.name), row.spec.name, escape(options), said)
+        table.add_row(*map(Text, (on_one_line(row.name), row.spec.name, on_one_line(options), said)))
     Console().print(table)
     splits, dim = vectors.described["splits"], vectors.described["dim"]
     todo = sum(one.status != "finished" for one in asked)
-    print(f"{splits['gallery']:,} vectors of {dim} numbers, {splits['queries']:,} queries, k {experiment.spec.k}.")
-    print(f"{len(asked)} measurements, {todo} to do.")
+    say(f"{splits['gallery']:,} vectors of {dim} numbers, {splits['queries']:,} queries, k {experiment.spec.k}.")
+    say(f"{len(asked)} measurements, {todo} to do.")
 
 
 def _trackers(options: SweepOptions, experiment: IndexExperiment) -> Callable[[Measurement], Tracker]:

@@ -13,6 +13,7 @@ from vsebench.leaderboard.outcomes import load_for
 from vsebench.leaderboard.render import RESULTS, results_file
 from vsebench.leaderboard.snapshot import SYSTEM_FORM, load
 from vsebench.store import write_atomically
+from vsebench.terminal import say
 
 if TYPE_CHECKING:
     from vsebench.look.gallery import Found
@@ -58,7 +59,7 @@ def write_html(
         file = out or board / f"{name}.html"
         file.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(file, text)
-        print(f"wrote {file} ({len(text.encode()) / 1e6:.1f} MB)")
+        say(f"wrote {file} ({len(text.encode()) / 1e6:.1f} MB)")
 
 
 def found_by(folder: Path) -> Results | str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from vsebench.leaderboard.render import render, results_file
 from vsebench.leaderboard.snapshot import load, save
 from vsebench.measures.run import Job, lacking, measure, measured
 from vsebench.store import Store
+from vsebench.terminal import say
 
 
 @dataclass(frozen=True)
@@ -68,15 +68,15 @@ def complete(
     jobs = lacking(snapshot, store, asked)
     count = 0
 
-    def say(job: Job) -> None:
+    def tell(job: Job) -> None:
         nonlocal count
         count += 1
-        print(f"  measured {count} of {len(jobs)}: {job.row} ({', '.join(job.asked)})", flush=True)
+        say(f"  measured {count} of {len(jobs)}: {job.row} ({', '.join(job.asked)})")
 
     count_of = workers or _workers(threads)
-    faults = measure(jobs, workers=count_of, threads=threads, device=device, say=say)
+    faults = measure(jobs, workers=count_of, threads=threads, device=device, say=tell)
     for fault in faults:
-        print(f"not measured: {fault.measure} of {fault.row}, run {fault.run_id}: {fault.message}", file=sys.stderr)
+        say(f"not measured: {fault.measure} of {fault.row}, run {fault.run_id}: {fault.message}", error=True)
     found = measured(snapshot, store, asked)
     if found != snapshot.measures:
         save(replace(snapshot, measures=found), file)

@@ -15,6 +15,7 @@ from vsebench.leaderboard.render import render, results_file
 from vsebench.leaderboard.snapshot import load, save
 from vsebench.leaderboard.table import printable
 from vsebench.results.merge import Merged, Origin, merge
+from vsebench.terminal import say
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,10 @@ def run_merge(options: MergeOptions) -> None:
     save(merged.snapshot, there)
     said = _join_outcomes([*options.files, there], merged, options.into)
     for line in [*lines(merged), *said]:
-        print(line)
+        say(line)
     for file in render(options.into, [experiment]):
-        print(f"wrote {file}")
-    print(f"Board: {options.into / (experiment + '.md')}")
+        say(f"wrote {file}")
+    say(f"Board: {options.into / (experiment + '.md')}")
 
 
 def _join_outcomes(files: Sequence[Path], merged: Merged, into: Path) -> list[str]:

@@ -9,6 +9,7 @@ from vsebench.leaderboard.gather import update
 from vsebench.leaderboard.outcomes import items_file
 from vsebench.leaderboard.render import render, snapshots_of
 from vsebench.leaderboard.snapshot import INDEX_FORM
+from vsebench.terminal import say
 
 
 def collect(experiments: Sequence[str], runs: Path, board: Path) -> None:
@@ -21,9 +22,9 @@ def collect(experiments: Sequence[str], runs: Path, board: Path) -> None:
             continue
         finished = sum(result.status == "finished" for result in snapshot.results.values())
         lacking = update(snapshot, runs, board)
-        print(f"{items_file(board, snapshot.experiment)}: {finished - len(lacking)} of {finished} runs")
+        say(f"{items_file(board, snapshot.experiment)}: {finished - len(lacking)} of {finished} runs")
         if lacking:
-            print(f"  without predictions in {runs / snapshot.experiment}: {', '.join(lacking[:10])}", end="")
-            print(f" and {len(lacking) - 10} more" if len(lacking) > 10 else "")
+            more = f" and {len(lacking) - 10} more" if len(lacking) > 10 else ""
+            say(f"  without predictions in {runs / snapshot.experiment}: {', '.join(lacking[:10])}{more}")
     for file in render(board, experiments):
-        print(f"wrote {file}")
+        say(f"wrote {file}")

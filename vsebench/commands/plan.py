@@ -8,22 +8,23 @@ from pathlib import Path
 from vsebench.sizes import duration_in_words, in_words
 from vsebench.sweep.estimate import estimate
 from vsebench.sweep.plan import Plan
+from vsebench.terminal import on_one_line, say
 
 
 def print_plan(plan: Plan, runs: Path, workers: int) -> None:
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
-    title = escape(f"{plan.experiment.name} on {plan.dataset['title']}")
-    table = Table(title=title, title_justify="left")
+    title = on_one_line(f"{plan.experiment.name} on {plan.dataset['title']}")
+    table = Table(title=Text(title), title_justify="left")
     for column in ("row", "uses", "attention", "fusion", "epochs", "seeds"):
         table.add_column(column)
     for row in plan.experiment.rows:
         status = Counter(r.status for r in plan.runs if r.name == row.name)
         system = row.system
         table.add_row(
-            escape(row.name),
+            Text(on_one_line(row.name)),
             " + ".join(getattr(system, f"{m}_encoder").name for m in system.modalities),
             system.attention.name,
             system.fusion.name if system.fusion else "–",
@@ -32,26 +33,27 @@ def print_plan(plan: Plan, runs: Path, workers: int) -> None:
         )
     Console().print(table)
     for line in _search_lines(plan):
-        print(line)
+        say(line)
     _print_estimate(plan, runs, workers)
 
 
 def _print_estimate(plan: Plan, runs: Path, workers: int) -> None:
     todo = {r.run_id for r in plan.todo}
-    print(f"{len({r.run_id for r in plan.runs})} runs, {len(todo)} to do.", end=" " if todo else "\n")
+    counts = f"{len({r.run_id for r in plan.runs})} runs, {len(todo)} to do."
     if not todo:
+        say(counts)
         return
     found = estimate(plan, runs, device=record_device())
     seconds = found.total(workers)
     if seconds is None:
-        print("No earlier run on this hardware to estimate time and disk from.")
+        say(f"{counts} No earlier run on this hardware to estimate time and disk from.")
         return
     said = ", ".join(f"{count} from {tier}" for tier, count in found.based_on.items())
-    print(
-        f"About {duration_in_words(seconds)} with {workers} {'worker' if workers == 1 else 'workers'}, and "
+    say(
+        f"{counts} About {duration_in_words(seconds)} with {workers} {'worker' if workers == 1 else 'workers'}, and "
         f"{in_words(found.size)} under {runs}."
     )
-    print(f"Estimated from {found.records} earlier runs: {said}. Features of frozen encoders: vsebench cache list.")
+    say(f"Estimated from {found.records} earlier runs: {said}. Features of frozen encoders: vsebench cache list.")
 
 
 def record_device() -> str:

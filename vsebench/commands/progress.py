@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -12,6 +11,7 @@ from vsebench.store import Store
 from vsebench.sweep.plan import Plan
 from vsebench.sweep.watch import Watch
 from vsebench.sweep.worker import Event
+from vsebench.terminal import harmless, on_one_line, say
 
 #: In plain logs, a line per worker every so many seconds, not one per epoch.
 EVERY_S = 10.0
@@ -54,7 +54,7 @@ class ProgressView:
             self.watch.workers = self.workers()
         self.watch.add(plan, self.estimate(plan) if todo else {})
         left = self.watch.seconds_left() if todo else None
-        print(line + (f" About {duration_in_words(left)}." if left is not None else ""), flush=True)
+        say(line + (f" About {duration_in_words(left)}." if left is not None else ""))
         if todo and self.live is None and self.console.is_terminal and not self.console.is_dumb_terminal:
             from rich.live import Live
 
@@ -66,7 +66,7 @@ class ProgressView:
         self.watch.take(event)
         title = self.watch.title(event.run_id)
         if event.kind == "crash":
-            self._line(event.text)
+            self._lines(event.text)
         elif event.kind == "end":
             mark = {"finished": "done", "pruned": "pruned"}.get(event.status, "FAILED")
             line = f"[{len(self.watch.ended)}/{len(self.watch.open)}] {mark} {title}: {event.text}"
@@ -101,14 +101,14 @@ class ProgressView:
         watch = self.watch
         head = Table.grid(padding=(0, 1))
         bar = ProgressBar(total=max(1, len(watch.open)), completed=len(watch.ended), width=30)
-        head.add_row(bar, Text(f"{len(watch.ended)}/{len(watch.open)} runs"), Text(self.summary()))
+        head.add_row(bar, Text(f"{len(watch.ended)}/{len(watch.open)} runs"), Text(on_one_line(self.summary())))
         rows = Table(box=None, padding=(0, 1), show_header=False)
         for worker, running in sorted(watch.running.items()):
             spent = duration_in_words(watch.clock() - running.since)
             rows.add_row(
                 Text(f"worker {worker}", style="dim"),
-                Text(watch.title(running.run_id)),
-                Text(running.text),
+                Text(on_one_line(watch.title(running.run_id))),
+                Text(on_one_line(running.text)),
                 Text(spent),
             )
         return Group(head, rows)
@@ -120,9 +120,12 @@ class ProgressView:
             self.live = None
 
     def _line(self, text: str) -> None:
+        self._lines(" ".join(text.splitlines()))
+
+    def _lines(self, text: str) -> None:
         if self.live is not None:
             from rich.text import Text
 
-            self.live.console.print(Text(text))
+            self.live.console.print(Text(harmless(text)))
         else:
-            print(text, file=sys.stderr, flush=True)
+            say(text, error=True, lines=True)

@@ -15,6 +15,7 @@ from vsebench.results.original import Original, dataset_of, find_original, preci
 from vsebench.results.reproduce import Line, Reproduction, do_again, judge, plain, shown
 from vsebench.store import Store, write_atomically
 from vsebench.sweep.worker import choose_device, prepare
+from vsebench.terminal import say
 from vsebench.types import Result
 
 REPORT = "reproduction.json"
@@ -48,18 +49,18 @@ def run_reproduce(options: ReproduceOptions) -> int:
     load_plugins([plugin for plugin in run.plugins if plugin not in options.plugins])
     dataset = dataset_of(original, options.dataset)
     prepare(options.threads or int(result.hardware.get("threads", 1)))
-    print(f"{printable(run.experiment)}, {printable(run.name)}, seed {run.seed} (run {run.run_id})", flush=True)
-    print(f"from {printable(str(original.source))}: {precision_of(original)}", flush=True)
+    say(f"{printable(run.experiment)}, {printable(run.name)}, seed {run.seed} (run {run.run_id})")
+    say(f"from {printable(str(original.source))}: {precision_of(original)}")
     store = Store(options.out, run.experiment)
     again = do_again(
         original, dataset, store, device=choose_device(options.device, 0), cache=options.cache, say=_say
     )  # fmt: skip
     found = judge(original, again, row=_row(original, options), tolerance=options.tolerance)
     for line in lines(found):
-        print(line)
+        say(line)
     file = store.run_folder(again.run_id) / REPORT
     write_atomically(file, json.dumps(plain(found), indent=1, ensure_ascii=False))
-    print(f"wrote {file}")
+    say(f"wrote {file}")
     return int(not found.holds)
 
 
@@ -102,4 +103,4 @@ def _cells(line: Line) -> list[str]:
 
 
 def _say(text: str) -> None:
-    print(f"  {text}", flush=True)
+    say(f"  {text}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -13,6 +14,10 @@ from vsebench.search.query import checked_k, checked_text
 from vsebench.search.report import Answer, page, sheet
 from vsebench.search.searcher import Hit, Searcher
 from vsebench.sweep.worker import choose_device
+from vsebench.terminal import on_one_line, say
+
+#: What a terminal may obey or turn around, and JSON leaves as it is; it can say the same in ASCII.
+_UNSEEN = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -53,19 +58,19 @@ def run_search(options: SearchOptions) -> None:
         hits = searcher.search(image=file, k=options.k, rerank=options.rerank)
         answers.append(Answer(str(file), hits, file.read_bytes()))
     if options.as_json:
-        print(json.dumps([_plain(answer) for answer in answers], ensure_ascii=False, indent=1))
+        sys.stdout.write(as_json(answers) + "\n")
     else:
         _print(answers)
     for text in texts:
         unknown = searcher.unknown_words(text)
         if unknown:
-            print(f"note: words that the run has never read: {', '.join(unknown)}", file=sys.stderr)
+            say(f"note: words that the run has never read: {', '.join(unknown)}", error=True)
     if options.sheet is not None:
         sheet(searcher, answers, options.sheet)
-        print(f"wrote {options.sheet}", file=sys.stderr)
+        say(f"wrote {options.sheet}", error=True)
     if options.html is not None:
         page(searcher, answers, options.html)
-        print(f"wrote {options.html}", file=sys.stderr)
+        say(f"wrote {options.html}", error=True)
 
 
 def _lines(file: Path | None) -> list[str]:
@@ -78,6 +83,12 @@ def _lines(file: Path | None) -> list[str]:
     if not lines:
         raise QueryError(f"--text-file '{file}' has no text; one query a line.")
     return lines
+
+
+def as_json(answers: Sequence[Answer]) -> str:
+    """Answers as JSON that a terminal shows as it is."""
+    said = json.dumps([_plain(answer) for answer in answers], ensure_ascii=False, indent=1)
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", said)
 
 
 def _plain(answer: Answer) -> dict[str, object]:
@@ -95,11 +106,11 @@ def _print(answers: Sequence[Answer]) -> None:
     console = Console()
     for answer in answers:
         if not console.is_terminal:
-            print(f"# {_one_line(answer.query)}")
+            say(f"# {on_one_line(answer.query)}")
             for hit in answer.hits:
-                print("\t".join(_columns(hit)))
+                say("\t".join(_columns(hit)))
             continue
-        table = Table(title=Text(answer.query), title_justify="left", box=None, pad_edge=False)
+        table = Table(title=Text(on_one_line(answer.query)), title_justify="left", box=None, pad_edge=False)
         table.add_column("", justify="right", style="dim")
         table.add_column("score", justify="right")
         table.add_column("id", overflow="fold")
@@ -110,9 +121,4 @@ def _print(answers: Sequence[Answer]) -> None:
 
 
 def _columns(hit: Hit) -> list[str]:
-    return [str(hit.rank), f"{hit.score:.4f}", _one_line(hit.id), _one_line(hit.caption)]
-
-
-def _one_line(text: str) -> str:
-    """Captions come from anywhere: no line breaks, tabs or terminal codes."""
-    return "".join(c if c.isprintable() else " " for c in text)
+    return [str(hit.rank), f"{hit.score:.4f}", on_one_line(hit.id), on_one_line(hit.caption)]

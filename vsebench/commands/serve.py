@@ -12,6 +12,7 @@ from typing import Any
 
 from vsebench.errors import ConfigError
 from vsebench.sizes import in_bytes
+from vsebench.terminal import say
 
 #: A text of the greatest length that is answered with a message of ours may stand in an address.
 HEADER_BYTES = 256 * 1024
@@ -63,9 +64,7 @@ def run_server(options: ServeOptions) -> None:
     )
     port = listening.getsockname()[1]
     shown = f"[{options.host}]" if ":" in options.host else options.host
-    print(
-        f"{len(searcher):,} {searcher.gallery.manifest.modality}s on http://{shown}:{port}/ (Ctrl+C ends)", flush=True
-    )
+    say(f"{len(searcher):,} {searcher.gallery.manifest.modality}s on http://{shown}:{port}/ (Ctrl+C ends)")
     if not local:
         print("note: everybody who can reach this machine can search, and see the pictures.", flush=True)
     with suppress(KeyboardInterrupt):

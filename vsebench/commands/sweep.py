@@ -24,6 +24,7 @@ from vsebench.sweep.estimate import estimate
 from vsebench.sweep.local import default_workers
 from vsebench.sweep.plan import Plan, make_plan
 from vsebench.sweep.worker import Execute, Settings
+from vsebench.terminal import say
 from vsebench.tracking import resolve_mode
 from vsebench.types import OWN_SPLIT
 
@@ -103,7 +104,7 @@ def run_sweep(options: SweepOptions) -> None:
 
         log_board(experiment.name, settings, options.board)
     _leave_note(options, outcome, dataset.path)
-    print(f"Board: {options.board / (experiment.name + '.md')}")
+    say(f"Board: {options.board / (experiment.name + '.md')}")
     if outcome.failed:
         lines = [f"  {r.system}, seed {r.seed}: {(r.error or '').strip().splitlines()[-1]}" for r in outcome.failed]
         raise RunFailed(f"{len(outcome.failed)} of {len(outcome.plan.runs)} runs failed:\n" + "\n".join(lines))
@@ -161,8 +162,8 @@ def _is_done(options: SweepOptions) -> bool:
         return False
     finished, pruned = found
     said = f"{finished} finished, " + (f"{pruned} pruned, " if pruned else "")
-    print(f"{name}: {finished + pruned} runs, {said}0 to do.")
-    print(f"Board: {options.board / (str(name) + '.md')}")
+    say(f"{name}: {finished + pruned} runs, {said}0 to do.")
+    say(f"Board: {options.board / (str(name) + '.md')}")
     return True
 
 
@@ -207,7 +208,7 @@ def _open(experiment: Experiment) -> Any:
     from vsebench.errors import DataError
 
     try:
-        dataset = open_dataset(experiment.spec.dataset, say=lambda text: print(text, flush=True))
+        dataset = open_dataset(experiment.spec.dataset, say=say)
         if experiment.spec.gallery != OWN_SPLIT:
             from vsebench.gallery import gallery_positions
 

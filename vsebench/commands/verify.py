@@ -14,6 +14,7 @@ from vsebench.leaderboard.snapshot import load
 from vsebench.leaderboard.table import printable
 from vsebench.results.pages import check_pages
 from vsebench.results.verify import Difference, Report, verify
+from vsebench.terminal import say
 
 #: Runs, or differences, of one kind that are listed; the others are counted.
 SHOWN = 20
@@ -40,15 +41,15 @@ def run_verify(options: VerifyOptions) -> int:
         report = verify(load(file), file, options.runs)
         pages = check_pages(options.board, [name])
         for line in lines(report, pages):
-            print(line)
+            say(line)
         wrong += len(report.differences) + len(pages)
         unchecked += len(report.lacking) + len(report.absent)
     if wrong:
-        print(f"{wrong} differences.")
+        say(f"{wrong} differences.")
     elif unchecked:
-        print("No differences in what could be checked.")
+        say("No differences in what could be checked.")
     else:
-        print("Every number is what its predictions give.")
+        say("Every number is what its predictions give.")
     return int(bool(wrong or (options.strict and unchecked)))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,6 +13,7 @@ from vsebench.leaderboard.snapshot import Snapshot, head_of, load
 from vsebench.leaderboard.table import printable
 from vsebench.store import Store
 from vsebench.sweep.worker import Settings
+from vsebench.terminal import say
 from vsebench.tracking import BOARD_KEY, WandbTracker, wandb_id
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def _log_gallery(board_run: WandbTracker, snapshot: Snapshot, settings: Settings
         gallery, dataset = _gallery(Store(settings.store_root, snapshot.experiment).run_folder(run_id), settings)
         text, tables = page(gallery, dataset), gallery_tables(gallery, dataset)
     except Exception as error:  # pictures may be damaged, data moved: what W&B shows must not fail a finished sweep
-        print(f"W&B gets no gallery of {printable(best.row.name)}: {error}", file=sys.stderr)
+        say(f"W&B gets no gallery of {printable(best.row.name)}: {error}", error=True)
         return
     board_run.log_html("gallery/page", text)
     for name, table in tables.items():

@@ -12,7 +12,7 @@ from vsebench.leaderboard.pareto import front
 from vsebench.leaderboard.rows import SECTIONS, RowView, sort_key, views
 from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.leaderboard.statistics import Estimate
-from vsebench.leaderboard.table import escape, table
+from vsebench.leaderboard.table import code, escape, link, table
 
 MARK = "◆"
 #: Metrics that are no shares.
@@ -154,7 +154,7 @@ def cost_section(snapshot: Snapshot, plots: Mapping[str, str]) -> list[str]:
     lines = ["## Cost", ""]
     for against in COSTS:
         if against.name in plots:
-            lines += [f"![Quality against {against.what}]({plots[against.name]})", ""]
+            lines += [f"!{link(f'Quality against {against.what}', plots[against.name])}", ""]
     return [*lines, *_main_table(snapshot, rows), "", *_said(snapshot, rows), "", *_queries(rows), *_parts(rows)]
 
 
@@ -163,7 +163,15 @@ def _main_table(snapshot: Snapshot, rows: Sequence[Costed]) -> list[str]:
     percent = factor_of(key) == 100
     fronts = {a.name: {row.view.row.name for row in front_of(snapshot, a)} for a in COSTS}
     machines = list(dict.fromkeys(row.hardware for row in rows))
-    header = ["System", key.replace("test/", "Test "), "Trained", "Param.", "GFLOPs", "ms, batch 1", "ms, batch 64"]
+    header = [
+        "System",
+        escape(key.replace("test/", "Test ")),
+        "Trained",
+        "Param.",
+        "GFLOPs",
+        "ms, batch 1",
+        "ms, batch 64",
+    ]
     header += ["Peak MB, batch 64", "Train s", "Train kJ", f"{MARK} Front"]
     body = []
     for row in rows:
@@ -210,7 +218,7 @@ def _said(snapshot: Snapshot, rows: Sequence[Costed]) -> list[str]:
         f"- Times: median (fastest–slowest repeat). They depend on the machine: measured on {where}{busy}.",
         "- GFLOPs: 2 per multiply-add of matrix products, convolutions and attention; element-wise operations "
         "(activations, normalisation, softmax, gates) are not counted"
-        + (f", nor are {', '.join(f'`{name}`' for name in missed)}." if missed else "."),
+        + (f", nor are {', '.join(map(code, missed))}." if missed else "."),
         "- Peak: weights, and what PyTorch allocates for a batch of 64 items at its peak.",
         *_energy(rows),
     ]

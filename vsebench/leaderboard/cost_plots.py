@@ -12,7 +12,7 @@ from vsebench.leaderboard.index_plots import as_svg, placed, shows, stamped
 from vsebench.leaderboard.plots import FOLDER
 from vsebench.leaderboard.rows import sort_key
 from vsebench.leaderboard.snapshot import Snapshot
-from vsebench.leaderboard.table import printable
+from vsebench.leaderboard.table import printable, short
 
 #: Raised when plots are drawn in another way, so that committed ones are drawn again.
 DRAWING = 1
@@ -80,10 +80,10 @@ def figure(snapshot: Snapshot, against: Against) -> Any:
     axes.plot(x, y, color=FRONT, linewidth=1.3, drawstyle="steps-post", zorder=3)
     _name(axes, best, len(others))
     unit = " in %" if factor == 100 else ""
-    axes.set_ylabel(f"{key}{unit} (better upwards; bars: 95 % over seeds)", parse_math=False)
+    axes.set_ylabel(f"{short(key, 60)}{unit} (better upwards; bars: 95 % over seeds)", parse_math=False)
     label = printable(f"{against.what}, log scale (cheaper to the left)")
-    axes.set_xlabel("\n".join([label, *map(printable, _where(rows, against))]), parse_math=False)
-    axes.set_title(printable(snapshot.title), fontsize=11, loc="left", parse_math=False)
+    axes.set_xlabel("\n".join([label, *map(short, _where(rows, against))]), parse_math=False)
+    axes.set_title(short(snapshot.title), fontsize=11, loc="left", parse_math=False)
     axes.grid(True, which="major", color="#dddddd", linewidth=0.6, zorder=0)
     axes.margins(x=0.06, y=0.08)
     axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
@@ -110,10 +110,9 @@ def _name(axes: Any, best: list[Costed], others: int) -> None:
 
     lines, texts = [], []
     for number, row in enumerate(best, 1):
-        name = printable(row.view.row.name)
         if number <= NAMED:
             lines.append(Line2D([], [], linestyle="none"))
-            texts.append(f"{number}  {name if len(name) <= LONGEST else name[: LONGEST - 1] + '…'}")
+            texts.append(f"{number}  {short(row.view.row.name, LONGEST)}")
     lines.append(Line2D([], [], linestyle="none", marker="o", color=OTHERS, markersize=5))
     texts.append(f"beaten by another row: {others}")
     legend = axes.legend(lines, texts, loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=8.5,

@@ -162,7 +162,7 @@ def _row(
     if there:
         curves = {run: curves_of(folder) for run, folder in there.items()}
         keys = dict.fromkeys(key for one in curves.values() for key in one)
-        row["curves"] = {key: [curves.get(r.run_id, {}).get(key, []) for r in results] for key in keys}
+        row["curves"] = {printable(key): [curves.get(r.run_id, {}).get(key, []) for r in results] for key in keys}
         answers = classes_of(list(there.values()), multi_label=bool(snapshot.dataset.get("multi_label")))
         if answers is not None:
             row["classes"] = _classes(answers)
@@ -180,7 +180,7 @@ def _row(
 
 def _run(made: Details, result: Result) -> dict[str, Any]:
     place = {
-        "commit": result.commit,
+        "commit": None if result.commit is None else printable(result.commit),
         "hardware": {printable(k): printable(str(v)) for k, v in result.hardware.items()},
         "versions": {printable(k): printable(v) for k, v in result.versions.items()},
     }
@@ -188,11 +188,11 @@ def _run(made: Details, result: Result) -> dict[str, Any]:
         made.places.append(place)
     return {
         "seed": result.seed,
-        "id": result.run_id,
+        "id": printable(result.run_id),
         "epochs": result.epochs,
         "best": result.best_epoch,
         "train_s": round(result.train_s, 1),
-        "finished": result.finished_at[:10],
+        "finished": printable(result.finished_at[:10]),
         "place": made.places.index(place),
     }
 

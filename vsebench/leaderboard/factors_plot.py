@@ -14,7 +14,7 @@ from vsebench.leaderboard.headline import Headline, headline
 from vsebench.leaderboard.index_plots import as_svg, shows, stamped
 from vsebench.leaderboard.plots import FOLDER
 from vsebench.leaderboard.snapshot import Snapshot
-from vsebench.leaderboard.table import printable
+from vsebench.leaderboard.table import short
 
 #: Raised when plots are drawn in another way, so that committed ones are drawn again.
 DRAWING = 1
@@ -79,7 +79,9 @@ def figure(snapshot: Snapshot, titles: Mapping[str, str]) -> Any:
     for panel, axis, names, effects in zip(panels, grid.axes, grid.levels, levels, strict=True):
         _draw(panel, shown, named(axis, titles), names, effects)
     unit = " (points)" if shown.unit else ""
-    label = f"effect on {shown.key}{unit}, against the mean of the part's levels; each part has a scale of its own"
+    label = (
+        f"effect on {short(shown.key)}{unit}, against the mean of the part's levels; each part has a scale of its own"
+    )
     panels[-1].set_xlabel(label, fontsize=9, parse_math=False)
     return drawn
 
@@ -92,12 +94,7 @@ def _draw(panel: Any, shown: Headline, axis: str, names: Sequence[str], effects:
             panel.errorbar(shown.factor * effect.value, at, xerr=half, fmt="o", color="#0b6e99", capsize=3, zorder=2)
         text = "no match" if effect is None else shown.interval(effect.value, effect.half)
         panel.annotate(text, (1.01, at), xycoords=("axes fraction", "data"), va="center", fontsize=9)
-    panel.set_yticks(range(len(names)), [_short(name) for name in names], parse_math=False)
+    panel.set_yticks(range(len(names)), [short(name, LONGEST) for name in names], parse_math=False)
     panel.set_ylim(len(names) - 0.5, -0.5)
-    panel.set_title(_short(axis), fontsize=10, loc="left", parse_math=False)
+    panel.set_title(short(axis, LONGEST), fontsize=10, loc="left", parse_math=False)
     panel.grid(True, axis="x", color="#dddddd", linewidth=0.6, zorder=0)
-
-
-def _short(text: str) -> str:
-    line = printable(text)
-    return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"

@@ -13,7 +13,7 @@ from vsebench.leaderboard.factors_plot import effects_of, named, plot_file
 from vsebench.leaderboard.headline import Headline, headline
 from vsebench.leaderboard.rows import sort_key
 from vsebench.leaderboard.snapshot import Snapshot
-from vsebench.leaderboard.table import code, escape, table
+from vsebench.leaderboard.table import code, escape, link, table
 from vsebench.leaderboard.variance import Deviation, Source, Variance, variance_of
 
 TITLE = "## What each part contributes"
@@ -34,7 +34,7 @@ def factors_section(snapshot: Snapshot, titles: Mapping[str, str]) -> list[str]:
     names = [escape(named(axis, titles)) for axis in grid.axes]
     lines = [TITLE, "", _preface(snapshot, grid, shown, levels), ""]
     lines += _incomplete(snapshot, grid, titles)
-    lines += [f"![The effect of each level with its interval, a panel per part]({plot_file(snapshot)})", ""]
+    lines += [f"!{link('The effect of each level with its interval, a panel per part', plot_file(snapshot))}", ""]
     lines += _levels(grid, names, shown, levels)
     return [*lines, *_changes(grid, names, shown), *_variance(grid, names, shown)]
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from vsebench.leaderboard.html_tables import Table
 
@@ -97,7 +98,7 @@ def _embed(attributes: dict[str, str | int | float], folder: Path | None) -> boo
     """Put a picture of the board's own folder into the page; says whether it is there."""
     if folder is None:
         return False
-    file = (folder / str(attributes["src"])).resolve()
+    file = (folder / unquote(str(attributes["src"]))).resolve()
     if not file.is_relative_to(folder.resolve()) or file.suffix not in _TYPES or not file.is_file():
         return False
     attributes["src"] = f"data:{_TYPES[file.suffix]};base64,{base64.b64encode(file.read_bytes()).decode()}"

@@ -66,7 +66,7 @@ def page(
     script = "(() => {\n" + "\n".join(_asset(name) for name in _SCRIPTS) + "\n})();\n"
     return _template().render(
         title=printable(snapshot.title),
-        experiment=snapshot.experiment,
+        experiment=printable(snapshot.experiment),
         intro=html_of(intro.lines, folder),
         parts=parts,
         style=_asset("board.css"),
@@ -120,9 +120,9 @@ def _part(
 
 def _board(snapshot: Snapshot, tables: Sequence[Table], details: Details) -> dict[str, Any]:
     return {
-        "experiment": snapshot.experiment,
+        "experiment": printable(snapshot.experiment),
         "labels": details.labels,
-        "keys": details.keys,
+        "keys": [printable(key) for key in details.keys],
         "order": details.order,
         "places": details.places,
         "recalls": RECALLS.tolist(),
@@ -145,7 +145,7 @@ def _table(table: Table, shared: Mapping[str, str]) -> dict[str, Any]:
                 "value": [cell.value for cell in line.cells],
                 "best": [i for i, cell in enumerate(line.cells) if cell.best],
                 "choices": line.choices,
-                "runs": [r.run_id for r in line.view.results],
+                "runs": [printable(r.run_id) for r in line.view.results],
             }
             for line in table.lines
         ],

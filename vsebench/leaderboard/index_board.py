@@ -12,7 +12,7 @@ from vsebench.leaderboard.pareto import front
 from vsebench.leaderboard.references import references
 from vsebench.leaderboard.rows import RowView, views
 from vsebench.leaderboard.snapshot import Snapshot
-from vsebench.leaderboard.table import code, csv_cell, escape, table
+from vsebench.leaderboard.table import code, comment, csv_cell, escape, link, prose, table
 from vsebench.leaderboard.unfinished import failed_section
 
 SECTION = "indexes"
@@ -25,12 +25,12 @@ def page(snapshot: Snapshot) -> str:
     lines = [
         f"# {escape(snapshot.title)}",
         "",
-        f"<!-- Written by 'vsebench leaderboard' from results/{snapshot.experiment}.json. Do not edit. -->",
+        comment(f"Written by 'vsebench leaderboard' from results/{snapshot.experiment}.json. Do not edit."),
         "",
     ]
     described = snapshot.board.get("description")
     if described:
-        lines += [" ".join(str(described).split()), ""]
+        lines += [prose(described), ""]
     rows = views(snapshot, SECTION)
     if rows:
         lines += [*_plots(snapshot), "## Indexes", "", *_table(snapshot, rows), "", *_legend(snapshot), ""]
@@ -53,7 +53,7 @@ def _plots(snapshot: Snapshot) -> list[str]:
     lines = []
     for kind in KINDS:
         alt = f"recall@{main_k(snapshot)} against {kind.what}"
-        lines += [f"![{alt}]({plot_name(snapshot, kind)})", ""]
+        lines += [f"!{link(alt, plot_name(snapshot, kind))}", ""]
     return lines
 
 
@@ -135,8 +135,8 @@ def _legend(snapshot: Snapshot) -> list[str]:
 
 def _protocol(snapshot: Snapshot) -> list[str]:
     data = snapshot.dataset
-    sizes = ", ".join(f"{size:,} {name}" for name, size in data["splits"].items())
-    seeds = ", ".join(str(s) for s in snapshot.seeds)
+    sizes = ", ".join(f"{size:,} {escape(name)}" for name, size in data["splits"].items())
+    seeds = ", ".join(escape(str(s)) for s in snapshot.seeds)
     interval = f"; mean ± 95 % t-interval over seeds ({seeds}) of indexes that draw" if len(snapshot.seeds) > 1 else ""
     lines = [
         f"- Vectors: {escape(data['title'])}, fingerprint {code(data['fingerprint'])}; {sizes}, {data['dim']} numbers "
@@ -145,21 +145,21 @@ def _protocol(snapshot: Snapshot) -> list[str]:
         f"{code(snapshot.select['metric'])}{interval}.",
         "- A speed is the best of up to three passes; measurements are made one after the other in one process.",
     ]
-    lines += [f"- {' '.join(str(line).split())}" for line in snapshot.board.get("protocol", [])]
+    lines += [f"- {prose(line)}" for line in snapshot.board.get("protocol", [])]
     finished = [r for r in snapshot.results.values() if r.status == "finished"]
     if finished:
         versions = finished[0].versions
         named = ("vsebench", "numpy", "torch", "faiss-cpu", "scikit-learn")
         said = ", ".join(f"{name} {versions[name]}" for name in named if name in versions)
-        dates = sorted(r.finished_at[:10] for r in finished)
+        dates = sorted(escape(r.finished_at[:10]) for r in finished)
         devices = ", ".join(sorted({escape(str(r.hardware.get("device", "?"))) for r in finished}))
-        threads = ", ".join(sorted({str(r.hardware.get("threads", "?")) for r in finished}))
+        threads = ", ".join(sorted({escape(str(r.hardware.get("threads", "?"))) for r in finished}))
         lines.append(
             f"- {len(finished)} measurements, {dates[0]} to {dates[-1]}, on {devices}, threads: {threads}; "
             f"{escape(said)}. Speeds hold for this machine."
         )
     name = snapshot.experiment
-    lines.append(f"- Made by {code(snapshot.command)}. All numbers: [{name}.csv]({name}.csv).")
+    lines.append(f"- Made by {code(snapshot.command)}. All numbers: {link(f'{name}.csv', f'{name}.csv')}.")
     return lines
 
 
@@ -169,12 +169,12 @@ def table_csv(snapshot: Snapshot) -> str:
     keys = sorted({key for row in rows for result in row.results for key in result.metrics})
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["row", "index", "options", "seed", "run_id", *keys])
+    writer.writerow(["row", "index", "options", "seed", "run_id", *map(csv_cell, keys)])
     for row in rows:
         for r in row.results:
             index = r.config["index"]
             options = ", ".join(f"{name}: {value}" for name, value in index["options"].items())
-            head = [csv_cell(row.row.name), csv_cell(str(index["name"])), csv_cell(options), r.seed, r.run_id]
+            head = [csv_cell(row.row.name), csv_cell(str(index["name"])), csv_cell(options), r.seed, csv_cell(r.run_id)]
             writer.writerow([*head, *(r.metrics.get(key, "") for key in keys)])
     return stream.getvalue()
 
@@ -191,7 +191,7 @@ def summary(snapshots: Sequence[Snapshot]) -> list[str]:
             pick = min if kind.falling else max
             best = pick(costs, key=lambda c: c[1], default=None)
             cells.append("–" if best is None else f"{escape(best[0].row.name)}: {shown(best[1])}")
-        body.append([f"[{escape(s.title)}]({s.experiment}.md)", str(len(rows)), *cells])
+        body.append([link(s.title, f"{s.experiment}.md"), str(len(rows)), *cells])
     header = ["Indexes", "Rows"]
     header += [f"{kind.superlative} with recall ≥ {100 * ENOUGH:.0f} %: {kind.what}" for kind in KINDS]
     return [*table(header, body), ""]

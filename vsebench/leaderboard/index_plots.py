@@ -10,7 +10,6 @@ import hashlib
 import io
 import json
 import re
-import unicodedata
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -21,6 +20,7 @@ from vsebench.leaderboard.pareto import front
 from vsebench.leaderboard.plots import FOLDER
 from vsebench.leaderboard.rows import views
 from vsebench.leaderboard.snapshot import Snapshot
+from vsebench.leaderboard.table import short
 
 #: Raised when plots are drawn in another way, so that committed ones are drawn again.
 DRAWING = 1
@@ -163,12 +163,12 @@ def figure(snapshot: Snapshot, kind: Kind) -> Any:
             axes.vlines([p.recall for p in own], [p.least for p in own], [p.cost for p in own],
                         color=colour, linewidth=1.0, alpha=0.5, zorder=2)  # fmt: skip
         axes.scatter([p.recall for p in own], [p.cost for p in own], s=42, color=colour, marker=marker,
-                     edgecolors="white", linewidths=0.6, zorder=3, label=family)  # fmt: skip
+                     edgecolors="white", linewidths=0.6, zorder=3, label=_legend(family))  # fmt: skip
     metric = snapshot.select["metric"]
     better = "fewer upwards; the line leads to the code alone" if kind.falling else "more upwards"
-    axes.set_xlabel(f"{metric} in %, against the exact index", parse_math=False)
+    axes.set_xlabel(f"{short(metric, 60)} in %, against the exact index", parse_math=False)
     axes.set_ylabel(f"{kind.what} ({better})")
-    axes.set_title(_plain(snapshot.title), fontsize=11, loc="left", parse_math=False)
+    axes.set_title(short(snapshot.title), fontsize=11, loc="left", parse_math=False)
     axes.grid(True, which="major", color="#dddddd", linewidth=0.6, zorder=0)
     axes.margins(x=0.08, y=0.1)
     legend = axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9)
@@ -200,7 +200,7 @@ def _label(drawn: Any, axes: Any, shown: list[Point], best: set[str], styles: Ma
         order = sorted(range(len(shown)), key=lambda i: (shown[i].name not in best, i))
         for i in order:
             point = shown[i]
-            text = axes.annotate(_plain(point.name)[:48], (point.recall, point.cost), xytext=(0, 0),
+            text = axes.annotate(short(point.name, 48), (point.recall, point.cost), xytext=(0, 0),
                                  textcoords="offset points", fontsize=7.5, color=styles[point.family][0],
                                  parse_math=False, fontweight="bold" if point.name in best else "normal")  # fmt: skip
             if not placed(text, renderer, frame, taken):
@@ -225,7 +225,7 @@ def placed(text: Any, renderer: Any, frame: Any, taken: list[Any], distance: flo
     return False
 
 
-def _plain(text: str) -> str:
-    """One line without control characters."""
-    line = " ".join(str(text).split())
-    return "".join(c for c in line if unicodedata.category(c)[0] != "C")
+def _legend(family: str) -> str:
+    """A legend's entry; matplotlib leaves out one that begins with an underscore."""
+    shown = short(family, 48)
+    return f" {shown}" if shown.startswith("_") else shown

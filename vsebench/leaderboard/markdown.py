@@ -28,7 +28,7 @@ from vsebench.leaderboard.significance import (
 from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.leaderboard.standings import Comparison, compare_all
 from vsebench.leaderboard.statistics import item_half_width
-from vsebench.leaderboard.table import escape, table
+from vsebench.leaderboard.table import comment, escape, prose, table
 from vsebench.leaderboard.unfinished import failed_section, pruned_section
 from vsebench.leaderboard.unimodal import gains_section
 from vsebench.leaderboard.whole_lists import chances_of, columns_of, skipped_of
@@ -68,12 +68,12 @@ def page(snapshot: Snapshot, outcomes: Outcomes | None = None) -> str:
     lines = [
         f"# {escape(snapshot.title)}",
         "",
-        f"<!-- Written by 'vsebench leaderboard' from results/{snapshot.experiment}.json. Do not edit. -->",
+        comment(f"Written by 'vsebench leaderboard' from results/{snapshot.experiment}.json. Do not edit."),
         "",
     ]
     described = snapshot.board.get("description")
     if described:
-        lines += [" ".join(str(described).split()), ""]
+        lines += [prose(described), ""]
     context = _context(snapshot, compared)
     lines += [*context, *([""] if context else []), *unavailable(snapshot, outcomes, compared)]
     for section, title in SECTIONS.items():

@@ -40,7 +40,7 @@ def pivot_lines(asked: Mapping[str, Any] | None, rows: Sequence[RowView], titles
             text = "–" if found is None else found.text(percent=True)
             line.append(f"**{text}**" if found is not None and found.mean == best[column] and len(cells) > 1 else text)
         body.append(line)
-    return [f"By {titles.get(by, by).lower()}, in percent:", "", *table(header, body, left=len(down)), ""]
+    return [f"By {titles.get(by, escape(by)).lower()}, in percent:", "", *table(header, body, left=len(down)), ""]
 
 
 def _number(label: str) -> tuple[float, str]:

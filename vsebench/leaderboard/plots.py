@@ -12,7 +12,7 @@ from typing import Any
 
 from vsebench.leaderboard.rows import SECTIONS, RowView, views
 from vsebench.leaderboard.snapshot import Snapshot
-from vsebench.leaderboard.table import escape, printable
+from vsebench.leaderboard.table import link, printable, short
 
 FOLDER = "plots"
 #: Raised when the same curves are drawn in another way.
@@ -59,7 +59,7 @@ def curves_section(snapshot: Snapshot) -> list[str]:
         return ["## Curves", "", "No row has codes; there are no curves to draw.", ""]
     found = ["## Curves", ""]
     for kind in kinds:
-        found += [f"![{escape(CAPTIONS[kind].split(':')[0])}]({plot_file(snapshot, kind)})", "", CAPTIONS[kind], ""]
+        found += [f"!{link(CAPTIONS[kind].split(':')[0], plot_file(snapshot, kind))}", "", CAPTIONS[kind], ""]
     return found
 
 
@@ -160,8 +160,7 @@ def _draw(panel: Any, lines: Sequence[Line], kind: str) -> None:
 
 def _name(text: str) -> str:
     """A legend's entry as it is: no mathematics between dollars, and no underscore that hides it."""
-    shown = text if len(text) <= 48 else text[:47] + "…"
-    shown = shown.replace("$", r"\$")
+    shown = short(text, 48).replace("$", r"\$")
     return f" {shown}" if shown.startswith("_") else shown
 
 

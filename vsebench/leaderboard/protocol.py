@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from vsebench.leaderboard.rows import pruned, sort_key
 from vsebench.leaderboard.significance import Comparisons, protocol_lines
 from vsebench.leaderboard.snapshot import Snapshot
-from vsebench.leaderboard.table import code, escape
+from vsebench.leaderboard.table import code, escape, link, prose
 from vsebench.types import OWN_SPLIT, Result
 
 #: What a match is, by the dataset's relevance.
@@ -42,14 +42,14 @@ def protocol_section(snapshot: Snapshot, compared: Comparisons | None = None) ->
     """The section. ``compared``: rows on the same items."""
     data = snapshot.dataset
     finished = [r for r in snapshot.results.values() if r.status == "finished"]
-    sizes = ", ".join(f"{name} {size:,}" for name, size in data["splits"].items())
-    seeds = ", ".join(str(s) for s in snapshot.seeds)
+    sizes = ", ".join(f"{escape(name)} {size:,}" for name, size in data["splits"].items())
+    seeds = ", ".join(escape(str(s)) for s in snapshot.seeds)
     interval = "mean ± 95 % t-interval over seeds" if len(snapshot.seeds) > 1 else "one seed, so no interval"
     lines = [
         "## Protocol",
         "",
         f"- Data: {escape(data['title'])}, fingerprint {code(data['fingerprint'])}; {sizes} items, "
-        f"{data['num_classes']} classes. Splits: {escape(data.get('split_rule') or 'the dataset’s own')}.",
+        f"{escape(str(data['num_classes']))} classes. Splits: {escape(data.get('split_rule') or 'the dataset’s own')}.",
         f"- Numbers in percent where they are shares; {interval} (seeds {seeds}).",
         *protocol_lines(snapshot, compared or {}),
         f"- {_chosen(snapshot, finished)} Test is evaluated once per run, at the end.",
@@ -70,19 +70,18 @@ def protocol_section(snapshot: Snapshot, compared: Comparisons | None = None) ->
     if any(r.curves for r in finished):
         lines.append("- Codes are ranked by Hamming distance, equal distances in expectation over their order.")
     lines += _search(snapshot)
-    lines += [f"- {' '.join(str(line).split())}" for line in snapshot.board.get("protocol", [])]
+    lines += [f"- {prose(line)}" for line in snapshot.board.get("protocol", [])]
     if finished:
         versions = finished[0].versions
         shown = ", ".join(f"{k} {v}" for k, v in versions.items() if k in ("vsebench", "torch", "timm", "transformers"))
-        dates = sorted(r.finished_at[:10] for r in finished)
+        dates = sorted(escape(r.finished_at[:10]) for r in finished)
         hardware = finished[0].hardware
         lines.append(
             f"- {len(finished)} runs, {dates[0]} to {dates[-1]}, on {escape(str(hardware.get('device', '?')))}, "
-            f"{hardware.get('threads', '?')} thread per run; {escape(shown)}."
+            f"{escape(str(hardware.get('threads', '?')))} thread per run; {escape(shown)}."
         )
-    lines.append(
-        f"- Made by {code(snapshot.command)}. All metrics: [{snapshot.experiment}.csv]({snapshot.experiment}.csv)."
-    )
+    table = f"{snapshot.experiment}.csv"
+    lines.append(f"- Made by {code(snapshot.command)}. All metrics: {link(table, table)}.")
     return lines
 
 
@@ -98,10 +97,10 @@ def _search(snapshot: Snapshot) -> list[str]:
     search = snapshot.search
     parts = []
     if "method" in search:
-        budget, asked = search["budget"], search["asked"]
+        budget, asked, seed = (escape(str(search[name])) for name in ("budget", "asked", "seed"))
         so_far = "" if asked == budget else f" ({asked} so far)"
         parts.append(
-            f"Searched by {code(search['method'])}, {budget} configurations{so_far}, sampler seed {search['seed']}, "
+            f"Searched by {code(search['method'])}, {budget} configurations{so_far}, sampler seed {seed}, "
             f"for {code(snapshot.select['metric'])} as the mean over seeds"
         )
     if "prune" in search:

@@ -15,7 +15,7 @@ from vsebench.leaderboard.markdown import AXIS_TITLES, page
 from vsebench.leaderboard.outcomes import load_for
 from vsebench.leaderboard.rows import SECTIONS, sort_key, views
 from vsebench.leaderboard.snapshot import INDEX_FORM, Snapshot, load
-from vsebench.leaderboard.table import csv_cell, escape, table
+from vsebench.leaderboard.table import csv_cell, escape, link, table
 from vsebench.store import write_atomically
 
 RESULTS = "results"
@@ -140,12 +140,16 @@ def table_csv(snapshot: Snapshot) -> str:
     ]
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([*fixed, "best_epoch", *keys])
+    writer.writerow([*map(csv_cell, fixed), "best_epoch", *map(csv_cell, keys)])
     for section in SECTIONS:
         for view in views(snapshot, section):
             for r in view.results:
-                head = [csv_cell(view.row.name), view.row.section, *(csv_cell(view.row.axes.get(a, "")) for a in axes)]
-                cost = [r.seed, r.run_id, r.parameters["total"], r.parameters["trained"], r.train_s, r.epochs]
+                head = [
+                    csv_cell(view.row.name),
+                    csv_cell(view.row.section),
+                    *(csv_cell(view.row.axes.get(a, "")) for a in axes),
+                ]
+                cost = [r.seed, csv_cell(r.run_id), r.parameters["total"], r.parameters["trained"], r.train_s, r.epochs]
                 writer.writerow([*head, *cost, r.best_epoch, *(r.metrics.get(k, "") for k in keys)])
     return stream.getvalue()
 
@@ -161,7 +165,7 @@ def index(snapshots: Sequence[Snapshot]) -> str:
         said = best.estimate("test/accuracy") if best is not None else None
         body.append(
             [
-                f"[{escape(s.title)}]({s.experiment}.md)",
+                link(s.title, f"{s.experiment}.md"),
                 escape(s.dataset["title"]),
                 str(sum(r.status == "finished" for r in s.results.values())),
                 escape(best.row.name) if best is not None else "–",

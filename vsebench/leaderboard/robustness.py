@@ -9,7 +9,7 @@ from typing import Any
 from vsebench.leaderboard.rows import SECTIONS, RowView, views
 from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.leaderboard.statistics import Estimate, estimate
-from vsebench.leaderboard.table import escape, table
+from vsebench.leaderboard.table import escape, link, table
 from vsebench.types import MODALITIES
 
 #: How kinds of damage and their strengths are called: kind -> (title, strength).
@@ -143,14 +143,15 @@ def _uses(rows: Sequence[MeasuredRow], key: str) -> list[str]:
             cells.append("needs it" if cannot else _cell(found, percent=percent))
         body.append(cells)
     unit = "points" if percent else "of it"
+    title = escape(title_of(key))
     said = (
-        f"What test {title_of(key)} loses, in {unit} (± over seeds), where one modality of every item is **shuffled**, "
+        f"What test {title} loses, in {unit} (± over seeds), where one modality of every item is **shuffled**, "
         "another item's and never one of its own group's, or **left out**, marked as absent. What a system loses by "
         "shuffling is what it made of that modality; nothing lost means that it was not used. Rows of one modality "
         "show what a wrong input costs at most."
     )
     lines = ["## What a fusion really uses", "", said, ""]
-    lines += [*table(["System", "Uses", f"Test {title_of(key)}", *(c[2] for c in columns)], body, left=2), ""]
+    lines += [*table(["System", "Uses", f"Test {title}", *(c[2] for c in columns)], body, left=2), ""]
     return [*lines, *_reasons(shown)]
 
 
@@ -198,11 +199,11 @@ def _strengths(snapshot: Snapshot, rows: Sequence[MeasuredRow], key: str, plot: 
     kinds = dict.fromkeys("features" if modality in features else kind for modality, kind, _ in columns)
     units = [UNITS[kind] for kind in kinds if kind in UNITS]
     said = (
-        f"Test {title_of(key)} of finished runs with one modality damaged, for all systems and seeds by the same "
-        f"draws: {'; '.join(units)} (docs/robustness.md). Nothing was chosen by these numbers."
+        f"Test {escape(title_of(key))} of finished runs with one modality damaged, for all systems and seeds by the "
+        f"same draws: {'; '.join(units)} (docs/robustness.md). Nothing was chosen by these numbers."
     )
     lines = ["## Robustness", "", said, "", *table(header, body), ""]
-    return [*lines, *([f"![{PLOT_CAPTION.split(',')[0]}]({plot})", "", PLOT_CAPTION, ""] if plot else [])]
+    return [*lines, *([f"!{link(PLOT_CAPTION.split(',')[0], plot)}", "", PLOT_CAPTION, ""] if plot else [])]
 
 
 def _column(modality: str, kind: str, strength: float) -> str:
@@ -252,7 +253,11 @@ def _subsets(snapshot: Snapshot) -> list[str]:
             cells = [_cell(row.estimate(_of_subset(n, k)), percent=True) for n in here for k in chosen]
             if set(cells) != {"–"}:
                 body.append([row.name, *cells])
-        heads = [n.replace("+", " + ") + (f", {_short(k)}" if len(chosen) > 1 else "") for n in here for k in chosen]
+        heads = [
+            escape(n).replace("+", " + ") + (f", {escape(_short(k))}" if len(chosen) > 1 else "")
+            for n in here
+            for k in chosen
+        ]
         lines += [f"**Test {title}**", "", *table(["System", *heads], body), ""]
     return [*lines, *_reasons(rows)]
 

@@ -23,7 +23,7 @@ from vsebench.leaderboard.robustness import (
 )
 from vsebench.leaderboard.rows import sort_key
 from vsebench.leaderboard.snapshot import Snapshot
-from vsebench.leaderboard.table import printable
+from vsebench.leaderboard.table import printable, short
 
 #: Raised when plots are drawn in another way, so that committed ones are drawn again.
 DRAWING = 1
@@ -157,17 +157,18 @@ def figure(snapshot: Snapshot) -> Any:
     for panel, one in zip(shown, axes, strict=False):
         handles |= _draw(one, panel, styles)
         title, _ = KINDS.get(panel.kind, (panel.kind, str))
-        one.set_title(f"{panel.modality}: {title}", fontsize=10, loc="left", parse_math=False)
-        one.set_xlabel("noise in units of std" if panel.features else LABELS.get(panel.kind, panel.kind), fontsize=8)
+        one.set_title(short(f"{panel.modality}: {title}", 48), fontsize=10, loc="left", parse_math=False)
+        label = "noise in units of std" if panel.features else LABELS.get(panel.kind, panel.kind)
+        one.set_xlabel(short(label, 60), fontsize=8, parse_math=False)
         one.tick_params(labelsize=8)
         one.grid(True, color="#dddddd", linewidth=0.6, zorder=0)
     for one in axes[len(shown) :]:
         one.set_axis_off()
     for one in axes[::across]:
-        one.set_ylabel(f"test {title_of(key)}", fontsize=9, parse_math=False)
+        one.set_ylabel(short(f"test {title_of(key)}", 60), fontsize=9, parse_math=False)
     rest = len({curve.row for panel in shown for curve in panel.curves}) - len(known)
     order = [curve.row for curve in known if curve.row in handles]
-    names = [name if len(name) <= 34 else name[:33] + "…" for name in order]
+    names = [short(name, 34) for name in order]
     lines = [handles[row] for row in order]
     if rest:
         lines, names = [*lines, handles[""]], [*names, f"{rest} other{'s' * (rest > 1)}"]

@@ -5,18 +5,56 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from urllib.parse import quote
 
+#: What spreadsheets begin a formula with, and what they may drop before it.
+_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+_DROPPED = re.compile(r"^[\s\x00\ufeff]+")
+#: Where GitHub sees an address in plain text.
+_ADDRESS = re.compile(r"(:)(?=//)|(?<=www)(\.)", re.IGNORECASE)
+#: Between letters it is no markup, and names of files are full of it.
+_INSIDE = re.compile(r"(?<=[^\W_])\\_(?=[^\W_])")
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~#&])")
 
 
-def escape(text: str) -> str:
-    """Text that Markdown shows as it is: no markup, no HTML, no new lines, no control characters.
+def escape(text: str, *, longest: int = 1_000) -> str:
+    """Text that Markdown shows as it is: no markup, no HTML, no new lines, no control characters, and no address that
+    GitHub makes a link of.
+
+    Args:
+        text: from anywhere.
+        longest: more characters are left out; one name would else make a table's every line as long.
 
     Example:
         >>> escape("a|b <script>*x*")
         'a\\\\|b \\\\<script\\\\>\\\\*x\\\\*'
     """
-    return _SPECIAL.sub(r"\\\1", printable(text))
+    return _ADDRESS.sub(r"\\\g<0>", _SPECIAL.sub(r"\\\1", short(text, longest)))
+
+
+def prose(text: str) -> str:
+    """What an experiment file says in sentences, as :func:`escape` shows it, however long."""
+    return _INSIDE.sub("_", escape(text, longest=100_000))
+
+
+def link(text: str, file: str) -> str:
+    """A link to a file beside the page, whatever both are called.
+
+    Example:
+        >>> link("a]b", "c (d).md")
+        '[a\\\\]b](c%20%28d%29.md)'
+    """
+    return f"[{prose(text)}]({quote(file, errors='replace')})"
+
+
+def comment(text: str) -> str:
+    """A comment of the page's source; nothing in it ends it.
+
+    Example:
+        >>> comment("a --> b")
+        '<!-- a -> b -->'
+    """
+    return f"<!-- {re.sub('-{2,}', '-', printable(text))} -->"
 
 
 def printable(text: str) -> str:
@@ -25,9 +63,24 @@ def printable(text: str) -> str:
     return "".join(c for c in line if unicodedata.category(c)[0] != "C")
 
 
+def short(text: str, longest: int = 120) -> str:
+    """The same, of at most so many characters: for a drawing, which has a place of some size for it.
+
+    Example:
+        >>> short("a\\nbcdef", 4)
+        'a b…'
+    """
+    line = printable(text)
+    return line if len(line) <= longest else line[: longest - 1] + "…"
+
+
 def code(text: str) -> str:
-    """Text in code quotes."""
-    quoted = printable(text).replace("|", "\\|").replace("`", "'")
+    """Text in code quotes; escaped where quotes cannot hold it: when it is empty, or has a stroke before a bar, which
+    ends a cell on GitHub."""
+    quoted = printable(text)
+    if not quoted or "\\|" in quoted:
+        return escape(quoted)
+    quoted = quoted.replace("|", "\\|").replace("`", "'")
     return f"`{quoted}`"
 
 
@@ -52,10 +105,14 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1
 
 
 def csv_cell(text: str) -> str:
-    """Text that a spreadsheet does not run as a formula.
+    """Text that a spreadsheet does not run as a formula, also after white space and in full-width signs.
+
+    A carriage return becomes a line feed: Python's csv quotes the one only where lines end with it, and an unquoted
+    one ends the line for most readers. Halves of surrogate pairs, which no file can hold, become question marks.
 
     Example:
-        >>> csv_cell("=1+1"), csv_cell("VSE")
-        ("'=1+1", 'VSE')
+        >>> csv_cell("=1+1"), csv_cell("VSE"), csv_cell(" @x")
+        ("'=1+1", 'VSE', "' @x")
     """
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
+    text = text.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace").decode()
+    return f"'{text}" if _DROPPED.sub("", text)[:1] in _FORMULA else text

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from html import escape
 
 import numpy as np
 from PIL import Image
@@ -16,7 +15,7 @@ from vsebench.look.heat import RAMP, colours, overlay, seen_box
 from vsebench.look.panels import Panel
 from vsebench.look.words import Piece
 from vsebench.search.pictures import jpeg
-from vsebench.search.standalone import document, jpeg_uri
+from vsebench.search.standalone import document, escape, jpeg_uri
 
 SIDE, HEAT_SIDE = 384, 224
 #: Words of a row that a contact sheet names, and regions without a place that a page does.

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from html import escape
 
 from vsebench.data.dataset import Dataset
 from vsebench.errors import DataError
 from vsebench.look.gallery import Classified, Found, Gallery, Query, Thing
 from vsebench.search.pictures import jpeg
-from vsebench.search.standalone import document, jpeg_uri
+from vsebench.search.standalone import document, escape, jpeg_uri
 
 SIDE = 160
 _DIRECTIONS = {"i2t": ("Image to text", "captions"), "t2i": ("Text to image", "images")}

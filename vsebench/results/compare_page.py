@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from html import escape
 from typing import Any
 
 from vsebench.data.dataset import Dataset
@@ -11,7 +10,7 @@ from vsebench.look.gallery_page import pictures_of
 from vsebench.results.compare import Comparison
 from vsebench.results.disagree import Shown, about, shown
 from vsebench.results.paired import Paired
-from vsebench.search.standalone import document
+from vsebench.search.standalone import document, escape
 
 STYLE = """
 table { border-collapse: collapse; margin: .5rem 0; }

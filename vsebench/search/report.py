@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 
 from vsebench.data.show import Cell, draw_sheet
 from vsebench.search.pictures import jpeg
 from vsebench.search.searcher import Hit, Searcher
-from vsebench.search.standalone import document, jpeg_uri
+from vsebench.search.standalone import document, escape, jpeg_uri
 from vsebench.store import write_atomically
 
 MOST_COLUMNS = 10
