@@ -61,7 +61,7 @@ def test_failed_runs_exit_with_1_and_the_rest_is_kept(
     ("arguments", "said"),
     [
         (["sweep", "nothing.yaml"], "error: nothing.yaml: no such file"),
-        (["sweep", "e.yaml"], "error: e.yaml:2: there is no dataset 'mmfbr'. Did you mean 'mmfrb'? There are: mmfrb,"),
+        (["sweep", "e.yaml"], "error: e.yaml:2: there is no dataset 'mmfbr'. Did you mean 'mmfrb'? There are: "),
         (["sweep", "e.yaml", "-o", "dataset={name: mmfrb, itemz: 80}"], "unknown option 'itemz' of dataset 'mmfrb'"),
         (["sweep", "e.yaml", "--wandb", "offlin"], "error: --wandb 'offlin' is unknown. Did you mean 'offline'?"),
         (["sweep", "e.yaml", "--executor", "rya"], "error: --executor 'rya' is unknown. Did you mean 'ray'?"),
