@@ -15,10 +15,10 @@ from vsebench.data.dataset import Dataset
 from vsebench.store import Store
 from vsebench.sweep import desk as desk_module
 from vsebench.sweep.desk import MAX_LOSSES, Desk
-from vsebench.sweep.execute import result_of
 from vsebench.sweep.hub import Said
 from vsebench.sweep.parcel import Parcel
 from vsebench.sweep.plan import Run, make_plan
+from vsebench.sweep.record import result_of
 from vsebench.sweep.worker import Event, Settings
 
 

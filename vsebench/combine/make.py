@@ -23,7 +23,7 @@ from vsebench.load import LoadedRun
 from vsebench.scoring import compute, needs_embeddings, parse_metrics
 from vsebench.store import RUN, Store
 from vsebench.stored import save_vectors
-from vsebench.sweep.execute import commit, hardware, library_versions
+from vsebench.sweep.record import commit, hardware, library_versions
 from vsebench.types import OWN_SPLIT, Result
 
 Say = Callable[[str], None]

@@ -58,7 +58,7 @@ def _print_estimate(plan: Plan, runs: Path, workers: int) -> None:
 
 def record_device() -> str:
     """The hardware as results name it."""
-    from vsebench.sweep.execute import device_name
+    from vsebench.sweep.record import device_name
 
     return device_name()
 

@@ -182,7 +182,7 @@ def take_snapshot(
 def _result(
     experiment: IndexExperiment, one: Measurement, described: Mapping[str, Any], threads: int, parts: Mapping[str, Any]
 ) -> Result:
-    from vsebench.sweep.execute import commit, library_versions
+    from vsebench.sweep.record import commit, library_versions
 
     versions = dict(library_versions())
     for package in ("faiss-cpu", "scikit-learn", "scipy"):

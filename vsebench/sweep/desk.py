@@ -96,14 +96,14 @@ class Desk:
 
     def take(self, task: Task, parcel: Parcel, get: Callable[[Any], bytes]) -> None:
         """A run is over: put it into the store."""
-        from vsebench.sweep.execute import write_run_file
+        from vsebench.sweep.record import write_run_file
 
         deliver(parcel, self.store, get, write_run_file=lambda file: write_run_file(file, task.run, self.dataset))
         self._end(task, parcel.result)
 
     def fail(self, task: Task, message: str) -> None:
         """A run cannot be done: that is its result."""
-        from vsebench.sweep.execute import result_of
+        from vsebench.sweep.record import result_of
 
         result = result_of(task.run, self.dataset, "failed", error=message)
         if not is_done(self.store, task.run):

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import json
-import platform
-import subprocess
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from safetensors.torch import save_file
 
-import vsebench
 from vsebench import pretrain
 from vsebench.data.dataset import Dataset
 from vsebench.data.vocabulary import Vocabulary
@@ -36,6 +29,7 @@ from vsebench.sweep.energy import meter_of
 from vsebench.sweep.final import evaluate
 from vsebench.sweep.fitted import fitted
 from vsebench.sweep.plan import Run, pruned_by
+from vsebench.sweep.record import hardware, result_of, write_run_file
 from vsebench.sweep.stacking import stack
 from vsebench.sweep.untrained import judged
 from vsebench.tracking import RESULT_KEY, NullTracker, Tracker
@@ -280,71 +274,3 @@ def vocabulary_of(dataset: Dataset) -> Vocabulary:
         texts = [text for texts in dataset.all_texts("train") for text in texts]
         _VOCABULARIES[dataset.fingerprint] = Vocabulary.build(texts)
     return _VOCABULARIES[dataset.fingerprint]
-
-
-def write_run_file(file: Path, run: Run, dataset: Dataset) -> None:
-    """Say what a run is: its resolved system, data and plug-ins."""
-    plain = {
-        "run_id": run.run_id,
-        "experiment": run.experiment,
-        "row": run.name,
-        "seed": run.seed,
-        "metrics": list(run.metrics),
-        "select": {"metric": run.select_metric, "mode": run.select_mode},
-        "gallery": run.gallery,
-        "dataset": {"spec": run.dataset, "path": str(dataset.path), "fingerprint": dataset.fingerprint},
-        "plugins": [str(p) for p in run.plugins],
-        "system": run.system.model_dump(mode="json"),
-    }
-    file.write_text(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True), encoding="utf-8")
-
-
-def result_of(run: Run, dataset: Dataset, status: str, **parts: Any) -> Result:
-    """A result with what every result says: the run, the data and where it was computed."""
-    parts.setdefault("hardware", hardware())
-    return Result(
-        run_id=run.run_id,
-        experiment=run.experiment,
-        system=run.name,
-        seed=run.seed,
-        status=status,
-        config=run.system.model_dump(mode="json"),
-        dataset=dataset.describe(),
-        versions=library_versions(),
-        commit=commit(),
-        finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        **parts,
-    )
-
-
-@cache
-def library_versions() -> dict[str, str]:
-    """Versions of what the numbers come from."""
-    found = {"vsebench": vsebench.__version__, "python": platform.python_version()}
-    for name in ("torch", "torchvision", "timm", "transformers", "torchmetrics", "numpy"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-@cache
-def hardware() -> dict[str, Any]:
-    """The processor or GPU, and the number of threads that a run has."""
-    return {"device": device_name(), "threads": torch.get_num_threads()}
-
-
-def device_name() -> str:
-    """The first GPU, or the kind of processor."""
-    return torch.cuda.get_device_name(0) if torch.cuda.is_available() else platform.machine()
-
-
-@cache
-def commit() -> str | None:
-    """The commit of the working copy that vsebench runs from, if it does."""
-    root = Path(vsebench.__file__).parent.parent
-    if not (root / ".git").exists():
-        return None
-    said = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], cwd=root, capture_output=True, text=True)
-    return said.stdout.strip() or None

@@ -30,8 +30,9 @@ from vsebench.data.dataset import Dataset
 from vsebench.errors import ConfigError
 from vsebench.parallel import require_accelerate
 from vsebench.store import Store
-from vsebench.sweep.execute import Say, result_of
+from vsebench.sweep.execute import Say
 from vsebench.sweep.plan import Run
+from vsebench.sweep.record import result_of
 from vsebench.sweep.worker import Settings
 from vsebench.types import Result
 
