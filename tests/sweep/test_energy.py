@@ -47,7 +47,9 @@ def test_is_read_while_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     file = package(tmp_path, 0, 100)
     with Meter(folder=tmp_path) as meter:
         for joules in (900, 200, 300):
-            file.write_text(f"{joules}000000")
+            whole = tmp_path / "next"
+            whole.write_text(f"{joules}000000")
+            whole.replace(file)  # a counter of the system is never half written
             time.sleep(0.2)
     assert meter.said()["joules"]["processor"] == pytest.approx(800 + 300 + 100)
 
