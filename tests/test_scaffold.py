@@ -79,7 +79,7 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
 
 
 def test_a_taken_name_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"fusion 'gated' exists already\. Choose another name\. Known: amir, block, "):
+    with pytest.raises(ConfigError, match=r"fusion 'gated' exists already\. Choose another name\. Known: amir, "):
         scaffold.write_component("fusion", "gated", tmp_path)
 
 

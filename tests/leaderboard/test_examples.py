@@ -76,3 +76,18 @@ def test_the_dataset_of_a_run(tmp_path: Path, dataset: Dataset, monkeypatch: pyt
     (folder / "run.yaml").write_text(yaml.safe_dump(said))
     assert find_dataset(folder, dataset.fingerprint) is not None  # among the built ones
     assert find_dataset(tmp_path, dataset.fingerprint) is None
+
+
+def test_what_was_found(tmp_path: Path, dataset: Dataset) -> None:
+    folder, pictures = run(tmp_path / "run", dataset), Pictures(dataset)
+    results = {
+        way: {kind: [[(3, 0, 1, False), (5, 0, 2, True)]] * 4 for kind in ("best", "worst")} for way in ("i2t", "t2i")
+    }
+    found, _ = examples_of(folder, pictures, results=results)
+    assert found["i2t"]["best"][0]["found"] == [
+        {"id": "item-3", "text": "text 3 <b>", "picture": None, "rank": 1, "right": False},
+        {"id": "item-5", "text": "text 5 <b>", "picture": None, "rank": 2, "right": True},
+    ]
+    assert [one["picture"] for one in found["t2i"]["worst"][3]["found"]] == [3, 5]
+    assert {3, 5} <= set(pictures.kept)
+    assert "found" not in examples_of(folder, pictures)[0]["i2t"]["best"][0]
