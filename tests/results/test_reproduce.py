@@ -186,7 +186,8 @@ def test_what_else_differs_is_said(swept: Path) -> None:
     original = find_original("tiny/both", swept / "runs", swept / "board", 0)
     before = original.result
     assert judge(original, before).identical
-    again = replace(before, versions={**before.versions, "torch": "1.0\nx"}, hardware={"device": "other", "threads": 1})
+    elsewhere = {**before.hardware, "device": "other"}
+    again = replace(before, versions={**before.versions, "torch": "1.0\nx"}, hardware=elsewhere)
     found = judge(original, again)
     assert sorted(found.circumstances) == ["hardware.device", "versions.torch"]
     assert not found.identical

@@ -292,7 +292,15 @@ def test_the_command(
     file = write_experiment(tiny_experiment)
     command = [sys.executable, "-m", "vsebench", "sweep", str(file), "--executor", "ray", "--address", cluster.address]
     command += ["--device", "cpu", "--wandb", "disabled", "--runs", str(tmp_path / "r"), "--board", str(tmp_path / "b")]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=ROOT,
+        # A test run that was started in the background ignores interrupts, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
     if interrupt:
         locks = tmp_path / "r" / "tiny" / ".locks"
         while not list(locks.glob("*.lock")) and process.poll() is None:

@@ -61,7 +61,8 @@ def find_original(said: str, runs: Path, board: Path, seed: int | None = None) -
     row = row_runs(said, runs)
     if row and seed is not None:
         if seed not in row:
-            raise DataError(f"row '{said}' has no finished run of seed {seed}; there are {', '.join(map(str, row))}.")
+            known = ", ".join(map(str, sorted(row)))
+            raise DataError(f"row '{said}' has no finished run of seed {seed}; there are {known}.")
         return from_folder(row[seed])
     try:
         folder = find_run(said, runs)

@@ -79,6 +79,7 @@ def _work(job: Job, tell: Tell) -> str | None:
         team=team,
     )
     if result.error is None and result.status == "finished":
+        team.collect([job.number])  # nobody leaves while another still talks
         team.close()
     return result.error
 
