@@ -175,4 +175,4 @@ def _mean(found: list[Flops]) -> tuple[float, set[str]]:
 
 
 #: A combination of runs, whose configuration has no training, has no model of its own.
-MEASURE = Measure("cost", 1, take, every_seed=False, alone=True, applies=lambda config: "train" in config)
+MEASURE = Measure("cost", 2, take, every_seed=False, alone=True, applies=lambda config: "train" in config)
