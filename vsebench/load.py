@@ -19,6 +19,7 @@ from vsebench.errors import DataError, Place, did_you_mean, known_names
 from vsebench.model import Model
 from vsebench.plugins import load_plugin_file
 from vsebench.pretrain import checkpoint_file, needed
+from vsebench.scoring import mode_of
 from vsebench.store import MODEL, RESULT, RUN, Store, read_result
 from vsebench.train import seed_of, trained_state
 from vsebench.types import OWN_SPLIT, Result
@@ -156,7 +157,7 @@ def _best_of_row(store: Store, row: str) -> Path:
         value = result.metrics.get(select["metric"])
         if value is None:
             raise DataError(f"its result lacks {select['metric']}, which chose its epoch.", place=Place(str(folder)))
-        return value if select["mode"] == "max" else -value
+        return value if (mode_of(select["metric"]) or select["mode"]) == "max" else -value
 
     best = max(named, key=lambda r: (goodness(r), -r.seed, r.run_id))
     return store.run_folder(best.run_id)

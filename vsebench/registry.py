@@ -31,13 +31,22 @@ class Registry:
             ``base`` registers its own stem.
         noun: one line that says what the kind computes.
         facts: the facts that a decorator of this kind may state, with their defaults.
+        required: facts without a default, which every decorator of this kind states.
     """
 
-    def __init__(self, kind: str, package: str, noun: str, facts: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        kind: str,
+        package: str,
+        noun: str,
+        facts: Mapping[str, Any] | None = None,
+        required: tuple[str, ...] = (),
+    ) -> None:
         self.kind = kind
         self.package = package
         self.noun = noun
         self.facts = dict(facts or {})
+        self.required = required
         self._components: dict[str, Component] = {}
 
     def __repr__(self) -> str:
@@ -51,11 +60,15 @@ class Registry:
 
         Its keyword-only options are checked on every construction, from a file or from Python.
 
-        Raises: DuplicateComponent naming both places; TypeError for an unknown fact.
+        Raises: DuplicateComponent naming both places; TypeError for an unknown fact, or without a required one.
         """
-        unknown = set(facts) - set(self.facts)
+        known = {*self.facts, *self.required}
+        unknown = set(facts) - known
         if unknown:
-            raise TypeError(f"unknown facts {sorted(unknown)} of {self.kind} '{name}'; known: {sorted(self.facts)}")
+            raise TypeError(f"unknown facts {sorted(unknown)} of {self.kind} '{name}'; known: {sorted(known)}")
+        for fact in self.required:
+            if fact not in facts:
+                raise TypeError(f"{self.kind} '{name}' must state {fact}; it has no default")
 
         def decorate(target: T) -> T:
             checked = _checked(target, self, name)
@@ -199,11 +212,11 @@ METRICS = Registry(
     "stored predictions -> named numbers",
     {
         "version": 1,
-        "higher_is_better": True,
         "needs": ("logits",),
         "folds": False,  # ranks parts of a split against themselves: no gallery of other items
         "forms": (),  # how an entry goes on behind the name, e.g. ("", "@{k}:min"); read off its options if empty
     },
+    required=("higher_is_better",),  # which epoch, row and cell is the best
 )
 DATASETS = Registry(
     "dataset",

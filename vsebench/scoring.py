@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from vsebench.errors import ConfigError, did_you_mean, known_names
 from vsebench.registry import METRICS
@@ -19,6 +20,11 @@ _ENTRY = re.compile(rf"^(?P<name>[^@:]+?)(@((?P<one>\d+)|{_NUMBERS}|(?P<word>\w+
 
 #: What metrics need that rank nothing.
 CLASSIFIES = {"logits", "answers"}
+#: Parts of the keys of numbers that say nothing about a system's quality: levels of chance, counts of queries.
+_NO_QUALITY = {"chance", "skipped", "empty"}
+
+#: Whether the largest or the smallest value of a number is the best.
+Mode = Literal["max", "min"]
 
 
 @dataclass(frozen=True)
@@ -147,13 +153,53 @@ def _allowed(predictions: Predictions, needs: set[str]) -> bool:
     return needs - {"logits"} <= set(predictions.embeddings)
 
 
-def higher_is_better(key: str) -> bool:
-    """Whether a larger number under a metric's key (``test/i2t/recall@10``) is better."""
+def mode_of(key: str) -> Mode | None:
+    """Whether the largest or the smallest value under a metric's key is the best, as the metric was registered.
+
+    None where no value is better than another: chance levels, counts of queries, and numbers of no registered metric.
+
+    Example:
+        >>> mode_of("test/i2t/recall@10"), mode_of("val/nll"), mode_of("val/i2t/chance/recall@1")
+        ('max', 'min', None)
+    """
     parts = key.removeprefix("val/").removeprefix("test/").split("/")
-    for part in parts:
-        if _name(part) in METRICS:
-            return bool(METRICS.get(_name(part)).facts["higher_is_better"])
-    return True
+    if not _NO_QUALITY.isdisjoint(parts):
+        return None
+    name = next((_name(part) for part in parts if _name(part) in METRICS), None)
+    if name is None:
+        return None
+    return "max" if METRICS.get(name).facts["higher_is_better"] else "min"
+
+
+def best_of(key: str, values: Iterable[float]) -> float | None:
+    """The best of some values under a metric's key; None without any, or where none is better than another."""
+    mode, values = mode_of(key), list(values)
+    if mode is None or not values:
+        return None
+    return max(values) if mode == "max" else min(values)
+
+
+def selecting(key: str) -> Mode:
+    """How a number of validation chooses an epoch.
+
+    Args:
+        key: with its split, ``val/i2t/recall@1``.
+
+    Raises: ConfigError when no metric gives the number, or it says nothing about quality.
+    """
+    bare = key.removeprefix("val/")
+    if not any(_name(part) in METRICS for part in bare.split("/")):
+        names = METRICS.names()
+        near = difflib.get_close_matches(_name(bare.split("/")[-1]), names, n=1, cutoff=0.6)
+        right = key.replace(_name(bare.split("/")[-1]), near[0]) if near else ""
+        said = f" Did you mean '{right}'?" if near else ""
+        raise ConfigError(f"unknown metric '{key}'.{said}" + known_names(names))
+    mode, metrics = mode_of(key), parse_metrics([metric_entry(bare)])
+    if mode is None:
+        raise ConfigError(f"'{key}' says nothing about a system's quality and cannot choose an epoch.")
+    if len(metrics) > 1:
+        raise ConfigError(f"an epoch is chosen by one number, and '{key}' is {len(metrics)}.")
+    return mode
 
 
 def _name(part: str) -> str:

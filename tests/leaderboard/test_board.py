@@ -240,6 +240,19 @@ def test_a_grid_is_shown_with_one_axis_across() -> None:
     assert "By " not in page(snapshot(found[:3], rows=rows[:3], board={"pivot": {**board["pivot"], "by": "other"}}))
 
 
+def test_the_best_of_a_number_that_is_best_when_lowest() -> None:
+    found, rows = [], []
+    for name, value in (("worse", 3.0), ("better", 2.0)):
+        found.append(result(name, name, 0, 0.5, metrics={"val/nll": value, "test/i2t/median_rank": value}))
+        rows.append(BoardRow(name, "sweep", {"fitter": name, "fitter.bits": "16"}, {"0": name}))
+    board = {"pivot": {"by": "fitter.bits", "metrics": ["test/i2t/median_rank"]}}
+    # The mode that older files recorded may contradict the metric.
+    text = page(snapshot(found, rows=rows, board=board, select={"metric": "val/nll", "mode": "max"}))
+    lines = text[text.index("By bits") :].splitlines()
+    assert [line.strip("| ").split(" | ")[0].strip() for line in lines[4:6]] == ["better", "worse"]
+    assert [("**" in line) for line in lines[4:6]] == [True, False]
+
+
 def test_several_reference_tables() -> None:
     one = {"title": "Published", "source": "A, 2017", "columns": ["i→t 16"], "rows": {"m|1": [0.741], "m2": [None]}}
     two = {**one, "title": "Also", "note": "hand-made features"}

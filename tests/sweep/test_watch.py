@@ -11,7 +11,7 @@ from rich.console import Console
 
 from vsebench.commands.progress import ProgressView
 from vsebench.store import Store
-from vsebench.sweep.watch import Watch
+from vsebench.sweep.watch import Best, Watch
 from vsebench.sweep.worker import Event
 
 
@@ -57,6 +57,11 @@ def test_the_selected_number_may_be_in_the_history_alone(tmp_path: Path, clock: 
     assert best.value == pytest.approx(0.4)
 
 
+def test_the_line_says_what_is_better() -> None:
+    assert Best("a", 0.1674, 1, "val/nll", "min").text == "a, val/nll 0.167 (lower is better)"
+    assert Best("a", 0.5, 3, "val/rsum", "max").text == "a, val/rsum 0.500 (3 seeds, higher is better)"
+
+
 def test_the_time_left_follows_the_records_and_the_pace(tmp_path: Path, clock: Clock) -> None:
     seen = watch(tmp_path, clock, workers=2)
     seen.add(plan(*(run("a", s) for s in range(4))), {f"a{s}": 10.0 for s in range(4)})
@@ -82,7 +87,7 @@ def test_without_records_the_runs_of_this_sweep_tell(tmp_path: Path, clock: Cloc
 def shown(tmp_path: Path, terminal: bool, monkeypatch: pytest.MonkeyPatch) -> tuple[ProgressView, io.StringIO]:
     monkeypatch.setenv("TERM", "xterm" if terminal else "dumb")
     file = io.StringIO()
-    console = Console(file=file, force_terminal=True, width=120, color_system=None)
+    console = Console(file=file, force_terminal=True, width=160, color_system=None)
     return ProgressView(
         Store(tmp_path, "e"), lambda: 2, lambda plan: {r.run_id: 30.0 for r in plan.todo}, console
     ), file
@@ -104,7 +109,7 @@ def test_the_live_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     text = file.getvalue()
     assert "1/3 runs" in text
     assert "1 running" in text
-    assert "best so far: gated [x=1] 0.750" in text  # brackets are no markup
+    assert "best so far: gated [x=1], val/accuracy 0.750 (higher is better)" in text  # brackets are no markup
     assert "worker 1  sum · seed 0" in text
     assert "epoch 3/10" in text
     assert "left" in text
@@ -128,6 +133,9 @@ def test_plain_lines_on_a_dumb_terminal(
     assert out == "e: 2 runs, 0 finished, 2 to do. About 30 s.\n"
     lines = err.splitlines()
     assert lines[0].startswith("[1/2] done a · seed 0: val/accuracy 0.750 | about ")
-    assert lines[0].endswith("best so far: a 0.750")
-    assert lines[1] == "[2/2] FAILED b · seed 0: it broke | 1 failed · best so far: a 0.750"
+    assert lines[0].endswith("best so far: a, val/accuracy 0.750 (higher is better)")
+    assert (
+        lines[1]
+        == "[2/2] FAILED b · seed 0: it broke | 1 failed · best so far: a, val/accuracy 0.750 (higher is better)"
+    )
     assert file.getvalue() == ""

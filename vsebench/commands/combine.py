@@ -14,7 +14,7 @@ from vsebench.combine.scores import RULES, Rule
 from vsebench.errors import ConfigError, did_you_mean, known_names
 from vsebench.load import LoadedRun, find_run, load_run, row_runs
 from vsebench.plugins import load_plugins
-from vsebench.scoring import higher_is_better
+from vsebench.scoring import mode_of, selecting
 from vsebench.store import Store
 from vsebench.sweep.worker import choose_device
 from vsebench.terminal import say
@@ -92,9 +92,10 @@ def groups_of(said: Sequence[str], runs: Path) -> list[list[Path]]:
 
 def _recipe(options: CombineOptions, runs: Sequence[LoadedRun], weights: tuple[float, ...] | None) -> Recipe:
     name = options.name or " + ".join(dict.fromkeys(run.row for run in runs))
-    select = (runs[0].select["metric"], runs[0].select["mode"])
+    metric = runs[0].select["metric"]
+    select: tuple[str, str] = (metric, mode_of(metric) or runs[0].select["mode"])
     if options.select is not None:
-        select = (options.select, "max" if higher_is_better(options.select) else "min")
+        select = (options.select, selecting(options.select))
     return Recipe(name, cast(Rule, options.normalize), weights, select)
 
 

@@ -87,8 +87,7 @@ class ProgressView:
             parts.append("time left unknown" if left is None else f"about {duration_in_words(left)} left")
         best = watch.best()
         if best is not None:
-            seeds = f" ({best.seeds} seeds)" if best.seeds > 1 else ""
-            parts.append(f"best so far: {best.row} {best.value:.3f}{seeds}")
+            parts.append(f"best so far: {best.text}")
         return " · ".join(parts) or "all done"
 
     def table(self) -> Any:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from vsebench.config import document
 from vsebench.config.axes import Row, grid_rows, resolve_at
@@ -12,6 +13,7 @@ from vsebench.config.choose import chosen
 from vsebench.config.faults import validate
 from vsebench.config.resolve import resolve_train
 from vsebench.config.schema import ExperimentFile, System
+from vsebench.config.select import Judged, Select, judged_by
 from vsebench.config.space import Space, check_method, read_space
 from vsebench.errors import ConfigError, did_you_mean, known_names
 from vsebench.plugins import load_plugin_file
@@ -20,18 +22,46 @@ from vsebench.types import OWN_SPLIT
 
 @dataclass(frozen=True)
 class Experiment:
-    """A validated experiment: rows × seeds are its runs. A search (``space``) adds rows while it runs."""
+    """A validated experiment: rows × seeds are its runs. A search (``space``) adds rows while it runs.
+
+    Args:
+        judged: metrics and what chooses the epoch, with defaults filled in; :meth:`on` fits them to a dataset.
+        tried: the systems that a search was checked with.
+    """
 
     file: Path
     spec: ExperimentFile
     rows: tuple[Row, ...]
     document: document.Document = field(repr=False)
+    judged: Judged
     space: Space | None = field(default=None, repr=False)
+    tried: tuple[System, ...] = field(default=(), repr=False)
 
     @property
     def name(self) -> str:
         """The experiment's name, which is also its board's."""
         return self.spec.experiment
+
+    @property
+    def select(self) -> Select:
+        """Which validation number chooses the epoch."""
+        return self.judged.select
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Entries of the list of metrics."""
+        return self.judged.metrics
+
+    def on(self, data: Mapping[str, Any]) -> Experiment:
+        """The experiment with the defaults that suit a dataset.
+
+        Args:
+            data: ``Dataset.describe()``.
+
+        Raises: ConfigError at the line of a mode that is not that of the default metric.
+        """
+        systems = [*(row.system for row in self.rows), *self.tried]
+        return replace(self, judged=judged_by(self.document, self.spec, systems, data))
 
     def only(self, patterns: Sequence[str]) -> Experiment:
         """The rows whose names match one of the shell patterns.
@@ -68,7 +98,7 @@ def load_experiment(
         load_plugin_file(Path(file).parent / plugin, place=doc.place(("plugins", i)))
     _check_top(doc, spec)
     rows = _named_rows(doc, spec)
-    space = None
+    space, tried = None, []
     if spec.sweep is not None:
         check_method(doc, spec.sweep)
         if spec.sweep.method == "grid":
@@ -77,12 +107,14 @@ def load_experiment(
             _check_prune(doc, spec, [row.system for row in points])
         else:
             space = read_space(doc, spec.sweep, spec.train)
-            _check_prune(doc, spec, space.check())
+            tried = space.check()
+            _check_prune(doc, spec, tried)
     if not rows and space is None:
         raise ConfigError("there is nothing to run: give 'systems', 'sweep' or both.", place=doc.place(()))
     _check_unique(doc, rows)
     _check_pivot(doc, spec)
-    experiment = Experiment(Path(file), spec, tuple(rows), doc, space)
+    judged = judged_by(doc, spec, [*(row.system for row in rows), *tried])
+    experiment = Experiment(Path(file), spec, tuple(rows), doc, judged, space, tuple(tried))
     return experiment.only(only) if only else experiment
 
 

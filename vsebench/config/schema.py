@@ -115,11 +115,12 @@ class System(Strict):
         return [*found, ("optimizer", self.train.optimizer), ("schedule", self.train.schedule)]
 
 
-class Select(Strict):
-    """Which validation number chooses the epoch."""
+class SelectBlock(Strict):
+    """Which validation number chooses the epoch. Without a metric, one that fits systems and data (config/select.py);
+    the mode is the metric's."""
 
-    metric: Annotated[str, Field(pattern=r"^val/")] = "val/accuracy"
-    mode: Literal["max", "min"] = "max"
+    metric: Annotated[str, Field(pattern=r"^val/")] | None = None
+    mode: Literal["max", "min"] | None = None
 
 
 class Prune(Strict):
@@ -225,7 +226,7 @@ class ExperimentFile(Strict):
     dataset: str | dict[str, Any]
     gallery: Annotated[str, MinLen(1)] = OWN_SPLIT
     metrics: Annotated[list[str], MinLen(1)] = ["accuracy"]
-    select: Select = Select()
+    select: SelectBlock = SelectBlock()
     seeds: Annotated[list[Annotated[int, Ge(0)]], MinLen(1)] = [0]
     train: dict[str, Any] = {}
     plugins: list[str] = []

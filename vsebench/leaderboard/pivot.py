@@ -9,6 +9,7 @@ from vsebench.leaderboard.rows import RowView
 from vsebench.leaderboard.statistics import Estimate
 from vsebench.leaderboard.table import escape, table
 from vsebench.leaderboard.whole_lists import title_of
+from vsebench.scoring import best_of
 
 
 def pivot_lines(asked: Mapping[str, Any] | None, rows: Sequence[RowView], titles: Mapping[str, str]) -> list[str]:
@@ -29,7 +30,7 @@ def pivot_lines(asked: Mapping[str, Any] | None, rows: Sequence[RowView], titles
         own = {(key, row.row.axes[by]): e for key in keys if (e := row.estimate(key)) is not None}
         cells.setdefault(tuple(row.row.axes[axis] for axis in down), {}).update(own)
     columns = [(key, value) for key in keys for value in across]
-    best = {c: max((e[c].mean for e in cells.values() if c in e), default=None) for c in columns}
+    best = {c: best_of(c[0], (e[c].mean for e in cells.values() if c in e)) for c in columns}
     header = [titles.get(axis, escape(axis)) for axis in down]
     header += [f"{escape(title_of(key))}, {escape(value)}" for key, value in columns]
     body = []

@@ -10,6 +10,7 @@ from vsebench.leaderboard.rows import SECTIONS, RowView, views
 from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.leaderboard.statistics import Estimate, estimate
 from vsebench.leaderboard.table import escape, link, table
+from vsebench.scoring import best_of
 from vsebench.types import MODALITIES
 
 #: How kinds of damage and their strengths are called: kind -> (title, strength).
@@ -189,7 +190,7 @@ def _strengths(snapshot: Snapshot, rows: Sequence[MeasuredRow], key: str, plot: 
     features = snapshot.dataset.get("features", {})
     values: list[Value] = [lambda p: p["clean"][key], *(at_strength(*c, key) for c in columns)]
     found = [[row.estimate(value) for value in values] for row in rows]
-    best = [max((f.mean for line in found if (f := line[i]) is not None), default=None) for i in range(len(values))]
+    best = [best_of(key, (f.mean for line in found if (f := line[i]) is not None)) for i in range(len(values))]
     body = []
     for row, line in zip(rows, found, strict=True):
         cells = [_cell(one, percent=percent) for one in line]

@@ -8,6 +8,7 @@ from typing import Any
 
 from vsebench.leaderboard.snapshot import BoardRow, Snapshot
 from vsebench.leaderboard.statistics import Estimate, estimate
+from vsebench.scoring import mode_of
 from vsebench.types import Result
 
 #: A board's tables: section -> title.
@@ -78,7 +79,14 @@ def sort_key(snapshot: Snapshot) -> tuple[str, str]:
     """
     if any("val/accuracy" in r.metrics for r in snapshot.results.values() if r.status == "finished"):
         return "val/accuracy", "max"
-    return snapshot.select["metric"], snapshot.select["mode"]
+    return selected_by(snapshot)
+
+
+def selected_by(snapshot: Snapshot) -> tuple[str, str]:
+    """The validation number that chose the epochs, and its mode as the metric has it; as recorded, for a metric of a
+    plug-in that is not loaded."""
+    metric = snapshot.select["metric"]
+    return metric, mode_of(metric) or snapshot.select["mode"]
 
 
 def failures(snapshot: Snapshot) -> list[tuple[BoardRow, Result]]:
@@ -88,7 +96,7 @@ def failures(snapshot: Snapshot) -> list[tuple[BoardRow, Result]]:
 
 def pruned(snapshot: Snapshot) -> list[tuple[BoardRow, Result]]:
     """Pruned runs with their rows, each once, best on validation first (by the number that chooses the epoch)."""
-    metric, mode = snapshot.select["metric"], snapshot.select["mode"]
+    metric, mode = selected_by(snapshot)
     found = {result.run_id: (row, result) for row in snapshot.rows for result in _view(snapshot, row).pruned}
     worst = float("-inf") if mode == "max" else float("inf")
     return sorted(found.values(), key=lambda f: f[1].metrics.get(metric, worst), reverse=mode == "max")

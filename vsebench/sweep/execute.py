@@ -140,7 +140,8 @@ def _finish(
         tracker.log(numbers)
         value = numbers.get(run.select_metric)
         at = f"epoch {numbers['epoch']:.0f}/{epochs}" if epochs else f"iteration {numbers['epoch']:.0f}"
-        say(at if value is None else f"{at} · {run.select_metric} {value:.3f}")
+        lower = " (lower is better)" if run.select_mode == "min" else ""
+        say(at if value is None else f"{at} · {run.select_metric} {value:.3f}{lower}")
         if halving is not None:
             halving(numbers)
 

@@ -63,6 +63,7 @@ def sweep(
     """
     store = Store(settings.store_root, experiment.name)
     described = dataset.describe()
+    experiment = experiment.on(described)
     search = Search(experiment, described, store) if experiment.space is not None else None
     whole = search.replay() if search is not None else make_plan(experiment, described, store)
     plan = whole if not only else make_plan(whole.experiment.only(only), described, store)
@@ -117,7 +118,7 @@ def take_snapshot(plan: Plan, store: Store, command: str) -> Snapshot:
     read = {run_id: store.read(run_id) for run_id in sorted(runs)}
     found = [r for key, r in read.items() if r is not None and (r.status == "failed" or is_over(runs[key], r))]
     spec = plan.experiment.spec
-    fingerprint, versions_now = str(plan.dataset["fingerprint"]), versions(parse_metrics(spec.metrics))
+    fingerprint, versions_now = str(plan.dataset["fingerprint"]), versions(parse_metrics(plan.experiment.metrics))
     made = [
         r for r in combinations(store, runs, fingerprint=fingerprint, versions=versions_now) if r.system not in rows
     ]
@@ -127,7 +128,7 @@ def take_snapshot(plan: Plan, store: Store, command: str) -> Snapshot:
         dataset=plan.dataset,
         rows=[*(BoardRow(**row) for row in rows.values()), *rows_of(made)],
         seeds=list(spec.seeds),
-        select=spec.select.model_dump(),
+        select=plan.experiment.select.plain,
         board=spec.board.model_dump(exclude_none=True),
         command=command,
         results=collect([*found, *made], fingerprint),

@@ -106,7 +106,7 @@ class Search:
             results.append(result)
         if any(result.status == "failed" for result in results):
             return Verdict("failed")
-        metric = self.experiment.spec.select.metric
+        metric = self.experiment.select.metric
         value = math.fsum(selected_value(self.store, result, metric) for result in results) / len(results)
         if not math.isfinite(value):
             return Verdict("failed")
@@ -163,7 +163,7 @@ def _study(experiment: Experiment, *, uniform: bool = False) -> Any:
 
     assert experiment.spec.sweep is not None
     sweep = experiment.spec.sweep
-    direction: Literal["minimize", "maximize"] = "minimize" if experiment.spec.select.mode == "min" else "maximize"
+    direction: Literal["minimize", "maximize"] = "minimize" if experiment.select.mode == "min" else "maximize"
     with _quiet():
         sampler: Any
         if uniform or sweep.method == "random":

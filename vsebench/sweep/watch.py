@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from vsebench.config.select import BETTER
 from vsebench.store import Store, selected_value
 from vsebench.sweep.plan import Plan, Run
 from vsebench.sweep.worker import Event
@@ -28,6 +29,14 @@ class Best:
     row: str
     value: float
     seeds: int
+    metric: str
+    mode: str
+
+    @property
+    def text(self) -> str:
+        """``CIM, val/nll 0.167 (lower is better)``, with the number of seeds where there are several."""
+        said = [*([f"{self.seeds} seeds"] if self.seeds > 1 else []), BETTER[self.mode]]
+        return f"{self.row}, {self.metric} {self.value:.3f} ({', '.join(said)})"
 
 
 @dataclass
@@ -112,7 +121,7 @@ class Watch:
         sign = -1.0 if a_run.select_mode == "min" else 1.0
         means = {row: math.fsum(seeds.values()) / len(seeds) for row, seeds in self.values.items()}
         row = max(means, key=lambda name: sign * means[name])
-        return Best(row, means[row], len(self.values[row]))
+        return Best(row, means[row], len(self.values[row]), a_run.select_metric, a_run.select_mode)
 
     def _take_value(self, run_id: str) -> None:
         result = self.store.read(run_id)
