@@ -71,6 +71,8 @@ def run(root: Path, row: str, seed: int, *, skill: float = 1.0, run_id: str = ""
         save_vectors(folder / f"vectors-{split}.npz", made, parsed, found)
     (folder / "history.jsonl").write_text('{"epoch": 1, "val/accuracy": 0.25}\n{"epoch": 2, "val/accuracy": 0.5}\n')
     said = {"run_id": run_id, "metrics": list(METRICS), "plugins": [], "seed": seed, "row": row, "experiment": NAME}
+    said |= {"select": {"metric": "val/accuracy", "mode": "max"}, "system": {}}
+    said["dataset"] = {"spec": DATA["name"], "path": f"{DATA['name']}.h5", "fingerprint": DATA["fingerprint"]}
     (folder / RUN).write_text(yaml.safe_dump(said))
     parts: dict[str, Any] = {
         "status": "finished",

@@ -15,9 +15,9 @@ KINDS = (
     *("optimizers", "schedules", "metrics"),
 )
 LEVELS: dict[str, int] = {
-    **dict.fromkeys(("errors", "sizes", "terminal", "types", "component", "plugins", "registry", "home"), 0),
+    **dict.fromkeys(("errors", "sizes", "terminal", "types", "component", "plugins", "registry", "home", "names"), 0),
     **dict.fromkeys(("config", "masking", "positions", "word_vectors", "_vector_files", "augment", "batch_norm"), 1),
-    **dict.fromkeys(("lattice", "corruptions"), 1),
+    **dict.fromkeys(("lattice", "corruptions", "file_schemas"), 1),
     **dict.fromkeys((*KINDS, "data", "encoders", "scoring"), 2),
     "model": 3,
     **dict.fromkeys(

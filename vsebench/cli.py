@@ -11,7 +11,7 @@ import typer
 from vsebench import __version__
 from vsebench.cli_data import cache_app, data_app
 from vsebench.cli_look import combine, explain, gallery, measure
-from vsebench.cli_options import BoardFolder, Device, Overrides, Plugins, RunsFolder
+from vsebench.cli_options import BoardFolder, Device, Overrides, Plugins, RunsFolder, Trust
 from vsebench.cli_outcomes import outcomes
 from vsebench.cli_results import Fingerprint, FromWandb, Group, Replace, add_commands, fetch_boards
 from vsebench.errors import VsebenchError
@@ -130,6 +130,8 @@ def leaderboard(
     group: Group = None,
     fingerprint: Fingerprint = None,
     replace: Replace = False,
+    plugin: Plugins = None,
+    trust: Trust = False,
 ) -> None:
     """Write the leaderboard pages again from the committed results, or from what a team keeps in W&B."""
     if export is not None:
@@ -146,7 +148,9 @@ def leaderboard(
     if html or out is not None:
         from vsebench.commands.leaderboard_html import write_html
 
-        write_html(board, experiments or (), runs=runs, out=out, check=check, found=found)
+        write_html(
+            board, experiments or (), runs=runs, out=out, check=check, found=found, plugins=plugin or (), trust=trust
+        )
         return
     if check:
         wrong = stale(board, experiments or ())
@@ -206,6 +210,7 @@ def index(
     runs: RunsFolder = Path("runs"),
     device: Device = "auto",
     plugin: Plugins = None,
+    trust: Trust = False,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out images that cannot be read.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a gallery of that name.")] = False,
     cache: Annotated[bool, typer.Option(help="Keep frozen features on disk.")] = True,
@@ -225,6 +230,7 @@ def index(
             runs=runs,
             device=device,
             plugins=tuple(plugin or ()),
+            trust=trust,
             skip_bad=skip_bad,
             force=force,
             cache=cache,
@@ -246,11 +252,28 @@ def search(
     html: Annotated[Path | None, typer.Option(help="Write a page of the hits with their pictures.")] = None,
     sheet: Annotated[Path | None, typer.Option(help="Write a contact sheet, as PNG.")] = None,
     device: Device = "auto",
+    plugin: Plugins = None,
+    trust: Trust = False,
 ) -> None:
     """Find a gallery's items by text or picture."""
     from vsebench.commands.search import SearchOptions, run_search
 
-    run_search(SearchOptions(gallery, text or (), image or (), text_file, k, as_json, html, sheet, device, rerank))
+    run_search(
+        SearchOptions(
+            gallery=gallery,
+            texts=text or (),
+            images=image or (),
+            text_file=text_file,
+            k=k,
+            as_json=as_json,
+            html=html,
+            sheet=sheet,
+            device=device,
+            rerank=rerank,
+            plugins=tuple(plugin or ()),
+            trust=trust,
+        )
+    )
 
 
 @app.command()
@@ -262,11 +285,13 @@ def serve(
     queue: Annotated[int, typer.Option(min=0, help="Searches that may wait; beyond them the answer is 503.")] = 64,
     max_upload: Annotated[str, typer.Option(help="The largest picture that is taken.")] = "16MB",
     device: Device = "auto",
+    plugin: Plugins = None,
+    trust: Trust = False,
 ) -> None:
     """Serve a gallery as a web page, with JSON beneath it."""
     from vsebench.commands.serve import ServeOptions, run_server
 
-    run_server(ServeOptions(gallery, host, port, workers, queue, max_upload, device))
+    run_server(ServeOptions(gallery, host, port, workers, queue, max_upload, device, tuple(plugin or ()), trust))
 
 
 app.command()(gallery)

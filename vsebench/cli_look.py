@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from vsebench.cli_options import BoardFolder, Device, Overrides, Plugins, RunsFolder
+from vsebench.cli_options import BoardFolder, Device, Overrides, Plugins, RunsFolder, Trust
 
 
 def gallery(
@@ -20,12 +20,13 @@ def gallery(
     runs: RunsFolder = Path("runs"),
     device: Device = "auto",
     plugin: Plugins = None,
+    trust: Trust = False,
     cache: Annotated[bool, typer.Option(help="Keep frozen features on disk.")] = True,
 ) -> None:
     """Write a page of a run's best, worst and random queries with what it found, or of items with their classes."""
     from vsebench.commands.gallery import GalleryOptions, write_page
 
-    write_page(GalleryOptions(run, split, queries, k, seed, out, runs, device, tuple(plugin or ()), cache))
+    write_page(GalleryOptions(run, split, queries, k, seed, out, runs, device, tuple(plugin or ()), trust, cache))
 
 
 def explain(
@@ -36,11 +37,12 @@ def explain(
     runs: RunsFolder = Path("runs"),
     device: Device = "auto",
     plugin: Plugins = None,
+    trust: Trust = False,
 ) -> None:
     """Draw what a run's attention does with an item: words over the image, weights of words and regions by step."""
     from vsebench.commands.explain import ExplainOptions, draw
 
-    draw(ExplainOptions(run, item, caption, out, runs, device, tuple(plugin or ())))
+    draw(ExplainOptions(run, item, caption, out, runs, device, tuple(plugin or ()), trust))
 
 
 def combine(
@@ -60,6 +62,7 @@ def combine(
     board: BoardFolder = Path("leaderboard"),
     device: Device = "auto",
     plugin: Plugins = None,
+    trust: Trust = False,
     cache: Annotated[bool, typer.Option(help="Keep frozen features on disk.")] = True,
 ) -> None:
     """Rank by a weighted sum of finished runs' scores, and put it on the board; rows are combined seed by seed."""
@@ -77,6 +80,7 @@ def combine(
             board=board,
             device=device,
             plugins=tuple(plugin or ()),
+            trust=trust,
             cache=cache,
         )
     )

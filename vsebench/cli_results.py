@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from vsebench.cli_options import BoardFolder, Device, Plugins, RunsFolder
+from vsebench.cli_options import BoardFolder, Device, Plugins, RunsFolder, Trust
 
 results_app = typer.Typer(help="Results files of boards.", no_args_is_help=True)
 Boards = Annotated[list[str] | None, typer.Argument(help="Names of boards; all by default.")]
@@ -23,11 +23,15 @@ def verify(
     runs: RunsFolder = Path("runs"),
     board: BoardFolder = Path("leaderboard"),
     strict: Annotated[bool, typer.Option("--strict", help="Fail as well on what cannot be checked.")] = False,
+    plugin: Plugins = None,
+    trust: Trust = False,
 ) -> None:
     """Compute every number of a board again from the stored predictions, and compare it down to the pages."""
     from vsebench.commands.verify import VerifyOptions, run_verify
 
-    raise typer.Exit(run_verify(VerifyOptions(tuple(experiments or ()), runs, board, strict)))
+    raise typer.Exit(
+        run_verify(VerifyOptions(tuple(experiments or ()), runs, board, strict, tuple(plugin or ()), trust))
+    )
 
 
 def reproduce(
@@ -45,6 +49,7 @@ def reproduce(
     threads: Annotated[int | None, typer.Option(min=1, help="As many as the run had by default.")] = None,
     device: Device = "auto",
     plugin: Plugins = None,
+    trust: Trust = False,
     cache: Annotated[bool, typer.Option(help="Keep frozen features on disk.")] = True,
 ) -> None:
     """Train a run again from its stored configuration, and compare what comes of it."""
@@ -63,6 +68,7 @@ def reproduce(
                 threads=threads,
                 device=device,
                 plugins=tuple(plugin or ()),
+                trust=trust,
                 cache=cache,
             )
         )

@@ -6,6 +6,7 @@ Callers' faults (a wrong argument in Python) are plain ``ValueError``/``TypeErro
 
 from __future__ import annotations
 
+import copy
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -54,15 +55,27 @@ class ConfigError(VsebenchError):
 
     def under(self, *prefix: str | int) -> ConfigError:
         """The same error, seen from further up in the file."""
-        return ConfigError(self.message, path=(*prefix, *self.path), on_key=self.on_key, place=self.place)
+        error = copy.copy(self)  # of the same class, with what that class has besides
+        error.path = (*prefix, *self.path)
+        return error
 
     def at(self, place: Place) -> ConfigError:
         """The same error with its place in a file."""
-        return ConfigError(self.message, path=self.path, on_key=self.on_key, place=self.place or place)
+        error = copy.copy(self)
+        error.place = self.place or place
+        return error
 
 
 class UnknownComponent(ConfigError):
-    """No component of that kind has that name."""
+    """No component of that kind has that name.
+
+    Args:
+        component: kind and name, as in ``fusion 'gatd'``.
+    """
+
+    def __init__(self, message: str, *, component: str = "", path: Path = (), place: Place | None = None) -> None:
+        super().__init__(message, path=path, place=place)
+        self.component = component
 
 
 class DuplicateComponent(VsebenchError):
@@ -71,6 +84,10 @@ class DuplicateComponent(VsebenchError):
 
 class PluginError(VsebenchError):
     """A plug-in could not be found or imported."""
+
+
+class UntrustedPlugin(PluginError):
+    """Stored results need a plug-in that this command was not told to import."""
 
 
 class DataError(VsebenchError):

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from pydantic import ValidationError
 
 from vsebench.config.schema import System
@@ -17,14 +16,17 @@ from vsebench.data.open import open_dataset
 from vsebench.data.vocabulary import Vocabulary
 from vsebench.errors import DataError, Place, did_you_mean, known_names
 from vsebench.model import Model
-from vsebench.plugins import load_plugin_file
+from vsebench.names import fault_of_name
+from vsebench.plugins import import_stored, refusing_unknown
 from vsebench.pretrain import checkpoint_file, needed
 from vsebench.scoring import mode_of
-from vsebench.store import MODEL, RESULT, RUN, Store, read_result
+from vsebench.store import MODEL, RESULT, RUN, Store, read_result, read_run_file
 from vsebench.train import seed_of, trained_state
 from vsebench.types import OWN_SPLIT, Result
 
 VOCABULARY = "vocabulary.json"
+#: What a run shows of itself where its model cannot be built.
+WITHOUT_MODEL = "Its stored numbers need no plug-in: 'vsebench leaderboard', 'compare' and 'verify' show them."
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ def find_run(said: str | Path, runs: Path = Path("runs")) -> Path:
             return folder
     text = str(said)
     experiment, slash, row = text.partition("/")
-    if slash and (runs / experiment).is_dir():
+    if slash and fault_of_name(experiment) is None and (runs / experiment).is_dir():
         return _best_of_row(Store(runs, experiment), row)
     found = sorted(f.parent for f in runs.glob(f"*/*/{RUN}") if f.parent.name.startswith(text) and text)
     if len(found) == 1:
@@ -128,7 +130,11 @@ def row_runs(said: str, runs: Path = Path("runs")) -> dict[int, Path]:
     Empty where ``said`` is a run's folder or id, or names no row that has any.
     """
     experiment, slash, row = said.partition("/")
-    if not slash or any((folder / RUN).is_file() for folder in (Path(said), runs / said)):
+    if (
+        not slash
+        or fault_of_name(experiment) is not None
+        or any((folder / RUN).is_file() for folder in (Path(said), runs / said))
+    ):
         return {}
     store = Store(runs, experiment)
     found = sorted(
@@ -163,13 +169,18 @@ def _best_of_row(store: Store, row: str) -> Path:
     return store.run_folder(best.run_id)
 
 
-def load_run(folder: Path, *, device: torch.device | str = "cpu") -> LoadedRun:
+def load_run(folder: Path, *, device: torch.device | str = "cpu", trust: bool = False) -> LoadedRun:
     """Build a finished run's model again, with the weights that it ended with.
 
     What training changed comes from the run; frozen encoders come from where the system says that their weights are.
 
+    Args:
+        trust: import the plug-ins that the run names. They are code; without it, only those that this process has
+            imported already (``load_plugin_file``) are used.
+
     Raises: DataError when the run is not finished, a file is missing or damaged, or weights do not fit the code;
-        ConfigError when a component or weights of a frozen encoder are no longer there.
+        ConfigError when a component or weights of a frozen encoder are no longer there; UntrustedPlugin when one is of
+        a plug-in that was not imported.
     """
     said = read_run_file(folder)
     result = _finished_result(folder, str(said["run_id"]))
@@ -180,8 +191,13 @@ def load_run(folder: Path, *, device: torch.device | str = "cpu") -> LoadedRun:
             + ".",
             place=Place(str(folder)),
         )
-    for plugin in said["plugins"]:
-        load_plugin_file(plugin)
+    left_out = import_stored(said["plugins"], trust=trust)
+    place = Place(str(folder / RUN))
+    with refusing_unknown(left_out, run=result.run_id, place=place, without=WITHOUT_MODEL):
+        return _load(folder, said, result, device)
+
+
+def _load(folder: Path, said: Mapping[str, Any], result: Result, device: torch.device | str) -> LoadedRun:
     try:
         system = System.model_validate(said["system"])
     except ValidationError as error:
@@ -223,25 +239,6 @@ def load_run(folder: Path, *, device: torch.device | str = "cpu") -> LoadedRun:
         result=result,
         gallery=str(said.get("gallery", OWN_SPLIT)),
     )
-
-
-def read_run_file(folder: Path) -> dict[str, Any]:
-    """What a run's file says of it.
-
-    Raises: DataError for a folder without one, or one that is damaged or lacks something.
-    """
-    file = folder / RUN
-    if not file.is_file():
-        raise DataError(f"not the folder of a run: it has no {RUN}.", place=Place(str(folder)))
-    keys = {"run_id", "experiment", "row", "seed", "metrics", "select", "dataset", "plugins", "system"}
-    try:
-        said = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise DataError(f"cannot be read ({str(error).splitlines()[0]}).", place=Place(str(file))) from None
-    missing = sorted(keys - set(said)) if isinstance(said, dict) else sorted(keys)
-    if missing:
-        raise DataError(f"not a whole run file: it lacks {', '.join(missing)}.", place=Place(str(file)))
-    return dict(said)
 
 
 def _finished_result(folder: Path, run_id: str) -> Result:

@@ -108,7 +108,8 @@ class Registry:
             plugins = f" Plug-ins loaded: {', '.join(sorted(LOADED_PLUGINS)) or 'none'}."
             message = f"unknown {self.kind} '{name}'."
             names = self.names()
-            raise UnknownComponent(message + did_you_mean(name, names) + known_names(names) + plugins)
+            said = message + did_you_mean(name, names) + known_names(names) + plugins
+            raise UnknownComponent(said, component=f"{self.kind} '{name}'")
         return self._components[name]
 
     def build(self, name: str, options: Mapping[str, Any] | None = None, **wired: Any) -> Any:

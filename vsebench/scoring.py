@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from vsebench.errors import ConfigError, did_you_mean, known_names
+from vsebench.errors import ConfigError, UnknownComponent, did_you_mean, known_names
 from vsebench.registry import METRICS
 
 if TYPE_CHECKING:
@@ -61,7 +61,8 @@ def parse_metrics(entries: Sequence[str]) -> list[Metric]:
         if match is None or match["name"] not in METRICS:
             name = match["name"] if match else entry
             names = METRICS.names()
-            raise ConfigError(f"unknown metric '{entry}'." + did_you_mean(name, names) + known_names(names), path=(i,))
+            said = f"unknown metric '{entry}'." + did_you_mean(name, names) + known_names(names)
+            raise UnknownComponent(said, component=f"metric '{entry}'", path=(i,))
         numbers = [int(n) for n in (match["one"] or match["many"] or "").split(",") if n.strip()]
         form = "@{k}" if numbers else f"@{match['word']}" if match["word"] else ""
         form += f":{match['variant']}" if match["variant"] else ""
@@ -106,7 +107,8 @@ def metric_entry(key: str) -> str:
         if _name(part) in METRICS:
             return part
     names = METRICS.names()
-    raise ConfigError(f"no metric gives '{key}'." + did_you_mean(key, names) + known_names(names))
+    said = f"no metric gives '{key}'." + did_you_mean(key, names) + known_names(names)
+    raise UnknownComponent(said, component=f"the metric of '{key}'")
 
 
 def versions(metrics: Sequence[Metric]) -> dict[str, int]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from vsebench.errors import DataError, Place
+from vsebench.names import fault_of_name
 from vsebench.types import Result
 
 RESULT = "result.json"
@@ -29,16 +30,16 @@ class Store:
     """
 
     def __init__(self, root: Path | str, experiment: str) -> None:
-        self.folder = Path(root) / experiment
+        self.folder = Path(root) / plain_name(experiment, "an experiment")
         self.experiment = experiment
 
     def run_folder(self, run_id: str) -> Path:
         """Where a run keeps its files."""
-        return self.folder / run_id
+        return self.folder / plain_name(run_id, "a run")
 
     def lock_file(self, run_id: str) -> Path:
         """The file that a process locks while it works on a run."""
-        return self.folder / ".locks" / f"{run_id}.lock"
+        return self.folder / ".locks" / f"{plain_name(run_id, 'a run')}.lock"
 
     def finished(self, run_id: str) -> bool:
         """Whether a whole result without error exists."""
@@ -60,7 +61,8 @@ class Store:
         """Every whole result, finished, failed and pruned, in the order of ids."""
         if self.folder.is_dir():
             for child in sorted(self.folder.iterdir()):
-                result = self.read(child.name) if child.is_dir() else None
+                named = child.is_dir() and fault_of_name(child.name) is None  # others, as of locks, are no runs
+                result = self.read(child.name) if named else None
                 if result is not None:
                     yield result
 
@@ -76,6 +78,17 @@ class Store:
     def remove(self, run_id: str) -> None:
         """Remove a run with all its files."""
         shutil.rmtree(self.run_folder(run_id), ignore_errors=True)
+
+
+def plain_name(name: str, noun: str) -> str:
+    """A name that becomes a part of a path, as it is.
+
+    Raises: DataError for one that would lead elsewhere.
+    """
+    fault = fault_of_name(name)
+    if fault is not None:
+        raise DataError(f"'{name}' cannot be the name of {noun}: it {fault}.")
+    return name
 
 
 def as_text(result: Result) -> str:
@@ -99,6 +112,26 @@ def result_from(data: Mapping[str, Any]) -> Result | None:
         return Result(**{k: v for k, v in data.items() if k in names})
     except TypeError:
         return None
+
+
+def read_run_file(folder: Path) -> dict[str, Any]:
+    """What a run's file says of it.
+
+    Raises: DataError for a folder without one, or one that is damaged.
+    """
+    import yaml
+
+    from vsebench.file_schemas import RunFile, check_form
+
+    file = folder / RUN
+    if not file.is_file():
+        raise DataError(f"not the folder of a run: it has no {RUN}.", place=Place(str(folder)))
+    try:
+        said = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise DataError(f"cannot be read ({str(error).splitlines()[0]}).", place=Place(str(file))) from None
+    check_form(RunFile, said, Place(str(file)), noun="a run file")
+    return dict(said)
 
 
 def write_atomically(file: Path, text: str) -> None:

@@ -122,6 +122,7 @@ def command(folder: Path, *said: str, **changes: Any) -> None:
         "board": folder / "board",
         "device": "cpu",
         "plugins": (),
+        "trust": False,
         "cache": True,
     }
     run_combine(CombineOptions(said, **{**told, **changes}))

@@ -40,6 +40,7 @@ def options(folder: Path, out: Path, said: str, **changes: Any) -> ReproduceOpti
         "threads": None,
         "device": "cpu",
         "plugins": (),
+        "trust": False,
         "cache": True,
     }
     return ReproduceOptions(said, **{**told, **changes})

@@ -34,6 +34,7 @@ class CombineOptions:
     board: Path
     device: str
     plugins: Sequence[Path]
+    trust: bool
     cache: bool
 
 
@@ -51,10 +52,11 @@ def run_combine(options: CombineOptions) -> None:
     if options.select is not None and (weights is not None or not options.select.startswith("val/")):
         raise ConfigError("--select names the number of validation (val/…) that --weights auto goes by.")
     load_plugins(options.plugins)
+    device = choose_device(options.device, 0)
     groups = groups_of(options.said, options.runs)
     results = []
     for folders in groups:
-        loaded = [load_run(folder, device=choose_device(options.device, 0)) for folder in folders]
+        loaded = [load_run(folder, device=device, trust=options.trust) for folder in folders]
         check_comparable(loaded)
         recipe = _recipe(options, loaded, weights)
         store = Store(options.runs, options.experiment or loaded[0].experiment)

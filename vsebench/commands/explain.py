@@ -30,6 +30,7 @@ class ExplainOptions:
     runs: Path
     device: str
     plugins: Sequence[Path]
+    trust: bool
 
 
 def draw(options: ExplainOptions) -> None:
@@ -41,7 +42,8 @@ def draw(options: ExplainOptions) -> None:
     if form not in FORMS:
         raise QueryError(f"--out '{options.out}' must end in .html or .png.")
     load_plugins(options.plugins)
-    run = load_run(find_run(options.run, options.runs), device=choose_device(options.device, 0))
+    device = choose_device(options.device, 0)
+    run = load_run(find_run(options.run, options.runs), device=device, trust=options.trust)
     say(f"{run.experiment}, {run.row}, seed {run.seed} (run {run.run_id})")
     explanation = explain(run, options.id, caption=options.caption)
     options.out.parent.mkdir(parents=True, exist_ok=True)

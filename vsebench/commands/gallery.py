@@ -33,6 +33,7 @@ class GalleryOptions:
     runs: Path
     device: str
     plugins: Sequence[Path]
+    trust: bool
     cache: bool
 
 
@@ -45,7 +46,8 @@ def write_page(options: GalleryOptions) -> None:
         if not 1 <= value <= most:
             raise QueryError(f"{name} must be from 1 to {most}. Got {value}.")
     load_plugins(options.plugins)
-    run = load_run(find_run(options.run, options.runs), device=choose_device(options.device, 0))
+    device = choose_device(options.device, 0)
+    run = load_run(find_run(options.run, options.runs), device=device, trust=options.trust)
     say(f"{run.experiment}, {run.row}, seed {run.seed} (run {run.run_id})")
     gallery, dataset = make_gallery(
         run, options.split, queries=options.queries, k=options.k, seed=options.seed, cache=options.cache

@@ -36,6 +36,7 @@ class IndexOptions:
     runs: Path
     device: str
     plugins: Sequence[Path]
+    trust: bool
     skip_bad: bool
     force: bool
     cache: bool
@@ -55,7 +56,8 @@ def make(options: IndexOptions) -> None:
     component = INDEXES.get(options.index)
     settings = component.validate(parse_options(component, options.arguments))
     refuse_existing(options.out, options.force)
-    run = load_run(find_run(options.run, options.runs), device=choose_device(options.device, 0))
+    device = choose_device(options.device, 0)
+    run = load_run(find_run(options.run, options.runs), device=device, trust=options.trust)
     refuse_modality(run, options.modality)
     # A missing library, or an option that does not fit the vectors' size, is told now.
     component.build(settings, dim=embedding_dim(run.model, options.modality))

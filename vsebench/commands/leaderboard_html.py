@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vsebench.errors import ConfigError, DataError, Place, VsebenchError, did_you_mean, known_names
+from vsebench.errors import ConfigError, DataError, Place, UntrustedPlugin, VsebenchError, did_you_mean, known_names
 from vsebench.leaderboard.examples import COUNT, SPLIT, Results
 from vsebench.leaderboard.html_page import page
 from vsebench.leaderboard.outcomes import load_for
 from vsebench.leaderboard.render import RESULTS, results_file
 from vsebench.leaderboard.snapshot import SYSTEM_FORM, load
+from vsebench.plugins import load_plugins
 from vsebench.store import write_atomically
 from vsebench.terminal import say
 
@@ -30,6 +32,8 @@ def write_html(
     out: Path | None = None,
     check: bool = False,
     found: int = 0,
+    plugins: Sequence[Path] = (),
+    trust: bool = False,
 ) -> None:
     """Write a page for each experiment, for all by default, beside their Markdown or to ``out``.
 
@@ -37,6 +41,8 @@ def write_html(
         runs: folder of all experiments' runs; a row whose runs are not there says so.
         out: the file of the one experiment.
         found: rows of each table whose models are loaded, to show what the example queries find.
+        plugins: to import first.
+        trust: import those that runs name, too.
 
     Raises: ConfigError for options that exclude each other; DataError for an experiment without results.
     """
@@ -52,24 +58,29 @@ def write_html(
     wanted = list(dict.fromkeys(experiments)) or known
     if out is not None and len(wanted) > 1:
         raise ConfigError(f"--out is one file, and there are {len(wanted)} boards. Name one: {', '.join(wanted)}.")
+    load_plugins(plugins)
     for name in wanted:
         snapshot = load(results_file(board, name))
         outcomes = load_for(snapshot, board) if snapshot.form == SYSTEM_FORM else None
-        text = page(snapshot, folder=board, runs=runs, outcomes=outcomes, finder=found_by, found=found)
+        text = page(
+            snapshot, folder=board, runs=runs, outcomes=outcomes, finder=partial(found_by, trust=trust), found=found
+        )
         file = out or board / f"{name}.html"
         file.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(file, text)
         say(f"wrote {file} ({len(text.encode()) / 1e6:.1f} MB)")
 
 
-def found_by(folder: Path) -> Results | str:
+def found_by(folder: Path, *, trust: bool = False) -> Results | str:
     """What a run's model finds for the queries that the page shows, or why that cannot be said."""
     from vsebench.load import load_run
     from vsebench.look.gallery import make_gallery
 
     try:
-        gallery, dataset = make_gallery(load_run(folder), SPLIT, queries=COUNT, k=FIRST)
+        gallery, dataset = make_gallery(load_run(folder, trust=trust), SPLIT, queries=COUNT, k=FIRST)
     except VsebenchError as error:
+        if isinstance(error, UntrustedPlugin):
+            say(f"what its model finds is not shown: {error}", error=True)
         return str(error)
     numbers = {
         (thing.position, text): number

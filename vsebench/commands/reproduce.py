@@ -35,6 +35,7 @@ class ReproduceOptions:
     threads: int | None
     device: str
     plugins: Sequence[Path]
+    trust: bool
     cache: bool
 
 
@@ -46,7 +47,7 @@ def run_reproduce(options: ReproduceOptions) -> int:
     load_plugins(options.plugins)
     original = find_original(options.said, options.runs, options.board, options.seed)
     run, result = original.run, original.result
-    load_plugins([plugin for plugin in run.plugins if plugin not in options.plugins])
+    original.check_components(trust=options.trust)
     dataset = dataset_of(original, options.dataset)
     prepare(options.threads or int(result.hardware.get("threads", 1)))
     say(f"{printable(run.experiment)}, {printable(run.name)}, seed {run.seed} (run {run.run_id})")

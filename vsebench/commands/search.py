@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from vsebench.errors import QueryError
+from vsebench.plugins import load_plugins
 from vsebench.search.query import checked_k, checked_text
 from vsebench.search.report import Answer, page, sheet
 from vsebench.search.searcher import Hit, Searcher
@@ -34,6 +35,8 @@ class SearchOptions:
     sheet: Path | None
     device: str
     rerank: int | None = None
+    plugins: Sequence[Path] = ()
+    trust: bool = False
 
 
 def run_search(options: SearchOptions) -> None:
@@ -45,7 +48,8 @@ def run_search(options: SearchOptions) -> None:
     texts = [checked_text(text) for text in [*options.texts, *_lines(options.text_file)]]
     if not texts and not options.images:
         raise QueryError("nothing is asked: give --text, --image or --text-file.")
-    searcher = Searcher.load(options.gallery, device=choose_device(options.device, 0))
+    load_plugins(options.plugins)
+    searcher = Searcher.load(options.gallery, device=choose_device(options.device, 0), trust=options.trust)
     answers = []
     if options.rerank is not None:
         searcher.refuse_rerank(options.rerank)

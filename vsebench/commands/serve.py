@@ -5,7 +5,8 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
-from contextlib import suppress
+from collections.abc import Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ class ServeOptions:
     queue: int
     max_upload: str
     device: str
+    plugins: Sequence[Path] = ()
+    trust: bool = False
 
 
 def run_server(options: ServeOptions) -> None:
@@ -46,29 +49,31 @@ def run_server(options: ServeOptions) -> None:
         ) from None
     import torch
 
+    from vsebench.plugins import load_plugins
     from vsebench.search.searcher import Searcher
     from vsebench.serve.app import make_app
     from vsebench.serve.limits import Limits
     from vsebench.sweep.worker import choose_device
 
-    listening = _listen(options.host, options.port)
-    workers = options.workers or _cores()
-    torch.set_num_threads(max(1, _cores() // workers))  # the workers share the cores
-    searcher = Searcher.load(options.gallery, device=choose_device(options.device, 0))
-    limits = Limits(workers=workers, queue=options.queue, max_upload=in_bytes(options.max_upload))
-    local = _is_local(options.host)
-    app = make_app(searcher, limits, hosts={"localhost", "127.0.0.1", "::1", options.host} if local else None)
-    _allow_many_connections()
-    config = uvicorn.Config(
-        app, log_level="warning", access_log=False, http="h11", h11_max_incomplete_event_size=HEADER_BYTES
-    )
-    port = listening.getsockname()[1]
-    shown = f"[{options.host}]" if ":" in options.host else options.host
-    say(f"{len(searcher):,} {searcher.gallery.manifest.modality}s on http://{shown}:{port}/ (Ctrl+C ends)")
-    if not local:
-        print("note: everybody who can reach this machine can search, and see the pictures.", flush=True)
-    with suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run(sockets=[listening])
+    with closing(_listen(options.host, options.port)) as listening:
+        workers = options.workers or _cores()
+        torch.set_num_threads(max(1, _cores() // workers))  # the workers share the cores
+        load_plugins(options.plugins)
+        searcher = Searcher.load(options.gallery, device=choose_device(options.device, 0), trust=options.trust)
+        limits = Limits(workers=workers, queue=options.queue, max_upload=in_bytes(options.max_upload))
+        local = _is_local(options.host)
+        app = make_app(searcher, limits, hosts={"localhost", "127.0.0.1", "::1", options.host} if local else None)
+        _allow_many_connections()
+        config = uvicorn.Config(
+            app, log_level="warning", access_log=False, http="h11", h11_max_incomplete_event_size=HEADER_BYTES
+        )
+        port = listening.getsockname()[1]
+        shown = f"[{options.host}]" if ":" in options.host else options.host
+        say(f"{len(searcher):,} {searcher.gallery.manifest.modality}s on http://{shown}:{port}/ (Ctrl+C ends)")
+        if not local:
+            print("note: everybody who can reach this machine can search, and see the pictures.", flush=True)
+        with suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run(sockets=[listening])
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -12,6 +12,7 @@ from vsebench.errors import DataError, Place, did_you_mean, known_names
 from vsebench.leaderboard.render import RESULTS, results_file
 from vsebench.leaderboard.snapshot import load
 from vsebench.leaderboard.table import printable
+from vsebench.plugins import load_plugins
 from vsebench.results.pages import check_pages
 from vsebench.results.verify import Difference, Report, verify
 from vsebench.terminal import say
@@ -28,6 +29,8 @@ class VerifyOptions:
     runs: Path
     board: Path
     strict: bool = False
+    plugins: Sequence[Path] = ()
+    trust: bool = False
 
 
 def run_verify(options: VerifyOptions) -> int:
@@ -35,10 +38,11 @@ def run_verify(options: VerifyOptions) -> int:
 
     Raises: DataError for a board that is not there, or cannot be read.
     """
+    load_plugins(options.plugins)
     wrong, unchecked = 0, 0
     for name in _names(options):
         file = results_file(options.board, name)
-        report = verify(load(file), file, options.runs)
+        report = verify(load(file), file, options.runs, trust=options.trust)
         pages = check_pages(options.board, [name])
         for line in lines(report, pages):
             say(line)

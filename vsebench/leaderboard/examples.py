@@ -8,16 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from vsebench.data.dataset import Dataset
-from vsebench.errors import DataError, Place
+from vsebench.errors import DataError
 from vsebench.home import datasets_home
 from vsebench.leaderboard.table import printable
 from vsebench.look.choose import DIRECTIONS, choose, read_stored
 from vsebench.search.pictures import jpeg
 from vsebench.search.standalone import jpeg_uri
-from vsebench.store import RUN
+from vsebench.store import RUN, read_run_file
 
 SPLIT = "test"
 SIDE = 112
@@ -66,16 +65,12 @@ def find_dataset(folder: Path, fingerprint: str) -> Dataset | None:
 
     Nothing is generated: a page is written from what there is.
     """
-    file = folder / RUN
-    if not file.is_file():
+    if not (folder / RUN).is_file():
         return None
-    try:
-        said = yaml.safe_load(file.read_text(encoding="utf-8"))["dataset"]
-        spec = said["spec"]
-        name = str(spec["name"] if isinstance(spec, Mapping) else spec)
-        candidates = [Path(said["path"])]
-    except (yaml.YAMLError, KeyError, TypeError) as error:
-        raise DataError(f"not a run's description ({error}).", place=Place(str(file))) from None
+    said = read_run_file(folder)["dataset"]
+    spec = said["spec"]
+    name = str(spec.get("name")) if isinstance(spec, Mapping) else spec
+    candidates = [Path(said["path"])]
     if name.replace("_", "").isalnum():
         candidates += [datasets_home() / f"{name}.h5", *sorted(datasets_home().glob(f"{name}-*.h5"))]
     for candidate in candidates:

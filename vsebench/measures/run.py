@@ -17,6 +17,7 @@ from typing import Any
 from vsebench.errors import VsebenchError
 from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.measures.base import measure_of
+from vsebench.plugins import imported_files, load_plugins
 from vsebench.store import RUN, Store, write_atomically
 from vsebench.sweep.worker import choose_device, prepare
 
@@ -97,12 +98,19 @@ def _each(jobs: Sequence[Job], workers: int, threads: int, device: str, say: Cal
     """Do the jobs in processes of their own, which have their number of threads."""
     faults: list[Fault] = []
     context = mp.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(jobs)), context, initializer=prepare, initargs=(threads,)) as pool:
+    start = (threads, imported_files())
+    with ProcessPoolExecutor(min(workers, len(jobs)), context, initializer=_start, initargs=start) as pool:
         waiting = {pool.submit(_do, job, device, number % workers): job for number, job in enumerate(jobs)}
         for done in as_completed(waiting):
             faults += done.result()
             say(waiting[done])
     return faults
+
+
+def _start(threads: int, plugins: Sequence[Path]) -> None:
+    """Begin a process: its threads, and the plug-ins of the one that started it."""
+    prepare(threads)
+    load_plugins(plugins)
 
 
 def measured(snapshot: Snapshot, store: Store, asked: Asked) -> Measured:

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from vsebench.errors import DataError, Place
-from vsebench.load import find_run, read_run_file
+from vsebench.load import find_run
 from vsebench.metrics.accuracy import correct
 from vsebench.results.leaves import ABSENT, differing, leaves
 from vsebench.results.paired import Paired, compare_right
-from vsebench.store import read_result
+from vsebench.store import read_result, read_run_file
 from vsebench.stored import StoredPredictions, load_predictions
 from vsebench.types import OWN_SPLIT, Result
 

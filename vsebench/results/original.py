@@ -16,9 +16,11 @@ from vsebench.errors import ConfigError, DataError, Place, did_you_mean, known_n
 from vsebench.home import datasets_home
 from vsebench.leaderboard.render import RESULTS, results_file
 from vsebench.leaderboard.snapshot import DIGITS, INDEX_FORM, BoardRow, Snapshot, load
-from vsebench.load import find_run, read_run_file, row_runs
-from vsebench.scoring import metric_entry
-from vsebench.store import read_result
+from vsebench.load import WITHOUT_MODEL, find_run, row_runs
+from vsebench.plugins import import_stored, refusing_unknown
+from vsebench.registry import registry_of
+from vsebench.scoring import metric_entry, parse_metrics
+from vsebench.store import read_result, read_run_file
 from vsebench.sweep.plan import Run
 from vsebench.types import OWN_SPLIT, Result
 
@@ -51,6 +53,21 @@ class Original:
     source: Path
     exact: bool
     dataset_path: Path | None = None
+
+    def check_components(self, *, trust: bool = False) -> None:
+        """Whether everything that the run names is registered here.
+
+        Args:
+            trust: import the plug-ins that the run names.
+
+        Raises: UntrustedPlugin where a component or metric is unknown.
+        """
+        run = self.run
+        left_out = import_stored([str(plugin) for plugin in run.plugins], trust=trust)
+        with refusing_unknown(left_out, run=run.run_id, place=Place(str(self.source)), without=WITHOUT_MODEL):
+            for kind, spec in run.system.components():
+                registry_of(kind).get(spec.name)
+            parse_metrics(list(run.metrics))
 
 
 def find_original(said: str, runs: Path, board: Path, seed: int | None = None) -> Original:

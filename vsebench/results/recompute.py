@@ -8,13 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from vsebench.errors import ConfigError, DataError, MetricError
+from vsebench.errors import ConfigError, DataError, MetricError, UnknownComponent
 from vsebench.metrics._curves import compact, curves_of
-from vsebench.plugins import load_plugin_file
+from vsebench.plugins import import_stored, refusal
 from vsebench.scoring import Metric, compute, metric_entry, parse_metrics, versions
-from vsebench.store import RUN, read_history
+from vsebench.store import RUN, read_history, read_run_file
 from vsebench.stored import StoredPredictions, load_predictions
 from vsebench.types import Result
 
@@ -52,10 +50,13 @@ def agrees(a: float, b: float, tolerance: float = 0.0) -> bool:
     return a == b or (a != a and b != b) or abs(a - b) <= tolerance * max(abs(a), abs(b))
 
 
-def recompute(folder: Path, result: Result) -> Recomputed:
+def recompute(folder: Path, result: Result, *, trust: bool = False) -> Recomputed:
     """Compute every number of a finished or pruned run again.
 
     A pruned run's number comes from its history; indexes' measurements are of time and memory, and stand alone.
+
+    Args:
+        trust: import the plug-ins that the run names. Without it, numbers of their metrics are among ``lacking``.
     """
     found = Recomputed()
     if result.status == "pruned":
@@ -63,7 +64,7 @@ def recompute(folder: Path, result: Result) -> Recomputed:
     elif "index" in result.metric_versions:
         found.lacking = dict.fromkeys(result.metrics, "measurements of an index have no predictions")
     else:
-        _from_predictions(folder, result, found)
+        _from_predictions(folder, result, found, trust)
     return found
 
 
@@ -81,8 +82,8 @@ def _from_history(folder: Path, result: Result, found: Recomputed) -> None:
             found.lacking[key] = f"the history has no {key} of epoch {result.best_epoch}"
 
 
-def _from_predictions(folder: Path, result: Result, found: Recomputed) -> None:
-    metrics, reasons = _metrics(folder, result, found)
+def _from_predictions(folder: Path, result: Result, found: Recomputed, trust: bool) -> None:
+    metrics, reasons = _metrics(folder, result, found, trust)
     for split in SPLITS:
         keys = [key for key in result.metrics if key.startswith(f"{split}/")]
         file = folder / f"predictions-{split}.npz"
@@ -99,7 +100,7 @@ def _from_predictions(folder: Path, result: Result, found: Recomputed) -> None:
         for key in (key for key in keys if key not in found.numbers):
             reason = next((why for metric, why in said.items() if metric in _of(key)), predictions.lacking)
             if reason:
-                found.lacking[key] = reason
+                found.lacking.setdefault(key, reason)
         if split == "test":
             found.curves = _curves(folder, predictions, found)
 
@@ -125,12 +126,16 @@ def _compute(
     return reasons
 
 
-def _metrics(folder: Path, result: Result, found: Recomputed) -> tuple[list[Metric], dict[Metric, str]]:
+def _metrics(folder: Path, result: Result, found: Recomputed, trust: bool) -> tuple[list[Metric], dict[Metric, str]]:
     """What the run was measured by, as this version would; those of another version of their definition are named."""
     metrics: list[Metric] = []
-    for entry in [*_asked(folder, found), *result.metrics]:
+    entries, left_out = _asked(folder, found, trust)
+    for entry in [*entries, *result.metrics]:
         try:
             metrics += parse_metrics([metric_entry(entry) if entry in result.metrics else entry])
+        except UnknownComponent as error:
+            if entry in result.metrics:
+                found.lacking[entry] = refusal(left_out, run=result.run_id, component=error.component)
         except ConfigError as error:
             if entry in result.metrics:
                 found.lacking[entry] = str(error)
@@ -144,21 +149,16 @@ def _metrics(folder: Path, result: Result, found: Recomputed) -> tuple[list[Metr
     return [metric for metric in metrics if metric not in reasons], reasons
 
 
-def _asked(folder: Path, found: Recomputed) -> list[str]:
-    """The list of metrics in the run's file, with its plug-ins loaded; empty without one."""
-    file = folder / RUN
-    if not file.is_file():
-        return []
+def _asked(folder: Path, found: Recomputed, trust: bool) -> tuple[list[str], list[str]]:
+    """The list of metrics in the run's file, and the plug-ins that it names and that were not imported."""
+    if not (folder / RUN).is_file():
+        return [], []
     try:
-        said = yaml.safe_load(file.read_text(encoding="utf-8"))
-        entries, plugins = [str(entry) for entry in said["metrics"]], [Path(p) for p in said.get("plugins", [])]
-    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
-        found.damaged.append(f"{file}: cannot be read ({str(error).splitlines()[0]}).")
-        return []
-    for plugin in plugins:
-        if plugin.is_file():
-            load_plugin_file(plugin)
-    return entries
+        said = read_run_file(folder)
+    except DataError as error:
+        found.damaged.append(str(error))
+        return [], []
+    return said["metrics"], import_stored(said["plugins"], trust=trust)
 
 
 def _of(key: str) -> list[Metric]:

@@ -70,13 +70,14 @@ class Report:
     differences: list[Difference] = field(default_factory=list)
 
 
-def verify(snapshot: Snapshot, file: Path, runs: Path) -> Report:
+def verify(snapshot: Snapshot, file: Path, runs: Path, *, trust: bool = False) -> Report:
     """Compute every number of a board again, and compare each step on its way to the board's results file.
 
     Args:
         snapshot: the board's results, as read.
         file: that they were read from, for messages.
         runs: folder of all runs.
+        trust: import the plug-ins that runs name.
     """
     report = Report(snapshot.experiment)
     store = Store(runs, snapshot.experiment)
@@ -94,7 +95,7 @@ def verify(snapshot: Snapshot, file: Path, runs: Path) -> Report:
             said = f"{there} {'has no whole result' if there.is_dir() else 'is not there'}"
             report.absent.append((row, run_id, said))
             continue
-        _check_run(store.run_folder(run_id), own, row, report)
+        _check_run(store.run_folder(run_id), own, row, report, trust)
         _check_board(file, on, own, row, report)
         _check_measures(file, snapshot.measures.get(run_id, {}), store.run_folder(run_id), row, report)
     return report
@@ -155,11 +156,11 @@ def _check_items(snapshot: Snapshot, file: Path, store: Store, report: Report) -
             report.differences.append(Difference(str(file), row, run_id, f"items.{name}", *shown))
 
 
-def _check_run(folder: Path, own: Result, row: str, report: Report) -> None:
+def _check_run(folder: Path, own: Result, row: str, report: Report, trust: bool) -> None:
     """Predictions -> the run's own result."""
     if own.status == "failed":
         return
-    found = recompute(folder, own)
+    found = recompute(folder, own, trust=trust)
     file = str(folder / RESULT)
     for message in found.damaged:
         report.differences.append(Difference(str(folder), row, own.run_id, "file", "damaged", message))

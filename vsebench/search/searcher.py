@@ -73,13 +73,16 @@ class Searcher:
         self.pictures = Pictures(gallery.manifest)
 
     @classmethod
-    def load(cls, folder: Path | str, *, device: torch.device | str = "cpu") -> Searcher:
+    def load(cls, folder: Path | str, *, device: torch.device | str = "cpu", trust: bool = False) -> Searcher:
         """Open a gallery that ``vsebench index`` has written.
 
-        Raises: DataError when it is missing, damaged, or does not fit the installed weights.
+        Args:
+            trust: import the plug-ins that its run names (see :func:`vsebench.load.load_run`).
+
+        Raises: DataError when it is missing, damaged, or does not fit the installed weights; UntrustedPlugin.
         """
         gallery = read_gallery(Path(folder))
-        return cls(gallery, load_run(gallery.folder / RUN, device=device))
+        return cls(gallery, load_run(gallery.folder / RUN, device=device, trust=trust))
 
     def __len__(self) -> int:
         return len(self.gallery.items)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from vsebench.config.schema import ENCODER_SLOTS
+from vsebench.names import fault_of_name
 from vsebench.store import HISTORY, Store
 from vsebench.sweep.plan import Plan, Run
 from vsebench.types import Result
@@ -99,7 +100,7 @@ def read_records(root: Path, device: str) -> list[Record]:
     """What is known of finished runs on this hardware."""
     found = []
     for folder in sorted(root.iterdir()) if root.is_dir() else []:
-        if folder.is_dir():
+        if folder.is_dir() and fault_of_name(folder.name) is None:
             store = Store(root, folder.name)
             for result in store.results():
                 if result.status == "finished" and result.epochs and result.hardware.get("device") == device:
