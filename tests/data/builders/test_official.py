@@ -50,7 +50,7 @@ def test_in_shop_with_the_official_protocol(lay: Lay, build: Build) -> None:
 
 def test_in_shop_faults(lay: Lay, build: Build) -> None:
     with pytest.raises(ConfigError, match="takes no --from"):
-        build("mmfrb", lay("mmfrb"), edition="embedded")
+        build("mmfrb", lay("mmfrb"), edition="single")
     root = lay("mmfrb")
     file = root / "Eval/list_eval_partition.txt"
     lines = file.read_text().split("\n")

@@ -11,6 +11,7 @@ from annotated_types import Ge, Gt
 
 from vsebench.data.builders._build import source_folder
 from vsebench.data.builders._in_shop import PARTITION, build_in_shop
+from vsebench.data.builders._scenes import build_scenes
 from vsebench.data.builders.base import Progress
 from vsebench.data.dataset import Dataset
 from vsebench.data.garments.grammar import caption
@@ -47,31 +48,37 @@ def mmfrb(
     out: Path,
     progress: Progress,
     *,
-    edition: Literal["embedded", "in_shop"] | None = None,
+    edition: Literal["single", "scenes", "in_shop"] | None = None,
     source: str | None = None,
     items: Annotated[int, Ge(40)] = 2400,
-    image_size: Annotated[int, Ge(32)] = 64,
+    scenes: Annotated[int, Ge(20)] = 6000,
+    image_size: Annotated[int, Ge(32)] | None = None,
     seed: int = 0,
     relevance: Literal["group", "label"] = "group",
     protocol: Literal["ours", "official"] = "ours",
     resize: Annotated[int, Gt(0)] | None = None,
     skip_bad: bool = False,
 ) -> None:
-    """Generate the embedded edition, or build the DeepFashion In-shop one from its files.
+    """Generate an embedded edition, or build the DeepFashion In-shop one from its files.
 
-    Embedded: rendered garments with item, category, landmarks and captions.
+    Single: rendered garments with item, category, landmarks and captions. The category needs both modalities: the
+    image alone shows the silhouette, the caption alone says the use. Two or three views of an item share its id and
+    stay in one split.
 
-    The category needs both modalities: the image alone shows the silhouette, the caption alone says the use. The best
-    accuracy that image, caption and both allow is known (docs/mmfrb.md) and kept in the file. Two or three views of an
-    item share its id and stay in one split.
+    Scenes: pictures of one to three garments with three captions, each of which speaks of one of them. An item is a
+    scene with one caption; its class is the silhouette and use of the garment that is meant. The attribute ``kind``
+    says what it takes to find them.
+
+    The best accuracy that image, caption and both allow is known (docs/mmfrb.md) and kept in the file.
 
     Args:
         out: the dataset file (wired).
         progress: told of every item (wired).
-        edition: ``embedded`` or ``in_shop``; by default the one that the presence of a source means.
+        edition: ``single`` (the default without a source), ``scenes``, or ``in_shop`` (the default with one).
         source: folder of DeepFashion's In-shop files.
-        items: number of garments.
-        image_size: side in pixels, even.
+        items: number of garments of ``single``.
+        scenes: number of scenes of ``scenes``.
+        image_size: side in pixels, even; 64 for ``single`` and 96 for ``scenes`` by default.
         seed: of everything.
         relevance: what is a match in retrieval: an item's own views and captions (``group``), or all of its category
             (``label``), as hashing has it.
@@ -85,12 +92,12 @@ def mmfrb(
     Example:
         >>> mmfrb(Path("out.h5"), lambda done, total: None, items=40)  # doctest: +SKIP
     """
-    edition = edition or ("embedded" if source is None else "in_shop")
+    edition = edition or ("single" if source is None else "in_shop")
     if (edition == "in_shop") != (source is not None):
         raise ConfigError(
             "edition 'in_shop' needs --from: the folder of DeepFashion's In-shop files."
             if source is None
-            else "edition 'embedded' is generated and takes no --from.",
+            else f"edition '{edition}' is generated and takes no --from.",
             path=("edition",),
         )
     if source is not None:
@@ -99,6 +106,10 @@ def mmfrb(
             out, progress, root, relevance=relevance, protocol=protocol, seed=seed, resize=resize, skip_bad=skip_bad
         )
         return
+    if edition == "scenes":
+        build_scenes(out, progress, scenes=scenes, image_size=image_size or 96, seed=seed, relevance=relevance)
+        return
+    image_size = image_size or 64
     names = list(CATEGORIES.values())
     provenance = {
         "builder": "mmfrb",

@@ -211,17 +211,42 @@ def _clutter(image: np.ndarray, rng: Random, side: int) -> np.ndarray:
 
 
 def png(pixels: np.ndarray) -> bytes:
-    """A PNG of uint8 (H, W, 3), its pixels stored uncompressed."""
+    """Return a PNG, its pixels stored uncompressed. Shape: uint8 (H, W, 3)."""
     height, width, _ = pixels.shape
-    rows = b"".join(b"\0" + row.tobytes() for row in pixels)
-    blocks = [rows[i : i + 65535] for i in range(0, len(rows), 65535)]
+    return _png(pixels.reshape(height, width * 3), struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+
+
+def palette_png(pixels: np.ndarray) -> bytes:
+    """Return a PNG of few colours, its pixels stored uncompressed. Shape: uint8 (H, W, 3).
+
+    Raises: ValueError for more than 256 colours.
+    """
+    height, width, _ = pixels.shape
+    packed = (pixels.astype(np.int32) * (65536, 256, 1)).sum(-1)
+    colours, places = np.unique(packed, return_inverse=True)
+    if len(colours) > 256:
+        raise ValueError(f"a palette has at most 256 colours; the picture has {len(colours)}.")
+    rows = places.reshape(height, width).astype(np.uint8)
+    depth = 4 if len(colours) <= 16 else 8
+    if depth == 4:  # two pixels a byte
+        rows = np.pad(rows, ((0, 0), (0, width % 2)))
+        rows = rows[:, ::2] * 16 + rows[:, 1::2]
+    table = np.stack([colours >> 16, colours >> 8 & 255, colours & 255], 1).astype(np.uint8)
+    header = struct.pack(">IIBBBBB", width, height, depth, 3, 0, 0, 0)
+    return _png(rows, header, _chunk(b"PLTE", table.tobytes()))
+
+
+def _png(rows: np.ndarray, header: bytes, extra: bytes = b"") -> bytes:
+    """Return a PNG of unfiltered rows, in stored blocks."""
+    data = b"".join(b"\0" + row.tobytes() for row in rows)
+    blocks = [data[i : i + 65535] for i in range(0, len(data), 65535)]
     stream = b"\x78\x01"
     for i, block in enumerate(blocks):
         last = i == len(blocks) - 1
         stream += struct.pack("<BHH", last, len(block), len(block) ^ 0xFFFF) + block
-    stream += struct.pack(">I", zlib.adler32(rows))
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", stream) + _chunk(b"IEND", b"")
+    stream += struct.pack(">I", zlib.adler32(data))
+    chunks = _chunk(b"IHDR", header) + extra + _chunk(b"IDAT", stream) + _chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunks
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
