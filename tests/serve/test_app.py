@@ -143,7 +143,7 @@ def test_faults(client: TestClient, method: str, path: str, more: dict[str, Any]
 
 
 def test_bombs_and_damaged_pictures(client: TestClient) -> None:
-    for side, said in ((9000, "at most 64 million"), (20000, "at most 64 million")):
+    for side, said in ((9000, "at most 64,000,000"), (20000, "at most 64,000,000")):
         buffer = io.BytesIO()
         Image.new("1", (side, side)).save(buffer, "PNG")
         reply = client.post("/api/search", files={"image": buffer.getvalue()})

@@ -42,6 +42,38 @@ Options are given as `--min-class-size 50`; `vsebench components dataset NAME` p
 | answers | of a question: what its annotators said, and how many of them | `vqa_accuracy` |
 | landmarks, boxes, attributes | arrays in pixels, names and values | kept for components of your own |
 
+## Pixels
+
+Every picture becomes 8-bit RGB in one place (`vsebench/data/pixels.py`), for
+builders, training, search and pages alike:
+
+| in the file | read as |
+|--|--|
+| 16 or 12 bits a channel, unsigned | the upper 8 bits: 65,535 (4,095) is white |
+| float | 0.0 is black, 1.0 white; an image with other values, or NaN, is refused |
+| signed, or 32-bit integers | refused, since nothing says which value is white: save as 8 or 16 bits |
+| transparent pixels, also of palettes | laid on white |
+| CMYK, YCbCr, L\\*a\\*b\\*, palettes, 1 bit | converted by Pillow; other colour profiles are ignored |
+| EXIF orientation | turned |
+| animations, several pages | the first |
+
+Read are JPEG, PNG, WebP, GIF, BMP, TIFF, JPEG 2000, AVIF, PPM, PCX, SGI, TGA and QOI.
+
+## Limits
+
+A small file can decode to gigabytes. Headers are compared with these limits before anything is decoded, at build, at
+`data check`, in training and for queries; an environment variable changes each:
+
+| variable | default | meaning |
+|--|--|--|
+| `VSEBENCH_MAX_PIXELS` | 64,000,000 | pixels of a picture; a process decodes at most twice as many at a time |
+| `VSEBENCH_MAX_SECONDS` | 3,600 | length of a sound |
+| `VSEBENCH_MAX_SAMPLES` | 400,000,000 | samples of a sound, all channels together |
+| `VSEBENCH_MAX_SAMPLE_RATE` | 768,000 | samples a second; at least 1,000 |
+
+A larger JPEG that is not progressive is decoded at a half, a quarter or an eighth of its size where that is enough for
+`--resize` or the encoder.
+
 ## Precomputed features
 
 `--features` (of `folder`, `flickr30k`, `flickr8k`, `coco`) takes region features such as those of bottom-up attention:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Sequence
 
@@ -11,6 +10,7 @@ import numpy as np
 from vsebench.data.dataset import Dataset
 from vsebench.data.fingerprint import content_digest, item_digest
 from vsebench.data.item import SPLITS
+from vsebench.data.pixels import open_rgb
 from vsebench.data.sound import load_sound
 from vsebench.data.writer import answers_text
 
@@ -62,15 +62,12 @@ def _check_splits(dataset: Dataset) -> list[str]:
 
 
 def _check_item(one: str, image: bytes | None, texts: Sequence[str], sound: bytes | None) -> list[str]:
-    from PIL import Image
-
     problems = [f"id '{one}': empty text" for text in texts if not text.strip()]
     if image is not None:
         try:
-            with Image.open(io.BytesIO(image)) as picture:
-                picture.load()
-        except Exception as error:  # Pillow raises many kinds for damaged files
-            problems.append(f"id '{one}': image cannot be decoded ({error})")
+            open_rgb(image)
+        except OSError as error:
+            problems.append(f"id '{one}': {error}")
     if sound is not None:
         try:
             load_sound(sound)

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from vsebench.data.dataset import Dataset
-from vsebench.data.pixels import open_rgb
+from vsebench.data.pixels import decoded, open_rgb
 from vsebench.data.vocabulary import split_words
 from vsebench.errors import DataError, did_you_mean, known_names
 
@@ -106,10 +106,10 @@ def draw_sheet(cells: Sequence[Cell | None], path: Path, *, columns: int) -> Non
 
 def _thumbnail(data: bytes | None) -> Image.Image | None:
     try:
-        picture = open_rgb(data or b"")
+        with decoded(data or b"", side=THUMB) as (picture, _):
+            picture.thumbnail((THUMB, THUMB), Image.Resampling.LANCZOS)
     except OSError:
         return None
-    picture.thumbnail((THUMB, THUMB), Image.Resampling.LANCZOS)
     factor = THUMB // max(picture.size)
     return picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
 

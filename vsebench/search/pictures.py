@@ -10,12 +10,10 @@ from pathlib import Path
 from PIL import Image
 
 from vsebench.data.dataset import Dataset
-from vsebench.data.pixels import open_rgb
+from vsebench.data.pixels import decoded
 from vsebench.errors import DataError, Place
 from vsebench.search.gallery import GalleryItem, Manifest
 
-#: What a folder of images is read for; others need programs of their own to decode, or are no pictures.
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 KEPT = 1024
 
 
@@ -81,8 +79,8 @@ def jpeg(data: bytes, side: int) -> bytes:
 
     Raises: OSError when it is not an image or damaged.
     """
-    picture = open_rgb(data)
-    picture.thumbnail((side, side), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=85)
-    return buffer.getvalue()
+    with decoded(data, side=side) as (picture, _):
+        picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+        buffer = io.BytesIO()
+        picture.save(buffer, "JPEG", quality=85)
+        return buffer.getvalue()

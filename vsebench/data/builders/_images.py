@@ -16,10 +16,11 @@ from typing import TypeVar
 
 from PIL import Image
 
-from vsebench.data.pixels import open_rgb
+from vsebench.data.pixels import decoded
 
 AHEAD = 64  # files that may be read before they are asked for: bounds memory, whatever the number of items
 TOGETHER = 8  # files of one task of a thread
+STRIP = 256  # rows of a picture that are hashed at a time
 A = TypeVar("A")
 B = TypeVar("B")
 
@@ -31,21 +32,21 @@ class Loaded:
     Args:
         data: the bytes to store; None where there is a problem.
         pixels: digest of size and pixels, equal for images that look the same.
-        size: (width, height) as stored; of the source before ``resize`` is ``source_size``.
-        source_size: (width, height) of the file.
+        size: (width, height) as stored.
+        longest: side of the file's picture, before ``resize``.
         problem: what is wrong, or None.
     """
 
     data: bytes | None = None
     pixels: bytes = b""
     size: tuple[int, int] = (0, 0)
-    source_size: tuple[int, int] = (0, 0)
+    longest: int = 0
     problem: str | None = None
 
     @property
     def scale(self) -> float:
         """Stored pixels per pixel of the source: coordinates of landmarks and boxes are multiplied by it."""
-        return max(self.size) / max(self.source_size) if max(self.source_size) else 1.0
+        return max(self.size) / self.longest if self.longest else 1.0
 
 
 def load_image(root: Path, path: str, resize: int | None = None) -> Loaded:
@@ -84,15 +85,19 @@ def is_outside(path: str) -> bool:
 def look_at(data: bytes, name: str, resize: int | None = None, *, lossless: bool = False) -> Loaded:
     """Decode an encoded image, and scale it down where it is larger than ``resize``."""
     try:
-        picture = open_rgb(data)
+        with decoded(data, side=resize) as (picture, longest):
+            if resize is not None and longest > resize:
+                data = _shrink(picture, resize, lossless=lossless)
+            return Loaded(data, _digest(picture), picture.size, longest)
     except OSError as error:
         return Loaded(problem=f"{name}: {error}")
-    source_size = picture.size
-    if resize is not None and max(picture.size) > resize:
-        data, picture = _shrink(picture, resize, lossless=lossless)
+
+
+def _digest(picture: Image.Image) -> bytes:
     pixels = hashlib.sha256(repr(picture.size).encode())
-    pixels.update(picture.tobytes())
-    return Loaded(data, pixels.digest(), picture.size, source_size)
+    for top in range(0, picture.height, STRIP):  # a copy of a whole large picture is half of its memory again
+        pixels.update(picture.crop((0, top, picture.width, min(top + STRIP, picture.height))).tobytes())
+    return pixels.digest()
 
 
 def prefetch(function: Callable[[A], B], arguments: Iterable[A]) -> Iterator[B]:
@@ -124,11 +129,12 @@ def _each(function: Callable[[A], B], arguments: list[A]) -> list[B]:
     return [function(argument) for argument in arguments]
 
 
-def _shrink(picture: Image.Image, side: int, *, lossless: bool) -> tuple[bytes, Image.Image]:
+def _shrink(picture: Image.Image, side: int, *, lossless: bool) -> bytes:
+    """Scale the picture itself down, and encode it."""
     picture.thumbnail((side, side), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     if lossless:
         picture.save(buffer, "PNG")
     else:
         picture.save(buffer, "JPEG", quality=95)
-    return buffer.getvalue(), picture
+    return buffer.getvalue()

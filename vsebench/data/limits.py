@@ -1,0 +1,101 @@
+"""How much a file may decode to.
+
+A small file can hold a huge picture or sound: its header is compared with these limits before anything is decoded, at
+build, at ``vsebench data check``, in training, in search and in the server alike. Each limit is an environment
+variable; a larger value there admits larger files.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from vsebench.errors import ConfigError, Place
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A limit that the environment can change.
+
+    Args:
+        variable: name of the environment variable.
+        default: its value where the variable is not set; > 0.
+        of: what is counted.
+    """
+
+    variable: str
+    default: int
+    of: str
+
+    def value(self) -> int:
+        """The limit in force.
+
+        Raises: ConfigError when the variable is not a whole number > 0.
+        """
+        text = os.environ.get(self.variable, "").strip()
+        if not text:
+            return self.default
+        if not (text.isascii() and text.isdigit() and len(text) <= 18 and int(text)):
+            raise ConfigError(
+                f"the limit of {self.of} must be a whole number > 0. Got '{text[:40]}'.",
+                place=Place(f"${self.variable}"),
+            )
+        return int(text)
+
+    def refuse(self, got: float) -> str:
+        """What a message says of more than that."""
+        return f"{got:,.0f} {self.of}; at most {self.value():,} are read (${self.variable} changes it)"
+
+
+PIXELS = Limit("VSEBENCH_MAX_PIXELS", 64_000_000, "pixels")  # 192 MB as RGB; a camera has 24 to 61 million
+SECONDS = Limit("VSEBENCH_MAX_SECONDS", 3_600, "seconds")
+SAMPLES = Limit(
+    "VSEBENCH_MAX_SAMPLES", 400_000_000, "samples of all channels"
+)  # an hour of 48 kHz in stereo: 346 million
+SAMPLE_RATE = Limit("VSEBENCH_MAX_SAMPLE_RATE", 768_000, "samples a second")
+#: Below it an hour of sound that is resampled for an encoder grows more than sixteenfold; telephones have 8,000.
+LOWEST_SAMPLE_RATE = 1_000
+#: Pictures decoded at the same time by the threads of a process have at most so many times ``PIXELS`` together.
+TOGETHER = 2
+
+
+class Room:
+    """Pixels that may be decoded at the same time in this process. Who finds too little room waits for it.
+
+    Example:
+        >>> room = Room()
+        >>> with room.taken(1_000_000):
+        ...     room.pixels
+        1000000
+    """
+
+    def __init__(self) -> None:
+        self._reset()
+        # A child of a fork has none of the threads that would give room back.
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._reset)
+
+    def _reset(self) -> None:
+        self.pixels = 0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def taken(self, pixels: int) -> Iterator[None]:
+        """Hold room for so many pixels; one picture alone is always let in."""
+        most = TOGETHER * PIXELS.value()
+        with self._changed:
+            self._changed.wait_for(lambda: not self.pixels or self.pixels + pixels <= most)
+            self.pixels += pixels
+        try:
+            yield
+        finally:
+            with self._changed:
+                self.pixels -= pixels
+                self._changed.notify_all()
+
+
+#: Of this process.
+ROOM = Room()
