@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +51,68 @@ def test_a_local_checkpoint(tmp_path: Path, suffix: str) -> None:
     encoder = build(weights=str(file), model_args={"num_classes": 7})
     state = model.state_dict()
     assert all(torch.equal(v, state[k]) for k, v in encoder.backbone.state_dict().items())
-    with pytest.raises(ConfigError, match="timm cannot make 'test_resnet'"):
+    with pytest.raises(ConfigError, match=r"do not fit the model: of another shape: fc.weight is \(7, 96\) instead of"):
         build(weights=str(file), model_args={"num_classes": 8})
+
+
+def test_a_checkpoint_of_a_training_script(tmp_path: Path) -> None:
+    import timm
+
+    model = timm.create_model("test_resnet", num_classes=1000)
+    averaged = {f"module.{k}": v + 1 for k, v in model.state_dict().items()}
+    file = tmp_path / "last.pth.tar"
+    torch.save({"args": Namespace(lr=0.1), "state_dict": model.state_dict(), "state_dict_ema": averaged}, file)
+    state = build(weights=str(file)).backbone.state_dict()
+    assert all(torch.equal(v, averaged[f"module.{k}"]) for k, v in state.items())
+
+
+def test_tensors_that_a_checkpoint_lacks_are_named(tmp_path: Path) -> None:
+    import timm
+
+    state = timm.create_model("test_resnet").state_dict()
+    names = [name for name in state if name.startswith("conv1")]
+    torch.save({f"old_{k}" if k in names else k: v for k, v in state.items()}, tmp_path / "renamed.pth")
+    with pytest.raises(ConfigError, match=f"it lacks {names[0]}.*; the model has no old_{names[0]}"):
+        build(weights=str(tmp_path / "renamed.pth"))
+
+
+class Runs:
+    """What a hostile file holds: unpickling it writes another file."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.target,)
+
+
+@pytest.mark.parametrize("how", ["zip", "legacy", "pickle"])
+def test_no_checkpoint_runs_code(tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import timm
+
+    monkeypatch.setattr(timm.models, "load_state_dict", None)  # whatever timm would do with it
+    target, file = tmp_path / "ran", tmp_path / "weights.pth"
+    content = {"state_dict": timm.create_model("test_resnet").state_dict(), "more": Runs(target)}
+    if how == "pickle":
+        file.write_bytes(pickle.dumps(content))
+    else:
+        torch.save(content, file, _use_new_zipfile_serialization=how == "zip")
+    with pytest.raises(ConfigError, match="no file of tensors alone, or a damaged one"):
+        build(weights=str(file))
+    assert not target.exists()
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x80\x02}q\x00.", b"weights", None])
+def test_damaged_checkpoints_are_refused(tmp_path: Path, suffix: str, content: bytes | None) -> None:
+    import timm
+
+    file = tmp_path / f"weights{suffix}"
+    state = {k: v.contiguous() for k, v in timm.create_model("test_resnet").state_dict().items()}
+    save_file(state, file) if suffix == ".safetensors" else torch.save(state, file)
+    file.write_bytes(file.read_bytes()[:5000] if content is None else content)
+    with pytest.raises(ConfigError, match="weights '.*weights"):
+        build(weights=str(file))
 
 
 def test_a_pretrained_checkpoint_of_ours(tmp_path: Path) -> None:

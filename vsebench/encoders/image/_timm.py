@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from vsebench.encoders._freezing import freeze, outside, tensors_digest
+from vsebench.encoders.image._checkpoint import load_checkpoint
 from vsebench.encoders.image._cut import Cut, cut_of
 from vsebench.encoders.image.base import ImageEncoder
 from vsebench.errors import ConfigError, did_you_mean
@@ -113,14 +114,16 @@ def _create(options: ImageOptions, checkpoint: Path | None) -> nn.Module:
     if options["image_size"] is not None and _takes_image_size(model):
         wanted.setdefault("img_size", options["image_size"])
     local = weights not in ("hub", "none", "pretrain")
+    arrays = local and Path(weights).suffix.lower() in (".npz", ".npy")  # of JAX; timm reads each model's own names
     if local:
         path = Path(weights).expanduser()
         if not path.is_file():
             raise ConfigError(
                 f"weights '{weights}': no such file. Give hub, none, pretrain or a checkpoint.", path=("weights",)
             )
-        wanted |= {"checkpoint_path": str(path)}
-        # timm loads a checkpoint strictly; one with a classifier needs the classifier, which is dropped afterwards.
+        if arrays:
+            wanted |= {"checkpoint_path": str(path)}
+        # A checkpoint with a classifier needs the classifier, which is dropped afterwards.
         if "num_classes" not in options["model_args"]:
             del wanted["num_classes"]
     try:
@@ -135,6 +138,8 @@ def _create(options: ImageOptions, checkpoint: Path | None) -> nn.Module:
         first = str(error).strip().split("\n")[0]
         where = "weights" if local else "model_args"
         raise ConfigError(f"timm cannot make '{model}' with these options: {first}", path=(where,)) from error
+    if local and not arrays:
+        load_checkpoint(backbone, weights)
     backbone.reset_classifier(0)  # type: ignore[operator]
     if checkpoint is not None:
         from safetensors.torch import load_file
