@@ -9,13 +9,13 @@ from __future__ import annotations
 import functools
 import inspect
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from vsebench.errors import ConfigError, Place, did_you_mean, known_names
+from vsebench.errors import ConfigError, Place, all_of, did_you_mean, known_names
 
 
 @dataclass(frozen=True)
@@ -53,18 +53,30 @@ class Component:
     def validate(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """All options, defaults filled in.
 
-        Raises: ConfigError whose path is the option at fault: unknown (with the nearest name), missing, wrong type
-        or out of range.
+        Raises: ConfigError of every option at fault, which is its path: unknown (with the nearest name), missing, wrong
+        type or out of range.
         """
-        for key in options:
-            if key not in self.options:
-                message = f"unknown option '{key}' of {self.kind} '{self.name}'."
-                raise ConfigError(
-                    message + did_you_mean(key, self.options) + known_names(self.options),
-                    path=(key,),
-                    on_key=True,
-                )
-        return _validated(self._schema, dict(options), f"{self.kind} '{self.name}'")
+        faults = [
+            ConfigError(
+                f"unknown option '{key}' of {self.kind} '{self.name}'."
+                + did_you_mean(key, self.options)
+                + known_names(self.options),
+                path=(key,),
+                on_key=True,
+            )
+            for key in options
+            if key not in self.options
+        ]
+        known = {key: value for key, value in options.items() if key in self.options}
+        try:
+            checked = _validated(self._schema, known, f"{self.kind} '{self.name}'")
+        except ConfigError as error:
+            # A misspelt option also leaves its right name missing: the unknown one is the better message.
+            lacks = [fault for fault in error.faults if not (faults and not fault.path)]
+            raise all_of([*faults, *lacks]) from None
+        if faults:
+            raise all_of(faults)
+        return checked
 
     @functools.cached_property
     def _schema(self) -> Any:
@@ -134,16 +146,59 @@ def _validated(schema: Any, options: dict[str, Any], who: str) -> dict[str, Any]
     try:
         model = schema.model_validate(options)
     except pydantic.ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        path = tuple(first["loc"])
-        if first["type"] == "missing":
-            raise ConfigError(f"{who} needs option '{path[0]}'.", path=path[:-1]) from None
-        # A union reports its members one below the other: the option is what the user wrote.
-        detail = "; ".join(dict.fromkeys(e["msg"] for e in error.errors() if e["loc"][0] == path[0]))
-        raise ConfigError(
-            f"option '{path[0]}' of {who}: {detail}. Got {first['input']!r}."
-            if len(path) == 1
-            else f"option '{path[0]}' of {who}: {detail}. Got {options[str(path[0])]!r}.",
-            path=path[:1],
-        ) from None
+        by_option: dict[Any, list[Any]] = {}
+        for fault in error.errors(include_url=False):
+            by_option.setdefault(fault["loc"][0], []).append(fault)
+        raise all_of([_fault(name, found, options, who) for name, found in by_option.items()]) from None
     return {name.removeprefix("o_"): getattr(model, name) for name in schema.model_fields}
+
+
+def _fault(name: Any, found: Sequence[Any], options: Mapping[str, Any], who: str) -> ConfigError:
+    if found[0]["type"] == "missing":
+        return ConfigError(f"{who} needs option '{name}'.")
+    return ConfigError(f"option '{name}' of {who}: {in_words(found)}. Got {short(options[str(name)])}.", path=(name,))
+
+
+#: What pydantic's errors of type expect; of a union, each member has one.
+_EXPECTED = {
+    "int_type": "an integer",
+    "int_from_float": "an integer",
+    "float_type": "a number",
+    "string_type": "text",
+    "bool_type": "true or false",
+    "dict_type": "a block of keys",
+    "model_type": "a block of keys",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "none_required": "none",
+}
+
+
+def in_words(faults: Sequence[Mapping[str, Any]]) -> str:
+    """What pydantic says of one value, in one sentence: ``must be an integer or 'r'``.
+
+    Args:
+        faults: of the value; those of a union are alternatives.
+    """
+    kinds = dict.fromkeys(_expected(fault) for fault in faults if _expected(fault))
+    said = [f"must be {' or '.join(kinds)}"] if kinds else []
+    others = (fault for fault in faults if not _expected(fault))
+    return "; ".join(dict.fromkeys([*said, *map(_message, others)]))
+
+
+def _expected(fault: Mapping[str, Any]) -> str:
+    if fault["type"] == "literal_error":
+        return str(fault["ctx"]["expected"])
+    return _EXPECTED.get(fault["type"], "")
+
+
+def _message(fault: Mapping[str, Any]) -> str:
+    if fault["type"] == "too_short":
+        return "must not be empty"
+    return str(fault["msg"]).replace("Input should", "must").replace("Input must", "must")
+
+
+def short(value: Any) -> str:
+    """A value in a message, on one line and cut."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "…"

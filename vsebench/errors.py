@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 Path = tuple["str | int", ...]
@@ -64,6 +64,87 @@ class ConfigError(VsebenchError):
         error = copy.copy(self)
         error.place = self.place or place
         return error
+
+    @property
+    def faults(self) -> tuple[ConfigError, ...]:
+        """The faults that it tells of, each with a path and place of its own."""
+        return (self,)
+
+    def each(self, change: Callable[[ConfigError], ConfigError]) -> ConfigError:
+        """The same with every fault changed."""
+        return all_of([change(fault) for fault in self.faults])
+
+
+class ConfigFaults(ConfigError):
+    """Several faults of a configuration, a line each, the first ``shown`` of them. Made by :func:`all_of`."""
+
+    shown = 40
+
+    def __init__(self, faults: Sequence[ConfigError]) -> None:
+        first = faults[0]
+        super().__init__(first.message, path=first.path, on_key=first.on_key, place=first.place)
+        self._faults = tuple(faults)
+
+    def __str__(self) -> str:
+        lines = list(map(str, self._faults[: self.shown]))
+        more = len(self._faults) - len(lines)
+        return "\n".join([*lines, *([f"… and {more} more"] if more else [])])
+
+    @property
+    def faults(self) -> tuple[ConfigError, ...]:
+        """The faults, in the order of the file as far as it is known."""
+        return self._faults
+
+    def under(self, *prefix: str | int) -> ConfigError:
+        """The same faults, seen from further up in the file."""
+        return self.each(lambda fault: fault.under(*prefix))
+
+    def at(self, place: Place) -> ConfigError:
+        """The same faults; those without a place get this one."""
+        return self.each(lambda fault: fault.at(place))
+
+
+def all_of(faults: Iterable[ConfigError]) -> ConfigError:
+    """One error of one or more faults; what is told twice is told once."""
+    found = list({str(fault): fault for error in faults for fault in error.faults}.values())
+    if len(found) == 1:
+        return found[0]
+    return ConfigFaults(sorted(found, key=lambda fault: (fault.place.line or 0) if fault.place else 0))
+
+
+class Collector:
+    """Collects the faults of several checks, so that one error tells of them all.
+
+    Example:
+        >>> faults = Collector()
+        >>> with faults:
+        ...     raise ConfigError("one")
+        >>> bool(faults)
+        True
+    """
+
+    def __init__(self) -> None:
+        self.faults: list[ConfigError] = []
+
+    def __enter__(self) -> Collector:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if isinstance(error, ConfigError):
+            self.faults += error.faults
+            return True
+        return False
+
+    def __bool__(self) -> bool:
+        return bool(self.faults)
+
+    def check(self) -> None:
+        """Raise what was collected.
+
+        Raises: ConfigError.
+        """
+        if self.faults:
+            raise all_of(self.faults)
 
 
 class UnknownComponent(ConfigError):

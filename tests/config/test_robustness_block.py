@@ -52,9 +52,9 @@ def test_a_key_that_is_left_out_has_its_default_and_an_empty_block_does_nothing(
         ({"robustness": {"text": {"dropout": [0]}}}, "dropout.0': must be greater than 0. Got 0"),
         ({"robustness": {"audio": {"snr": [0, 0]}}}, "snr': must not repeat a strength. Got [0, 0]"),
         ({"robustness": {"audio": {"snr": []}}}, "snr': must not be empty"),
-        ({"robustness": {"image": {"noise": 0.1}}}, "noise': must be a valid list. Got 0.1"),
+        ({"robustness": {"image": {"noise": 0.1}}}, "noise': must be a list. Got 0.1"),
         ({"robustness": {"repeats": 0}}, "repeats': must be greater than or equal to 1. Got 0"),
-        ({"subsets": "all"}, "'measure.subsets': must be a valid boolean. Got 'all'"),
+        ({"subsets": "all"}, "'measure.subsets': must be true or false. Got 'all'"),
     ],
 )
 def test_mistakes_are_told_with_their_line(

@@ -92,7 +92,7 @@ FAULTS = [
     (DROP, "{low: 0.0}", 14, "space axis 'dropout' needs 'high'."),
     (DROP, "{low: 0.0, high: 0.5, log: true}", 14, "space axis 'dropout': 'log' needs 'low' above 0. Got low 0.0."),
     (DROP, "{low: 0.0, high: .inf}", 14, "space axis 'dropout': 'high' must be finite. Got inf."),
-    (DROP, "{low: 0.0, high: much}", 14, "'high': must be a valid integer; must be a valid number. Got 'much'."),
+    (DROP, "{low: 0.0, high: much}", 14, "'high': must be a number. Got 'much'."),
     (DROP, "{low: 0.0, high: 2.0}", 14, "'dropout': must be less than or equal to 0.95. Got 2.0."),
     (DROP, "[0.0, 0.5]", 14, "space axis 'dropout' must be a range {low: …, high: …}. Got a list"),
     (DROP, "0.5", 14, "space axis 'dropout' must be a block of keys. Got 0.5."),

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from vsebench.component import short
 from vsebench.config import document
 from vsebench.config.merge import set_path
 from vsebench.config.resolve import recipe, resolve, system_block
 from vsebench.config.schema import SLOTS, Sweep, System
-from vsebench.errors import ConfigError, Place, did_you_mean, known_names
+from vsebench.errors import Collector, ConfigError, Place, did_you_mean, known_names
 from vsebench.errors import Path as KeyPath
 
 MAX_ROWS = 100_000
@@ -29,12 +30,14 @@ class Row:
         section: ``systems`` (written by name) or ``sweep`` (a point of the grid).
         system: everything resolved.
         axes: for a grid's point, axis → label of the value.
+        placed: gives an error of the system, whose path leads into it, its place in the file.
     """
 
     name: str
     section: str
     system: System
     axes: dict[str, str] = field(default_factory=dict)
+    placed: Callable[[ConfigError], ConfigError] = field(default=lambda e: e, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,12 @@ def choices_of(doc: document.Document, sweep: Sweep) -> Choices:
 
     Raises: ConfigError at the line at fault.
     """
-    axes = {axis: _axis(doc, axis, values, ("sweep", "grid", axis)) for axis, values in sweep.grid.items()}
+    axes: dict[str, list[Value]] = {}
+    faults = Collector()
+    for axis, values in sweep.grid.items():
+        with faults:
+            axes[axis] = _axis(doc, axis, values, ("sweep", "grid", axis))
+    faults.check()
     groups: list[list[Point]] = [[{axis: v} for v in values] for axis, values in axes.items()]
     taken = dict.fromkeys(axes, "'grid' and in 'zip'")
     for i, block in enumerate(sweep.zip):
@@ -101,6 +109,7 @@ def grid_rows(doc: document.Document, sweep: Sweep, train: dict[str, Any]) -> li
 
     Raises: ConfigError at the line at fault.
     """
+    faults = Collector()
     choices = choices_of(doc, sweep)
     if not choices.groups:
         raise ConfigError("the sweep has no axes: give 'grid' or 'zip'.", place=doc.place(("sweep",)))
@@ -112,8 +121,11 @@ def grid_rows(doc: document.Document, sweep: Sweep, train: dict[str, Any]) -> li
         if not choices.is_excluded(point):
             block, origins = laid_over(sweep.base, point)
             shown = {axis: value.label for axis, value in point.items()}
-            system = resolve_at(doc, block, train, origins)
-            rows.append(Row(" · ".join(shown.values()), "sweep", system, shown))
+            with faults:
+                system = resolve_at(doc, block, train, origins)
+                placed = placing(doc, block, origins)
+                rows.append(Row(" · ".join(shown.values()), "sweep", system, shown, placed))
+    faults.check()
     if not rows:
         raise ConfigError("'exclude' leaves nothing of the grid.", place=doc.place(("sweep", "exclude")))
     return rows
@@ -149,7 +161,7 @@ def _axis(doc: document.Document, axis: str, values: Any, path: KeyPath) -> list
         found = [Value(label_of(value), value, (*path, i)) for i, value in enumerate(values)]
     else:
         raise ConfigError(
-            f"axis '{axis}' must be a list of values, or a block of label: value. Got {values!r}.",
+            f"axis '{axis}' must be a list of values, or a block of label: value. Got {short(values)}.",
             place=doc.place(path),
         )
     if not found:
@@ -221,7 +233,12 @@ def resolve_at(doc: document.Document, block: dict[str, Any], train: dict[str, A
     try:
         return resolve(system_block(block, train))
     except ConfigError as error:
-        raise error.at(_blame(doc, block, error, [((), ()), *origins])) from None
+        raise placing(doc, block, origins)(error) from None
+
+
+def placing(doc: document.Document, block: dict[str, Any], origins: Origins) -> Callable[[ConfigError], ConfigError]:
+    """What gives errors of a row their places."""
+    return lambda error: error.each(lambda fault: fault.at(_blame(doc, block, fault, [((), ()), *origins])))
 
 
 def _blame(doc: document.Document, block: dict[str, Any], error: ConfigError, origins: Origins) -> Place:

@@ -8,16 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from vsebench.config import document
-from vsebench.config.axes import Row, grid_rows, resolve_at
+from vsebench.config.axes import Origins, Row, grid_rows, placing, resolve_at
 from vsebench.config.choose import chosen
 from vsebench.config.faults import validate
 from vsebench.config.resolve import resolve_train
 from vsebench.config.schema import ExperimentFile, System
 from vsebench.config.select import Judged, Select, judged_by
 from vsebench.config.space import Space, check_method, read_space
-from vsebench.errors import ConfigError, did_you_mean, known_names
+from vsebench.errors import Collector, ConfigError, did_you_mean, known_names
 from vsebench.plugins import load_plugin_file
 from vsebench.types import OWN_SPLIT
+
+#: Keys of ``train`` that hold a component.
+NAMED = ("optimizer", "schedule")
 
 
 @dataclass(frozen=True)
@@ -86,36 +89,63 @@ def load_experiment(
     Raises: ConfigError with file and line; PluginError.
     """
     doc = document.load(file)
+    faults = Collector()
     for assignment in overrides:
-        doc.override(assignment)
-    try:
-        spec = validate(ExperimentFile, doc.data, "the experiment file")
-    except ConfigError as error:
-        raise error.at(doc.place(error.path, on_key=error.on_key)) from None
+        with faults:
+            doc.override(assignment)
+    spec = _spec(doc, faults)
     for plugin in plugins:
         load_plugin_file(plugin)
     for i, plugin in enumerate(spec.plugins):
         load_plugin_file(Path(file).parent / plugin, place=doc.place(("plugins", i)))
-    _check_top(doc, spec)
-    rows = _named_rows(doc, spec)
+    _check_top(doc, spec, faults)
+    rows = _named_rows(doc, spec, faults)
     space, tried = None, []
     if spec.sweep is not None:
-        check_method(doc, spec.sweep)
-        if spec.sweep.method == "grid":
-            points = grid_rows(doc, spec.sweep, spec.train)
-            rows += points
-            _check_prune(doc, spec, [row.system for row in points])
-        else:
-            space = read_space(doc, spec.sweep, spec.train)
-            tried = space.check()
-            _check_prune(doc, spec, tried)
+        with faults:
+            check_method(doc, spec.sweep)
+            if spec.sweep.method == "grid":
+                points = grid_rows(doc, spec.sweep, spec.train)
+                rows += points
+                _check_prune(doc, spec, [row.system for row in points])
+            else:
+                space = read_space(doc, spec.sweep, spec.train)
+                tried = space.check()
+                _check_prune(doc, spec, tried)
+    with faults:
+        _check_pivot(doc, spec)
+    with faults:
+        _check_unique(doc, rows)
+    with faults:
+        judged = judged_by(doc, spec, [*(row.system for row in rows), *tried])
+    faults.check()
     if not rows and space is None:
         raise ConfigError("there is nothing to run: give 'systems', 'sweep' or both.", place=doc.place(()))
-    _check_unique(doc, rows)
-    _check_pivot(doc, spec)
-    judged = judged_by(doc, spec, [*(row.system for row in rows), *tried])
     experiment = Experiment(Path(file), spec, tuple(rows), doc, judged, space, tuple(tried))
     return experiment.only(only) if only else experiment
+
+
+def _spec(doc: document.Document, faults: Collector) -> ExperimentFile:
+    """The file as typed blocks. Of a file with faults, what is left without the blocks at fault, so that the faults of
+    all others are told too.
+
+    Raises: ConfigError where nothing is left.
+    """
+    try:
+        return validate(ExperimentFile, doc.data, "the experiment file")
+    except ConfigError as error:
+        faults.faults += doc.placed(error).faults
+        if not isinstance(doc.data, dict):
+            faults.check()
+        wrong = {fault.path[:2] if fault.path[:1] == ("systems",) else fault.path[:1] for fault in error.faults}
+    left = {key: value for key, value in doc.data.items() if (key,) not in wrong}
+    if isinstance(left.get("systems"), dict):
+        left["systems"] = {name: b for name, b in left["systems"].items() if ("systems", name) not in wrong}
+    try:
+        return validate(ExperimentFile, {"experiment": "x", "dataset": "x", **left}, "the experiment file")
+    except ConfigError:
+        faults.check()
+        raise
 
 
 def plugin_files(experiment: Experiment) -> list[Path]:
@@ -123,20 +153,26 @@ def plugin_files(experiment: Experiment) -> list[Path]:
     return [(experiment.file.parent / p).resolve() for p in experiment.spec.plugins]
 
 
-def _check_top(doc: document.Document, spec: ExperimentFile) -> None:
+def _check_top(doc: document.Document, spec: ExperimentFile, faults: Collector) -> None:
     from vsebench.scoring import parse_metrics
 
-    if len(set(spec.seeds)) != len(spec.seeds):
-        raise ConfigError(f"'seeds' repeats a seed. Got {spec.seeds}.", place=doc.place(("seeds",)))
-    try:
-        parse_metrics(spec.metrics)
-    except ConfigError as error:
-        raise error.at(doc.place(("metrics", *error.path))) from None
-    _check_gallery(doc, spec)
-    try:
-        resolve_train(spec.train, ("train",))
-    except ConfigError as error:
-        raise error.at(doc.place(error.path, on_key=error.on_key)) from None
+    with faults:
+        if len(set(spec.seeds)) != len(spec.seeds):
+            raise ConfigError(f"'seeds' repeats a seed. Got {spec.seeds}.", place=doc.place(("seeds",)))
+    for i, entry in enumerate(spec.metrics):
+        try:
+            parse_metrics([entry])
+        except ConfigError as error:
+            faults.faults.append(error.at(doc.place(("metrics", i))))
+    with faults:
+        _check_gallery(doc, spec)
+    # A block without a name changes options of each row's own optimiser, and is checked with the row.
+    named = {k: v for k, v in spec.train.items() if not (isinstance(v, dict) and "name" not in v and k in NAMED)}
+    with faults:
+        try:
+            resolve_train(named, ("train",))
+        except ConfigError as error:
+            raise doc.placed(error) from None
 
 
 def _check_gallery(doc: document.Document, spec: ExperimentFile) -> None:
@@ -149,7 +185,10 @@ def _check_gallery(doc: document.Document, spec: ExperimentFile) -> None:
             "each split against itself, or the name of a set, such as 'database' or 'train'.",
             place=doc.place(("gallery",)),
         )
-    parts = [] if spec.gallery == OWN_SPLIT else folded(spec.metrics)
+    try:
+        parts = [] if spec.gallery == OWN_SPLIT else folded(spec.metrics)
+    except ConfigError:
+        return  # an unknown metric is told by itself
     if parts:
         raise ConfigError(
             f"metric '{spec.metrics[parts[0]]}' ranks parts of a split against themselves; write gallery: split.",
@@ -157,11 +196,13 @@ def _check_gallery(doc: document.Document, spec: ExperimentFile) -> None:
         )
 
 
-def _named_rows(doc: document.Document, spec: ExperimentFile) -> list[Row]:
+def _named_rows(doc: document.Document, spec: ExperimentFile, faults: Collector) -> list[Row]:
     rows = []
     for name, block in spec.systems.items():
-        system = resolve_at(doc, block, spec.train, [(("systems", name), ())])
-        rows.append(Row(name, "systems", system))
+        origins: Origins = [(("systems", name), ())]
+        with faults:
+            system = resolve_at(doc, block, spec.train, origins)
+            rows.append(Row(name, "systems", system, placed=placing(doc, block, origins)))
     return rows
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import types
+import typing
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
 import pydantic
+from pydantic_core import PydanticCustomError
 
-from vsebench.errors import ConfigError, did_you_mean, known_names
+from vsebench.component import in_words, short
+from vsebench.errors import ConfigError, Path, all_of, did_you_mean, known_names
 
 M = TypeVar("M", bound=pydantic.BaseModel)
 
@@ -17,55 +22,94 @@ def validate(model: type[M], data: Any, what: str) -> M:
     Args:
         what: the block's name in messages: ``the experiment file``, ``train``.
 
-    Raises: ConfigError with the path of the first fault.
+    Raises: ConfigError of every fault, with its path.
     """
     if not isinstance(data, dict):
-        raise ConfigError(f"{what} must be a block of keys. Got {_short(data)}.")
+        raise ConfigError(f"{what} must be a block of keys. Got {short(data)}.")
     try:
         return model.model_validate(data)
     except pydantic.ValidationError as error:
-        raise _translate(model, error, what) from None
+        raise _translate(model, data, error, what) from None
 
 
-def _translate(model: type[pydantic.BaseModel], error: pydantic.ValidationError, what: str) -> ConfigError:
-    # A misspelt key also leaves its right name missing: the unknown key is the better message.
-    faults = sorted(error.errors(include_url=False), key=lambda e: e["type"] != "extra_forbidden")
-    first = faults[0]
-    path = tuple(part for part in first["loc"] if not _is_union_branch(part))
-    if first["type"] == "extra_forbidden":
-        known = _keys_at(model, path[:-1])
-        block = ".".join(map(str, path[:-1])) or what
-        message = f"unknown key '{path[-1]}' in {block}." + did_you_mean(str(path[-1]), known) + known_names(known)
-        return ConfigError(message, path=path, on_key=True)
-    name = ".".join(map(str, path))
-    if first["type"] == "missing":
-        return ConfigError(f"{what} needs '{name}'.", path=path[:-1])
-    said = "; ".join(dict.fromkeys(_say(e) for e in faults if e["loc"][: len(path)] == first["loc"][: len(path)]))
-    return ConfigError(f"'{name}': {said}. Got {_short(first['input'])}.", path=path)
+def one_of(expected: str) -> pydantic.WrapValidator:
+    """For a field that is a union: one sentence of what is expected instead of one for each of its members.
+
+    Args:
+        expected: such as ``a dataset's name, or a block with 'name'``.
+    """
+
+    def check(value: Any, handler: pydantic.ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return handler(value)
+        except pydantic.ValidationError:
+            raise PydanticCustomError("one_of", "must be {expected}", {"expected": expected}) from None
+
+    return pydantic.WrapValidator(check)
 
 
-def _say(fault: Any) -> str:
-    if fault["type"] == "too_short":
-        return "must not be empty"
-    return str(fault["msg"]).replace("Input should", "must").replace("Input must", "must")
+def _translate(
+    model: type[pydantic.BaseModel], data: dict[str, Any], error: pydantic.ValidationError, what: str
+) -> ConfigError:
+    by_path: dict[Path, list[Any]] = {}
+    for fault in error.errors(include_url=False):
+        by_path.setdefault(_written(data, fault["loc"], fault["type"] == "missing"), []).append(fault)
+    unknown = {path[:-1] for path, faults in by_path.items() if faults[0]["type"] == "extra_forbidden"}
+    found = []
+    for path, faults in by_path.items():
+        kind, name = faults[0]["type"], ".".join(map(str, path))
+        if kind == "extra_forbidden":
+            known = _keys_at(model, path[:-1])
+            block = ".".join(map(str, path[:-1])) or what
+            message = f"unknown key '{path[-1]}' in {block}." + did_you_mean(str(path[-1]), known) + known_names(known)
+            found.append(ConfigError(message, path=path, on_key=True))
+        elif kind == "missing":
+            # A misspelt key also leaves its right name missing: the unknown key is the better message.
+            if path[:-1] not in unknown:
+                found.append(ConfigError(f"{what} needs '{name}'.", path=path[:-1]))
+        else:
+            got = short(faults[0]["input"])
+            found.append(ConfigError(f"'{name}': {in_words(faults)}. Got {got}.", path=path))
+    return all_of(found)
 
 
-def _is_union_branch(part: int | str) -> bool:
-    # pydantic names the tried member of a union in the path: "str", "dict[str,any]", "constrained-int".
-    return isinstance(part, str) and (part in {"str", "int", "float", "bool"} or "[" in part or "-" in part)
+def _written(data: Any, loc: Sequence[int | str], missing: bool) -> Path:
+    """The part of pydantic's path that is written in the data; what it adds, names the tried member of a union."""
+    path: list[int | str] = []
+    for number, part in enumerate(loc):
+        inside = part in data if isinstance(data, dict) else isinstance(part, int) and isinstance(data, list)
+        if inside:
+            data = data[part]
+        elif not (missing and number == len(loc) - 1):
+            continue
+        path.append(part)
+    return tuple(path)
 
 
-def _keys_at(model: type[pydantic.BaseModel], path: tuple[int | str, ...]) -> list[str]:
-    current: Any = model
+def _keys_at(model: Any, path: Path) -> list[str]:
+    """The keys of the block at a path of a model."""
+    kinds = [model]
     for part in path:
-        field = getattr(current, "model_fields", {}).get(part)
-        if field is None:
-            return []
-        kinds = [field.annotation, *getattr(field.annotation, "__args__", ())]
-        current = next((k for k in kinds if isinstance(k, type) and issubclass(k, pydantic.BaseModel)), None)
-    return list(getattr(current, "model_fields", {}))
+        kinds = [below for kind in kinds for below in _below(kind, part)]
+    return list(dict.fromkeys(name for kind in kinds for name in getattr(kind, "model_fields", {})))
 
 
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "…"
+def _below(kind: Any, part: int | str) -> Iterator[Any]:
+    """What may stand under a key of a type."""
+    fields = getattr(kind, "model_fields", None)
+    if fields is not None:
+        if part in fields:
+            yield from _members(fields[part].annotation)
+    elif typing.get_origin(kind) in (dict, list):
+        yield from _members(typing.get_args(kind)[-1])
+
+
+def _members(annotation: Any) -> Iterator[Any]:
+    """The members of a union, without their metadata."""
+    if typing.get_origin(annotation) is typing.Annotated:
+        yield from _members(typing.get_args(annotation)[0])
+    elif typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        for member in typing.get_args(annotation):
+            yield from _members(member)
+    else:
+        yield annotation

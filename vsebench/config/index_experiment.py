@@ -15,12 +15,13 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Lt, MinLen
 from pydantic import Field
 
+from vsebench.component import short
 from vsebench.config import document
 from vsebench.config.axes import MAX_ROWS, label_of
 from vsebench.config.choose import chosen
-from vsebench.config.faults import validate
+from vsebench.config.faults import one_of, validate
 from vsebench.config.schema import Board, Spec, Strict
-from vsebench.errors import ConfigError, Place
+from vsebench.errors import Collector, ConfigError, Place, all_of
 from vsebench.errors import Path as KeyPath
 from vsebench.plugins import load_plugin_file
 from vsebench.registry import INDEXES
@@ -53,10 +54,13 @@ class VectorsBlock(Strict):
     generated: Generated | None = None
 
 
+Index = Annotated[str | dict[str, Any], one_of("an index's name, or a block with 'name'")]
+
+
 class GridBlock(Strict):
     """One index with every combination of some options' values."""
 
-    index: str | dict[str, Any]
+    index: Index
     options: Annotated[dict[str, Annotated[list[Any], MinLen(1)]], MinLen(1)]
 
 
@@ -67,7 +71,7 @@ class IndexFile(Strict):
     title: str | None = None
     vectors: VectorsBlock
     k: Annotated[list[Annotated[int, Gt(0)]], MinLen(1)] = Field([1, 10, 100])
-    indexes: dict[str, str | dict[str, Any]] = Field({})
+    indexes: dict[str, Index] = Field({})
     grid: dict[str, GridBlock] = Field({})
     seeds: Annotated[list[Annotated[int, Ge(0)]], MinLen(1)] = Field([0])
     plugins: list[str] = Field([])
@@ -149,15 +153,15 @@ def load_index_experiment(
         spec = validate(IndexFile, doc.data, "the experiment file (of indexes, because it has 'vectors')")
         _check(spec)
     except ConfigError as error:
-        raise error.at(doc.place(error.path, on_key=error.on_key)) from None
+        raise doc.placed(error) from None
     for plugin in plugins:
         load_plugin_file(plugin)
     for i, plugin in enumerate(spec.plugins):
         load_plugin_file(Path(file).parent / plugin, place=doc.place(("plugins", i)))
-    try:
-        rows = [*_named_rows(spec), *_grid_rows(doc, spec)]
-    except ConfigError as error:
-        raise error.at(doc.place(error.path, on_key=error.on_key)) from None
+    faults = Collector()
+    rows = [*_named_rows(spec, faults), *_grid_rows(doc, spec, faults)]
+    if faults:
+        raise doc.placed(all_of(faults.faults))
     if not rows:
         raise ConfigError("there is nothing to measure: give 'indexes', 'grid' or both.", place=doc.place(()))
     seen: set[str] = set()
@@ -169,9 +173,17 @@ def load_index_experiment(
 
 
 def _check(spec: IndexFile) -> None:
+    faults = Collector()
     for key, values in (("k", spec.k), ("seeds", spec.seeds)):
-        if len(set(values)) < len(values):
-            raise ConfigError(f"'{key}' repeats a value. Got {values}.", path=(key,))
+        with faults:
+            if len(set(values)) < len(values):
+                raise ConfigError(f"'{key}' repeats a value. Got {values}.", path=(key,))
+    with faults:
+        _check_vectors(spec)
+    faults.check()
+
+
+def _check_vectors(spec: IndexFile) -> None:
     said = spec.vectors.model_fields_set
     sources = [name for name in SOURCES if name in said]
     if len(sources) != 1:
@@ -192,26 +204,40 @@ def _check(spec: IndexFile) -> None:
         )
 
 
-def _named_rows(spec: IndexFile) -> list[IndexRow]:
-    return [_row(name, block, spec, ("indexes", name)) for name, block in spec.indexes.items()]
+def _named_rows(spec: IndexFile, faults: Collector) -> list[IndexRow]:
+    rows = []
+    for name, block in spec.indexes.items():
+        with faults:
+            rows.append(_row(name, block, spec, ("indexes", name)))
+    return rows
 
 
-def _grid_rows(doc: document.Document, spec: IndexFile) -> list[IndexRow]:
+def _grid_rows(doc: document.Document, spec: IndexFile, faults: Collector) -> list[IndexRow]:
     rows = []
     for name, grid in spec.grid.items():
-        path: KeyPath = ("grid", name)
-        base = {"name": grid.index} if isinstance(grid.index, str) else grid.index
-        for option, values in grid.options.items():
-            if option in base:
-                raise ConfigError(f"'{option}' stands in 'index' and in 'options'.", path=(*path, "options", option))
-            labels = [label_of(value) for value in values]
-            if len(set(labels)) < len(labels):
-                raise ConfigError(f"'{option}' repeats a value. Got {values}.", path=(*path, "options", option))
-        total = math.prod(len(values) for values in grid.options.values())
-        if total > MAX_ROWS:
-            raise ConfigError(f"the grid has {total:,} points; {MAX_ROWS:,} is the most.", path=path)
-        for positions in itertools.product(*(range(len(values)) for values in grid.options.values())):
+        with faults:
+            rows += _grid(doc, name, grid, spec)
+    return rows
+
+
+def _grid(doc: document.Document, name: str, grid: GridBlock, spec: IndexFile) -> list[IndexRow]:
+    """Every combination of one grid's values."""
+    path: KeyPath = ("grid", name)
+    base = {"name": grid.index} if isinstance(grid.index, str) else grid.index
+    for option, values in grid.options.items():
+        if option in base:
+            raise ConfigError(f"'{option}' stands in 'index' and in 'options'.", path=(*path, "options", option))
+        labels = [label_of(value) for value in values]
+        if len(set(labels)) < len(labels):
+            raise ConfigError(f"'{option}' repeats a value. Got {short(values)}.", path=(*path, "options", option))
+    total = math.prod(len(values) for values in grid.options.values())
+    if total > MAX_ROWS:
+        raise ConfigError(f"the grid has {total:,} points; {MAX_ROWS:,} is the most.", path=path)
+    rows, faults = [], Collector()
+    for positions in itertools.product(*(range(len(values)) for values in grid.options.values())):
+        with faults:
             rows.append(_point(doc, name, base, dict(zip(grid.options, positions, strict=True)), spec))
+    faults.check()
     return rows
 
 
@@ -224,14 +250,18 @@ def _point(
     block = {**base, **{option: options[option][i] for option, i in at.items()}}
     title = " · ".join([name, *(f"{option} {label}" for option, label in axes.items())])
     path: KeyPath = ("grid", name)
+
+    def placed(fault: ConfigError) -> ConfigError:
+        option = fault.path[-1] if fault.path else ""
+        if option not in at or fault.place is not None:
+            return fault
+        where: KeyPath = (*path, "options", option) if fault.on_key else (*path, "options", option, at[str(option)])
+        return fault.at(doc.place(where, on_key=fault.on_key))
+
     try:
         return _row(title, block, spec, (*path, "index"), axes)
     except ConfigError as error:
-        option = error.path[-1] if error.path else ""
-        if option in at and error.place is None:
-            where: KeyPath = (*path, "options", option) if error.on_key else (*path, "options", option, at[str(option)])
-            raise error.at(doc.place(where, on_key=error.on_key)) from None
-        raise
+        raise error.each(placed) from None
 
 
 def _row(

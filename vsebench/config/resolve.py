@@ -6,11 +6,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from vsebench.component import short
 from vsebench.config import document
 from vsebench.config.absent import check_absent
 from vsebench.config.faults import validate
 from vsebench.config.fitted import check_fitted, with_fitter
-from vsebench.config.merge import merge_system, merge_train, per_modality
+from vsebench.config.merge import merge_component, merge_system, merge_train, per_modality
 from vsebench.config.schema import (
     ENCODER_SLOTS,
     OPTIONAL_SLOTS,
@@ -21,10 +22,14 @@ from vsebench.config.schema import (
     WeightedSpec,
 )
 from vsebench.config.untrained import check_trains
-from vsebench.errors import ConfigError, did_you_mean, known_names
+from vsebench.errors import Collector, ConfigError, all_of, did_you_mean, known_names
 from vsebench.registry import ATTENTIONS, FUSIONS, HEADS, OBJECTIVES, POOLINGS, registry_of
 from vsebench.types import MODALITIES
 
+#: What stands in a slot that neither recipe nor row gives: a block without a name changes options of it.
+_DEFAULTS = {"attention": "none", "fusion": "concat", "head": "mlp"}
+#: Weights of objectives are below it: not infinite, and no NaN.
+MOST = 1e30
 SYSTEMS_FOLDER = Path(__file__).parent.parent / "systems"
 
 
@@ -58,7 +63,7 @@ def system_block(row: dict[str, Any], train: dict[str, Any]) -> dict[str, Any]:
     block: dict[str, Any] = {}
     if name is not None:
         if not isinstance(name, str):
-            raise ConfigError(f"'system' must be a recipe's name. Got {name!r}.", path=("system",))
+            raise ConfigError(f"'system' must be a recipe's name. Got {short(name)}.", path=("system",))
         block = {k: v for k, v in recipe(name).data.items() if k not in ("title", "source", "notes")}
         block["recipe"] = name
     block["train"] = merge_train(block.get("train") or {}, train)
@@ -68,20 +73,35 @@ def system_block(row: dict[str, Any], train: dict[str, Any]) -> dict[str, Any]:
 def resolve(block: dict[str, Any]) -> System:
     """Validate a merged block.
 
-    Raises: ConfigError whose path leads to the fault: unknown key, component, option, wrong type, out of range, or
-    components that do not go together.
+    Raises: ConfigError of every component, option and key at fault, whose path leads to it: unknown, of the wrong type,
+        out of range; or, where there is none, of components that do not go together.
     """
     data = dict(block)
+    faults = Collector()
     for slot, kind in SINGLE_SLOTS.items():
         if slot in data:
-            data[slot] = _optional(slot, kind, data[slot])
+            with faults:
+                data[slot] = _optional(slot, kind, data[slot])
     if isinstance(data.get("train"), dict):
-        data["train"] = resolve_train(data["train"], ("train",))
+        with faults:
+            data["train"] = resolve_train(data["train"], ("train",))
+    others = {key: value for key, value in data.items() if key not in (*SINGLE_SLOTS, "train", "pooling", "objective")}
+    with faults:
+        validate(System, others, "the system")
+    present = [m for m in MODALITIES if data.get(ENCODER_SLOTS[m]) is not None]
+    if faults:
+        with faults:
+            _poolings(data.get("pooling", "mean"), present)
+        with faults:
+            _objectives(data.get("objective", "cross_entropy"), present, data.get("scorer") is not None)
+        faults.check()
     if data.get("fitter") is not None:
         data = with_fitter(data)
-    present = [m for m in MODALITIES if data.get(ENCODER_SLOTS[m]) is not None]
-    data["objective"] = _objectives(data.get("objective", "cross_entropy"), present, data.get("scorer") is not None)
-    data["pooling"] = _poolings(data.get("pooling", "mean"), present)
+    with faults:
+        data["pooling"] = _poolings(data.get("pooling", "mean"), present)
+    with faults:
+        data["objective"] = _objectives(data.get("objective", "cross_entropy"), present, data.get("scorer") is not None)
+    faults.check()
     data.setdefault("attention", _component("attention", "none", ("attention",)))
     if "head" not in data:
         data["head"] = _component("head", "mlp", ("head",))
@@ -102,12 +122,19 @@ def resolve_train(block: dict[str, Any], path: tuple[str, ...]) -> Train:
     Raises: ConfigError below ``path``.
     """
     data = dict(block)
+    faults = Collector()
     for key in ("optimizer", "schedule"):
-        data[key] = _component(key, data.get(key, Train.model_fields[key].default.name), (*path, key))
+        default = Train.model_fields[key].default.name
+        with faults:
+            data[key] = _component(key, merge_component(default, data.get(key, default)), (*path, key))
+            continue
+        data[key] = Train.model_fields[key].default
     try:
-        return validate(Train, data, "train")
+        train = validate(Train, data, "train")
     except ConfigError as error:
-        raise error.under(*path) from None
+        raise all_of([*faults.faults, error.under(*path)]) from None
+    faults.check()
+    return train
 
 
 def check_legal(system: System) -> None:
@@ -240,7 +267,7 @@ def _name_and_options(kind: str, value: Any, path: tuple[str | int, ...]) -> tup
         if not isinstance(name, str):
             raise ConfigError(f"{kind} needs a 'name'.{known_names(registry_of(kind).names())}", path=path)
         return name, {k: v for k, v in value.items() if k != "name"}
-    raise ConfigError(f"{kind} must be a name or a block with a 'name'. Got {value!r}.", path=path)
+    raise ConfigError(f"{kind} must be a name or a block with a 'name'. Got {short(value)}.", path=path)
 
 
 def _optional(slot: str, kind: str, value: Any) -> Spec | None:
@@ -249,6 +276,8 @@ def _optional(slot: str, kind: str, value: Any) -> Spec | None:
         return None
     if absent and slot == "fusion":
         return None
+    if isinstance(value, dict) and slot in _DEFAULTS:
+        value = merge_component(_DEFAULTS[slot], value)
     return _component(kind, "none" if value is None else value, (slot,))
 
 
@@ -278,7 +307,12 @@ def _fusion(given: Spec | None, head: Spec | None, present: list[str]) -> Spec |
 def _poolings(value: Any, present: list[str]) -> dict[str, Spec]:
     named = per_modality(value)
     if named:
-        return {m: _component("pooling", value.get(m, "mean"), ("pooling", m)) for m in present}
+        found, faults = {}, Collector()
+        for m in present:
+            with faults:
+                found[m] = _component("pooling", merge_component("mean", value.get(m, "mean")), ("pooling", m))
+        faults.check()
+        return found
     if isinstance(value, dict) and "name" not in value:
         wrong = sorted(set(value) - set(MODALITIES))
         raise ConfigError(
@@ -305,10 +339,11 @@ def _objectives(value: Any, present: list[str], scorer: bool) -> list[WeightedSp
         weight = item.pop("weight", 1.0) if isinstance(item, dict) else 1.0
         optional = item.pop("if_present", False) if isinstance(item, dict) else False
         given = item.pop("on", None) if isinstance(item, dict) else None
-        if isinstance(weight, bool) or not isinstance(weight, int | float):
-            raise ConfigError(f"an objective's weight must be a number. Got {weight!r}.", path=(*path, "weight"))
+        if isinstance(weight, bool) or not isinstance(weight, int | float) or not -MOST < weight < MOST:
+            raise ConfigError(f"an objective's weight must be a number. Got {short(weight)}.", path=(*path, "weight"))
         if not isinstance(optional, bool):
-            raise ConfigError(f"'if_present' must be true or false. Got {optional!r}.", path=(*path, "if_present"))
+            message = f"'if_present' must be true or false. Got {short(optional)}."
+            raise ConfigError(message, path=(*path, "if_present"))
         spec = _component("objective", item, path)
         alone = len(present) == 1 and OBJECTIVES.get(spec.name).facts["needs_compared"]  # nothing is fused
         if optional and (alone or not set(_needs("objective", spec)) <= set(present)):
@@ -325,7 +360,7 @@ def _contrasts(name: str, given: Any, scorer: bool, path: tuple[str | int, ...])
     if given is None:
         return "scores" if scorer and takes_scores else "embeddings"
     if given not in ("embeddings", "scores"):
-        raise ConfigError(f"'on' must be embeddings or scores. Got {given!r}.", path=(*path, "on"))
+        raise ConfigError(f"'on' must be embeddings or scores. Got {short(given)}.", path=(*path, "on"))
     if given == "scores" and not (scorer and takes_scores):
         why = f"objective '{name}' does not contrast scores" if scorer else "the system has no scorer"
         raise ConfigError(f"'on: scores': {why}.", path=(*path, "on"))

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import BaseModel, ConfigDict, Field
 
+from vsebench.config.faults import one_of
 from vsebench.config.measures import Measures
 from vsebench.types import MODALITIES, OWN_SPLIT
 
@@ -136,12 +137,15 @@ class Prune(Strict):
         return f"{self.name}, min_epochs {self.min_epochs}, reduction {self.reduction}"
 
 
+Number = Annotated[int | float, one_of("a number")]
+
+
 class Range(Strict):
     """Numbers that a search draws from: integers when all of its ends and its step are."""
 
-    low: int | float
-    high: int | float
-    step: int | float | None = None
+    low: Number
+    high: Number
+    step: Number | None = None
     log: bool = False
 
     @property
@@ -197,7 +201,7 @@ class Reference(Strict):
     source: str
     note: str | None = None
     columns: Annotated[list[str], MinLen(1)]
-    rows: dict[str, list[str | float | int | None]]
+    rows: dict[str, list[Annotated[str | float | int | None, one_of("text, a number or nothing")]]]
 
 
 class Pivot(Strict):
@@ -223,7 +227,7 @@ class ExperimentFile(Strict):
 
     experiment: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
     title: str | None = None
-    dataset: str | dict[str, Any]
+    dataset: Annotated[str | dict[str, Any], one_of("a dataset's name or file, or one block with 'name' and 'options'")]
     gallery: Annotated[str, MinLen(1)] = OWN_SPLIT
     metrics: Annotated[list[str], MinLen(1)] = ["accuracy"]
     select: SelectBlock = SelectBlock()

@@ -13,7 +13,7 @@ from vsebench.config import document
 from vsebench.config.axes import Choices, Point, Row, Value, check_axis, choices_of, laid_over, resolve_at
 from vsebench.config.faults import validate
 from vsebench.config.schema import Range, Sweep, System
-from vsebench.errors import ConfigError
+from vsebench.errors import Collector, ConfigError
 from vsebench.errors import Path as KeyPath
 
 #: Combinations of written values that are tried to find one that a value or an end of a range goes together with.
@@ -137,14 +137,15 @@ class Space:
         try:
             return resolve_at(self.document, block, self.train, origins)
         except ConfigError as error:
-            if not error.on_key:
-                raise
-            # An unknown key is the axis' own fault, not that of the number below it.
-            for axis in numbers:
-                if tuple(axis.split("."))[: len(error.path)] == error.path:
-                    place = self.document.place(("sweep", "space", axis), on_key=True)
-                    raise ConfigError(error.message, path=error.path, on_key=True, place=place) from None
-            raise
+            raise error.each(lambda fault: self._of_axis(fault, numbers)) from None
+
+    def _of_axis(self, fault: ConfigError, numbers: Mapping[str, Value]) -> ConfigError:
+        """An unknown key is the axis' own fault, not that of the number below it."""
+        for axis in numbers if fault.on_key else ():
+            if tuple(axis.split("."))[: len(fault.path)] == fault.path:
+                place = self.document.place(("sweep", "space", axis), on_key=True)
+                return ConfigError(fault.message, path=fault.path, on_key=True, place=place)
+        return fault
 
     def _short_names(self) -> dict[str, str]:
         ends = [axis.rsplit(".", 1)[-1] for axis in self.ranges]
@@ -182,7 +183,11 @@ def read_space(doc: document.Document, sweep: Sweep, train: dict[str, Any]) -> S
     """
     choices = choices_of(doc, sweep)
     written = {axis for group in choices.groups for axis in group[0]}
-    ranges = {axis: _range(doc, axis, block, written) for axis, block in sweep.space.items()}
+    ranges, faults = {}, Collector()
+    for axis, block in sweep.space.items():
+        with faults:
+            ranges[axis] = _range(doc, axis, block, written)
+    faults.check()
     if not choices.groups and not ranges:
         raise ConfigError("the search has no axes: give 'space', 'grid' or 'zip'.", place=doc.place(("sweep",)))
     assert sweep.budget is not None, "check_method asks for it"
@@ -205,8 +210,7 @@ def _range(doc: document.Document, axis: str, block: Any, written: set[str]) -> 
         numbers = validate(Range, block, f"space axis '{axis}'")
         _check_range(axis, numbers)
     except ConfigError as error:
-        below = (*path, *error.path)
-        raise ConfigError(error.message, place=doc.place(below, on_key=error.on_key)) from None
+        raise doc.placed(error.under(*path)) from None
     return numbers
 
 
