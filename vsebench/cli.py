@@ -14,7 +14,7 @@ from vsebench.cli_look import combine, explain, gallery, measure
 from vsebench.cli_options import BoardFolder, Device, Overrides, Plugins, RunsFolder, Trust
 from vsebench.cli_outcomes import outcomes
 from vsebench.cli_results import Fingerprint, FromWandb, Group, Replace, add_commands, fetch_boards
-from vsebench.errors import VsebenchError
+from vsebench.errors import DiskError, VsebenchError
 from vsebench.terminal import say
 
 app = typer.Typer(
@@ -30,12 +30,17 @@ app.add_typer(cache_app, name="cache")
 
 
 def main() -> None:
-    """Entry point: a user's fault is one message and exit code 2, never a traceback."""
+    """Entry point: a user's fault, or a disk's, is one message and exit code 2, never a traceback."""
     try:
         app(standalone_mode=True)
     except VsebenchError as error:
         say(f"error: {error}", error=True, lines=True)
         sys.exit(error.exit_code)
+    except OSError as error:
+        from vsebench.files import explain
+
+        say(f"error: {explain(error)}", error=True)
+        sys.exit(DiskError.exit_code)
 
 
 def _version(wanted: bool) -> None:

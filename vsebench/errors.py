@@ -205,6 +205,10 @@ class ClusterError(VsebenchError):
     """A cluster cannot be reached, or its nodes cannot do the runs."""
 
 
+class DiskError(VsebenchError):
+    """A file cannot be written: its disk is full, read-only or faulty, or its permissions forbid it."""
+
+
 class RunFailed(VsebenchError):
     """Some runs of a sweep failed; the others are finished and kept."""
 

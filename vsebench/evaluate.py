@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ import torch
 
 from vsebench.data.dataset import Dataset
 from vsebench.feed import Feed, to_device
+from vsebench.files import replacing
 from vsebench.metrics._answers import Answers
 from vsebench.metrics._sides import Gallery
 from vsebench.metrics.base import Predictions
@@ -298,6 +298,5 @@ def save_predictions(file: Path, predictions: Predictions, feed: Feed) -> None:
         for direction, ranks in predictions.ranks.items():
             for part in ("above", "tied", "tied_relevant", "relevant"):
                 arrays[f"{direction}/{part}"] = getattr(ranks, part)
-    partial = file.with_suffix(".partial.npz")
-    np.savez_compressed(partial, **arrays)  # type: ignore[arg-type]
-    os.replace(partial, file)
+    with replacing(file) as partial:
+        np.savez_compressed(partial, **arrays)  # type: ignore[arg-type]

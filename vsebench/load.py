@@ -23,6 +23,7 @@ from vsebench.scoring import mode_of
 from vsebench.store import MODEL, RESULT, RUN, Store, read_result, read_run_file
 from vsebench.train import seed_of, trained_state
 from vsebench.types import OWN_SPLIT, Result
+from vsebench.weights import load_weights
 
 VOCABULARY = "vocabulary.json"
 #: What a run shows of itself where its model cannot be built.
@@ -220,7 +221,7 @@ def _load(folder: Path, said: Mapping[str, Any], result: Result, device: torch.d
             checkpoints=checkpoints,
             feature_dims=result.dataset.get("features"),  # results from before there were any do not say so
         )
-    _load_weights(model, folder / MODEL)
+    _load_weights(model, folder / MODEL, result.run_id)
     return LoadedRun(
         folder=folder,
         run_id=result.run_id,
@@ -283,16 +284,10 @@ def _checkpoints(system: System, fingerprint: str, folder: Path) -> dict[str, Pa
     return found
 
 
-def _load_weights(model: Model, file: Path) -> None:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
+def _load_weights(model: Model, file: Path, run_id: str) -> None:
     if not file.is_file():
         raise DataError("the run's weights are missing.", place=Place(str(file)))
-    try:
-        state = load_file(file)
-    except (SafetensorError, OSError) as error:
-        raise DataError(f"not a whole safetensors file ({error}).", place=Place(str(file))) from None
+    state = load_weights(file, owner=run_id)
     learned = set() if model.fitter is None else model.fitter.learned_in(state, "fitter.")
     wanted = {k: tuple(v.shape) for k, v in trained_state(model).items()}
     found = {k: tuple(v.shape) for k, v in state.items() if k not in learned}  # those have the sizes of the fit

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import math
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from vsebench.errors import DataError, Place
+from vsebench.files import make_folder, write_atomically
 from vsebench.names import fault_of_name
+from vsebench.result_form import parse_result, result_from
 from vsebench.types import Result
+
+__all__ = ["Store", "as_text", "parse_result", "read_history", "read_result", "read_run_file", "result_from", "sealed",
+           "selected_value", "unsealed", "write_atomically"]  # fmt: skip
 
 RESULT = "result.json"
 HISTORY = "history.jsonl"
 RUN = "run.yaml"
 MODEL = "model.safetensors"
+#: Key of a JSON file's own digest.
+DIGEST = "sha256"
 
 
 class Store:
@@ -54,8 +61,8 @@ class Store:
     def write(self, result: Result) -> None:
         """Write a result, last of a run's files, by atomic rename."""
         folder = self.run_folder(result.run_id)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / RESULT, as_text(result))
+        make_folder(folder)
+        write_atomically(folder / RESULT, sealed(dataclasses.asdict(result)))
 
     def results(self) -> Iterator[Result]:
         """Every whole result, finished, failed and pruned, in the order of ids."""
@@ -99,19 +106,20 @@ def as_text(result: Result) -> str:
 def read_result(folder: Path) -> Result | None:
     """The result in a run's folder, or None when there is no whole one."""
     try:
-        data = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+        return parse_result(_plain(folder / RESULT))
     except (OSError, ValueError):
         return None
-    return result_from(data)
 
 
-def result_from(data: Mapping[str, Any]) -> Result | None:
-    """Plain data as a result; None when it lacks a field, as a file of another version may."""
-    names = {f.name for f in dataclasses.fields(Result)}
+def _plain(file: Path) -> Any:
+    """What a JSON file holds. Raises: OSError; ValueError when it is no JSON, or other than its digest says."""
     try:
-        return Result(**{k: v for k, v in data.items() if k in names})
-    except TypeError:
-        return None
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    if isinstance(data, dict) and (digest := data.pop(DIGEST, None)) is not None and digest != _digest(data):
+        raise ValueError("its content is not what was written: the digest differs")
+    return data
 
 
 def read_run_file(folder: Path) -> dict[str, Any]:
@@ -134,11 +142,25 @@ def read_run_file(folder: Path) -> dict[str, Any]:
     return dict(said)
 
 
-def write_atomically(file: Path, text: str) -> None:
-    """Write a file so that a reader sees the old one or the new one, whole."""
-    partial = file.with_name(f".{file.name}.partial-{os.getpid()}")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, file)
+def sealed(data: Mapping[str, Any]) -> str:
+    """Plain data as JSON with the digest of its content, which :func:`unsealed` checks."""
+    return json.dumps({**data, DIGEST: _digest(data)}, indent=1, ensure_ascii=False)
+
+
+def unsealed(file: Path) -> dict[str, Any]:
+    """What :func:`sealed` gave for a file.
+
+    Raises: OSError; ValueError when it is something else, or damaged.
+    """
+    data = _plain(file)
+    if not isinstance(data, dict):
+        raise ValueError("no JSON object")
+    return data
+
+
+def _digest(data: Any) -> str:
+    text = json.dumps(data, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def read_history(folder: Path) -> list[dict[str, float]]:

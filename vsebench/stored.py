@@ -7,7 +7,6 @@ embeddings, codes (as bits) or scores that the split was ranked by, of the runs 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -18,6 +17,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from vsebench.errors import DataError, MetricError, Place
+from vsebench.files import replacing
 from vsebench.metrics._answers import Answers
 from vsebench.metrics._ranking import Ranks, ScoreRows
 from vsebench.metrics._sides import Gallery
@@ -133,9 +133,8 @@ def save_vectors(file: Path, predictions: Predictions, metrics: Sequence[Metric]
     if size > LIMIT:
         said = f"its vectors take {size / 2**20:,.0f} MiB, and up to {LIMIT / 2**20:.0f} are stored"
         arrays = {"lacking": np.array(said)}
-    partial = file.with_suffix(".partial.npz")
-    np.savez_compressed(partial, **arrays)  # type: ignore[arg-type]
-    os.replace(partial, file)
+    with replacing(file) as partial:
+        np.savez_compressed(partial, **arrays)  # type: ignore[arg-type]
     return True
 
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from vsebench.augment import augment
+from vsebench.checkpoint import CHECKPOINT, Progress, owner_of, resume, save_checkpoint, trained_state
 from vsebench.config.identity import digest
 from vsebench.config.schema import ENCODER_SLOTS, System
 from vsebench.data.batches import EpochOrder, bucketed
@@ -27,7 +27,6 @@ from vsebench.parallel import ALONE, Share, Team
 from vsebench.registry import OBJECTIVES, OPTIMIZERS, SCHEDULES
 from vsebench.types import Batch, Output
 
-CHECKPOINT = "checkpoint.pt"
 #: A checkpoint is written after the first epoch that ends this many seconds after the last one.
 CHECKPOINT_EVERY_S = 10.0
 
@@ -38,18 +37,6 @@ class Judge(Protocol):
     def __call__(self, model: Model, feed: Feed) -> tuple[float, Mapping[str, float]]:
         """(goodness, numbers for the history)."""
         ...
-
-
-@dataclass
-class Progress:
-    """Where a training stands. All of it goes into the checkpoint."""
-
-    epoch: int = 0  # epochs done
-    best_epoch: int = 0
-    best: float = -math.inf
-    best_state: dict[str, Tensor] = field(default_factory=dict)
-    seconds: float = 0.0
-    history: list[dict[str, float]] = field(default_factory=list)
 
 
 def fit(
@@ -83,7 +70,8 @@ def fit(
     optimizer = build_optimizer(model, objectives)
     scaler = torch.amp.GradScaler(device.type, enabled=train.precision == "fp16")
     order = EpochOrder(np.arange(len(train_feed)), seed)
-    progress = _resume(folder, model, objectives, optimizer, scaler)
+    owner = owner_of(model, train_feed, seed)
+    progress = resume(folder, owner, model, objectives, optimizer, scaler)
     if team.size > 1 and train_feed.lacking:
         raise ConfigError(  # a process whose share has none would leave the others waiting in batch normalisation
             f"items of the training split lack {' and '.join(train_feed.lacking)}; such data are trained on by one "
@@ -134,7 +122,7 @@ def fit(
             continue
         on_epoch(numbers)
         if folder is not None and time.monotonic() - saved_at >= CHECKPOINT_EVERY_S:
-            _save(folder / CHECKPOINT, progress, model, objectives, optimizer, scaler)
+            save_checkpoint(folder / CHECKPOINT, owner, progress, model, objectives, optimizer, scaler)
             saved_at = time.monotonic()
     model.load_state_dict(progress.best_state, strict=False)
     return progress
@@ -162,12 +150,6 @@ def build_optimizer(model: Model, objectives: nn.Module) -> torch.optim.Optimize
     for group in optimizer.param_groups:
         group["initial_lr"] = group["lr"]
     return optimizer
-
-
-def trained_state(model: nn.Module) -> dict[str, Tensor]:
-    """The state without frozen encoders: what a run has learned."""
-    frozen = tuple(f"encoders.{m}." for m in model.frozen) if isinstance(model, Model) else ()
-    return {k: v for k, v in model.state_dict().items() if not (frozen and k.startswith(frozen))}
 
 
 def seed_of(*parts: int | str) -> int:
@@ -252,35 +234,6 @@ def _should_stop(progress: Progress, patience: int | None) -> bool:
     return patience is not None and progress.epoch - progress.best_epoch >= patience
 
 
-def _save(
-    file: Path, progress: Progress, model: Model, objectives: nn.Module, optimizer: Any, scaler: torch.amp.GradScaler
-) -> None:
-    partial = file.with_suffix(f".partial-{os.getpid()}")
-    state = {
-        "progress": {k: getattr(progress, k) for k in Progress.__dataclass_fields__},
-        "model": trained_state(model),
-        "objectives": objectives.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "scaler": scaler.state_dict(),  # a new one would begin at its initial scale and skip other steps
-    }
-    torch.save(state, partial)
-    os.replace(partial, file)
-
-
-def _resume(
-    folder: Path | None, model: Model, objectives: nn.Module, optimizer: Any, scaler: torch.amp.GradScaler
-) -> Progress:
-    if folder is None or not (folder / CHECKPOINT).is_file():
-        return Progress()
-    state = torch.load(folder / CHECKPOINT, map_location="cpu", weights_only=True)
-    model.load_state_dict(state["model"], strict=False)
-    objectives.load_state_dict(state["objectives"])
-    optimizer.load_state_dict(state["optimizer"])
-    if state["scaler"]:
-        scaler.load_state_dict(state["scaler"])
-    return Progress(**state["progress"])
-
-
 def judge_by(predictions: Callable[[Model, Feed], Mapping[str, float]], key: str, mode: str) -> Judge:
     """A judge that looks at one number: ``key`` of what ``predictions`` computes."""
 
@@ -292,4 +245,4 @@ def judge_by(predictions: Callable[[Model, Feed], Mapping[str, float]], key: str
     return judge
 
 
-__all__ = ["Progress", "TrainingError", "fit", "judge_by", "predict"]
+__all__ = ["Progress", "TrainingError", "fit", "judge_by", "predict", "trained_state"]

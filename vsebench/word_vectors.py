@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 
 from vsebench._vector_files import LISTED, RANDOM, SUBWORD, read_vectors
 from vsebench.errors import DataError, Place
+from vsebench.files import locked, make_folder, replacing
 from vsebench.home import vectors_home
 
 SCALE = 0.1  # standard deviation of the vector of a word that a file does not have
@@ -90,10 +89,11 @@ def _cached(path: Path, shown: str, words: list[str]) -> np.ndarray:
     parts = [FORMAT, str(path), stat.st_size, stat.st_mtime_ns, hashlib.sha256(json.dumps(words).encode()).hexdigest()]
     name = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
     file = vectors_home() / f"{name}.npy"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{file}.lock"):  # a second reader waits instead of reading the file, too
-        if not _intact(file):
-            _write(file, _read(path, shown, words))
+    if not _intact(file):
+        make_folder(file.parent)
+        with locked(file):  # a second reader waits instead of reading the file, too
+            if not _intact(file):
+                _write(file, _read(path, shown, words))
     return np.load(file, mmap_mode="c")  # type: ignore[no-any-return]
 
 
@@ -108,16 +108,11 @@ def _read(path: Path, shown: str, words: list[str]) -> np.ndarray:
 
 def _write(file: Path, table: np.ndarray) -> None:
     """An ``.npy`` file and, behind it, a digest of its bytes; it appears at once, whole."""
-    partial = file.with_name(f"{file.name}.partial-{os.getpid()}")
-    try:
-        with partial.open("w+b") as stream:
-            np.save(stream, table)
-            stream.seek(0)
-            digest = hashlib.file_digest(stream, _blake2b).digest()  # type: ignore[arg-type]
-            stream.write(digest)
-        os.replace(partial, file)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(file) as partial, partial.open("w+b") as stream:
+        np.save(stream, table)
+        stream.seek(0)
+        digest = hashlib.file_digest(stream, _blake2b).digest()  # type: ignore[arg-type]
+        stream.write(digest)
 
 
 def _intact(file: Path) -> bool:

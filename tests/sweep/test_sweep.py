@@ -149,7 +149,7 @@ def test_continuing_from_a_checkpoint_changes_nothing(
     file = write_experiment(tiny_experiment)
     do(file, tmp_path / "whole")
     monkeypatch.setattr(vsebench.train, "CHECKPOINT_EVERY_S", 0.0)
-    saved = vsebench.train._save
+    saved = vsebench.train.save_checkpoint
     count = 0
 
     def save_then_die(*args: Any) -> None:
@@ -159,7 +159,7 @@ def test_continuing_from_a_checkpoint_changes_nothing(
         if count == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(vsebench.train, "_save", save_then_die)
+    monkeypatch.setattr(vsebench.train, "save_checkpoint", save_then_die)
     with pytest.raises(KeyboardInterrupt):
         do(file, tmp_path / "cut")
     assert results(tmp_path / "cut") == {}

@@ -22,6 +22,7 @@ _WITHOUT_EFFECT = (
     "vsebench.component",
     "vsebench.plugins",
     "vsebench.home",
+    "vsebench.files",
     "vsebench.config",
     "vsebench.metrics",
     "vsebench.scoring",

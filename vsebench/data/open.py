@@ -7,12 +7,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from vsebench.config.identity import digest, file_digest
 from vsebench.data.builders.base import Progress
 from vsebench.data.dataset import Dataset
 from vsebench.errors import ConfigError, DataError, did_you_mean, known_names
+from vsebench.files import locked, make_folder
 from vsebench.home import datasets_home
 from vsebench.registry import DATASETS
 
@@ -57,11 +56,12 @@ def embedded_file(name: str, options: Mapping[str, Any], progress: Progress, say
     source = DATASETS.builtin_file(name)
     code = _generator_digest(source) if source is not None else ""
     path = datasets_home() / f"{name}-{digest([checked, code])}.h5"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{path}.lock"):
-        if not path.is_file():
-            say(f"generating dataset '{name}' into {path}")
-            component.build(options, out=path, progress=progress)
+    if not path.is_file():
+        make_folder(path.parent)
+        with locked(path):
+            if not path.is_file():
+                say(f"generating dataset '{name}' into {path}")
+                component.build(options, out=path, progress=progress)
     return path
 
 

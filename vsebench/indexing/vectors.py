@@ -14,6 +14,7 @@ import numpy as np
 from vsebench.config.identity import digest, path_digest
 from vsebench.config.index_experiment import MARK, Generated, IndexExperiment, VectorsBlock
 from vsebench.errors import ConfigError, DataError, Place, VsebenchError
+from vsebench.files import is_sealed, make_folder, replacing, seal, set_aside
 from vsebench.index.base import unit_rows
 from vsebench.store import MODEL, RESULT, Store
 
@@ -205,8 +206,10 @@ def _embedded(
     key = digest([folder.name, path_digest(weights) if weights.is_file() else "", modality, splits])
     kept = Store(runs, experiment.name).folder / KEPT / f"{key}.npz"
     if kept.is_file():
-        with np.load(kept, allow_pickle=False) as arrays:
-            return arrays["gallery"], arrays["queries"]
+        if is_sealed(kept):
+            with np.load(kept, allow_pickle=False) as arrays:
+                return arrays["gallery"], arrays["queries"]
+        say(f"{kept} is damaged; it is set aside as {set_aside(kept).name}, and computed again.")
     say(f"Embedding {modality}s of {' and '.join(splits)} with {folder} …")
     try:
         run = load_run(folder, device=choose_device(device, 0))
@@ -215,8 +218,8 @@ def _embedded(
         if error.place is not None:
             raise
         raise DataError(str(error), place=experiment.document.place((MARK,))) from None
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    partial = kept.with_suffix(".partial.npz")
-    np.savez(partial, gallery=gallery, queries=queries)
-    partial.replace(kept)
+    make_folder(kept.parent)
+    with replacing(kept) as partial:
+        np.savez(partial, gallery=gallery, queries=queries)
+        seal(partial)
     return gallery, queries

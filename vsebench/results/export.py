@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vsebench.errors import ConfigError, DataError
+from vsebench.files import make_folder, replacing
 from vsebench.leaderboard.outcomes import Outcomes
 from vsebench.leaderboard.snapshot import INDEX_FORM, BoardRow, Snapshot
 from vsebench.leaderboard.standings import Standing, compare_all
@@ -49,10 +49,9 @@ def write(table: pd.DataFrame, file: Path) -> None:
     Raises: ConfigError as :func:`check_format` does.
     """
     check_format(file)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f".{file.name}.partial-{os.getpid()}")
-    partial.write_bytes(_parquet(table) if file.suffix.lower() == ".parquet" else _csv(table))
-    os.replace(partial, file)
+    make_folder(file.parent)
+    with replacing(file) as partial:
+        partial.write_bytes(_parquet(table) if file.suffix.lower() == ".parquet" else _csv(table))
 
 
 def table_of(boards: Iterable[tuple[Snapshot, Outcomes | None]]) -> pd.DataFrame:

@@ -10,20 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 
 from vsebench import pretrain
 from vsebench.data.dataset import Dataset
 from vsebench.data.vocabulary import Vocabulary
-from vsebench.errors import ConfigError, VsebenchError
+from vsebench.errors import ConfigError, DiskError, VsebenchError
 from vsebench.evaluate import predict, predictions_of
 from vsebench.feed import Feed
+from vsebench.files import FULL, explain, make_folder, writing
 from vsebench.gallery import gallery_feeds
 from vsebench.model import Model
 from vsebench.parallel import ALONE, Team
 from vsebench.registry import FITTERS, OBJECTIVES
 from vsebench.scoring import compute, metric_entry, needs_embeddings, parse_metrics, versions
-from vsebench.store import HISTORY, MODEL, RUN, Store, as_text
+from vsebench.store import HISTORY, MODEL, RUN, Store, as_text, write_atomically
 from vsebench.sweep.asha import Decide, Halving, Pruned
 from vsebench.sweep.energy import meter_of
 from vsebench.sweep.final import evaluate
@@ -35,6 +35,7 @@ from vsebench.sweep.untrained import judged
 from vsebench.tracking import RESULT_KEY, NullTracker, Tracker
 from vsebench.train import fit, judge_by, seed_of, trained_state
 from vsebench.types import Result
+from vsebench.weights import save_weights
 
 Say = Callable[[str], None]
 
@@ -61,13 +62,17 @@ def execute(
         decide: says at a rung whether the run goes on, where that is not the store.
         team: the processes that do this run together, each of them in this function. The first alone writes and tells.
 
-    Raises: KeyboardInterrupt only.
+    Raises: DiskError, which no other run would be spared; KeyboardInterrupt.
     """
     begin = time.perf_counter()
     try:
         judge = halving_of(run, store, dataset.fingerprint, decide)
         result = _finish(run, dataset, store, device, tracker, say, cache, judge, team)
+    except DiskError:
+        raise
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise DiskError(explain(error)) from error
         message = str(error) if isinstance(error, VsebenchError) else "".join(traceback.format_exception(error))
         if isinstance(error, torch.OutOfMemoryError | MemoryError):
             message = f"out of memory; a smaller train.batch_size may fit.\n{message}"
@@ -94,7 +99,7 @@ def _finish(
     begin = time.perf_counter()
     folder = store.run_folder(run.run_id)
     if team.first:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         write_run_file(folder / RUN, run, dataset)
     torch.use_deterministic_algorithms(run.system.train.deterministic, warn_only=device.type == "cuda")
     checkpoints = pretrain.ensure(run.system, dataset, device=device, on_epoch=say)
@@ -132,10 +137,10 @@ def _finish(
     epochs = run.system.train.epochs
     history = folder / HISTORY
     if team.first:
-        history.write_text("", encoding="utf-8")
+        write_atomically(history, "")
 
     def on_epoch(numbers: dict[str, float]) -> None:
-        with history.open("a", encoding="utf-8") as stream:
+        with writing(history), history.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(numbers) + "\n")
         tracker.log(numbers)
         value = numbers.get(run.select_metric)
@@ -260,10 +265,9 @@ def _refuse_unlabelled(run: Run, dataset: Dataset) -> None:
 
 
 def _save_model(folder: Path, model: Model, vocabulary: Vocabulary | None) -> None:
-    state = {k: v.detach().cpu().contiguous().clone() for k, v in trained_state(model).items()}
-    save_file(state, folder / MODEL)
+    save_weights(folder / MODEL, trained_state(model), owner=folder.name)
     if vocabulary is not None:
-        (folder / "vocabulary.json").write_text(vocabulary.to_json(), encoding="utf-8")
+        write_atomically(folder / "vocabulary.json", vocabulary.to_json())
 
 
 _VOCABULARIES: dict[str, Vocabulary] = {}

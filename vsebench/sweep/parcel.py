@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vsebench.files import replacing
 from vsebench.store import RESULT, RUN, Store
 from vsebench.types import Result
 
@@ -43,14 +44,9 @@ def pieces(file: Path, size: int = PIECE) -> Iterator[bytes]:
 
 def assemble(file: Path, parts: Iterable[bytes]) -> None:
     """Write a file from its pieces, so that a reader sees none or all of it."""
-    partial = file.with_name(f".{file.name}.partial-{os.getpid()}")
-    try:
-        with partial.open("wb") as stream:
-            for part in parts:
-                stream.write(part)
-        os.replace(partial, file)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(file) as partial, partial.open("wb") as stream:
+        for part in parts:
+            stream.write(part)
 
 
 def pack(result: Result, store: Store, put: Callable[[bytes], Any]) -> Parcel:

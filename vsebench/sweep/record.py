@@ -16,6 +16,7 @@ import yaml
 
 import vsebench
 from vsebench.data.dataset import Dataset
+from vsebench.files import write_atomically
 from vsebench.sweep.plan import Run
 from vsebench.types import Result
 
@@ -34,7 +35,7 @@ def write_run_file(file: Path, run: Run, dataset: Dataset) -> None:
         "plugins": [str(p) for p in run.plugins],
         "system": run.system.model_dump(mode="json"),
     }
-    file.write_text(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    write_atomically(file, yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
 
 
 def result_of(run: Run, dataset: Dataset, status: str, **parts: Any) -> Result:

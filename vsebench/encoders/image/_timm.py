@@ -16,6 +16,7 @@ from vsebench.encoders.image._cut import Cut, cut_of
 from vsebench.encoders.image.base import ImageEncoder
 from vsebench.errors import ConfigError, did_you_mean
 from vsebench.types import Preprocessing, Tokens
+from vsebench.weights import load_weights
 
 ImageOptions = Mapping[str, Any]
 
@@ -142,9 +143,7 @@ def _create(options: ImageOptions, checkpoint: Path | None) -> nn.Module:
         load_checkpoint(backbone, weights)
     backbone.reset_classifier(0)  # type: ignore[operator]
     if checkpoint is not None:
-        from safetensors.torch import load_file
-
-        backbone.load_state_dict(load_file(checkpoint), strict=True)
+        backbone.load_state_dict(load_weights(checkpoint), strict=True)
     if pre_relu:
         _drop_last_relu(backbone, model)
     return backbone

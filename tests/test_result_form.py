@@ -1,0 +1,87 @@
+"""Whatever a result file holds, it is a result or it is named; nothing else comes of reading it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import boards
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vsebench.result_form import FORM, parse_result, result_from
+from vsebench.store import Store, read_result
+from vsebench.types import Result
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    result = boards.run(tmp_path_factory.mktemp("runs"), "good", 0, skill=2.0)
+    plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(result)))
+    return plain
+
+
+def test_every_field_has_a_form() -> None:
+    assert list(FORM) == [field.name for field in dataclasses.fields(Result)]
+
+
+def test_a_result_comes_back_equal(whole: dict[str, Any]) -> None:
+    assert json.loads(json.dumps(dataclasses.asdict(parse_result(whole)))) == whole
+    assert parse_result({**whole, "of a later version": 1}) == parse_result(whole)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("metrics", None, "'metrics' must be a mapping of numbers, not None"),
+        ("metrics", {"val/accuracy": "0.5"}, "'metrics' must be a mapping of numbers"),
+        ("status", "done", "'status' must be one of finished, failed, pruned, not 'done'"),
+        ("seed", True, "'seed' must be a whole number, not True"),
+        ("train_s", float("nan"), "'train_s' must be seconds"),
+        ("notes", "a", "'notes' must be a list of texts"),
+        ("parameters", {"total": -1}, "'parameters' must be a mapping of counts"),
+        ("dataset", {"splits": [1]}, "'dataset.splits' must be a mapping of counts, not a list"),
+        ("run_id", "", "'run_id' must be a text"),
+    ],
+)
+def test_another_form_is_named(field: str, value: Any, words: str, whole: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=words):
+        parse_result({**whole, field: value})
+
+
+def test_what_is_missing_is_named(whole: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="'config' is missing"):
+        parse_result({k: v for k, v in whole.items() if k != "config"})
+    with pytest.raises(ValueError, match="a mapping of fields, not a list"):
+        parse_result([])
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(st.dictionaries(st.sampled_from(list(FORM)), JSON, max_size=3))
+def test_any_json_is_a_result_or_none(whole: dict[str, Any], changes: dict[str, Any]) -> None:
+    result = result_from({**whole, **changes})
+    if result is not None:
+        assert all(isinstance(value, int | float) for value in result.metrics.values())
+
+
+def test_a_digit_that_changed_is_noticed(tmp_path: Path) -> None:
+    result = boards.run(tmp_path, "good", 0, skill=2.0)
+    folder = Store(tmp_path, boards.NAME).run_folder(result.run_id)
+    file = folder / "result.json"
+    text = file.read_text()
+    assert read_result(folder) == parse_result(json.loads(text))
+    file.write_text(text.replace('"epochs": 12', '"epochs": 13'))
+    assert read_result(folder) is None
+    for content in ("", "[]", "null", "{}", "[" * 100_000, text[:-40], '{"metrics": null}'):
+        file.write_text(content)
+        assert read_result(folder) is None
