@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import string
 import tempfile
 from collections.abc import Callable
@@ -124,3 +125,12 @@ def whisper_folder() -> str:
     sizes = {"d_model": 16, "encoder_ffn_dim": 32, "vocab_size": 5}
     _save(path, lambda: WhisperModel(WhisperConfig(**sizes, **encoder, **decoder, **special)), torch)
     return str(path)
+
+
+def in_hub_cache(cache: Path, name: str, folder: str | Path, commit: str, branch: str = "main") -> Path:
+    """Lay a model's folder into a cache of the hub, as a commit that a branch stands for from now on."""
+    place = cache / f"models--{name.replace('/', '--')}"
+    shutil.copytree(folder, place / "snapshots" / commit, dirs_exist_ok=True)
+    (place / "refs").mkdir(parents=True, exist_ok=True)
+    (place / "refs" / branch).write_text(commit)
+    return place / "snapshots" / commit

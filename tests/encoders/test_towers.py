@@ -125,20 +125,94 @@ def test_what_is_no_such_model_is_told(tmp_path: Path) -> None:
     state = load_file(folder / "model.safetensors")
     del state["text_projection.weight"]
     save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(ConfigError, match="lack 1 tensors, the first is text_projection.weight; they would be random"):
+    with pytest.raises(ConfigError, match=r"1 tensor is missing and would be random \(text_projection.weight\)"):
         TEXT_ENCODERS.build("clip_text", {"model": str(folder)})
+
+
+def other_processor(folder: Path, place: Path, **change: object) -> Path:
+    """A copy of a model with other settings of its image processor."""
+    folder = Path(shutil.copytree(folder, place / "other"))
+    file = folder / "preprocessor_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
+    return folder
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"do_rescale": False},
+        {"rescale_factor": 1 / 127.5},
+        {"do_normalize": False},
+        {"do_normalize": False, "do_rescale": False},
+        {"image_mean": [0.1, 0.2, 0.3], "image_std": [0.4, 0.5, 0.6]},
+        {"resample": 2},
+        {"size": {"height": 32, "width": 32}},
+        {"do_center_crop": False, "size": {"height": 32, "width": 32}},
+    ],
+)
+def test_what_a_processor_says_is_done(change: dict[str, object], tmp_path: Path) -> None:
+    folder = other_processor(Path(clip_folder()), tmp_path, **change)
+    encoder = IMAGE_ENCODERS.build("clip_image", {"model": str(folder)})
+    rng = np.random.default_rng(0)
+    image = Image.fromarray(rng.integers(0, 256, (32, 32, 3), dtype=np.uint8))
+    mine = encoder.normalise(torch.from_numpy(decode(png(image), encoder.preprocessing))[None])
+    theirs = AutoImageProcessor.from_pretrained(folder)(image, return_tensors="pt")["pixel_values"]
+    torch.testing.assert_close(mine, theirs.float(), atol=1e-4, rtol=1e-5)
+    if "resample" in change:
+        assert encoder.preprocessing.interpolation == "bilinear"
+    if "size" in change:
+        wide = encoder.normalise(torch.from_numpy(decode(png(picture(96, 48)), encoder.preprocessing))[None])
+        wanted = AutoImageProcessor.from_pretrained(folder)(picture(96, 48), return_tensors="pt")["pixel_values"]
+        assert float((wide - wanted).abs().mean()) < 0.05
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
         ({"size": {"shortest_edge": 40}}, "fits images in a way that is not known here"),
+        ({"size": {"height": 40, "width": 40}}, "fits images in a way that is not known here"),
+        ({"crop_size": {"height": 32, "width": 48}}, "fits images in a way that is not known here"),
+        ({"do_center_crop": False}, "fits images in a way that is not known here"),
+        ({"do_resize": False}, "do_resize False"),
+        ({"size": {"longest_edge": 32}}, "fits images in a way that is not known here"),
         ({"resample": 1}, "by method 1"),
+        ({"image_std": [0.2, 0.2]}, "three means"),
+        ({"image_std": [0.2, 0.2, 0.0]}, "std and a rescale_factor > 0"),
+        ({"rescale_factor": 0}, "rescale_factor > 0"),
+        ({"image_mean": "grey"}, "cannot be read"),
     ],
 )
 def test_other_processors_are_told(change: dict[str, object], said: str, tmp_path: Path) -> None:
-    folder = Path(shutil.copytree(clip_folder(), tmp_path / "other"))
-    (file,) = (f for name in ("preprocessor_config.json", "processor_config.json") if (f := folder / name).is_file())
-    file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
+    folder = other_processor(Path(clip_folder()), tmp_path, **change)
     with pytest.raises(ConfigError, match=said):
         IMAGE_ENCODERS.build("clip_image", {"model": str(folder)})
+
+
+def test_a_step_that_is_not_known_is_named(tmp_path: Path) -> None:
+    from transformers import MobileViTImageProcessor
+
+    folder = Path(shutil.copytree(siglip_folder(), tmp_path / "flips"))
+    MobileViTImageProcessor(
+        size={"height": 32, "width": 32}, do_center_crop=False, do_flip_channel_order=True
+    ).save_pretrained(folder)
+    with pytest.raises(ConfigError, match="does 'do_flip_channel_order', which is not done here"):
+        IMAGE_ENCODERS.build("clip_image", {"model": str(folder)})
+
+
+def test_a_processor_of_another_size(tmp_path: Path) -> None:
+    size = {"height": 48, "width": 48}
+    folder = other_processor(Path(siglip_folder()), tmp_path, size=size)
+    with pytest.raises(ConfigError, match="cannot read the 48 × 48 pixels of its own image processor"):
+        IMAGE_ENCODERS.build("clip_image", {"model": str(folder)})
+
+
+def test_a_tower_reads_right_padded_texts(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(clip_folder(), tmp_path / "left"))
+    file = folder / "tokenizer_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "padding_side": "left", "truncation_side": "left"}))
+    mine, wanted = (TEXT_ENCODERS.build("clip_text", {"model": str(f)}) for f in (folder, clip_folder()))
+    texts = [*TEXTS, "a red hat " * 30]
+    assert torch.equal(mine.tokenizer(texts).ids, wanted.tokenizer(texts).ids)
+    assert torch.equal(mine(mine.tokenizer(texts)).values, wanted(wanted.tokenizer(texts)).values)
+    end = mine.tokenizer.tokenizer.eos_token_id
+    assert int(mine.tokenizer(texts).ids[-1, -1]) == end, "a text that is cut keeps its end token"

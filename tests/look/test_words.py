@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from vsebench.data.vocabulary import Vocabulary
-from vsebench.encoders.text.bert import Bert, _HubTokenizer
+from vsebench.encoders.text._hub_tokenizer import HubTokenizer
+from vsebench.encoders.text.bert import Bert
 from vsebench.encoders.text.bow import BagOfWords
 from vsebench.look.words import Piece, pieces_of
 
@@ -30,7 +31,7 @@ def test_word_pieces(tmp_path: object) -> None:
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "walk", "##ing", "dog"]
     file = tmp_path / "vocab.txt"  # type: ignore[operator]
     file.write_text("\n".join(words))
-    tokenizer = _HubTokenizer(transformers.BertTokenizerFast(str(file)), 16)
+    tokenizer = HubTokenizer(transformers.BertTokenizerFast(str(file)), 16)
     said = pieces_of(tokenizer, "Walking dog zzz", 6)
     assert [p.text for p in said] == ["[CLS]", "walk", "##ing", "dog", "[UNK]", "[SEP]"]
     assert [p.special for p in said] == [True, False, False, False, False, True]

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from vsebench.encoders._freezing import freeze
+from vsebench.encoders._pretrained import Source, reason
 from vsebench.errors import ConfigError
 from vsebench.types import Preprocessing
 
 FAMILIES = ("clip", "siglip")
 INTERPOLATIONS = {0: "nearest", 2: "bilinear", 3: "bicubic"}  # as Pillow numbers them
+#: Steps of an image processor that are done here, or that change nothing of a file that is decoded to RGB.
+STEPS = {"do_resize", "do_center_crop", "do_rescale", "do_normalize", "do_convert_rgb"}
 
 
 class Tower(nn.Module):
     """One side of a model, frozen, up to the vector that the model compares.
+
+    Args:
+        source: of the whole model.
+        side: which of its towers.
 
     Attributes:
         family: ``clip`` or ``siglip``.
@@ -26,9 +32,9 @@ class Tower(nn.Module):
         max_length: most tokens of a text (of the text's tower).
     """
 
-    def __init__(self, model: str, side: Literal["vision", "text"]) -> None:
+    def __init__(self, source: Source, side: Literal["vision", "text"]) -> None:
         super().__init__()
-        whole = _load_model(model)
+        whole = _load_model(source)
         config = whole.config
         self.family: str = config.model_type
         self.body: nn.Module = getattr(whole, f"{side}_model")
@@ -49,68 +55,67 @@ class Tower(nn.Module):
         return vector
 
 
-def preprocessing_of(model: str) -> Preprocessing:
+def preprocessing_of(source: Source) -> Preprocessing:
     """How a model wants its pixels, from its image processor's settings.
 
-    Raises: ConfigError for a processor that cuts or scales in a way that is not known here.
+    Pixels are normalised as (x / 255 - mean) / std here; a processor that scales by another factor, or does not
+    normalise, has mean and std that give its numbers.
+
+    Raises: ConfigError for a processor with a step that is not known here, by name.
     """
-    said = load("AutoImageProcessor", model).to_dict()
-    size, crop = dict(said["size"]), dict(said.get("crop_size") or {})
-    if said.get("do_center_crop") and size.get("shortest_edge") in (crop.get("height"), None):
-        height, width, fit = crop["height"], crop["width"], "crop"
-    elif not said.get("do_center_crop") and {"height", "width"} <= {k for k, v in size.items() if v}:
-        height, width, fit = size["height"], size["width"], "stretch"
-    else:
-        raise ConfigError(
-            f"the image processor of '{model}' fits images in a way that is not known here: size {size}, "
-            f"crop_size {crop}.",
-            path=("model",),
-        )
-    interpolation = INTERPOLATIONS.get(int(said["resample"]))
-    if interpolation is None:
-        raise ConfigError(
-            f"the image processor of '{model}' resamples by method {said['resample']}; known: "
-            f"{', '.join(INTERPOLATIONS.values())}.",
-            path=("model",),
-        )
-    mean, std = (tuple(float(v) for v in said[key]) for key in ("image_mean", "image_std"))
-    return Preprocessing((int(height), int(width)), mean, std, interpolation, fit)  # type: ignore[arg-type]
+    settings = source.load("AutoImageProcessor").to_dict()
+    try:
+        height, width, fit = _size_of(settings, source)
+        steps = {k for k, v in settings.items() if k.startswith("do_") and v is True} - STEPS
+        if steps:
+            raise _unknown(source, f"does '{sorted(steps)[0]}', which is not done here")
+        interpolation = INTERPOLATIONS.get(int(settings.get("resample", -1)))
+        if interpolation is None:
+            known = ", ".join(INTERPOLATIONS.values())
+            raise _unknown(source, f"resamples by method {settings.get('resample')}; known: {known}")
+        factor = 255 * float(settings["rescale_factor"]) if settings.get("do_rescale", True) else 255.0
+        normalises = settings.get("do_normalize", True)
+        mean = [float(v) for v in (settings["image_mean"] if normalises else (0, 0, 0))]
+        std = [float(v) for v in (settings["image_std"] if normalises else (1, 1, 1))]
+        if len(mean) != 3 or len(std) != 3 or not all(v > 0 for v in (*std, factor)):
+            raise _unknown(source, f"needs three means, and three std and a rescale_factor > 0; got {mean}, {std}")
+    except (KeyError, TypeError, ValueError) as error:
+        raise _unknown(source, f"has settings that cannot be read ({type(error).__name__}: {reason(error)})") from error
+    scaled = [tuple(v / factor for v in values) for values in (mean, std)]
+    return Preprocessing((height, width), scaled[0], scaled[1], interpolation, fit)  # type: ignore[arg-type]
 
 
-def _load_model(model: str) -> Any:
-    family = load("AutoConfig", model).model_type
+def _size_of(settings: Mapping[str, Any], source: Source) -> tuple[int, int, str]:
+    """Height, width and fit."""
+    size, crop = dict(settings["size"]), dict(settings.get("crop_size") or {})
+    asked = {k for k, v in size.items() if v}
+    exact = (size["height"], size["width"]) if asked == {"height", "width"} else None
+    if settings.get("do_resize", True) and not settings.get("do_center_crop"):
+        if exact:
+            return int(exact[0]), int(exact[1]), "stretch"
+    elif settings.get("do_resize", True):
+        wanted = (crop.get("height"), crop.get("width"))
+        if exact is not None and wanted == exact:  # the cut takes all
+            return int(exact[0]), int(exact[1]), "stretch"
+        if asked == {"shortest_edge"} and wanted == (size["shortest_edge"],) * 2:
+            return int(wanted[0]), int(wanted[1]), "crop"
+    raise _unknown(
+        source,
+        f"fits images in a way that is not known here: do_resize {settings.get('do_resize', True)}, size {size}, "
+        f"do_center_crop {bool(settings.get('do_center_crop'))}, crop_size {crop}",
+    )
+
+
+def _unknown(source: Source, what: str) -> ConfigError:
+    return ConfigError(f"the image processor of '{source.model}' {what}.", path=("model",))
+
+
+def _load_model(source: Source) -> Any:
+    family = source.load("AutoConfig").model_type
     if family not in FAMILIES:
         raise ConfigError(
-            f"'{model}' is a model of type {family}; this encoder is a tower of a {' or '.join(FAMILIES)} model.",
+            f"'{source.model}' is a model of type {family}; this encoder is a tower of a {' or '.join(FAMILIES)} "
+            "model.",
             path=("model",),
         )
-    # Weights of half precision on disk are computed in float32 all the same; a run's autocast is its own matter.
-    options = {"use_safetensors": True, "output_loading_info": True, "dtype": torch.float32}
-    whole, said = load("AutoModel", model, options)
-    if said["missing_keys"]:
-        first = sorted(said["missing_keys"])[0]
-        raise ConfigError(
-            f"the weights of '{model}' lack {len(said['missing_keys'])} tensors, the first is {first}; they would be "
-            "random.",
-            path=("model",),
-        )
-    return whole
-
-
-def load(what: str, model: str, options: Mapping[str, Any] | None = None) -> Any:
-    """``transformers.<what>`` of a hub name or a local folder.
-
-    Raises: ConfigError when it is not there, or the hub cannot be reached.
-    """
-    import transformers
-
-    transformers.utils.logging.disable_progress_bar()  # one bar per run would bury a sweep's own progress
-    local = Path(model).expanduser()
-    try:
-        return getattr(transformers, what).from_pretrained(str(local) if local.is_dir() else model, **(options or {}))
-    except (OSError, ValueError) as error:
-        where = (
-            f"the folder '{model}'" if local.is_dir() else f"'{model}' (no local folder, not in the hub or its cache)"
-        )
-        first = str(error).strip().split("\n")[0]
-        raise ConfigError(f"transformers cannot load {where}: {first}", path=("model",)) from error
+    return source.network(lambda whole: whole)

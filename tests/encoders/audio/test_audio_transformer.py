@@ -16,7 +16,7 @@ from tiny_models import ast_folder, bert_folder, clip_folder, wav2vec_folder, wh
 from transformers import AutoFeatureExtractor, AutoModel
 
 from vsebench.config.resolve import resolve
-from vsebench.encoders.audio import audio_transformer
+from vsebench.encoders._pretrained import Source
 from vsebench.encoders.audio.audio_transformer import AudioTransformer
 from vsebench.errors import ConfigError
 from vsebench.evaluate import predict
@@ -86,7 +86,7 @@ def test_random_weights_are_the_seed_s() -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"model": "no/such-model"}, "no local folder, and not in the hub or its cache: 'no/such-model'"),
+        ({"model": "no/such-model"}, r"'no/such-model' \(no local folder, and not in the hub or its cache\): "),
         ({"model": "clip"}, r"transformers cannot load the folder .*: Unrecognized feature extractor in [^ ]*$"),
         ({"model": "bert"}, "transformers cannot load the folder"),
         ({"finetune": "last", "layers": 3}, r"layers \(3\) must be fewer than the model's 3"),
@@ -102,9 +102,9 @@ def test_what_is_refused(options: dict[str, Any], said: str) -> None:
 
 
 def test_an_extractor_of_something_else_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audio_transformer, "_load", lambda what, model: object())
-    with pytest.raises(ConfigError, match="'some' reads no sound: its feature extractor has no sampling rate"):
-        AudioTransformer(model="some")
+    monkeypatch.setattr(Source, "load", lambda self, kind, **options: object())
+    with pytest.raises(ConfigError, match="reads no sound: its feature extractor has no sampling rate"):
+        AudioTransformer(model=wav2vec_folder())
 
 
 def test_other_settings_of_the_extractor_are_other_features(tmp_path: Path) -> None:

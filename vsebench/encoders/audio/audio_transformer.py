@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +11,7 @@ from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 
 from vsebench.encoders._freezing import freeze, weights_digest
+from vsebench.encoders._pretrained import Source, encoder_of, reason, source_of
 from vsebench.encoders.audio.base import AudioEncoder
 from vsebench.errors import ConfigError
 from vsebench.registry import AUDIO_ENCODERS
@@ -19,6 +19,7 @@ from vsebench.types import Sampling, Tokens, Waves
 
 #: Shorter sounds are padded with silence: the models' first convolutions span 25 ms and more.
 SHORTEST_S = 0.1
+_MASKED = "masked_spec_embed"
 
 
 @AUDIO_ENCODERS.register(
@@ -39,6 +40,7 @@ class AudioTransformer(AudioEncoder):
     Args:
         model: hub name or folder.
         weights: ``hub`` (the model's own) or ``none`` (its architecture with random weights).
+        revision: branch, tag or commit of a hub name; its main branch by default. The commit is recorded with the run.
         finetune: ``none`` (frozen), ``last`` (the last ``layers`` train) or ``all``.
         layers: how many of the last layers train with ``finetune: last``.
         max_seconds: samples after it are cut, > 0.
@@ -47,8 +49,9 @@ class AudioTransformer(AudioEncoder):
 
     Shape: Waves (B, T) -> Tokens (B, N, hidden).
 
-    Raises: ConfigError for a model that is not there or reads no sound, a hub that cannot be reached, more ``layers``
-    than there are, ``highpass`` not below half of the sample rate.
+    Raises: ConfigError for a model that is not there or reads no sound, a hub that cannot be reached, tensors that are
+    missing or left over, a feature extractor whose sounds the model cannot read, more ``layers`` than there are,
+    ``highpass`` not below half of the sample rate.
 
     Example:
         >>> AudioTransformer(model="facebook/wav2vec2-base").dim_out  # doctest: +SKIP
@@ -60,6 +63,7 @@ class AudioTransformer(AudioEncoder):
         *,
         model: str = "MIT/ast-finetuned-audioset-10-10-0.4593",
         weights: Literal["hub", "none"] = "hub",
+        revision: str | None = None,
         finetune: Literal["none", "last", "all"] = "none",
         layers: Annotated[int, Gt(0)] = 1,
         max_seconds: Annotated[float, Gt(0)] = 10.0,
@@ -67,7 +71,9 @@ class AudioTransformer(AudioEncoder):
         dropout: Annotated[float, Ge(0), Le(0.95)] = 0.0,
     ) -> None:
         super().__init__()
-        self.extractor = _load("AutoFeatureExtractor", model)
+        source = source_of(model, revision)
+        self.origin = source.origin
+        self.extractor = source.load("AutoFeatureExtractor")
         rate = getattr(self.extractor, "sampling_rate", None)
         if rate is None:
             raise ConfigError(f"'{model}' reads no sound: its feature extractor has no sampling rate.", path=("model",))
@@ -75,10 +81,11 @@ class AudioTransformer(AudioEncoder):
             said = f"highpass ({highpass:g} Hz) must be below half of the model's sample rate ({rate / 2:g} Hz)."
             raise ConfigError(said, path=("highpass",))
         self.sampling = Sampling(int(rate), max_seconds, highpass)
-        network = _load("AutoModel", model) if weights == "hub" else _random(model)
-        self.network = network.get_encoder() if network.config.is_encoder_decoder else network
-        self.network.config.apply_spec_augment = False
-        self.dim_out = int(self.network.config.hidden_size)
+        # Nothing reads the vector that stands for masked frames, of which there are none.
+        self.network: Any = source.network(encoder_of, (_MASKED,)) if weights == "hub" else encoder_of(source.random())
+        cast(Any, self.network).config.apply_spec_augment = False
+        self.dim_out = int(getattr(self.network.config, "hidden_size", 0))
+        self._check_reading(source)
         self.frozen = finetune == "none"
         self.trained: list[nn.Module] = [self.network]
         if finetune != "all":
@@ -86,9 +93,36 @@ class AudioTransformer(AudioEncoder):
             self.trained = [] if self.frozen else _last(self.network, layers)
         for part in self.trained:
             part.requires_grad_(True)
-        if hasattr(self.network, "masked_spec_embed"):
-            self.network.masked_spec_embed.requires_grad_(False)  # stands for masked frames, of which there are none
+        if hasattr(self.network, _MASKED):
+            getattr(self.network, _MASKED).requires_grad_(False)
         self.drop = nn.Dropout(dropout)
+
+    @torch.no_grad()
+    def _check_reading(self, source: Source) -> None:
+        """Read a short sound: the feature extractor must make what the model takes."""
+        modes = {module: module.training for module in self.network.modules()}
+        self.network.eval()
+        rate = self.sampling.sample_rate
+        sound = torch.sin(torch.arange(rate // 2) / 20)[None]
+        try:
+            inputs = self._read(Waves(sound, torch.tensor([rate // 2])), 0)
+            states = self.network(**{name: value[None] for name, value in inputs.items()})
+            fits = states.last_hidden_state.shape[::2] == (1, self.dim_out)
+        except Exception as error:  # whatever a model that wants something else raises
+            raise ConfigError(
+                f"'{source.model}' ({type(self.network).__name__}) cannot read what its feature extractor "
+                f"({type(self.extractor).__name__}) makes of a sound: {type(error).__name__}: {reason(error)}.",
+                path=("model",),
+            ) from error
+        finally:
+            for module, mode in modes.items():
+                module.training = mode
+        if not fits:
+            raise ConfigError(
+                f"'{source.model}' ({type(self.network).__name__}) gives no sequence of vectors over time, which this "
+                "encoder takes.",
+                path=("model",),
+            )
 
     def weights_digest(self) -> str:
         """Changes with any weight, and with what the feature extractor makes of a sound."""
@@ -145,23 +179,3 @@ def _last(network: nn.Module, count: int) -> list[nn.Module]:
     if count >= len(found):
         raise ConfigError(f"layers ({count}) must be fewer than the model's {len(found)}.", path=("layers",))
     return found[len(found) - count :]
-
-
-def _random(model: str) -> Any:
-    from transformers import AutoModel
-
-    return AutoModel.from_config(_load("AutoConfig", model))
-
-
-def _load(what: str, model: str) -> Any:
-    import transformers
-
-    transformers.utils.logging.disable_progress_bar()  # one bar per run would bury a sweep's own progress
-    local = Path(model).expanduser()
-    options: dict[str, Any] = {"use_safetensors": True} if what == "AutoModel" else {}
-    try:
-        return getattr(transformers, what).from_pretrained(str(local) if local.is_dir() else model, **options)
-    except (OSError, ValueError) as error:
-        where = "the folder" if local.is_dir() else "no local folder, and not in the hub or its cache:"
-        first = str(error).strip().split("\n")[0].split(". ")[0]  # a list of all that it knows may follow
-        raise ConfigError(f"transformers cannot load {where} '{model}': {first}", path=("model",)) from error

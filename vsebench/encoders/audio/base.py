@@ -17,6 +17,8 @@ class AudioEncoder(nn.Module):
         dim_out: D, size of a token.
         cut: always None: no audio encoder is cut where its frozen stages end.
         frozen: True when no parameter takes a gradient and the module runs in eval mode for good.
+        origin: repository and commit of the hub that its weights come from (``model``, ``commit``), recorded with a
+            run; None where they come from elsewhere.
         sampling: how it wants its sounds.
 
     Shape: Waves (B, T) -> Tokens (B, N, D) in the order of time. Tokens do not depend on padding; a sound without a
@@ -26,6 +28,7 @@ class AudioEncoder(nn.Module):
     dim_out: int
     frozen: bool
     cut: Any = None
+    origin: dict[str, str] | None = None
     sampling: Sampling
 
     def forward(self, waves: Waves) -> Tokens:

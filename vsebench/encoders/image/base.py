@@ -21,6 +21,8 @@ class ImageEncoder(nn.Module):
             give what ``forward`` gives, and ``cut_digest()`` over the frozen weights.
         frozen: True when no parameter takes a gradient and the module runs in eval mode for good, so that its
             Tokens can be computed once and kept.
+        origin: repository and commit of the hub that its weights come from (``model``, ``commit``), recorded with a
+            run; None where they come from elsewhere.
         preprocessing: how it wants its pixels.
 
     Shape: uint8 (B, 3, H, W) -> Tokens (B, N, D) with ``grid`` set. Normalisation happens inside.
@@ -29,6 +31,7 @@ class ImageEncoder(nn.Module):
     dim_out: int
     frozen: bool
     cut: Any = None
+    origin: dict[str, str] | None = None
     preprocessing: Preprocessing
 
     def normalise(self, pixels: Tensor) -> Tensor:

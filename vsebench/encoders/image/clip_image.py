@@ -5,8 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from vsebench.encoders._pretrained import reason, source_of
 from vsebench.encoders._towers import Tower, preprocessing_of
 from vsebench.encoders.image.base import ImageEncoder
+from vsebench.errors import ConfigError
 from vsebench.registry import IMAGE_ENCODERS
 from vsebench.types import Tokens
 
@@ -27,25 +29,39 @@ class ClipImage(ImageEncoder):
 
     Args:
         model: hub name or folder of the whole model (``model_type`` clip or siglip).
+        revision: branch, tag or commit of a hub name; its main branch by default. The commit is recorded with the run.
 
     Shape: uint8 (B, 3, H, W) -> Tokens (B, 1, D), grid (1, 1).
 
-    Raises: ConfigError for a model that is not there, a hub that cannot be reached, a model of another type, weights
-    that lack tensors, or an image processor that fits images in another way.
+    Raises: ConfigError for a model that is not there, a hub that cannot be reached, a model of another type, tensors
+    that are missing or left over, or an image processor with a step that is not known here.
 
     Example:
         >>> from vsebench.registry import IMAGE_ENCODERS
         >>> sorted(IMAGE_ENCODERS.get("clip_image").options)
-        ['model']
+        ['model', 'revision']
     """
 
     frozen = True
 
-    def __init__(self, *, model: str = "openai/clip-vit-base-patch32") -> None:
+    def __init__(self, *, model: str = "openai/clip-vit-base-patch32", revision: str | None = None) -> None:
         super().__init__()
-        self.tower = Tower(model, "vision")
-        self.preprocessing = preprocessing_of(model)
+        source = source_of(model, revision)
+        self.origin = source.origin
+        self.tower = Tower(source, "vision")
+        self.preprocessing = preprocessing_of(source)
+        self._check_size(model)
         self.dim_out = self.tower.dim_out
+
+    def _check_size(self, model: str) -> None:
+        height, width = self.preprocessing.size
+        try:
+            self(torch.zeros(1, 3, height, width, dtype=torch.uint8))
+        except (ValueError, RuntimeError) as error:
+            raise ConfigError(
+                f"'{model}' cannot read the {height} × {width} pixels of its own image processor: {reason(error)}.",
+                path=("model",),
+            ) from error
 
     def train(self, mode: bool = True) -> ClipImage:
         """Train mode; the tower stays in eval mode."""

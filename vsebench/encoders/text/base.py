@@ -35,6 +35,8 @@ class TextEncoder(nn.Module):
             ``before_cut(raw) -> Tokens``, computed once and kept, ``after_cut(Tokens) -> Tokens``, which together
             give what ``forward`` gives, and ``cut_digest()`` over the frozen weights.
         frozen: True when no parameter takes a gradient and the module runs in eval mode for good.
+        origin: repository and commit of the hub that its weights come from (``model``, ``commit``), recorded with a
+            run; None where they come from elsewhere.
         tokenizer: makes the ids that this encoder reads.
 
     Shape: Words (B, N) -> Tokens (B, N, D); tokens do not depend on padding.
@@ -43,6 +45,7 @@ class TextEncoder(nn.Module):
     dim_out: int
     frozen: bool
     cut: Any = None
+    origin: dict[str, str] | None = None
     tokenizer: Tokenizer
 
     def forward(self, words: Words) -> Tokens:

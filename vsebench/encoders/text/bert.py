@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
@@ -13,7 +11,9 @@ from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 
 from vsebench.encoders._freezing import freeze, outside, tensors_digest
+from vsebench.encoders._pretrained import Source, encoder_of, reason, source_of
 from vsebench.encoders.text._cut import Cut, cut_of
+from vsebench.encoders.text._hub_tokenizer import PROBE, HubTokenizer, load_tokenizer
 from vsebench.encoders.text.base import TextEncoder
 from vsebench.errors import ConfigError
 from vsebench.registry import TEXT_ENCODERS
@@ -24,29 +24,35 @@ from vsebench.types import Tokens, Words
 class Bert(TextEncoder):
     """Take the last hidden states of a transformer.
 
-    ``weights: hub`` loads ``model`` (a hub name or a local folder) with its own tokenizer. ``weights: none`` builds a
-    BERT from ``config`` and trains it from scratch over the training split's words, each text led by a [CLS] token.
-    With ``visual: true`` the projected image vector is added to the first token's input embedding ("initialise the
-    textual embedding with the visual one"; our reading: METHODS 6.4). That projection begins at zero.
+    ``weights: hub`` loads ``model`` (a hub name or a local folder) with its own tokenizer: an encoder such as BERT, a
+    decoder such as GPT-2, or the encoder of a T5. Every tensor of it must be there. When it is loaded it reads a short
+    text alone and beside one of ``max_length`` tokens: a text's states may not depend on its batch. ``weights: none``
+    builds a BERT from ``config`` and trains it from scratch over the training split's words, each text led by a [CLS]
+    token. With ``visual: true`` the projected image vector is added to the first token's input embedding ("initialise
+    the textual embedding with the visual one"; our reading: METHODS 6.4). That projection begins at zero.
 
     Args:
         vocabulary: words of the training split, for ``weights: none`` (wired).
         visual_dim: size of the image's tokens, for ``visual`` (wired).
         model: hub name or folder.
         weights: ``hub`` or ``none``.
+        revision: branch, tag or commit of a hub name; its main branch by default. The commit is recorded with the run.
         config: settings of ``transformers.BertConfig`` for ``weights: none``.
         finetune: ``none`` (frozen), ``last`` (the last ``layers`` train) or ``all``.
         layers: how many of the last layers train with ``finetune: last``.
-        max_length: tokens after it are cut, special tokens included.
+        max_length: tokens after it are cut, special tokens included; no more than the model has positions.
         min_count: rarer words become the unknown word (``weights: none``).
         dropout: rate in [0, 0.95) on the hidden states that come out.
         visual: add the image vector to the first token.
         precision: ``bf16`` runs a frozen model under autocast; its tokens are float32 all the same.
 
-    Shape: Words (B, N) -> Tokens (B, N, hidden), final = the first token's state.
+    Shape: Words (B, N) -> Tokens (B, N, hidden). ``pooling: first`` is the state of [CLS], ``last`` that of the last
+    real token, which alone has seen the whole text in a decoder.
 
-    Raises: ConfigError for a model that is not there, a hub that cannot be reached, unknown ``config`` keys, more
-    ``layers`` than there are, ``visual`` on a frozen model or without an image encoder.
+    Raises: ConfigError for a model that is not there, a hub that cannot be reached, tensors that are missing or left
+    over, a tokenizer without files or of another model, a model that reads no text, a ``max_length`` over its
+    positions, unknown ``config`` keys, more ``layers`` than there are, ``visual`` on a frozen model or without an image
+    encoder.
 
     Example:
         >>> from vsebench.data.vocabulary import Vocabulary
@@ -62,6 +68,7 @@ class Bert(TextEncoder):
         *,
         model: str = "bert-base-uncased",
         weights: Literal["hub", "none"] = "hub",
+        revision: str | None = None,
         config: dict[str, Any] | None = None,
         finetune: Literal["none", "last", "all"] = "none",
         layers: Annotated[int, Gt(0)] = 1,
@@ -74,18 +81,26 @@ class Bert(TextEncoder):
         super().__init__()
         if config and weights == "hub":
             raise ConfigError("'config' goes with weights: none; a loaded model has its own.", path=("config",))
+        if revision and weights == "none":
+            raise ConfigError("'revision' goes with weights: hub; nothing is loaded here.", path=("revision",))
         if weights == "none":
             self.tokenizer: Any = _WordTokenizer(vocabulary.restrict(min_count), max_length)
             self.bert = _from_config(config or {}, self.tokenizer.size, max_length)
         else:
-            self.tokenizer = _HubTokenizer(_load("AutoTokenizer", model), max_length)
-            self.bert = _load("AutoModel", model)
+            source = source_of(model, revision)
+            self.origin = source.origin
+            self.bert = _from_source(source)
+            self.tokenizer = HubTokenizer(load_tokenizer(source, self.bert), max_length)
+            _check_reading(model, self.bert, self.tokenizer)
         self.dim_out = int(self.bert.config.hidden_size)
         self.precision = precision
         self.cut: Cut | None = None
         self.frozen_parts = self._frozen_parts(finetune, layers)
         self.frozen = finetune == "none"
         freeze(self.frozen_parts)
+        if finetune == "last":
+            for parameter in self.bert.parameters(recurse=False):
+                parameter.requires_grad_(False)  # XLNet's vector of masked words, which nothing reads
         if finetune == "last" and not visual:
             stack = _layers(self.bert)
             assert stack is not None, "checked where parts are frozen"
@@ -107,8 +122,6 @@ class Bert(TextEncoder):
         nn.init.zeros_(self.visual.bias)
 
     def _frozen_parts(self, finetune: str, layers: int) -> list[nn.Module]:
-        if getattr(self.bert, "pooler", None) is not None:
-            self.bert.pooler = None  # its output is not used, and an unused layer would get no gradient
         if finetune == "none":
             return [self.bert]
         if finetune == "all":
@@ -117,7 +130,7 @@ class Bert(TextEncoder):
         if stack is None or layers >= len(stack):
             count = 0 if stack is None else len(stack)
             raise ConfigError(f"layers ({layers}) must be fewer than the model's {count}.", path=("layers",))
-        return [self.bert.embeddings, *stack[: len(stack) - layers]]
+        return [*_before(self.bert, stack), *stack[: len(stack) - layers]]
 
     def train(self, mode: bool = True) -> Bert:
         """Train mode; frozen parts stay in eval mode."""
@@ -158,33 +171,97 @@ class Bert(TextEncoder):
 
     def _dropped(self, values: Tensor, mask: Tensor) -> Tokens:
         values = self.drop(values)
-        return Tokens(values, mask, values[:, 0])
+        return Tokens(values, mask)
 
 
 def _layers(model: nn.Module) -> nn.ModuleList | None:
     return next((m for m in model.modules() if isinstance(m, nn.ModuleList) and len(m) > 0), None)
 
 
-class _HubTokenizer:
-    """A tokenizer of transformers."""
+def _before(model: nn.Module, stack: nn.ModuleList) -> list[nn.Module]:
+    """The modules that come before the stack of layers: the embeddings. What comes after it trains with it."""
+    before: list[nn.Module] = []
+    for child in model.children():
+        if child is stack:
+            return before
+        if any(module is stack for module in child.modules()):
+            return before + _before(child, stack)
+        before.append(child)
+    raise AssertionError("the stack is a part of the model")
 
-    def __init__(self, tokenizer: Any, max_length: int) -> None:
-        self.tokenizer, self.max_length = tokenizer, max_length
-        said = f"{sorted(tokenizer.get_vocab().items())}{tokenizer!r}{max_length}"
-        self.digest = hashlib.sha256(said.encode()).hexdigest()[:16]
 
-    def __call__(self, texts: Sequence[str]) -> Words:
-        found = self.tokenizer(
-            list(texts), padding=True, truncation=True, max_length=self.max_length, return_tensors="pt"
+def _from_source(source: Source) -> Any:
+    """The text model of a folder or a hub name: of an encoder-decoder its encoder, without the pooler."""
+    config = source.load("AutoConfig")
+    if not isinstance(getattr(config, "hidden_size", None), int):
+        raise ConfigError(
+            f"'{source.model}' is a model of type {config.model_type}, which has no text states of one size. This "
+            "encoder takes a text model; the text tower of a CLIP or SigLIP is text_encoder: clip_text.",
+            path=("model",),
         )
-        return Words(found["input_ids"], found["attention_mask"].bool())
 
-    def truncated(self, texts: Sequence[str]) -> int:
-        """Number of texts that have more than ``max_length`` tokens, special ones included, and thus are cut."""
-        if not len(texts):
-            return 0
-        found = self.tokenizer(list(texts), return_attention_mask=False, verbose=False)  # no warning of long texts
-        return sum(len(ids) > self.max_length for ids in found["input_ids"])
+    def used(whole: Any) -> nn.Module:
+        network = encoder_of(whole)
+        if getattr(network, "pooler", None) is not None:
+            network.pooler = None  # its output is not used, and an unused layer would get no gradient
+        network.config.use_cache = False  # of decoders: keys and values for a next word, which never comes
+        return network  # type: ignore[no-any-return]
+
+    network: Any = source.network(used)
+    if network.main_input_name != "input_ids":
+        raise ConfigError(
+            f"'{source.model}' is a model of type {config.model_type} that reads {network.main_input_name}, not text.",
+            path=("model",),
+        )
+    return network
+
+
+@torch.no_grad()
+def _check_reading(model: str, network: Any, tokenizer: HubTokenizer) -> None:
+    """Read a short text alone and beside one of the greatest length.
+
+    Raises: ConfigError where the length is over the model's positions, or the short text has other states.
+    """
+    words = tokenizer([PROBE, f"{PROBE} " * tokenizer.max_length])
+    limit = _positions(network)
+    if limit is not None and tokenizer.max_length > limit:
+        raise ConfigError(
+            f"max_length ({tokenizer.max_length}) is more than '{model}' has positions ({limit}).",
+            path=("max_length",),
+        )
+    modes = {module: module.training for module in network.modules()}
+    network.eval()
+    try:
+        short = tokenizer([PROBE])
+        alone, both = (network(input_ids=w.ids, attention_mask=w.mask.long()).last_hidden_state for w in (short, words))
+    except Exception as error:  # whatever a model that wants something else raises
+        raise ConfigError(
+            f"'{model}' ({type(network).__name__}) cannot read a text of {words.ids.shape[1]} tokens: "
+            f"{type(error).__name__}: {reason(error)}",
+            path=("model",),
+        ) from error
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+    count = alone.shape[1]
+    close = torch.allclose(both[:1, :count], alone, atol=1e-3 * float(alone.abs().max()), rtol=1e-3)
+    if both.shape[:2] != words.ids.shape or not close:
+        raise ConfigError(
+            f"'{model}' ({type(network).__name__}) gives a text other states beside a longer one: it does not hide "
+            "padding, so that numbers would depend on the batch. Choose another model.",
+            path=("model",),
+        )
+
+
+def _positions(network: Any) -> int | None:
+    """Most tokens of a text; None of a model with relative positions."""
+    limit = getattr(network.config, "max_position_embeddings", None)
+    tables = [
+        m for n, m in network.named_modules() if n.endswith("position_embeddings") and isinstance(m, nn.Embedding)
+    ]
+    if tables and tables[0].padding_idx is not None:  # RoBERTa counts positions from behind the padding's row
+        return int(tables[0].num_embeddings) - int(tables[0].padding_idx) - 1
+    return limit if isinstance(limit, int) and limit > 0 else None
 
 
 class _WordTokenizer:
@@ -217,21 +294,3 @@ def _from_config(config: dict[str, Any], size: int, max_length: int) -> Any:
         return BertModel(BertConfig(**{**config, **fixed}), add_pooling_layer=False)
     except (ValueError, TypeError) as error:
         raise ConfigError(f"transformers cannot make this model: {error}", path=("config",)) from error
-
-
-def _load(what: str, model: str) -> Any:
-    import transformers
-
-    transformers.utils.logging.disable_progress_bar()  # one bar per run would bury a sweep's own progress
-    local = Path(model).expanduser()
-    options: dict[str, Any] = {"use_safetensors": True} if what == "AutoModel" else {}
-    try:
-        return getattr(transformers, what).from_pretrained(str(local) if local.is_dir() else model, **options)
-    except (OSError, ValueError) as error:
-        place = (
-            f"the folder '{model}'"
-            if local.is_dir()
-            else f"'{model}' (no local folder, and not in the hub or its cache)"
-        )
-        first = str(error).strip().split("\n")[0]
-        raise ConfigError(f"transformers cannot load {place}: {first}", path=("model",)) from error

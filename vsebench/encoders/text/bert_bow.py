@@ -30,6 +30,7 @@ class BertBagOfWords(TextEncoder):
     Args:
         vocabulary: words of the training split (wired).
         model: hub name or folder, as in ``bert``.
+        revision: of a hub name, as in ``bert``.
         weighting: ``count``, ``binary`` or ``tfidf``.
         min_count: rarer words do not count in the bag.
         max_length: the transformer's tokens after it are cut.
@@ -51,6 +52,7 @@ class BertBagOfWords(TextEncoder):
         vocabulary: Any,
         *,
         model: str = "bert-base-uncased",
+        revision: str | None = None,
         weighting: Literal["count", "binary", "tfidf"] = "tfidf",
         min_count: Annotated[int, Gt(0)] = 1,
         max_length: Annotated[int, Gt(2)] = 64,
@@ -59,7 +61,8 @@ class BertBagOfWords(TextEncoder):
         dropout: Annotated[float, Ge(0), Le(0.95)] = 0.0,
     ) -> None:
         super().__init__()
-        self.bert = Bert(model=model, max_length=max_length, precision=precision)
+        self.bert = Bert(model=model, revision=revision, max_length=max_length, precision=precision)
+        self.origin = self.bert.origin
         self.bow = BagOfWords(vocabulary, dim=None, weighting=weighting, min_count=min_count)
         self.scale = scale
         self.drop = nn.Dropout(dropout)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
-from typing import Any
-
 import torch
 
-from vsebench.encoders._towers import Tower, load
+from vsebench.encoders._pretrained import source_of
+from vsebench.encoders._towers import Tower
+from vsebench.encoders.text._hub_tokenizer import HubTokenizer, load_tokenizer
 from vsebench.encoders.text.base import TextEncoder
 from vsebench.registry import TEXT_ENCODERS
 from vsebench.types import Tokens, Words
@@ -27,24 +25,28 @@ class ClipText(TextEncoder):
 
     Args:
         model: hub name or folder of the whole model (``model_type`` clip or siglip).
+        revision: branch, tag or commit of a hub name; its main branch by default. The commit is recorded with the run.
 
     Shape: Words (B, N) -> Tokens (B, 1, D), final = the token.
 
-    Raises: ConfigError for a model that is not there, a hub that cannot be reached, a model of another type, or weights
-    that lack tensors.
+    Raises: ConfigError for a model that is not there, a hub that cannot be reached, a model of another type,
+    tensors that are missing or left over, or a tokenizer without files or of another model.
 
     Example:
         >>> from vsebench.registry import TEXT_ENCODERS
         >>> sorted(TEXT_ENCODERS.get("clip_text").options)
-        ['model']
+        ['model', 'revision']
     """
 
     frozen = True
 
-    def __init__(self, *, model: str = "openai/clip-vit-base-patch32") -> None:
+    def __init__(self, *, model: str = "openai/clip-vit-base-patch32", revision: str | None = None) -> None:
         super().__init__()
-        self.tower = Tower(model, "text")
-        self.tokenizer = _TowerTokenizer(load("AutoTokenizer", model), self.tower)
+        source = source_of(model, revision)
+        self.origin = source.origin
+        self.tower = Tower(source, "text")
+        tokenizer = load_tokenizer(source, self.tower.body)
+        self.tokenizer = HubTokenizer(tokenizer, self.tower.max_length, full=self.tower.family == "siglip")
         self.dim_out = self.tower.dim_out
 
     def train(self, mode: bool = True) -> ClipText:
@@ -61,32 +63,3 @@ class ClipText(TextEncoder):
         vector = self.tower(inputs)
         mask = torch.ones(len(vector), 1, dtype=torch.bool, device=vector.device)
         return Tokens(vector[:, None], mask, vector)
-
-
-class _TowerTokenizer:
-    """A model's own tokenizer, which pads as the model was trained."""
-
-    def __init__(self, tokenizer: Any, tower: Tower) -> None:
-        self.tokenizer, self.max_length = tokenizer, tower.max_length
-        self.full = tower.family == "siglip"
-        said = f"{sorted(tokenizer.get_vocab().items())}{tokenizer!r}{self.max_length}{self.full}"
-        self.digest = hashlib.sha256(said.encode()).hexdigest()[:16]
-
-    def __call__(self, texts: Sequence[str]) -> Words:
-        found = self.tokenizer(
-            list(texts),
-            padding="max_length" if self.full else True,
-            truncation=True,
-            max_length=self.max_length,
-            return_attention_mask=True,
-            return_tensors="pt",
-        )
-        ids = found["input_ids"]
-        return Words(ids, torch.ones_like(ids, dtype=torch.bool) if self.full else found["attention_mask"].bool())
-
-    def truncated(self, texts: Sequence[str]) -> int:
-        """Number of texts that have more than ``max_length`` tokens, special ones included, and thus are cut."""
-        if not len(texts):
-            return 0
-        found = self.tokenizer(list(texts), return_attention_mask=False, verbose=False)  # no warning of long texts
-        return sum(len(ids) > self.max_length for ids in found["input_ids"])
