@@ -173,7 +173,8 @@ def _best_of_row(store: Store, row: str) -> Path:
 def load_run(folder: Path, *, device: torch.device | str = "cpu", trust: bool = False) -> LoadedRun:
     """Build a finished run's model again, with the weights that it ended with.
 
-    What training changed comes from the run; frozen encoders come from where the system says that their weights are.
+    What training changed comes from the run; frozen encoders come from where the system says that their weights are,
+    those of the hub from the commit that the run had.
 
     Args:
         trust: import the plug-ins that the run names. They are code; without it, only those that this process has
@@ -214,7 +215,7 @@ def _load(folder: Path, said: Mapping[str, Any], result: Result, device: torch.d
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of("init", int(said["seed"])))  # frozen weights: none come from the run's seed
         model = Model(
-            system,
+            _pinned(system, result),
             num_classes=int(result.dataset["num_classes"]),
             multi_label=bool(result.dataset["multi_label"]),
             vocabulary=vocabulary,
@@ -240,6 +241,15 @@ def _load(folder: Path, said: Mapping[str, Any], result: Result, device: torch.d
         result=result,
         gallery=str(said.get("gallery", OWN_SPLIT)),
     )
+
+
+def _pinned(system: System, result: Result) -> System:
+    """The system with the commits that the hub's models had, wherever their branches are now."""
+    pinned = {}
+    for slot, origin in result.hub.items():
+        spec = getattr(system, slot)
+        pinned[slot] = spec.model_copy(update={"options": {**spec.options, "revision": origin["commit"]}})
+    return system.model_copy(update=pinned)
 
 
 def _finished_result(folder: Path, run_id: str) -> Result:

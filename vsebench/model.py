@@ -139,6 +139,12 @@ class Model(nn.Module):
         return next((t.device for t in (*self.parameters(), *self.buffers())), torch.device("cpu"))
 
     @property
+    def origins(self) -> dict[str, dict[str, str]]:
+        """Where the encoders' weights come from that the hub has: slot -> ``model``, ``commit``."""
+        found = {ENCODER_SLOTS[m]: getattr(e, "origin", None) for m, e in self.encoders.items()}
+        return {slot: dict(origin) for slot, origin in found.items() if origin}
+
+    @property
     def frozen(self) -> dict[str, nn.Module]:
         """The encoders whose Tokens can be computed once: modality -> module."""
         return {m: e for m, e in self.encoders.items() if e.frozen and not _uses_visual(e)}

@@ -247,6 +247,7 @@ class Result:
     ranking: Mapping[str, Any] = field(default_factory=dict)  # by: in words; ms_per_query of test
     curves: Mapping[str, Any] = field(default_factory=dict)  # of test's codes, by direction: lookup, topn
     versions: Mapping[str, str] = field(default_factory=dict)
+    hub: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # slot -> model, commit: what the hub gave
     hardware: Mapping[str, Any] = field(default_factory=dict)
     commit: str | None = None
     finished_at: str = ""

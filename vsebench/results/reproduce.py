@@ -24,7 +24,7 @@ Verdict = Literal["same", "rounding", "within", "differs", "missing"]
 #: Relative; what another order of sums may do to a number that follows from the same decisions.
 ROUNDING = 1e-6
 #: What may explain another number.
-_CIRCUMSTANCES = ("versions", "hardware", "commit", "metric_versions")
+_CIRCUMSTANCES = ("versions", "hub", "hardware", "commit", "metric_versions")
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Reproduction:
     """What came of it.
 
     Args:
-        circumstances: dotted name -> before, now: versions, hardware, commit.
+        circumstances: dotted name -> before, now: versions, commits of models of the hub, hardware, commit.
         code: the run id that the same configuration has here, where code or local weights have changed; else empty.
         identical: whether all speaks for the same numbers to the last bit: nothing above differs, and the run is
             deterministic.

@@ -114,6 +114,8 @@ def _finish(
         checkpoints=checkpoints,
         feature_dims=dataset.feature_dims,
     )
+    if team.first and model.origins:
+        write_run_file(folder / RUN, run, dataset, model.origins)
     model = model.to(device)
     say("encoding")
     splits = ("train", "val") if run.system.objective or run.system.fitter else ("val",)
@@ -199,6 +201,7 @@ def _finish(
         ranking=found.ranking,
         curves=found.curves,
         notes=[*_notes(model, feeds), *said],
+        hub=model.origins,
         hardware=hardware() if team.size == 1 else {**hardware(), "processes": team.size},
     )
     counts = {f"parameters/{k}": v for k, v in result.parameters.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -21,8 +22,8 @@ from vsebench.sweep.plan import Run
 from vsebench.types import Result
 
 
-def write_run_file(file: Path, run: Run, dataset: Dataset) -> None:
-    """Say what a run is: its resolved system, data and plug-ins."""
+def write_run_file(file: Path, run: Run, dataset: Dataset, hub: Mapping[str, Mapping[str, str]] | None = None) -> None:
+    """Say what a run is: its resolved system, data, plug-ins, and the commits of the models that the hub gave."""
     plain = {
         "run_id": run.run_id,
         "experiment": run.experiment,
@@ -33,6 +34,7 @@ def write_run_file(file: Path, run: Run, dataset: Dataset) -> None:
         "gallery": run.gallery,
         "dataset": {"spec": run.dataset, "path": str(dataset.path), "fingerprint": dataset.fingerprint},
         "plugins": [str(p) for p in run.plugins],
+        **({"hub": {slot: dict(origin) for slot, origin in hub.items()}} if hub else {}),
         "system": run.system.model_dump(mode="json"),
     }
     write_atomically(file, yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
