@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import sys
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -227,14 +228,102 @@ def test_a_fasttext_model_without_ngrams_has_no_subwords(tmp_path: Path) -> None
 
 def test_no_fasttext_model(fasttext: tuple[Path, dict[str, np.ndarray], np.ndarray], tmp_path: Path) -> None:
     path = tmp_path / "vectors.bin"
-    path.write_bytes(b"3000000 300\n</s> \x00\x00")
-    with pytest.raises(DataError, match=r"vectors\.bin: is no FastText model"):
+    path.write_bytes(b"\x01\x00\x00\x00 of fastText before 0.1, which has no magic number")
+    with pytest.raises(DataError, match=r"vectors\.bin: is neither text, nor word2vec's binary, nor a FastText model"):
         load_vectors(path, ["red"])
     content = fasttext[0].read_bytes()
     for end in (20, 150, len(content) // 2):
         path.write_bytes(content[:end])
         with pytest.raises(DataError, match=r"vectors\.bin: the FastText model cannot be read"):
             load_vectors(path, ["red"])
+
+
+def word2vec(vectors: Mapping[str, np.ndarray], *, end: bytes = b"", count: int | None = None) -> bytes:
+    """word2vec's binary; ``end`` is a line end where the original program wrote it."""
+    dim = len(next(iter(vectors.values())))
+    rows = (word.encode() + b" " + vector.astype("<f4").tobytes() + end for word, vector in vectors.items())
+    return f"{count or len(vectors)} {dim}\n".encode() + b"".join(rows)
+
+
+def some_vectors(count: int, dim: int) -> dict[str, np.ndarray]:
+    """Random ones; some begin with the bytes of spaces, line ends and digits."""
+    generator = np.random.default_rng(0)
+    values = generator.standard_normal((count, dim)).astype(np.float32)
+    values.view(np.uint8)[::3, :4] = np.frombuffer(b" \n1 ", np.uint8)
+    return {f"größe{i}" if i % 2 else f"w{i}": row for i, row in enumerate(values)}
+
+
+@pytest.mark.parametrize("name", ["vectors.bin", "vectors.vec", "vectors.bin.gz", "vectors"])
+@pytest.mark.parametrize("end", [b"", b"\n"])
+def test_word2vec_binary(tmp_path: Path, name: str, end: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    from gensim.models import KeyedVectors
+
+    monkeypatch.setattr(_vector_files, "_CHUNK", 8_192)  # files of millions of words are read in pieces
+    vectors = some_vectors(500, 30)
+    content = word2vec(vectors, end=end)
+    file, plain = tmp_path / name, tmp_path / "plain"
+    file.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    plain.write_bytes(content)
+    words = ["w400", "absent", "größe499", "w0"]
+    found = load_vectors(file, words)
+    truth = KeyedVectors.load_word2vec_format(str(plain), binary=True)
+    assert found.found.tolist() == [True, False, True, True]
+    assert not found.subword.any()
+    assert np.array_equal(found.values[1], random_vector("absent", 30))
+    for row in (0, 2, 3):
+        assert np.array_equal(found.values[row], truth[words[row]])
+        assert np.array_equal(found.values[row], vectors[words[row]])
+
+
+def test_word2vec_as_gensim_writes_it(tmp_path: Path) -> None:
+    from gensim.models import KeyedVectors
+
+    vectors = some_vectors(20, 3)
+    model = KeyedVectors(vector_size=3)
+    model.add_vectors(list(vectors), np.stack(list(vectors.values())))
+    for binary in (True, False):
+        model.save_word2vec_format(str(tmp_path / f"{binary}.bin"), binary=binary)
+        found = load_vectors(tmp_path / f"{binary}.bin", ["w18", "größe1"])
+        np.testing.assert_array_equal(found.values, np.stack([vectors["w18"], vectors["größe1"]]))
+
+
+def test_the_first_vector_of_a_word_counts(tmp_path: Path) -> None:
+    row = np.zeros(2, "<f4")
+    file = tmp_path / "twice.bin"
+    file.write_bytes(b"2 2\nred " + row.tobytes() + b"red " + (row + 1).tobytes())
+    assert load_vectors(file, ["red"]).values.tolist() == [[0.0, 0.0]]
+
+
+def test_damaged_word2vec_is_one_message(tmp_path: Path) -> None:
+    content = word2vec(some_vectors(50, 6))
+    header = content.index(b"\n") + 1
+    cases = {
+        "cut in numbers": (content[:-7], "the header says 50 words, 49 follow; is the file cut?"),
+        "cut between words": (content[: content.rindex(b"gr")], "the header says 50 words, 49 follow"),
+        "goes on": (content + b"red " + bytes(24), "50 words of 6 numbers; the file goes on after them"),
+        "other size": (content.replace(b"50 6", b"50 7", 1), "the header says 50 words"),
+        "no space": (content[:header] + b"\0" * 10_000, "word 1 has no end; the file is damaged before it"),
+        "not finite": (word2vec({"red": np.array([1, np.inf])}), "'red' has a number that is not finite"),
+        "huge": (b"3 99999999999\nred \0\0\0\0", "the header says 99999999999 numbers a word; at most 65536"),
+        "digits": (b"9" * 5000 + b" 3\nred \0\0\0\0", "expected a word and 1 numbers"),
+        "no line": (b"\0" * 5_000, "is neither text, nor word2vec's binary, nor a FastText model"),
+    }
+    file = tmp_path / "vectors.bin"
+    for content, message in cases.values():
+        file.write_bytes(content)
+        with pytest.raises(DataError) as caught:
+            load_vectors(file, ["red"])
+        assert message in str(caught.value)
+        assert str(caught.value).startswith(str(file))
+
+
+def test_every_cut_of_a_word2vec_file_is_seen(tmp_path: Path) -> None:
+    content = word2vec(some_vectors(4, 3), end=b"\n")
+    file = tmp_path / "cut.bin"
+    for end in range(len(content) - 1):  # the last byte is a line end
+        file.write_bytes(content[:end])
+        with pytest.raises(DataError):
+            load_vectors(file, ["w0"])
 
 
 def test_gensim_is_named_when_missing(

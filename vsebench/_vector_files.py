@@ -1,15 +1,16 @@
-"""Readers of word vector files: text, plain or gzipped, and FastText's binary."""
+"""Readers of word vector files: text, word2vec's binary and FastText's; the first two also gzipped."""
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
+import re
 import struct
 import zlib
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
@@ -17,14 +18,23 @@ from vsebench.errors import DataError, Place
 
 RANDOM, LISTED, SUBWORD = 0, 1, 2  # where a vector comes from
 _FASTTEXT = struct.pack("<i", 793712314)  # first bytes of a .bin, fasttext.cc: FASTTEXT_FILEFORMAT_MAGIC_INT32
+_GZIP = b"\x1f\x8b"
 _BUFFER = 1 << 20  # bytes; a line of a 300-d file has about 3,000
+_MAX_LINE = 1 << 22  # bytes of a first line
+_MAX_DIM = 1 << 16
+_MAX_WORD = 1 << 12  # bytes
+_CHUNK = 1 << 24  # bytes
+_CONTROL = re.compile(rb"[\0-\x08\x0b\x0c\x0e-\x1f]")
+_NEITHER = "is neither text, nor word2vec's binary, nor a FastText model (.bin of fastText 0.1 or later)."
 
 
 def read_vectors(path: Path, shown: str, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Vectors of ``words`` as a file has them; zeros where it has none.
 
+    Which format a file has is read from its content; its name only says ``.gz``, and that also where it is not said.
+
     Args:
-        path: ``.bin`` is FastText's binary, everything else is text; ``.gz`` is unpacked on the way.
+        path: the file.
         shown: what errors call the file.
         words: each once.
 
@@ -33,10 +43,10 @@ def read_vectors(path: Path, shown: str, words: Sequence[str]) -> tuple[np.ndarr
     Raises: DataError as :func:`vsebench.word_vectors.load_vectors` says.
     """
     try:
-        if path.suffix == ".bin":
-            return _read_fasttext(path, shown, words)
         with _open(path) as stream:
-            return _read_text(stream, shown, words)
+            if not stream.peek(4).startswith(_FASTTEXT):
+                return _read_words(stream, shown, words)
+        return _read_fasttext(path, shown, words)
     except EOFError:
         raise DataError("the compressed file ends before its end mark; fetch it again.", place=Place(shown)) from None
     except (gzip.BadGzipFile, zlib.error) as error:
@@ -45,23 +55,47 @@ def read_vectors(path: Path, shown: str, words: Sequence[str]) -> tuple[np.ndarr
         raise DataError(f"word vectors cannot be read ({error.strerror}).", place=Place(shown)) from None
 
 
-def _open(path: Path) -> BinaryIO:
-    if path.suffix != ".gz":
-        return path.open("rb", buffering=_BUFFER)
+def _open(path: Path) -> io.BufferedReader:
+    file: io.BufferedReader = io.BufferedReader(io.FileIO(path), _BUFFER)
+    if path.suffix != ".gz" and not file.peek(2).startswith(_GZIP):
+        return file
+    file.close()
     # GzipFile's own line iteration is Python code; a BufferedReader around it is three times as fast.
-    return io.BufferedReader(gzip.open(path, "rb"), _BUFFER)  # type: ignore[return-value, type-var]
+    return io.BufferedReader(gzip.open(path, "rb"), _BUFFER)  # type: ignore[type-var]
 
 
-def _read_text(stream: BinaryIO, shown: str, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    first = stream.readline()
+def _read_words(stream: io.BufferedReader, shown: str, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Text, with or without a line ``count dim`` at its beginning, or word2vec's binary, which has that line."""
+    first = stream.readline(_MAX_LINE)
     header = _header(first, shown)
     if header is None:
+        if _is_binary(first):
+            raise DataError(_NEITHER, place=Place(shown))
         return _scan(chain([first], stream), 1, _dim(first, shown), shown, words)[:2]
     count, dim = header
+    start = stream.peek()
+    if _is_binary(start) and not _is_line(start.partition(b"\n")[0], dim):
+        return _read_word2vec(stream, count, dim, shown, words)
     values, source, last = _scan(stream, 2, dim, shown, words)
     if last - 1 != count:
         raise DataError(f"the header says {count} words, {last - 1} follow; is the file cut?", place=Place(shown, 1))
     return values, source
+
+
+def _is_binary(content: bytes) -> bool:
+    """Whether bytes hold what no text has: control characters, or half characters of UTF-8 before the last ones."""
+    if _CONTROL.search(content):
+        return True
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(content)
+    except UnicodeDecodeError:
+        return True
+    return False
+
+
+def _is_line(line: bytes, dim: int) -> bool:
+    cells = line.rstrip().rsplit(b" ", dim)
+    return len(cells) == dim + 1 and all(map(_is_number, cells[1:]))
 
 
 def _scan(
@@ -105,11 +139,13 @@ def _spaced_word(line: bytes, dim: int, place: Place) -> bytes:
 def _header(line: bytes, shown: str) -> tuple[int, int] | None:
     """Count and dim of a first line ``count dim``, or None for a line that is none."""
     cells = line.split()
-    if len(cells) != 2 or not all(c.removeprefix(b"-").isdigit() for c in cells):
+    if len(cells) != 2 or not all(c.removeprefix(b"-").isdigit() and len(c) < 20 for c in cells):
         return None
     count, dim = int(cells[0]), int(cells[1])
     if count < 1 or dim < 1:
         raise DataError(f"the header says {count} words of {dim} numbers; both must be > 0.", place=Place(shown, 1))
+    if dim > _MAX_DIM:
+        raise DataError(f"the header says {dim} numbers a word; at most {_MAX_DIM} are read.", place=Place(shown, 1))
     return count, dim
 
 
@@ -132,11 +168,47 @@ def _is_number(cell: bytes) -> bool:
     return True
 
 
+def _read_word2vec(
+    stream: io.BufferedReader, count: int, dim: int, shown: str, words: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Vectors of ``words`` from what follows the header of a binary file; zeros where it has none.
+
+    A word, a space, and ``dim`` numbers of 32 bits, little-endian, for each word; the original program writes a line
+    end after the numbers, gensim does not. The first vector of a word counts.
+
+    Shape: -> values float32 (words, dim), source uint8 (words,): ``RANDOM`` or ``LISTED``.
+
+    Raises: DataError for a file that is cut or goes on, a word without an end, or a wanted number that is not finite.
+    """
+    place, size = Place(shown), 4 * dim
+    rows = {word.encode(): row for row, word in enumerate(words)}
+    values, source = np.zeros((len(words), dim), np.float32), np.full(len(words), RANDOM, np.uint8)
+    content, at = b"", 0
+    for number in range(1, count + 1):
+        if len(content) - at < _MAX_WORD + 1 + size:
+            content, at = content[at:] + stream.read(_CHUNK + size), 0
+        while content[at : at + 1] == b"\n":
+            at += 1
+        end = content.find(b" ", at, at + _MAX_WORD)
+        if end < 0 and len(content) - at >= _MAX_WORD:
+            raise DataError(f"word {number} has no end; the file is damaged before it.", place=place)
+        if end < 0 or len(content) - end - 1 < size:
+            raise DataError(f"the header says {count} words, {number - 1} follow; is the file cut?", place=place)
+        row = rows.pop(content[at:end], None)
+        at = end + 1 + size
+        if row is not None:
+            values[row] = np.frombuffer(content, "<f4", dim, end + 1)
+            source[row] = LISTED
+    if (content[at:] + stream.read(_MAX_WORD)).strip():
+        raise DataError(f"the header says {count} words of {dim} numbers; the file goes on after them.", place=place)
+    finite = np.isfinite(values).all(1)
+    if not finite.all():
+        raise DataError(f"'{words[int(finite.argmin())]}' has a number that is not finite.", place=place)
+    return values, source
+
+
 def _read_fasttext(path: Path, shown: str, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """FastText's binary, read by gensim: a word's vector is the mean of its own row, if any, and its n-grams'."""
-    with path.open("rb") as stream:
-        if stream.read(4) != _FASTTEXT:
-            raise DataError("is no FastText model (.bin of fastText 0.1 or later).", place=Place(shown))
     try:
         from gensim.models.fasttext import load_facebook_vectors
     except ImportError as error:

@@ -81,7 +81,7 @@ def data_export(
 
 @data_app.command("vectors")
 def data_vectors(
-    file: Annotated[Path, typer.Argument(help="GloVe or FastText: .txt, .vec, .gz, or FastText's .bin.")],
+    file: Annotated[Path, typer.Argument(help="GloVe, word2vec or FastText: .txt, .vec, .gz, .bin.")],
     dataset: Annotated[str, typer.Option("--for", help="Name or .h5 file of the dataset.")],
     min_count: Annotated[int, typer.Option(min=1, help="Leave rarer words out.")] = 1,
 ) -> None:

@@ -51,9 +51,10 @@ def load_vectors(path: Path | str, words: Sequence[str]) -> WordVectors:
     """Vectors of ``words`` from a file, random where it has none.
 
     Text files have lines ``word v1 … vd`` (GloVe; a word may hold spaces, but no number after one) and may begin with a
-    line ``count dim`` (word2vec, FastText ``.vec``); with ``.gz`` at the end of the name they are unpacked on the way.
-    The first line of a word counts. ``.bin`` is FastText's own format, read by gensim: words that it does not list have
-    the mean of their character n-grams (METHODS 1.2; Bojanowski et al. 2017, arXiv:1607.04606).
+    line ``count dim`` (word2vec, FastText ``.vec``). word2vec's binary has that line and then words with numbers of 32
+    bits. Both may be gzipped; the first vector of a word counts. FastText's own format is read by gensim: words that it
+    does not list have the mean of their character n-grams (METHODS 1.2; Bojanowski et al. 2017, arXiv:1607.04606).
+    Which of these a file is, is read from its content, whatever its name: word2vec's and FastText's end in ``.bin``.
 
     The result is kept under vsebench's home, in ``vectors/``, and memory-mapped by the next call with the same words
     and the same file (path, size and time of change). Writing to the arrays changes neither the file nor the cache.
@@ -61,8 +62,8 @@ def load_vectors(path: Path | str, words: Sequence[str]) -> WordVectors:
     Shape: -> values (words, dim).
 
     Raises: DataError, with file and line, when the file is missing, empty, cut or damaged; a line has another number of
-    values; the header counts other lines than there are; a wanted word has a number that is not finite; or a ``.bin``
-    is no FastText model, or gensim is missing.
+    values; the header counts other words than there are; a wanted word has a number that is not finite; or gensim is
+    missing, which a FastText model needs.
 
     Example:
         >>> import tempfile, pathlib

@@ -21,7 +21,7 @@ class WordEncoder(TextEncoder):
     Args:
         vocabulary: the training split's words.
         dim_word: size of a word vector.
-        vectors: file of pretrained vectors (text, ``.gz`` or FastText ``.bin``), or None for random ones.
+        vectors: file of pretrained vectors (text, ``.gz`` or ``.bin``), or None for random ones.
         freeze_vectors: keep them as they are.
         min_count: rarer words become the unknown word.
         max_length: words after it are cut.

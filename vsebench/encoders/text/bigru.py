@@ -25,7 +25,7 @@ class BiGRU(RecurrentEncoder):
         layers: stacked layers, > 0.
         merge: join the directions by their ``mean`` (SCAN, VSE∞) or ``concat`` (2·H).
         dim_word: size of a word vector; the file's with ``vectors``, else 300.
-        vectors: file of GloVe or FastText vectors (text, ``.gz``, FastText ``.bin``); random without it.
+        vectors: file of GloVe, word2vec or FastText vectors (text, ``.gz`` or ``.bin``); random without it.
         freeze_vectors: keep the file's vectors as they are.
         min_count: rarer words become the unknown word.
         max_length: words after it are cut.
