@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -58,6 +58,17 @@ class Ranks:
         """What a random order reaches: mean over queries of 1 - C(N - R, k) / C(N, k)."""
         size = np.full(len(self.relevant), self.gallery)
         return float(np.mean(1 - _miss(size, self.relevant, np.minimum(size, k))))
+
+
+def skipped_queries(entry: str, *ranked: Mapping[str, Ranks]) -> dict[str, float]:
+    """How many queries a metric leaves out, beside it: ``i2t/skipped/<entry>``, where there are any.
+
+    Args:
+        entry: of the metric.
+        ranked: direction -> ranks; of several folds, their sum.
+    """
+    counts = {d: sum(ranks[d].skipped for ranks in ranked) for d in ranked[0]}
+    return {f"{d}/skipped/{entry}": float(count) for d, count in counts.items() if count}
 
 
 def _miss(total: np.ndarray, good: np.ndarray, take: np.ndarray) -> np.ndarray:
@@ -187,6 +198,8 @@ def neighbour_precision(
 ) -> np.ndarray:
     """Share of items with a common label among the k nearest others by cosine; ties at the k-th place in expectation.
 
+    An item that has no others has 0.
+
     ``gallery``: vectors and labels of the items that are looked among, where they are others.
 
     Shape: (n, E), (n,) or (n, K) -> float64 (n,).
@@ -196,6 +209,8 @@ def neighbour_precision(
     count = len(offered)
     k = min(k, count - 1 if gallery is None else count)
     result = np.zeros(len(values))
+    if not k:  # a single image has no others
+        return result
     rows = block_rows(count, BLOCK_BYTES)
     for start in range(0, len(values), rows):
         index = np.arange(start, min(start + rows, len(values)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from vsebench.metrics._ranking import skipped_queries
 from vsebench.metrics.base import Predictions
 from vsebench.registry import METRICS
 
@@ -20,10 +21,14 @@ def mean_rank(predictions: Predictions) -> dict[str, float]:
 
         MeanR = mean_q rank_q, 1-based, ties in expectation
 
+    Queries without a relevant item are left out; ``skipped`` is their number.
+
     Args:
         predictions: of one split (wired).
 
     Shape: embeddings -> {"i2t/mean_rank", "t2i/mean_rank"}, >= 1
+
+    Raises: MetricError when no query of a direction has a relevant item.
 
     Example:
         >>> import numpy as np
@@ -33,4 +38,6 @@ def mean_rank(predictions: Predictions) -> dict[str, float]:
         >>> mean_rank(p)["t2i/mean_rank"]
         1.0
     """
-    return {f"{d}/mean_rank": float(np.mean(r.first())) for d, r in predictions.ranks.items()}
+    ranks = predictions.ranks
+    values = {f"{d}/mean_rank": float(np.mean(r.first())) for d, r in ranks.items()}
+    return {**values, **skipped_queries("mean_rank", ranks)}

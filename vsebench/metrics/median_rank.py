@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from vsebench.metrics._ranking import skipped_queries
 from vsebench.metrics.base import Predictions
 from vsebench.registry import METRICS
 
@@ -20,10 +21,14 @@ def median_rank(predictions: Predictions) -> dict[str, float]:
 
         MedR = median_q rank_q, 1-based, ties in expectation
 
+    Queries without a relevant item are left out; ``skipped`` is their number.
+
     Args:
         predictions: of one split (wired).
 
     Shape: embeddings -> {"i2t/median_rank", "t2i/median_rank"}, >= 1
+
+    Raises: MetricError when no query of a direction has a relevant item.
 
     Example:
         >>> import numpy as np
@@ -33,4 +38,6 @@ def median_rank(predictions: Predictions) -> dict[str, float]:
         >>> median_rank(p)["t2i/median_rank"]
         1.0
     """
-    return {f"{d}/median_rank": float(np.median(r.first())) for d, r in predictions.ranks.items()}
+    ranks = predictions.ranks
+    values = {f"{d}/median_rank": float(np.median(r.first())) for d, r in ranks.items()}
+    return {**values, **skipped_queries("median_rank", ranks)}

@@ -26,7 +26,7 @@ def precision(predictions: Predictions, *, k: Annotated[int, Gt(0)] = 10) -> dic
 
     Args:
         predictions: of one split (wired).
-        k: number of neighbours; all others when there are fewer.
+        k: number of neighbours; all others when there are fewer. Of a single image, which has none, it is 0.
 
     Shape: image embeddings (n, E), labels -> {"i2i/precision@k"}, share in [0, 1]
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from annotated_types import Gt
 
+from vsebench.metrics._ranking import skipped_queries
 from vsebench.metrics.base import Predictions
 from vsebench.registry import METRICS
 
@@ -19,11 +20,15 @@ def recall(predictions: Predictions, *, k: Annotated[int, Gt(0)] = 1) -> dict[st
         recall@k = (1/Q) Σ_q P(a relevant item is among the first k), ties in expectation
         chance   = mean_q 1 - C(N - R_q, k) / C(N, k)
 
+    Queries without a relevant item are left out; ``skipped`` is their number.
+
     Args:
         predictions: of one split (wired).
         k: length of the list.
 
     Shape: embeddings -> {"i2t/recall@k", "t2i/recall@k" and their chance levels}, shares in [0, 1]
+
+    Raises: MetricError when no query of a direction has a relevant item.
 
     Example:
         >>> import numpy as np
@@ -33,7 +38,7 @@ def recall(predictions: Predictions, *, k: Annotated[int, Gt(0)] = 1) -> dict[st
         >>> recall(p, k=1)["i2t/recall@1"]
         1.0
     """
-    result = {}
+    result = skipped_queries(f"recall@{k}", predictions.ranks)
     for direction, ranks in predictions.ranks.items():
         result[f"{direction}/recall@{k}"] = float(ranks.hit(k).mean())
         result[f"{direction}/chance/recall@{k}"] = ranks.chance_hit(k)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from annotated_types import Gt
 
+from vsebench.metrics._ranking import skipped_queries
 from vsebench.metrics.base import Predictions
 from vsebench.registry import METRICS
 
@@ -27,13 +28,15 @@ def recall_1k(predictions: Predictions, *, k: Annotated[int, Gt(0)] = 1) -> dict
 
     Not to be compared with recall@k of the whole split: a gallery of 1,000 is easier than one of 5,000.
 
+    Queries without a relevant item in their fold are left out; ``skipped`` is their number.
+
     Args:
         predictions: of one split (wired), in the dataset's order.
         k: length of the list.
 
     Shape: embeddings -> {"i2t/recall_1k@k", "t2i/recall_1k@k" and their chance levels}, shares in [0, 1]
 
-    Raises: MetricError if the split is not made of whole thousands.
+    Raises: MetricError if the split is not made of whole thousands, or no query of a fold has a relevant item.
 
     Example:
         >>> import numpy as np
@@ -43,8 +46,8 @@ def recall_1k(predictions: Predictions, *, k: Annotated[int, Gt(0)] = 1) -> dict
         >>> recall_1k(p, k=1)["i2t/recall_1k@1"]
         1.0
     """
-    result: dict[str, float] = {}
     folds = predictions.folds(FOLD)
+    result = skipped_queries(f"recall_1k@{k}", *(fold.ranks for fold in folds))
     for direction in ("i2t", "t2i"):
         ranks = [fold.ranks[direction] for fold in folds]
         result[f"{direction}/recall_1k@{k}"] = sum(float(r.hit(k).mean()) for r in ranks) / len(ranks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vsebench.metrics._ranking import skipped_queries
 from vsebench.metrics.base import Predictions
 from vsebench.registry import METRICS
 
@@ -14,10 +15,14 @@ def rsum(predictions: Predictions) -> dict[str, float]:
 
         rsum = 100 Σ_{d in i2t, t2i} Σ_{k in 1, 5, 10} recall_d@k
 
+    Queries without a relevant item are left out; ``skipped`` is their number in each direction.
+
     Args:
         predictions: of one split (wired).
 
     Shape: embeddings -> {"rsum": in [0, 600]}
+
+    Raises: MetricError when no query of a direction has a relevant item.
 
     Example:
         >>> import numpy as np
@@ -27,4 +32,6 @@ def rsum(predictions: Predictions) -> dict[str, float]:
         >>> rsum(p)
         {'rsum': 600.0}
     """
-    return {"rsum": float(100 * sum(r.hit(k).mean() for r in predictions.ranks.values() for k in (1, 5, 10)))}
+    ranks = predictions.ranks
+    total = float(100 * sum(r.hit(k).mean() for r in ranks.values() for k in (1, 5, 10)))
+    return {"rsum": total, **skipped_queries("rsum", ranks)}

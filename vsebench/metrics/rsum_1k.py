@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vsebench.metrics._ranking import skipped_queries
 from vsebench.metrics.base import Predictions
 from vsebench.metrics.recall_1k import FOLD
 from vsebench.registry import METRICS
@@ -20,12 +21,14 @@ def rsum_1k(predictions: Predictions) -> dict[str, float]:
 
         rsum_1k = mean over folds of rsum
 
+    Queries without a relevant item in their fold are left out; ``skipped`` is their number in each direction.
+
     Args:
         predictions: of one split (wired), in the dataset's order.
 
     Shape: embeddings -> {"rsum_1k": in [0, 600]}
 
-    Raises: MetricError if the split is not made of whole thousands.
+    Raises: MetricError if the split is not made of whole thousands, or no query of a fold has a relevant item.
 
     Example:
         >>> import numpy as np
@@ -36,4 +39,4 @@ def rsum_1k(predictions: Predictions) -> dict[str, float]:
     """
     folds = predictions.folds(FOLD)
     sums = [sum(float(r.hit(k).mean()) for r in fold.ranks.values() for k in (1, 5, 10)) for fold in folds]
-    return {"rsum_1k": 100 * sum(sums) / len(sums)}
+    return {"rsum_1k": 100 * sum(sums) / len(sums), **skipped_queries("rsum_1k", *(fold.ranks for fold in folds))}
