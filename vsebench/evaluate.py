@@ -292,6 +292,7 @@ def save_predictions(file: Path, predictions: Predictions, feed: Feed) -> None:
     if predictions.gallery is not None:
         arrays |= {"gallery/positions": predictions.gallery.positions, "gallery/owner": predictions.gallery.owner}
     arrays |= {} if predictions.answers is None else predictions.answers.arrays()
+    arrays |= {f"thresholds/{key}": np.array(value) for key, value in predictions.thresholds.items()}
     if predictions.logits is not None:
         arrays["logits"] = predictions.logits
     if predictions.retrieval and predictions.unranked is None:

@@ -216,6 +216,8 @@ METRICS = Registry(
         "needs": ("logits",),
         "folds": False,  # ranks parts of a split against themselves: no gallery of other items
         "forms": (),  # how an entry goes on behind the name, e.g. ("", "@{k}:min"); read off its options if empty
+        "classes": None,  # of an average over classes, those that it is over: Predictions -> bool (C,)
+        "tune": None,  # what is chosen on validation and kept for test: Predictions of validation -> named thresholds
     },
     required=("higher_is_better",),  # which epoch, row and cell is the best
 )

@@ -25,6 +25,8 @@ _NO_QUALITY = {"chance", "skipped", "empty"}
 
 #: Whether the largest or the smallest value of a number is the best.
 Mode = Literal["max", "min"]
+#: Classes that an average leaves out are named up to this many.
+NAMED = 20
 
 
 @dataclass(frozen=True)
@@ -206,3 +208,33 @@ def selecting(key: str) -> Mode:
 
 def _name(part: str) -> str:
     return re.split("[@:]", part, maxsplit=1)[0]
+
+
+def tuned(validation: Predictions, metrics: Sequence[Metric]) -> dict[str, float]:
+    """What the metrics choose on validation, for :attr:`Predictions.thresholds` of validation and test alike.
+
+    Args:
+        validation: predictions of the validation split.
+    """
+    found: dict[str, float] = {}
+    for name in dict.fromkeys(metric.name for metric in metrics):
+        facts = METRICS.get(name).facts
+        if facts["tune"] is not None and _allowed(validation, set(facts["needs"])):
+            found |= facts["tune"](validation)
+    return found
+
+
+def classes_left_out(predictions: Predictions, metrics: Sequence[Metric]) -> list[str]:
+    """The classes that averages over classes leave out, by name, a line for each metric."""
+    lines = []
+    for name in dict.fromkeys(metric.name for metric in metrics):
+        facts = METRICS.get(name).facts
+        if facts["classes"] is None or not _allowed(predictions, set(facts["needs"])):
+            continue
+        over = facts["classes"](predictions)
+        names = predictions.label_names or [str(c) for c in range(len(over))]
+        out = [names[c] for c, counted in enumerate(over) if not counted]
+        if out:
+            more = f" and {len(out) - NAMED} more" if len(out) > NAMED else ""
+            lines.append(f"{name} is not over {len(out)} of {len(over)} classes: {', '.join(out[:NAMED])}{more}")
+    return lines

@@ -246,6 +246,7 @@ def _predictions(arrays: Mapping[str, np.ndarray], more: Mapping[str, np.ndarray
         unranked=str(more.get("unranked", "")) or None,
         gallery=_gallery(arrays, more),
         answers=answers,
+        thresholds={n.removeprefix("thresholds/"): float(a) for n, a in arrays.items() if n.startswith("thresholds/")},
         kept=_ranks(arrays),
         scores={d: more[f"scores/{d}"] for d in _DIRECTIONS if f"scores/{d}" in more},
         reranked=reranked,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from vsebench.errors import ConfigError, DataError
 from vsebench.evaluate import predict, predictions_of, save_predictions
 from vsebench.feed import Feed
 from vsebench.load import LoadedRun
-from vsebench.scoring import compute, needs_embeddings, parse_metrics
+from vsebench.scoring import compute, needs_embeddings, parse_metrics, tuned
 from vsebench.store import RUN, Store
 from vsebench.stored import save_vectors
 from vsebench.sweep.record import commit, hardware, library_versions
@@ -114,6 +114,7 @@ def combine(
     weights, notes = recipe.weights or tuple(1 / len(runs) for _ in runs), []
     metrics: dict[str, float] = {}
     ranking: dict[str, Any] = {}
+    thresholds: Mapping[str, float] = {}
     for split in ("val", "test"):
         ranked_at = time.perf_counter()
         together, feed, encoding = _together(runs, dataset, split, weights, recipe.rule, cache, say)
@@ -123,6 +124,8 @@ def combine(
             weights, value = best_weights(together, name.removeprefix("val/"), mode)
             together = combined(together.parts, weights, recipe.rule)
             notes = [f"weights {_said(weights)} chosen on validation, where {name} is {value:.4g} with them"]
+        thresholds = tuned(together, parsed) if split == "val" else thresholds
+        together = replace(together, thresholds=thresholds)
         ranking = {"by": in_words(runs, recipe)}
         if together.unranked is None:
             queries = len(together.groups) + len(together.owner)

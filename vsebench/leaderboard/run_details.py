@@ -77,18 +77,16 @@ def classes_of(folders: Sequence[Path], *, multi_label: bool = False) -> Classes
         if (folder / f"predictions-{SPLIT}.npz").is_file():
             stored = read_stored(folder, SPLIT)
             if stored.logits is not None:
-                shares = Predictions(stored.logits, stored.labels, multi_label=multi_label).probabilities
-                answers.append((shares, stored.labels))
+                ranks = Predictions(stored.logits, stored.labels, multi_label=multi_label).class_ranks
+                answers.append((ranks, stored.labels))
     if not answers:
         return None
     count = answers[0][0].shape[1]
     confusion = None
     if not multi_label:
-        confusion = sum(
-            (_confusion(shares, labels, count) for shares, labels in answers), np.zeros((count, count), int)
-        )
+        confusion = sum((_confusion(ranks, labels, count) for ranks, labels in answers), np.zeros((count, count), int))
     each = [
-        _precision(shares, labels if multi_label else labels[:, None] == np.arange(count)) for shares, labels in answers
+        _precision(ranks, labels if multi_label else labels[:, None] == np.arange(count)) for ranks, labels in answers
     ]
     names = [name for name in each[0] if all(name in one for one in each)]
     return Classes(
@@ -99,20 +97,20 @@ def classes_of(folders: Sequence[Path], *, multi_label: bool = False) -> Classes
     )
 
 
-def _confusion(shares: np.ndarray, labels: np.ndarray, count: int) -> np.ndarray:
+def _confusion(ranks: np.ndarray, labels: np.ndarray, count: int) -> np.ndarray:
     known = labels >= 0
-    cells = labels[known] * count + shares[known].argmax(1)
+    cells = labels[known] * count + ranks[known].argmax(1)
     return np.bincount(cells, minlength=count * count).reshape(count, count)
 
 
-def _precision(shares: np.ndarray, truth: np.ndarray) -> dict[str, tuple[np.ndarray, float]]:
+def _precision(ranks: np.ndarray, truth: np.ndarray) -> dict[str, tuple[np.ndarray, float]]:
     """Name -> interpolated precision at :data:`RECALLS` and average precision."""
     from sklearn.metrics import average_precision_score, precision_recall_curve
 
     found = {}
     wanted = truth > 0
-    columns = {"micro": (wanted.ravel(), shares.ravel())}
-    columns |= {str(c): (wanted[:, c], shares[:, c]) for c in range(shares.shape[1])}
+    columns = {"micro": (wanted.ravel(), ranks.ravel())}
+    columns |= {str(c): (wanted[:, c], ranks[:, c]) for c in range(ranks.shape[1])}
     for name, (right, score) in columns.items():
         if right.any():
             precision, recall, _ = precision_recall_curve(right, score)

@@ -235,10 +235,12 @@ def scores_of(run: LoadedRun, outputs: SplitOutputs, direction: str, rows: np.nd
 
 def _classified(dataset: Dataset, stored: Stored, count: int, seed: int) -> dict[str, list[Classified]]:
     """Items by the probability of what they are; of several labels, by the mean log-probability of all answers."""
-    shares = Predictions(stored.logits, stored.labels, multi_label=dataset.multi_label).probabilities
+    predictions = Predictions(stored.logits, stored.labels, multi_label=dataset.multi_label)
+    shares = predictions.probabilities
     if dataset.multi_label:
         truth, said = stored.labels > 0, shares >= 0.5
-        worth = np.log(np.where(truth, shares, 1 - shares).clip(1e-300)).mean(1)
+        logits = predictions.scored.astype(np.float64)
+        worth = -np.logaddexp(0, np.where(truth, -logits, logits)).mean(1)
     else:
         truth, said = (np.arange(shares.shape[1]) == one[:, None] for one in (stored.labels, shares.argmax(1)))
         worth = (shares * truth).sum(1)

@@ -6,22 +6,33 @@ import numpy as np
 from sklearn.metrics import average_precision_score
 
 from vsebench.errors import MetricError
+from vsebench.metrics._classes import binary_targets, left_out
 from vsebench.metrics.base import Predictions
 from vsebench.registry import METRICS
+
+
+def classes_with_positives(predictions: Predictions) -> np.ndarray:
+    """Classes with a positive item, bool (C,)."""
+    return np.asarray(binary_targets(predictions.labels, predictions.num_classes).any(0))
 
 
 @METRICS.register(
     "average_precision",
     source="Manning et al. 2008, IR book, ch. 8; scikit-learn average_precision_score",
-    version=1,
+    version=2,
     higher_is_better=True,
     needs=("logits",),
+    classes=classes_with_positives,
 )
 def average_precision(predictions: Predictions) -> dict[str, float]:
     """Summarise the precision-recall curve of every class, step-wise and exact, over the whole split.
 
         AP_c = Σ_n (R_n - R_{n-1}) P_n over distinct thresholds; macro: mean over classes with a positive item;
-        micro: all (item, class) pairs as one ranking; weighted: by number of positives
+        micro: all (item, class) pairs as one ranking; weighted: by number of positives;
+        samples: the classes of an item as its ranking, mean over items with a label
+
+    All rankings are by the odds of the class, not by probabilities, which round to 0 or 1 and tie. Classes without a
+    positive item are left out of the macro mean; ``skipped`` is their number.
 
     Args:
         predictions: of one split (wired).
@@ -32,32 +43,28 @@ def average_precision(predictions: Predictions) -> dict[str, float]:
 
     Example:
         >>> import numpy as np
-        >>> p = Predictions(np.array([[2.0, 0, 0], [0, 1, 0], [0, 0, 1]]), np.array([0, 1, 1]))
+        >>> p = Predictions(np.array([[2.0, 0], [0, 1], [0, 1]]), np.array([0, 1, 1]))
         >>> round(average_precision(p)["average_precision"], 4)
         1.0
     """
-    target = binary_targets(predictions)
-    probabilities = predictions.probabilities
-    positives = target.sum(0)
-    kept = positives > 0
-    if not kept.any():
+    over = classes_with_positives(predictions)
+    if not over.any():
         raise MetricError("'average_precision' needs at least one positive label.")
-    per_class = np.array([average_precision_score(target[:, c], probabilities[:, c]) for c in np.flatnonzero(kept)])
+    target, ranks = binary_targets(predictions.labels, predictions.num_classes), predictions.class_ranks
+    per_class = np.array([average_precision_score(target[:, c], ranks[:, c]) for c in np.flatnonzero(over)])
     result = {
         "average_precision": float(per_class.mean()),
-        "average_precision/micro": float(average_precision_score(target.ravel(), probabilities.ravel())),
-        "average_precision/weighted": float(np.average(per_class, weights=positives[kept])),
+        "average_precision/micro": float(average_precision_score(target.ravel(), ranks.ravel())),
+        "average_precision/weighted": float(np.average(per_class, weights=target.sum(0)[over])),
     }
     if predictions.multi_label:
-        some = target.any(1)
-        result["average_precision/samples"] = float(
-            average_precision_score(target[some], probabilities[some], average="samples")
-        )
-    return result
+        result["average_precision/samples"] = _samples(target, ranks)
+    return {**result, **left_out("average_precision", over)}
 
 
-def binary_targets(predictions: Predictions) -> np.ndarray:
-    """Zeros and ones, int64 (n, C)."""
-    if predictions.multi_label:
-        return predictions.labels.astype(np.int64)
-    return np.eye(predictions.num_classes, dtype=np.int64)[predictions.labels]
+def _samples(target: np.ndarray, ranks: np.ndarray) -> float:
+    """Mean over the items with a label of the average precision of their classes."""
+    some = target.any(1)
+    if target.shape[1] == 1:  # a list of one class, which scikit-learn would take for one ranking of all items
+        return 1.0
+    return float(average_precision_score(target[some], ranks[some], average="samples"))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from vsebench.metrics._classes import left_out
 from vsebench.metrics.accuracy import correct
+from vsebench.metrics.average_precision import classes_with_positives
 from vsebench.metrics.base import Predictions
 from vsebench.registry import METRICS
 
@@ -15,11 +17,14 @@ from vsebench.registry import METRICS
     version=1,
     higher_is_better=True,
     needs=("logits",),
+    classes=classes_with_positives,
 )
 def balanced_accuracy(predictions: Predictions) -> dict[str, float]:
     """Average the accuracy over classes (macro recall).
 
         balanced = mean over classes with items of (share of its items that are right)
+
+    Classes without an item are left out; ``skipped`` is their number.
 
     Args:
         predictions: of one split (wired).
@@ -30,12 +35,12 @@ def balanced_accuracy(predictions: Predictions) -> dict[str, float]:
 
     Example:
         >>> import numpy as np
-        >>> p = Predictions(np.array([[2.0, 0, 0], [0, 1, 0], [0, 0, 1]]), np.array([0, 1, 1]))
+        >>> p = Predictions(np.array([[2.0, 0], [0, 1], [1, 0]]), np.array([0, 1, 1]))
         >>> balanced_accuracy(p)
         {'balanced_accuracy': 0.75}
     """
     predictions.require_single_label("balanced_accuracy")
-    right = correct(predictions, 1)
+    right, over = correct(predictions, 1), classes_with_positives(predictions)
     items = np.bincount(predictions.labels, minlength=predictions.num_classes)
     hits = np.bincount(predictions.labels, weights=right, minlength=predictions.num_classes)
-    return {"balanced_accuracy": float(np.mean(hits[items > 0] / items[items > 0]))}
+    return {"balanced_accuracy": float(np.mean(hits[over] / items[over])), **left_out("balanced_accuracy", over)}

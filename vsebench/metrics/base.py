@@ -7,8 +7,10 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
+from scipy.special import expit
 
 from vsebench.errors import MetricError
+from vsebench.metrics import _classes
 from vsebench.metrics._answers import Answers
 from vsebench.metrics._codes import CodePairs, Counts, check_codes, pack
 from vsebench.metrics._ranking import (
@@ -50,6 +52,7 @@ class Predictions:
         unranked: why these items cannot be ranked by group, or None. Relevance is then a matter of shared labels.
         gallery: what the items are ranked against, where that is not this split; ``pairs`` is then None.
         answers: what the annotators of each item answered; None of data without.
+        thresholds: what was tuned on validation, by the metric's key (:func:`vsebench.scoring.tuned`).
 
     Raises: MetricError when logits or embeddings hold NaN or infinite values, naming the first item; for codes that
     hold other numbers than −1 and +1.
@@ -69,6 +72,7 @@ class Predictions:
     unranked: str | None = None
     gallery: Gallery | None = None
     answers: Answers | None = None
+    thresholds: Mapping[str, float] = field(default_factory=dict)
     _folds: dict[int, list[Predictions]] = field(default_factory=dict, repr=False, compare=False)
     _kept: dict[str, list[TieGroups]] = field(default_factory=dict, repr=False, compare=False)
     _counts: dict[str, Counts] = field(default_factory=dict, repr=False, compare=False)
@@ -100,12 +104,20 @@ class Predictions:
 
     @cached_property
     def probabilities(self) -> np.ndarray:
-        """float64 (n, C): softmax of the logits; their sigmoid for multi-label data."""
+        """float64 (n, C): softmax of the logits; their sigmoid for multi-label data.
+
+        Logits in another order have the same probabilities in that order, to the last bit.
+        """
         logits = self.scored.astype(np.float64)
         if self.multi_label:
-            return 0.5 * (1 + np.tanh(0.5 * logits))
-        shifted = np.exp(logits - logits.max(1, keepdims=True))
-        return shifted / shifted.sum(1, keepdims=True)
+            return np.asarray(expit(logits))
+        shares = np.exp(logits - logits.max(1, keepdims=True))
+        return np.asarray(shares / np.sort(shares, axis=1).sum(1, keepdims=True))
+
+    @cached_property
+    def class_ranks(self) -> np.ndarray:
+        """float64 (n, C) in (0, 1): the order of the probabilities, which does not tie where they round to 0 or 1."""
+        return _classes.class_ranks(self.scored, multi_label=self.multi_label)
 
     def require_single_label(self, metric: str) -> None:
         """Refuse multi-label data.
@@ -131,7 +143,7 @@ class Predictions:
     def ranks(self) -> dict[str, Ranks]:
         """``i2t`` and ``t2i``, computed once.
 
-        Raises: MetricError where relevance is not a matter of groups, or the gallery has nothing for any query.
+        Raises: MetricError where relevance is not a matter of groups, or no query of a direction has a relevant item.
         """
         if self.unranked is not None:
             raise MetricError(f"{self.unranked} Metrics of the whole list do: map, ndcg, set_recall, cross_precision.")
@@ -141,7 +153,7 @@ class Predictions:
             "t2i": rank_queries(self.score_rows("t2i"), self.groups[self.owner], offered.groups),
         }
         for direction, ranks in found.items():
-            if self.gallery is not None and not len(ranks.above):
+            if not len(ranks.above):
                 raise MetricError(f"no query of {direction} has a relevant item in the gallery.")
         return found
 

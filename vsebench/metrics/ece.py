@@ -15,7 +15,7 @@ from vsebench.registry import METRICS
 @METRICS.register(
     "ece",
     source="Naeini et al. 2015; equal-mass bins: Nixon et al. 2019, arXiv:1904.01685",
-    version=1,
+    version=2,
     higher_is_better=False,
     needs=("logits",),
 )
@@ -24,9 +24,12 @@ def ece(predictions: Predictions, *, bins: Annotated[int, Gt(0)] = 15) -> dict[s
 
         ECE = Σ_b (n_b / n) |accuracy_b - mean confidence_b|, items sorted by confidence, ``bins`` bins of equal mass
 
+    Items of equal confidence share their hits: each counts as right as they are on average, which is what a bin's
+    accuracy is in expectation over their order. A constant classifier scores |accuracy - confidence|: 0 if calibrated.
+
     Args:
         predictions: of one split (wired).
-        bins: number of bins.
+        bins: number of bins; as many as there are items where these are fewer.
 
     Shape: logits (n, C), labels (n,) -> {"ece": in [0, 1]}
 
@@ -38,10 +41,9 @@ def ece(predictions: Predictions, *, bins: Annotated[int, Gt(0)] = 15) -> dict[s
         {'ece': 0.0}
     """
     predictions.require_single_label("ece")
-    confidence = predictions.probabilities.max(1)
-    right = correct(predictions, 1)
-    order = np.lexsort((right, confidence))  # tied confidences in an order that does not depend on the items' order
-    total = 0.0
-    for part in np.array_split(order, min(bins, len(order))):
-        total += len(part) / len(order) * abs(right[part].mean() - confidence[part].mean())
-    return {"ece": float(total)}
+    confidence, tied = np.unique(predictions.probabilities.max(1), return_inverse=True)
+    hits = np.bincount(tied, correct(predictions, 1)) / np.bincount(tied)
+    gap = np.sort(tied)  # the items in the order of their confidences
+    gaps = hits[gap] - confidence[gap]
+    parts = np.array_split(gaps, min(bins, len(gaps)))
+    return {"ece": float(sum(abs(part.sum()) for part in parts) / len(gaps))}

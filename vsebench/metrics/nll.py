@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import logsumexp
 
+from vsebench.metrics._classes import binary_targets, log_odds
 from vsebench.metrics.base import Predictions
 from vsebench.registry import METRICS
 
@@ -25,10 +25,8 @@ def nll(predictions: Predictions) -> dict[str, float]:
         >>> round(nll(Predictions(np.zeros((2, 4)), np.array([0, 1])))["nll"], 4)
         1.3863
     """
-    logits = predictions.scored.astype(np.float64)
-    if predictions.multi_label:
-        labels = predictions.labels
-        values = np.logaddexp(0, logits) - labels * logits
-    else:
-        values = logsumexp(logits, axis=1) - logits[np.arange(len(logits)), predictions.labels]
-    return {"nll": float(values.mean())}
+    odds = log_odds(predictions.scored, multi_label=predictions.multi_label)
+    positive = binary_targets(predictions.labels, predictions.num_classes) > 0
+    # -ln p = ln(1 + exp(-odds)), and of what is not so, with the other sign: never below 0, and nothing cancels
+    surprise = np.logaddexp(0.0, np.where(positive, -odds, odds))
+    return {"nll": float(surprise.mean() if predictions.multi_label else surprise[positive].mean())}

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from vsebench.errors import ConfigError, DataError, MetricError, UnknownComponent
 from vsebench.metrics._curves import compact, curves_of
 from vsebench.plugins import import_stored, refusal
-from vsebench.scoring import Metric, compute, metric_entry, parse_metrics, versions
+from vsebench.scoring import Metric, compute, metric_entry, parse_metrics, tuned, versions
 from vsebench.store import RUN, read_history, read_run_file
 from vsebench.stored import StoredPredictions, load_predictions
 from vsebench.types import Result
@@ -84,6 +84,7 @@ def _from_history(folder: Path, result: Result, found: Recomputed) -> None:
 
 def _from_predictions(folder: Path, result: Result, found: Recomputed, trust: bool) -> None:
     metrics, reasons = _metrics(folder, result, found, trust)
+    thresholds: Mapping[str, float] | None = None
     for split in SPLITS:
         keys = [key for key in result.metrics if key.startswith(f"{split}/")]
         file = folder / f"predictions-{split}.npz"
@@ -92,6 +93,10 @@ def _from_predictions(folder: Path, result: Result, found: Recomputed, trust: bo
             continue
         try:
             predictions = load_predictions(file)
+            if split == "val":
+                thresholds = tuned(predictions, metrics)
+            if thresholds is not None:  # without validation's predictions, test's own say what they were
+                predictions = replace(predictions, thresholds=thresholds)
             said = reasons | _compute(predictions, metrics, split, found)
         except (DataError, MetricError) as error:
             found.damaged.append(str(error))

@@ -27,6 +27,7 @@ from filelock import FileLock
 
 from vsebench.config.identity import digest
 from vsebench.config.schema import Prune
+from vsebench.scoring import metric_entry, parse_metrics, versions
 from vsebench.store import Store
 
 RUNGS = ".rungs"
@@ -112,7 +113,8 @@ class Halving:
         fingerprint: str,
         decide: Decide | None = None,
     ) -> None:
-        key = digest({**prune.model_dump(), "metric": metric, "mode": mode, "dataset": fingerprint})
+        measured = versions(parse_metrics([metric_entry(metric.removeprefix("val/"))]))  # others are no earlier values
+        key = digest({**prune.model_dump(), "metric": metric, "mode": mode, "dataset": fingerprint, **measured})
         self.file = store.folder / RUNGS / f"{key}.jsonl"
         self.prune, self.run_id, self.metric, self.mode = prune, run_id, metric, mode
         self.rungs = set(rungs(prune, epochs))

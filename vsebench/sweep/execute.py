@@ -6,6 +6,7 @@ import json
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from vsebench.gallery import gallery_feeds
 from vsebench.model import Model
 from vsebench.parallel import ALONE, Team
 from vsebench.registry import FITTERS, OBJECTIVES
-from vsebench.scoring import compute, metric_entry, needs_embeddings, parse_metrics, versions
+from vsebench.scoring import compute, metric_entry, needs_embeddings, parse_metrics, tuned, versions
 from vsebench.store import HISTORY, MODEL, RUN, Store, as_text, write_atomically
 from vsebench.sweep.asha import Decide, Halving, Pruned
 from vsebench.sweep.energy import meter_of
@@ -129,7 +130,8 @@ def _finish(
         ranked = needs_embeddings(selecting)
         outputs = predict(model, feed, device=device, embeddings=ranked, team=team)
         offered = gallery.offered(model, "val", device=device, team=team) if gallery is not None and ranked else None
-        found = compute(predictions_of(outputs, feed, model, device=device, offered=offered), selecting)
+        predictions = predictions_of(outputs, feed, model, device=device, offered=offered)
+        found = compute(replace(predictions, thresholds=tuned(predictions, selecting)), selecting)
         if key not in found:
             known = ", ".join(f"val/{name}" for name in found) or "none"
             raise ConfigError(f"select.metric '{run.select_metric}' is not among the numbers of this system: {known}.")
@@ -200,7 +202,7 @@ def _finish(
         test_evaluations=1,
         ranking=found.ranking,
         curves=found.curves,
-        notes=[*_notes(model, feeds), *said],
+        notes=[*_notes(model, feeds), *said, *found.notes],
         hub=model.origins,
         hardware=hardware() if team.size == 1 else {**hardware(), "processes": team.size},
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from vsebench.metrics._curves import compact, curves_of
 from vsebench.model import Model
 from vsebench.pairs import said_of
 from vsebench.parallel import Team
-from vsebench.scoring import compute
+from vsebench.scoring import classes_left_out, compute, tuned
 from vsebench.store import write_atomically
 from vsebench.stored import save_vectors
 from vsebench.sweep.plan import Run
@@ -36,11 +36,13 @@ class Evaluated:
         metrics: of val and test.
         ranking: how test was ranked, and at what cost.
         curves: those of test's codes that a board may draw.
+        notes: which classes an average leaves out.
     """
 
     metrics: Mapping[str, float]
     ranking: Mapping[str, Any]
     curves: Mapping[str, Any] = field(default_factory=dict)
+    notes: Sequence[str] = ()
 
 
 def evaluate(
@@ -66,6 +68,8 @@ def evaluate(
     metrics: dict[str, float] = {}
     ranking: dict[str, Any] = {}
     curves: dict[str, Any] = {}
+    notes: list[str] = []
+    thresholds: Mapping[str, float] = {}
     known: dict[str, SplitOutputs] = {}
     train = predict(model, feeds["train"], device=device, team=team) if model.reranker is not None else None
     for split in ("val", "test"):
@@ -80,6 +84,9 @@ def evaluate(
             rerank = reranker_of(model, train, feeds["train"].labels.numpy(), outputs, offered)
         begin = time.perf_counter()
         predictions = predictions_of(outputs, feeds[split], model, device=device, rerank=rerank, offered=offered)
+        if split == "val":
+            thresholds = tuned(predictions, parsed)
+        predictions = replace(predictions, thresholds=thresholds)
         if predictions.retrieval:
             ranking = {"by": said_of(model)}
         if predictions.retrieval and predictions.unranked is None:
@@ -88,9 +95,10 @@ def evaluate(
             ranking["ms_per_query"] = 1e3 * (time.perf_counter() - begin) / queries
         found = compute(predictions, parsed)
         metrics |= {f"{split}/{name}": value for name, value in found.items()}
+        notes += [f"{split}: {line}" for line in classes_left_out(predictions, parsed)]
         save_predictions(folder / f"predictions-{split}.npz", predictions, feeds[split])
         save_vectors(folder / f"vectors-{split}.npz", predictions, parsed, found)
         curves = curves_of(predictions)
     if curves:  # test's, which is the last
         write_atomically(folder / CURVES, json.dumps(curves))
-    return Evaluated(metrics, ranking, compact(curves))
+    return Evaluated(metrics, ranking, compact(curves), notes)
