@@ -1,4 +1,5 @@
-"""Commands on results: ``verify``, ``reproduce``, ``results merge``, ``compare``. Nothing heavy is imported early."""
+"""Commands on results: ``verify``, ``reproduce``, ``compare``, ``results merge`` and ``recompute``. Nothing heavy is
+imported early."""
 
 from __future__ import annotations
 
@@ -88,6 +89,18 @@ def merge(
     from vsebench.commands.merge import MergeOptions, run_merge
 
     run_merge(MergeOptions(tuple(files), into, prefer, tolerance))
+
+
+@results_app.command("recompute")
+def recompute(
+    experiments: Boards = None,
+    runs: RunsFolder = Path("runs"),
+    board: BoardFolder = Path("leaderboard"),
+) -> None:
+    """Compute numbers that are by older definitions of metrics again from the stored predictions, and write boards."""
+    from vsebench.commands.recompute import run_recompute
+
+    run_recompute(experiments or (), runs, board)
 
 
 def compare(

@@ -12,7 +12,7 @@ from vsebench.leaderboard.factors_section import factors_section
 from vsebench.leaderboard.outcomes import Outcomes
 from vsebench.leaderboard.pivot import pivot_lines
 from vsebench.leaderboard.plots import curves_section
-from vsebench.leaderboard.protocol import protocol_section, ranked_items
+from vsebench.leaderboard.protocol import definition_lines, protocol_section, ranked_items
 from vsebench.leaderboard.references import references
 from vsebench.leaderboard.robustness import robustness_sections
 from vsebench.leaderboard.robustness_plots import drawn as robustness_plots
@@ -75,7 +75,9 @@ def page(snapshot: Snapshot, outcomes: Outcomes | None = None) -> str:
     if described:
         lines += [prose(described), ""]
     context = _context(snapshot, compared)
-    lines += [*context, *([""] if context else []), *unavailable(snapshot, outcomes, compared)]
+    for paragraph in (context, definition_lines(snapshot)):
+        lines += [*paragraph, ""] if paragraph else []
+    lines += unavailable(snapshot, outcomes, compared)
     for section, title in SECTIONS.items():
         rows = views(snapshot, section)
         if rows:

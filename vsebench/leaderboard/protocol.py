@@ -8,6 +8,7 @@ from vsebench.leaderboard.rows import pruned, sort_key
 from vsebench.leaderboard.significance import Comparisons, protocol_lines
 from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.leaderboard.table import code, escape, link, prose
+from vsebench.registry import METRICS
 from vsebench.types import OWN_SPLIT, Result
 
 #: What a match is, by the dataset's relevance.
@@ -36,6 +37,28 @@ def ranked_items(snapshot: Snapshot) -> str:
 def _gallery_size(snapshot: Snapshot) -> int:
     """Items of the set that test is ranked against."""
     return int({**snapshot.dataset["sets"], **snapshot.dataset["splits"]}[snapshot.gallery])
+
+
+def other_definitions(snapshot: Snapshot) -> dict[str, tuple[int, int]]:
+    """Metrics whose numbers here are by another definition than this version's: name -> its version, and today's.
+
+    Whether a metric of a plug-in that is not loaded has changed is not known.
+    """
+    recorded = next((r.metric_versions for r in snapshot.results.values() if r.status == "finished"), {})
+    now = {name: int(METRICS.get(name).facts["version"]) for name in sorted(recorded) if name in METRICS}
+    return {name: (recorded[name], version) for name, version in now.items() if recorded[name] != version}
+
+
+def definition_lines(snapshot: Snapshot) -> list[str]:
+    """What a page says of them; nothing where all numbers are by today's definitions."""
+    other = other_definitions(snapshot)
+    if not other:
+        return []
+    named = ", ".join(f"{code(name)} is of version {own} (now {now})" for name, (own, now) in other.items())
+    return [
+        f"**Not by today's definitions:** {named}. Numbers of different versions cannot be compared. What changed "
+        "stands in docs/metrics.md; where the runs are at hand, 'vsebench results recompute' computes them again."
+    ]
 
 
 def protocol_section(snapshot: Snapshot, compared: Comparisons | None = None) -> list[str]:

@@ -23,6 +23,8 @@ from vsebench.types import Result
 
 #: What a result says of the data: those of an older version say less.
 _DATA = "dataset."
+#: In keys of what a metric leaves out, which older results may not have: the number beside them is the same.
+SKIPPED = "skipped"
 
 
 @dataclass(frozen=True)
@@ -173,6 +175,9 @@ def _check_run(folder: Path, own: Result, row: str, report: Report, trust: bool)
                 report.rounded += not agrees(stored, again)
                 continue
         elif again is None and key in found.lacking:
+            continue
+        elif stored is None and SKIPPED in key.split("/"):
+            report.lacking.append((row, own.run_id, key, f"it was measured before these were counted; {again:g} now"))
             continue
         shown = ABSENT if stored is None else stored, ABSENT if again is None else again
         report.differences.append(Difference(file, row, own.run_id, f"metrics.{key}", *shown))

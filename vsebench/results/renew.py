@@ -1,0 +1,112 @@
+"""A board's numbers by today's definitions of its metrics, from the predictions of its runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from vsebench.errors import ConfigError
+from vsebench.leaderboard.protocol import other_definitions
+from vsebench.leaderboard.snapshot import Snapshot
+from vsebench.registry import METRICS
+from vsebench.results.recompute import agrees, recompute
+from vsebench.scoring import metric_entry, parse_metrics
+from vsebench.store import Store
+from vsebench.types import Result
+
+Changed = Mapping[str, tuple[int, int]]  # metric -> its version before, and now
+
+
+@dataclass(frozen=True)
+class Renewed:
+    """What came of it.
+
+    Args:
+        metrics: those computed again.
+        results: the finished runs with their new numbers, by run id; empty where nothing was computed again.
+        lacking: metrics that stay as they were -> why, a line for each run that stands in the way.
+    """
+
+    metrics: Changed
+    results: Mapping[str, Result]
+    lacking: Mapping[str, list[str]] = field(default_factory=dict)
+
+
+def renew(snapshot: Snapshot, store: Store) -> Renewed:
+    """Compute again what is by other definitions than today's. A metric is done for all finished runs or for none, so
+    that rows of different versions never share a table. Nothing is written.
+
+    Args:
+        store: of the board's runs; predictions come from their folders.
+    """
+    other = other_definitions(snapshot)
+    if not other:
+        return Renewed({}, {})
+    lacking: dict[str, list[str]] = {}
+    selected = metric_of(snapshot.select["metric"])
+    if selected in other and any(r.status == "pruned" for r in snapshot.results.values()):
+        lacking[selected] = ["pruned runs, which it was the number of, stored no predictions"]
+    results, numbers = {}, {}
+    for run, on_board in snapshot.results.items():
+        if on_board.status != "finished":
+            continue
+        own, numbers[run], reasons = _computed(on_board, store, other)
+        results[run] = own
+        for name, reason in reasons.items():
+            lacking.setdefault(name, []).append(f"{run} ({own.system}): {reason}")
+    done = {name: both for name, both in other.items() if name not in lacking}
+    if not done:
+        return Renewed({}, {}, lacking)
+    return Renewed(done, {run: _with(r, numbers[run], done, selected) for run, r in results.items()}, lacking)
+
+
+def metric_of(key: str) -> str:
+    """The name of the metric that gives a key; empty where none does.
+
+    Example:
+        >>> metric_of("test/i2t/skipped/recall@5"), metric_of("val/f1/micro"), metric_of("test/mine")
+        ('recall', 'f1', '')
+    """
+    try:
+        return parse_metrics([metric_entry(key)])[0].name
+    except ConfigError:
+        return ""
+
+
+def _computed(
+    on_board: Result, store: Store, other: Iterable[str]
+) -> tuple[Result, Mapping[str, float], dict[str, str]]:
+    """A run's own result, its numbers by today's definitions, and which of the metrics cannot be trusted, and why."""
+    folder, own = store.run_folder(on_board.run_id), store.read(on_board.run_id)
+    if own is None:
+        return on_board, {}, dict.fromkeys(other, f"{folder} has no whole result")
+    again = recompute(folder, replace(own, metric_versions={}))
+    if again.damaged:
+        return own, {}, dict.fromkeys(other, again.damaged[0])
+    reasons: dict[str, str] = {}
+    for key, value in own.metrics.items():
+        name = metric_of(key)
+        if name in other and key not in again.numbers and "skipped" not in key.split("/"):
+            reasons[name] = again.lacking.get(key, f"its predictions give no {key}")
+            continue
+        checked = name not in other and key in again.numbers and _is_today_s(name, own)
+        if checked and not agrees(value, again.numbers[key], again.tolerance[key]):
+            said = f"its predictions give {key} {again.numbers[key]:.6g}, its result says {value:.6g}"
+            return own, {}, dict.fromkeys(other, said)
+    return own, again.numbers, reasons
+
+
+def _is_today_s(name: str, result: Result) -> bool:
+    return bool(result.metric_versions.get(name) == METRICS.get(name).facts["version"])
+
+
+def _with(result: Result, numbers: Mapping[str, float], done: Changed, selected: str) -> Result:
+    """The result with today's numbers of some metrics."""
+    metrics = {key: value for key, value in result.metrics.items() if metric_of(key) not in done}
+    metrics |= {key: value for key, value in numbers.items() if metric_of(key) in done}
+    told = ", ".join(f"{name} (version {now} for {before})" for name, (before, now) in done.items())
+    notes = [f"computed again from the stored predictions by other definitions: {told}"]
+    if selected in done:
+        notes.append(f"the epoch was chosen by version {done[selected][0]} of {selected}")
+    versions = {**result.metric_versions, **{name: now for name, (_, now) in done.items()}}
+    return replace(result, metrics=metrics, metric_versions=versions, notes=[*result.notes, *notes])
