@@ -20,8 +20,8 @@ _ENTRY = re.compile(rf"^(?P<name>[^@:]+?)(@((?P<one>\d+)|{_NUMBERS}|(?P<word>\w+
 
 #: What metrics need that rank nothing.
 CLASSIFIES = {"logits", "answers"}
-#: Parts of the keys of numbers that say nothing about a system's quality: levels of chance, counts of queries.
-_NO_QUALITY = {"chance", "skipped", "empty"}
+#: Parts of the keys of numbers that say nothing about a system's quality: levels of chance, counts, thresholds.
+_NO_QUALITY = {"chance", "skipped", "empty", "threshold"}
 
 #: Whether the largest or the smallest value of a number is the best.
 Mode = Literal["max", "min"]

@@ -16,7 +16,7 @@ from vsebench.errors import MetricError
 from vsebench.metrics._ranking import Ranks, neighbour_precision, rank_queries, similarity_rows
 from vsebench.metrics.base import Predictions
 from vsebench.registry import METRICS
-from vsebench.scoring import Metric, compute, higher_is_better, metric_entry, parse_metrics
+from vsebench.scoring import Metric, compute, metric_entry, mode_of, parse_metrics
 
 RNG = np.random.default_rng(0)
 CLASSIFICATION = [n for n in METRICS.names() if METRICS.get(n).facts["needs"] == ("logits",)]
@@ -254,8 +254,8 @@ def test_parsing() -> None:
     ]  # fmt: skip
     assert metric_entry("i2t/recall@10") == "recall@10"
     assert metric_entry("average_precision/micro") == "average_precision"
-    assert higher_is_better("test/accuracy")
-    assert not higher_is_better("val/i2t/median_rank")
+    assert mode_of("test/accuracy") == "max"
+    assert mode_of("val/i2t/median_rank") == "min"
 
 
 def test_top5_of_few_classes_is_refused() -> None:

@@ -11,7 +11,7 @@ from vsebench.errors import MetricError
 from vsebench.metrics._ranking import neighbour_precision
 from vsebench.metrics.base import Predictions
 from vsebench.registry import METRICS
-from vsebench.scoring import compute, higher_is_better, metric_entry, parse_metrics
+from vsebench.scoring import compute, metric_entry, mode_of, parse_metrics
 
 RANKED = ["recall@{1,5}", "median_rank", "mean_rank", "rsum", "map", "map@5:min", "ndcg@5", "set_recall@5"]
 
@@ -70,5 +70,5 @@ def test_a_single_image_has_no_neighbours() -> None:
     assert two.tolist() == [1.0, 1.0]
 
 
-def test_what_is_left_out_has_no_better_direction_of_its_own() -> None:
-    assert not higher_is_better("test/i2t/skipped/median_rank")
+def test_counts_and_thresholds_are_no_quality() -> None:
+    assert mode_of("test/i2t/skipped/median_rank") is mode_of("test/skipped/f1") is mode_of("val/f1/threshold") is None

@@ -12,7 +12,7 @@ from vsebench.errors import MetricError
 from vsebench.metrics._answers import Answers
 from vsebench.metrics.base import Predictions
 from vsebench.metrics.vqa_accuracy import soft, vqa_accuracy
-from vsebench.scoring import compute, higher_is_better, needs_embeddings, parse_metrics
+from vsebench.scoring import compute, mode_of, needs_embeddings, parse_metrics
 
 NAMES = ["no", "red", "two", "yes"]
 
@@ -79,6 +79,6 @@ def test_data_without_answers_and_too_few_of_them() -> None:
 
 def test_it_is_no_metric_of_a_ranking() -> None:
     assert not needs_embeddings(parse_metrics(["accuracy", "vqa_accuracy"]))
-    assert higher_is_better("test/vqa_accuracy")
+    assert mode_of("test/vqa_accuracy") == "max"
     without = Predictions(None, np.zeros(2, np.int64), answers=Answers.of([{"yes": 10}] * 2, NAMES))
     assert compute(without, parse_metrics(["vqa_accuracy"])) == {}
