@@ -248,6 +248,8 @@ def _pinned(system: System, result: Result) -> System:
     pinned = {}
     for slot, origin in result.hub.items():
         spec = getattr(system, slot)
+        if spec is None:
+            continue  # a result of another system; what does not fit is said where its weights are loaded
         pinned[slot] = spec.model_copy(update={"options": {**spec.options, "revision": origin["commit"]}})
     return system.model_copy(update=pinned)
 

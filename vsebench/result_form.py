@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from vsebench.types import Result
+from vsebench.types import MODALITIES, Result
 
+ENCODER_SLOTS = tuple(f"{modality}_encoder" for modality in MODALITIES)
 STATUSES = ("finished", "failed", "pruned")
 Test = Callable[[Any], bool]
 
@@ -45,6 +47,13 @@ def _texts(value: Any) -> bool:
     return isinstance(value, list | tuple) and all(map(_text, value))
 
 
+def _origin(value: Any) -> bool:
+    # The commit becomes a part of a path in the hub's cache, so that it is nothing but a commit.
+    return (
+        _mapping_of(_text)(value) and "model" in value and bool(re.fullmatch("[0-9a-f]{40}", value.get("commit", "")))
+    )
+
+
 #: Field -> what it must be, in words and as a test.
 FORM: Mapping[str, tuple[str, Test]] = {
     "run_id": ("a text", lambda v: _text(v) and bool(v)),
@@ -65,6 +74,10 @@ FORM: Mapping[str, tuple[str, Test]] = {
     "ranking": ("a mapping", _mapping),
     "curves": ("a mapping of mappings", _mapping_of(_mapping)),
     "versions": ("a mapping of texts", _mapping_of(_text)),
+    "hub": (
+        f"a mapping of {', '.join(ENCODER_SLOTS)} to model and commit",
+        lambda v: _mapping_of(_origin)(v) and v.keys() <= set(ENCODER_SLOTS),
+    ),
     "hardware": ("a mapping", _mapping),
     "commit": ("a text or null", lambda v: v is None or _text(v)),
     "finished_at": ("a text", _text),
