@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vsebench.result_form import FORM, parse_result, result_from
-from vsebench.store import Store, read_result
+from vsebench.store import Store, damaged_files, read_result
 from vsebench.types import Result
 
 
@@ -74,14 +74,25 @@ def test_any_json_is_a_result_or_none(whole: dict[str, Any], changes: dict[str, 
         assert all(isinstance(value, int | float) for value in result.metrics.values())
 
 
-def test_a_digit_that_changed_is_noticed(tmp_path: Path) -> None:
+def test_every_file_of_a_run_that_changed_is_named(tmp_path: Path) -> None:
     result = boards.run(tmp_path, "good", 0, skill=2.0)
     folder = Store(tmp_path, boards.NAME).run_folder(result.run_id)
-    file = folder / "result.json"
-    text = file.read_text()
-    assert read_result(folder) == parse_result(json.loads(text))
-    file.write_text(text.replace('"epochs": 12', '"epochs": 13'))
-    assert read_result(folder) is None
-    for content in ("", "[]", "null", "{}", "[" * 100_000, text[:-40], '{"metrics": null}'):
-        file.write_text(content)
-        assert read_result(folder) is None
+    assert damaged_files(folder) == []
+    names = {f.name for f in folder.iterdir()}
+    assert {"history.jsonl", "predictions-test.npz", "predictions-val.npz", "result.json"} <= names
+    for name in sorted(names - {"run.yaml"}):
+        whole = (folder / name).read_bytes()
+        for content in (b"", whole[:-10], whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:]):
+            (folder / name).write_bytes(content)
+            assert damaged_files(folder) == [folder / name]
+        assert (damaged_files(folder, contents=False) == [folder / name]) == (name == "result.json")
+        (folder / name).write_bytes(whole)
+    (folder / "history.jsonl").unlink()
+    assert damaged_files(folder) == []
+
+
+@pytest.mark.parametrize("content", ["", "[]", "null", "{}", "[" * 100_000, '{"metrics": null}', '{"files": 3}'])
+def test_a_result_of_another_form_is_none_and_damaged(content: str, tmp_path: Path) -> None:
+    (tmp_path / "result.json").write_text(content)
+    assert read_result(tmp_path) is None
+    assert damaged_files(tmp_path) == [tmp_path / "result.json"]

@@ -15,10 +15,11 @@ from vsebench.data.dataset import Dataset
 from vsebench.data.open import open_dataset
 from vsebench.data.vocabulary import Vocabulary
 from vsebench.errors import DataError, Place, did_you_mean, known_names
+from vsebench.home import pretrained_home
 from vsebench.model import Model
 from vsebench.names import fault_of_name
 from vsebench.plugins import import_stored, refusing_unknown
-from vsebench.pretrain import checkpoint_file, needed
+from vsebench.pretrain import RECORD, needed, read_record
 from vsebench.scoring import mode_of
 from vsebench.store import MODEL, RESULT, RUN, Store, read_result, read_run_file
 from vsebench.train import seed_of, trained_state
@@ -45,7 +46,7 @@ class LoadedRun:
         fingerprint: of the dataset that it was trained on.
         metrics: entries that it was evaluated by.
         select: metric and mode that chose its epoch.
-        checkpoints: slot -> weights made by ``weights: pretrain``.
+        checkpoints: slot -> weights of a frozen encoder made by ``weights: pretrain``.
         result: its numbers.
         gallery: the set that its queries were ranked against, or ``split``: each split against itself.
     """
@@ -70,7 +71,7 @@ class LoadedRun:
     @property
     def files(self) -> list[Path]:
         """What a copy of the run needs to be loaded again."""
-        own = [self.folder / name for name in (RUN, RESULT, MODEL, VOCABULARY)]
+        own = [self.folder / name for name in (RUN, RESULT, MODEL, VOCABULARY, RECORD)]
         return [file for file in [*own, *self.checkpoints.values()] if file.is_file()]
 
     @property
@@ -211,7 +212,7 @@ def _load(folder: Path, said: Mapping[str, Any], result: Result, device: torch.d
         ) from None
     vocabulary = _read_vocabulary(folder) if "text" in system.modalities else None
     fingerprint = str(said["dataset"]["fingerprint"])
-    checkpoints = _checkpoints(system, fingerprint, folder)
+    checkpoints = _checkpoints(system, folder)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of("init", int(said["seed"])))  # frozen weights: none come from the run's seed
         model = Model(
@@ -277,22 +278,31 @@ def _read_vocabulary(folder: Path) -> Vocabulary:
         raise DataError("not a whole vocabulary.", place=Place(str(file))) from None
 
 
-def _checkpoints(system: System, fingerprint: str, folder: Path) -> dict[str, Path]:
-    """Weights made by ``weights: pretrain``, beside a copied run or in vsebench's own folder. Only those of frozen
-    encoders must be there: the run has the others."""
+def _checkpoints(system: System, folder: Path) -> dict[str, Path]:
+    """Weights made by ``weights: pretrain`` of frozen encoders, beside a copied run or in vsebench's own folder. They
+    are those that the run had, or an error: the weights of encoders that were trained further are in the run itself."""
     found = {}
+    record = read_record(folder)
     for slot in needed(system):
         spec = getattr(system, slot)
-        usual = checkpoint_file(spec, fingerprint)
-        file = next((f for f in (folder / usual.name, usual) if f.is_file()), None)
-        if file is not None:
-            found[slot] = file
-        elif spec.options.get("finetune") == "none":
+        if spec.options.get("finetune") != "none":
+            continue
+        whose = f"the weights that {slot} '{spec.name}' was pretrained to"
+        if slot not in record:
             raise DataError(
-                f"the weights that {slot} '{spec.name}' was pretrained to are missing, and frozen weights are not kept "
-                "in the run. Put the file back (VSEBENCH_HOME says where it is looked for), or sweep again.",
-                place=Place(str(usual)),
+                f"{whose} are not recorded with the run, as in the first release. Sweep it again.",
+                place=Place(str(folder)),
             )
+        name, content = record[slot]["file"], record[slot]["sha256"]
+        file = next((f for f in (folder / name, pretrained_home() / name) if f.is_file()), None)
+        if file is None:
+            raise DataError(
+                f"{whose} are missing, and frozen weights are not kept in the run. Put the file back (VSEBENCH_HOME "
+                "says where it is looked for), or sweep again.",
+                place=Place(str(pretrained_home() / name)),
+            )
+        load_weights(file, digest=content)
+        found[slot] = file
     return found
 
 

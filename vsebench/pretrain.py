@@ -3,32 +3,64 @@
 For machines without pretrained weights. The encoder with mean pooling and a linear head is a system like any other,
 trained by the same loop; validation chooses the epoch; the test split is never opened. All runs of all sweeps with
 the same encoder options on the same dataset share the file.
+
+The file's name is a digest of all that its numbers depend on; the file has the digest of its content; and a run records
+which weights it had. On a processor one thread trains, so that the weights are those of any other machine.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
+import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from filelock import FileLock
-from safetensors.torch import save_file
 
-from vsebench.config.identity import digest
+from vsebench.config.identity import code_digest, digest
 from vsebench.config.resolve import resolve
 from vsebench.config.schema import ENCODER_SLOTS, Spec, System
 from vsebench.data.dataset import Dataset
+from vsebench.errors import DataError, Place
 from vsebench.evaluate import predict
 from vsebench.feed import Feed
+from vsebench.files import DAMAGED, locked, make_folder, set_aside, write_atomically
 from vsebench.home import pretrained_home
 from vsebench.model import Model
+from vsebench.process_state import fixed_state
 from vsebench.train import fit, seed_of
+from vsebench.weights import load_weights, save_weights, state_digest
 
-VERSION = 1
+VERSION = 2
 SEED = 0
+#: Which weights a run had, in its folder.
+RECORD = "pretrained.json"
+#: Options that only say what is trained afterwards: encoders that differ in them share their weights.
+_LATER = ("finetune", "stages", "freeze_norm", "flip", "precision")
+_LIBRARIES = ("torch", "torchvision", "timm", "numpy")
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """Weights of an encoder, trained here.
+
+    Args:
+        file: in safetensors.
+        content: digest of the weights themselves.
+        made_from: digest of what was asked for: the encoder's options and the dataset. Equal for runs whose weights
+            should be the same.
+        circumstances: what else the numbers depend on: device, code, versions.
+    """
+
+    file: Path
+    content: str
+    made_from: str
+    circumstances: Mapping[str, Any]
 
 
 def needed(system: System) -> list[str]:
@@ -37,50 +69,113 @@ def needed(system: System) -> list[str]:
     return [s for s in slots if getattr(system, s).options.get("weights") == "pretrain"]
 
 
-def checkpoint_file(spec: Spec, fingerprint: str) -> Path:
-    """Where the weights of an encoder lie, trained on the dataset of that fingerprint.
-
-    Options that only say what is trained afterwards share a file.
-    """
-    later = ("finetune", "stages", "freeze_norm", "flip", "precision")
-    parts = {
-        "version": VERSION,
-        "seed": SEED,
-        "encoder": spec.name,
-        "options": {k: v for k, v in spec.options.items() if k not in later},
-        "dataset": fingerprint,
-    }
-    return pretrained_home() / f"{spec.name}-{digest(parts)}.safetensors"
-
-
 def ensure(
     system: System,
     dataset: Dataset,
     *,
     device: torch.device,
     on_epoch: Callable[[str], None] = lambda _: None,
-) -> dict[str, Path]:
-    """The weights that a system needs, trained now where nobody has before.
+) -> dict[str, Pretrained]:
+    """The weights that a system needs, trained now where nobody has before, or where what there is is damaged.
 
-    Returns: slot -> file of the encoder's weights.
+    Returns: slot -> the encoder's weights.
     """
-    found = {}
-    for slot in needed(system):
-        spec = getattr(system, slot)
-        file = checkpoint_file(spec, dataset.fingerprint)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{file}.lock"):
-            if not file.is_file():
-                _train(slot, spec, dataset, file, device, on_epoch)
-        found[slot] = file
-    return found
+    return {slot: _ensure(slot, getattr(system, slot), dataset, device, on_epoch) for slot in needed(system)}
 
 
-def _train(
-    slot: str, spec: Spec, dataset: Dataset, file: Path, device: torch.device, on_epoch: Callable[[str], None]
-) -> None:
+def _ensure(
+    slot: str, spec: Spec, dataset: Dataset, device: torch.device, on_epoch: Callable[[str], None]
+) -> Pretrained:
+    system = _system(slot, spec)
+    made_from = digest(
+        {
+            "version": VERSION,
+            "seed": SEED,
+            "encoder": spec.name,
+            "options": {k: v for k, v in spec.options.items() if k not in _LATER},
+            "dataset": dataset.fingerprint,
+        }
+    )
+    circumstances = {
+        "device": device.type,
+        "code": code_digest(system, "vsebench.pretrain"),
+        "libraries": _versions(),
+    }
+    file = pretrained_home() / f"{spec.name}-{digest([made_from, circumstances])}.safetensors"
+    content = _content(file)
+    if content is None:
+        make_folder(file.parent)
+        with locked(file):
+            content = _content(file)
+            if content is None:
+                content = _train(slot, system, dataset, file, device, on_epoch)
+    return Pretrained(file, content, made_from, circumstances)
+
+
+def _content(file: Path) -> str | None:
+    """Digest of the weights in a file; None where there are none. What is damaged, or other weights, is set aside."""
+    if not file.is_file():
+        return None
+    try:
+        return state_digest(load_weights(file, owner=file.stem))
+    except DataError as error:
+        set_aside(file)
+        log.warning("%s It is set aside as %s, and trained again.", error, file.name + DAMAGED)
+        return None
+
+
+def _versions() -> dict[str, str]:
+    """Versions of the libraries that training computes with."""
+    versions = {}
+    for name in _LIBRARIES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return versions
+
+
+def write_record(folder: Path, weights: Mapping[str, Pretrained]) -> None:
+    """Record in a run's folder which weights it had; nothing for a run that had none."""
+    if not weights:
+        return
+    plain = {
+        slot: {
+            "file": one.file.name,
+            "sha256": one.content,
+            "made_from": one.made_from,
+            "circumstances": dict(one.circumstances),
+        }
+        for slot, one in weights.items()
+    }
+    write_atomically(folder / RECORD, json.dumps(plain, indent=1))
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """Which weights a run had: slot -> ``file``, ``sha256``, ``made_from``, ``circumstances``; empty where it had none,
+    or was made before this was recorded.
+
+    Raises: DataError for a damaged record.
+    """
+    file = folder / RECORD
+    if not file.is_file():
+        return {}
+    try:
+        plain: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        for one in plain.values():
+            if not all(isinstance(one[key], str) for key in ("file", "sha256", "made_from")):
+                raise TypeError("a field is no text")
+            if Path(one["file"]).name != one["file"]:
+                raise ValueError("a file's name leads elsewhere")
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise DataError(f"not a whole record of pretrained weights ({error}).", place=Place(str(file))) from None
+    return plain
+
+
+def _system(slot: str, spec: Spec) -> System:
+    """The classifier that an encoder is trained in."""
     options = spec.options
-    system = resolve(
+    return resolve(
         {
             slot: {"name": spec.name, **options, "finetune": "all", "freeze_norm": False},
             "projection": "none",
@@ -96,6 +191,27 @@ def _train(
             },
         }
     )
+
+
+def _train(
+    slot: str,
+    system: System,
+    dataset: Dataset,
+    file: Path,
+    device: torch.device,
+    on_epoch: Callable[[str], None],
+) -> str:
+    """Train an encoder and keep it. Returns the digest of its weights."""
+    threads = 1 if device.type == "cpu" else None
+    with fixed_state(
+        seed=seed_of("pretrain", SEED), deterministic=True, warn_only=device.type == "cuda", threads=threads
+    ):
+        encoder = _trained(slot, system, dataset, device, on_epoch)
+        return save_weights(file, encoder.backbone_state(), owner=file.stem)
+
+
+def _trained(slot: str, system: System, dataset: Dataset, device: torch.device, on_epoch: Callable[[str], None]) -> Any:
+    spec: Spec = getattr(system, slot)
     torch.manual_seed(seed_of("pretrain", SEED))
     model = Model(system, num_classes=dataset.num_classes).to(device)
     feeds = {split: Feed(dataset, split, system, model.encoders) for split in ("train", "val")}
@@ -111,14 +227,9 @@ def _train(
 
     def tell(numbers: dict[str, float]) -> None:
         on_epoch(
-            f"pretrain {spec.name} {options.get('model', '')}: epoch {numbers['epoch']:.0f}/{system.train.epochs}, "
-            f"val accuracy {numbers['val/accuracy']:.3f}"
+            f"pretrain {spec.name} {spec.options.get('model', '')}: "
+            f"epoch {numbers['epoch']:.0f}/{system.train.epochs}, val accuracy {numbers['val/accuracy']:.3f}"
         )
 
-    partial = file.with_suffix(f".partial-{os.getpid()}")
     fit(model, feeds["train"], feeds["val"], seed=SEED, judge=judge, device=device, on_epoch=tell)
-    modality = slot.removesuffix("_encoder")
-    encoder: Any = model.encoders[modality]
-    state = encoder.backbone_state()
-    save_file({k: v.detach().cpu().contiguous() for k, v in state.items()}, partial)
-    os.replace(partial, file)
+    return model.encoders[slot.removesuffix("_encoder")]

@@ -7,25 +7,28 @@ import hashlib
 import json
 import math
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from vsebench.errors import DataError, Place
-from vsebench.files import make_folder, write_atomically
+from vsebench.files import DAMAGED, file_digest, make_folder, write_atomically
 from vsebench.names import fault_of_name
 from vsebench.result_form import parse_result, result_from
 from vsebench.types import Result
-
-__all__ = ["Store", "as_text", "parse_result", "read_history", "read_result", "read_run_file", "result_from", "sealed",
-           "selected_value", "unsealed", "write_atomically"]  # fmt: skip
 
 RESULT = "result.json"
 HISTORY = "history.jsonl"
 RUN = "run.yaml"
 MODEL = "model.safetensors"
-#: Key of a JSON file's own digest.
-DIGEST = "sha256"
+#: How often a run was begun and lost, and how often it was evaluated on test.
+ATTEMPTS, TESTED = "attempts.json", "test-evaluations.jsonl"
+#: Keys of ``result.json`` beside those of a result: the digest of its content, and those of the run's files.
+DIGEST, FILES = "sha256", "files"
+#: Files up to so many bytes are read to see whether they are damaged.
+HASHED = 1 << 24
+
+__all__ = ["result_from", "write_atomically"]
 
 
 class Store:
@@ -62,7 +65,7 @@ class Store:
         """Write a result, last of a run's files, by atomic rename."""
         folder = self.run_folder(result.run_id)
         make_folder(folder)
-        write_atomically(folder / RESULT, sealed(dataclasses.asdict(result)))
+        write_atomically(folder / RESULT, _sealed(result, folder))
 
     def results(self) -> Iterator[Result]:
         """Every whole result, finished, failed and pruned, in the order of ids."""
@@ -106,20 +109,9 @@ def as_text(result: Result) -> str:
 def read_result(folder: Path) -> Result | None:
     """The result in a run's folder, or None when there is no whole one."""
     try:
-        return parse_result(_plain(folder / RESULT))
-    except (OSError, ValueError):
+        return parse_result(json.loads((folder / RESULT).read_text(encoding="utf-8")))
+    except (OSError, ValueError, RecursionError):
         return None
-
-
-def _plain(file: Path) -> Any:
-    """What a JSON file holds. Raises: OSError; ValueError when it is no JSON, or other than its digest says."""
-    try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-    except RecursionError:
-        raise ValueError("nested too deep") from None
-    if isinstance(data, dict) and (digest := data.pop(DIGEST, None)) is not None and digest != _digest(data):
-        raise ValueError("its content is not what was written: the digest differs")
-    return data
 
 
 def read_run_file(folder: Path) -> dict[str, Any]:
@@ -142,25 +134,66 @@ def read_run_file(folder: Path) -> dict[str, Any]:
     return dict(said)
 
 
-def sealed(data: Mapping[str, Any]) -> str:
-    """Plain data as JSON with the digest of its content, which :func:`unsealed` checks."""
+def _sealed(result: Result, folder: Path) -> str:
+    """A result as JSON, with the sizes and digests of the run's other files and the digest of all that."""
+    data = {**dataclasses.asdict(result), FILES: _manifest(folder)}
     return json.dumps({**data, DIGEST: _digest(data)}, indent=1, ensure_ascii=False)
 
 
-def unsealed(file: Path) -> dict[str, Any]:
-    """What :func:`sealed` gave for a file.
-
-    Raises: OSError; ValueError when it is something else, or damaged.
-    """
-    data = _plain(file)
-    if not isinstance(data, dict):
-        raise ValueError("no JSON object")
-    return data
+def _manifest(folder: Path) -> dict[str, list[int | str]]:
+    """Size and digest of every file that was written with a result and stays as it is. ``run.yaml`` may be changed by
+    hand, when data move."""
+    files = [f for f in sorted(folder.iterdir()) if f.is_file() and not f.name.startswith((".", "checkpoint"))]
+    changing = (RESULT, RUN, ATTEMPTS, TESTED)
+    return {
+        f.name: [f.stat().st_size, file_digest(f)]
+        for f in files
+        if f.name not in changing and not f.name.endswith(DAMAGED)
+    }
 
 
 def _digest(data: Any) -> str:
     text = json.dumps(data, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def damaged_files(folder: Path, *, contents: bool = True) -> list[Path]:
+    """Files of a run that are not what was written: of another size or content, or a result of another form.
+
+    Files that somebody removed are not damaged, and neither is a run without a result. Of a result of the first release
+    only its own form is known.
+
+    Args:
+        contents: compare digests too, of files up to ``HASHED`` bytes; larger ones are compared when they are read.
+    """
+    file = folder / RESULT
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError):
+        return [file]
+    try:
+        data = json.loads(text)
+        parse_result(data)
+        digest, manifest = data.pop(DIGEST, None), data.get(FILES, {})
+        if digest is not None and digest != _digest(data):
+            return [file]
+        return [
+            folder / name
+            for name, (size, content) in manifest.items()
+            if _differs(folder / name, size, content, contents)
+        ]
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return [file]
+
+
+def _differs(file: Path, size: int, digest: str, contents: bool) -> bool:
+    if not file.is_file():
+        return False
+    if file.stat().st_size != size:
+        return True
+    return contents and size <= HASHED and file_digest(file) != digest
 
 
 def read_history(folder: Path) -> list[dict[str, float]]:

@@ -61,9 +61,13 @@ def digest(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def code_digest(system: System) -> str:
-    """Digest of the training code and of the components in use, blind to comments, docstrings and layout."""
-    files = set(_closure("vsebench.train"))
+def code_digest(system: System, module: str = "vsebench.train") -> str:
+    """Digest of the training code and of the components in use, blind to comments, docstrings and layout.
+
+    Args:
+        module: that trains, with all that it imports.
+    """
+    files = set(_closure(module))
     if system.fitter is not None:
         files |= _closure("vsebench.material")
     for kind, spec in system.components():

@@ -22,6 +22,7 @@ from vsebench.files import FULL, explain, make_folder, writing
 from vsebench.gallery import gallery_feeds
 from vsebench.model import Model
 from vsebench.parallel import ALONE, Team
+from vsebench.process_state import fixed_state
 from vsebench.registry import FITTERS, OBJECTIVES
 from vsebench.scoring import compute, metric_entry, needs_embeddings, parse_metrics, tuned, versions
 from vsebench.store import HISTORY, MODEL, RUN, Store, as_text, write_atomically
@@ -68,7 +69,9 @@ def execute(
     begin = time.perf_counter()
     try:
         judge = halving_of(run, store, dataset.fingerprint, decide)
-        result = _finish(run, dataset, store, device, tracker, say, cache, judge, team)
+        flags = {"deterministic": run.system.train.deterministic, "warn_only": device.type == "cuda"}
+        with fixed_state(seed=seed_of("run", run.seed), **flags):
+            result = _finish(run, dataset, store, device, tracker, say, cache, judge, team)
     except DiskError:
         raise
     except Exception as error:
@@ -102,8 +105,9 @@ def _finish(
     if team.first:
         make_folder(folder)
         write_run_file(folder / RUN, run, dataset)
-    torch.use_deterministic_algorithms(run.system.train.deterministic, warn_only=device.type == "cuda")
     checkpoints = pretrain.ensure(run.system, dataset, device=device, on_epoch=say)
+    if team.first:
+        pretrain.write_record(folder, checkpoints)
     vocabulary = vocabulary_of(dataset) if "text" in run.system.modalities else None
     torch.manual_seed(seed_of("init", run.seed))
     _refuse_unlabelled(run, dataset)
@@ -112,7 +116,7 @@ def _finish(
         num_classes=dataset.num_classes,
         multi_label=dataset.multi_label,
         vocabulary=vocabulary,
-        checkpoints=checkpoints,
+        checkpoints={slot: weights.file for slot, weights in checkpoints.items()},
         feature_dims=dataset.feature_dims,
     )
     if team.first and model.origins:
