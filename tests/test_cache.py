@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 import subprocess
 import sys
@@ -125,3 +127,61 @@ def test_damage_and_kills_are_mended() -> None:
 
     _verified.cache_clear()  # as in a new process
     assert torch.equal(cached_tokens(parts, lambda: tokens(5), "fp32").take(np.arange(8)).values, whole)
+
+
+@pytest.mark.parametrize("field", ["dim", "grid", "dtype", "parts"])
+def test_a_folder_that_says_something_else_of_itself_is_computed_again(field: str) -> None:
+    parts = {"encoder": "b"}
+    cached_tokens(parts, lambda: tokens(5), "fp32")
+    file = features_home() / entries()[0].key / "meta.json"
+    meta = json.loads(file.read_text())
+    meta[field] = {"dim": 2, "grid": [1, 3], "dtype": "fp16", "parts": {"encoder": "c"}}[field]
+    file.write_text(json.dumps(meta))
+    from vsebench.features import _verified
+
+    _verified.cache_clear()
+    again = []
+    cached_tokens(parts, lambda: again.append(1) or tokens(5), "fp32")  # type: ignore[func-returns-value]
+    assert again == [1]
+
+
+def test_what_is_cached_needs_no_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shared home that cannot be written is read all the same."""
+    cached_tokens({"encoder": "b"}, lambda: tokens(5), "fp32")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(FileLock, "acquire", refuse)
+    monkeypatch.setattr(os, "utime", refuse)
+    cached_tokens({"encoder": "b"}, lambda: pytest.fail("it is there"), "fp32")
+
+
+def test_circumstances_that_change_numbers_are_in_the_key(tiny_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from test_train import SYSTEM
+
+    import vsebench.circumstances as circumstances
+    from vsebench.config.resolve import resolve
+    from vsebench.data.dataset import Dataset
+    from vsebench.feed import Feed
+    from vsebench.model import Model
+
+    system = resolve({**SYSTEM, "text_encoder": "none", "objective": "cross_entropy"})
+    torch.manual_seed(0)
+    model = Model(system, num_classes=3)
+
+    def count() -> int:
+        Feed(Dataset.open(tiny_file), "val", system, model.encoders)
+        return len(entries())
+
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        assert [count(), count()] == [1, 1]
+        for threads in (2, 3):
+            torch.set_num_threads(threads)
+            assert count() == threads
+        monkeypatch.setattr(circumstances, "libraries", lambda: {"torch": "other"})
+        assert count() == 4
+    finally:
+        torch.set_num_threads(before)

@@ -18,7 +18,7 @@ LEVELS: dict[str, int] = {
     **dict.fromkeys(("errors", "sizes", "terminal", "types", "component", "plugins", "registry", "home", "names"), 0),
     **dict.fromkeys(("files", "result_form"), 0),
     **dict.fromkeys(("config", "masking", "positions", "word_vectors", "_vector_files", "augment", "batch_norm"), 1),
-    **dict.fromkeys(("lattice", "corruptions", "file_schemas", "weights"), 1),
+    **dict.fromkeys(("lattice", "corruptions", "file_schemas", "weights", "circumstances", "process_state"), 1),
     **dict.fromkeys((*KINDS, "data", "encoders", "scoring"), 2),
     "model": 3,
     **dict.fromkeys(

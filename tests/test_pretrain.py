@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 
+import vsebench.circumstances as circumstances
 import vsebench.pretrain as pretrain
 from vsebench.config.resolve import resolve
 from vsebench.config.schema import System
@@ -77,7 +78,7 @@ def test_all_that_changes_them_is_in_their_name(tiny_file: Path, monkeypatch: py
     assert weights(tiny_file, finetune="all").file == first.file, "what is trained afterwards does not matter"
     monkeypatch.setattr(pretrain, "code_digest", lambda *_: "other code")
     assert weights(tiny_file).made_from == first.made_from
-    monkeypatch.setattr(pretrain, "_versions", lambda: {"torch": "other"})
+    monkeypatch.setattr(circumstances, "libraries", lambda: {"torch": "other"})
     weights(tiny_file)
     weights(tiny_file, pretrain_lr=0.1)
     ensure(system(), Dataset.open(tiny_file), device=torch.device("meta"))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import logging
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,13 +21,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from vsebench.errors import DataError
+from vsebench.files import file_digest, lock_of, locked, make_folder, sync, writing
 from vsebench.home import features_home
 from vsebench.types import Tokens
 
 FORMAT = 1
+log = logging.getLogger(__name__)
 DTYPES = {"fp16": np.float16, "fp32": np.float32}
 
 
@@ -134,7 +137,7 @@ def prune(max_size: int) -> tuple[list[Entry], list[Entry]]:
 
 def _remove(folder: Path) -> bool:
     try:
-        with FileLock(f"{folder}.lock", timeout=0):
+        with lock_of(folder).acquire(timeout=0):
             away = folder.with_name(f"{folder.name}.partial-{os.getpid()}")
             os.replace(folder, away)  # at once: a reader finds it whole or not at all
             shutil.rmtree(away, ignore_errors=True)
@@ -178,13 +181,22 @@ def cached_tokens(
     """
     key = digest_parts({**parts, "dtype": dtype})
     folder = features_home() / key
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{folder}.lock"):
-        if not (_verified(folder) if verify else (folder / "meta.json").is_file()):
-            shutil.rmtree(folder, ignore_errors=True)
-            _write(folder, parts, batches(), dtype)
-            _verified.cache_clear()
+    if not _usable(folder, verify):
+        make_folder(folder.parent)
+        with locked(folder):
+            _verified.cache_clear()  # another process may have made it while this one waited
+            if not _usable(folder, verify):
+                if folder.exists():
+                    log.warning("%s is damaged; it is computed again.", folder)
+                with writing(folder):
+                    shutil.rmtree(folder, ignore_errors=True)
+                    _write(folder, parts, batches(), dtype)
+                _verified.cache_clear()
     return _open(folder)
+
+
+def _usable(folder: Path, verify: bool) -> bool:
+    return _verified(folder) if verify else (folder / "meta.json").is_file()
 
 
 def digest_parts(parts: Mapping[str, Any]) -> str:
@@ -212,14 +224,17 @@ def _write(folder: Path, parts: Mapping[str, Any], batches: Iterable[Tokens], dt
         np.save(partial / "offsets.npy", np.concatenate([[0], np.cumsum(np.concatenate(lengths))]).astype(np.int64))
         if finals:
             np.save(partial / "final.npy", np.concatenate(finals))
-        meta = {
+        meta: dict[str, Any] = {
             "parts": json.loads(json.dumps(parts, default=str)),
             "dtype": dtype,
             "dim": dim,
             "grid": grid,
-            "sha256": {f.name: _file_digest(f) for f in sorted(partial.iterdir())},
+            "sha256": {f.name: file_digest(f) for f in sorted(partial.iterdir())},
         }
+        meta["seal"] = _seal(meta)
         (partial / "meta.json").write_text(json.dumps(meta, indent=1, ensure_ascii=False), encoding="utf-8")
+        for file in partial.iterdir():
+            sync(file)
         os.replace(partial, folder)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
@@ -255,11 +270,13 @@ def _open(folder: Path) -> TokenStore:
 def _verified(folder: Path) -> bool:
     try:
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-        return all(_file_digest(folder / name) == said for name, said in meta["sha256"].items())
-    except (OSError, ValueError, KeyError):
+        if meta.pop("seal") != _seal(meta) or digest_parts({**meta["parts"], "dtype": meta["dtype"]}) != folder.name:
+            return False
+        return all(file_digest(folder / name) == said for name, said in meta["sha256"].items())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
 
 
-def _file_digest(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def _seal(meta: Mapping[str, Any]) -> str:
+    """Digest of what a folder says of itself."""
+    return hashlib.sha256(json.dumps(meta, sort_keys=True).encode()).hexdigest()

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from vsebench.circumstances import circumstances
 from vsebench.config.absent import why_all_need
-from vsebench.config.identity import digest
+from vsebench.config.identity import component_digest, digest
 from vsebench.config.schema import ENCODER_SLOTS, System
 from vsebench.data.dataset import Dataset
 from vsebench.errors import DataError
@@ -175,7 +176,8 @@ class Feed:
         return self.caption_offsets[1:] - self.caption_offsets[:-1]
 
     def _store(self, modality: str, encoder: Any, raw: Pixels | Texts | Sounds) -> TokenStore:
-        spec = getattr(self.system, ENCODER_SLOTS[modality])
+        slot = ENCODER_SLOTS[modality]
+        spec = getattr(self.system, slot)
         dtype = self.system.train.feature_dtype
         parts = {
             "dataset": self.dataset.fingerprint,
@@ -184,7 +186,7 @@ class Feed:
             "options": {k: v for k, v in spec.options.items() if not k.startswith(_WITHOUT_EFFECT)},
             "weights": encoder.weights_digest() if encoder.frozen else encoder.cut_digest(),
             "input": _input_digest(modality, encoder),
-            "threads": torch.get_num_threads() > 1,
+            **circumstances(_device_of(encoder), component_digest(slot, spec.name, "vsebench.feed")),
             **({} if self.part is None else {"part": self.part}),
         }
         count = len(self.captions) if modality == "text" else len(self.positions)
@@ -195,7 +197,7 @@ class Feed:
         assert encode is not None, "only what does not change is kept"
 
         def batches() -> Iterator[Tokens]:
-            device = next(iter([*encoder.parameters(), *encoder.buffers()])).device
+            device = _device_of(encoder)
             with torch.inference_mode():
                 for start in range(0, count, ENCODE_BATCH):
                     rows = np.arange(start, min(start + ENCODE_BATCH, count))
@@ -205,7 +207,7 @@ class Feed:
         return cached_tokens(parts, batches, dtype)
 
     def _encode(self, encoder: Any, raw: Any) -> Tokens:
-        device = next(iter([*encoder.parameters(), *encoder.buffers()])).device
+        device = _device_of(encoder)
         encode = first_part(encoder)
         assert encode is not None, "only what does not change is encoded apart"
         with torch.no_grad():
@@ -217,6 +219,10 @@ def first_part(encoder: Any) -> Callable[[Any], Tokens] | None:
     if encoder.frozen:
         return encoder  # type: ignore[no-any-return]
     return encoder.before_cut if getattr(encoder, "cut", None) is not None else None
+
+
+def _device_of(encoder: nn.Module) -> torch.device:
+    return next(iter([*encoder.parameters(), *encoder.buffers()])).device
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:

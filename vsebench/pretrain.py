@@ -13,14 +13,15 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from vsebench.circumstances import circumstances
 from vsebench.config.identity import code_digest, digest
 from vsebench.config.resolve import resolve
 from vsebench.config.schema import ENCODER_SLOTS, Spec, System
@@ -41,7 +42,6 @@ SEED = 0
 RECORD = "pretrained.json"
 #: Options that only say what is trained afterwards: encoders that differ in them share their weights.
 _LATER = ("finetune", "stages", "freeze_norm", "flip", "precision")
-_LIBRARIES = ("torch", "torchvision", "timm", "numpy")
 log = logging.getLogger(__name__)
 
 
@@ -96,12 +96,9 @@ def _ensure(
             "dataset": dataset.fingerprint,
         }
     )
-    circumstances = {
-        "device": device.type,
-        "code": code_digest(system, "vsebench.pretrain"),
-        "libraries": _versions(),
-    }
-    file = pretrained_home() / f"{spec.name}-{digest([made_from, circumstances])}.safetensors"
+    with _state(device):
+        made_under = circumstances(device, code_digest(system, "vsebench.pretrain"))
+    file = pretrained_home() / f"{spec.name}-{digest([made_from, made_under])}.safetensors"
     content = _content(file)
     if content is None:
         make_folder(file.parent)
@@ -109,7 +106,7 @@ def _ensure(
             content = _content(file)
             if content is None:
                 content = _train(slot, system, dataset, file, device, on_epoch)
-    return Pretrained(file, content, made_from, circumstances)
+    return Pretrained(file, content, made_from, made_under)
 
 
 def _content(file: Path) -> str | None:
@@ -122,17 +119,6 @@ def _content(file: Path) -> str | None:
         set_aside(file)
         log.warning("%s It is set aside as %s, and trained again.", error, file.name + DAMAGED)
         return None
-
-
-def _versions() -> dict[str, str]:
-    """Versions of the libraries that training computes with."""
-    versions = {}
-    for name in _LIBRARIES:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return versions
 
 
 def write_record(folder: Path, weights: Mapping[str, Pretrained]) -> None:
@@ -202,12 +188,17 @@ def _train(
     on_epoch: Callable[[str], None],
 ) -> str:
     """Train an encoder and keep it. Returns the digest of its weights."""
-    threads = 1 if device.type == "cpu" else None
-    with fixed_state(
-        seed=seed_of("pretrain", SEED), deterministic=True, warn_only=device.type == "cuda", threads=threads
-    ):
+    with _state(device):
         encoder = _trained(slot, system, dataset, device, on_epoch)
         return save_weights(file, encoder.backbone_state(), owner=file.stem)
+
+
+def _state(device: torch.device) -> AbstractContextManager[None]:
+    """The same circumstances whatever the run: one thread on a processor, deterministic algorithms."""
+    threads = 1 if device.type == "cpu" else None
+    return fixed_state(
+        seed=seed_of("pretrain", SEED), deterministic=True, warn_only=device.type == "cuda", threads=threads
+    )
 
 
 def _trained(slot: str, system: System, dataset: Dataset, device: torch.device, on_epoch: Callable[[str], None]) -> Any:
