@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import pairwise
+
 import h5py
 import numpy as np
 
@@ -9,6 +12,7 @@ from vsebench.errors import DataError
 
 CHUNK = 1 << 18  # bytes: a few small images a chunk, so that a random batch reads little beyond itself
 FLUSH = 1 << 23
+TOGETHER = 1 << 12  # texts that are read at once
 
 
 class ByteStream:
@@ -25,9 +29,26 @@ class ByteStream:
         self.buffer += part
         self.offsets.append(self.offsets[-1] + len(part))
         if len(self.buffer) >= FLUSH:
-            self._flush()
+            self.flush()
 
-    def _flush(self) -> None:
+    def get(self, position: int) -> bytes:
+        """The bytes of an item that was added."""
+        self.flush()
+        return bytes(self.data[self.offsets[position] : self.offsets[position + 1]])
+
+    def parts(self) -> Iterator[bytes]:
+        """The bytes of every item that was added, in order, read in blocks."""
+        self.flush()
+        for first in range(0, len(self.offsets) - 1, TOGETHER):
+            offsets = self.offsets[first : first + TOGETHER + 1]
+            block = bytes(self.data[offsets[0] : offsets[-1]])
+            for begin, end in pairwise(offsets):
+                yield block[begin - offsets[0] : end - offsets[0]]
+
+    def flush(self) -> None:
+        """Write what is in the buffer."""
+        if not self.buffer:
+            return
         start = self.data.shape[0]
         self.data.resize((start + len(self.buffer),))
         self.data[start:] = np.frombuffer(bytes(self.buffer), np.uint8)
@@ -35,7 +56,7 @@ class ByteStream:
 
     def close(self) -> None:
         """Write what is left, and the offsets."""
-        self._flush()
+        self.flush()
         self.file[self.offsets_name] = np.asarray(self.offsets, np.int64)
 
 
@@ -73,13 +94,19 @@ class RowStream:
         self.offsets.append(self.offsets[-1] + len(narrow))
         self.waiting += len(narrow)
         if self.waiting >= self.most:
-            self._flush()
+            self.flush()
+
+    def get(self, position: int) -> np.ndarray:
+        """The vectors of an item that was added."""
+        self.flush()
+        return np.asarray(self.values[self.offsets[position] : self.offsets[position + 1]])
 
     def skip(self) -> None:
         """Add an item without vectors."""
         self.offsets.append(self.offsets[-1])
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Write what is in the buffer."""
         if self.buffer:
             start = self.values.shape[0]
             self.values.resize((start + self.waiting, self.dim))
@@ -88,5 +115,5 @@ class RowStream:
 
     def close(self) -> None:
         """Write what is left, and the offsets."""
-        self._flush()
+        self.flush()
         self.file[f"{self.name}/offsets"] = np.asarray(self.offsets, np.int64)

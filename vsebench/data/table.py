@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vsebench.data.files import check_regular, reason
 from vsebench.errors import DataError, Place
 
 LONGEST_CELL = 1 << 24  # characters; the csv module's own limit of 128 KiB is less than some JSON cells
@@ -24,12 +25,25 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A file's rows, and what is wrong with those that could not be read."""
+    """A file's rows, and what is wrong with those that could not be read.
+
+    Args:
+        file: the file.
+        columns: names, as they are written.
+        rows: those that could be read.
+        problems: a line for each that could not.
+        notes: what a reader should know of how the file was read.
+        lost: further lines that rows with an unbalanced quote have taken.
+        cut: a quote that is never closed has taken the rest of the file.
+    """
 
     file: Path
     columns: list[str]
     rows: list[Row]
     problems: list[str]
+    notes: list[str] = field(default_factory=list)
+    lost: int = 0
+    cut: bool = False
 
 
 def read_table(file: Path, *, surplus: str | None = None) -> Table:
@@ -42,11 +56,12 @@ def read_table(file: Path, *, surplus: str | None = None) -> Table:
     Raises: DataError when it is missing, not UTF-8, empty, of another kind, or repeats a column.
     """
     try:
+        check_regular(file)
         text = file.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         raise DataError("no such file.", place=Place(str(file))) from None
     except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror}).", place=Place(str(file))) from None
+        raise DataError(f"cannot be read ({reason(error)}).", place=Place(str(file))) from None
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise DataError(

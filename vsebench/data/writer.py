@@ -17,9 +17,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import h5py
 import numpy as np
@@ -32,6 +33,22 @@ from vsebench.errors import DataError
 
 FORMAT = 1
 Relevance = Literal["item", "group", "label"]
+
+
+class Arrangement(NamedTuple):
+    """What all items together decide.
+
+    Args:
+        labels: int64 (n,), or uint8 (n, K) for multi-label data; zeros where there are none.
+        names: of the K classes; empty without labels.
+        groups: int64 (n,).
+        split: int8 (n,), positions in :data:`SPLITS`.
+    """
+
+    labels: np.ndarray
+    names: list[str]
+    groups: np.ndarray
+    split: np.ndarray
 
 
 class DatasetWriter:
@@ -102,6 +119,8 @@ class DatasetWriter:
             "answers": ByteStream(self.file, "answers", "answer_offsets"),
         }
         self.item_texts = [0]
+        self.more_texts: dict[int, list[str]] = {}
+        self.arrangement: Arrangement | None = None
         return self
 
     def __exit__(
@@ -151,6 +170,14 @@ class DatasetWriter:
             if modality not in (item.features or {}):
                 rows.skip()
 
+    def add_texts(self, position: int, texts: Sequence[str]) -> None:
+        """Give an item that was added before further texts, after its own."""
+        self.more_texts.setdefault(position, []).extend(texts)
+
+    def has_texts(self, position: int) -> bool:
+        """Whether an item that was added has a text."""
+        return self.item_texts[position + 1] > self.item_texts[position] or bool(self.more_texts.get(position))
+
     def set_sizes(self) -> dict[str, int]:
         """Number of items of each named set so far."""
         return {name: len(positions) for name, positions in self._sets().items()}
@@ -162,7 +189,13 @@ class DatasetWriter:
     def __len__(self) -> int:
         return len(self.columns["ids"])
 
-    def _finish(self) -> None:
+    def arranged(self) -> Arrangement:
+        """Labels, groups and splits of the items that were added; those made by rule are made here.
+
+        Raises: DataError as the end of the block does.
+        """
+        if self.arrangement is not None and len(self.arrangement.split) == len(self):
+            return self.arrangement
         if not len(self):
             raise DataError(f"dataset '{self.meta['name']}' has no items.")
         ids = self.columns["ids"]
@@ -172,7 +205,13 @@ class DatasetWriter:
             raise DataError(f"{len(twice)} ids stand twice.", problems=[f"id '{i}'" for i in dict.fromkeys(twice)])
         labels, names = self._labels()
         _, groups = np.unique(np.array(self.columns["group"], dtype=object).astype(str), return_inverse=True)
-        split = self._split(labels, groups)
+        self.arrangement = Arrangement(labels, names, groups, self._split(labels, groups))
+        return self.arrangement
+
+    def _finish(self) -> None:
+        labels, names, groups, split = self.arranged()
+        if self.more_texts:
+            self._insert_texts()
         for name, stream in self.streams.items():
             stream.close()
             if name in ("audio", "answers") and stream.offsets[-1] == 0:
@@ -184,7 +223,7 @@ class DatasetWriter:
             self.file[f"sets/{name}"] = positions
         self.file["item_texts"] = np.asarray(self.item_texts, np.int64)
         ids_stream = ByteStream(self.file, "ids", "id_offsets")
-        for one in ids:
+        for one in self.columns["ids"]:
             ids_stream.append(one.encode())
         ids_stream.close()
         self.file["groups"] = groups.astype(np.int64)
@@ -198,6 +237,37 @@ class DatasetWriter:
             # A long JSON text does not fit an HDF5 attribute (64 KiB): it is a dataset of bytes.
             self.file[f"meta/{key}"] = np.frombuffer(json.dumps(value, ensure_ascii=False).encode(), np.uint8)
         self.whole = True
+
+    def _insert_texts(self) -> None:
+        """Write the texts once more, with those that items were given later, and digest these items again."""
+        before, counts = self.streams["texts"].parts(), np.diff(self.item_texts).tolist()
+        after = ByteStream(self.file, "inserted", "text_offsets")
+        self.item_texts = [0]
+        for i in range(len(self)):
+            texts = [*islice(before, counts[i]), *(text.encode() for text in self.more_texts.get(i, ()))]
+            for text in texts:
+                after.append(text)
+            self.item_texts.append(self.item_texts[-1] + len(texts))
+            if i in self.more_texts:
+                self.columns["digest"][i] = self._digest(i, [text.decode() for text in texts])
+        after.flush()
+        del self.file["texts"]
+        self.file.move("inserted", "texts")
+        self.streams["texts"] = after
+
+    def _digest(self, i: int, texts: Sequence[str]) -> bytes:
+        parts = {name: self.streams[name].get(i) for name in ("bytes", "boxes", "attributes", "audio", "answers")}
+        return item_digest(
+            self.columns["ids"][i],
+            parts["bytes"],
+            texts,
+            parts["boxes"],
+            parts["attributes"].decode(),
+            self.columns["landmarks"][i],
+            parts["audio"],
+            {modality: rows.get(i) for modality, rows in self.tokens.items()},
+            parts["answers"].decode(),
+        )
 
     def _sets(self) -> dict[str, np.ndarray]:
         found: dict[str, list[int]] = {}

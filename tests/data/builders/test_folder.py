@@ -178,10 +178,15 @@ def test_when_every_row_is_bad_there_is_nothing_to_skip_to(tmp_path: Path) -> No
     assert not (tmp_path / "out.h5").exists()
 
 
-def test_a_link_inside_the_folder_may_lead_elsewhere(tmp_path: Path) -> None:
+def test_a_link_out_of_the_folder_is_followed_where_the_user_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lay_out(tmp_path / "in", rows())
     (tmp_path / "in" / "images").rename(tmp_path / "disk")
     (tmp_path / "in" / "images").symlink_to(tmp_path / "disk")
+    with pytest.raises(DataError, match="a link leads out of the folder, to .*; VSEBENCH_FOLLOW_LINKS=1 follows"):
+        build(tmp_path / "in")
+    monkeypatch.setenv("VSEBENCH_FOLLOW_LINKS", "1")
     assert build(tmp_path / "in").image_bytes(0) == picture(0)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -10,14 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from vsebench.data.builders._images import Loaded, is_outside, load_image, look_at, prefetch
+from vsebench.data.builders._findings import lost_by_skipping, one_class_splits, refusal, split_notes
+from vsebench.data.builders._images import Loaded, load_image, look_at, prefetch
+from vsebench.data.builders._same import Same
 from vsebench.data.builders.base import Progress
+from vsebench.data.files import check_links, check_regular, read_inside, reason
 from vsebench.data.item import Item
 from vsebench.data.sound import sound_info
+from vsebench.data.table import Table
 from vsebench.data.writer import DatasetWriter
 from vsebench.errors import DataError, Place
 
 SHOWN = 5
+VAL_SHARE = 0.1  # of train, where a source has splits of its own but none for validation
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,7 @@ class Draft:
         item: everything else; None where the row could not be read.
         image, audio: path below the source folder, or the encoded bytes, or None.
         problems: what is known to be wrong with the row already.
+        file_where: how messages on its files call it, where that is shorter: ``row 3``.
     """
 
     where: str
@@ -36,6 +43,7 @@ class Draft:
     image: str | bytes | None = None
     audio: str | bytes | None = None
     problems: tuple[str, ...] = ()
+    file_where: str | None = None
 
 
 @dataclass
@@ -53,8 +61,13 @@ class Build:
         skip_bad: leave bad items out.
         resize: longest side of stored images in pixels, or None. Landmarks and boxes are scaled with the image.
         group_pixels: items with identical pixels are one group, where items say no group.
+        same: what is done with rows of one image or sound, and with ids that stand twice; None where the builder sees
+            to both.
+        rows: messages count rows, not faults, and a split with a single class is one.
+        group_column: what the groups are called, for notes.
 
-    Raises: DataError at the end of the block that lists every fault, or when nothing is left.
+    Raises: DataError at the end of the block that lists every fault, when nothing is left, when there is nothing to
+    tell apart, or no item to train or to test on.
     """
 
     root: Path
@@ -64,12 +77,16 @@ class Build:
     skip_bad: bool = False
     resize: int | None = None
     group_pixels: bool = False
+    same: Same | None = None
+    rows: bool = False
+    group_column: str | None = None
     faults: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     pixels: dict[int, str | None] = field(default_factory=dict)  # short digest -> first split
     crossing: set[int] = field(default_factory=set)
     bad_items: int = 0
     given: int = 0
+    given_splits: Counter[str | None] = field(default_factory=Counter)
 
     def __enter__(self) -> Build:
         self.writer.__enter__()
@@ -78,7 +95,12 @@ class Build:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        refused = None if kind is not None else self._verdict()
+        refused = None
+        if kind is None:
+            try:
+                refused = self._verdict()
+            except DataError as fault:
+                refused = fault
         if refused is not None:
             self.writer.__exit__(DataError, refused, None)
             raise refused
@@ -87,15 +109,39 @@ class Build:
     def _verdict(self) -> DataError | None:
         place = Place(self.place)
         if self.faults and not self.skip_bad:
-            them = "1 fault. Mend it, or leave the item" if len(self.faults) == 1 else None
-            them = them or f"{len(self.faults)} faults. Mend them, or leave the items"
-            return DataError(f"{them} out with --skip-bad:", problems=self.faults, place=place)
+            return DataError(self._advice(), problems=self.faults, place=place)
         if not len(self.writer):
-            return DataError("there is no item without fault:", problems=self.faults, place=place)
-        self.writer.provenance["skipped_rows"] = self.bad_items
-        self.writer.provenance.setdefault("notes", [])
-        self.writer.provenance["notes"] += [*self.notes, *self._leaks(), *self._lost()]
+            none = f"all {self.bad_items} rows are bad:" if self.rows else "there is no item without fault:"
+            return DataError(none, problems=self.faults, place=place)
+        writer, same = self.writer, self.same
+        if same is not None:
+            self.notes += same.settle(writer)
+        fault = refusal(writer)
+        if fault:
+            return DataError(fault, place=place)
+        if same is not None:
+            single = one_class_splits(writer)
+            if single and self.rows and writer.columns["split"][0] is not None:
+                faults = [f"the {split} split has a single class ('{c}')" for split, c in single.items()]
+                return DataError(f"{', '.join(faults)}; classification needs at least two.", place=place)
+            self.notes += split_notes(writer, self.group_column)
+        writer.provenance["skipped_rows"] = self.bad_items
+        writer.provenance.setdefault("notes", [])
+        writer.provenance["notes"] += [*self._leaks(), *self.notes, *self._lost()]
         return None
+
+    def _advice(self) -> str:
+        """The first line of a message on faults: how many, and whether leaving them out is a way."""
+        count = self.bad_items if self.rows else len(self.faults)
+        noun = "bad row" if self.rows else "fault"
+        many = f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+        it, them = ("it", "Mend it") if count == 1 else ("them", "Mend them")
+        lost = lost_by_skipping(self.given, self.bad_items, self.given_splits, self.writer.columns["split"])
+        if lost:
+            return f"{many}. {them}; --skip-bad is no way out, it would leave {lost}:"
+        if not self.rows:
+            it = "the item" if count == 1 else "the items"
+        return f"{many}. {them}, or leave {it} out with --skip-bad:"
 
     def _leaks(self) -> list[str]:
         count = len(self.crossing)
@@ -108,34 +154,70 @@ class Build:
         """Remember a fault of a file that belongs to no item."""
         self.faults.append(f"{where}: {what}")
 
+    def read(self, table: Table) -> None:
+        """Take over what is said of a metadata file and what is wrong with it.
+
+        Raises: DataError where a quote that is never closed has taken the rest of the file: that cannot be skipped.
+        """
+        self.notes += table.notes
+        self.faults += table.problems
+        self.bad_items += len(table.problems) + table.lost
+        self.given += len(table.problems) + table.lost
+        if table.cut and self.skip_bad:
+            raise DataError(f"{table.problems[-1]}; that cannot be left out.", place=Place(str(table.file)))
+
     def add(self, drafts: Iterable[Draft], total: int | None = None) -> None:
         """Load the drafts' files and write the items, in order. Memory does not grow with their number."""
         for draft, image, sound, problems in prefetch(self._load, drafts):
             self.given += 1
+            if draft.item is not None:
+                self.given_splits[draft.item.split] += 1
+            problems = [*self._twice(draft), *problems]
             if problems or draft.item is None:
-                self.faults += [f"{draft.where}: {p}" for p in problems]
+                self.faults += problems
                 self.bad_items += 1
             else:
-                self.writer.add(self._finished(draft.item, image, sound))
+                self._write(draft, image, sound)
             self.progress(self.given, total)
 
+    def _twice(self, draft: Draft) -> list[str]:
+        if self.same is None or draft.item is None:
+            return []
+        before = self.same.repeated(draft.item, draft.image, draft.audio, draft.where)
+        if not before:
+            return []
+        if draft.file_where is None:
+            return [f"{draft.where}: the id stands in {before}"]
+        return [f"{draft.file_where}: id '{draft.item.id}' stands in {before}"]
+
+    def _write(self, draft: Draft, image: Loaded | None, sound: bytes | None) -> None:
+        assert draft.item is not None
+        item, same = self._finished(draft.item, image, sound), self.same
+        if same is not None:
+            if same.merged(draft.item, draft.image, draft.audio, self.writer):
+                return
+            same.added(item, b"" if image is None else image.pixels)
+        self.writer.add(item)
+
     def _load(self, draft: Draft) -> tuple[Draft, Loaded | None, bytes | None, list[str]]:
-        problems = list(draft.problems)
-        if draft.item is not None and not all(t.strip() for t in draft.item.texts):
-            problems.append("empty text")
+        where = draft.file_where or draft.where
         image, sound = None, None
+        problems = []
         if draft.image is not None:
             if isinstance(draft.image, bytes):
                 image = look_at(draft.image, "image", self.resize, lossless=draft.image[:4] == b"\x89PNG")
             else:
                 image = load_image(self.root, draft.image, self.resize)
-            problems += [image.problem] if image.problem else []
+            problems += [f"{where}: {image.problem}"] if image.problem else []
         if draft.audio is not None:
             try:
-                found = draft.audio
-                sound = check_sound(found, "audio") if isinstance(found, bytes) else read_sound(self.root, found)
+                data = draft.audio
+                sound = check_sound(data, "audio") if isinstance(data, bytes) else read_sound(self.root, data)
             except OSError as error:
-                problems.append(str(error))
+                problems.append(f"{where}: {error}")
+        problems += [f"{draft.where}: {p}" for p in draft.problems]
+        if draft.item is not None and not draft.problems and not all(t.strip() for t in draft.item.texts):
+            problems.append(f"{draft.where}: empty text")
         return draft, image, sound, problems
 
     def _finished(self, item: Item, image: Loaded | None, sound: bytes | None) -> Item:
@@ -163,15 +245,7 @@ def read_sound(root: Path, path: str) -> bytes:
 
     Raises: OSError that names the path.
     """
-    if is_outside(path):
-        raise OSError(f"audio '{path}' lies outside the folder")
-    try:
-        data = (root / path).read_bytes()
-    except FileNotFoundError:
-        raise OSError(f"audio '{path}' does not exist") from None
-    except (OSError, ValueError) as error:
-        raise OSError(f"audio '{path}' cannot be read ({getattr(error, 'strerror', None) or error})") from None
-    return check_sound(data, f"audio '{path}'")
+    return check_sound(read_inside(root, path, "audio"), f"audio '{path}'")
 
 
 def check_sound(data: bytes, name: str) -> bytes:
@@ -200,28 +274,21 @@ def source_folder(source: str) -> Path:
 
 
 def find(root: Path, *names: str, what: str) -> Path:
-    """The first of some relative paths that exists below the folder.
+    """The first of some relative paths that exists below the folder: a folder or a regular file.
 
-    Raises: DataError that lists where it was looked for.
+    Raises: DataError that lists where it was looked for, or for something that cannot be read.
     """
     for name in names:
-        if (root / name).exists():
-            return root / name
+        file = root / name
+        if file.exists():
+            try:
+                check_links(root, file)
+                if not file.is_dir():
+                    check_regular(file)
+            except OSError as error:
+                raise DataError(f"cannot be read ({reason(error)}).", place=Place(str(file))) from None
+            return file
     raise DataError(f"{what} not found: looked for {' or '.join(names)}.", place=Place(str(root)))
-
-
-def duplicates(ids: Sequence[str]) -> Iterator[tuple[int, str]]:
-    """(position, id) of every id that stands earlier already.
-
-    Example:
-        >>> list(duplicates(["a", "b", "a"]))
-        [(2, 'a')]
-    """
-    seen: set[str] = set()
-    for position, one in enumerate(ids):
-        if one in seen:
-            yield position, one
-        seen.add(one)
 
 
 def counted(note: str, expected: int, found: int) -> list[str]:

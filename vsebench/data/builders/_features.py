@@ -8,7 +8,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from vsebench.data.builders._matrices import read_matrix
+from vsebench.data.builders._matrices import own_node, read_matrix
+from vsebench.data.files import check_links, check_regular, is_outside, reason
 from vsebench.errors import DataError, Place
 
 #: What the arrays of features are called in .npz and HDF5 files in the wild.
@@ -61,12 +62,18 @@ class ByName(FeatureSource):
     def get(self, one: str, position: int) -> np.ndarray:
         """The file of an id."""
         for suffix in (".npy", ".npz"):
-            file = self.folder / f"{one}{suffix}"
-            if file.is_file():
+            path = f"{one}{suffix}"
+            file = self.folder / path
+            if is_outside(path):
+                raise OSError(f"features '{path}' lie outside the folder")
+            if file.exists():
                 try:
-                    return _tokens(read_matrix(file, candidates=KEYS), file.name)
-                except DataError as error:
-                    raise OSError(f"features '{file.name}': {error.message}") from None
+                    check_links(self.folder, file)
+                    values = read_matrix(file, candidates=KEYS)
+                except (DataError, OSError) as error:
+                    said = error.message if isinstance(error, DataError) else reason(error)
+                    raise OSError(f"features '{file.name}': {said}") from None
+                return _tokens(values, file.name)
         raise OSError(f"no features '{one}.npy' or '{one}.npz' in {self.folder.name}")
 
 
@@ -75,7 +82,10 @@ class InHDF5(FeatureSource):
 
     def __init__(self, file: Path) -> None:
         try:
+            check_regular(file)
             self.file = h5py.File(file, "r")
+            for name in (*KEYS, "ids", "num_boxes"):
+                own_node(self.file, name)
         except OSError as error:
             raise DataError(f"not a whole HDF5 file ({error}).", place=Place(str(file))) from None
         self.name = file.name
@@ -95,9 +105,10 @@ class InHDF5(FeatureSource):
         """The features of an id."""
         try:
             if self.rows is None:
-                node = self.file.get(one)
+                node = own_node(self.file, one)
                 if isinstance(node, h5py.Group):
-                    node = next((node[k] for k in KEYS if k in node), None)
+                    group = node
+                    node = next((own_node(group, k) for k in KEYS if k in group), None)
                 if node is None:
                     raise OSError(f"no features of '{one}' in {self.name}")
                 return _tokens(node[()], self.name)

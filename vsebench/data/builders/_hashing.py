@@ -12,6 +12,7 @@ import numpy as np
 from vsebench.data.builders._build import Build, Draft, counted
 from vsebench.data.builders._matrices import check_finite, read_matrix
 from vsebench.data.builders.base import Progress
+from vsebench.data.files import check_regular
 from vsebench.data.item import Item
 from vsebench.data.writer import DatasetWriter
 from vsebench.errors import ConfigError, DataError, Place
@@ -229,6 +230,7 @@ def lines(file: Path, encoding: str = "utf-8") -> list[str]:
     Raises: DataError when it cannot be read.
     """
     try:
+        check_regular(file)
         return [line.strip() for line in file.read_text(encoding=encoding).rstrip("\n").split("\n")]
     except FileNotFoundError:
         raise DataError("no such file.", place=Place(str(file))) from None

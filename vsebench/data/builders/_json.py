@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from vsebench.data.files import check_regular, reason
 from vsebench.errors import DataError, Place
 
 
@@ -39,6 +40,7 @@ def stream(file: Path, prefix: str, model: type[M]) -> Iterator[tuple[str, M | N
     name = prefix.removesuffix(".item") if prefix != "item" else ""
     count = 0
     try:
+        check_regular(file)
         with file.open("rb") as opened:
             for count, row in enumerate(ijson.items(opened, prefix, use_float=True), start=1):
                 where = f"{name or 'row '}[{count - 1}]" if name else f"element {count - 1}"
@@ -54,7 +56,7 @@ def stream(file: Path, prefix: str, model: type[M]) -> Iterator[tuple[str, M | N
             f"not whole JSON ({first or type(error).__name__}; {count} rows were read before).", place=Place(str(file))
         ) from None
     except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror}).", place=Place(str(file))) from None
+        raise DataError(f"cannot be read ({reason(error)}).", place=Place(str(file))) from None
     if not count:
         raise DataError(f"has no rows in {f'the list {name!r}' if name else 'its list'}.", place=Place(str(file)))
 
@@ -73,11 +75,12 @@ def read_json(file: Path, kind: type) -> Any:
     Raises: DataError when it is missing, not JSON, or of another kind.
     """
     try:
+        check_regular(file)
         found = json.loads(file.read_bytes())
     except FileNotFoundError:
         raise DataError("no such file.", place=Place(str(file))) from None
     except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror}).", place=Place(str(file))) from None
+        raise DataError(f"cannot be read ({reason(error)}).", place=Place(str(file))) from None
     except json.JSONDecodeError as error:
         raise DataError(f"not whole JSON ({error.msg}).", place=Place(str(file), error.lineno)) from None
     except (UnicodeDecodeError, ValueError, RecursionError) as error:

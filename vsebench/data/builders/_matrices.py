@@ -10,6 +10,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from vsebench.data.files import check_regular
 from vsebench.errors import DataError, Place, did_you_mean, known_names
 
 
@@ -28,6 +29,7 @@ def read_matrix(file: Path, key: str | None = None, *, candidates: Sequence[str]
     real numbers.
     """
     try:
+        check_regular(file)
         if file.suffix == ".npy":
             found = np.load(file, mmap_mode="r", allow_pickle=False)
         elif file.suffix == ".npz":
@@ -65,7 +67,7 @@ def check_finite(values: np.ndarray, file: Path) -> None:
 def _matlab(file: Path, key: str | None, candidates: Sequence[str]) -> np.ndarray:
     if h5py.is_hdf5(file):
         with h5py.File(file, "r") as opened:
-            names = [n for n in opened if isinstance(opened[n], h5py.Dataset)]
+            names = [n for n in opened if isinstance(own_node(opened, n), h5py.Dataset)]
             values: np.ndarray = opened[_key(file, names, key, candidates)][()]
             return values.transpose()
     import scipy.io
@@ -74,6 +76,19 @@ def _matlab(file: Path, key: str | None, candidates: Sequence[str]) -> np.ndarra
     name = _key(file, names, key, candidates)
     found: Any = scipy.io.loadmat(file, variable_names=[name])[name]
     return np.asarray(found.toarray() if hasattr(found, "toarray") else found)
+
+
+def own_node(group: h5py.Group, name: str) -> Any:
+    """A dataset or group of an HDF5 file, or None; never content of another file.
+
+    Raises: OSError for a link to another file, and for a dataset whose values lie in one.
+    """
+    if isinstance(group.get(name, getlink=True), h5py.ExternalLink):
+        raise OSError(f"'{name}' is a link to another file")
+    node = group.get(name)
+    if isinstance(node, h5py.Dataset) and (node.external or node.is_virtual):
+        raise OSError(f"the values of '{name}' lie in another file")
+    return node
 
 
 def _key(file: Path, names: Sequence[str], key: str | None, candidates: Sequence[str]) -> str:

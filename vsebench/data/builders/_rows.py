@@ -1,89 +1,91 @@
-"""Rows of a metadata file as items, with everything that is wrong with each."""
+"""Rows of a metadata file as drafts of items, with everything that is wrong with each."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from vsebench.data.builders._columns import label_of, split_of, text_of
+from vsebench.data.builders._build import Draft
+from vsebench.data.builders._cells import Cells, Labels
+from vsebench.data.builders._columns import split_of
 from vsebench.data.builders._features import FeatureSource
-from vsebench.data.builders._images import Loaded, load_image
 from vsebench.data.item import Item
 from vsebench.data.table import Row
 
+#: The splits are the first folder of the images' paths.
+FROM_FOLDERS = object()
 
-@dataclass
+
+@dataclass(frozen=True)
 class RowReader:
-    """Turns rows into items, and remembers of each what only all of them together show.
+    """Turns rows into drafts.
 
     Args:
-        root: the folder that image paths are relative to.
-        columns: image, text, label and, where there are such, split, group, id -> column.
-        separator: between the labels of a cell; None for single-label data.
-        resize: longest side in pixels, or None.
+        columns: image, label and, where there are such, group, id -> column.
+        texts: the columns of captions.
+        split: the column of the splits; ``FROM_FOLDERS``; None for splits by rule.
+        cells: how cells are read.
+        labels: how labels are read; None for unlabelled data.
         features: precomputed features in the image's place, or None.
+        each_row: every row is an item, so that a path that is named again is no id.
     """
 
-    root: Path
-    columns: dict[str, str]
-    separator: str | None
-    resize: int | None
+    columns: Mapping[str, str]
+    texts: Sequence[str]
+    split: Any
+    cells: Cells
+    labels: Labels | None
     features: FeatureSource | None = None
-    rows_of: dict[str, int] = field(default_factory=dict)  # id -> row
-    pixels: list[bytes] = field(default_factory=list)  # of each item, as the next three
-    groups: list[str] = field(default_factory=list)
-    labels: list[Any] = field(default_factory=list)
-    splits: list[str | None] = field(default_factory=list)
+    each_row: bool = False
 
-    def load(self, row: Row) -> Loaded:
-        """The row's image; safe to call from several threads."""
-        if "image" not in self.columns:
-            return Loaded()
-        return load_image(self.root, text_of(self._cell(row, "image")), self.resize)
+    def drafts(self, rows: Sequence[Row]) -> Iterator[Draft]:
+        """The rows in order."""
+        seen: set[str] = set()
+        for position, row in enumerate(rows):
+            yield self._draft(row, position, seen)
 
-    def item(self, row: Row, image: Loaded, position: int) -> tuple[Item | None, list[str]]:
-        """An item, or what is wrong with the row."""
-        path = text_of(self._cell(row, "image"))
-        one = text_of(self._cell(row, "id")) if "id" in self.columns else path
+    def _draft(self, row: Row, position: int, seen: set[str]) -> Draft:
         problems: list[str] = []
-        where = f"row {row.number} (id '{one}')"
+        path = self._text(row, "image", problems)
+        one = self._text(row, "id", problems) if "id" in self.columns else path
+        if self.each_row and "id" not in self.columns and one in seen:
+            one = f"{path}#{row.number}"
+        seen.add(one)
+        number = f"row {row.number}"
+        where = f"{number} (id '{one}')" if one else number
         if not one and "id" in self.columns:
-            where = f"row {row.number}"
-            problems.append(f"{where}: empty id")
-        elif one and one in self.rows_of:
-            problems.append(f"row {row.number}: id '{one}' stands in row {self.rows_of[one]} already")
-        self.rows_of.setdefault(one, row.number)
-        if image.problem is not None:
-            problems.append(f"{f'row {row.number}' if one == path else where}: {image.problem}")
-        texts = _texts(self._cell(row, "text"))
-        if not texts or not all(texts):
-            problems.append(f"{where}: empty text")
-        label = label_of(self._cell(row, "label"), self.separator)
-        if not label or (isinstance(label, tuple) and not all(label)):
-            problems.append(f"{where}: empty label")
-        faults: list[str] = []
-        split = split_of(self._cell(row, "split"), faults) if "split" in self.columns else None
-        problems += [f"{where}: {fault}" for fault in faults]
-        tokens = None
-        if self.features is not None:
-            try:
-                tokens = {"image": self.features.get(one, position)}
-            except OSError as error:
-                problems.append(f"{where}: {error}")
-        if problems:
-            return None, problems
-        # Without a group, or where its cell is empty, the same pixels are the same thing.
-        group = text_of(self._cell(row, "group")) or (f"pixels {image.pixels.hex()}" if image.pixels else None)
-        self.pixels.append(image.pixels or one.encode())
-        self.groups.append(group or one)
-        self.labels.append(label)
-        self.splits.append(split)
-        return Item(one, image.data, texts, label, split=split, group=group, features=tokens), []
+            problems.append("empty id")
+        texts = self.cells.texts([row.cells.get(column) for column in self.texts], problems)
+        label = None if self.labels is None else self.labels.read(row.cells.get(self.columns["label"]), problems)
+        item = Item(
+            one,
+            None,
+            texts,
+            label,
+            split=self._split(row, path, problems),
+            group=self._text(row, "group", problems) or None,
+            features=self._features(one, position, problems),
+        )
+        image = path if "image" in self.columns else None
+        # A row without id of its own is known by its image, which messages on the image name anyway.
+        short = number if one == path or not one else None
+        return Draft(where, item, image=image, problems=tuple(problems), file_where=short)
 
-    def _cell(self, row: Row, what: str) -> Any:
-        return row.cells.get(self.columns[what]) if what in self.columns else None
+    def _split(self, row: Row, path: str, problems: list[str]) -> str | None:
+        if self.split is None:
+            return None
+        value = path.partition("/")[0] if self.split is FROM_FOLDERS else row.cells.get(self.split)
+        return split_of(value, problems, self.cells)
 
+    def _features(self, one: str, position: int, problems: list[str]) -> dict[str, Any] | None:
+        if self.features is None:
+            return None
+        try:
+            return {"image": self.features.get(one, position)}
+        except OSError as error:
+            problems.append(str(error))
+            return None
 
-def _texts(value: Any) -> tuple[str, ...]:
-    return tuple(text_of(v) for v in (value if isinstance(value, list) else [value]))
+    def _text(self, row: Row, what: str, problems: list[str]) -> str:
+        return self.cells.text(row.cells.get(self.columns[what]), what, problems) if what in self.columns else ""

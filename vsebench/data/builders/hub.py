@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from annotated_types import Gt
 
-from vsebench.data.builders._build import Build
-from vsebench.data.builders._hub import drafts, find_columns, load, split_map, undecoded
+from vsebench.data.builders._build import VAL_SHARE, Build
+from vsebench.data.builders._cells import Cells, Labels
+from vsebench.data.builders._hub import (
+    Columns,
+    HubReader,
+    column_of_splits,
+    column_values,
+    find_columns,
+    same_features,
+    split_map,
+    undecoded,
+)
+from vsebench.data.builders._same import OneItemPer, Same, build_rows
+from vsebench.data.builders._tables import Tables, load, open_tables
 from vsebench.data.builders.base import Progress
-from vsebench.data.writer import DatasetWriter
-from vsebench.errors import DataError
+from vsebench.data.writer import DatasetWriter, Relevance
+from vsebench.errors import ConfigError, DataError
 from vsebench.registry import DATASETS
-
-FORMATS = {".parquet": "parquet", ".arrow": "arrow", ".tar": "webdataset"}
-VAL_SHARE = 0.1
 
 
 @DATASETS.register(
@@ -43,6 +54,11 @@ def hub(
     audio_column: str | None = None,
     id_column: str | None = None,
     group_column: str | None = None,
+    split_column: str | None = None,
+    missing_values: str | None = None,
+    one_item_per: OneItemPer = "file",
+    relevance: Relevance | None = None,
+    text_lines: Literal["captions", "one"] = "captions",
     streaming: bool = False,
     limit: Annotated[int, Gt(0)] | None = None,
     resize: Annotated[int, Gt(0)] | None = None,
@@ -63,15 +79,28 @@ def hub(
         name: of the dataset; the name of ``out`` by default.
         title: how boards call it; the name by default.
         config: of the repository ("subset").
-        revision: of the repository: a branch, tag or commit.
+        revision: of the repository: a branch, tag or commit. The commit that it meant is kept in the file.
         splits: which of its splits are what: ``train=train,validation=val,unlabeled=rest``; others are left out. By
             default their names say it.
         image_column: a column of images.
-        text_column: captions; a cell may hold a list of them.
-        label_column: a ClassLabel, text or number; lists are multi-label. Without such a column the data is unlabelled.
+        text_column: captions; a cell may hold a list of them. Several columns are separated by commas; numbered ones
+            (``caption_0``, ``caption_1``, …) are found.
+        label_column: a ClassLabel, text or number; lists are multi-label. Without such a column, or with an empty name,
+            the data is unlabelled.
         audio_column: a column of sounds.
-        id_column: unique names; split and row number by default.
+        id_column: unique names; split and row number by default. Ids that stand in several splits get the split's name
+            in front.
         group_column: items that belong together.
+        split_column: a column of splits, used where the source has a single split; found as in ``folder``. An empty
+            name: splits by rule.
+        missing_values: texts that stand for no value beside an empty cell, separated by commas, in place of nan, null,
+            n/a and <na> in any case, None and NA.
+        one_item_per: ``file``: rows of a split with the same encoded image (or sound) and label are one item with
+            several texts; ``row``: each row is an item. Rows whose labels differ are items each, in one group.
+        relevance: what is a match in retrieval: an item's own texts, those of its group, or those of all items that
+            share a label. By default ``item``; ``group`` where items show the same picture.
+        text_lines: of WebDataset shards: each line of a text is a caption (as CLIP_benchmark has it), or the text is
+            one.
         streaming: read rows as they come instead of keeping a copy in the library's cache.
         limit: the first so many rows of each split.
         resize: longest side of stored images in pixels; larger ones are scaled down.
@@ -87,65 +116,90 @@ def hub(
     from datasets import disable_progress_bars
 
     disable_progress_bars()
-    tables = _tables(source, config, revision, streaming)
-    chosen = split_map(list(tables), splits, source)
+    if splits is not None and split_column:
+        raise ConfigError("give --splits or --split-column, not both.", path=("split_column",))
+    source_tables = open_tables(source, config, revision, streaming=streaming)
+    every = source_tables.splits
+    chosen = split_map(list(every), splits if not split_column else ",".join(f"{n}=rest" for n in every), source)
+    tables = {theirs: every[theirs] if limit is None else every[theirs].take(limit) for theirs in chosen}
     first = tables[next(iter(chosen))]
     features = first.features or load(lambda: first._resolve_features().features, source)
     if not features:
         raise DataError(f"'{source}' does not say what columns it has.")
+    cells = Cells.of(missing_values)
+    by_column = split_column if splits is None else ""
+    split, notes = load(lambda: column_of_splits(by_column, tables, features, source, cells), source)
     asked = {"image": image_column, "text": text_column, "label": label_column}
-    columns = find_columns(features, {**asked, "audio": audio_column, "id": id_column, "group": group_column}, source)
-    provenance: dict[str, Any] = {
-        "builder": "hub",
-        "source": Path(source).name if Path(source).exists() else source,
-        "config": config,
-        "revision": revision,
-        "columns": dict(columns.names),
-        "splits": dict(chosen),
-        "limit": limit,
-        "table_fingerprint": {k: getattr(t, "_fingerprint", None) for k, t in tables.items() if k in chosen},
-        "resize": resize,
-        "notes": [],
-    }
-    writer = DatasetWriter(
-        out,
-        name=name or out.stem,
-        title=title or name or out.stem,
-        label_names=columns.label_names,
-        multi_label=columns.multi_label,
-        provenance=provenance,
-        seed=seed,
-        val_share=VAL_SHARE,
-    )
-    seen: dict[str, str] = {}
-    build = Build(Path(), writer, progress, source, skip_bad=skip_bad, resize=resize, group_pixels=True)
-    with build:
-        for theirs, ours in chosen.items():
-            table = undecoded(tables[theirs], columns)
-            if limit is not None:
-                table = table.take(limit)
-            total = getattr(table, "num_rows", None)
-            rows = drafts(table, columns, theirs, ours, seen)
-            load(partial(build.add, rows, total), source)
+    asked |= {"audio": audio_column, "id": id_column, "group": group_column}
+    columns = find_columns(features, asked, source, [split] if split else [])
+    same_features(tables, columns, source)
+    labels = load(lambda: _labels(source_tables, tables, columns, cells), source)
+    notes += [*columns.notes, *(labels.notes if labels is not None else ())]
+
+    def attempt(same: Same) -> None:
+        reader = HubReader(source_tables, columns, features, cells, labels, split, lines)
+        provenance: dict[str, Any] = {
+            "builder": "hub",
+            "source": Path(source).name if Path(source).exists() else source,
+            "config": config,
+            "revision": revision,
+            "resolved_revision": source_tables.revision,
+            "form": source_tables.form,
+            "columns": {**columns.names, **_of_texts(columns), **({"split": split} if split else {})},
+            "splits": dict(chosen),
+            "limit": limit,
+            "table_fingerprint": {k: getattr(t, "_fingerprint", None) for k, t in every.items() if k in chosen},
+            "resize": resize,
+            "notes": [],
+        }
+        writer = DatasetWriter(
+            out,
+            name=name or out.stem,
+            title=title or name or out.stem,
+            label_names=None if labels is None else labels.names,
+            multi_label=labels is not None and labels.multi,
+            relevance=relevance or "item",
+            provenance=provenance,
+            seed=seed,
+            val_share=VAL_SHARE,
+        )
+        with Build(
+            Path(),
+            writer,
+            progress,
+            source,
+            skip_bad=skip_bad,
+            resize=resize,
+            group_pixels=True,
+            same=same,
+            group_column=columns.names.get("group"),
+        ) as build:
+            build.notes += notes
+            for theirs, ours in chosen.items():
+                table = undecoded(tables[theirs], columns)
+                rows = reader.drafts(table, theirs, ours)
+                load(partial(build.add, rows, getattr(table, "num_rows", None)), source)
+            build.notes += reader.notes()
+
+    lines = source_tables.form == "webdataset" and text_lines == "captions"
+    build_rows(attempt, one_item_per, relevance)
 
 
-def _tables(source: str, config: str | None, revision: str | None, streaming: bool) -> dict[str, Any]:
-    """Split -> table.
+def _of_texts(columns: Columns) -> dict[str, Any]:
+    if not columns.texts:
+        return {}
+    return {"text": columns.texts[0] if len(columns.texts) == 1 else list(columns.texts)}
 
-    Raises: DataError when it cannot be loaded.
-    """
-    import datasets
 
-    path = Path(source).expanduser()
-    if path.is_dir() and ((path / "dataset_dict.json").is_file() or (path / "state.json").is_file()):
-        found = load(lambda: datasets.load_from_disk(str(path)), source)
-    elif path.is_file():
-        kind = FORMATS.get(path.suffix)
-        if kind is None:
-            raise DataError(f"'{source}' is none of {', '.join(FORMATS)}.")
-        found = load(lambda: datasets.load_dataset(kind, data_files=str(path), streaming=streaming), source)
-    else:
-        where = str(path) if path.is_dir() else source
-        options = {"name": config, "revision": revision, "streaming": streaming}
-        found = load(lambda: datasets.load_dataset(where, **options), source)
-    return dict(found) if isinstance(found, dict) else {"train": found}
+def _labels(source: Tables, tables: Mapping[str, Any], columns: Columns, cells: Cells) -> Labels | None:
+    """How the label column is read, which all of its cells together decide where it has no class names."""
+    column = columns.names.get("label")
+    if column is None:
+        return None
+    names = columns.label_names
+    if names is None and column == "cls" and source.class_names:
+        names = list(source.class_names)
+    values = () if names is not None else chain.from_iterable(column_values(t, column, None) for t in tables.values())
+    labels = Labels(cells, values, names=names)
+    labels.multi |= columns.multi_label
+    return labels

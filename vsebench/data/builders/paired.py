@@ -9,10 +9,11 @@ from typing import Any, Literal
 import numpy as np
 
 from vsebench.data.builders._build import Build, Draft
+from vsebench.data.builders._same import Same
 from vsebench.data.builders.base import Progress
 from vsebench.data.dataset import Dataset
 from vsebench.data.item import Item
-from vsebench.data.writer import DatasetWriter
+from vsebench.data.writer import DatasetWriter, Relevance
 from vsebench.errors import ConfigError, DataError
 from vsebench.home import datasets_home
 from vsebench.registry import DATASETS
@@ -33,6 +34,7 @@ def paired(
     other: str,
     by: Literal["id", "class"] = "id",
     missing: Literal["drop", "keep"] = "drop",
+    relevance: Relevance | None = None,
     name: str | None = None,
     title: str | None = None,
     seed: int = 0,
@@ -55,6 +57,9 @@ def paired(
         other: the second one.
         by: the rule.
         missing: items of the first one without a partner: ``drop`` them, or ``keep`` them without the modality.
+        relevance: what is a match in retrieval: an item's own texts, those of its group, or those of all items of its
+            class. By default the first dataset's; ``label`` with ``by="class"``; ``group`` where items show the same
+            picture.
         name: of the dataset; the name of ``out`` by default.
         title: how boards call it; the name by default.
         seed: of the pairing by class.
@@ -91,7 +96,7 @@ def paired(
         title=title or name or out.stem,
         label_names=first.label_names or None,
         multi_label=first.multi_label,
-        relevance="label" if by == "class" else first.relevance,
+        relevance=relevance or ("label" if by == "class" else first.relevance),
         provenance=provenance,
     )
     splits = {int(p): s for s, rows in first.splits.items() for p in rows}
@@ -106,7 +111,8 @@ def paired(
                 problems = (f"its labels differ from those of '{second.ids[match]}' in '{other}'",)
             yield Draft(f"id '{one}'", _joined(first, i, second, match, added, splits[i]), problems=problems)
 
-    with Build(Path(), writer, progress, f"{source} + {other}", skip_bad=skip_bad) as build:
+    same = Same("row", relevance)
+    with Build(Path(), writer, progress, f"{source} + {other}", skip_bad=skip_bad, same=same) as build:
         build.add(drafts(), len(first) if missing == "keep" else len(first) - alone)
 
 

@@ -14,6 +14,7 @@ from annotated_types import Gt
 from vsebench.data.builders._build import Build, Draft, counted, find, source_folder
 from vsebench.data.builders._matrices import check_finite, read_matrix
 from vsebench.data.builders.base import Progress
+from vsebench.data.files import read_inside
 from vsebench.data.item import Item
 from vsebench.data.splits import make_splits
 from vsebench.data.writer import DatasetWriter
@@ -109,7 +110,7 @@ def wikipedia(
                 item = Item(
                     text,
                     None,
-                    (_article(root / "texts" / f"{text}.xml", problems),) if with_texts else (),
+                    (_article(root, f"texts/{text}.xml", problems),) if with_texts else (),
                     category,
                     split="val" if split == "train" and i in validation else split,
                     features={"image": tokens[0], "text": tokens[1]},
@@ -159,12 +160,12 @@ def _lines(file: Path) -> list[str]:
     return lines
 
 
-def _article(file: Path, problems: list[str]) -> str:
+def _article(root: Path, path: str, problems: list[str]) -> str:
     """The words of a section."""
     try:
-        return " ".join(" ".join(ElementTree.parse(file).getroot().itertext()).split())
-    except FileNotFoundError:
-        problems.append(f"text '{file.name}' does not exist")
-    except (ElementTree.ParseError, OSError, ValueError) as error:
-        problems.append(f"text '{file.name}' cannot be read ({error})")
+        return " ".join(" ".join(ElementTree.fromstring(read_inside(root, path, "text")).itertext()).split())
+    except OSError as error:
+        problems.append(str(error))
+    except (ElementTree.ParseError, ValueError) as error:
+        problems.append(f"text '{path}' cannot be read ({error})")
     return "-"
