@@ -47,16 +47,22 @@ def test_damaged_files_give_one_message(
     file = tmp_path / "a.h5"
     write(file, items()).close()
     whole = file.read_bytes()
-    for content in (b"", b"garbage" * 100, whole[: len(whole) // 2]):
+    for content, message in (
+        (b"", "not a vsebench dataset file"),
+        (b"garbage" * 100, "not a vsebench dataset file"),
+        (whole[: len(whole) // 2], "has no seal"),
+    ):
         file.write_bytes(content)
-        with pytest.raises(DataError, match=r"a.h5: not a whole vsebench dataset"):
+        with pytest.raises(DataError, match=f"a.h5: {message}"):
             Dataset.open(file)
+        with pytest.raises(DataError, match="a.h5: not a whole vsebench dataset file"):
+            Dataset.open(file, sealed=False)
     with pytest.raises(DataError, match="no such dataset file"):
         Dataset.open(tmp_path / "b.h5")
     with h5py.File(file, "w") as other:
         other["x"] = 1
     with pytest.raises(DataError, match="not a whole"):
-        Dataset.open(file)
+        Dataset.open(file, sealed=False)
 
 
 def test_check_finds_a_changed_byte(
@@ -68,7 +74,7 @@ def test_check_finds_a_changed_byte(
         data = content["bytes"][:]
         data[200] ^= 255
         content["bytes"][:] = data
-    assert any("fingerprint" in p for p in check(Dataset.open(file)))
+    assert any("fingerprint" in p for p in check(Dataset.open(file, sealed=False)))
 
 
 def test_many_processes_read_one_object(
@@ -105,5 +111,5 @@ def test_check_names_what_splits_must_not_do(tmp_path: Path, write: Callable[...
         "id 'b': empty text",
     ):
         assert said in problems
-    assert any(p.startswith("id 'c': image cannot be decoded") for p in problems)
+    assert any(p.startswith("id 'c': not an image that is read") for p in problems)
     assert len(problems) == 5

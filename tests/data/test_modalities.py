@@ -142,10 +142,13 @@ def test_damage_is_found(tmp_path: Path, items: Items, write: Write) -> None:
     write(tmp_path / "a.h5", rich(items())).close()
     with h5py.File(tmp_path / "a.h5", "r+") as file:
         file["features/image/values"][2, 3] += 1
-    assert any("fingerprint" in problem for problem in check(Dataset.open(tmp_path / "a.h5")))
+    assert any("fingerprint" in problem for problem in check(Dataset.open(tmp_path / "a.h5", sealed=False)))
     with h5py.File(tmp_path / "a.h5", "r+") as file:
         file["audio"][:4] = 0
-    assert any("id 'id-1': sound cannot be decoded" in problem for problem in check(Dataset.open(tmp_path / "a.h5")))
+    assert any(
+        "id 'id-1': sound cannot be decoded" in problem
+        for problem in check(Dataset.open(tmp_path / "a.h5", sealed=False))
+    )
 
 
 def test_a_killed_build_leaves_nothing_for_long(tmp_path: Path, items: Items, write: Write) -> None:

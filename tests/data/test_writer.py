@@ -83,6 +83,46 @@ with DatasetWriter(Path({str(tmp_path)!r}) / "a.h5", name="a", title="A") as wri
     assert not (tmp_path / "a.h5").exists()
 
 
+def test_a_full_disk_leaves_nothing_and_brings_nothing_down(tmp_path: Path) -> None:
+    """HDF5 crashed when it could not write what it held. Noticed while items are added, and only at the end; the
+    process writes another file afterwards, and ends in the usual way."""
+    script = f"""
+import os, resource
+from pathlib import Path
+import numpy as np
+from vsebench.data.dataset import Dataset
+from vsebench.data.item import Item
+from vsebench.data.writer import DatasetWriter
+from vsebench.errors import DiskError
+file = Path({str(tmp_path)!r}) / "a.h5"
+def build():
+    with DatasetWriter(file, name="a", title="A") as writer:
+        for i in range(45):
+            features = {{"image": np.ones((4, 8), np.float16)}}
+            writer.add(Item(str(i), os.urandom(200_000), ("t",) * 9, ("cat", "dog")[i % 2], features=features))
+build()
+size = file.stat().st_size
+file.unlink()
+for limit in (1_000, 5_000, 1_000_000, 8_500_000, size - 300_000, size - 20_000, size - 10):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    try:
+        build()
+    except DiskError as error:
+        assert str(error).startswith(f"{{file}}: the file would be larger than"), error
+        assert "\\n" not in str(error)
+    else:
+        raise SystemExit(f"{{limit}} was enough")
+    assert not list(file.parent.iterdir()), limit
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+build()
+assert len(Dataset.open(file)) == 45
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", script], cwd=Path(__file__).parents[2], capture_output=True, text=True
+    )
+    assert ended.returncode == 0, ended.stderr
+
+
 def test_splits_by_rule_are_made_where_items_have_none(tmp_path: Path, write: Callable[..., Dataset]) -> None:
     content = [Item(str(i), None, ("t",), ("cat", "dog")[i % 2], group=str(i // 4)) for i in range(80)]
     dataset = write(tmp_path / "a.h5", content, seed=3)

@@ -12,6 +12,7 @@ import numpy as np
 
 from vsebench.commands.components import type_name
 from vsebench.component import Component
+from vsebench.data.check import CHANGED, seal_again
 from vsebench.data.check import check as problems_of
 from vsebench.data.dataset import Dataset
 from vsebench.data.open import available, open_dataset
@@ -158,11 +159,14 @@ def show(name: str, sheet: Path | None, split: str, seed: int) -> None:
 
 
 def check(name: str) -> int:
-    """Print every problem; 1 when there are some."""
-    dataset = open_dataset(name, say=say)
+    """Print every problem; 1 when there are some. A file of an earlier version is sealed where it is what was built."""
+    dataset = open_dataset(name, say=say, sealed=False)
     problems = problems_of(dataset)
     for problem in problems:
         say(problem)
+    if not dataset.is_sealed and CHANGED not in problems:
+        seal_again(dataset)
+        say(f"{dataset.path}: had no seal, is what its fingerprint says, and is sealed now")
     say(f"{dataset.path}: {'sound' if not problems else f'{len(problems)} problems'}")
     return 1 if problems else 0
 

@@ -26,6 +26,11 @@ many, and keeps that in the file. Nothing appears under the final name before it
 kill the build starts again cleanly. Images and sounds are stored as the bytes they came in (unless
 `--resize`); memory does not grow with their number.
 
+A file is sealed when it is built. What it says of its items (labels, splits, texts, ids) is compared with the seal
+whenever it is opened, an image, sound or feature when it is read: a file that was changed or damaged gives an error,
+never a number. An embedded dataset is then generated again. A file of the first release has no seal; `data check`
+compares its content with its fingerprint and seals it.
+
 Options are given as `--min-class-size 50`; `vsebench components dataset NAME` prints them with their meaning.
 
 ## What an item may have

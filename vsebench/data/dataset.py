@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
-from vsebench.data.item import SPLITS
+from vsebench.data.content import FAULTS, Content
+from vsebench.data.layout import Relevance, Tables, read_tables
 from vsebench.data.pixels import decode
+from vsebench.data.seal import AGAIN, has_seal, verify
 from vsebench.data.sound import load_sound, sound_info
-from vsebench.data.writer import FORMAT, Relevance
 from vsebench.errors import DataError, Place
 from vsebench.types import Preprocessing
 
@@ -21,10 +20,12 @@ from vsebench.types import Preprocessing
 class Dataset:
     """A dataset file.
 
-    The file is opened on first use in each process and never shared across a fork; the object can be pickled.
+    The file is opened on first use in each process and never shared across a fork; the object can be pickled. Its
+    tables are compared with its seal when it is opened, an item's image, sound and features when they are read.
 
     Args:
         path: the HDF5 file.
+        sealed: False opens a file without a seal too, as ``vsebench data check`` does.
 
     Attributes:
         name, title, fingerprint, label_names, multi_label, relevance, provenance: as written.
@@ -36,79 +37,54 @@ class Dataset:
         feature_dims: modality -> D of the precomputed features; empty without them.
         has_answers: whether any item has annotators' answers.
 
-    Raises: DataError when the file is missing, not a dataset, of another format, or damaged.
+    Raises: DataError when the file is missing, not a dataset, of another format, or not what was built.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, *, sealed: bool = True) -> None:
         self.path = Path(path)
-        self._file: h5py.File | None = None
-        self._handles: dict[str, h5py.Dataset] = {}
-        self._owner = -1
         if not self.path.is_file():
             raise DataError("no such dataset file.", place=Place(str(path)))
+        self._content = Content(self.path, verify(self.path) if sealed or has_seal(self.path) else {})
         try:
-            self._read_tables()
-        except DataError:
-            raise
-        except (OSError, KeyError, ValueError, IndexError) as error:
-            raise DataError(
-                f"not a whole vsebench dataset file ({error}). Build it again with 'vsebench data build'.",
-                place=Place(str(path)),
-            ) from None
+            self._take(read_tables(self._content.file()))
+        except FAULTS as error:
+            self.close()
+            raise DataError(f"not a whole vsebench dataset file ({error}). {AGAIN}", place=Place(str(path))) from None
+        sums = {name: len(values) for name, values in self._content.sums.items()}
+        if sums and sums != dict.fromkeys(self.payloads, len(self)):
+            raise DataError(f"its seal is of other items. {AGAIN}", place=Place(str(path)))
 
     @classmethod
-    def open(cls, path: Path | str) -> Dataset:
+    def open(cls, path: Path | str, *, sealed: bool = True) -> Dataset:
         """Open a file."""
-        return cls(path)
+        return cls(path, sealed=sealed)
 
-    def _read_tables(self) -> None:
-        file = self._open()
-        meta = {key: json.loads(bytes(file[f"meta/{key}"][:])) for key in file["meta"]}
-        if meta["format"] != FORMAT:
-            raise DataError(
-                f"dataset format {meta['format']}; this version reads {FORMAT}. Build it again.",
-                place=Place(str(self.path)),
-            )
-        self.name: str = meta["name"]
-        self.title: str = meta["title"]
-        self.fingerprint: str = meta["fingerprint"]
-        self.label_names: list[str] = meta["label_names"]
-        self.multi_label: bool = meta["multi_label"]
-        self.relevance: Relevance = meta["relevance"]
-        self.provenance: dict[str, Any] = meta["provenance"]
-        self.labels: np.ndarray = file["labels"][:]
-        self.groups: np.ndarray = file["groups"][:]
-        split = file["split"][:]
-        present = {name: np.flatnonzero(split == i).astype(np.int64) for i, name in enumerate(SPLITS)}
-        self.splits: dict[str, np.ndarray] = {name: rows for name, rows in present.items() if len(rows)}
-        self.ids: list[str] = [p.decode() for p in _pieces(file, "ids", "id_offsets")]
-        self.sets: dict[str, np.ndarray] = {name: file["sets"][name][:] for name in file.get("sets", ())}
-        self._offsets = {k: file[k][:] for k in ("byte_offsets", "text_offsets", "item_texts", "box_offsets")}
-        self._offsets |= {k: file[k][:] for k in ("audio_offsets", "answer_offsets") if k in file}
-        self.has_answers = "answer_offsets" in self._offsets
-        found = file.get("features", {})
-        self.feature_dims: dict[str, int] = {m: int(found[m]["values"].shape[1]) for m in found}
-        self._feature_offsets = {m: found[m]["offsets"][:] for m in found}
-        self._attribute_offsets = file["attribute_offsets"][:]
+    def _take(self, tables: Tables) -> None:
+        meta = tables.meta
+        self.name, self.title, self.fingerprint = meta.name, meta.title, meta.fingerprint
+        self.label_names, self.multi_label = meta.label_names, meta.multi_label
+        self.relevance: Relevance = meta.relevance
+        self.provenance = meta.provenance
+        self.ids, self.labels, self.groups = tables.ids, tables.labels, tables.groups
+        self.splits, self.sets = tables.splits, tables.sets
+        self._offsets, self._feature_offsets = tables.offsets, tables.feature_offsets
+        self.feature_dims = tables.feature_dims
+        self.has_answers, self._has_landmarks = "answer_offsets" in tables.offsets, tables.has_landmarks
 
-    def _open(self) -> h5py.File:
-        if self._file is None or self._owner != os.getpid():
-            # A handle inherited through a fork shares its file position with the parent: open a new one.
-            # Without HDF5's chunk cache a small image is read by itself, not with the whole chunk around it.
-            self._file = h5py.File(self.path, "r", rdcc_nbytes=0)
-            self._owner = os.getpid()
-            self._handles = {}
-        return self._file
+    @property
+    def payloads(self) -> list[str]:
+        """Names of the arrays whose items have sums in the seal."""
+        raw = [
+            name
+            for name, offsets in (("bytes", "byte_offsets"), ("audio", "audio_offsets"))
+            if offsets in self._offsets
+        ]
+        return [*raw, *(f"features/{modality}/values" for modality in self.feature_dims)]
 
-    def _stored(self, name: str) -> h5py.Dataset:
-        """A dataset of the file; looking one up by name takes longer than reading a small image from it."""
-        file = self._open()
-        if name not in self._handles:
-            self._handles[name] = file[name]
-        return self._handles[name]
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_file": None, "_handles": {}, "_owner": -1}
+    @property
+    def is_sealed(self) -> bool:
+        """Whether the file has a seal."""
+        return bool(self._content.sums)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -120,14 +96,37 @@ class Dataset:
 
     def close(self) -> None:
         """Close this process's handle; it opens again on use."""
-        if self._file is not None and self._owner == os.getpid():
-            self._file.close()
-        self._file = None
+        self._content.close()
 
     def image_bytes(self, position: int) -> bytes | None:
-        """The encoded image as it came, or None."""
-        start, end = self._offsets["byte_offsets"][position : position + 2]
-        return bytes(self._stored("bytes")[start:end]) if end > start else None
+        """The encoded image as it came, or None.
+
+        Raises: DataError when its bytes are not those that were written.
+        """
+        return self._payload("bytes", "byte_offsets", position)
+
+    def _payload(self, name: str, offsets: str, position: int) -> bytes | None:
+        start, end = self._offsets[offsets][position : position + 2]
+        if end == start:
+            return None
+        data = self._content.read(name, start, end).tobytes()
+        self._content.compare(name, position, self.ids[position], data)
+        return data
+
+    def _texts_of(self, data: bytes, at: np.ndarray) -> list[str]:
+        try:
+            return [data[a:b].decode() for a, b in zip(at[:-1].tolist(), at[1:].tolist(), strict=True)]
+        except UnicodeDecodeError:
+            raise DataError(f"its texts are not UTF-8. {AGAIN}", place=Place(str(self.path))) from None
+
+    def _json_of(self, data: bytes, position: int, what: str) -> dict[str, Any]:
+        try:
+            plain = json.loads(data) if data else {}
+            if isinstance(plain, dict):
+                return plain
+        except (ValueError, RecursionError):
+            pass
+        raise DataError(f"item '{self.ids[position]}': its {what} are not JSON. {AGAIN}", place=Place(str(self.path)))
 
     def image(self, position: int, preprocessing: Preprocessing) -> np.ndarray:
         """Decoded and fitted pixels, uint8 (3, H, W).
@@ -148,16 +147,15 @@ class Dataset:
         if first == last:
             return []
         offsets = self._offsets["text_offsets"][first : last + 1]
-        data = bytes(self._stored("texts")[offsets[0] : offsets[-1]])
-        at = offsets - offsets[0]
-        return [data[a:b].decode() for a, b in zip(at[:-1], at[1:], strict=True)]
+        data = self._content.read("texts", offsets[0], offsets[-1]).tobytes()
+        return self._texts_of(data, offsets - offsets[0])
 
     def all_texts(self, split: str | None = None) -> list[list[str]]:
         """The texts of every item of a split, or of all; one read."""
         positions = np.arange(len(self)) if split is None else self.splits[split]
-        data = bytes(self._stored("texts")[:])
         offsets, items = self._offsets["text_offsets"], self._offsets["item_texts"]
-        return [[data[offsets[t] : offsets[t + 1]].decode() for t in range(items[p], items[p + 1])] for p in positions]
+        texts = self._texts_of(self._content.read("texts", 0, offsets[-1]).tobytes(), offsets)
+        return [texts[items[p] : items[p + 1]] for p in positions]
 
     def has(self, modality: str) -> bool:
         """Whether any item has that modality, raw or as precomputed features."""
@@ -172,8 +170,7 @@ class Dataset:
         """The encoded sound as it came, or None."""
         if "audio_offsets" not in self._offsets:
             return None
-        start, end = self._offsets["audio_offsets"][position : position + 2]
-        return bytes(self._stored("audio")[start:end]) if end > start else None
+        return self._payload("audio", "audio_offsets", position)
 
     def audio(self, position: int, sample_rate: int) -> np.ndarray:
         """The sound in mono at ``sample_rate`` Hz, float32 (T,).
@@ -218,19 +215,15 @@ class Dataset:
 
         Returns: float16 or float32 (tokens, D), and int64 (items + 1,) where each item's tokens begin.
 
-        Raises: KeyError for a modality without features.
+        Raises: KeyError for a modality without features; DataError when they are not those that were written.
         """
-        offsets = self._feature_offsets[modality]
-        values = self._stored(f"features/{modality}/values")
-        starts, ends = offsets[positions], offsets[np.asarray(positions) + 1]
-        at = np.concatenate([[0], np.cumsum(ends - starts)]).astype(np.int64)
-        if len(positions) and ends[-1] - starts[0] == at[-1] and (starts[1:] == ends[:-1]).all():
-            return values[starts[0] : ends[-1]], at  # neighbours in the file: one read
-        out = np.empty((int(at[-1]), values.shape[1]), values.dtype)
-        for row in np.argsort(starts, kind="stable"):  # in the file's order: each chunk is read once
-            if ends[row] > starts[row]:
-                values.read_direct(out, np.s_[starts[row] : ends[row]], np.s_[at[row] : at[row + 1]])
-        return out, at
+        offsets, name = self._feature_offsets[modality], f"features/{modality}/values"
+        positions = np.asarray(positions)
+        values, at = self._content.rows(name, offsets[positions], offsets[positions + 1])
+        for row, position in enumerate(positions.tolist()):
+            if at[row] < at[row + 1]:
+                self._content.compare(name, position, self.ids[position], values[at[row] : at[row + 1]])
+        return values, at
 
     def feature_counts(self, modality: str) -> np.ndarray:
         """Number of precomputed tokens of every item, int64 (n,); zeros for a modality without features."""
@@ -240,7 +233,7 @@ class Dataset:
 
     def features_size(self, modality: str, positions: np.ndarray) -> int:
         """Bytes of the precomputed tokens of some items."""
-        width = self._stored(f"features/{modality}/values").dtype.itemsize * self.feature_dims[modality]
+        width = self._content.array(f"features/{modality}/values").dtype.itemsize * self.feature_dims[modality]
         return int(self.feature_counts(modality)[positions].sum()) * int(width)
 
     def item_features(self, modality: str, position: int) -> np.ndarray:
@@ -249,9 +242,8 @@ class Dataset:
 
     def attributes(self, position: int) -> dict[str, str]:
         """Names and values that the dataset says of an item."""
-        start, end = self._attribute_offsets[position : position + 2]
-        found: dict[str, str] = json.loads(bytes(self._stored("attributes")[start:end]))
-        return found
+        start, end = self._offsets["attribute_offsets"][position : position + 2]
+        return self._json_of(self._content.read("attributes", start, end).tobytes(), position, "attributes")
 
     def answers(self, positions: np.ndarray) -> list[dict[str, int]]:
         """What the annotators of some items answered -> how many of them; one read. Empty where there are none."""
@@ -259,16 +251,15 @@ class Dataset:
             return [{} for _ in positions]
         starts, ends = (self._offsets["answer_offsets"][np.asarray(positions) + k] for k in (0, 1))
         first = int(starts.min())
-        data = bytes(self._stored("answers")[first : int(ends.max())])
+        data = self._content.read("answers", first, int(ends.max())).tobytes()
         parts = [data[a - first : b - first] for a, b in zip(starts.tolist(), ends.tolist(), strict=True)]
-        return [json.loads(part) if part else {} for part in parts]
+        return [self._json_of(part, int(p), "answers") for p, part in zip(positions, parts, strict=True)]
 
     def landmarks(self, position: int) -> np.ndarray | None:
         """float32 (L, 3): x, y in pixels, visible; None where the dataset or the item has none."""
-        file = self._open()
-        if "landmarks" not in file:
+        if not self._has_landmarks:
             return None
-        marks: np.ndarray = file["landmarks"][position]
+        marks: np.ndarray = self._content.read("landmarks", position, position + 1)[0]
         return None if np.isnan(marks).all() else marks
 
     def boxes(self, position: int) -> np.ndarray | None:
@@ -276,7 +267,7 @@ class Dataset:
         start, end = self._offsets["box_offsets"][position : position + 2]
         if start == end:
             return None
-        return np.frombuffer(bytes(self._stored("boxes")[start:end]), np.float32).reshape(-1, 4)
+        return np.frombuffer(self._content.read("boxes", start, end).tobytes(), np.float32).reshape(-1, 4)
 
     def describe(self) -> dict[str, Any]:
         """What results and boards say of it, as plain data."""
@@ -303,8 +294,3 @@ class Dataset:
             return float(labels.mean(0).max())
         common = np.bincount(self.labels[self.splits.get("train", rows)], minlength=self.num_classes).argmax()
         return float(np.mean(labels == common))
-
-
-def _pieces(file: h5py.File, name: str, offsets: str) -> list[bytes]:
-    data, at = bytes(file[name][:]), file[offsets][:]
-    return [data[a:b] for a, b in zip(at[:-1], at[1:], strict=True)]

@@ -10,6 +10,7 @@ from typing import Any
 from vsebench.config.identity import digest, file_digest
 from vsebench.data.builders.base import Progress
 from vsebench.data.dataset import Dataset
+from vsebench.data.seal import verify
 from vsebench.errors import ConfigError, DataError, did_you_mean, known_names
 from vsebench.files import locked, make_folder
 from vsebench.home import datasets_home
@@ -21,23 +22,30 @@ def quiet(done: int, total: int | None) -> None:
 
 
 def open_dataset(
-    spec: str | Mapping[str, Any], *, progress: Progress = quiet, say: Callable[[str], None] = lambda _: None
+    spec: str | Mapping[str, Any],
+    *,
+    progress: Progress = quiet,
+    say: Callable[[str], None] = lambda _: None,
+    sealed: bool = True,
 ) -> Dataset:
     """Open what an experiment's ``dataset`` means.
 
     A path ending in ``.h5``; or the name of a dataset built with ``vsebench data build``; or an embedded dataset with
-    its options, which is generated on first use.
+    its options, which is generated on first use, and again when its file is not whole.
+
+    Args:
+        sealed: False opens a file without a seal too.
 
     Raises: DataError when there is no such dataset; ConfigError for wrong options.
     """
     name, options = _name_and_options(spec)
     if name.endswith(".h5"):
         _refuse_options(name, options)
-        return Dataset.open(Path(name).expanduser())
+        return Dataset.open(Path(name).expanduser(), sealed=sealed)
     built = datasets_home() / f"{name}.h5"
     if built.is_file():
         _refuse_options(name, options)
-        return Dataset.open(built)
+        return Dataset.open(built, sealed=sealed)
     if name in DATASETS and DATASETS.get(name).facts["embedded"]:
         return Dataset.open(embedded_file(name, options, progress, say))
     known = available()
@@ -50,19 +58,27 @@ def open_dataset(
 
 
 def embedded_file(name: str, options: Mapping[str, Any], progress: Progress, say: Callable[[str], None]) -> Path:
-    """The file of an embedded dataset, generated if nobody has yet."""
+    """The file of an embedded dataset, generated if nobody has yet, or if what is there is not what was generated."""
     component = DATASETS.get(name)
     checked = component.validate(options)
     source = DATASETS.builtin_file(name)
     code = _generator_digest(source) if source is not None else ""
     path = datasets_home() / f"{name}-{digest([checked, code])}.h5"
-    if not path.is_file():
+    if not _is_whole(path):
         make_folder(path.parent)
         with locked(path):
-            if not path.is_file():
-                say(f"generating dataset '{name}' into {path}")
+            if not _is_whole(path):
+                again = ", whose tables are damaged or of an earlier version" if path.exists() else ""
+                say(f"generating dataset '{name}' into {path}{again}")
                 component.build(options, out=path, progress=progress)
     return path
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        return path.is_file() and bool(verify(path))
+    except DataError:
+        return False
 
 
 def available() -> list[str]:

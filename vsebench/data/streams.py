@@ -8,6 +8,7 @@ from itertools import pairwise
 import h5py
 import numpy as np
 
+from vsebench.data.seal import sum_of
 from vsebench.errors import DataError
 
 CHUNK = 1 << 18  # bytes: a few small images a chunk, so that a random batch reads little beyond itself
@@ -22,10 +23,12 @@ class ByteStream:
         self.data = file.create_dataset(name, (0,), np.uint8, maxshape=(None,), chunks=(CHUNK,))
         self.file, self.offsets_name = file, offsets
         self.offsets = [0]
+        self.sums = bytearray()
         self.buffer = bytearray()
 
     def append(self, part: bytes) -> None:
         """Add one item's bytes."""
+        self.sums += sum_of(part)
         self.buffer += part
         self.offsets.append(self.offsets[-1] + len(part))
         if len(self.buffer) >= FLUSH:
@@ -77,6 +80,7 @@ class RowStream:
         )
         self.file = file
         self.offsets = [0] * (before + 1)
+        self.sums = bytearray(sum_of(b"") * before)
         self.buffer: list[np.ndarray] = []
         self.waiting, self.most = 0, max(1, FLUSH // width)
 
@@ -90,6 +94,7 @@ class RowStream:
         narrow = np.asarray(values, self.dtype)
         if not np.isfinite(narrow).all():
             raise DataError(f"id '{one}': features hold NaN or infinite values.")
+        self.sums += sum_of(np.ascontiguousarray(narrow))
         self.buffer.append(narrow)
         self.offsets.append(self.offsets[-1] + len(narrow))
         self.waiting += len(narrow)
@@ -103,6 +108,7 @@ class RowStream:
 
     def skip(self) -> None:
         """Add an item without vectors."""
+        self.sums += sum_of(b"")
         self.offsets.append(self.offsets[-1])
 
     def flush(self) -> None:

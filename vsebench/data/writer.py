@@ -1,38 +1,30 @@
 """Writes a dataset file: one pass, flat memory, nothing under the final name until it is whole.
 
-Layout (format 1), HDF5:
-    bytes          uint8, all encoded images one after the other, chunked;  byte_offsets int64 (n + 1,)
-    texts          uint8, UTF-8 of all texts one after the other;  text_offsets int64 (texts + 1,)
-    item_texts     int64 (n + 1,): where each item's texts begin
-    ids            uint8 + id_offsets;  groups int64 (n,);  labels int64 (n,) or uint8 (n, K);  split int8 (n,)
-    audio          uint8 + audio_offsets, encoded sounds: where given
-    features       <modality>/values float16 or float32 (tokens, D), <modality>/offsets int64 (n + 1,): where given
-    sets           <name> int64 positions: where given;  answers (JSON, text -> annotators) + answer_offsets: likewise
-    landmarks      float32 (n, L, 3), boxes float32 + box_offsets, attributes (JSON) + attribute_offsets: where given
-    attributes of the file: format, name, title, label_names, multi_label, relevance, provenance, fingerprint (JSON)
+The file's layout is in :mod:`vsebench.data.layout`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
 
 from vsebench.data.fingerprint import content_digest, item_digest
 from vsebench.data.item import SPLITS, Item
+from vsebench.data.layout import FORMAT, Relevance
+from vsebench.data.seal import PAYLOADS, SUM, seal
 from vsebench.data.splits import FRACTIONS, make_splits
 from vsebench.data.streams import ByteStream, RowStream
 from vsebench.errors import DataError
-
-FORMAT = 1
-Relevance = Literal["item", "group", "label"]
+from vsebench.files import make_folder, sync, writing
 
 
 class Arrangement(NamedTuple):
@@ -107,9 +99,10 @@ class DatasetWriter:
         self.streams: dict[str, ByteStream] = {}
 
     def __enter__(self) -> DatasetWriter:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path.parent)
         _remove_orphans(self.path)
-        self.file = h5py.File(self.partial, "w")
+        with writing(self.path):
+            self.file = _create(self.partial)
         self.streams = {
             "bytes": ByteStream(self.file, "bytes", "byte_offsets"),
             "texts": ByteStream(self.file, "texts", "text_offsets"),
@@ -127,16 +120,24 @@ class DatasetWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            if kind is None:
+            with writing(self.path):
+                if error is not None:
+                    raise error  # named as the disk's, where it is
                 self._finish()
-        finally:
-            self.file.close()
-            if kind is None and self.whole:
+                self.file.flush()  # a disk that takes no more is noticed here, not by HDF5 when it closes
+                self.file.close()
+                seal(self.partial, self._sums())
+                sync(self.partial)
                 os.replace(self.partial, self.path)
-            else:
-                self.partial.unlink(missing_ok=True)
+        finally:
+            abandon(self.file)
+            self.partial.unlink(missing_ok=True)
 
-    whole = False
+    def _sums(self) -> dict[str, np.ndarray]:
+        """Of every item's image, sound and features."""
+        sums = {name: self.streams[name].sums for name in PAYLOADS if name == "bytes" or self.streams[name].offsets[-1]}
+        sums |= {f"{rows.name}/values": rows.sums for rows in self.tokens.values()}
+        return {name: np.frombuffer(values, np.uint8).reshape(-1, SUM) for name, values in sums.items()}
 
     def add(self, item: Item) -> None:
         """Append an item."""
@@ -236,7 +237,6 @@ class DatasetWriter:
         for key, value in self.meta.items():
             # A long JSON text does not fit an HDF5 attribute (64 KiB): it is a dataset of bytes.
             self.file[f"meta/{key}"] = np.frombuffer(json.dumps(value, ensure_ascii=False).encode(), np.uint8)
-        self.whole = True
 
     def _insert_texts(self) -> None:
         """Write the texts once more, with those that items were given later, and digest these items again."""
@@ -347,6 +347,35 @@ class DatasetWriter:
             raise DataError("items have different numbers of landmarks.")
         empty = np.full(present[0].shape, np.nan, np.float32)
         self.file["landmarks"] = np.stack([empty if m is None else m for m in marks])
+
+
+def _create(path: Path) -> h5py.File:
+    """A new file that holds no values back: HDF5 would write them when an array is closed, where a full disk is not
+    noticed, and crash later."""
+    access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+    access.set_fclose_degree(h5py.h5f.CLOSE_STRONG)
+    access.set_sieve_buf_size(0)
+    slots, _, preemption = access.get_cache()[1:]
+    access.set_cache(0, slots, 0, preemption)
+    return h5py.File(h5py.h5f.create(os.fsencode(path), h5py.h5f.ACC_TRUNC, fapl=access))
+
+
+def abandon(file: h5py.File) -> None:
+    """Close a file that nobody will read.
+
+    HDF5 brings the process down later where it cannot write what it still holds, as on a full disk: what it writes
+    then goes nowhere instead.
+    """
+    if not file.id.valid:
+        return
+    try:
+        file.flush()
+    except (OSError, RuntimeError):
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        os.dup2(nowhere, file.id.get_vfd_handle())
+        os.close(nowhere)
+    with contextlib.suppress(OSError, RuntimeError):  # nowhere cannot be cut to a length
+        file.close()
 
 
 def answers_text(one: str, answers: Mapping[str, int] | None) -> str:
