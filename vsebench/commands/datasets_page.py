@@ -64,6 +64,13 @@ builders, training, search and pages alike:
 
 Read are JPEG, PNG, WebP, GIF, BMP, TIFF, JPEG 2000, AVIF, PPM, PCX, SGI, TGA and QOI.
 
+## Sounds
+
+WAV, FLAC, OGG (Vorbis, Opus), AIFF and MP3 of any depth and number of channels are decoded to their end, when they are
+built too, and averaged to mono. Floats go from -1 to 1. Refused are sounds that are cut short (a WAV or AIFF shorter
+than its header says, an Ogg file without its last page or with a wrong checksum, an MP3 with fewer frames than its tag
+counts), without samples, or with NaN.
+
 ## Limits
 
 A small file can decode to gigabytes. Headers are compared with these limits before anything is decoded, at build, at

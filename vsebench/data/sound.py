@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import gcd
+from typing import Any
 
 import numpy as np
+
+from vsebench.data._containers import whole
+from vsebench.data.limits import LOWEST_SAMPLE_RATE, SAMPLE_RATE, SAMPLES, SECONDS
+
+FORMATS = ("WAV", "WAVEX", "RF64", "AIFF", "FLAC", "OGG", "MP3")
+BLOCK = 1 << 16  # samples a channel that are decoded at a time
+LOUDEST = 100  # of floats, which may be a little above 1; 32768 are integers that were not divided
+UNKNOWN = 1 << 62  # libsndfile's number of samples where the file says none
 
 
 @dataclass(frozen=True)
@@ -32,21 +43,17 @@ class SoundInfo:
 
 
 def sound_info(data: bytes) -> SoundInfo:
-    """Read the header of a WAV, FLAC, OGG, AIFF or MP3 file.
+    """Read the header of a WAV, FLAC, OGG, AIFF or MP3 file, and compare it with the limits.
 
-    Raises: OSError when it is none of these.
+    Raises: OSError when it is none of these, cut short as far as its container shows, or larger than the limits of
+    :mod:`vsebench.data.limits`.
     """
-    import soundfile
-
-    try:
-        found = soundfile.info(io.BytesIO(data))
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise OSError(f"sound cannot be decoded ({_said(error)})") from error
-    return SoundInfo(int(found.samplerate), int(found.frames), int(found.channels), f"{found.format} {found.subtype}")
+    with _opened(data) as (_, info):
+        return info
 
 
 def load_sound(data: bytes, sample_rate: int | None = None) -> np.ndarray:
-    """Decode, average the channels, and resample. Shape: -> float32 (T,), in [-1, 1]; T may be 0.
+    """Decode to the end, average the channels, and resample. Shape: -> float32 (T,), in [-1, 1]; T may be 0.
 
     Resampling is polyphase with an anti-aliasing filter (``scipy.signal.resample_poly``).
 
@@ -54,26 +61,59 @@ def load_sound(data: bytes, sample_rate: int | None = None) -> np.ndarray:
         data: bytes of a WAV, FLAC, OGG, AIFF or MP3 file of any bit depth.
         sample_rate: in Hz; None keeps the file's own.
 
-    Raises: OSError when it cannot be decoded, is cut short, or holds values that are not finite.
+    Raises: OSError as :func:`sound_info` does, and when it cannot be decoded, or holds values that are not finite or
+    far outside -1 to 1.
     """
-    import soundfile
-
-    info = sound_info(data)
-    try:
-        samples, rate = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise OSError(f"sound cannot be decoded ({_said(error)})") from error
-    if len(samples) < info.frames:
-        raise OSError(f"sound is cut short: {len(samples)} of {info.frames} samples")
-    if not np.isfinite(samples).all():
-        raise OSError("sound holds NaN or infinite samples")
-    mono: np.ndarray = samples.mean(1)
-    if sample_rate is None or rate == sample_rate or not len(mono):
+    with _opened(data) as (file, info):
+        mono = _decoded(file, info)
+    if sample_rate is None or info.sample_rate == sample_rate or not len(mono):
         return mono
     from scipy.signal import resample_poly
 
-    shared = gcd(sample_rate, int(rate))
-    return np.asarray(resample_poly(mono, sample_rate // shared, int(rate) // shared), np.float32)
+    shared = gcd(sample_rate, info.sample_rate)
+    return np.asarray(resample_poly(mono, sample_rate // shared, info.sample_rate // shared), np.float32)
+
+
+@contextmanager
+def _opened(data: bytes) -> Iterator[tuple[Any, SoundInfo]]:
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(io.BytesIO(whole(data))) as file:
+            kind = f"{file.format} {file.subtype}"
+            yield file, _within_limits(SoundInfo(int(file.samplerate), int(file.frames), int(file.channels), kind))
+    except (soundfile.LibsndfileError, RuntimeError) as error:
+        raise OSError(f"sound cannot be decoded ({_said(error)})") from error
+
+
+def _within_limits(info: SoundInfo) -> SoundInfo:
+    if info.kind.split()[0] not in FORMATS or (info.kind.startswith(("WAV", "RF64")) and "MPEG" in info.kind):
+        raise OSError(f"sound is of a kind that is not read ({info.kind}); save it as WAV or FLAC")
+    if info.frames >= UNKNOWN:
+        raise OSError("sound does not say how long it is; encode it again")
+    if info.sample_rate < LOWEST_SAMPLE_RATE:
+        raise OSError(f"sound has {info.sample_rate} samples a second; at least {LOWEST_SAMPLE_RATE:,} are needed")
+    sizes = ((SAMPLE_RATE, info.sample_rate), (SECONDS, info.seconds), (SAMPLES, info.frames * info.channels))
+    for limit, size in sizes:
+        if size > limit.value():
+            raise OSError(f"sound has {limit.refuse(size)}")
+    return info
+
+
+def _decoded(file: Any, info: SoundInfo) -> np.ndarray:
+    mono = np.empty(info.frames, np.float32)
+    done = 0
+    while done < info.frames:
+        block = file.read(min(BLOCK, info.frames - done), dtype="float32", always_2d=True)
+        if not len(block):
+            raise OSError(f"sound is cut short: {done:,} of {info.frames:,} samples")
+        if not np.isfinite(block).all():
+            raise OSError("sound holds NaN or infinite samples")
+        if np.abs(block).max() > LOUDEST:
+            raise OSError(f"sound holds samples up to {np.abs(block).max():g}; floats are read from -1 to 1")
+        mono[done : done + len(block)] = block.mean(1)
+        done += len(block)
+    return mono
 
 
 def highpass(samples: np.ndarray, sample_rate: int, cutoff: float) -> np.ndarray:

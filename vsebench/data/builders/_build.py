@@ -17,7 +17,7 @@ from vsebench.data.builders._same import Same
 from vsebench.data.builders.base import Progress
 from vsebench.data.files import check_links, check_regular, read_inside, reason
 from vsebench.data.item import Item
-from vsebench.data.sound import sound_info
+from vsebench.data.sound import load_sound
 from vsebench.data.table import Table
 from vsebench.data.writer import DatasetWriter
 from vsebench.errors import DataError, Place
@@ -249,15 +249,15 @@ def read_sound(root: Path, path: str) -> bytes:
 
 
 def check_sound(data: bytes, name: str) -> bytes:
-    """The bytes themselves, of a sound with at least one sample.
+    """The bytes themselves, of a sound that can be decoded to its end and has at least one sample.
 
     Raises: OSError with the name.
     """
     try:
-        info = sound_info(data)
+        samples = load_sound(data)
     except OSError as error:
         raise OSError(f"{name}: {error}") from None
-    if not info.frames:
+    if not len(samples):
         raise OSError(f"{name} has no samples")
     return data
 
