@@ -224,7 +224,7 @@ def predictions_of(
     said = dataset.answers(feed.positions) if dataset.has_answers else None
     return Predictions(
         outputs.logits,
-        feed.labels.numpy().astype(np.int64),
+        feed.labels.numpy().astype(np.int64) if dataset.num_classes else np.full(len(feed), -1),
         multi_label=dataset.multi_label,
         label_names=tuple(dataset.label_names),
         embeddings=embeddings,

@@ -38,14 +38,14 @@ def gallery_positions(dataset: Dataset, name: str) -> np.ndarray:
             path=("gallery",),
         )
     found = np.unique(np.asarray(known[name], np.int64))
-    twice = np.intersect1d(found, dataset.splits["test"])
+    twice = np.intersect1d(found, dataset.splits.get("test", found[:0]))
     if len(twice):
         raise ConfigError(
             f"{len(twice):,} items of set '{name}' are test queries too and would find themselves; the first is "
             f"'{dataset.ids[int(twice[0])]}'.",
             path=("gallery",),
         )
-    if not len(np.setdiff1d(found, dataset.splits["val"])):
+    if not len(np.setdiff1d(found, dataset.splits.get("val", found[:0]))):
         raise ConfigError(f"set '{name}' is empty without the items of val.", path=("gallery",))
     return found
 

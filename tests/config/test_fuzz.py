@@ -97,9 +97,9 @@ def damaged_data(draw: st.DrawFn) -> str:
             holder[key] = draw(st.sampled_from(([holder[key]], {"name": holder[key]}, {"a": holder[key]})))
         elif how == "add" and isinstance(holder, dict):
             new = draw(st.sampled_from(("batch-size", "int", "fusion", "name", "train", "dim", "options", "k")))
-            holder[new] = draw(st.sampled_from(VALUES))
+            holder[new] = copy.deepcopy(draw(st.sampled_from(VALUES)))
         else:
-            holder[key] = draw(st.sampled_from(VALUES))
+            holder[key] = copy.deepcopy(draw(st.sampled_from(VALUES)))
         if not any(True for _ in _places(data)):
             break
     return str(yaml.safe_dump(data, sort_keys=False, allow_unicode=True))
@@ -118,6 +118,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("fuzz")
 
 
+@pytest.mark.timeout(600 + EXAMPLES)
 @given(text=st.one_of(damaged_text(), damaged_data()))
 @settings(
     max_examples=EXAMPLES,
@@ -129,7 +130,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_damaged_experiment_is_read_or_refused(text: str, folder: Path) -> None:
     file = folder / "e.yaml"
     file.write_text(text, encoding="utf-8", errors="surrogatepass")
-    begin, message = time.perf_counter(), None
+    begin, message = time.process_time(), None
     try:
         if is_index_experiment(document.load(file).data):
             load_index_experiment(file)
@@ -137,7 +138,7 @@ def test_a_damaged_experiment_is_read_or_refused(text: str, folder: Path) -> Non
             load_experiment(file)
     except VsebenchError as error:
         message = str(error)
-    assert time.perf_counter() - begin < 30, "no hang"
+    assert time.process_time() - begin < 30, "no hang"
     # Every line names the file; the line numbers of what has none (a file that is empty) are left out.
     for line in [] if message is None else message.splitlines() or [""]:
         assert line.startswith((f"{file}", "… and ")), message

@@ -16,6 +16,7 @@ from vsebench.commands.progress import ProgressView
 from vsebench.config import document
 from vsebench.config.experiment import Experiment, load_experiment, plugin_files
 from vsebench.config.index_experiment import is_index_experiment
+from vsebench.config.select import BETTER
 from vsebench.errors import ConfigError, RunFailed, did_you_mean, known_names
 from vsebench.plugins import load_plugins
 from vsebench.store import Store
@@ -72,6 +73,7 @@ def run_sweep(options: SweepOptions) -> None:
     if options.only and experiment.space is None:
         experiment.only(options.only)
     dataset = _open(experiment)
+    experiment = _suited(experiment, dataset)
     settings = Settings(
         store_root=options.runs.resolve(),
         dataset_path=dataset.path.resolve(),
@@ -221,6 +223,21 @@ def _open(experiment: Experiment) -> Any:
         on_key = isinstance(error, ConfigError) and error.on_key
         place = experiment.document.place(path or ("dataset",), on_key=on_key)
         raise type(error)(str(error), place=place) from None
+
+
+def _suited(experiment: Experiment, dataset: Any) -> Experiment:
+    """The experiment with defaults for its dataset, which are said, as is what no row gives.
+
+    Raises: ConfigError of what does not apply to the dataset.
+    """
+    from vsebench.sweep.suited import suited, unused_metrics
+
+    experiment = suited(experiment, dataset)
+    if experiment.spec.select.metric is None and experiment.select.metric != "val/accuracy":
+        say(f"The epoch is chosen by {experiment.select.metric} ({BETTER[experiment.select.mode]}).")
+    for entry in unused_metrics(experiment, dataset):
+        say(f"note: no row gives '{entry}'; it is left out.")
+    return experiment
 
 
 def command_of(options: SweepOptions) -> str:

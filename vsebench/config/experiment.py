@@ -29,7 +29,7 @@ class Experiment:
 
     Args:
         judged: metrics and what chooses the epoch, with defaults filled in; :meth:`on` fits them to a dataset.
-        tried: the systems that a search was checked with.
+        tried: systems that a search was checked with; no rows of the board.
     """
 
     file: Path
@@ -38,7 +38,7 @@ class Experiment:
     document: document.Document = field(repr=False)
     judged: Judged
     space: Space | None = field(default=None, repr=False)
-    tried: tuple[System, ...] = field(default=(), repr=False)
+    tried: tuple[Row, ...] = field(default=(), repr=False)
 
     @property
     def name(self) -> str:
@@ -55,6 +55,11 @@ class Experiment:
         """Entries of the list of metrics."""
         return self.judged.metrics
 
+    @property
+    def gallery_is_other(self) -> bool:
+        """Whether queries are ranked against items of another set than their own split."""
+        return self.spec.gallery != OWN_SPLIT
+
     def on(self, data: Mapping[str, Any]) -> Experiment:
         """The experiment with the defaults that suit a dataset.
 
@@ -63,7 +68,7 @@ class Experiment:
 
         Raises: ConfigError at the line of a mode that is not that of the default metric.
         """
-        systems = [*(row.system for row in self.rows), *self.tried]
+        systems = [row.system for row in (*self.rows, *self.tried)]
         return replace(self, judged=judged_by(self.document, self.spec, systems, data))
 
     def only(self, patterns: Sequence[str]) -> Experiment:
@@ -100,7 +105,8 @@ def load_experiment(
         load_plugin_file(Path(file).parent / plugin, place=doc.place(("plugins", i)))
     _check_top(doc, spec, faults)
     rows = _named_rows(doc, spec, faults)
-    space, tried = None, []
+    space: Space | None = None
+    tried: list[Row] = []
     if spec.sweep is not None:
         with faults:
             check_method(doc, spec.sweep)
@@ -111,13 +117,13 @@ def load_experiment(
             else:
                 space = read_space(doc, spec.sweep, spec.train)
                 tried = space.check()
-                _check_prune(doc, spec, tried)
+                _check_prune(doc, spec, [row.system for row in tried])
     with faults:
         _check_pivot(doc, spec)
     with faults:
         _check_unique(doc, rows)
     with faults:
-        judged = judged_by(doc, spec, [*(row.system for row in rows), *tried])
+        judged = judged_by(doc, spec, [row.system for row in (*rows, *tried)])
     faults.check()
     if not rows and space is None:
         raise ConfigError("there is nothing to run: give 'systems', 'sweep' or both.", place=doc.place(()))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vsebench.config import document
-from vsebench.config.axes import Choices, Point, Row, Value, check_axis, choices_of, laid_over, resolve_at
+from vsebench.config.axes import Choices, Point, Row, Value, check_axis, choices_of, laid_over, placing, resolve_at
 from vsebench.config.faults import validate
 from vsebench.config.schema import Range, Sweep, System
 from vsebench.errors import Collector, ConfigError
@@ -59,14 +59,14 @@ class Space:
         name = " · ".join([*labels.values(), *(f"{short[axis]}={number}" for axis, number in numbers.items())])
         return Row(name, "sweep", system, axes)
 
-    def check(self) -> list[System]:
+    def check(self) -> list[Row]:
         """Refuse a space in which something written cannot work: each value and each end of a range must do so in at
-        least one combination, and the budget must not be more than there is to draw. Returns the systems tried.
+        least one combination, and the budget must not be more than there is to draw. Returns what was tried.
 
         Raises: ConfigError at the line at fault.
         """
-        good, system = self._first_good()
-        tried = [system]
+        good, first = self._first_good()
+        tried = [first]
         lows = self._lows()
         for g, group in enumerate(self.choices.groups):
             for i in range(len(group)):
@@ -78,24 +78,24 @@ class Space:
         self._count()
         return tried
 
-    def _first_good(self) -> tuple[tuple[int, ...], System]:
+    def _first_good(self) -> tuple[tuple[int, ...], Row]:
         first: ConfigError | None = None
         for picked in itertools.islice(self._picks({}), MAX_PROBES):
             try:
-                return picked, self._resolve(self._point(picked), self._lows())
+                return picked, self._try(self._point(picked), self._lows())
             except ConfigError as error:
                 first = first or error
         assert first is not None, "a product of non-empty groups is not empty"
         raise first
 
-    def _works(self, good: tuple[int, ...], numbers: Mapping[str, Value], fixed: dict[int, int]) -> System:
-        """Some system with the fixed values and these numbers; the fault is told for the combination nearest to one
+    def _works(self, good: tuple[int, ...], numbers: Mapping[str, Value], fixed: dict[int, int]) -> Row:
+        """Some row with the fixed values and these numbers; the fault is told for the combination nearest to one
         that is known to work."""
         nearest = tuple(fixed.get(g, i) for g, i in enumerate(good))
         first: ConfigError | None = None
         for picked in itertools.islice(itertools.chain([nearest], self._picks(fixed)), MAX_PROBES):
             try:
-                return self._resolve(self._point(picked), numbers)
+                return self._try(self._point(picked), numbers)
             except ConfigError as error:
                 first = first or error
         assert first is not None
@@ -131,6 +131,12 @@ class Space:
 
     def _lows(self) -> dict[str, Value]:
         return {axis: _at(axis, numbers.low, "low") for axis, numbers in self.ranges.items()}
+
+    def _try(self, point: Point, numbers: Mapping[str, Value]) -> Row:
+        """A combination as a row of no board."""
+        block, origins = laid_over(self.sweep.base, {**point, **numbers})
+        name = " · ".join([*(v.label for v in point.values()), *(f"{a}={v.label}" for a, v in numbers.items())])
+        return Row(name, "sweep", self._resolve(point, numbers), placed=placing(self.document, block, origins))
 
     def _resolve(self, point: Point, numbers: Mapping[str, Value]) -> System:
         block, origins = laid_over(self.sweep.base, {**point, **numbers})

@@ -157,6 +157,21 @@ class Dataset:
         texts = self._texts_of(self._content.read("texts", 0, offsets[-1]).tobytes(), offsets)
         return [texts[items[p] : items[p + 1]] for p in positions]
 
+    def lacks(self, modality: str, positions: np.ndarray, *, features: bool = False) -> np.ndarray:
+        """Which items have none of a modality, by the file's tables; a sound without a sample counts as one.
+
+        Args:
+            features: of the precomputed ones instead of the modality itself.
+
+        Shape: (n,) -> bool (n,)
+        """
+        if features:
+            return np.asarray(self.feature_counts(modality)[positions] == 0)
+        name = {"image": "byte_offsets", "text": "item_texts", "audio": "audio_offsets"}[modality]
+        if name not in self._offsets:
+            return np.ones(len(positions), bool)
+        return np.asarray(np.diff(self._offsets[name])[positions] == 0)
+
     def has(self, modality: str) -> bool:
         """Whether any item has that modality, raw or as precomputed features."""
         return modality in self.feature_dims or self.has_raw(modality)

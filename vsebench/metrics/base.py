@@ -277,6 +277,8 @@ class Predictions:
 
     def neighbours(self, k: int, *, reranked: bool) -> np.ndarray:
         """Share of same-class images among each image's k nearest others, float64 (n,)."""
+        if self.labels.ndim == 1 and (self.labels < 0).any():
+            raise MetricError("'precision' compares the labels of images, and this dataset has none.")
         rerank = self.rerank if reranked else None
         gallery = None if self.gallery is None else (self.gallery.embeddings["image"], self.gallery.labels)
         return neighbour_precision(self.embeddings["image"], self.labels, k, rerank, gallery)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,11 +13,9 @@ from typing import Any
 import torch
 
 from vsebench import pretrain
-from vsebench.culprit import TRACEBACK, in_one_line, keep_traceback
 from vsebench.data.dataset import Dataset
 from vsebench.data.vocabulary import Vocabulary
-from vsebench.dry_run import dry_run
-from vsebench.errors import ComponentError, ConfigError, DiskError, VsebenchError
+from vsebench.errors import ConfigError, DiskError, VsebenchError
 from vsebench.evaluate import predict, predictions_of
 from vsebench.feed import Feed
 from vsebench.files import FULL, explain, make_folder, writing
@@ -24,7 +23,6 @@ from vsebench.gallery import gallery_feeds
 from vsebench.model import Model
 from vsebench.parallel import ALONE, Team
 from vsebench.process_state import fixed_state
-from vsebench.registry import FITTERS, OBJECTIVES
 from vsebench.scoring import compute, metric_entry, needs_embeddings, parse_metrics, tuned, versions
 from vsebench.store import HISTORY, MODEL, RUN, Store, as_text, write_atomically
 from vsebench.sweep.asha import Decide, Halving, Pruned
@@ -34,6 +32,7 @@ from vsebench.sweep.fitted import fitted
 from vsebench.sweep.plan import Run, pruned_by
 from vsebench.sweep.record import hardware, result_of, write_run_file
 from vsebench.sweep.stacking import stack
+from vsebench.sweep.suited import refuse_unlabelled
 from vsebench.sweep.untrained import judged
 from vsebench.tracking import RESULT_KEY, NullTracker, Tracker
 from vsebench.train import fit, judge_by, seed_of, trained_state
@@ -78,7 +77,9 @@ def execute(
     except Exception as error:
         if isinstance(error, OSError) and error.errno in FULL:
             raise DiskError(explain(error)) from error
-        message = _told(error, store.run_folder(run.run_id), team)
+        message = str(error) if isinstance(error, VsebenchError) else "".join(traceback.format_exception(error))
+        if isinstance(error, torch.OutOfMemoryError | MemoryError):
+            message = f"out of memory; a smaller train.batch_size may fit.\n{message}"
         result = result_of(run, dataset, "failed", error=message, train_s=time.perf_counter() - begin)
     if not team.first:
         return result
@@ -86,16 +87,6 @@ def execute(
     if result.status in ("finished", "pruned"):
         store.clean_checkpoint(run.run_id)
     return result
-
-
-def _told(error: Exception, folder: Path, team: Team) -> str:
-    """A run's fault in one line, and where the whole traceback of one is that is not the user's."""
-    message = in_one_line(error)
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        message = f"out of memory; a smaller train.batch_size may fit. {message}"
-    if isinstance(error, VsebenchError) and not isinstance(error, ComponentError):
-        return message
-    return message + keep_traceback(error, folder / TRACEBACK) if team.first else message
 
 
 def _finish(
@@ -113,14 +104,13 @@ def _finish(
     folder = store.run_folder(run.run_id)
     if team.first:
         make_folder(folder)
-        (folder / TRACEBACK).unlink(missing_ok=True)  # of an earlier try
         write_run_file(folder / RUN, run, dataset)
     checkpoints = pretrain.ensure(run.system, dataset, device=device, on_epoch=say)
     if team.first:
         pretrain.write_record(folder, checkpoints)
     vocabulary = vocabulary_of(dataset) if "text" in run.system.modalities else None
     torch.manual_seed(seed_of("init", run.seed))
-    _refuse_unlabelled(run, dataset)
+    refuse_unlabelled(run.system, dataset)
     model = Model(
         run.system,
         num_classes=dataset.num_classes,
@@ -135,7 +125,6 @@ def _finish(
     say("encoding")
     splits = ("train", "val") if run.system.objective or run.system.fitter else ("val",)
     feeds = {split: Feed(dataset, split, run.system, model.encoders, cache=cache) for split in splits}
-    dry_run(model, feeds[splits[0]], device=device)
     gallery = gallery_feeds(dataset, run.gallery, run.system, model.encoders, feeds, cache=cache)
     parsed = parse_metrics(list(run.metrics))
     key = run.select_metric.removeprefix("val/")
@@ -267,21 +256,6 @@ def halving_of(run: Run, store: Store, fingerprint: str, decide: Decide | None =
         fingerprint=fingerprint,
         decide=decide,
     )
-
-
-def _refuse_unlabelled(run: Run, dataset: Dataset) -> None:
-    if dataset.num_classes:
-        return
-    if run.system.head is not None:
-        raise ConfigError(f"dataset '{dataset.name}' has no labels to classify by: write head: none.", path=("head",))
-    if run.system.fitter is not None and FITTERS.get(run.system.fitter.name).facts["needs_labels"]:
-        raise ConfigError(
-            f"dataset '{dataset.name}' has no labels, but fitter '{run.system.fitter.name}' learns from them.",
-            path=("fitter",),
-        )
-    labelled = [o.name for o in run.system.objective if OBJECTIVES.get(o.name).facts["needs_labels"]]
-    if labelled:
-        raise ConfigError(f"dataset '{dataset.name}' has no labels, but objective '{labelled[0]}' needs them.")
 
 
 def _save_model(folder: Path, model: Model, vocabulary: Vocabulary | None) -> None:
