@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from vsebench.names import fault_of_name
 from vsebench.plugins import import_stored, refusing_unknown
 from vsebench.pretrain import RECORD, needed, read_record
 from vsebench.scoring import mode_of
-from vsebench.store import MODEL, RESULT, RUN, Store, read_result, read_run_file
+from vsebench.store import MODEL, RESULT, RUN, Store, read_result, read_run_file, selected_value
 from vsebench.train import seed_of, trained_state
 from vsebench.types import OWN_SPLIT, Result
 from vsebench.weights import load_weights
@@ -139,20 +140,17 @@ def row_runs(said: str, runs: Path = Path("runs")) -> dict[int, Path]:
     ):
         return {}
     store = Store(runs, experiment)
-    found = sorted(
-        (r for r in store.results() if r.status == "finished" and r.system == row), key=lambda r: r.finished_at
-    )
+    found = sorted(store.finished_of(row), key=lambda r: r.finished_at)
     return {r.seed: store.run_folder(r.run_id) for r in found}
 
 
 def _best_of_row(store: Store, row: str) -> Path:
-    finished = [r for r in store.results() if r.status == "finished"]
-    named = [r for r in finished if r.system == row]
+    named = store.finished_of(row)
     if not named:
-        by_id = [r for r in finished if row and r.run_id.startswith(row)]
+        by_id = [r for r in store.results() if r.status == "finished" and row and r.run_id.startswith(row)]
         if len(by_id) == 1:
             return store.run_folder(by_id[0].run_id)
-        rows = sorted({r.system for r in finished})
+        rows = store.rows()
         raise DataError(
             f"experiment '{store.experiment}' has no finished run of a row '{row}'."
             + did_you_mean(row, rows)
@@ -162,8 +160,8 @@ def _best_of_row(store: Store, row: str) -> Path:
     def goodness(result: Result) -> float:
         folder = store.run_folder(result.run_id)
         select = read_run_file(folder)["select"]
-        value = result.metrics.get(select["metric"])
-        if value is None:
+        value = selected_value(store, result, select["metric"])
+        if math.isnan(value):
             raise DataError(f"its result lacks {select['metric']}, which chose its epoch.", place=Place(str(folder)))
         return value if (mode_of(select["metric"]) or select["mode"]) == "max" else -value
 

@@ -7,7 +7,7 @@ import hashlib
 import json
 import math
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ RUN = "run.yaml"
 MODEL = "model.safetensors"
 #: How often a run was begun and lost, and how often it was evaluated on test.
 ATTEMPTS, TESTED = "attempts.json", "test-evaluations.jsonl"
+#: Row -> seed -> run id, of all sweeps: rows of equal configuration share a run, whose result names the first of them.
+ROWS = ".rows.json"
 #: Keys of ``result.json`` beside those of a result: the digest of its content, and those of the run's files.
 DIGEST, FILES = "sha256", "files"
 #: Files up to so many bytes are read to see whether they are damaged.
@@ -75,6 +77,43 @@ class Store:
                 result = self.read(child.name) if named else None
                 if result is not None:
                     yield result
+
+    def note_rows(self, rows: Mapping[str, Mapping[str, str]]) -> None:
+        """Write down which runs are whose.
+
+        Args:
+            rows: row -> seed, as text -> run id.
+        """
+        before = self._rows()
+        if (after := {**before, **{row: dict(runs) for row, runs in rows.items()}}) != before:
+            make_folder(self.folder)
+            write_atomically(self.folder / ROWS, json.dumps(after, indent=1, ensure_ascii=False))
+
+    def finished_of(self, row: str) -> list[Result]:
+        """The finished results of a row: those that the latest sweep planned for it, or all that have its name."""
+        runs = self._rows().get(row, {}).values()
+        finished = [result for result in self.results() if result.status == "finished"]
+        planned = [result for result in finished if result.run_id in runs]
+        return planned or [result for result in finished if result.system == row]
+
+    def rows(self) -> list[str]:
+        """Names of the rows that have a finished run."""
+        finished = {result.run_id: result.system for result in self.results() if result.status == "finished"}
+        shared = {row for row, runs in self._rows().items() if not finished.keys().isdisjoint(runs.values())}
+        return sorted({*finished.values(), *shared})
+
+    def _rows(self) -> dict[str, dict[str, str]]:
+        """What :meth:`note_rows` wrote; nothing where it is damaged, as it only adds names."""
+        try:
+            said = json.loads((self.folder / ROWS).read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            return {}
+        rows = said.items() if isinstance(said, dict) else ()
+        return {
+            row: runs
+            for row, runs in rows
+            if isinstance(runs, dict) and all(isinstance(run, str) for run in runs.values())
+        }
 
     def forget(self, run_id: str) -> None:
         """Take a result away that is failed, or pruned by rules that no longer hold, so that the run is done again."""

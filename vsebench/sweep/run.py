@@ -73,11 +73,13 @@ def sweep(
             run_all(runs, settings, workers=workers or default_workers(settings), on_event=on_event)
 
     execute = execute or here
+    _note_rows(store, whole)
     try:
         _run(plan, store, settings, execute, on_plan, on_event)
         while search is not None and not only and (runs := search.ask()):
             part = Plan(search.known(), tuple(runs), described)
             whole = plan = replace(whole, experiment=part.experiment, runs=(*whole.runs, *runs))
+            _note_rows(store, whole)
             if part.todo:
                 _run(part, store, settings, execute, on_plan, on_event)
     finally:
@@ -90,6 +92,14 @@ def sweep(
     wanted = {r.run_id for r in plan.runs}
     failed = [r for r in snapshot.results.values() if r.status == "failed" and r.run_id in wanted]
     return Outcome(plan, failed, written)
+
+
+def _note_rows(store: Store, plan: Plan) -> None:
+    """Keep which rows have which runs, so that all rows that share a run can be named."""
+    rows: dict[str, dict[str, str]] = {}
+    for run in plan.runs:
+        rows.setdefault(run.name, {})[str(run.seed)] = run.run_id
+    store.note_rows(rows)
 
 
 def _run(
