@@ -16,7 +16,7 @@ KINDS = (
 )
 LEVELS: dict[str, int] = {
     **dict.fromkeys(("errors", "sizes", "terminal", "types", "component", "plugins", "registry", "home", "names"), 0),
-    **dict.fromkeys(("files", "result_form"), 0),
+    **dict.fromkeys(("files", "result_form", "culprit"), 0),
     **dict.fromkeys(("config", "masking", "positions", "word_vectors", "_vector_files", "augment", "batch_norm"), 1),
     **dict.fromkeys(("lattice", "corruptions", "file_schemas", "weights", "circumstances", "process_state"), 1),
     **dict.fromkeys((*KINDS, "data", "encoders", "scoring"), 2),
@@ -24,7 +24,7 @@ LEVELS: dict[str, int] = {
     **dict.fromkeys(
         ("features", "sources", "feed", "pairs", "team", "parallel", "evaluate", "gallery", "embed", "material"), 4
     ),
-    "stored": 4,
+    **dict.fromkeys(("stored", "dry_run"), 4),
     **dict.fromkeys(("checkpoint", "train", "pretrain"), 5),
     **dict.fromkeys(("store", "tracking"), 6),
     **dict.fromkeys(("sweep", "leaderboard", "load", "search", "look", "combine", "indexing"), 7),

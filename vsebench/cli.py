@@ -30,7 +30,7 @@ app.add_typer(cache_app, name="cache")
 
 
 def main() -> None:
-    """Entry point: a user's fault, or a disk's, is one message and exit code 2, never a traceback."""
+    """Entry point: a user's fault, a disk's or a component's is one message, never a traceback."""
     try:
         app(standalone_mode=True)
     except VsebenchError as error:
@@ -41,6 +41,13 @@ def main() -> None:
 
         say(f"error: {explain(error)}", error=True)
         sys.exit(DiskError.exit_code)
+    except Exception as error:
+        from vsebench.culprit import culprit_of, in_one_line, keep_traceback
+
+        if culprit_of(error) is None:
+            raise  # a mistake of ours, to be reported with its traceback
+        say(f"error: {in_one_line(error)}{keep_traceback(error)}", error=True)
+        sys.exit(1)
 
 
 def _version(wanted: bool) -> None:

@@ -171,6 +171,10 @@ class UntrustedPlugin(PluginError):
     """Stored results need a plug-in that this command was not told to import."""
 
 
+class ComponentError(VsebenchError):
+    """A component does not keep what its kind promises: another shape, another type, no ``dim_out``."""
+
+
 class DataError(VsebenchError):
     """A dataset, or a file it is built from, is missing, damaged or inconsistent.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from numbers import Integral
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,7 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vsebench.config.schema import ENCODER_SLOTS, Spec, System
-from vsebench.errors import ConfigError
+from vsebench.culprit import described
+from vsebench.errors import ComponentError, ConfigError
 from vsebench.fitters.base import Fitter
 from vsebench.fusion.base import Fusion
 from vsebench.heads.base import Head
@@ -72,7 +74,8 @@ class Model(nn.Module):
         self.attention = ATTENTIONS.build(
             system.attention.name, system.attention.options, dims=token_dims, dim=system.dim
         )
-        dims = {m: int(self.attention.dims_out[m]) for m in system.modalities}
+        given = getattr(self.attention, "dims_out", {})
+        dims = {m: _promised(self.attention, given.get(m), f"dims_out['{m}']") for m in system.modalities}
         self.pooling = nn.ModuleDict()
         for modality, spec in () if system.scores_alone else system.pooling.items():
             context = {m: d for m, d in dims.items() if m != modality}
@@ -298,8 +301,17 @@ def reads_features(spec: Spec, modality: str) -> bool:
 
 
 def width_of(module: nn.Module) -> int:
-    """``dim_out`` of a component."""
-    return int(cast(Any, module).dim_out)
+    """``dim_out`` of a component.
+
+    Raises: ComponentError where it has none.
+    """
+    return _promised(module, getattr(module, "dim_out", None), "dim_out, the width of what it returns,")
+
+
+def _promised(module: nn.Module, width: Any, what: str) -> int:
+    if not isinstance(width, Integral) or width < 1:
+        raise ComponentError(f"{described(module)} must set {what} to a whole number > 0; it is {width!r}.")
+    return int(width)
 
 
 def is_cross_modal(system: System) -> bool:

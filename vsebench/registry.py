@@ -93,6 +93,10 @@ class Registry:
         """Every name, sorted, built-in and registered by plug-ins. Imports none of them."""
         return sorted({*self._files(), *self._components})
 
+    def loaded(self) -> list[Component]:
+        """The components whose files this process has imported."""
+        return list(self._components.values())
+
     def builtin_file(self, name: str) -> Path | None:
         """The file of a built-in component."""
         return self._files().get(name)

@@ -159,7 +159,7 @@ BROKEN: list[tuple[str, dict[str, str], str]] = [
         "the order of the tokens changes the result",
     ),
     # objectives
-    ("objective", {"loss).mean()}": "loss)}"}, "it must return named scalars"),
+    ("objective", {"loss).mean()}": "loss)}"}, "expected one number for the batch"),
     ("objective", {"output.logits.float()": "output.logits.double()"}, "is torch.float64, not float32"),
     ("objective", {"output.logits.float()": "output.logits"}, "must still return float32"),
     (

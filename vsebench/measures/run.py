@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vsebench.culprit import in_one_line
 from vsebench.errors import VsebenchError
 from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.measures.base import measure_of
@@ -155,8 +156,7 @@ def _do(job: Job, device: str, worker: int) -> list[Fault]:
         try:
             values = kind.take(run, dataset, how)
         except Exception as error:  # whatever a component does on damaged input; the others are measured all the same
-            said = str(error) if isinstance(error, VsebenchError) else f"{type(error).__name__}: {error}"
-            faults.append(Fault(job.row, job.run_id, name, said))
+            faults.append(Fault(job.row, job.run_id, name, in_one_line(error)))
             continue
         folder = job.folder / FOLDER
         folder.mkdir(exist_ok=True)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from vsebench.culprit import described
+from vsebench.errors import ComponentError
 from vsebench.types import Batch, Output
 
 
@@ -22,9 +25,15 @@ class Objective(nn.Module):
     """
 
     def __call__(self, output: Output, batch: Batch) -> dict[str, Tensor]:
-        """The loss terms of a batch."""
+        """The loss terms of a batch.
+
+        Raises: ComponentError when they are not what a subclass must return.
+        """
         with torch.autocast(batch.index.device.type, enabled=False):
             terms: Any = super().__call__(output, batch)
+        wrong = _wrong(terms)
+        if wrong:
+            raise ComponentError(f"{described(self, 'forward')} returns {wrong}.")
         return dict(terms)
 
     def set_progress(self, epoch: float) -> None:
@@ -37,3 +46,15 @@ class Objective(nn.Module):
     def forward(self, output: Output, batch: Batch) -> dict[str, Tensor]:
         """The loss terms of a batch, each averaged over it."""
         raise NotImplementedError(type(self).__name__)
+
+
+def _wrong(terms: Any) -> str:
+    """What is not as it must be in an objective's result; empty when all is."""
+    if not isinstance(terms, Mapping):
+        return f"{type(terms).__name__}; expected its terms by name"
+    for name, term in terms.items():
+        if not isinstance(term, Tensor):
+            return f"{name} as {type(term).__name__}; expected a tensor of one number"
+        if term.ndim:
+            return f"{name} of {tuple(term.shape)}; expected one number for the batch"
+    return ""

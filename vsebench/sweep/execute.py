@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +12,11 @@ from typing import Any
 import torch
 
 from vsebench import pretrain
+from vsebench.culprit import TRACEBACK, in_one_line, keep_traceback
 from vsebench.data.dataset import Dataset
 from vsebench.data.vocabulary import Vocabulary
-from vsebench.errors import ConfigError, DiskError, VsebenchError
+from vsebench.dry_run import dry_run
+from vsebench.errors import ComponentError, ConfigError, DiskError, VsebenchError
 from vsebench.evaluate import predict, predictions_of
 from vsebench.feed import Feed
 from vsebench.files import FULL, explain, make_folder, writing
@@ -77,9 +78,7 @@ def execute(
     except Exception as error:
         if isinstance(error, OSError) and error.errno in FULL:
             raise DiskError(explain(error)) from error
-        message = str(error) if isinstance(error, VsebenchError) else "".join(traceback.format_exception(error))
-        if isinstance(error, torch.OutOfMemoryError | MemoryError):
-            message = f"out of memory; a smaller train.batch_size may fit.\n{message}"
+        message = _told(error, store.run_folder(run.run_id), team)
         result = result_of(run, dataset, "failed", error=message, train_s=time.perf_counter() - begin)
     if not team.first:
         return result
@@ -87,6 +86,16 @@ def execute(
     if result.status in ("finished", "pruned"):
         store.clean_checkpoint(run.run_id)
     return result
+
+
+def _told(error: Exception, folder: Path, team: Team) -> str:
+    """A run's fault in one line, and where the whole traceback of one is that is not the user's."""
+    message = in_one_line(error)
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        message = f"out of memory; a smaller train.batch_size may fit. {message}"
+    if isinstance(error, VsebenchError) and not isinstance(error, ComponentError):
+        return message
+    return message + keep_traceback(error, folder / TRACEBACK) if team.first else message
 
 
 def _finish(
@@ -104,6 +113,7 @@ def _finish(
     folder = store.run_folder(run.run_id)
     if team.first:
         make_folder(folder)
+        (folder / TRACEBACK).unlink(missing_ok=True)  # of an earlier try
         write_run_file(folder / RUN, run, dataset)
     checkpoints = pretrain.ensure(run.system, dataset, device=device, on_epoch=say)
     if team.first:
@@ -125,6 +135,7 @@ def _finish(
     say("encoding")
     splits = ("train", "val") if run.system.objective or run.system.fitter else ("val",)
     feeds = {split: Feed(dataset, split, run.system, model.encoders, cache=cache) for split in splits}
+    dry_run(model, feeds[splits[0]], device=device)
     gallery = gallery_feeds(dataset, run.gallery, run.system, model.encoders, feeds, cache=cache)
     parsed = parse_metrics(list(run.metrics))
     key = run.select_metric.removeprefix("val/")

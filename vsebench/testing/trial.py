@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from vsebench.component import Component
-from vsebench.errors import ConfigError
+from vsebench.errors import ComponentError, ConfigError
 from vsebench.masking import blank
 from vsebench.testing.probes import Case, map_tensors, map_tokens, tensors
 from vsebench.types import Tokens
@@ -47,6 +47,8 @@ class Trial:
                 results = meaning(module(*arguments))
         except ConfigError:
             raise
+        except ComponentError as error:
+            raise AssertionError(f"{who}: {error}") from error
         except Exception as error:
             raise AssertionError(f"{who}: it cannot be built and called: {type(error).__name__}: {error}") from error
         return Trial(component, case, device, module, arguments, results)
