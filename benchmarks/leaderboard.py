@@ -22,8 +22,8 @@ import yaml
 
 from vsebench.config.experiment import load_experiment
 from vsebench.data.open import open_dataset
-from vsebench.leaderboard.render import render, results_file
-from vsebench.leaderboard.snapshot import save
+from vsebench.leaderboard.render import render
+from vsebench.leaderboard.snapshot import results_file, save
 from vsebench.store import Store
 from vsebench.sweep.plan import Plan, make_plan
 from vsebench.sweep.run import take_snapshot

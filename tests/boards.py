@@ -11,8 +11,8 @@ import numpy as np
 import yaml
 
 from vsebench.evaluate import save_predictions
-from vsebench.leaderboard.render import render, results_file
-from vsebench.leaderboard.snapshot import BoardRow, Snapshot, save
+from vsebench.leaderboard.render import render
+from vsebench.leaderboard.snapshot import BoardRow, Snapshot, results_file, save
 from vsebench.metrics.base import Predictions
 from vsebench.scoring import compute, parse_metrics, versions
 from vsebench.store import RUN, Store
@@ -70,10 +70,7 @@ def run(root: Path, row: str, seed: int, *, skill: float = 1.0, run_id: str = ""
         save_predictions(folder / f"predictions-{split}.npz", made, feed)
         save_vectors(folder / f"vectors-{split}.npz", made, parsed, found)
     (folder / "history.jsonl").write_text('{"epoch": 1, "val/accuracy": 0.25}\n{"epoch": 2, "val/accuracy": 0.5}\n')
-    said = {"run_id": run_id, "metrics": list(METRICS), "plugins": [], "seed": seed, "row": row, "experiment": NAME}
-    said |= {"select": {"metric": "val/accuracy", "mode": "max"}, "system": {}}
-    said["dataset"] = {"spec": DATA["name"], "path": f"{DATA['name']}.h5", "fingerprint": DATA["fingerprint"]}
-    (folder / RUN).write_text(yaml.safe_dump(said))
+    (folder / RUN).write_text(yaml.safe_dump(run_file(run_id, row=row, seed=seed)))
     parts: dict[str, Any] = {
         "status": "finished",
         "config": {"image_encoder": {"name": "timm_cnn", "options": {"model": "resnet10t"}}, "dim": 64},
@@ -95,6 +92,22 @@ def run(root: Path, row: str, seed: int, *, skill: float = 1.0, run_id: str = ""
     result = Result(run_id=run_id, experiment=NAME, system=row, seed=seed, **{**parts, **changes})
     store.write(result)
     return result
+
+
+def run_file(run_id: str, **changes: Any) -> dict[str, Any]:
+    """What a run's file says, as far as it is read."""
+    return {
+        "run_id": run_id,
+        "experiment": NAME,
+        "row": "row",
+        "seed": 0,
+        "metrics": list(METRICS),
+        "select": {"metric": "val/accuracy", "mode": "max"},
+        "dataset": {"spec": DATA["name"], "path": f"{DATA['name']}.h5", "fingerprint": DATA["fingerprint"]},
+        "plugins": [],
+        "system": {},
+        **changes,
+    }
 
 
 def snapshot(results: Sequence[Result], **changes: Any) -> Snapshot:

@@ -160,7 +160,8 @@ def read_run_file(folder: Path) -> dict[str, Any]:
     """
     import yaml
 
-    from vsebench.file_schemas import RunFile, check_form
+    from vsebench.file_schemas.base import check_form
+    from vsebench.file_schemas.run import RunFile
 
     file = folder / RUN
     if not file.is_file():

@@ -18,8 +18,8 @@ from vsebench.config.experiment import load_experiment
 from vsebench.errors import ConfigError, DataError
 from vsebench.evaluate import predict, predictions_of
 from vsebench.feed import Feed
-from vsebench.leaderboard.render import results_file, stale
-from vsebench.leaderboard.snapshot import load
+from vsebench.leaderboard.render import stale
+from vsebench.leaderboard.snapshot import load, results_file
 from vsebench.load import LoadedRun, find_run, load_run
 from vsebench.look.choose import read_stored
 from vsebench.store import Store

@@ -16,8 +16,8 @@ from scipy import stats
 
 from vsebench.errors import DataError
 from vsebench.leaderboard.markdown import page
-from vsebench.leaderboard.render import render, results_file, stale, table_csv
-from vsebench.leaderboard.snapshot import BoardRow, Snapshot, collect, load, save
+from vsebench.leaderboard.render import render, stale, table_csv
+from vsebench.leaderboard.snapshot import BoardRow, Snapshot, collect, load, results_file, save
 from vsebench.leaderboard.statistics import estimate, item_half_width
 from vsebench.leaderboard.table import escape, table
 from vsebench.types import Result

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import boards
 import numpy as np
 import pytest
 import yaml
@@ -36,7 +37,7 @@ def run(folder: Path, dataset: Dataset, **changes: object) -> Path:
     arrays = {"positions": items, "labels": items % 2, "groups": items, "owner": items, **ranks, **above, **changes}
     np.savez(folder / "predictions-test.npz", **arrays)
     said = {"spec": "small", "path": str(dataset.path), "fingerprint": dataset.fingerprint}
-    (folder / "run.yaml").write_text(yaml.safe_dump({"dataset": said}))
+    (folder / "run.yaml").write_text(yaml.safe_dump(boards.run_file("a1", dataset=said)))
     return folder
 
 

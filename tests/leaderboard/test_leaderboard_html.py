@@ -9,8 +9,7 @@ from html_boards import board
 
 from vsebench.commands.leaderboard_html import write_html
 from vsebench.errors import ConfigError, DataError
-from vsebench.leaderboard.render import results_file
-from vsebench.leaderboard.snapshot import save
+from vsebench.leaderboard.snapshot import results_file, save
 
 
 def test_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

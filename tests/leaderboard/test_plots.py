@@ -10,8 +10,8 @@ import pytest
 
 import vsebench.leaderboard.plots as plots
 from vsebench.leaderboard.markdown import page
-from vsebench.leaderboard.render import render, results_file, stale
-from vsebench.leaderboard.snapshot import BoardRow, Snapshot, load, save
+from vsebench.leaderboard.render import render, stale
+from vsebench.leaderboard.snapshot import BoardRow, Snapshot, load, results_file, save
 from vsebench.types import Result
 
 DATA = {

@@ -13,9 +13,9 @@ import pytest
 
 import vsebench.leaderboard.robustness_plots as plots
 from vsebench.leaderboard.markdown import page
-from vsebench.leaderboard.render import render, results_file, stale
+from vsebench.leaderboard.render import render, stale
 from vsebench.leaderboard.robustness import damages, measured_rows, robustness_sections
-from vsebench.leaderboard.snapshot import BoardRow, Snapshot, load, save
+from vsebench.leaderboard.snapshot import BoardRow, Snapshot, load, results_file, save
 from vsebench.types import Result
 
 DATA: dict[str, Any] = {

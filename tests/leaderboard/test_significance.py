@@ -15,8 +15,8 @@ from vsebench.errors import DataError
 from vsebench.leaderboard.markdown import page
 from vsebench.leaderboard.outcomes import items_file
 from vsebench.leaderboard.outcomes import save as save_outcomes
-from vsebench.leaderboard.render import render, results_file, stale
-from vsebench.leaderboard.snapshot import save
+from vsebench.leaderboard.render import render, stale
+from vsebench.leaderboard.snapshot import results_file, save
 from vsebench.leaderboard.standings import compare_all
 
 ROWS = {"both": 0.9, "a|b <i>x</i>": 0.88, "picture": 0.5, "words": 0.3}

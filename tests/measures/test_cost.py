@@ -10,8 +10,7 @@ import pytest
 from swept import sweep_in
 
 from vsebench.commands.measure import complete
-from vsebench.leaderboard.render import results_file
-from vsebench.leaderboard.snapshot import Snapshot, load
+from vsebench.leaderboard.snapshot import Snapshot, load, results_file
 from vsebench.load import LoadedRun, load_run
 from vsebench.measures import _timing
 from vsebench.measures._queries import Search

@@ -18,9 +18,8 @@ from swept import sweep_in
 from vsebench.config.measures import Measures
 from vsebench.data.dataset import Dataset
 from vsebench.features import entries
-from vsebench.leaderboard.render import results_file
 from vsebench.leaderboard.robustness import robustness_sections
-from vsebench.leaderboard.snapshot import Snapshot, load
+from vsebench.leaderboard.snapshot import Snapshot, load, results_file
 from vsebench.load import LoadedRun, load_run
 from vsebench.measures import _inputs, robustness, subsets
 from vsebench.measures.run import lacking, measure, measured

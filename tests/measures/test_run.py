@@ -15,8 +15,7 @@ from swept import sweep_in
 from vsebench.data.item import Item
 from vsebench.data.writer import DatasetWriter
 from vsebench.errors import DataError
-from vsebench.leaderboard.render import results_file
-from vsebench.leaderboard.snapshot import Snapshot, load, save
+from vsebench.leaderboard.snapshot import Snapshot, load, results_file, save
 from vsebench.measures import base
 from vsebench.measures.base import Measure
 from vsebench.measures.run import lacking, measure, measured

@@ -19,12 +19,11 @@ from vsebench.commands.leaderboard_export import write_export
 from vsebench.errors import ConfigError, DataError
 from vsebench.leaderboard.outcomes import items_file
 from vsebench.leaderboard.outcomes import save as save_outcomes
-from vsebench.leaderboard.render import results_file
-from vsebench.leaderboard.snapshot import INDEX_FORM, BoardRow, Snapshot, load, save
+from vsebench.leaderboard.snapshot import INDEX_FORM, BoardRow, Snapshot, load, results_file, save
 from vsebench.leaderboard.standings import compare_all
 from vsebench.results.export import table_of, write
 
-MEASURES = {"cost": {"flops": {"image": 12.5}, "memory": 7}, "robustness": {"image/blur@3": {"test/accuracy": 0.25}}}
+MEASURES = {"speed": {"flops": {"image": 12.5}, "memory": 7}, "blur": {"image/blur@3": {"test/accuracy": 0.25}}}
 
 
 def one_board() -> Snapshot:
@@ -79,7 +78,7 @@ def test_what_is_read_back_is_what_the_results_say(tmp_path: Path, ending: str) 
         assert (line["seed"], line["train_s"], line["commit"]) == (said["seed"], said["train_s"], said["commit"])
         assert line["row"] == said["system"]
     assert seen > 60
-    assert table["measures.cost.flops.image"].notna().sum() == 1
+    assert table["measures.speed.flops.image"].notna().sum() == 1
     assert "one\ntwo" in set(table["notes"])
 
 

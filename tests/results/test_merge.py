@@ -13,8 +13,8 @@ from vsebench.commands.merge import MergeOptions, run_merge
 from vsebench.errors import ConfigError, DataError
 from vsebench.leaderboard.gather import update
 from vsebench.leaderboard.outcomes import items_file, load_for
-from vsebench.leaderboard.render import results_file, stale
-from vsebench.leaderboard.snapshot import BoardRow, Snapshot, load, save
+from vsebench.leaderboard.render import stale
+from vsebench.leaderboard.snapshot import BoardRow, Snapshot, load, results_file, save
 from vsebench.results.merge import Origin, merge
 from vsebench.types import Result
 
@@ -189,5 +189,5 @@ def test_outcomes_are_united(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 def test_a_name_that_leaves_the_folder_is_refused(runs: Runs, tmp_path: Path) -> None:
     file = written(tmp_path, "x.json", boards.snapshot([runs["a", 0]], experiment="../../x"))
-    with pytest.raises(ConfigError, match="is no name of an experiment"):
+    with pytest.raises(DataError, match=r"'experiment' must be a plain name, but has '/' in it"):
         run_merge(MergeOptions((file,), tmp_path / "board", None, 1e-5))

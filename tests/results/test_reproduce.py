@@ -13,8 +13,7 @@ import pytest
 
 from vsebench.commands.reproduce import ReproduceOptions, lines, run_reproduce
 from vsebench.errors import DataError
-from vsebench.leaderboard.render import results_file
-from vsebench.leaderboard.snapshot import load
+from vsebench.leaderboard.snapshot import load, results_file
 from vsebench.leaderboard.statistics import estimate, item_half_width
 from vsebench.results.original import dataset_of, find_original, from_folder, refuse_incomplete
 from vsebench.results.reproduce import judge, verdict

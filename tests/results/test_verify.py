@@ -18,8 +18,8 @@ from vsebench.errors import DataError, VsebenchError
 from vsebench.leaderboard import outcomes
 from vsebench.leaderboard.gather import update
 from vsebench.leaderboard.outcomes import items_file
-from vsebench.leaderboard.render import render, results_file
-from vsebench.leaderboard.snapshot import load
+from vsebench.leaderboard.render import render
+from vsebench.leaderboard.snapshot import load, results_file
 from vsebench.results.pages import check_pages
 from vsebench.results.verify import Difference, Report, verify
 from vsebench.store import Store
@@ -286,7 +286,7 @@ def test_hostile_names_stay_on_their_line() -> None:
 def test_unknown_boards_are_refused(made: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no results of 'dmo'. Did you mean 'demo'"):
         run_verify(VerifyOptions(("dmo",), made / "runs", made / "board"))
-    with pytest.raises(DataError, match="there are no results to verify"):
+    with pytest.raises(DataError, match="there are no results"):
         run_verify(VerifyOptions((), made / "runs", tmp_path))
 
 

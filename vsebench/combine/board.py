@@ -9,8 +9,8 @@ from typing import Any
 
 from vsebench.errors import ConfigError, DataError, Place
 from vsebench.leaderboard.gather import update
-from vsebench.leaderboard.render import render, results_file
-from vsebench.leaderboard.snapshot import BoardRow, Snapshot, check_comparable, load, save
+from vsebench.leaderboard.render import render
+from vsebench.leaderboard.snapshot import BoardRow, Snapshot, check_comparable, load_board, results_file, save
 from vsebench.store import Store
 from vsebench.types import Result
 
@@ -55,7 +55,7 @@ def refuse_taken(name: str, board: Path, store: Store) -> None:
     file = results_file(board, store.experiment)
     taken = {r.system for r in store.results() if not is_combination(r)}
     if file.is_file():
-        shown = load(file)
+        shown = load_board(board, store.experiment)
         made = {run_id for run_id, result in shown.results.items() if is_combination(result)}
         taken |= {row.name for row in shown.rows if not made & set(row.runs.values())}
     if name in taken:
@@ -72,7 +72,9 @@ def show(results: Sequence[Result], store: Store, board: Path, *, select: tuple[
     for old in [r for r in store.results() if is_combination(r) and r.system == name and r.run_id not in kept]:
         store.remove(old.run_id)
     file = results_file(board, store.experiment)
-    snapshot = load(file) if file.is_file() else _empty(results, store.experiment, select, command)
+    snapshot = (
+        load_board(board, store.experiment) if file.is_file() else _empty(results, store.experiment, select, command)
+    )
     fingerprint = results[0].dataset["fingerprint"]
     if snapshot.dataset["fingerprint"] != fingerprint:
         raise DataError(

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from vsebench.errors import ConfigError, DataError, Place
-from vsebench.leaderboard.render import render, results_file
-from vsebench.leaderboard.snapshot import Snapshot, load, save
+from vsebench.leaderboard.render import render
+from vsebench.leaderboard.snapshot import Snapshot, load_board, results_file, save
 from vsebench.leaderboard.table import printable
 from vsebench.results.from_wandb import Fetched, board_of, fetch
 from vsebench.terminal import say
@@ -78,7 +78,7 @@ def _refuse_loss(snapshot: Snapshot, options: FromWandbOptions) -> None:
     file = results_file(options.board, name)
     if options.replace or not file.is_file():
         return
-    lost = sorted(set(load(file).results) - set(snapshot.results))
+    lost = sorted(set(load_board(options.board, name).results) - set(snapshot.results))
     if lost:
         raise DataError(
             f"this board has {len(lost)} runs that {options.project} has not (the first is {lost[0]}). Write into "

@@ -15,8 +15,7 @@ from vsebench.indexing.plan import Measurement, plan
 from vsebench.indexing.run import limited, measure_all
 from vsebench.indexing.vectors import VectorSet, load_vectors
 from vsebench.leaderboard import index_board, index_plots
-from vsebench.leaderboard.render import results_file
-from vsebench.leaderboard.snapshot import load
+from vsebench.leaderboard.snapshot import load_board
 from vsebench.plugins import load_entry_points
 from vsebench.store import Store
 from vsebench.terminal import on_one_line, say
@@ -138,7 +137,7 @@ def _log_board(options: SweepOptions, experiment: IndexExperiment) -> None:
     mode = resolve_mode(options.wandb)  # type: ignore[arg-type]
     if mode == "disabled":
         return
-    snapshot = load(results_file(options.board, experiment.name))
+    snapshot = load_board(options.board, experiment.name)
     rows = list(csv.reader(io.StringIO(index_board.table_csv(snapshot))))
     tracker = WandbTracker(
         mode=mode,

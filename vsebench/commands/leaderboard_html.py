@@ -7,12 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vsebench.errors import ConfigError, DataError, Place, UntrustedPlugin, VsebenchError, did_you_mean, known_names
+from vsebench.errors import ConfigError, UntrustedPlugin, VsebenchError
 from vsebench.leaderboard.examples import COUNT, SPLIT, Results
 from vsebench.leaderboard.html_page import page
 from vsebench.leaderboard.outcomes import load_for
-from vsebench.leaderboard.render import RESULTS, results_file
-from vsebench.leaderboard.snapshot import SYSTEM_FORM, load
+from vsebench.leaderboard.snapshot import SYSTEM_FORM, board_names, load_board
 from vsebench.plugins import load_plugins
 from vsebench.store import write_atomically
 from vsebench.terminal import say
@@ -48,19 +47,12 @@ def write_html(
     """
     if check:
         raise ConfigError("--check is of the committed pages; those of --html are not committed. Leave one out.")
-    known = sorted(file.stem for file in (board / RESULTS).glob("*.json"))
-    if not known:
-        raise DataError("there are no results; run 'vsebench sweep' first.", place=Place(str(board / RESULTS)))
-    for name in experiments:
-        if name not in known:
-            said = did_you_mean(name, known) + known_names(known, "There are")
-            raise DataError(f"no results of '{name}'." + said, place=Place(str(board / RESULTS)))
-    wanted = list(dict.fromkeys(experiments)) or known
+    wanted = board_names(board, experiments)
     if out is not None and len(wanted) > 1:
         raise ConfigError(f"--out is one file, and there are {len(wanted)} boards. Name one: {', '.join(wanted)}.")
     load_plugins(plugins)
     for name in wanted:
-        snapshot = load(results_file(board, name))
+        snapshot = load_board(board, name)
         outcomes = load_for(snapshot, board) if snapshot.form == SYSTEM_FORM else None
         text = page(
             snapshot, folder=board, runs=runs, outcomes=outcomes, finder=partial(found_by, trust=trust), found=found

@@ -10,8 +10,8 @@ from typing import Any
 
 from vsebench.config.experiment import load_experiment
 from vsebench.errors import ConfigError
-from vsebench.leaderboard.render import render, results_file
-from vsebench.leaderboard.snapshot import load, save
+from vsebench.leaderboard.render import render
+from vsebench.leaderboard.snapshot import load_board, results_file, save
 from vsebench.measures.run import Job, lacking, measure, measured
 from vsebench.store import Store
 from vsebench.terminal import say
@@ -64,7 +64,7 @@ def complete(
 ) -> None:
     """Measure what is lacking of one experiment's board, say what could not be, write results and page."""
     file = results_file(board, name)
-    snapshot, store = load(file), Store(runs, name)
+    snapshot, store = load_board(board, name), Store(runs, name)
     jobs = lacking(snapshot, store, asked)
     count = 0
 

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vsebench.errors import ConfigError
 from vsebench.leaderboard.gather import united
 from vsebench.leaderboard.outcomes import items_file
 from vsebench.leaderboard.outcomes import load as load_outcomes
 from vsebench.leaderboard.outcomes import save as save_outcomes
-from vsebench.leaderboard.render import render, results_file
-from vsebench.leaderboard.snapshot import load, save
+from vsebench.leaderboard.render import render
+from vsebench.leaderboard.snapshot import load, load_board, results_file, save
 from vsebench.leaderboard.table import printable
 from vsebench.results.merge import Merged, Origin, merge
 from vsebench.terminal import say
@@ -35,11 +34,9 @@ def run_merge(options: MergeOptions) -> None:
     """
     origins = [Origin(str(file), load(file)) for file in options.files]
     experiment = origins[0].snapshot.experiment
-    if Path(experiment).name != experiment or experiment in ("", ".", ".."):
-        raise ConfigError(f"{options.files[0]}: '{experiment}' is no name of an experiment.")
     there = results_file(options.into, experiment)
     if there.is_file() and there.resolve() not in {file.resolve() for file in options.files}:
-        origins.append(Origin(str(there), load(there)))
+        origins.append(Origin(str(there), load_board(options.into, experiment)))
     merged = merge(origins, prefer=options.prefer, tolerance=options.tolerance)
     save(merged.snapshot, there)
     said = _join_outcomes([*options.files, there], merged, options.into)

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vsebench.errors import DataError, Place, did_you_mean, known_names
-from vsebench.leaderboard.render import RESULTS, results_file
-from vsebench.leaderboard.snapshot import load
+from vsebench.leaderboard.snapshot import board_names, load_board, results_file
 from vsebench.leaderboard.table import printable
 from vsebench.plugins import load_plugins
 from vsebench.results.pages import check_pages
@@ -40,9 +38,9 @@ def run_verify(options: VerifyOptions) -> int:
     """
     load_plugins(options.plugins)
     wrong, unchecked = 0, 0
-    for name in _names(options):
+    for name in board_names(options.board, options.experiments):
         file = results_file(options.board, name)
-        report = verify(load(file), file, options.runs, trust=options.trust)
+        report = verify(load_board(options.board, name), file, options.runs, trust=options.trust)
         pages = check_pages(options.board, [name])
         for line in lines(report, pages):
             say(line)
@@ -55,18 +53,6 @@ def run_verify(options: VerifyOptions) -> int:
     else:
         say("Every number is what its predictions give.")
     return int(bool(wrong or (options.strict and unchecked)))
-
-
-def _names(options: VerifyOptions) -> list[str]:
-    folder = options.board / RESULTS
-    known = sorted(f.stem for f in folder.glob("*.json"))
-    for name in options.experiments:
-        if name not in known:
-            said = did_you_mean(name, known) + known_names(known, "There are")
-            raise DataError(f"no results of '{name}'." + said, place=Place(str(folder)))
-    if not known:
-        raise DataError("there are no results to verify.", place=Place(str(folder)))
-    return list(options.experiments) or known
 
 
 def lines(report: Report, pages: Sequence[Difference]) -> list[str]:

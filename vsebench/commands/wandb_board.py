@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from vsebench.leaderboard import cost_plots, plots
-from vsebench.leaderboard.render import RESULTS, results_file
 from vsebench.leaderboard.rows import SECTIONS, RowView, sort_key, views
-from vsebench.leaderboard.snapshot import Snapshot, head_of, load
+from vsebench.leaderboard.snapshot import RESULTS, Snapshot, head_of, load_board
 from vsebench.leaderboard.table import printable
 from vsebench.store import Store
 from vsebench.sweep.worker import Settings
@@ -33,7 +32,7 @@ def log_board(experiment: str, settings: Settings, board: Path) -> None:
 
     Everything is in the W&B runs' own folders, so that ``wandb sync`` of an offline sweep needs nothing else.
     """
-    snapshot = load(results_file(board, experiment))
+    snapshot = load_board(board, experiment)
     board_run = _tracker(snapshot, settings, "leaderboard", "leaderboard")
     board_run.log_table("leaderboard", *runs_table(snapshot))
     board_run.log_table("rows", *rows_table(snapshot))

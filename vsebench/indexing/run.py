@@ -21,8 +21,8 @@ from vsebench.errors import VsebenchError
 from vsebench.indexing.measure import VERSION, exact, measure
 from vsebench.indexing.plan import Measurement
 from vsebench.indexing.vectors import VectorSet
-from vsebench.leaderboard.render import render, results_file
-from vsebench.leaderboard.snapshot import INDEX_FORM, BoardRow, Snapshot, collect, save
+from vsebench.leaderboard.render import render
+from vsebench.leaderboard.snapshot import INDEX_FORM, BoardRow, Snapshot, collect, results_file, save
 from vsebench.store import Store
 from vsebench.tracking import Tracker
 from vsebench.types import Result

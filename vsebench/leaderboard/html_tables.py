@@ -16,7 +16,7 @@ from vsebench.leaderboard.markdown import (
     filled,
     retrieval_columns,
 )
-from vsebench.leaderboard.rows import SECTIONS, RowView, views
+from vsebench.leaderboard.rows import SECTIONS, RowView, axes_of, views
 from vsebench.leaderboard.snapshot import INDEX_FORM, Snapshot
 from vsebench.leaderboard.table import printable
 
@@ -110,9 +110,9 @@ def tables_of(snapshot: Snapshot, added: Mapping[str, Sequence[Column]] | None =
 
 
 def _system_table(key: str, title: str, rows: Sequence[RowView], added: Sequence[Column], taken: set[str]) -> Table:
-    axes = list(rows[0].row.axes)
+    axes = axes_of(rows)
     by_slot = {AXIS_TITLES.get(s, s): (lambda r, s=s: r.component(s)) for s in SLOTS}  # type: ignore[misc]
-    by_axis = {AXIS_TITLES.get(a, printable(a)): (lambda r, a=a: r.row.axes[a]) for a in axes}  # type: ignore[misc]
+    by_axis = {AXIS_TITLES.get(a, printable(a)): (lambda r, a=a: r.label(a)) for a in axes}  # type: ignore[misc]
     named: dict[str, Callable[[RowView], str]] = dict(by_axis)
     if not axes:
         named = {"System": lambda r: r.row.name, "Uses": lambda r: r.modalities}

@@ -16,7 +16,7 @@ from vsebench.leaderboard.protocol import definition_lines, protocol_section, ra
 from vsebench.leaderboard.references import references
 from vsebench.leaderboard.robustness import robustness_sections
 from vsebench.leaderboard.robustness_plots import drawn as robustness_plots
-from vsebench.leaderboard.rows import SECTIONS, RowView, views
+from vsebench.leaderboard.rows import SECTIONS, RowView, axes_of, views
 from vsebench.leaderboard.significance import (
     Comparisons,
     below_table,
@@ -148,9 +148,9 @@ class NameColumn:
 
 
 def _name_columns(rows: Sequence[RowView]) -> list[NameColumn]:
-    axes = list(rows[0].row.axes)
+    axes = axes_of(rows)
     if axes:
-        return [NameColumn(AXIS_TITLES.get(a, escape(a)), lambda r, a=a: escape(r.row.axes[a])) for a in axes]  # type: ignore[misc]
+        return [NameColumn(AXIS_TITLES.get(a, escape(a)), lambda r, a=a: escape(r.label(a))) for a in axes]  # type: ignore[misc]
     columns = [NameColumn("System", lambda r: escape(r.row.name)), NameColumn("Uses", lambda r: r.modalities)]
     for slot in ("text_encoder", "attention", "fusion"):
         if len({r.component(slot) for r in rows}) > 1:

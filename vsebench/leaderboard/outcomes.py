@@ -13,6 +13,7 @@ import numpy as np
 from vsebench.errors import DataError, Place
 from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.metrics._ranking import Ranks
+from vsebench.store import plain_name
 from vsebench.types import Result
 
 FORMAT = 1
@@ -52,7 +53,7 @@ class Outcomes:
 
 def items_file(folder: Path, experiment: str) -> Path:
     """Where an experiment's outcomes lie in a leaderboard folder."""
-    return folder / ITEMS / f"{experiment}.npz"
+    return folder / ITEMS / f"{plain_name(experiment, 'an experiment')}.npz"
 
 
 def save(outcomes: Outcomes, file: Path) -> bool:

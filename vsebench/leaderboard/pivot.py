@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vsebench.leaderboard.rows import RowView
+from vsebench.leaderboard.rows import RowView, axes_of
 from vsebench.leaderboard.statistics import Estimate
 from vsebench.leaderboard.table import escape, table
 from vsebench.leaderboard.whole_lists import title_of
@@ -24,11 +24,11 @@ def pivot_lines(asked: Mapping[str, Any] | None, rows: Sequence[RowView], titles
         return []
     by, keys = str(asked["by"]), [str(key) for key in asked["metrics"]]
     across = sorted({row.row.axes[by] for row in rows if by in row.row.axes}, key=_number)
-    down = [axis for axis in rows[0].row.axes if axis != by]
+    down = [axis for axis in axes_of(rows) if axis != by]
     cells: dict[tuple[str, ...], dict[tuple[str, str], Estimate]] = {}
-    for row in rows:
+    for row in (row for row in rows if by in row.row.axes):
         own = {(key, row.row.axes[by]): e for key in keys if (e := row.estimate(key)) is not None}
-        cells.setdefault(tuple(row.row.axes[axis] for axis in down), {}).update(own)
+        cells.setdefault(tuple(row.label(axis) for axis in down), {}).update(own)
     columns = [(key, value) for key in keys for value in across]
     best = {c: best_of(c[0], (e[c].mean for e in cells.values() if c in e)) for c in columns}
     header = [titles.get(axis, escape(axis)) for axis in down]

@@ -9,21 +9,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from vsebench.errors import DataError, Place, did_you_mean, known_names
 from vsebench.leaderboard import cost_plots, factors_plot, index_board, index_plots, plots, robustness_plots
 from vsebench.leaderboard.markdown import AXIS_TITLES, page
 from vsebench.leaderboard.outcomes import load_for
 from vsebench.leaderboard.rows import SECTIONS, sort_key, views
-from vsebench.leaderboard.snapshot import INDEX_FORM, Snapshot, load
+from vsebench.leaderboard.snapshot import INDEX_FORM, Snapshot, board_names, load_board
 from vsebench.leaderboard.table import csv_cell, escape, link, table
 from vsebench.store import write_atomically
-
-RESULTS = "results"
-
-
-def results_file(folder: Path, experiment: str) -> Path:
-    """Where an experiment's results lie."""
-    return folder / RESULTS / f"{experiment}.json"
 
 
 def render(folder: Path, experiments: Sequence[str] = ()) -> list[Path]:
@@ -60,16 +52,8 @@ def snapshots_of(folder: Path, experiments: Sequence[str]) -> list[Snapshot]:
 
     Raises: DataError for an experiment without results.
     """
-    known = sorted(f.stem for f in (folder / RESULTS).glob("*.json"))
-    for name in experiments:
-        if name not in known:
-            raise DataError(
-                f"no results of '{name}'." + did_you_mean(name, known) + known_names(known, "There are"),
-                place=Place(str(folder / RESULTS)),
-            )
-    if not known:
-        raise DataError("there are no results; run 'vsebench sweep' first.", place=Place(str(folder / RESULTS)))
-    return [load(results_file(folder, name)) for name in known]
+    board_names(folder, experiments)
+    return [load_board(folder, name) for name in board_names(folder)]
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,10 @@ class RowView:
         """Training time."""
         return estimate([r.train_s for r in self.results])
 
+    def label(self, axis: str) -> str:
+        """Its place on an axis; a dash where it has none, as of a row that was merged from another grid."""
+        return self.row.axes.get(axis, "–")
+
     @property
     def config(self) -> Mapping[str, Any]:
         """The resolved system."""
@@ -70,6 +74,11 @@ def views(snapshot: Snapshot, section: str) -> list[RowView]:
         return sign * said.mean if said is not None else float("inf")
 
     return sorted(found, key=order)
+
+
+def axes_of(rows: Sequence[RowView]) -> list[str]:
+    """The axes of all rows, in the order in which they first stand."""
+    return list(dict.fromkeys(axis for row in rows for axis in row.row.axes))
 
 
 def sort_key(snapshot: Snapshot) -> tuple[str, str]:

@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vsebench.errors import DataError, Place
-from vsebench.store import result_from, write_atomically
+from vsebench.errors import DataError, Place, did_you_mean, known_names
+from vsebench.names import fault_of_name
+from vsebench.store import plain_name, write_atomically
 from vsebench.types import OWN_SPLIT, Result
 
 FORMAT = 1
+RESULTS = "results"
 #: ``Snapshot.form`` of a comparison of indexes; that of systems is the default.
 SYSTEM_FORM, INDEX_FORM = "systems", "indexes"
 DIGITS = 6
@@ -103,24 +105,79 @@ def _head(snapshot: Snapshot) -> dict[str, Any]:
 def load(file: Path) -> Snapshot:
     """Read it.
 
-    Raises: DataError when it is missing, damaged or of another format.
+    Raises: DataError when it is missing, damaged or of another form, naming the field.
     """
+    place = Place(str(file))
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise DataError("no such results file.", place=Place(str(file))) from None
-    except ValueError as error:
-        raise DataError(f"not JSON: {error}.", place=Place(str(file))) from None
-    if not isinstance(data, dict) or data.pop("format", None) != FORMAT:
-        raise DataError(f"not a results file of format {FORMAT}.", place=Place(str(file)))
-    try:
-        rows = [BoardRow(**row) for row in data.pop("rows")]
-        results = [result_from({**r, "dataset": data["dataset"]}) for r in data.pop("results")]
-        snapshot = Snapshot(rows=rows, results={r.run_id: r for r in results if r is not None}, **data)
-    except (TypeError, KeyError) as error:
-        raise DataError(f"lacks or adds a field: {error}.", place=Place(str(file))) from None
+        raise DataError("no such results file.", place=place) from None
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"not JSON: {str(error).splitlines()[0]}.", place=place) from None
+    snapshot = snapshot_of(data, place)
     check_comparable(snapshot, file)
     return snapshot
+
+
+def snapshot_of(data: Any, place: Place) -> Snapshot:
+    """Plain data as a board's content.
+
+    Raises: DataError naming the first field at fault.
+    """
+    from vsebench.file_schemas.base import check_depth, check_form
+    from vsebench.file_schemas.board import BoardFile
+
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        raise DataError(f"not a results file of format {FORMAT}.", place=place)
+    check_depth(data, place, noun="a results file")
+    check_form(BoardFile, data, place, noun="a results file")
+    plain = {key: value for key, value in data.items() if key != "format"}
+    rows = [BoardRow(**row) for row in plain.pop("rows")]
+    names = {f.name for f in dataclasses.fields(Result)}
+    known = [{k: v for k, v in one.items() if k in names} for one in plain.pop("results")]
+    results = [Result(**{**one, "dataset": data["dataset"]}) for one in known]
+    return Snapshot(rows=rows, results={r.run_id: r for r in results}, **plain)
+
+
+def load_board(folder: Path, experiment: str) -> Snapshot:
+    """Read an experiment's board from a leaderboard folder.
+
+    Raises: DataError as :func:`load`, and for a file of another experiment, whose pages would be written elsewhere.
+    """
+    file = results_file(folder, experiment)
+    snapshot = load(file)
+    if snapshot.experiment != experiment:
+        raise DataError(
+            f"'experiment' is '{snapshot.experiment}', so that its pages would take the place of another board's. "
+            f"Name the file {snapshot.experiment}.json.",
+            place=Place(str(file)),
+        )
+    return snapshot
+
+
+def board_names(folder: Path, experiments: Sequence[str] = ()) -> list[str]:
+    """The experiments that a leaderboard folder has results of: those named, or all.
+
+    Raises: DataError for one without results, or where there are none at all.
+    """
+    place = Place(str(folder / RESULTS))
+    stems = sorted(file.stem for file in (folder / RESULTS).glob("*.json"))
+    known = [name for name in stems if fault_of_name(name) is None]  # others are being written at this moment
+    for name in experiments:
+        if name not in known:
+            said = did_you_mean(name, known) + known_names(known, "There are")
+            raise DataError(f"no results of '{name}'." + said, place=place)
+    if not known:
+        raise DataError("there are no results; run 'vsebench sweep' first.", place=place)
+    return list(dict.fromkeys(experiments)) or known
+
+
+def results_file(folder: Path, experiment: str) -> Path:
+    """Where an experiment's results lie.
+
+    Raises: DataError for a name that leads elsewhere.
+    """
+    return folder / RESULTS / f"{plain_name(experiment, 'an experiment')}.json"
 
 
 def check_comparable(snapshot: Snapshot, file: Path) -> None:

@@ -14,9 +14,18 @@ from vsebench.data.dataset import Dataset
 from vsebench.data.open import open_dataset
 from vsebench.errors import ConfigError, DataError, Place, did_you_mean, known_names
 from vsebench.home import datasets_home
-from vsebench.leaderboard.render import RESULTS, results_file
-from vsebench.leaderboard.snapshot import DIGITS, INDEX_FORM, BoardRow, Snapshot, load
+from vsebench.leaderboard.snapshot import (
+    DIGITS,
+    INDEX_FORM,
+    RESULTS,
+    BoardRow,
+    Snapshot,
+    board_names,
+    load_board,
+    results_file,
+)
 from vsebench.load import WITHOUT_MODEL, find_run, row_runs
+from vsebench.names import fault_of_name
 from vsebench.plugins import import_stored, refusing_unknown
 from vsebench.registry import registry_of
 from vsebench.scoring import metric_entry, parse_metrics
@@ -164,18 +173,19 @@ def refuse_incomplete(result: Result, source: str) -> None:
 def _on_boards(said: str, board: Path, seed: int | None) -> Original | None:
     """The run on a board: ``experiment/row`` with the first seed or that one, or the beginning of its id."""
     experiment, slash, name = said.partition("/")
-    file = results_file(board, experiment)
-    if slash and file.is_file():
-        snapshot = load(file)
+    if slash and fault_of_name(experiment) is None and (file := results_file(board, experiment)).is_file():
+        snapshot = load_board(board, experiment)
         rows = {row.name: row for row in snapshot.rows}
         if name not in rows:
             known = did_you_mean(name, rows) + known_names(rows, "Rows")
             raise DataError(f"board '{experiment}' has no row '{name}'." + known, place=Place(str(file)))
         return _from_board(snapshot, file, _run_of(rows[name], snapshot, seed, file))
     found = []
-    for other in sorted((board / RESULTS).glob("*.json")) if said and not slash else ():
-        snapshot = load(other)
-        found += [(snapshot, other, run_id) for run_id in snapshot.results if run_id.startswith(said)]
+    for other in board_names(board) if said and not slash and any((board / RESULTS).glob("*.json")) else ():
+        snapshot = load_board(board, other)
+        found += [
+            (snapshot, results_file(board, other), run_id) for run_id in snapshot.results if run_id.startswith(said)
+        ]
     if len(found) > 1:
         raise DataError(f"{len(found)} runs on boards begin with '{said}'; give more of the id.")
     return _from_board(*found[0]) if found else None

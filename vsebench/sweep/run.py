@@ -10,8 +10,8 @@ from typing import Any
 from vsebench.combine.board import combinations, rows_of
 from vsebench.config.experiment import Experiment
 from vsebench.leaderboard.gather import update
-from vsebench.leaderboard.render import render, results_file
-from vsebench.leaderboard.snapshot import BoardRow, Snapshot, collect, save
+from vsebench.leaderboard.render import render
+from vsebench.leaderboard.snapshot import BoardRow, Snapshot, collect, results_file, save
 from vsebench.measures.run import measured
 from vsebench.scoring import parse_metrics, versions
 from vsebench.store import Store

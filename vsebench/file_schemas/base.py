@@ -1,11 +1,8 @@
-"""What stored files must be: those that a run, a board and a gallery leave behind and that are read back.
-
-They may be damaged, written by another version, or come from anybody. They are checked here as a whole, before anything
-is made of them, so that what reads them needs no checks of its own. Values pass as they are: nothing is converted.
-"""
+"""What all forms share: how a fault is said, names that become paths, and numbers that can be worked with."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
@@ -15,11 +12,11 @@ from pydantic_core import PydanticCustomError
 
 from vsebench.errors import DataError, Place
 from vsebench.names import fault_of_name, fault_of_path
-from vsebench.types import OWN_SPLIT
 
 M = TypeVar("M", bound=BaseModel)
 #: Of missing fields.
 SHOWN = 8
+LARGEST, LARGEST_COUNT, DEEPEST = 1e18, 2**53, 40
 
 
 def check_form(model: type[M], data: Any, place: Place, *, noun: str) -> M:
@@ -94,41 +91,36 @@ class Form(BaseModel):
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 
 
-class DatasetSource(Form):
-    """What an experiment said as ``dataset``, and what it was."""
-
-    spec: str | dict[str, Any]
-    path: str
-    fingerprint: str
-
-
-class Selected(Form):
-    """What chose the epoch."""
-
-    metric: str
-    mode: str = Field(pattern="^(max|min)$")
+def _within_reach(value: float) -> float:
+    """Not a number and infinity may be results; a finite one that squares to infinity is no measurement."""
+    if math.isfinite(value) and abs(value) > LARGEST:
+        raise PydanticCustomError("large", "must be a number of at most {most} either way", {"most": f"{LARGEST:g}"})
+    return value
 
 
-class Part(Form):
-    """A run of a combination."""
+#: A measured number, and one that is shown or compared and must be finite.
+Number = Annotated[float, AfterValidator(_within_reach)]
+Finite = Annotated[float, Field(allow_inf_nan=False), AfterValidator(_within_reach)]
+Positive = Annotated[Finite, Field(ge=0)]
+Share = Annotated[Finite, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0, le=LARGEST_COUNT)]
+Whole = Annotated[int, Field(ge=-LARGEST_COUNT, le=LARGEST_COUNT)]
+Numbers = dict[str, Number]
 
-    experiment: Name
-    run_id: Name
-    row: str
-    seed: int
 
+def check_depth(data: Any, place: Place, *, noun: str) -> None:
+    """Refuse data that is nested deeper than anything that is written, before something walks through it.
 
-class RunFile(Form):
-    """``run.yaml``: what a run is."""
-
-    run_id: Name
-    experiment: Name
-    row: str
-    seed: int
-    metrics: list[str]
-    select: Selected
-    dataset: DatasetSource
-    plugins: list[str]
-    system: dict[str, Any]
-    gallery: str = OWN_SPLIT
-    combined: list[Part] = []
+    Raises: DataError.
+    """
+    level: list[Any] = [data]
+    for _ in range(DEEPEST):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return
+    raise DataError(f"not {noun} as it was written: nested deeper than {DEEPEST} levels.", place=place)

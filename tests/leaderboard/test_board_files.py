@@ -1,0 +1,216 @@
+"""A results file is what a sweep writes, or is refused in one line that names the field; what is read can be shown."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import boards
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mutations import as_bytes, changed, damaged, fuzzed
+
+from vsebench.commands import wandb_board
+from vsebench.errors import DataError, VsebenchError
+from vsebench.leaderboard import index_board, render
+from vsebench.leaderboard.html_page import page as html_page
+from vsebench.leaderboard.markdown import page
+from vsebench.leaderboard.outcomes import load_for
+from vsebench.leaderboard.snapshot import INDEX_FORM, Snapshot, load, load_board, results_file, save
+from vsebench.results.export import table_of
+from vsebench.results.merge import Origin, merge
+from vsebench.results.original import find_original
+from vsebench.results.verify import verify
+
+ROOT = Path(__file__).parents[2]
+COMMITTED = sorted(file.stem for file in (ROOT / "leaderboard" / "results").glob("*.json"))
+#: Small ones that have all that boards have: codes, measurements, indexes, a grid with a pivot.
+FUZZED = ("wikipedia", "indexes", "av_digits_hard", "fashion_hashing")
+
+
+def plain_of(name: str) -> Any:
+    return json.loads((ROOT / "leaderboard" / "results" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def plain() -> Any:
+    return plain_of("av_digits_hard")
+
+
+@pytest.mark.parametrize("name", COMMITTED)
+def test_committed_files_are_what_they_must_be(name: str) -> None:
+    assert load_board(ROOT / "leaderboard", name).experiment == name
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    board = boards.snapshot([boards.run(tmp_path, "a", 0), boards.run(tmp_path, "b", 1)])
+    file = results_file(tmp_path / "board", board.experiment)
+    save(board, file)
+    assert load(file).results.keys() == board.results.keys()
+
+
+def _set(*path: Any) -> Callable[[Any, Any], None]:
+    def change(plain: Any, value: Any) -> None:
+        for key in path[:-1]:
+            plain = plain[key]
+        plain[path[-1]] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        (("experiment",), "../x", "'experiment' must be a plain name, but has '/' in it, is '../x'"),
+        (("experiment",), "/tmp/x", "'experiment' must be a plain name"),
+        (("experiment",), ".hidden", "begins with a dot"),
+        (("experiment",), "", "'experiment' must be a plain name, but is empty"),
+        (("rows", 0, "runs", "0"), "/somewhere", "'rows[0].runs.0' must be a plain name"),
+        (("results", 1, "run_id"), "a/../../b", "'results[1].run_id' must be a plain name"),
+        (
+            ("results", 1, "metrics", "test/accuracy"),
+            "0.9",
+            "'results[1].metrics.test/accuracy' must be a",
+        ),
+        (("results", 1, "metrics"), None, "'results[1].metrics' must be a valid dictionary, is None"),
+        (("results", 1, "status"), "done", "'results[1].status' must be 'finished', 'failed' or 'pruned', is 'done'"),
+        (("results", 2, "config", "fusion"), "gated", "'results[2].config.fusion'"),
+        (("rows", 0, "runs"), {"first": "a"}, "'rows[0].runs.first.[key]' must be a seed"),
+        (("rows", 1, "section"), "other", "'rows[1].section' must be 'systems', 'sweep' or 'indexes'"),
+        (("dataset", "splits"), {"test": -1}, "'dataset.splits.test' must be greater than or equal to 0, is -1"),
+        (("dataset", "num_classes"), None, "it must say the number of classes"),
+        (("gallery",), "nowhere", "gallery 'nowhere'"),
+        (("board",), {"descripton": "x"}, "it has an unknown field 'board.descripton'"),
+        (("more",), 1, "it has an unknown field 'more'"),
+        (("search",), {"method": "tpe"}, "'search' must have 'budget', 'seed' and 'asked'"),
+        (("format",), 2, "not a results file of format 1"),
+    ],
+)
+def test_a_field_of_another_form_is_named(plain: Any, tmp_path: Path, path: Any, value: Any, said: str) -> None:
+    other = copy.deepcopy(plain)
+    _set(*path)(other, value)
+    file = tmp_path / "x.json"
+    file.write_text(json.dumps(other), encoding="utf-8")
+    with pytest.raises(DataError) as error:
+        load(file)
+    assert said in str(error.value)
+    assert str(error.value).startswith(str(file))
+    assert "\n" not in str(error.value)
+
+
+def test_what_is_missing_is_named_all_at_once(plain: Any, tmp_path: Path) -> None:
+    other = {key: value for key, value in plain.items() if key not in ("rows", "seeds")}
+    file = tmp_path / "x.json"
+    file.write_text(json.dumps(other), encoding="utf-8")
+    with pytest.raises(DataError, match="it lacks 'rows', 'seeds'"):
+        load(file)
+
+
+def test_a_name_twice_is_refused(plain: Any, tmp_path: Path) -> None:
+    other = copy.deepcopy(plain)
+    other["rows"].append(other["rows"][0])
+    file = tmp_path / "x.json"
+    file.write_text(json.dumps(other), encoding="utf-8")
+    with pytest.raises(DataError, match="must have each row once"):
+        load(file)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", "{", '{"format": 1}', "[" * 100_000, '{"format": 1, "a": NaN'])
+def test_anything_else_is_refused(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "x.json"
+    file.write_text(text)
+    with pytest.raises(DataError):
+        load(file)
+
+
+def test_nothing_is_nested_without_end(plain: Any, tmp_path: Path) -> None:
+    inner: Any = {}
+    for _ in range(300):
+        inner = {"a": inner}
+    file = tmp_path / "x.json"
+    file.write_text(json.dumps({**plain, "search": inner}))
+    with pytest.raises(DataError, match="nested deeper than"):
+        load(file)
+
+
+def test_pages_are_written_to_no_other_board(plain: Any, tmp_path: Path) -> None:
+    """A file under another name than its experiment would write another board's pages."""
+    file = results_file(tmp_path, "mine")
+    file.parent.mkdir()
+    file.write_text(json.dumps(plain), encoding="utf-8")
+    with pytest.raises(DataError, match="Name the file av_digits_hard.json"):
+        render.render(tmp_path, ["mine"])
+    assert [f.name for f in tmp_path.iterdir()] == ["results"]
+
+
+def test_rows_of_several_grids_share_a_page(tmp_path: Path) -> None:
+    board = load_board(ROOT / "leaderboard", "fashion_hashing")
+    text = json.loads((ROOT / "leaderboard" / "results" / "fashion_hashing.json").read_text(encoding="utf-8"))
+    text["rows"][0]["axes"] = {"code depth": "axis"}
+    file = tmp_path / "x.json"
+    file.write_text(json.dumps(text))
+    assert re.search(r"\| – +\|", page(load(file)))
+    assert "code depth" in page(load(file))
+    assert "code depth" not in page(board)
+
+
+def uses(board: Snapshot, file: Path) -> list[Callable[[], Any]]:
+    """All that is made of a board's results."""
+    folder, nowhere = file.parent.parent, file.parent / "runs"
+    if board.form == INDEX_FORM:
+        pages: list[Callable[[], Any]] = [lambda: index_board.page(board), lambda: index_board.table_csv(board)]
+    else:
+        outcomes = load_for(load_board(ROOT / "leaderboard", file.stem), ROOT / "leaderboard")
+        pages = [lambda: page(board), lambda: page(board, outcomes), lambda: render.table_csv(board)]
+    other = Origin("other", load_board(ROOT / "leaderboard", file.stem))
+    row = board.rows[0].name if board.rows else "none"
+    return [
+        *pages,
+        lambda: render.index([board]),
+        lambda: html_page(board, folder=folder, runs=nowhere),
+        lambda: verify(board, file, nowhere),
+        lambda: merge([Origin("one", board), other], prefer="first"),
+        lambda: table_of([(board, None)]),
+        lambda: find_original(f"{file.stem}/{row}", nowhere, folder),
+        lambda: (wandb_board.runs_table(board), wandb_board.rows_table(board), wandb_board.measure_tables(board)),
+    ]
+
+
+def refusal(use: Callable[[], Any]) -> str | None:
+    """The one line that refuses it; any other exception is a fault of ours."""
+    try:
+        use()
+    except VsebenchError as error:
+        return str(error)
+    return None
+
+
+@fuzzed()
+@given(data=st.data(), name=st.sampled_from(FUZZED))
+def test_changed_files_are_refused_or_shown(data: st.DataObject, name: str, tmp_path_factory: Any) -> None:
+    file = results_file(tmp_path_factory.mktemp("board"), name)
+    file.parent.mkdir()
+    file.write_bytes(as_bytes(data.draw(changed(plain_of(name)))))
+    refused = refusal(lambda: load_board(file.parent.parent, name))
+    if refused is not None:
+        assert refused.startswith(str(file))
+        assert len(refused) < 2_000
+        return
+    for use in uses(load_board(file.parent.parent, name), file):
+        refusal(use)
+
+
+@fuzzed()
+@given(data=st.data(), name=st.sampled_from(FUZZED))
+def test_damaged_files_are_refused_or_read(data: st.DataObject, name: str, tmp_path_factory: Any) -> None:
+    file = results_file(tmp_path_factory.mktemp("board"), name)
+    file.parent.mkdir()
+    content = (ROOT / "leaderboard" / "results" / f"{name}.json").read_bytes()
+    file.write_bytes(data.draw(damaged(content)))
+    refused = refusal(lambda: load_board(file.parent.parent, name))
+    assert refused is None or refused.startswith(str(file))
