@@ -20,6 +20,7 @@ from vsebench import plugins
 from vsebench.cli import app
 from vsebench.load import find_run, load_run
 from vsebench.registry import FUSIONS, METRICS
+from vsebench.store import sealed, unsealed
 
 pytestmark = pytest.mark.slow
 
@@ -37,7 +38,7 @@ class Again(Concat):
     pass
 
 
-@METRICS.register("theirs", source="nobody", needs=("logits",), version=1)
+@METRICS.register("theirs", source="nobody", needs=("logits",), version=1, higher_is_better=True)
 def theirs(predictions):
     return {"theirs": 1.0}
 """
@@ -103,6 +104,7 @@ READS: dict[str, tuple[str, ...]] = {
     "leaderboard": ("--html", "--found", "9"),
     "outcomes": (),
     "reproduce": (RUN, "--device", "cpu", "--threads", "1"),
+    "results recompute": (),
     "results merge": ("leaderboard/results/tiny.json", "--into", "merged"),
     "search": ("photos.index", "--text", "red dress", "--device", "cpu"),
     "serve": ("photos.index", "--port", "0", "--device", "cpu"),
@@ -158,9 +160,9 @@ def test_verify_goes_on_without_a_plugin(stranger: Stranger) -> None:
             said = yaml.safe_load((folder / "run.yaml").read_text())
             said["metrics"].append("theirs")
             (folder / "run.yaml").write_text(yaml.safe_dump(said))
-            result = json.loads((folder / "result.json").read_text())
+            result = unsealed(folder / "result.json")
             result["metrics"] |= {"val/theirs": 1.0, "test/theirs": 1.0}
-            (folder / "result.json").write_text(json.dumps(result))
+            (folder / "result.json").write_text(sealed(result))
     board = stranger.folder / "leaderboard" / "results" / "tiny.json"
     plain = json.loads(board.read_text())
     for result in plain["results"]:

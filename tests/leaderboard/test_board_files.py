@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from mutations import as_bytes, changed, damaged, fuzzed
 
 from vsebench.commands import wandb_board
+from vsebench.commands.verify import VerifyOptions, run_verify
 from vsebench.errors import DataError, VsebenchError
 from vsebench.leaderboard import index_board, render
 from vsebench.leaderboard.html_page import page as html_page
@@ -145,7 +146,29 @@ def test_pages_are_written_to_no_other_board(plain: Any, tmp_path: Path) -> None
     file.write_text(json.dumps(plain), encoding="utf-8")
     with pytest.raises(DataError, match="Name the file av_digits_hard.json"):
         render.render(tmp_path, ["mine"])
-    assert [f.name for f in tmp_path.iterdir()] == ["results"]
+    assert not (tmp_path / "av_digits_hard.md").exists()
+
+
+def test_one_damaged_file_stops_no_other_board(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "results").mkdir()
+    for name in ("wikipedia", "vqa"):
+        text = (ROOT / "leaderboard" / "results" / f"{name}.json").read_text(encoding="utf-8")
+        (tmp_path / "results" / f"{name}.json").write_text(text if name == "vqa" else text[:-100], encoding="utf-8")
+    (tmp_path / "results" / ".vqa.partial-7.json").write_text("being written")
+    render.render(tmp_path, ["vqa"])
+    assert (tmp_path / "vqa.md").is_file()
+    assert "Not shown, because their results cannot be read: `wikipedia`." in (tmp_path / "README.md").read_text()
+    (tmp_path / "vqa.md").unlink()
+    for check in (lambda: render.render(tmp_path), lambda: render.stale(tmp_path)):
+        with pytest.raises(DataError, match=r"wikipedia\.json: not JSON"):
+            check()
+    assert (tmp_path / "vqa.md").is_file()
+    with pytest.raises(DataError, match=r"wikipedia\.json: not JSON"):
+        render.render(tmp_path, ["wikipedia"])
+    assert run_verify(VerifyOptions((), tmp_path / "runs", tmp_path)) == 1
+    out = capsys.readouterr().out
+    assert "wikipedia: cannot be read" in out
+    assert "vqa: 18 runs" in out
 
 
 def test_rows_of_several_grids_share_a_page(tmp_path: Path) -> None:

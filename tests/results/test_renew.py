@@ -14,8 +14,8 @@ import pytest
 
 from vsebench.commands.recompute import run_recompute
 from vsebench.evaluate import save_predictions
-from vsebench.leaderboard.render import results_file, stale
-from vsebench.leaderboard.snapshot import Snapshot, load, save
+from vsebench.leaderboard.render import stale
+from vsebench.leaderboard.snapshot import Snapshot, load, results_file, save
 from vsebench.metrics.base import Predictions
 from vsebench.registry import METRICS
 from vsebench.results.recompute import recompute

@@ -10,8 +10,7 @@ from swept import sweep_in
 
 from vsebench.data.item import Item
 from vsebench.data.writer import DatasetWriter
-from vsebench.leaderboard.render import results_file
-from vsebench.leaderboard.snapshot import load
+from vsebench.leaderboard.snapshot import load, results_file
 from vsebench.results.verify import verify
 from vsebench.store import Store
 from vsebench.stored import load_predictions

@@ -26,7 +26,7 @@ def write_export(board: Path, experiments: Sequence[str], file: Path, *, others:
     if others:
         raise ConfigError(f"--export and {' and '.join(others)} exclude each other; give them one by one.")
     check_format(file)
-    found = [s for s in snapshots_of(board, experiments) if not experiments or s.experiment in experiments]
+    found = snapshots_of(board, experiments)
     table = table_of([(s, load_for(s, board) if s.form == SYSTEM_FORM else None) for s in found])
     write(table, file)
     of = f"{len(found)} {'board' if len(found) == 1 else 'boards'}"

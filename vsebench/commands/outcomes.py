@@ -18,7 +18,7 @@ def collect(experiments: Sequence[str], runs: Path, board: Path) -> None:
     Raises: DataError for an experiment without results, and for predictions that are not those of its results.
     """
     for snapshot in snapshots_of(board, experiments):
-        if snapshot.form == INDEX_FORM or (experiments and snapshot.experiment not in experiments):
+        if snapshot.form == INDEX_FORM:
             continue
         finished = sum(result.status == "finished" for result in snapshot.results.values())
         lacking = update(snapshot, runs, board)

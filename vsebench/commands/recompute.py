@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from vsebench.leaderboard.render import render, results_file, snapshots_of
-from vsebench.leaderboard.snapshot import INDEX_FORM, save
+from vsebench.leaderboard.render import render, snapshots_of
+from vsebench.leaderboard.snapshot import INDEX_FORM, results_file, save
 from vsebench.leaderboard.table import printable
 from vsebench.results.renew import Renewed, renew
 from vsebench.store import Store
@@ -23,7 +23,7 @@ def run_recompute(experiments: Sequence[str], runs: Path, board: Path) -> None:
     Raises: DataError for an experiment without results.
     """
     for snapshot in snapshots_of(board, experiments):
-        if snapshot.form == INDEX_FORM or (experiments and snapshot.experiment not in experiments):
+        if snapshot.form == INDEX_FORM:
             continue
         store = Store(runs, snapshot.experiment)
         renewed = renew(snapshot, store)

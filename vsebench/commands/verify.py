@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vsebench.errors import DataError
 from vsebench.leaderboard.snapshot import board_names, load_board, results_file
 from vsebench.leaderboard.table import printable
 from vsebench.plugins import load_plugins
@@ -34,13 +35,19 @@ class VerifyOptions:
 def run_verify(options: VerifyOptions) -> int:
     """Check boards and say what came of it. Returns: the exit code, 1 where something differs.
 
-    Raises: DataError for a board that is not there, or cannot be read.
+    Raises: DataError for a board that is not there.
     """
     load_plugins(options.plugins)
     wrong, unchecked = 0, 0
     for name in board_names(options.board, options.experiments):
         file = results_file(options.board, name)
-        report = verify(load_board(options.board, name), file, options.runs, trust=options.trust)
+        try:
+            snapshot = load_board(options.board, name)
+        except DataError as error:
+            say(f"{printable(name)}: cannot be read\n  DIFFERS {error}", lines=True)
+            wrong += 1
+            continue
+        report = verify(snapshot, file, options.runs, trust=options.trust)
         pages = check_pages(options.board, [name])
         for line in lines(report, pages):
             say(line)

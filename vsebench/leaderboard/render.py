@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from vsebench.errors import DataError
 from vsebench.leaderboard import cost_plots, factors_plot, index_board, index_plots, plots, robustness_plots
 from vsebench.leaderboard.markdown import AXIS_TITLES, page
 from vsebench.leaderboard.outcomes import load_for
 from vsebench.leaderboard.rows import SECTIONS, sort_key, views
 from vsebench.leaderboard.snapshot import INDEX_FORM, Snapshot, board_names, load_board
-from vsebench.leaderboard.table import csv_cell, escape, link, table
+from vsebench.leaderboard.table import code, csv_cell, escape, link, table
 from vsebench.store import write_atomically
 
 
 def render(folder: Path, experiments: Sequence[str] = ()) -> list[Path]:
     """Write the pages and plots of some experiments, of all by default, and the index. Returns the files that changed.
 
-    Raises: DataError for an experiment without results.
+    A board that is not among ``experiments`` and cannot be read is named in the index. Of those that are, the others
+    are written all the same.
+
+    Raises: DataError for an experiment without results, or whose results cannot be read.
     """
-    snapshots = snapshots_of(folder, experiments)
+    snapshots, unread = _all_boards(folder, experiments)
     changed = []
-    for file, text in _pages(folder, snapshots, experiments).items():
-        if not file.is_file() or file.read_text(encoding="utf-8") != text:
+    for file, text in _pages(folder, snapshots, experiments, sorted(unread)).items():
+        if not _holds(file, text):
             write_atomically(file, text)
             changed.append(file)
     for drawing in _drawings(folder, snapshots, experiments):
@@ -34,26 +38,55 @@ def render(folder: Path, experiments: Sequence[str] = ()) -> list[Path]:
             drawing.file.parent.mkdir(exist_ok=True)
             write_atomically(drawing.file, drawing.draw())
             changed.append(drawing.file)
+    _refuse(unread, experiments)
     return changed
 
 
 def stale(folder: Path, experiments: Sequence[str] = ()) -> list[Path]:
-    """The files that are not what the results give."""
-    snapshots = snapshots_of(folder, experiments)
-    pages = _pages(folder, snapshots, experiments)
+    """The files that are not what the results give.
+
+    Raises: DataError as :func:`render`.
+    """
+    snapshots, unread = _all_boards(folder, experiments)
+    _refuse(unread, experiments)
+    pages = _pages(folder, snapshots, experiments, sorted(unread))
     return [
-        *(f for f, text in pages.items() if not f.is_file() or f.read_text(encoding="utf-8") != text),
+        *(f for f, text in pages.items() if not _holds(f, text)),
         *(drawing.file for drawing in _drawings(folder, snapshots, experiments) if not drawing.is_current()),
     ]
 
 
-def snapshots_of(folder: Path, experiments: Sequence[str]) -> list[Snapshot]:
-    """All boards' contents.
+def _holds(file: Path, text: str) -> bool:
+    return file.is_file() and file.read_text(encoding="utf-8", errors="replace") == text
 
-    Raises: DataError for an experiment without results.
+
+def snapshots_of(folder: Path, experiments: Sequence[str] = ()) -> list[Snapshot]:
+    """The contents of some boards, of all by default.
+
+    Raises: DataError for an experiment without results, or whose results cannot be read.
     """
+    return [load_board(folder, name) for name in board_names(folder, experiments)]
+
+
+def _all_boards(folder: Path, experiments: Sequence[str]) -> tuple[list[Snapshot], dict[str, DataError]]:
+    """The contents of all boards, and why some cannot be read."""
     board_names(folder, experiments)
-    return [load_board(folder, name) for name in board_names(folder)]
+    snapshots: list[Snapshot] = []
+    unread: dict[str, DataError] = {}
+    for name in board_names(folder):
+        try:
+            snapshots.append(load_board(folder, name))
+        except DataError as error:
+            unread[name] = error
+    return snapshots, unread
+
+
+def _refuse(unread: Mapping[str, DataError], experiments: Sequence[str]) -> None:
+    wanted = [error for name, error in unread.items() if not experiments or name in experiments]
+    if len(wanted) == 1:
+        raise wanted[0]
+    if wanted:
+        raise DataError(f"{len(wanted)} results files cannot be read.", problems=[str(error) for error in wanted])
 
 
 @dataclass(frozen=True)
@@ -93,7 +126,9 @@ def _drawings(folder: Path, snapshots: Sequence[Snapshot], experiments: Sequence
     return found
 
 
-def _pages(folder: Path, snapshots: Sequence[Snapshot], experiments: Sequence[str]) -> dict[Path, str]:
+def _pages(
+    folder: Path, snapshots: Sequence[Snapshot], experiments: Sequence[str], unread: Sequence[str]
+) -> dict[Path, str]:
     pages: dict[Path, str] = {}
     for snapshot in snapshots:
         if not experiments or snapshot.experiment in experiments:
@@ -103,7 +138,7 @@ def _pages(folder: Path, snapshots: Sequence[Snapshot], experiments: Sequence[st
             pages[folder / f"{snapshot.experiment}.csv"] = (
                 index_board.table_csv(snapshot) if of_indexes else table_csv(snapshot)
             )
-    pages[folder / "README.md"] = index(snapshots)
+    pages[folder / "README.md"] = index(snapshots, unread)
     return pages
 
 
@@ -138,8 +173,8 @@ def table_csv(snapshot: Snapshot) -> str:
     return stream.getvalue()
 
 
-def index(snapshots: Sequence[Snapshot]) -> str:
-    """The folder's README: a line per board."""
+def index(snapshots: Sequence[Snapshot], unread: Sequence[str] = ()) -> str:
+    """The folder's README: a line per board. ``unread``: names of boards whose results cannot be read."""
     body = []
     for s in (s for s in snapshots if s.form != INDEX_FORM):
         everything = [v for section in SECTIONS for v in views(s, section)]
@@ -158,5 +193,7 @@ def index(snapshots: Sequence[Snapshot]) -> str:
         )
     header = ["Board", "Data", "Runs", "Best row (chosen on validation)", "Its test accuracy"]
     lines = ["# Leaderboards", "", *(table(header, body, left=2) if body else []), *([""] if body else [])]
+    if unread:
+        lines += [f"Not shown, because their results cannot be read: {', '.join(map(code, unread))}.", ""]
     of_indexes = [s for s in snapshots if s.form == INDEX_FORM]
     return "\n".join([*lines, *(index_board.summary(of_indexes) if of_indexes else [])])

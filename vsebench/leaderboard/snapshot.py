@@ -11,7 +11,7 @@ from typing import Any
 
 from vsebench.errors import DataError, Place, did_you_mean, known_names
 from vsebench.names import fault_of_name
-from vsebench.store import plain_name, write_atomically
+from vsebench.store import parse_result, plain_name, write_atomically
 from vsebench.types import OWN_SPLIT, Result
 
 FORMAT = 1
@@ -133,9 +133,12 @@ def snapshot_of(data: Any, place: Place) -> Snapshot:
     check_form(BoardFile, data, place, noun="a results file")
     plain = {key: value for key, value in data.items() if key != "format"}
     rows = [BoardRow(**row) for row in plain.pop("rows")]
-    names = {f.name for f in dataclasses.fields(Result)}
-    known = [{k: v for k, v in one.items() if k in names} for one in plain.pop("results")]
-    results = [Result(**{**one, "dataset": data["dataset"]}) for one in known]
+    results = []
+    for number, one in enumerate(plain.pop("results")):
+        try:
+            results.append(parse_result({**one, "dataset": data["dataset"]}))
+        except ValueError as error:
+            raise DataError(f"not a results file as it was written: results[{number}]: {error}.", place=place) from None
     return Snapshot(rows=rows, results={r.run_id: r for r in results}, **plain)
 
 
