@@ -96,3 +96,16 @@ def test_a_result_of_another_form_is_none_and_damaged(content: str, tmp_path: Pa
     (tmp_path / "result.json").write_text(content)
     assert read_result(tmp_path) is None
     assert damaged_files(tmp_path) == [tmp_path / "result.json"]
+
+
+@pytest.mark.parametrize("name", ["../../mine.txt", "/etc/hostname", "a/../../b"])
+def test_a_result_names_no_file_elsewhere(tmp_path: Path, name: str) -> None:
+    """A damaged file is moved aside: the list of a run's files must not lead to somebody else's."""
+    result = boards.run(tmp_path, "good", 0, skill=2.0)
+    folder = Store(tmp_path, boards.NAME).run_folder(result.run_id)
+    (tmp_path / "mine.txt").write_text("mine")
+    plain = json.loads((folder / "result.json").read_text())
+    del plain["sha256"]
+    plain["files"][name] = [0, ""]
+    (folder / "result.json").write_text(json.dumps(plain))
+    assert damaged_files(folder) == [folder / "result.json"]

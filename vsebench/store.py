@@ -219,6 +219,8 @@ def damaged_files(folder: Path, *, contents: bool = True) -> list[Path]:
         digest, manifest = data.pop(DIGEST, None), data.get(FILES, {})
         if digest is not None and digest != _digest(data):
             return [file]
+        if any(fault_of_name(name) is not None for name in manifest):  # what is damaged is moved: nothing elsewhere is
+            return [file]
         return [
             folder / name
             for name, (size, content) in manifest.items()

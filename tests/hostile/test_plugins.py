@@ -20,7 +20,6 @@ from vsebench import plugins
 from vsebench.cli import app
 from vsebench.load import find_run, load_run
 from vsebench.registry import FUSIONS, METRICS
-from vsebench.store import sealed, unsealed
 
 pytestmark = pytest.mark.slow
 
@@ -160,9 +159,9 @@ def test_verify_goes_on_without_a_plugin(stranger: Stranger) -> None:
             said = yaml.safe_load((folder / "run.yaml").read_text())
             said["metrics"].append("theirs")
             (folder / "run.yaml").write_text(yaml.safe_dump(said))
-            result = unsealed(folder / "result.json")
+            result = json.loads((folder / "result.json").read_text())
             result["metrics"] |= {"val/theirs": 1.0, "test/theirs": 1.0}
-            (folder / "result.json").write_text(sealed(result))
+            (folder / "result.json").write_text(json.dumps(result))
     board = stranger.folder / "leaderboard" / "results" / "tiny.json"
     plain = json.loads(board.read_text())
     for result in plain["results"]:

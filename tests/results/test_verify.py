@@ -22,7 +22,7 @@ from vsebench.leaderboard.render import render
 from vsebench.leaderboard.snapshot import load, results_file
 from vsebench.results.pages import check_pages
 from vsebench.results.verify import Difference, Report, verify
-from vsebench.store import Store, sealed, unsealed
+from vsebench.store import Store
 from vsebench.types import Result
 
 
@@ -108,16 +108,16 @@ def test_a_run_s_own_numbers_are_checked_to_rounding(own: Path) -> None:
     for key, value in result.metrics.items():
         for power in (0, 4) if key.endswith("map") and "chance" not in key else (0, 4, 8):
             step = 10.0 ** (np.floor(np.log10(abs(value))) - power) if value else 10.0**-power
-            plain = unsealed(file)
+            plain = json.loads(file.read_text())
             plain["metrics"][key] = value + 2 * step
-            file.write_text(sealed(plain))
+            file.write_text(json.dumps(plain))
             first = check(own).differences[0]
             assert (first.what, first.row, first.file) == (f"metrics.{key}", "good", str(file))
             assert first.again == value
         plain["metrics"][key] = value
-        file.write_text(sealed(plain))
+        file.write_text(json.dumps(plain))
     plain["metrics"]["test/nll"] *= 1 + 1e-14
-    file.write_text(sealed(plain))
+    file.write_text(json.dumps(plain))
     report = check(own)
     assert (report.differences, report.rounded) == ([], 1)
 
@@ -128,13 +128,13 @@ def test_a_run_s_own_numbers_are_checked_to_rounding(own: Path) -> None:
 )
 def test_what_is_not_a_metric_is_compared(own: Path, key: str, value: Any) -> None:
     file = next((own / "runs" / boards.NAME).glob("poor0*")) / "result.json"
-    plain = unsealed(file)
+    plain = json.loads(file.read_text())
     *path, last = key.split(".")
     inner = plain
     for part in path:
         inner = inner[part]
     inner[last] = value
-    file.write_text(sealed(plain))
+    file.write_text(json.dumps(plain))
     (found,) = check(own).differences
     assert (found.what, found.row, found.again) == (key, "poor <b>", value)
 
