@@ -23,6 +23,7 @@ from vsebench.metrics._ranking import (
     similarity_rows,
 )
 from vsebench.metrics._relevance import RelevantOf, by_group, by_shared_labels, same_group, shared_label
+from vsebench.metrics._shapes import captions_of, check_shapes
 from vsebench.metrics._sides import Gallery
 from vsebench.metrics._tie_groups import TieGroups, tie_groups
 
@@ -42,8 +43,8 @@ class Predictions:
         multi_label: whether an item may have several labels.
         label_names: C names, for messages.
         embeddings: ``image`` float32 (n, E), ``text`` float32 (captions, E); empty without both.
-        owner: int64 (captions,), the item of each caption.
-        groups: int64 (n,), what counts as the same thing in retrieval (each item its own, or its group).
+        owner: int64 (captions,), the item of each caption; by default each item has one, in the same order.
+        groups: int64 (n,), what counts as the same thing in retrieval; by default each item is its own.
         similarity: how embeddings are ranked; codes of −1 and +1 by ``hamming``.
         pairs: float32 (n, captions), scores of pairs, which are ranked instead of embeddings.
         candidates: ``i2t`` and ``t2i`` -> int64 (Q, K), each query's first K by the embeddings, and float32 (Q, K),
@@ -54,8 +55,8 @@ class Predictions:
         answers: what the annotators of each item answered; None of data without.
         thresholds: what was tuned on validation, by the metric's key (:func:`vsebench.scoring.tuned`).
 
-    Raises: MetricError when logits or embeddings hold NaN or infinite values, naming the first item; for codes that
-    hold other numbers than −1 and +1.
+    Raises: MetricError for parts that are not of the same items, classes or captions; when logits or embeddings hold
+    NaN or infinite values, naming the first item; for codes that hold other numbers than −1 and +1.
     """
 
     logits: np.ndarray | None
@@ -78,6 +79,15 @@ class Predictions:
     _counts: dict[str, Counts] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        items = len(self.labels)
+        if not len(self.groups):
+            object.__setattr__(self, "groups", np.arange(items))
+        if not len(self.owner):
+            captions = captions_of(self)
+            if captions not in (None, items):
+                raise MetricError(f"there are {captions} captions of {items} items; 'owner' must say whose each is.")
+            object.__setattr__(self, "owner", np.arange(items))
+        check_shapes(self)
         if self.logits is not None:
             _refuse_nan(self.logits, "logits")
         sides = {"": self.embeddings, "the gallery's ": {} if self.gallery is None else self.gallery.embeddings}
