@@ -35,7 +35,6 @@ ADAM = {**BASE["train"], "grad_clip": 0.5, "optimizer": {"name": "adamw", "lr": 
 OBJECTIVES: dict[str, Any] = {
     "cross_entropy": "cross_entropy",
     "info_nce": "info_nce",
-    "info_nce with gather": {"name": "info_nce", "gather": True},
     "hardest negative": {"name": "triplet", "negatives": "max"},
     "random negative": {"name": "triplet", "negatives": "random"},
     "supcon": "supcon",

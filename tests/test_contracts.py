@@ -82,7 +82,7 @@ VARIANTS = [
     ("objective", "triplet", {"negatives": "semihard", "similarity": "euclidean"}),
     ("objective", "triplet", {"negatives": "random", "similarity": "dot", "mask_same_group": False}),
     ("objective", "info_nce", {"positive_in_denominator": False, "direction": "i2t"}),
-    ("objective", "info_nce", {"learn_temperature": False, "direction": "sum", "gather": True}),
+    ("objective", "info_nce", {"learn_temperature": False, "direction": "sum"}),
     ("objective", "nt_xent", {"negatives": "cross"}),
     ("objective", "siglip", {"scale": 1.0, "bias": 0.0, "mask_same_group": False}),
     ("objective", "supcon", {"mask_same_group": False}),

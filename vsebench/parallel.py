@@ -218,7 +218,7 @@ class _Part(Share):
         ]  # begin() refuses them
         gathered = Output(**{name: _mapped(leaf, getattr(output, name)) for name in parts})
         facts = {name: self.gather(getattr(batch, name)) for name in ("labels", "index", "groups")}
-        return gathered, replace(batch, inputs={}, present={}, whole=True, **facts)
+        return gathered, replace(batch, inputs={}, present={}, **facts)
 
     def backward(self, loss: Tensor) -> None:
         """From the loss to the outputs, from this process's outputs to the parameters, and over the processes."""

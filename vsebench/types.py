@@ -122,7 +122,6 @@ class Batch:
             are not negatives of each other.
         present: modality → bool (B,), False where an item lacks it, of the modalities that some item of the batch
             lacks. What stands in ``inputs`` there has no meaning.
-        whole: it holds the items of all processes already; there is nothing to gather. Its inputs may be left out.
     """
 
     inputs: Mapping[str, Any]
@@ -130,7 +129,6 @@ class Batch:
     index: Tensor
     groups: Tensor
     present: Mapping[str, Tensor] = field(default_factory=dict)
-    whole: bool = False
 
     def __len__(self) -> int:
         return int(self.index.shape[0])

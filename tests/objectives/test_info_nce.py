@@ -1,12 +1,10 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
-from gather_processes import loss_and_gradients, run
 from pairs import GROUPS, INDEX, batch_of, check_gradient, check_promises, is_negative, random_pairs, table, value
 from pytorch_metric_learning import losses
 
@@ -90,24 +88,3 @@ def test_the_temperature_is_learned_only_if_asked() -> None:
     step = 1e-4
     low, high = (slow(output, batch, 0.2 * math.exp(s), "mean", True, True) for s in (step, -step))
     assert float(objective.scale.log.grad) == pytest.approx((high - low) / (2 * step), rel=1e-3)  # type: ignore[arg-type]
-
-
-def test_gather_in_one_process_changes_nothing() -> None:
-    batch, output = batch_of(GROUPS, INDEX), random_pairs()
-    assert value(InfoNCE(gather=True), output, batch) == value(InfoNCE(), output, batch)
-
-
-def test_gather_over_two_processes_is_one_process_with_all_items(tmp_path: Path) -> None:
-    inputs = torch.randn(8, 6, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    groups = [0, 1, 2, 3, 3, 4, 0, 5]  # groups within a process and across both
-    choices = [{"direction": d} for d in DIRECTIONS] + [{"positive_in_denominator": False}, {"mask_same_group": False}]
-    choices = [{"temperature": 0.2, **c} for c in choices]
-    gathering = [{**c, "gather": True} for c in choices]
-    torch.multiprocessing.spawn(run, (str(tmp_path), inputs, groups, gathering), nprocs=2)
-    found = [torch.load(tmp_path / f"{rank}.pt") for rank in range(2)]
-    for i, options in enumerate(choices):
-        for name, wanted in loss_and_gradients(inputs, batch_of(groups), options).items():
-            mean = (found[0][i][name] + found[1][i][name]) / 2
-            torch.testing.assert_close(mean, wanted, rtol=1e-6, atol=1e-8, msg=f"{options} {name}: {mean} {wanted}")
-    refused = "objective 'info_nce' with gather needs equal batches in all processes; got [2, 3] items"
-    assert [f[-1] for f in found] == [refused] * 2

@@ -8,7 +8,6 @@ import torch
 from pairs import GROUPS, INDEX, batch_of, is_negative, random_pairs
 
 from vsebench.objectives._pairs import LogitScale, contrast, hardest_sampled, image_and_text, negatives_of
-from vsebench.types import Batch
 
 
 @pytest.mark.parametrize("mask", [True, False])
@@ -16,8 +15,6 @@ def test_negatives_are_other_items_of_other_groups(mask: bool) -> None:
     batch = batch_of(GROUPS, INDEX)
     wanted = [[is_negative(batch, i, j, mask) for j in range(8)] for i in range(8)]
     assert negatives_of(batch, mask).tolist() == wanted
-    part = Batch({}, batch.labels[4:6], batch.index[4:6], batch.groups[4:6])
-    assert negatives_of(part, mask, among=batch, offset=4).tolist() == wanted[4:6]
 
 
 def test_embeddings_keep_float64_and_a_zero_vector_stays_zero() -> None:

@@ -33,23 +33,18 @@ def scores_of(output: Output, *, normalize: bool) -> Tensor:
     return image @ text.T
 
 
-def negatives_of(batch: Batch, mask_same_group: bool, *, among: Batch | None = None, offset: int = 0) -> Tensor:
-    """Which items of ``among`` (the batch itself) are negatives of each item.
+def negatives_of(batch: Batch, mask_same_group: bool) -> Tensor:
+    """Which items of the batch are negatives of each item.
 
     An item is never its own negative; those of its group, or the same item drawn again, are not either with
     ``mask_same_group``.
 
-    Args:
-        offset: where the batch's items lie in ``among``.
-
-    Shape: (B,), (M,) -> bool (B, M).
+    Shape: (B,) -> bool (B, B).
     """
-    among = among or batch
-    rows = torch.arange(len(batch), device=batch.index.device) + offset
-    negatives = rows[:, None] != torch.arange(len(among), device=batch.index.device)[None, :]
+    negatives = ~torch.eye(len(batch), dtype=torch.bool, device=batch.index.device)
     if mask_same_group:
-        negatives &= batch.groups[:, None] != among.groups[None, :]
-        negatives &= batch.index[:, None] != among.index[None, :]
+        negatives &= batch.groups[:, None] != batch.groups[None, :]
+        negatives &= batch.index[:, None] != batch.index[None, :]
     return negatives
 
 
