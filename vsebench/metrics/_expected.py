@@ -16,8 +16,8 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-from scipy.special import gammaln
 
+from vsebench.metrics import _draws as draws
 from vsebench.metrics._tie_groups import TieGroups
 
 Denominator = Literal["all", "min", "found"]
@@ -91,25 +91,11 @@ def _over_found(groups: TieGroups, cut: np.ndarray) -> np.ndarray:
     query, t, n, r = (values[part] for values in (groups.query, taken, groups.size, groups.relevant))
     b = groups.above[part]
     expected = np.zeros(len(query))
-    for h in range(int(np.minimum(r, t).max(initial=0)) + 1):
-        likely = _hypergeometric(h, n, r, t)
+    for h, likely in enumerate(draws.likely(*(values.astype(np.int64) for values in (n, r, t)))):
         inside = _sum_of_precisions(b, found[query], t, np.full(len(t), h), t, groups.gallery) if h else 0.0
         expected += likely * (above[query] + inside) / np.maximum(found[query] + h, 1)
     result[query] = expected
     return result
-
-
-def _hypergeometric(h: int, n: np.ndarray, r: np.ndarray, t: np.ndarray) -> np.ndarray:
-    """P(h of the t first of n items are relevant), where r of the n are and their order is random."""
-    possible = (h <= r) & (h <= t) & (t - h <= n - r)
-    n, r, t = (np.where(possible, values, h) for values in (n, r, t))  # any numbers that have binomials
-    log = _log_choose(r, h) + _log_choose(n - r, t - h) - _log_choose(n, t)
-    return np.where(possible, np.exp(log), 0.0)
-
-
-def _log_choose(total: np.ndarray, take: np.ndarray | int) -> np.ndarray:
-    log: np.ndarray = gammaln(total + 1.0) - gammaln(take + 1.0) - gammaln(total - take + 1.0)
-    return log
 
 
 @lru_cache(maxsize=2)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.special import gammaln
 
 from vsebench.errors import MetricError
+from vsebench.metrics._draws import some
 from vsebench.metrics._relevance import by_group
 
 #: A block of scores: small enough to stay near the processor while it is compared.
@@ -48,7 +48,7 @@ class Ranks:
         1 - C(e - r, j) / C(e, j), j = clip(k - g, 0, e) (McSherry and Najork 2008).
         """
         take = np.clip(k - self.above, 0, self.tied)
-        return 1 - _miss(self.tied, self.tied_relevant, take)
+        return some(self.tied, self.tied_relevant, take)
 
     def first(self) -> np.ndarray:
         """Expected 1-based rank of the first relevant item, float64 (Q,): g + (e + 1) / (r + 1)."""
@@ -57,7 +57,7 @@ class Ranks:
     def chance_hit(self, k: int) -> float:
         """What a random order reaches: mean over queries of 1 - C(N - R, k) / C(N, k)."""
         size = np.full(len(self.relevant), self.gallery)
-        return float(np.mean(1 - _miss(size, self.relevant, np.minimum(size, k))))
+        return float(np.mean(some(size, self.relevant, np.minimum(size, k))))
 
 
 def skipped_queries(entry: str, *ranked: Mapping[str, Ranks]) -> dict[str, float]:
@@ -69,14 +69,6 @@ def skipped_queries(entry: str, *ranked: Mapping[str, Ranks]) -> dict[str, float
     """
     counts = {d: sum(ranks[d].skipped for ranks in ranked) for d in ranked[0]}
     return {f"{d}/skipped/{entry}": float(count) for d, count in counts.items() if count}
-
-
-def _miss(total: np.ndarray, good: np.ndarray, take: np.ndarray) -> np.ndarray:
-    """C(total - good, take) / C(total, take): no good one among ``take`` of ``total`` drawn without replacement."""
-    possible = total - good >= take
-    bad = np.where(possible, total - good, take)
-    log = gammaln(bad + 1.0) - gammaln(bad - take + 1.0) - gammaln(total + 1.0) + gammaln(total - take + 1.0)
-    return np.where(possible, np.exp(log), 0.0)
 
 
 def unit(values: np.ndarray) -> np.ndarray:
