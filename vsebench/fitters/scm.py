@@ -44,7 +44,8 @@ class SCM(SignedProjection):
     to S. The remaining bits are pairs of ``orth``, the strongest first, and from the strongest again when they run out.
 
     Differs from the source: the ridge is a share of the mean variance, so that the unit of the features does not
-    matter.
+    matter. The released code fills the remaining bits of ``seq`` with plain canonical directions, those of XᵀY and not
+    of XᵀSY, in reversed order.
 
     Args:
         dims: sizes of the modalities' vectors (wired).

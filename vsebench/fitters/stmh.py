@@ -65,6 +65,10 @@ class STMH(Fitter):
 
     Differs from the source: it takes the outputs of an image that are not below their median, which are the same ones
     but for odd c and for equal outputs; of equal ones the first count, as for texts. Image vectors are centred.
+    The released code takes another order and other weights, by which its J may grow: F₁ and F₂, then R, G₁, G₂ and last
+    W, once a turn and r₁ times as large, so that r₁ enters the step of G₁ twice; F₂ has a ridge of γ/r₁ in the place of
+    plain means; G₁ and G₂ start at random; it ends early when J changes by less than 0.01, and the norms in J are
+    spectral.
 
     Args:
         dims: sizes of the modalities' vectors (wired).

@@ -43,7 +43,9 @@ class Spreading(Coded):
 
     Differs from the source: 20 epochs in the place of 160 on 500,000 vectors; the last epoch's network is taken, where
     the source picks the best of every tenth by recall on vectors held out, and chooses λ so, from .001 to .05; x, x⁺
-    and x⁻ share their batch statistics; neither training nor search knows the quantiser.
+    and x⁻ share their batch statistics; neither training nor search knows the quantiser. ``k_pos`` and ``k_neg`` count
+    other vectors: the released code counts a vector as its own first neighbour, so that its 10 are x and 9 others, and
+    its 50th is the 49th other one. Its entropy term also has the constant −log B, which has no gradient.
 
     Args:
         dim: D, size of a vector (wired).

@@ -37,7 +37,8 @@ def hamming_lookup(
     per item that match by label, what shares one. Queries without a relevant item are left out; ``skipped`` is their
     number.
 
-    Differs from the source: there a pooled precision (``micro``) of nothing is 0.
+    Differs from the source: there a pooled precision (``micro``) of nothing is 0, and what queries without a relevant
+    item return is in the pool; here they are left out of both forms.
 
     Args:
         predictions: of one split (wired).
