@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,7 +154,7 @@ def _check_file(file: str, source: str, folder: Path | None) -> None:
     if "://" in file:
         if file.startswith(("http://", "https://", f"hf://datasets/{source}@", f"hf://datasets/{source}/")):
             return
-    elif folder is not None and Path(file).is_relative_to(folder.absolute()):
+    elif folder is not None and Path(file := os.path.normpath(file)).is_relative_to(folder.absolute()):
         try:
             return check_links(folder, Path(file))
         except OSError as error:
