@@ -77,3 +77,56 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     (tmp_path / "d.csv").mkdir()
     with pytest.raises(DataError, match=r"d\.csv: cannot be read \(Is a directory\)"):
         read_table(tmp_path / "d.csv")
+
+
+@pytest.mark.parametrize(("separator", "name"), [(";", "semicolons"), ("\t", "tabs"), ("|", "bars"), (",", None)])
+@pytest.mark.parametrize("line", ["\n", "\r\n", "\r"])
+def test_the_separator_is_told_from_the_rows(separator: str, name: str | None, line: str, tmp_path: Path) -> None:
+    other = ";" if separator == "," else ","
+    rows = [["x", "y", "label"], [f"red{other} blue", "2", "a"], [f'"quoted{separator} cell"', "3", f"b{other}"]]
+    (tmp_path / "m.csv").write_bytes(line.join(separator.join(row) for row in rows).encode("utf-8-sig"))
+    table = read_table(tmp_path / "m.csv")
+    assert table.columns == ["x", "y", "label"]
+    assert [list(r.cells.values()) for r in table.rows] == [
+        [f"red{other} blue", "2", "a"],
+        [f"quoted{separator} cell", "3", f"b{other}"],
+    ]
+    assert table.notes == ([] if name is None else [f"the cells are separated by {name}"])
+
+
+def test_a_column_of_texts_alone_has_no_separator(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text("text\none; two\nthree\n")
+    assert [r.cells for r in read_table(tmp_path / "m.csv").rows] == [{"text": "one; two"}, {"text": "three"}]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_utf_16_is_named(encoding: str, tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_bytes("x,y\n1,é\n".encode(encoding))
+    with pytest.raises(DataError, match=r"UTF-16 text.* Save it as UTF-8"):
+        read_table(tmp_path / "m.csv")
+
+
+def test_lines_that_a_quote_took_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text('x,y\n1,2\n3,"open\n4,5\n6,"so" on\n7,8\n')
+    table = read_table(tmp_path / "m.csv")
+    assert [r.cells["x"] for r in table.rows] == ["1", "7"]
+    assert table.problems == ["row 3: not readable as CSV (',' expected after '\"'); it takes 2 more lines"]
+    assert (table.lost, table.cut) == (2, False)
+    (tmp_path / "m.csv").write_text('x,y\n1,2\n3,"open\n4,5\n6,7\n')
+    table = read_table(tmp_path / "m.csv")
+    assert table.problems == ["row 3: not readable as CSV (unexpected end of data); it takes 2 more lines"]
+    assert (table.lost, table.cut) == (2, True)
+    (tmp_path / "m.csv").write_text('x,y\n1,"open\n3,closed"\n5,6\n')
+    (note,) = read_table(tmp_path / "m.csv").notes
+    assert note.startswith("1 rows have a cell with a line break and commas: a quote that is not closed looks so")
+
+
+def test_names_that_stand_twice_in_an_object(tmp_path: Path) -> None:
+    (tmp_path / "m.jsonl").write_text('{"x": 1, "x": 2}\n{"x": 1}\n')
+    assert read_table(tmp_path / "m.jsonl").problems == ["row 1: not JSON (the name 'x' stands twice)"]
+
+
+def test_lost_letters_are_noted(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text("x\ncaf\ufffd\n")
+    (note,) = read_table(tmp_path / "m.csv").notes
+    assert "U+FFFD" in note

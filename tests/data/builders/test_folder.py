@@ -310,3 +310,40 @@ def test_the_real_product_photos(shared: Path, tmp_path: Path) -> None:
     assert dataset.num_classes == 25
     assert dataset.provenance["notes"] == []
     assert check(dataset) == []
+
+
+def test_a_quote_that_is_never_closed_cannot_be_skipped(tmp_path: Path) -> None:
+    lay_out(tmp_path / "in", rows())
+    file = tmp_path / "in" / "metadata.csv"
+    file.write_text(file.read_text().replace("caption 3", '"caption 3'))
+    with pytest.raises(DataError, match="row 5: not readable as CSV .*it takes 4 more lines") as caught:
+        build(tmp_path / "in")
+    assert "would leave only 3 of 8 rows" in str(caught.value)
+    with pytest.raises(DataError, match="row 5: not readable .*; that cannot be left out"):
+        build(tmp_path / "in", skip_bad=True)
+
+
+def test_the_right_builder_or_option_is_named(tmp_path: Path) -> None:
+    lay_out(tmp_path / "in", [row[:2] for row in rows()], HEADER[:2])
+    with pytest.raises(DataError, match=r"no column 'label' .* Data without labels: --label-column= \(an empty name\)"):
+        build(tmp_path / "in")
+    assert build(tmp_path / "in", label_column="").num_classes == 0
+    lay_out(tmp_path / "in", [[row[0], row[2]] for row in rows()], ["file_name", "label"])
+    with pytest.raises(DataError, match="no column 'text' .* for images and labels alone there is --builder hub"):
+        build(tmp_path / "in")
+
+
+def test_a_table_with_semicolons(tmp_path: Path) -> None:
+    lay_out(tmp_path / "in", rows())
+    file = tmp_path / "in" / "metadata.csv"
+    file.write_text(file.read_text().replace(",", ";"))
+    assert "the cells are separated by semicolons" in build(tmp_path / "in").provenance["notes"]
+
+
+def test_captions_in_several_columns(tmp_path: Path) -> None:
+    table = [[row[0], row[2], *(f"{row[1]} {c}" for c in "abc")] for row in rows()]
+    lay_out(tmp_path / "in", table, ["file_name", "label", "caption 2", "caption 1", "other"])
+    dataset = build(tmp_path / "in")
+    assert dataset.texts(3) == ["caption 3 b", "caption 3 a"]
+    assert "the texts are those of the columns caption 1, caption 2" in dataset.provenance["notes"]
+    assert build(tmp_path / "in", text_column="other,caption 1").texts(0) == ["caption 0 c", "caption 0 b"]
