@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from vsebench.config.code_files import code_files
 from vsebench.data.dataset import Dataset
 from vsebench.data.item import Item
-from vsebench.data.open import available, open_dataset
+from vsebench.data.open import available, generator_digest, open_dataset
 from vsebench.errors import ConfigError, DataError
 from vsebench.home import datasets_home
+from vsebench.registry import DATASETS
 
 SMALL = {"name": "mmfrb", "items": 40, "image_size": 32}
 
@@ -50,3 +55,57 @@ def test_generated_files_are_not_listed_but_names_like_them_are(
     open_dataset(SMALL)
     write(datasets_home() / "mmfrb-mine.h5", items())
     assert available() == ["garments_audio", "mmfrb", "mmfrb-mine", "vqa_garments"]
+
+
+BUILDER = """
+from pathlib import Path
+
+from helper import word
+from vsebench.data.item import Item
+from vsebench.data.writer import DatasetWriter
+from vsebench.registry import DATASETS
+
+
+@DATASETS.register("words_of_mine", source="a test", embedded=True)
+def words_of_mine(out: Path, progress, *, items: int = 20) -> None:
+    with DatasetWriter(out, name="words_of_mine", title="Words") as writer:
+        for n in range(items):
+            writer.add(Item(str(n), None, (word(n),), "ab"[n % 2]))
+"""
+OPENED = """
+import sys
+from pathlib import Path
+
+sys.path.insert(0, sys.argv[1])
+from vsebench.data.open import open_dataset
+from vsebench.plugins import load_plugin_file
+
+load_plugin_file(Path(sys.argv[1]) / "builder.py")
+dataset = open_dataset("words_of_mine")
+print(dataset.path.name, dataset.texts(3)[0])
+"""
+
+
+def test_a_changed_helper_of_a_plugin_generates_again(tmp_path: Path) -> None:
+    def opened() -> list[str]:
+        command = [sys.executable, "-c", OPENED, str(tmp_path)]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+
+    (tmp_path / "builder.py").write_text(BUILDER)
+    (tmp_path / "helper.py").write_text("import deeper\n\ndef word(n):\n    return deeper.PREFIX + str(n)\n")
+    (tmp_path / "deeper.py").write_text("PREFIX = 'word'\n")
+    first = opened()
+    assert first[1] == "word3"
+    (tmp_path / "deeper.py").write_text("# the same\nPREFIX = 'word'\n")
+    assert opened() == first, "a comment changes nothing"
+    (tmp_path / "deeper.py").write_text("PREFIX = 'changed'\n")
+    second = opened()
+    assert second[1] == "changed3"
+    assert second[0] != first[0]
+
+
+def test_a_generator_rests_on_all_that_it_imports() -> None:
+    files = {file.stem for file in code_files(Path(str(DATASETS.builtin_file("mmfrb"))))}
+    assert {"mmfrb", "grammar", "latent", "writer", "splits", "item"} <= files
+    digests = {name: generator_digest(name) for name in ("mmfrb", "garments_audio", "vqa_garments")}
+    assert len(set(digests.values())) == 3

@@ -72,14 +72,14 @@ def code_digest(system: System, module: str = "vsebench.train") -> str:
         files |= _closure("vsebench.material")
     for kind, spec in system.components():
         file = Path(_source_file(kind, spec.name))
-        files |= {file, *_imports_of(file)}
+        files |= {file, *imports_of(file)}
     return digest(sorted((f.name, file_digest(f)) for f in files))
 
 
 def component_digest(kind: str, name: str, module: str) -> str:
     """Digest of one component's code and of a module that uses it, with all that they import."""
     own = Path(_source_file(kind, name))
-    files = {*_closure(module), own, *_imports_of(own)}
+    files = {*_closure(module), own, *imports_of(own)}
     return digest(sorted((f.name, file_digest(f)) for f in files))
 
 
@@ -145,11 +145,11 @@ def _source_file(kind: str, name: str) -> str:
 @cache
 def _closure(module: str) -> frozenset[Path]:
     file = _module_file(module)
-    return frozenset() if file is None else frozenset({file, *_imports_of(file)})
+    return frozenset() if file is None else frozenset({file, *imports_of(file)})
 
 
 @cache
-def _imports_of(file: Path) -> frozenset[Path]:
+def imports_of(file: Path) -> frozenset[Path]:
     """Files of the package that a file imports, directly or not, leaving out those without effect."""
     found: set[Path] = set()
     queue = [file]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from vsebench.config.code_files import code_files
 from vsebench.config.identity import digest, file_digest
 from vsebench.data.builders.base import Progress
 from vsebench.data.dataset import Dataset
@@ -61,9 +63,7 @@ def embedded_file(name: str, options: Mapping[str, Any], progress: Progress, say
     """The file of an embedded dataset, generated if nobody has yet, or if what is there is not what was generated."""
     component = DATASETS.get(name)
     checked = component.validate(options)
-    source = DATASETS.builtin_file(name)
-    code = _generator_digest(source) if source is not None else ""
-    path = datasets_home() / f"{name}-{digest([checked, code])}.h5"
+    path = datasets_home() / f"{name}-{digest([checked, generator_digest(name)])}.h5"
     if not _is_whole(path):
         make_folder(path.parent)
         with locked(path):
@@ -90,10 +90,12 @@ def available() -> list[str]:
     return sorted({*built, *embedded})
 
 
-def _generator_digest(source: Path) -> str:
-    folder = source.parent.parent / "garments"
-    files = [source, *sorted(folder.glob("*.py"))]
-    return digest([file_digest(f) for f in files])
+def generator_digest(name: str) -> str:
+    """Digest of the code of a builder and of all that it imports, so that changed code generates again."""
+    file = DATASETS.builtin_file(name)
+    if file is None:  # a plug-in's
+        file = Path(str(inspect.getsourcefile(inspect.unwrap(DATASETS.get(name).target))))
+    return digest(sorted((f.name, file_digest(f)) for f in code_files(file)))
 
 
 def _name_and_options(spec: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
