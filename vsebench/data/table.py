@@ -175,7 +175,7 @@ def _read_jsonl(file: Path, text: str) -> Table:
         if not line.strip():
             continue
         try:
-            cells = json.loads(line, object_pairs_hook=_distinct)
+            cells = json.loads(line, object_pairs_hook=distinct)
         except (ValueError, RecursionError) as error:
             problems.append(f"row {number}: not JSON ({error})")
             continue
@@ -190,8 +190,11 @@ def _read_jsonl(file: Path, text: str) -> Table:
     return Table(file, list(columns), rows, problems)
 
 
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object, none of whose names stands twice: the last one would win without a word."""
+def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, none of whose names stands twice: the last one would win without a word.
+
+    Raises: ValueError with the name.
+    """
     cells = dict(pairs)
     if len(cells) < len(pairs):
         names = [name for name, _ in pairs]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vsebench.data.builders._cells import Cells
+from vsebench.data.files import check_links, reason
 from vsebench.data.item import SPLITS
 from vsebench.data.table import Table
 from vsebench.errors import DataError, Place, did_you_mean, known_names
@@ -35,6 +36,11 @@ def metadata_file(root: Path, metadata: str | None, *, needed: bool = True) -> P
     if metadata is not None:
         return root / metadata
     found = [root / f"metadata.{suffix}" for suffix in ("csv", "jsonl") if (root / f"metadata.{suffix}").exists()]
+    for file in found:
+        try:
+            check_links(root, file)
+        except OSError as error:
+            raise DataError(f"cannot be read ({reason(error)}).", place=Place(str(file))) from None
     if len(found) == 1:
         return found[0]
     if not found and not needed:

@@ -10,13 +10,14 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from vsebench.data.files import check_regular, reason
+from vsebench.data.table import distinct
 from vsebench.errors import DataError, Place
 
 
 class RowModel(BaseModel):
     """A row of a source file: named fields have their types, other fields are left alone."""
 
-    model_config = ConfigDict(extra="ignore", strict=True)
+    model_config = ConfigDict(extra="ignore", strict=True, allow_inf_nan=False)
 
 
 M = TypeVar("M", bound=RowModel)
@@ -76,7 +77,7 @@ def read_json(file: Path, kind: type) -> Any:
     """
     try:
         check_regular(file)
-        found = json.loads(file.read_bytes())
+        found = json.loads(file.read_bytes(), object_pairs_hook=distinct)
     except FileNotFoundError:
         raise DataError("no such file.", place=Place(str(file))) from None
     except OSError as error:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vsebench.data.builders._json import read_json
 from vsebench.data.builders._same import RowsDiffer
-from vsebench.data.files import check_links, is_outside, read_inside, read_regular, reason
+from vsebench.data.files import check_links, check_regular, is_outside, read_inside, read_regular, reason
 from vsebench.errors import ConfigError, DataError, Place, VsebenchError
 
 FORMATS = {".parquet": "parquet", ".arrow": "arrow", ".tar": "webdataset"}
@@ -103,6 +104,9 @@ def open_tables(source: str, config: str | None, revision: str | None, *, stream
         if kind is None:
             raise DataError(f"'{source}' is none of {', '.join(FORMATS)}.")
         return _made(lambda: _shards_or_files(kind, {"train": [str(path)]}), source, streaming, path.parent)
+    for name in ("README.md", ".huggingface.yaml", "dataset_dict.json", "dataset_infos.json"):
+        if (path / name).exists():
+            _check_own(path, path / name)
     if (path / "dataset_dict.json").is_file() or (path / "state.json").is_file():
         return _from_disk(path, source)
     if _has(path, ("*.tar",)) and not _has(path, TABLES):
@@ -154,19 +158,33 @@ def _check_file(file: str, source: str, folder: Path | None) -> None:
     if "://" in file:
         if file.startswith(("http://", "https://", f"hf://datasets/{source}@", f"hf://datasets/{source}/")):
             return
-    elif folder is not None and Path(file := os.path.normpath(file)).is_relative_to(folder.absolute()):
-        try:
-            return check_links(folder, Path(file))
-        except OSError as error:
-            raise DataError(f"{reason(error)}.", place=Place(file)) from None
-    elif folder is not None and Path(file).is_relative_to(folder.resolve()):
-        return
+    elif folder is not None:
+        path = Path(os.path.normpath(file))
+        if any(path.is_relative_to(root) for root in (folder.absolute(), folder.resolve())):
+            return _check_own(folder, path)
     raise DataError(f"'{source}' names the data file '{file}', which lies outside of it.", place=Place(source))
+
+
+def _check_own(folder: Path, file: Path) -> None:
+    try:
+        check_links(folder, file)
+        check_regular(file)
+    except OSError as error:
+        raise DataError(f"cannot be read ({reason(error)}).", place=Place(str(file))) from None
 
 
 def _from_disk(path: Path, source: str) -> Tables:
     import datasets
 
+    for state in sorted([*path.glob("state.json"), *path.glob("*/state.json")]):
+        _check_own(path, state)
+        files = read_json(state, dict).get("_data_files")
+        for row in files if isinstance(files, list) else []:
+            name = row.get("filename") if isinstance(row, dict) else None
+            if not isinstance(name, str) or is_outside(name):
+                raise DataError(f"names the data file '{name}', which lies outside of it.", place=Place(str(state)))
+            if (state.parent / name).exists():
+                _check_own(path, state.parent / name)
     loaded = load(lambda: datasets.load_from_disk(str(path)), source)
     return Tables(dict(loaded) if isinstance(loaded, dict) else {"train": loaded}, "disk", path)
 

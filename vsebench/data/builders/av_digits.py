@@ -142,8 +142,7 @@ def av_digits(
         title = f"{title}, degraded: {degraded.words}" if title == TITLE else title
     writer = DatasetWriter(out, name=name, title=title, label_names=DIGITS, relevance="label", provenance=provenance)
     with Build(root, writer, progress, str(table.file), skip_bad=skip_bad) as build:
-        build.faults += table.problems
-        build.bad_items += len(table.problems)
+        build.read(table)
         build.add(drafts(), len(table.rows))
 
 

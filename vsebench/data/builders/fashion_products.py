@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt
 
 from vsebench.data.builders._build import Build, Draft, counted, find, source_folder
+from vsebench.data.builders._cells import Cells
 from vsebench.data.builders.base import Progress
 from vsebench.data.item import Item
 from vsebench.data.table import read_table
@@ -98,6 +99,8 @@ def fashion_products(
     rare = {c for c, n in sizes.items() if n < min_class_size}
     kept = [row for row in table.rows if row.cells[label].strip() not in rare]
 
+    reader = Cells()
+
     def drafts() -> Iterator[Draft]:
         rows_of: dict[str, int] = {}
         for row in kept:
@@ -109,9 +112,11 @@ def fashion_products(
             elif one in rows_of:
                 problems.append(f"the id stands in row {rows_of[one]} already")
             rows_of.setdefault(one, row.number)
-            if not said:
+            if reader.missing(said):
                 problems.append(f"empty {label}")
             text = cells["productDisplayName"]
+            if reader.missing(text) and text:
+                problems.append("empty text")
             if mask_label:
                 text = without_words(text, said)
             attributes = {c: cells[c] for c in COLUMNS[1:-1]}
@@ -128,9 +133,7 @@ def fashion_products(
     }
     writer = DatasetWriter(out, name=name, title=title, provenance=provenance, seed=seed)
     with Build(root, writer, progress, str(file), skip_bad=skip_bad, resize=resize, group_pixels=True) as build:
-        for problem in table.problems:
-            build.faults.append(problem)
-            build.bad_items += 1
+        build.read(table)
         build.notes += counted("products", PRODUCTS, len(table.rows) + len(table.problems))
         if rare:
             lost = sum(sizes[c] for c in rare)

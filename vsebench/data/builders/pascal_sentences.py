@@ -11,6 +11,7 @@ from annotated_types import Gt
 
 from vsebench.data.builders._build import Build, Draft, counted, source_folder
 from vsebench.data.builders.base import Progress
+from vsebench.data.files import read_inside
 from vsebench.data.item import Item
 from vsebench.data.writer import DatasetWriter
 from vsebench.errors import DataError, Place
@@ -97,7 +98,7 @@ def _from_folders(root: Path) -> list[tuple[str, tuple[str, ...]]]:
         texts: tuple[str, ...] = ()
         if stem in sentences:
             try:
-                lines = sentences[stem].read_text(encoding="utf-8").split("\n")
+                lines = read_inside(root, str(sentences[stem].relative_to(root)), "sentences").decode().split("\n")
             except (OSError, UnicodeDecodeError) as error:
                 raise DataError(f"cannot be read ({error}).", place=Place(str(sentences[stem]))) from None
             texts = tuple(line.strip() for line in lines if line.strip())

@@ -225,12 +225,16 @@ def _labels(root: Path, kind: str, images: list[int], build: Build) -> dict[int,
             for one in row.objects:
                 for synset in one.synsets[:1]:
                     area[synset] += one.w * one.h
-            if area and row.image_id in known:
+            if row.image_id in found:
+                build.fault("objects.json", f"image {row.image_id} stands twice")
+            elif area and row.image_id in known:
                 found[row.image_id] = (max(sorted(area), key=lambda s: area[s]),)
         return found
     for described in _rows(root, "attributes.json", _Attributes, build):
         names = {a.strip().lower() for one in described.attributes for a in one.attributes or () if a.strip()}
-        if names and described.image_id in known:
+        if described.image_id in found:
+            build.fault("attributes.json", f"image {described.image_id} stands twice")
+        elif names and described.image_id in known:
             found[described.image_id] = tuple(sorted(names))
     return found
 
@@ -239,6 +243,9 @@ def _keep(root: Path, name: str, model: type[M], key: Any, spill: Spill, build: 
     """Put the rows of a file aside by image. Returns: image -> number of regions, for the file of regions."""
     sizes: dict[int, int] = {}
     for row in _rows(root, name, model, build):
+        if key(row) in sizes:
+            build.fault(name, f"image {key(row)} stands twice")
+            continue
         sizes[key(row)] = len(row.regions) if isinstance(row, _Regions) else 0
         spill.put(name, str(key(row)), json.dumps(row.model_dump()))
     return sizes

@@ -187,6 +187,9 @@ class _Reader:
                 continue
             self.annotated[row.question_id] = place
             right = normalised(row.multiple_choice_answer)
+            if not right:
+                self.build.fault(place, "empty answer")
+                continue
             said = Counter(normalised(one.answer) for one in row.answers)
             if part == "train2014" and row.image_id not in self.val:
                 self.frequent[right] += 1
