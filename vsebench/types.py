@@ -196,6 +196,7 @@ class Preprocessing:
         interpolation: ``bilinear``, ``bicubic`` or ``nearest``.
         fit: ``stretch`` (resize both sides), ``crop`` (resize the short side, cut the centre) or ``pad``
             (resize the long side, pad with the edge's mean colour).
+        share: of the short side that ``crop`` cuts, in (0, 1], as weights were evaluated (timm's ``crop_pct``).
     """
 
     size: tuple[int, int]
@@ -203,6 +204,7 @@ class Preprocessing:
     std: tuple[float, float, float]
     interpolation: str = "bicubic"
     fit: str = "stretch"
+    share: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

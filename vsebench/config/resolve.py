@@ -252,9 +252,17 @@ def check_ranking(system: System) -> None:
 def _component(kind: str, value: Any, path: tuple[str | int, ...]) -> Spec:
     name, options = _name_and_options(kind, value, path)
     try:
-        return Spec(name=name, options=registry_of(kind).get(name).validate(options))
+        component = registry_of(kind).get(name)
+        checked = component.validate(options)
+        # A component may know more of its options than their types, such as the names of models.
+        getattr(component.target, "check_options", _unchecked)(checked)
+        return Spec(name=name, options=checked)
     except ConfigError as error:
         raise error.under(*path) from None
+
+
+def _unchecked(_: Any) -> None:
+    """Of a component without a check of its own."""
 
 
 def _name_and_options(kind: str, value: Any, path: tuple[str | int, ...]) -> tuple[str, dict[str, Any]]:

@@ -91,7 +91,10 @@ def decode(data: bytes, preprocessing: Preprocessing) -> np.ndarray:
 def _fitted(image: Image.Image, preprocessing: Preprocessing) -> np.ndarray:
     height, width = preprocessing.size
     resample = RESAMPLING[preprocessing.interpolation]
-    if image.size != (width, height):
+    if preprocessing.fit == "crop" and preprocessing.share < 1:
+        border = (1 - preprocessing.share) / 2  # on each side
+        image = ImageOps.fit(image, (width, height), method=resample, bleed=border)
+    elif image.size != (width, height):
         if preprocessing.fit == "crop":
             image = ImageOps.fit(image, (width, height), method=resample)
         elif preprocessing.fit == "pad":

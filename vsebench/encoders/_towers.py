@@ -65,7 +65,7 @@ def preprocessing_of(source: Source) -> Preprocessing:
     """
     settings = source.load("AutoImageProcessor").to_dict()
     try:
-        height, width, fit = _size_of(settings, source)
+        height, width, fit, share = _size_of(settings, source)
         steps = {k for k, v in settings.items() if k.startswith("do_") and v is True} - STEPS
         if steps:
             raise _unknown(source, f"does '{sorted(steps)[0]}', which is not done here")
@@ -82,27 +82,26 @@ def preprocessing_of(source: Source) -> Preprocessing:
     except (KeyError, TypeError, ValueError) as error:
         raise _unknown(source, f"has settings that cannot be read ({type(error).__name__}: {reason(error)})") from error
     scaled = [tuple(v / factor for v in values) for values in (mean, std)]
-    return Preprocessing((height, width), scaled[0], scaled[1], interpolation, fit)  # type: ignore[arg-type]
+    return Preprocessing((height, width), scaled[0], scaled[1], interpolation, fit, share)  # type: ignore[arg-type]
 
 
-def _size_of(settings: Mapping[str, Any], source: Source) -> tuple[int, int, str]:
-    """Height, width and fit."""
+def _size_of(settings: Mapping[str, Any], source: Source) -> tuple[int, int, str, float]:
+    """Height, width, fit and the share of the short side that is cut."""
     size, crop = dict(settings["size"]), dict(settings.get("crop_size") or {})
-    asked = {k for k, v in size.items() if v}
-    exact = (size["height"], size["width"]) if asked == {"height", "width"} else None
-    if settings.get("do_resize", True) and not settings.get("do_center_crop"):
-        if exact:
-            return int(exact[0]), int(exact[1]), "stretch"
-    elif settings.get("do_resize", True):
-        wanted = (crop.get("height"), crop.get("width"))
-        if exact is not None and wanted == exact:  # the cut takes all
-            return int(exact[0]), int(exact[1]), "stretch"
-        if asked == {"shortest_edge"} and wanted == (size["shortest_edge"],) * 2:
-            return int(wanted[0]), int(wanted[1]), "crop"
+    exact = (
+        (int(size["height"]), int(size["width"])) if {k for k, v in size.items() if v} == {"height", "width"} else None
+    )
+    short = int(size["shortest_edge"]) if {k for k, v in size.items() if v} == {"shortest_edge"} else 0
+    cut = (int(crop.get("height") or 0), int(crop.get("width") or 0))
+    resizes, cuts = settings.get("do_resize", True), bool(settings.get("do_center_crop"))
+    if resizes and exact is not None and (not cuts or cut == exact):  # or the cut takes all
+        return *exact, "stretch", 1.0
+    if resizes and cuts and 0 < cut[0] == cut[1] <= short:
+        return *cut, "crop", cut[0] / short
     raise _unknown(
         source,
-        f"fits images in a way that is not known here: do_resize {settings.get('do_resize', True)}, size {size}, "
-        f"do_center_crop {bool(settings.get('do_center_crop'))}, crop_size {crop}",
+        f"fits images in a way that is not known here: do_resize {resizes}, size {size}, "
+        f"do_center_crop {cuts}, crop_size {crop}",
     )
 
 

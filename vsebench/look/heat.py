@@ -27,6 +27,8 @@ def seen_box(size: tuple[int, int], preprocessing: Preprocessing | None) -> Box:
     Example:
         >>> seen_box((200, 100), Preprocessing((64, 64), (0, 0, 0), (1, 1, 1), fit="crop"))
         (50.0, 0.0, 150.0, 100.0)
+        >>> seen_box((200, 100), Preprocessing((64, 64), (0, 0, 0), (1, 1, 1), fit="crop", share=0.8))
+        (60.0, 10.0, 140.0, 90.0)
     """
     width, height = size
     if preprocessing is None or preprocessing.fit == "stretch":
@@ -37,6 +39,8 @@ def seen_box(size: tuple[int, int], preprocessing: Preprocessing | None) -> Box:
         wide, high = height * ratio, float(height)
     else:
         wide, high = float(width), width / ratio
+    if preprocessing.fit == "crop":
+        wide, high = wide * preprocessing.share, high * preprocessing.share
     x, y = (width - wide) / 2, (height - high) / 2
     return x, y, x + wide, y + high
 

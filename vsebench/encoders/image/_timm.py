@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -11,14 +12,25 @@ import torch
 from torch import Tensor, nn
 
 from vsebench.encoders._freezing import freeze, outside, tensors_digest
+from vsebench.encoders._pretrained import reason
 from vsebench.encoders.image._checkpoint import load_checkpoint
 from vsebench.encoders.image._cut import Cut, cut_of
+from vsebench.encoders.image._layout import (
+    HUB,
+    Layout,
+    check_name,
+    creation_error,
+    creation_of,
+    layout_of,
+    planned_layout,
+)
 from vsebench.encoders.image.base import ImageEncoder
-from vsebench.errors import ConfigError, did_you_mean
+from vsebench.errors import ConfigError
 from vsebench.types import Preprocessing, Tokens
 from vsebench.weights import load_weights
 
 ImageOptions = Mapping[str, Any]
+INTERPOLATIONS = ("nearest", "bilinear", "bicubic")
 
 
 class TimmEncoder(ImageEncoder):
@@ -37,7 +49,10 @@ class TimmEncoder(ImageEncoder):
         self.memory_format = torch.channels_last if convolutional else torch.contiguous_format
         self.backbone = _create(options, checkpoint).to(memory_format=self.memory_format)  # type: ignore[call-overload]
         self.dim_out = int(self.backbone.num_features)  # type: ignore[arg-type]
+        self.origin = _origin(self.backbone, options)
         self.preprocessing = _preprocessing(self.backbone, options)
+        self.layout = layout_of(self.backbone, self.preprocessing.size, options["model"])
+        self.check_layout(options["model"], self.layout)
         self.frozen_parts = _frozen_parts(self.backbone, options)
         self.frozen = options["finetune"] == "none"
         freeze(self.frozen_parts)
@@ -47,6 +62,24 @@ class TimmEncoder(ImageEncoder):
         self.cut = self._cut() if options["finetune"] == "last" else None
         if options["freeze_norm"]:
             self.frozen_parts += [m for m in self.backbone.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+
+    @classmethod
+    def check_options(cls, options: ImageOptions) -> None:
+        """Refuse what cannot be made, before any run: a misspelt model, a size that it cannot read, another form.
+
+        Raises: ConfigError.
+        """
+        layout = planned_layout(options["model"], options["image_size"], options["model_args"] or {})
+        if layout is not None:
+            cls.check_layout(options["model"], layout)
+
+    @staticmethod
+    def check_layout(model: str, layout: Layout) -> None:
+        """Refuse a model that gives a map where tokens are wanted, or the other way round.
+
+        Raises: ConfigError.
+        """
+        raise NotImplementedError
 
     def train(self, mode: bool = True) -> TimmEncoder:
         """Train mode; frozen parts stay in eval mode, so that their batch statistics do not move."""
@@ -107,13 +140,9 @@ def _create(options: ImageOptions, checkpoint: Path | None) -> nn.Module:
     import timm
 
     model, weights = options["model"], options["weights"]
-    known = timm.list_models(pretrained=False)
-    if model.split(".")[0] not in known:
-        raise ConfigError(f"timm has no model '{model}'." + did_you_mean(model, known), path=("model",))
-    wanted: dict[str, Any] = {"num_classes": 0, **options["model_args"]}
-    pre_relu = wanted.pop("pre_relu", False)
-    if options["image_size"] is not None and _takes_image_size(model):
-        wanted.setdefault("img_size", options["image_size"])
+    if not model.startswith(HUB):
+        check_name(model)
+    wanted: dict[str, Any] = {"num_classes": 0, **creation_of(model, options["image_size"], options["model_args"])}
     local = weights not in ("hub", "none", "pretrain")
     arrays = local and Path(weights).suffix.lower() in (".npz", ".npy")  # of JAX; timm reads each model's own names
     if local:
@@ -127,26 +156,72 @@ def _create(options: ImageOptions, checkpoint: Path | None) -> nn.Module:
         # A checkpoint with a classifier needs the classifier, which is dropped afterwards.
         if "num_classes" not in options["model_args"]:
             del wanted["num_classes"]
+    name = model
+    if weights == "hub":
+        # With another number of classes timm would take weights that lack tensors.
+        del wanted["num_classes"]
+    if options["revision"] is not None:
+        name, overlay = _at_revision(model, weights, options["revision"])
+        wanted |= overlay
     try:
-        backbone: nn.Module = timm.create_model(model, pretrained=weights == "hub", **wanted)
+        backbone: nn.Module = timm.create_model(name, pretrained=weights == "hub", **wanted)
     except (OSError, ConnectionError) as error:
+        at = "" if options["revision"] is None else f" at revision '{options['revision']}'"
         raise ConfigError(
-            f"the weights of '{model}' could not be fetched from the hub ({type(error).__name__}), and no cache has "
-            "them. Give a local checkpoint as 'weights', or weights: pretrain.",
+            f"the weights of '{model}'{at} could not be fetched from the hub ({type(error).__name__}), and no cache "
+            "has them. Give a local checkpoint as 'weights', or weights: pretrain.",
             path=("weights",),
         ) from error
-    except (RuntimeError, TypeError, ValueError, AssertionError) as error:
-        first = str(error).strip().split("\n")[0]
-        where = "weights" if local else "model_args"
-        raise ConfigError(f"timm cannot make '{model}' with these options: {first}", path=(where,)) from error
+    except MemoryError:
+        raise
+    except Exception as error:  # readers of damaged files raise anything
+        if weights == "hub" and not isinstance(error, TypeError):
+            raise ConfigError(
+                f"the hub's weights of '{model}' cannot be loaded: {reason(error)}. Fetch them again, or give a local "
+                "checkpoint.",
+                path=("weights",),
+            ) from error
+        raise creation_error(model, error, "img_size" in wanted and "img_size" not in options["model_args"]) from error
     if local and not arrays:
         load_checkpoint(backbone, weights)
     backbone.reset_classifier(0)  # type: ignore[operator]
     if checkpoint is not None:
         backbone.load_state_dict(load_weights(checkpoint), strict=True)
-    if pre_relu:
+    if options["model_args"].get("pre_relu", False):
         _drop_last_relu(backbone, model)
     return backbone
+
+
+def _at_revision(model: str, weights: str, revision: str) -> tuple[str, dict[str, Any]]:
+    """The model's name and arguments that ask for a revision of its weights."""
+    from timm.models import get_pretrained_cfg
+
+    if weights != "hub":
+        raise ConfigError("'revision' goes with weights: hub; nothing comes from the hub here.", path=("revision",))
+    if model.startswith(HUB):
+        return f"{model.partition('@')[0]}@{revision}", {}
+    place = getattr(get_pretrained_cfg(model), "hf_hub_id", None)
+    if not place:
+        raise ConfigError(f"'{model}' has no weights in the hub, and thus no revision.", path=("revision",))
+    return model, {"pretrained_cfg_overlay": {"hf_hub_id": f"{place}@{revision}"}}
+
+
+def _origin(backbone: Any, options: ImageOptions) -> dict[str, str] | None:
+    """The repository and commit that the weights came from."""
+    from huggingface_hub import constants, try_to_load_from_cache
+
+    place = str(backbone.pretrained_cfg.get("hf_hub_id") or "") if options["weights"] == "hub" else ""
+    repository, _, revision = place.partition("@")
+    names = ("model.safetensors", constants.SAFETENSORS_SINGLE_FILE, constants.PYTORCH_WEIGHTS_NAME)
+    for name in dict.fromkeys((backbone.pretrained_cfg.get("hf_hub_filename"), *names)):
+        file = (
+            try_to_load_from_cache(repository, name, constants.HF_HUB_CACHE, revision=revision or None)
+            if repository and name
+            else None
+        )
+        if isinstance(file, str):
+            return {"model": repository, "commit": Path(file).parent.name}
+    return None
 
 
 @torch.no_grad()
@@ -173,32 +248,42 @@ def _drop_last_relu(backbone: Any, model: str) -> None:
     raise ConfigError(f"pre_relu: the last map of '{model}' does not come from a ReLU.", path=("model_args",))
 
 
-def _takes_image_size(model: str) -> bool:
-    import inspect
-
-    from timm.models import model_entrypoint
-
-    # timm's transformers fix their position embeddings at creation; CNNs take any size and refuse the argument.
-    return any(
-        word in inspect.getsource(model_entrypoint(model.split(".")[0])) for word in ("vision_transformer", "img_size")
-    )
-
-
 def _preprocessing(backbone: nn.Module, options: ImageOptions) -> Preprocessing:
+    """Sizes and numbers of the weights' own, where the options do not say otherwise.
+
+    Raises: ConfigError for weights that were evaluated in a way that is not known here.
+    """
     from timm.data import resolve_model_data_config
 
     config = resolve_model_data_config(backbone)
-    size = options["image_size"] or config["input_size"][-1]
+    loaded = options["weights"] not in ("none", "pretrain")
+    side = options["image_size"]
+    height, width = (int(v) for v in ((side, side) if side else config["input_size"][-2:]))
     mean = options["mean"] or config["mean"]
     std = options["std"] or config["std"]
+    interpolation = options["interpolation"] or (config["interpolation"] if loaded else "bicubic")
+    if interpolation not in INTERPOLATIONS:
+        raise ConfigError(
+            f"the weights of '{options['model']}' were evaluated with interpolation '{interpolation}'; known: "
+            f"{', '.join(INTERPOLATIONS)}. Choose one.",
+            path=("interpolation",),
+        )
+    share = float(config["crop_pct"]) if loaded and options["fit"] == "crop" else 1.0
+    if share != 1 and config.get("crop_mode", "center") != "center":
+        raise ConfigError(
+            f"the weights of '{options['model']}' were evaluated with crop_mode '{config['crop_mode']}', which is not "
+            "done here; choose fit: stretch or pad.",
+            path=("fit",),
+        )
     return Preprocessing(
-        (size, size), _three(mean, "mean"), _three(std, "std"), options["interpolation"], options["fit"]
+        (height, width), _three(mean, "mean"), _three(std, "std"), interpolation, options["fit"], share
     )
 
 
 def _three(values: Sequence[float], option: str) -> tuple[float, float, float]:
-    if len(values) != 3:
-        raise ConfigError(f"'{option}' must be three numbers, one per channel. Got {list(values)}.", path=(option,))
+    if len(values) != 3 or not all(math.isfinite(v) and (option == "mean" or v > 0) for v in values):
+        what = "three numbers, one per channel" if option == "mean" else "three numbers > 0, one per channel"
+        raise ConfigError(f"'{option}' must be {what}. Got {list(values)}.", path=(option,))
     return (float(values[0]), float(values[1]), float(values[2]))
 
 

@@ -9,6 +9,7 @@ import torch
 from annotated_types import Gt
 from torch import Tensor
 
+from vsebench.encoders.image._layout import Layout
 from vsebench.encoders.image._timm import TimmEncoder
 from vsebench.errors import ConfigError
 from vsebench.registry import IMAGE_ENCODERS
@@ -23,19 +24,23 @@ class TimmViT(TimmEncoder):
 
     Args:
         checkpoint: the file that ``weights: pretrain`` made (wired).
-        model: timm name.
+        model: timm name (``resnet18``, ``resnet18.a1_in1k``), or ``hf-hub:owner/name`` of a timm model in the hub.
         weights: ``hub`` (timm's own pretrained weights, from the hub or its cache), ``none`` (random), ``pretrain``
             (trained as a classifier on the training split, once, and kept) or the path of a local checkpoint.
+        revision: branch, tag or commit of the hub's repository; its main branch by default. The commit is recorded with
+            the run.
         finetune: ``none`` (frozen), ``last`` (the last ``stages`` train) or ``all``.
         stages: how many of the last stages train with ``finetune: last``.
         freeze_norm: keep batch normalisation in eval mode while the rest trains, as one does with small batches and
             must do with checkpoints whose statistics are folded into the weights.
-        image_size: side in pixels; the weights' own by default.
+        image_size: side in pixels; the weights' own by default. Weights of the hub have their position embeddings
+            interpolated where timm can.
         model_args: passed on to ``timm.create_model`` (``{pad_type: same}``).
         mean: three numbers for pixels in [0, 1]; the weights' own by default.
         std: like ``mean``.
-        interpolation: of resizing.
-        fit: ``stretch`` both sides, ``crop`` the centre, or ``pad``.
+        interpolation: of resizing; the weights' own by default, bicubic where none are loaded.
+        fit: ``stretch`` both sides, ``crop`` the centre (of loaded weights the share that they were evaluated with,
+            crop_pct), or ``pad``.
         precision: ``bf16`` runs a frozen backbone under autocast; its tokens are float32 all the same.
         pretrain_epochs: epochs of ``weights: pretrain``.
         pretrain_lr: its learning rate (AdamW, cosine).
@@ -57,6 +62,7 @@ class TimmViT(TimmEncoder):
         *,
         model: str = "vit_small_patch16_224",
         weights: str = "hub",
+        revision: str | None = None,
         finetune: Literal["none", "last", "all"] = "none",
         stages: Annotated[int, Gt(0)] = 1,
         freeze_norm: bool = False,
@@ -64,7 +70,7 @@ class TimmViT(TimmEncoder):
         model_args: dict[str, Any] | None = None,
         mean: list[float] | None = None,
         std: list[float] | None = None,
-        interpolation: Literal["nearest", "bilinear", "bicubic"] = "bicubic",
+        interpolation: Literal["nearest", "bilinear", "bicubic"] | None = None,
         fit: Literal["stretch", "crop", "pad"] = "stretch",
         precision: Literal["fp32", "bf16"] = "fp32",
         pretrain_epochs: Annotated[int, Gt(0)] = 30,
@@ -74,6 +80,7 @@ class TimmViT(TimmEncoder):
         options = {
             "model": model,
             "weights": weights,
+            "revision": revision,
             "finetune": finetune,
             "stages": stages,
             "freeze_norm": freeze_norm,
@@ -86,12 +93,17 @@ class TimmViT(TimmEncoder):
             "precision": precision,
         }
         super().__init__(checkpoint, options, convolutional=False)
-        if not hasattr(self.backbone, "num_prefix_tokens"):
-            raise ConfigError(f"'{model}' does not give patch tokens; use timm_cnn for it.", path=("model",))
+
+    @staticmethod
+    def check_layout(model: str, layout: Layout) -> None:
+        """Refuse a model that gives a map.
+
+        Raises: ConfigError.
+        """
+        if layout.kind != "tokens":
+            raise ConfigError(f"'{model}' gives a map and does not give patch tokens; use timm_cnn.", path=("model",))
 
     def as_tokens(self, tokens: Tensor) -> Tokens:
         """Prefix tokens and patches (B, prefix + h·w, D)."""
-        prefix = int(self.backbone.num_prefix_tokens)  # type: ignore[arg-type]
-        grid = tuple(int(side) for side in self.backbone.patch_embed.grid_size)  # type: ignore[union-attr]
         mask = torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device)
-        return Tokens(tokens, mask, tokens[:, 0] if prefix else None, (grid[0], grid[1]))
+        return Tokens(tokens, mask, tokens[:, 0] if self.layout.prefix else None, self.layout.grid)
