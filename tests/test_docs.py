@@ -23,7 +23,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 def test_add_a_fusion_works_as_written(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "add-a-fusion.md").read_text(encoding="utf-8")
     blocks = re.findall(r"<!-- (file: (?P<name>\S+)|run) -->\n```\w+\n(?P<body>.*?)```", page, re.DOTALL)
-    assert len(blocks) == 5
+    assert len(blocks) == 6
     (tmp_path / "bin").mkdir()
     shim = tmp_path / "bin" / "vsebench"
     shim.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m vsebench "$@"\n')

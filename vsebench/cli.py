@@ -14,7 +14,7 @@ from vsebench.cli_look import combine, explain, gallery, measure
 from vsebench.cli_options import BoardFolder, Device, Overrides, Plugins, RunsFolder, Trust
 from vsebench.cli_outcomes import outcomes
 from vsebench.cli_results import Fingerprint, FromWandb, Group, Replace, add_commands, fetch_boards
-from vsebench.errors import DiskError, VsebenchError
+from vsebench.errors import ConfigError, DiskError, VsebenchError
 from vsebench.terminal import say
 
 app = typer.Typer(
@@ -179,13 +179,26 @@ def leaderboard(
 
 @app.command()
 def components(
-    kind: Annotated[str | None, typer.Argument(help="Such as fusion.")] = None,
-    name: Annotated[str | None, typer.Argument(help="Such as dense_projection.")] = None,
+    words: Annotated[list[str] | None, typer.Argument(metavar="[check] [KIND] [NAME]", help="Such as fusion.")] = None,
+    option: Annotated[list[str] | None, typer.Option("-o", help="With check: an option, as in scale=2.0.")] = None,
     plugin: Plugins = None,
 ) -> None:
-    """List what can be combined: kinds, the components of a kind, or one with its options, shapes and source."""
-    from vsebench.commands.components import show
+    """List what can be combined: kinds, the components of a kind, or one with its options, shapes and source.
 
+    'vsebench components check KIND NAME' runs the conformance kit on a component: shapes, masks, gradients,
+    determinism, saving, docstring. It exits with 1 when a check fails.
+    """
+    from vsebench.commands.components import check, show
+
+    if words and words[0] == "check":
+        if len(words) != 3:
+            raise ConfigError("write 'vsebench components check KIND NAME', such as check fusion gated.")
+        raise typer.Exit(check(words[1], words[2], option or (), plugin or ()))
+    if option:
+        raise ConfigError("-o is for 'vsebench components check KIND NAME'.")
+    if len(words or ()) > 2:
+        raise ConfigError("write 'vsebench components', 'components KIND' or 'components KIND NAME'.")
+    kind, name = [*(words or ()), None, None][:2]
     show(kind, name, plugin or ())
 
 

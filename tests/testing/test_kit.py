@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from vsebench.errors import ConfigError, UnknownComponent
 from vsebench.plugins import LOADED_PLUGINS, load_plugin_file
 from vsebench.registry import KINDS
 from vsebench.testing import check_component
+from vsebench.testing.kit import findings
 
 Break = Callable[[str, dict[str, str]], None]
 
@@ -185,6 +187,15 @@ def test_a_broken_promise_is_found(check_broken: Break, kind: str, changes: dict
     with pytest.raises(AssertionError, match=message) as caught:
         check_broken(kind, changes)
     assert str(caught.value).startswith(f"{kind} 'broken_{kind}' (")
+
+
+@pytest.mark.parametrize(("kind", "changes", "message"), BROKEN[::6], ids=[f"{k}-{m[:40]}" for k, _, m in BROKEN[::6]])
+def test_a_report_of_all_checks_has_it_too(
+    check_broken: Break, kind: str, changes: dict[str, str], message: str
+) -> None:
+    with pytest.raises(AssertionError):
+        check_broken(kind, changes)
+    assert any(re.search(message, finding.fault) for finding in findings(kind, f"broken_{kind}"))
 
 
 def test_the_sentence_names_component_case_fault_and_size(check_broken: Break) -> None:

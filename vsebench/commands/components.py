@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vsebench.component import Component
+from vsebench.errors import ConfigError
 from vsebench.plugins import load_plugins
 from vsebench.registry import KINDS, registry_of
 
@@ -25,6 +26,47 @@ def show(kind: str | None, name: str | None, plugins: Sequence[Path]) -> None:
         _print_kind(kind)
     else:
         print(describe(registry_of(kind).get(name)))
+
+
+def check(kind: str, name: str, assignments: Sequence[str], plugins: Sequence[Path]) -> int:
+    """Run the conformance kit on a component, and print a line for each check. Returns 0 when all pass, else 1.
+
+    Args:
+        assignments: options as ``scale=2.0``.
+
+    Raises: UnknownComponent; ConfigError for options that the component refuses.
+    """
+    load_plugins(plugins)
+    component = registry_of(kind).get(name)
+    options = _options(assignments)
+    from vsebench.testing.kit import MODULE_CHECKS, findings
+
+    print(f"{kind} '{name}' ({component.place})")
+    faults = count = 0
+    for finding in findings(kind, name, options):
+        count += 1
+        faults += bool(finding.fault)
+        result = "FAIL" if finding.fault else "pass"
+        print(f"  {result}  {finding.check}: {finding.fault or finding.promise}", flush=True)
+    if kind not in MODULE_CHECKS and count == 2:
+        print(f"  Of a {kind} only these are checked; what it computes is not.")
+    print(f"{count - faults} of {count} checks passed.")
+    return 1 if faults else 0
+
+
+def _options(assignments: Sequence[str]) -> dict[str, Any]:
+    import yaml
+
+    options = {}
+    for assignment in assignments:
+        key, equals, value = assignment.partition("=")
+        if not equals or not key:
+            raise ConfigError(f"'{assignment}' is no option: write name=value, as in scale=2.0.")
+        try:
+            options[key] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise ConfigError(f"the value of '{assignment}' is no YAML.") from None
+    return options
 
 
 def _print_kinds() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from vsebench.component import Component
+from vsebench.culprit import in_one_line
 from vsebench.errors import ConfigError
 from vsebench.registry import registry_of
 from vsebench.testing.functions import FUNCTION_CHECKS
@@ -70,6 +72,71 @@ def check_component(
         _check_module(component, checked, torch.device(device))
         # Last: its example fails too when the component does, and says less.
         check_docstring(component)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found.
+
+    Args:
+        check: its name, such as ``gradients``.
+        promise: what it checks, in a sentence.
+        fault: what is broken and how; empty when nothing is.
+    """
+
+    check: str
+    promise: str
+    fault: str = ""
+
+
+def findings(
+    kind: str, name: str, options: Mapping[str, Any] | None = None, *, device: torch.device | str = "cpu"
+) -> Iterator[Finding]:
+    """The same checks one by one, all of them, whichever fail; one that cannot be built and called gets no further.
+
+    Raises: UnknownComponent; ConfigError when no case allows the options.
+    """
+    component = registry_of(kind).get(name)
+    with torch.random.fork_rng(devices=[]):
+        yield _finding(check_options, component, options or {})
+        checked = component.validate(options or {})
+        for function in FUNCTION_CHECKS.get(kind, ()):
+            yield _finding(function, component, checked)
+        trials: list[Trial] = []
+        if kind in MODULE_CHECKS:
+            built = _finding(_check_built, component, checked, torch.device(device), trials)
+            yield built
+            for check in () if built.fault else MODULE_CHECKS[kind]:
+                yield next((f for f in (_finding(check, trial) for trial in trials) if f.fault), _finding(check))
+        yield _finding(check_docstring, component)
+
+
+def _finding(check: Callable[..., Any], *arguments: Any) -> Finding:
+    """Of a check that is called with these arguments; without any, that it found nothing."""
+    promise = (check.__doc__ or "").strip().split("\n", 1)[0].split(". ")[0].rstrip(".") + "."
+    title = check.__name__.removeprefix("_").removeprefix("check_").replace("_", " ")
+    try:
+        if arguments:
+            check(*arguments)
+    except ConfigError:
+        raise
+    except AssertionError as error:
+        return Finding(title, promise, str(error))
+    except Exception as error:  # whatever a component does
+        return Finding(title, promise, in_one_line(error))
+    return Finding(title, promise)
+
+
+def _check_built(component: Component, options: Mapping[str, Any], device: torch.device, trials: list[Trial]) -> None:
+    """It can be built and called in every case that its options allow."""
+    refused: ConfigError | None = None
+    for case in cases(component, options):
+        try:
+            trials.append(Trial.of(component, case, device))
+        except ConfigError as error:
+            refused = error
+    if refused is not None and not trials:
+        raise refused
 
 
 def _check_module(component: Component, options: Mapping[str, Any], device: torch.device) -> None:
