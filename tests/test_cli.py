@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,8 @@ def test_failed_runs_exit_with_1_and_the_rest_is_kept(
         (["sweep", "e.yaml", "--plugin", "no.py"], "plug-in 'no.py' does not exist"),
         (["components", "fusio"], "error: unknown kind 'fusio'. Did you mean 'fusion'?"),
         (["components", "fusion", "gatd"], "error: unknown fusion 'gatd'. Did you mean 'gated'?"),
+        (["components", "check", "fusion"], "error: write 'vsebench components check KIND NAME'"),
+        (["components", "fusion", "gated", "x"], "error: write 'vsebench components', 'components KIND'"),
         (["leaderboard", "nothing"], "error: "),
         (["data", "show", "nothing"], "error: there is no dataset 'nothing'."),
         (["data", "build", "x"], "error: 'folder' needs --from"),
@@ -130,6 +133,30 @@ def test_doctor_knows_the_broken_pair() -> None:
     said = mend("timm", RuntimeError("operator torchvision::nms does not exist"))
     assert "do not fit each other" in said
     assert "pip install --force-reinstall torch torchvision" in said
+
+
+def test_doctor_states_the_bounds_of_the_project() -> None:
+    """Bounds are written once, in pyproject.toml."""
+    from vsebench.commands.doctor import requirements
+
+    file = Path(__file__).parent.parent / "pyproject.toml"
+    project = tomllib.loads(file.read_text(encoding="utf-8"))["project"]
+    optional = {r for extra, listed in project["optional-dependencies"].items() if extra != "test" for r in listed}
+    stated = {f"{requirement.name}{requirement.specifier}": extra for requirement, extra in requirements()}
+    if {r for r, extra in stated.items() if not extra} != set(project["dependencies"]):
+        pytest.skip("vsebench was installed before pyproject.toml changed")
+    assert {r for r, extra in stated.items() if extra} == optional - set(project["dependencies"])
+
+
+def test_doctor_names_what_is_too_old() -> None:
+    from packaging.requirements import Requirement
+
+    from vsebench.commands.doctor import outdated
+
+    assert outdated(Requirement("torch>=2.6"), "2.14.1+cu130") == ""
+    assert outdated(Requirement("torch>=2.6"), "2.5.1") == (
+        "torch 2.5.1 does not work; vsebench needs torch>=2.6. Mend: pip install -U 'torch>=2.6'"
+    )
 
 
 def test_data_commands(tmp_path: Path, tiny_file: Path) -> None:

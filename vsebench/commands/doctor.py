@@ -6,12 +6,15 @@ import importlib
 import os
 import platform
 import sys
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Iterator, Sequence
+from difflib import SequenceMatcher
+from importlib.metadata import PackageNotFoundError, metadata, packages_distributions, version
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import vsebench
 from vsebench.home import home
-
-PACKAGES = ("torch", "torchvision", "timm", "transformers", "torchmetrics", "wandb", "h5py", "pandas", "datasets")
 
 
 def report() -> int:
@@ -32,25 +35,73 @@ def report() -> int:
 
 
 def _packages() -> list[str]:
-    problems = []
-    for name in PACKAGES:
+    """Print the version of each package that vsebench requires, and of each optional one that is there."""
+    problems, modules = [], _modules()
+    for requirement, extra in requirements():
+        name = requirement.name
         try:
-            said = version(name)
+            installed = version(name)
         except PackageNotFoundError:
-            problems.append(f"{name} is not installed; run pip install -e . again.")
+            if not extra:
+                problems.append(f"{name} is not installed. Mend: pip install '{name}{requirement.specifier}'")
             continue
-        try:
-            importlib.import_module(name)
-        except Exception as error:  # a broken build raises anything
-            problems.append(mend(name, error))
-            print(f"{name} {said}: BROKEN")
-        else:
-            print(f"{name} {said}")
+        problem = outdated(requirement, installed) or _unusable(name, modules.get(canonicalize_name(name), ()))
+        if problem:
+            problems.append(problem)
+        print(f"{name} {installed}{': BROKEN' if problem else ''}")
     return problems
+
+
+def requirements() -> Iterator[tuple[Requirement, str]]:
+    """What the installed vsebench states, the versions of pyproject.toml, and the extra that it belongs to.
+
+    Packages that only its tests need are left out.
+    """
+    try:
+        stated = metadata("vsebench")
+    except PackageNotFoundError:  # run from a folder of sources
+        return
+    extras = [extra for extra in stated.get_all("Provides-Extra", ()) if extra != "test"]
+    seen = set()
+    for text in stated.get_all("Requires-Dist", ()):
+        requirement = Requirement(text)
+        for extra in ("", *extras):
+            fits = requirement.marker is None or requirement.marker.evaluate({"extra": extra})
+            if fits and requirement.name not in seen:
+                seen.add(requirement.name)
+                yield requirement, extra
+
+
+def outdated(requirement: Requirement, installed: str) -> str:
+    """What is wrong with an installed version; empty when it is one that vsebench works with."""
+    if requirement.specifier.contains(installed, prereleases=True):
+        return ""
+    wanted = f"{requirement.name}{requirement.specifier}"
+    return f"{requirement.name} {installed} does not work; vsebench needs {wanted}. Mend: pip install -U '{wanted}'"
+
+
+def _modules() -> dict[str, list[str]]:
+    """Distribution -> modules that it installs: ``pillow`` -> ``PIL``."""
+    modules: dict[str, list[str]] = {}
+    for module, distributions in packages_distributions().items():
+        for distribution in distributions:
+            modules.setdefault(canonicalize_name(distribution), []).append(module)
+    return modules
+
+
+def _unusable(name: str, modules: Sequence[str]) -> str:
+    """Why a package's module, the one named most like it, cannot be imported; empty when it can."""
+    likest = max(modules or [name.replace("-", "_")], key=lambda m: SequenceMatcher(None, m.lower(), name).ratio())
+    try:
+        importlib.import_module(likest)
+    except Exception as error:  # a broken build raises anything
+        return mend(name, error)
+    return ""
 
 
 def mend(name: str, error: BaseException) -> str:
     """What a failed import means and how to mend it."""
+    # torchvision registers its operations by this prefix; other packages fail by it too when the pair does not fit.
     if "torchvision::" in str(error) or name == "torchvision":
         return (
             f"torch {_version('torch')} and torchvision {_version('torchvision')} do not fit each other ({error}). "
