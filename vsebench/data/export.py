@@ -14,6 +14,7 @@ import yaml
 
 from vsebench.data.dataset import Dataset
 from vsebench.errors import ConfigError, DataError, Place
+from vsebench.files import writing
 
 SPLIT_NAMES = {"train": "train", "val": "validation", "test": "test", "rest": "rest"}
 GROUP_BYTES = 32 << 20  # of a row group: what is held in memory
@@ -44,7 +45,8 @@ def export(
         force: replace the folder.
         progress: told of every item.
 
-    Raises: DataError when the folder exists; ConfigError for a shard size that is not > 0.
+    Raises: DataError when the folder exists; ConfigError for a shard size that is not > 0; DiskError where it cannot be
+    written, and nothing of it is left then.
     """
     if shard_bytes <= 0:
         raise ConfigError(f"the shard size must be > 0 bytes. Got {shard_bytes}.")
@@ -52,16 +54,17 @@ def export(
         raise DataError("exists already; give --force to replace it, or another folder.", place=Place(str(out)))
     partial = out.with_name(f".{out.name}.partial-{os.getpid()}")
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
     try:
-        if form == "parquet":
-            _parquet(dataset, partial, shard_bytes, progress)
-        else:
-            _arrow(dataset, partial, progress)
-        (partial / "README.md").write_text(_card(dataset, partial, form), encoding="utf-8")
-        if out.exists():
-            shutil.rmtree(out)
-        os.replace(partial, out)
+        with writing(out):
+            partial.mkdir(parents=True)
+            if form == "parquet":
+                _parquet(dataset, partial, shard_bytes, progress)
+            else:
+                _arrow(dataset, partial, progress)
+            (partial / "README.md").write_text(_card(dataset, partial, form), encoding="utf-8")
+            if out.exists():
+                shutil.rmtree(out)
+            os.replace(partial, out)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return out

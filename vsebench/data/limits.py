@@ -58,17 +58,20 @@ SAMPLES = Limit(
 SAMPLE_RATE = Limit("VSEBENCH_MAX_SAMPLE_RATE", 768_000, "samples a second")
 #: Below it an hour of sound that is resampled for an encoder grows more than sixteenfold; telephones have 8,000.
 LOWEST_SAMPLE_RATE = 1_000
-#: Pictures decoded at the same time by the threads of a process have at most so many times ``PIXELS`` together.
+#: What decoding takes at most: a transparent picture is held four times in four bytes a pixel, a sound as it is and
+#: resampled.
+BYTES_A_PIXEL, BYTES_A_SAMPLE = 16, 8
+#: Pictures and sounds decoded at the same time by the threads of a process take as much as so many of ``PIXELS``.
 TOGETHER = 2
 
 
 class Room:
-    """Pixels that may be decoded at the same time in this process. Who finds too little room waits for it.
+    """Memory for what is decoded at the same time in this process. Who finds too little room waits for it.
 
     Example:
         >>> room = Room()
         >>> with room.taken(1_000_000):
-        ...     room.pixels
+        ...     room.used
         1000000
     """
 
@@ -79,21 +82,21 @@ class Room:
             os.register_at_fork(after_in_child=self._reset)
 
     def _reset(self) -> None:
-        self.pixels = 0
+        self.used = 0
         self._changed = threading.Condition()
 
     @contextmanager
-    def taken(self, pixels: int) -> Iterator[None]:
-        """Hold room for so many pixels; one picture alone is always let in."""
-        most = TOGETHER * PIXELS.value()
+    def taken(self, size: int) -> Iterator[None]:
+        """Hold room for so many bytes; one picture or sound alone is always let in."""
+        most = TOGETHER * BYTES_A_PIXEL * PIXELS.value()
         with self._changed:
-            self._changed.wait_for(lambda: not self.pixels or self.pixels + pixels <= most)
-            self.pixels += pixels
+            self._changed.wait_for(lambda: not self.used or self.used + size <= most)
+            self.used += size
         try:
             yield
         finally:
             with self._changed:
-                self.pixels -= pixels
+                self.used -= size
                 self._changed.notify_all()
 
 

@@ -51,7 +51,8 @@ def _upper_bits(image: Image.Image) -> np.ndarray:
     if image.mode == "I" and image.format not in ("PNG", "PPM"):
         raise ValueError("32-bit integer pixels do not say which value is white; save them as 8 or 16 bits")
     bits = _tag(image, TIFF_BITS) or 16
-    return (np.asarray(image).astype(np.int32) >> (bits - 8)).clip(0, 255).astype(np.uint8)
+    upper: np.ndarray = (np.asarray(image) >> (bits - 8)).astype(np.uint8)
+    return upper
 
 
 def _from_float(image: Image.Image) -> np.ndarray:

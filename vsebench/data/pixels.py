@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from vsebench.data.limits import PIXELS, ROOM
+from vsebench.data.limits import BYTES_A_PIXEL, PIXELS, ROOM
 from vsebench.data.modes import to_rgb
 from vsebench.types import Preprocessing
 
@@ -41,8 +41,8 @@ def pixel_count(data: bytes) -> int:
 def decoded(data: bytes, *, side: int | None = None) -> Iterator[tuple[Image.Image, int]]:
     """Decode to 8-bit RGB: turned as its EXIF says, transparency on white; :mod:`vsebench.data.modes` has the rest.
 
-    While the block lasts its pixels count among those that this process decodes at the same time; a thread waits
-    where they would be too many.
+    While the block lasts its memory counts among what this process decodes at the same time; a thread waits where that
+    would be too much.
 
     Args:
         data: the encoded image.
@@ -58,7 +58,7 @@ def decoded(data: bytes, *, side: int | None = None) -> Iterator[tuple[Image.Ima
         longest = max(image.size)
         if _pixels(image) > PIXELS.value():
             _reduce(image, side)
-        with ROOM.taken(_pixels(image)):
+        with ROOM.taken(BYTES_A_PIXEL * _pixels(image)):
             try:
                 if image.mode == "RGB" and image.format in ("JPEG", "PNG") and not image.info.keys() & EXTRAS:
                     image.load()  # as most photos are: nothing to turn, to fill or to copy

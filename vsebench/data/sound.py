@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from vsebench.data._containers import whole
-from vsebench.data.limits import LOWEST_SAMPLE_RATE, SAMPLE_RATE, SAMPLES, SECONDS
+from vsebench.data.limits import BYTES_A_SAMPLE, LOWEST_SAMPLE_RATE, ROOM, SAMPLE_RATE, SAMPLES, SECONDS
 
 FORMATS = ("WAV", "WAVEX", "RF64", "AIFF", "FLAC", "OGG", "MP3")
 BLOCK = 1 << 16  # samples a channel that are decoded at a time
@@ -64,14 +64,14 @@ def load_sound(data: bytes, sample_rate: int | None = None) -> np.ndarray:
     Raises: OSError as :func:`sound_info` does, and when it cannot be decoded, or holds values that are not finite or
     far outside -1 to 1.
     """
-    with _opened(data) as (file, info):
+    with _opened(data) as (file, info), ROOM.taken(BYTES_A_SAMPLE * info.frames):
         mono = _decoded(file, info)
-    if sample_rate is None or info.sample_rate == sample_rate or not len(mono):
-        return mono
-    from scipy.signal import resample_poly
+        if sample_rate is None or info.sample_rate == sample_rate or not len(mono):
+            return mono
+        from scipy.signal import resample_poly
 
-    shared = gcd(sample_rate, info.sample_rate)
-    return np.asarray(resample_poly(mono, sample_rate // shared, info.sample_rate // shared), np.float32)
+        shared = gcd(sample_rate, info.sample_rate)
+        return np.asarray(resample_poly(mono, sample_rate // shared, info.sample_rate // shared), np.float32)
 
 
 @contextmanager

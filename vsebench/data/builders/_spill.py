@@ -7,6 +7,8 @@ import tempfile
 from pathlib import Path
 from types import TracebackType
 
+from vsebench.errors import DiskError
+
 
 class Spill:
     """A temporary table of text by (name, key).
@@ -33,8 +35,14 @@ class Spill:
         self.folder.cleanup()
 
     def put(self, name: str, key: str, value: str) -> None:
-        """Keep a value; one that is there already is replaced."""
-        self.connection.execute("insert or replace into rows values (?, ?, ?)", (name, key, value))
+        """Keep a value; one that is there already is replaced.
+
+        Raises: DiskError when the disk of the temporary files is full.
+        """
+        try:
+            self.connection.execute("insert or replace into rows values (?, ?, ?)", (name, key, value))
+        except sqlite3.OperationalError as error:
+            raise DiskError(f"{self.folder.name}: {error}. Free some space there, or set TMPDIR elsewhere.") from None
 
     def get(self, name: str, key: str) -> str | None:
         """The value, or None."""
