@@ -26,7 +26,7 @@ def sweep_in(folder: Path, plain: dict[str, Any]) -> None:
         experiment = load_experiment(file)
         dataset = open_dataset(experiment.spec.dataset)
         told = Settings(store_root=folder / "runs", dataset_path=dataset.path, device="cpu", wandb_mode="disabled")
-        outcome = sweep(experiment, dataset, settings=told, workers=1, board_folder=folder / "board", command="sweep")
+        outcome = sweep(experiment, dataset, settings=told, workers=0, board_folder=folder / "board", command="sweep")
         assert not outcome.failed, [r.error for r in outcome.failed]
     finally:
         for name, value in before.items():

@@ -100,7 +100,7 @@ def do(file: Path, folder: Path) -> Outcome:
     experiment = load_experiment(file)
     dataset = open_dataset(experiment.spec.dataset)
     told = Settings(store_root=folder / "runs", dataset_path=dataset.path, device="cpu")
-    return sweep(experiment, dataset, settings=told, workers=1, board_folder=folder / "board", command="x")
+    return sweep(experiment, dataset, settings=told, workers=0, board_folder=folder / "board", command="x")
 
 
 def experiment(dataset: Path, **parts: Any) -> dict[str, Any]:

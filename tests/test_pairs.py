@@ -93,7 +93,7 @@ def test_recipes_train_rank_and_say_how(write_experiment: Write, tiny_file: Path
     experiment = load_experiment(file)
     dataset = open_dataset(experiment.spec.dataset)
     told = Settings(store_root=tmp_path / "runs", dataset_path=dataset.path, device="cpu")
-    outcome = sweep(experiment, dataset, settings=told, workers=1, board_folder=tmp_path / "board", command="x")
+    outcome = sweep(experiment, dataset, settings=told, workers=0, board_folder=tmp_path / "board", command="x")
     assert [r.error for r in outcome.failed] == []
     found = {r.system: r for r in Store(tmp_path / "runs", "retrieval").results()}
     assert set(found) == {*SMALL, "both"}

@@ -31,7 +31,7 @@ def run(file: Path, folder: Path) -> None:
     experiment = load_experiment(file)
     dataset = open_dataset(experiment.spec.dataset)
     settings = Settings(folder / "runs", dataset.path, device="cpu", wandb_mode="offline")
-    sweep(experiment, dataset, settings=settings, workers=1, board_folder=folder / "board", command="x")
+    sweep(experiment, dataset, settings=settings, workers=0, board_folder=folder / "board", command="x")
 
 
 @pytest.mark.slow

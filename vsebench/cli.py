@@ -70,7 +70,10 @@ def sweep(
     plugin: Plugins = None,
     only: Annotated[list[str] | None, typer.Option("--only", help="Rows to run, by name or pattern.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
-    workers: Annotated[int | None, typer.Option(min=1, help="Runs at a time; one per core or GPU by default.")] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=0, help="Runs at a time; one per core or GPU by default. 0: in this process, to debug it."),
+    ] = None,
     threads: Annotated[
         int, typer.Option(min=1, help="Threads of each worker. One gives the same numbers anywhere.")
     ] = 1,

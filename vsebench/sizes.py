@@ -7,6 +7,7 @@ import re
 from vsebench.errors import ConfigError
 
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
 _UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 
 
@@ -23,6 +24,21 @@ def in_bytes(said: str) -> int:
     if found is None or found[2].upper() not in _UNITS:
         raise ConfigError(f"'{said}' is no size; write 500MB, 2GiB or a number of bytes.")
     return int(float(found[1]) * _UNITS[found[2].upper()])
+
+
+def in_seconds(text: object) -> float:
+    """A time such as ``2h``, ``90min`` or ``1.5d``; a plain number is seconds.
+
+    Raises: ConfigError for what is no time above 0.
+
+    Example:
+        >>> in_seconds("2h"), in_seconds("90 min"), in_seconds(30)
+        (7200.0, 5400.0, 30.0)
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", str(text)) if not isinstance(text, bool) else None
+    if match is None or match[2] not in _SECONDS or not 0 < float(match[1]) * _SECONDS[match[2]] < 1e10:
+        raise ConfigError(f"'{text}' is no time; write 2h, 90min, 30s, 1.5d or a number of seconds above 0.")
+    return float(match[1]) * _SECONDS[match[2]]
 
 
 def in_words(size: int) -> str:

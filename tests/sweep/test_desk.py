@@ -125,6 +125,23 @@ def test_lost_runs_are_given_out_again_and_fail_in_the_end(
     assert desk.open == 1
 
 
+def test_losses_are_counted_over_sweeps_and_say_why(desk: Desk, runs: list[Run], settings: Settings) -> None:
+    for _ in range(MAX_LOSSES - 1):
+        task = desk.claim(0)
+        assert task is not None
+        desk.lose(task, "node-7", "it took longer than train.time_limit (2.0 h) and was ended")
+    desk.close()
+    other = Desk(runs, settings, never_event)
+    tasks = [other.claim(0) for _ in runs]
+    assert tasks[-1] is not None
+    assert tasks[-1].run == runs[0], "what was lost is tried after the others"
+    other.lose(tasks[-1], "node-8", "it took longer than train.time_limit (2.0 h) and was ended")
+    result = other.store.read(runs[0].run_id)
+    assert result is not None
+    assert "on node-8: it took longer than train.time_limit (2.0 h) and was ended." in str(result.error)
+    other.close()
+
+
 def test_words_about_an_assignment_that_was_given_up_are_dropped(desk: Desk, events: list[Event]) -> None:
     task = desk.claim(0)
     assert task is not None

@@ -104,7 +104,7 @@ def do(file: Path, folder: Path) -> Outcome:
     experiment = load_experiment(file)
     dataset = open_dataset(experiment.spec.dataset)
     told = Settings(store_root=folder / "runs", dataset_path=dataset.path, device="cpu")
-    return sweep(experiment, dataset, settings=told, workers=1, board_folder=folder / "board", command="x")
+    return sweep(experiment, dataset, settings=told, workers=0, board_folder=folder / "board", command="x")
 
 
 def test_fitted_rows_from_file_to_board_and_back(write_experiment: Write, features_file: Path, tmp_path: Path) -> None:
@@ -259,7 +259,7 @@ def test_hashing_experiments_run_on_the_embedded_edition(
     quick = [row for row in experiment.rows if row.axes["fitter"] not in ("DCMH", "DSPH")]
     assert {row.axes["fitter"] for row in quick} == {"CCA", "CMFH", "STMH", "SCM", "SePH"}
     outcome = sweep(
-        replace(experiment, rows=tuple(quick)), dataset, settings=told, workers=1, board_folder=tmp_path, command="x"
+        replace(experiment, rows=tuple(quick)), dataset, settings=told, workers=0, board_folder=tmp_path, command="x"
     )
     assert [r.error for r in outcome.failed] == []
     page = (tmp_path / f"{name}.md").read_text()

@@ -89,7 +89,7 @@ def runs(
 
 def locally(runs: list[Run], dataset: Path, folder: Path) -> dict[str, Result]:
     """What one process of this machine makes of them."""
-    run_all(runs, Settings(folder, dataset, device="cpu"), workers=1, on_event=lambda _: None)
+    run_all(runs, Settings(folder, dataset, device="cpu"), workers=0, on_event=lambda _: None)
     return results(folder, runs)
 
 

@@ -34,7 +34,7 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def do(file: Path, folder: Path, *, workers: int = 1, only: tuple[str, ...] = (), **settings: Any) -> Outcome:
+def do(file: Path, folder: Path, *, workers: int = 0, only: tuple[str, ...] = (), **settings: Any) -> Outcome:
     experiment = load_experiment(file)
     dataset = open_dataset(experiment.spec.dataset)
     told = Settings(store_root=folder / "runs", dataset_path=dataset.path, device="cpu", **settings)

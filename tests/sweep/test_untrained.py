@@ -49,7 +49,7 @@ def do(file: Path, folder: Path) -> Outcome:
     experiment = load_experiment(file)
     dataset = open_dataset(experiment.spec.dataset)
     told = Settings(store_root=folder / "runs", dataset_path=dataset.path, device="cpu")
-    return sweep(experiment, dataset, settings=told, workers=1, board_folder=folder / "board", command="x")
+    return sweep(experiment, dataset, settings=told, workers=0, board_folder=folder / "board", command="x")
 
 
 def test_zero_shot_rows_from_file_to_board(write_experiment: Write, tiny_file: Path, tmp_path: Path) -> None:

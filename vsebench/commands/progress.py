@@ -65,7 +65,7 @@ class ProgressView:
         """Show what a worker says."""
         self.watch.take(event)
         title = self.watch.title(event.run_id)
-        if event.kind == "crash":
+        if event.kind in ("crash", "note"):
             self._lines(event.text)
         elif event.kind == "end":
             mark = {"finished": "done", "pruned": "pruned"}.get(event.status, "FAILED")

@@ -87,7 +87,7 @@ def run_sweep(options: SweepOptions) -> None:
     )
     with executor(options.executor) as (workers, execute):
         if options.dry_run:
-            count = workers or default_workers(settings)
+            count = default_workers(settings) if workers is None else max(1, workers)
             print_plan(_planned(experiment, dataset, options), options.runs, count)
             return
         outcome = _do(experiment, dataset, settings, options, workers, execute)
@@ -127,7 +127,7 @@ def _do(
     def expected(plan: Plan) -> Mapping[str, float | None]:
         return estimate(plan, settings.store_root, device=record_device()).seconds
 
-    show = ProgressView(store, lambda: workers or default_workers(settings), expected)
+    show = ProgressView(store, lambda: default_workers(settings) if workers is None else max(1, workers), expected)
     try:
         return sweep(
             experiment,

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from vsebench.config.faults import one_of
 from vsebench.config.measures import Measures
+from vsebench.errors import ConfigError
+from vsebench.sizes import in_seconds
 from vsebench.types import MODALITIES, OWN_SPLIT
 
 #: Slots of a system that hold one component, and the kind that stands there.
@@ -43,6 +45,16 @@ class Spec(Strict):
     options: dict[str, Any] = {}
 
 
+def _seconds(value: Any) -> Any:
+    """A time such as ``2h`` or ``90 s`` in seconds; whatever is none is refused with what would be right."""
+    if value is None:
+        return None
+    try:
+        return in_seconds(value)
+    except ConfigError as error:
+        raise ValueError(error.message) from None
+
+
 class WeightedSpec(Spec):
     """An objective, its weight in the sum, and what it contrasts: embeddings, or the scores of a pairwise scorer."""
 
@@ -68,6 +80,8 @@ class Train(Strict):
     feature_dtype: Literal["fp16", "fp32"] = "fp16"
     bucket_batches: Annotated[int, Gt(1)] | None = None
     compile: bool = False
+    #: Seconds after which a run is ended. Not a part of what a run is: no id, record or comparison knows it.
+    time_limit: Annotated[float | None, BeforeValidator(_seconds), Field(exclude=True)] = None
 
 
 class System(Strict):

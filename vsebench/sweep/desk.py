@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from vsebench.store import Store
+from vsebench.sweep import attempts
 from vsebench.sweep.hub import Said
 from vsebench.sweep.parcel import Parcel, deliver
 from vsebench.sweep.plan import Run
@@ -24,7 +25,8 @@ from vsebench.types import Result
 if TYPE_CHECKING:
     from vsebench.tracking import Tracker
 
-#: So often may the worker of a run die before the run counts as failed.
+#: So often may the worker of a run die before the run counts as failed: more often than on one machine, because nodes
+#: are lost for reasons of their own.
 MAX_LOSSES = 3
 #: How long a run that another process has locked is left alone.
 LOCKED_S = 1.0
@@ -38,7 +40,6 @@ class Task:
         ticket: of its assignment, another one each time; 0 while it waits.
         worker: who does it.
         lock: of the run, held from the first assignment to the result.
-        losses: how often its worker died.
         not_before: when it is looked at again, in seconds of the monotonic clock.
     """
 
@@ -46,7 +47,6 @@ class Task:
     ticket: int = 0
     worker: int = 0
     lock: FileLock | None = None
-    losses: int = 0
     not_before: float = 0.0
     tracker: Tracker | None = None
 
@@ -66,7 +66,7 @@ class Desk:
         self.settings, self.on_event = settings, on_event
         self.store = Store(settings.store_root, runs[0].experiment)
         self.dataset = Dataset.open(settings.dataset_path)
-        self.waiting = deque(Task(run) for run in runs)
+        self.waiting = deque(Task(run) for run in attempts.others_first(runs, self.store))
         self.out: dict[int, Task] = {}
         self._tickets = 0
 
@@ -90,6 +90,7 @@ class Desk:
                 self._tickets += 1
                 task.ticket, task.worker = self._tickets, worker
                 self.out[task.ticket] = task
+                attempts.begin(self.store.run_folder(task.run.run_id))
                 self.on_event(Event("start", worker, task.run.run_id))
                 return task
         return None
@@ -110,21 +111,28 @@ class Desk:
             self.store.write(result)
         self._end(task, result)
 
-    def lose(self, task: Task, where: str) -> None:
-        """The worker of a run died: the run is given out again, before the others, or is failed."""
-        task.losses += 1
-        if task.losses >= MAX_LOSSES:
-            self.fail(
-                task,
-                f"its worker died {task.losses} times, the last one on {where}. A run that needs more memory than it "
-                "has there ends so; give it more of a node with --cpus-per-run, or a smaller train.batch_size.",
+    def lose(self, task: Task, where: str, cause: str = "") -> None:
+        """The worker of a run died: the run is given out again, before the others, or is failed. The run's folder
+        counts, also over sweeps.
+
+        Args:
+            cause: why it was ended, where this process did that.
+        """
+        losses = attempts.lose(self.store.run_folder(task.run.run_id), cause or f"its worker on {where} died")
+        if losses >= MAX_LOSSES:
+            memory = (
+                "A run that needs more memory than it has there ends so; give it more of a node with --cpus-per-run, "
+                "or a smaller train.batch_size."
             )
+            why = f": {cause}." if cause else f". {memory}"
+            self.fail(task, f"its worker died {losses} times, the last one on {where}{why}")
             return
         self._close_tracker(task)
         del self.out[task.ticket]
         self.waiting.appendleft(task)
-        said = f"{task.run.title}: its worker on {where} died; it is done again ({task.losses} of {MAX_LOSSES - 1})"
-        self.on_event(Event("crash", task.worker, task.run.run_id, said))
+        why = cause or f"its worker on {where} died"
+        text = f"{task.run.title}: {why}; it is done again ({losses} of {MAX_LOSSES - 1})"
+        self.on_event(Event("crash", task.worker, task.run.run_id, text))
 
     def note(self, said: Said, answer: Callable[[int, int, bool], None]) -> None:
         """What a worker said of its run. Words about an assignment that was given up are dropped.
@@ -162,6 +170,7 @@ class Desk:
 
     def _end(self, task: Task, result: Result) -> None:
         del self.out[task.ticket]
+        attempts.end(self.store.run_folder(task.run.run_id), result)
         self._let_go(task)
         self.on_event(Event("end", task.worker, task.run.run_id, headline(result), result.status))
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import vsebench
 from vsebench.plugins import ENTRY_POINT_GROUP
-from vsebench.store import Store, write_atomically
+from vsebench.store import Store, damaged_files, write_atomically
 
 NOTE = ".done.json"
 PACKAGE = Path(vsebench.__file__).parent
@@ -73,7 +73,7 @@ def still_done(asked: Asked, root: Path, experiment: str) -> tuple[int, int] | N
     wanted = {**dict.fromkeys(note.runs, "finished"), **dict.fromkeys(note.pruned, "pruned")}
     for run_id, status in wanted.items():
         result = store.read(run_id)
-        if result is None or result.status != status:
+        if result is None or result.status != status or damaged_files(store.run_folder(run_id), contents=False):
             return None
     return len(note.runs), len(note.pruned)
 

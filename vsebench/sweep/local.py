@@ -2,28 +2,31 @@
 
 Every worker walks the same list and takes what nobody has locked or finished. Two sweeps of the same file, started by
 hand, share their work in the same way. A worker has a fixed number of threads (one, by default): how many workers
-there are cannot change a number.
+there are cannot change a number. A worker that is lost is replaced, and the run that it was doing is tried again after
+the others, or recorded as failed (see :mod:`vsebench.sweep.attempts`).
 """
 
 from __future__ import annotations
 
 import contextlib
-import multiprocessing as mp
 import os
-import pickle
 import signal
 import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from multiprocessing.connection import Connection, wait
+from multiprocessing import parent_process
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from vsebench.errors import RunFailed
+from vsebench.errors import ConfigError, VsebenchError
+from vsebench.files import make_folder
 from vsebench.plugins import load_plugins
 from vsebench.store import Store
+from vsebench.sweep import attempts
 from vsebench.sweep.plan import Run
 from vsebench.sweep.worker import (
     Event,
@@ -35,6 +38,11 @@ from vsebench.sweep.worker import (
     plugins_of,
     prepare,
 )
+
+if TYPE_CHECKING:
+    import torch
+
+    from vsebench.data.dataset import Dataset
 
 #: How long a worker waits for a run that another process has locked before it looks again.
 POLL_S = 1.0
@@ -54,75 +62,38 @@ def default_workers(settings: Settings) -> int:
 def run_all(runs: Sequence[Run], settings: Settings, *, workers: int, on_event: Callable[[Event], None]) -> None:
     """Do all runs and return when each has a result.
 
-    With one worker the runs are done in this process. An interrupt (Ctrl-C) ends the workers and is raised again; the
-    runs that were going on continue from their checkpoints the next time.
+    An interrupt (Ctrl-C) ends the workers and is raised again; the runs that were going on continue from their
+    checkpoints the next time.
 
-    Raises: KeyboardInterrupt; RunFailed when a worker died.
+    Args:
+        workers: processes. 0 does the runs in this process, for a debugger: a run that ends it ends the sweep.
+
+    Raises: KeyboardInterrupt; DiskError; RunFailed when workers die before their first run; ConfigError for a time
+        limit without a process that could be ended.
     """
     if not runs:
         return
-    if workers <= 1:
-        prepare(settings.threads)
-        _work(list(runs), settings, 0, on_event)
-        return
-    workers = min(workers, len(runs))
-    context = mp.get_context("spawn")
-    processes, pipes = [], []
-    for number in range(workers):
-        # A pipe for each worker: a queue's lock would stay taken if its holder were killed, and hold up the others.
-        pipe, end = context.Pipe(duplex=False)
-        told = (_rotated(runs, number, workers), settings, number, end)
-        process = context.Process(target=_worker, args=told, daemon=True)
-        process.start()
-        end.close()
-        processes.append(process)
-        pipes.append(pipe)
-    try:
-        _listen(pipes, on_event)
-    except BaseException:
-        for process in processes:
-            process.terminate()
-        raise
-    finally:
-        for process in processes:
-            process.join(timeout=10)
-    _check_end([p.exitcode for p in processes], runs, settings, on_event)
-
-
-def _listen(pipes: Sequence[Connection], on_event: Callable[[Event], None]) -> None:
-    """Pass on what the workers tell, until each of them has ended."""
-    open_pipes = list(pipes)
-    while open_pipes:
-        for pipe in wait(open_pipes):
-            assert isinstance(pipe, Connection), "what was waited for"
-            try:
-                event = pipe.recv()
-            except (EOFError, OSError, pickle.UnpicklingError):
-                open_pipes.remove(pipe)  # ended, or killed in the middle of a word
-                continue
-            on_event(event)
-
-
-def _check_end(
-    codes: Sequence[int | None], runs: Sequence[Run], settings: Settings, on_event: Callable[[Event], None]
-) -> None:
-    crashed = [code for code in codes if code]
-    if not crashed:
-        return
     store = Store(settings.store_root, runs[0].experiment)
-    said = f"a worker process died (exit code {crashed[0]}; killed, or out of memory)."
-    if not all(is_done(store, run) for run in runs):
-        raise RunFailed(f"{said} Finished runs are kept; the same command goes on from here.")
-    on_event(Event("crash", 0, text=f"{said} The others did its runs."))
+    runs = attempts.others_first(runs, store)
+    if workers > 0:
+        from vsebench.sweep.workers import Workers
+
+        Workers(runs, settings, store, on_event).run(min(workers, len(runs)))
+        return
+    if any(run.system.train.time_limit is not None for run in runs):
+        raise ConfigError("train.time_limit needs a process that can be ended; give --workers 1 or more.")
+    prepare(settings.threads)
+    work(runs, settings, 0, on_event)
 
 
-def _rotated(runs: Sequence[Run], worker: int, workers: int) -> list[Run]:
-    """Workers begin at different places, so that they train different encoders first."""
-    start = worker * len(runs) // workers
-    return [*runs[start:], *runs[:start]]
+def worker_main(runs: Sequence[Run], settings: Settings, number: int, pipe: Connection, errors: Connection) -> None:
+    """A worker process.
 
+    Args:
+        pipe: takes its events.
+        errors: takes what it writes to standard error.
+    """
 
-def _worker(runs: Sequence[Run], settings: Settings, number: int, pipe: Connection) -> None:
     def tell(event: Event) -> None:
         try:
             pipe.send(event)
@@ -132,12 +103,17 @@ def _worker(runs: Sequence[Run], settings: Settings, number: int, pipe: Connecti
     # The parent handles Ctrl-C and ends its workers; a worker that handled it too would print a traceback.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    os.dup2(errors.fileno(), 2)
     try:
         prepare(settings.threads)
-        _work(runs, settings, number, tell)
+        work(runs, settings, number, tell)
+        tell(Event("over", number))
+    except VsebenchError as error:  # a full disk, a plug-in, a dataset: no other worker would do better
+        tell(Event("halt", number, text=str(error), status=type(error).__name__))
     except BaseException:
-        tell(Event("crash", number, text=traceback.format_exc()))
-        raise
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)
     pipe.close()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -146,32 +122,33 @@ def _worker(runs: Sequence[Run], settings: Settings, number: int, pipe: Connecti
 
 def _end_with_parent() -> None:
     """A killed sweep leaves no workers behind: they would hold locks and cores."""
-    parent = mp.parent_process()
+    parent = parent_process()
     if parent is not None:
         parent.join()
         os._exit(1)
 
 
-def _work(runs: Sequence[Run], settings: Settings, number: int, tell: Callable[[Event], None]) -> None:
+def work(runs: Sequence[Run], settings: Settings, number: int, tell: Callable[[Event], None]) -> None:
+    """Take runs that nobody has locked or finished until there are none, and tell of each.
+
+    Raises: DiskError.
+    """
     import torch
 
     from vsebench.data.dataset import Dataset
-    from vsebench.sweep.execute import execute
-    from vsebench.sweep.together import execute_together
 
     load_plugins(plugins_of(runs, settings))
     dataset = Dataset.open(settings.dataset_path)
     store = Store(settings.store_root, runs[0].experiment)
-    alone = settings.processes == 1
-    device = choose_device(settings.device, number) if alone else torch.device("cpu")
+    device = choose_device(settings.device, number) if settings.processes == 1 else torch.device("cpu")
     waiting = list(runs)
     while waiting:
         left = []
         for run in waiting:
             if is_done(store, run):
                 continue
+            make_folder(store.lock_file(run.run_id).parent)
             lock = FileLock(store.lock_file(run.run_id))
-            store.lock_file(run.run_id).parent.mkdir(parents=True, exist_ok=True)
             try:
                 lock.acquire(timeout=0)
             except Timeout:
@@ -179,29 +156,53 @@ def _work(runs: Sequence[Run], settings: Settings, number: int, tell: Callable[[
                 continue
             with contextlib.ExitStack() as stack:
                 stack.callback(lock.release)
-                if is_done(store, run):
-                    continue
-                tell(Event("start", number, run.run_id))
-
-                def say(text: str, run: Run = run) -> None:
-                    tell(Event("progress", number, run.run_id, text))
-
-                result = (
-                    execute(
-                        run,
-                        dataset,
-                        store,
-                        device=device,
-                        tracker=lambda r: make_tracker(r, store, settings),
-                        say=say,
-                        cache=settings.cache,
-                    )
-                    if alone
-                    else execute_together(run, dataset, store, settings, worker=number, say=say)
-                )
-                if device.type == "cuda":
-                    torch.cuda.empty_cache()
-                tell(Event("end", number, run.run_id, headline(result), result.status))
+                if not is_done(store, run):
+                    _do(run, dataset, store, settings, device, number, tell)
         waiting = left
         if waiting:
             time.sleep(POLL_S)
+
+
+def _do(
+    run: Run,
+    dataset: Dataset,
+    store: Store,
+    settings: Settings,
+    device: torch.device,
+    number: int,
+    tell: Callable[[Event], None],
+) -> None:
+    """Do a run that this worker has locked."""
+    from vsebench.sweep.execute import execute
+    from vsebench.sweep.record import result_of
+    from vsebench.sweep.together import execute_together
+
+    def say(text: str) -> None:
+        tell(Event("progress", number, run.run_id, text))
+
+    folder = store.run_folder(run.run_id)
+    lost = attempts.verdict(folder)
+    if lost is not None:
+        result = result_of(run, dataset, "failed", error=lost)
+        store.write(result)
+    else:
+        attempts.begin(folder)
+        tell(Event("start", number, run.run_id))
+        if settings.processes == 1:
+            result = execute(
+                run,
+                dataset,
+                store,
+                device=device,
+                tracker=lambda r: make_tracker(r, store, settings),
+                say=say,
+                cache=settings.cache,
+            )
+        else:
+            result = execute_together(run, dataset, store, settings, worker=number, say=say)
+        attempts.end(folder, result)
+    if device.type == "cuda":
+        import torch
+
+        torch.cuda.empty_cache()
+    tell(Event("end", number, run.run_id, headline(result), result.status))

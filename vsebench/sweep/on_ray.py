@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import vsebench
 from vsebench.errors import ClusterError, VsebenchError
+from vsebench.sizes import duration_in_words
 from vsebench.sweep.cluster import Resources, connected, refuse_if_none, resources_of, slots
 from vsebench.sweep.desk import Desk, Task
 from vsebench.sweep.hub import Hub
@@ -34,7 +35,7 @@ POLL_S, COUNT_S = 0.1, 1.0
 
 @dataclass(eq=False)
 class Seat:
-    """A worker, what it is doing, and the reference to what comes of it."""
+    """A worker, what it is doing and since when, the reference to what comes of it, and why it was ended."""
 
     number: int
     actor: Any
@@ -42,6 +43,14 @@ class Seat:
     stage: Literal["hello", "prepare", "receive", "idle", "work"] = "hello"
     node: str = "a node that did not answer"
     task: Task | None = None
+    since: float = 0.0
+    cause: str = ""
+
+    @property
+    def late(self) -> bool:
+        """Whether its run has taken longer than it may."""
+        limit = None if self.task is None else self.task.run.system.train.time_limit
+        return limit is not None and time.monotonic() - self.since > limit
 
 
 def run_all_on_ray(
@@ -113,6 +122,7 @@ class RayPool:
             while desk.open:
                 self._fill(desk)
                 self._assign(desk)
+                self._end_late()
                 self._collect(desk)
                 self._hear(desk)
         except (RayError, ConnectionError) as error:
@@ -183,8 +193,18 @@ class RayPool:
     def _assign(self, desk: Desk) -> None:
         for seat in self.seats:
             if seat.stage == "idle" and (task := desk.claim(seat.number)) is not None:
-                seat.stage, seat.task = "work", task
+                seat.stage, seat.task, seat.since = "work", task, time.monotonic()
                 seat.reference = seat.actor.work.remote(task.run, task.ticket)
+
+    def _end_late(self) -> None:
+        """End the workers whose runs take longer than ``train.time_limit``."""
+        import ray
+
+        for seat in self.seats:
+            if seat.late and not seat.cause and seat.task is not None:
+                limit = duration_in_words(seat.task.run.system.train.time_limit or 0.0)
+                seat.cause = f"it took longer than train.time_limit ({limit}) and was ended"
+                ray.kill(seat.actor)
 
     def _collect(self, desk: Desk) -> None:
         """Take what workers have come to, or learn that they died."""
@@ -252,7 +272,7 @@ class RayPool:
         self._counted = float("-inf")
         if seat.task is not None:
             self._hear(desk)
-            desk.lose(seat.task, seat.node)
+            desk.lose(seat.task, seat.node, seat.cause)
             return
         self._false_starts += 1
         if self._false_starts >= MAX_FALSE_STARTS:

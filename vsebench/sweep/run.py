@@ -15,7 +15,9 @@ from vsebench.leaderboard.snapshot import BoardRow, Snapshot, collect, results_f
 from vsebench.measures.run import measured
 from vsebench.scoring import parse_metrics, versions
 from vsebench.store import Store
+from vsebench.sweep import attempts
 from vsebench.sweep.local import default_workers, run_all
+from vsebench.sweep.mend import differing_weights, mend
 from vsebench.sweep.plan import Plan, Run, is_over, make_plan
 from vsebench.sweep.search import Search
 from vsebench.sweep.worker import Event, Execute, Settings
@@ -57,6 +59,8 @@ def sweep(
 
     ``execute`` does the runs; without it, ``workers`` processes of this machine do, or as many as suit it.
 
+    What is damaged of finished runs is set aside and said, and those runs are done again.
+
     A search asks its next configurations when those before them are over; with ``only`` it asks none.
 
     Raises: KeyboardInterrupt; ConfigError when a search finds nothing new.
@@ -64,13 +68,17 @@ def sweep(
     store = Store(settings.store_root, experiment.name)
     described = dataset.describe()
     experiment = experiment.on(described)
+    for text in mend(store):
+        on_event(Event("note", 0, text=text))
     search = Search(experiment, described, store) if experiment.space is not None else None
     whole = search.replay() if search is not None else make_plan(experiment, described, store)
     plan = whole if not only else make_plan(whole.experiment.only(only), described, store)
 
     def here(runs: Sequence[Run], settings: Settings, on_event: Callable[[Event], None]) -> None:
         if runs:  # how many workers suit a machine takes seconds to learn
-            run_all(runs, settings, workers=workers or default_workers(settings), on_event=on_event)
+            run_all(
+                runs, settings, workers=default_workers(settings) if workers is None else workers, on_event=on_event
+            )
 
     execute = execute or here
     _note_rows(store, whole)
@@ -89,6 +97,8 @@ def sweep(
             save(snapshot, results_file(board_folder, experiment.name))
             update(snapshot, settings.store_root, board_folder, groups=dataset.groups)
             written = render(board_folder, [experiment.name])
+    for text in differing_weights(whole.runs, store):
+        on_event(Event("note", 0, text=text))
     wanted = {r.run_id for r in plan.runs}
     failed = [r for r in snapshot.results.values() if r.status == "failed" and r.run_id in wanted]
     return Outcome(plan, failed, written)
@@ -114,6 +124,7 @@ def _run(
         result = store.read(run.run_id)
         if result is not None and not is_over(run, result):
             store.forget(run.run_id)
+            attempts.retry(store.run_folder(run.run_id))
     on_plan(plan)
     execute(plan.todo, settings, on_event)
 

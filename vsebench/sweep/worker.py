@@ -45,9 +45,15 @@ class Settings:
 
 @dataclass(frozen=True)
 class Event:
-    """What a worker tells: a run began, got on, or ended."""
+    """What a worker tells, and what is told of it.
 
-    kind: Literal["start", "progress", "end", "crash"]
+    Args:
+        kind: a run began, got on, or ended; its process was lost (``crash``); there is something to say (``note``);
+            nothing is left for the worker (``over``); it cannot go on, and no other could (``halt``).
+        status: of the run; of ``halt`` the name of the error.
+    """
+
+    kind: Literal["start", "progress", "end", "crash", "note", "over", "halt"]
     worker: int
     run_id: str = ""
     text: str = ""
