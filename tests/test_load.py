@@ -88,7 +88,7 @@ def _system(folder: Path) -> None:
     ("spoil", "said"),
     [
         (lambda f: (f / "run.yaml").unlink(), "not the folder of a run: it has no run.yaml"),
-        (lambda f: (f / "run.yaml").write_text("a: [1"), "run.yaml: cannot be read"),
+        (lambda f: (f / "run.yaml").write_text("a: [1"), "run.yaml:1: cannot be read (not valid YAML"),
         (lambda f: (f / "run.yaml").write_text("run_id: x"), "it lacks 'experiment', 'row', 'seed'"),
         (lambda f: (f / "result.json").unlink(), "is not finished; it has no whole result.json"),
         (lambda f: _status(f, status="failed", error="it\nburst"), "is not finished; it failed: burst"),

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from vsebench.errors import DataError, Place
+from vsebench.errors import ConfigError, DataError, Place
 from vsebench.files import DAMAGED, file_digest, make_folder, write_atomically
 from vsebench.names import fault_of_name
 from vsebench.result_form import parse_result, result_from
@@ -158,8 +158,7 @@ def read_run_file(folder: Path) -> dict[str, Any]:
 
     Raises: DataError for a folder without one, or one that is damaged.
     """
-    import yaml
-
+    from vsebench.config import document
     from vsebench.file_schemas.base import check_form
     from vsebench.file_schemas.run import RunFile
 
@@ -167,9 +166,9 @@ def read_run_file(folder: Path) -> dict[str, Any]:
     if not file.is_file():
         raise DataError(f"not the folder of a run: it has no {RUN}.", place=Place(str(folder)))
     try:
-        said = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise DataError(f"cannot be read ({str(error).splitlines()[0]}).", place=Place(str(file))) from None
+        said = document.load(file).data
+    except ConfigError as error:
+        raise DataError(f"cannot be read ({error.message.rstrip('.')}).", place=error.place) from None
     check_form(RunFile, said, Place(str(file)), noun="a run file")
     return dict(said)
 

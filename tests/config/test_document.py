@@ -10,7 +10,8 @@ import pytest
 
 from vsebench.config.document import load, parse
 from vsebench.config.experiment import load_experiment
-from vsebench.errors import ConfigError
+from vsebench.errors import ConfigError, DataError
+from vsebench.store import read_run_file
 
 Write = Callable[[Any], Path]
 HEAD = "experiment: demo\ndataset: mmfrb\n"
@@ -244,3 +245,10 @@ def test_overrides(write_experiment: Write, override: str, said: str) -> None:
         load_experiment(file, overrides=[override])
     assert str(caught.value).startswith(f"-o {override}: ") or "experiment.x" in override
     assert said in str(caught.value) or "experiment.x" in override
+
+
+def test_the_file_of_a_run_has_the_same_limits(tmp_path: Path) -> None:
+    levels = "".join(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 9)}]\n" for n in range(1, 10))
+    (tmp_path / "run.yaml").write_text("l0: &l0 lol\n" + levels)
+    with pytest.raises(DataError, match=r"run.yaml:\d+: cannot be read \(more than 100,000 values"):
+        read_run_file(tmp_path)

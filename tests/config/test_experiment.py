@@ -56,7 +56,22 @@ SYSTEMS = [file for file in COMMITTED if not is_index_experiment(yaml.safe_load(
 FAULTS = [
     (
         "experiment: demo",
-        "experiment: demo\nboard:\n  pivot:\n    metrics: [test/i2t/map]\n    by: fusoin",
+        "experiment: demo\nboard:\n  pivot:\n    metrics: [test/acuracy]\n    by: fusion",
+        4,
+        ["no metric gives 'acuracy'", "Did you mean 'accuracy'?"],
+    ),
+    (
+        "experiment: demo",
+        "experiment: demo\nboard:\n  pivot:\n    by: fusion\n    metrics: [test/accuracy, test/i2t/map]",
+        5,
+        [
+            "'test/i2t/map' is shown across, but 'map' is not among the experiment's metrics",
+            "Metrics: accuracy, recall@{1,5}",
+        ],
+    ),
+    (
+        "experiment: demo",
+        "experiment: demo\nboard:\n  pivot:\n    metrics: [test/accuracy]\n    by: fusoin",
         5,
         ["'fusoin' is no axis of the grid", "Did you mean 'fusion'?", "Axes: fusion, attention"],
     ),

@@ -236,6 +236,27 @@ def _check_pivot(doc: document.Document, spec: ExperimentFile) -> None:
             f"'{by}' is no axis of the grid." + did_you_mean(by, axes) + known_names(axes, "Axes"),
             place=doc.place(("board", "pivot", "by")),
         )
+    _check_pivoted(doc, spec)
+
+
+def _check_pivoted(doc: document.Document, spec: ExperimentFile) -> None:
+    """A pivot of a number that the experiment does not ask for would be a table of dashes, silently."""
+    from vsebench.scoring import metric_entry, parse_metrics
+
+    faults = Collector()
+    asked = parse_metrics(spec.metrics) if "metrics" in spec.model_fields_set else None
+    for i, key in enumerate(spec.board.pivot.metrics if spec.board.pivot is not None else ()):
+        place = doc.place(("board", "pivot", "metrics", i))
+        with faults:
+            try:
+                entry = metric_entry(key.split("/", 1)[1])
+                (metric,) = parse_metrics([entry])
+            except ConfigError as error:
+                raise ConfigError(error.message, place=place) from None
+            if asked is not None and metric not in asked:
+                message = f"'{key}' is shown across, but '{entry}' is not among the experiment's metrics."
+                raise ConfigError(message + known_names(spec.metrics, "Metrics"), place=place)
+    faults.check()
 
 
 def _check_unique(doc: document.Document, rows: Iterable[Row]) -> None:
