@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -219,3 +220,38 @@ def test_the_command_says_it_before_anything_runs(
         assert caught.value.code == 2
         assert f"{file}:4: unknown metric 'val/acuracy'. Did you mean 'val/accuracy'?" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "said"),
+    [
+        ({"attention": {"name": "intra", "heads": 3}}, "heads", "attention 'intra': heads (3) must divide dim (16)."),
+        (
+            {"fusion": {"name": "bottleneck", "heads": 5}},
+            "heads",
+            "fusion 'bottleneck': heads (5) must divide dim (16).",
+        ),
+        ({"fusion": {"name": "film", "by": "audio"}}, "by", "fusion 'film': the system has no audio to modulate by."),
+    ],
+)
+def test_options_that_only_constructors_refuse(
+    tmp_path: Path, write_experiment: Write, changes: Any, path: str, said: str
+) -> None:
+    dataset = build(tmp_path, one)
+    rows = {
+        "good": CLASSIFIES,
+        "bad": {**CLASSIFIES, **changes},
+        "also": {**CLASSIFIES, "dropout": 0.5, **copy.deepcopy(changes)},
+    }
+    found = faults(dataset, write_experiment, rows)
+    assert len(found) == 2
+    assert all(said in line for line in found)
+    text = (tmp_path / "experiment.yaml").read_text().splitlines()
+    assert all(f"{path}: " in text[int(line.split(":")[0]) - 1] for line in found)
+
+
+def test_widths_that_encoders_give_are_not_guessed(tmp_path: Path, write_experiment: Write) -> None:
+    """240 and 720 divide by 7 neither; the encoder's own width may."""
+    dataset = build(tmp_path, one)
+    rows = {"a": {**CLASSIFIES, "pooling": {"image": "mean", "text": {"name": "visual_semantic", "heads": 7}}}}
+    suited(experiment_on(dataset, write_experiment, rows), dataset)

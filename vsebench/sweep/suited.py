@@ -15,6 +15,7 @@ from vsebench.config.schema import ENCODER_SLOTS, System
 from vsebench.errors import Collector, ConfigError, MetricError, did_you_mean
 from vsebench.registry import FITTERS, METRICS, OBJECTIVES, registry_of
 from vsebench.scoring import Metric, compute, metric_entry, mode_of, parse_metrics
+from vsebench.sweep.parts import Parts
 from vsebench.types import MODALITIES
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ def suited(experiment: Experiment, dataset: Dataset) -> Experiment:
     """The experiment with the defaults that suit a dataset.
 
     Raises: ConfigError of everything that does not apply to it, each fault once: a split that is missing, a modality or
-        labels that a row needs, a metric, or a row without the number that chooses its epoch.
+        labels that a row needs, a metric, or a row without the number that chooses its epoch; and of a part that cannot
+        be built.
     """
     experiment = experiment.on(dataset.describe())
     rows = [*experiment.rows, *experiment.tried]
@@ -57,9 +59,11 @@ def suited(experiment: Experiment, dataset: Dataset) -> Experiment:
     with faults:
         _check_splits(experiment, dataset, rows)
     faults.check()
+    parts = Parts(dataset)
     for row in rows:
         try:
             check_system(row.system, dataset)
+            parts.check(row.system)
         except ConfigError as error:
             faults.faults += row.placed(error).faults
     faults.check()
