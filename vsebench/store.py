@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from vsebench.errors import ConfigError, DataError, Place
-from vsebench.files import DAMAGED, file_digest, make_folder, write_atomically
+from vsebench.files import DAMAGED, file_digest, make_folder, write_atomically, writing
 from vsebench.names import fault_of_name
 from vsebench.result_form import parse_result, result_from
 from vsebench.types import Result
@@ -68,6 +68,23 @@ class Store:
         folder = self.run_folder(result.run_id)
         make_folder(folder)
         write_atomically(folder / RESULT, _sealed(result, folder))
+
+    def write_tested(self, result: Result) -> Result:
+        """Write a result whose numbers come from an evaluation on test, and count that in the run's folder.
+
+        Counted are evaluations of the run's model on test by which its numbers became known: by a sweep, also when a
+        result was removed or damaged and the run was done again, on a cluster, and by ``combine``. Not counted is what
+        makes no new predictions (``verify``, ``recompute``), what measures a finished run beside its numbers
+        (``measure``), and ``reproduce``, which does a run of its own elsewhere.
+
+        Returns: the result with the number of evaluations so far, this one included.
+        """
+        file = self.run_folder(result.run_id) / TESTED
+        result = dataclasses.replace(result, test_evaluations=times_tested(file.parent) + 1)
+        self.write(result)
+        with writing(file), file.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps({"finished_at": result.finished_at, "commit": result.commit}) + "\n")
+        return result
 
     def results(self) -> Iterator[Result]:
         """Every whole result, finished, failed and pruned, in the order of ids."""
@@ -127,6 +144,14 @@ class Store:
     def remove(self, run_id: str) -> None:
         """Remove a run with all its files."""
         shutil.rmtree(self.run_folder(run_id), ignore_errors=True)
+
+
+def times_tested(folder: Path) -> int:
+    """How often a run was evaluated on test so far. A line that a kill cut off counts."""
+    try:
+        return len((folder / TESTED).read_bytes().splitlines())
+    except FileNotFoundError:
+        return 0
 
 
 def plain_name(name: str, noun: str) -> str:

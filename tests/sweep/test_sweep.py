@@ -241,3 +241,53 @@ def test_run_id_follows_what_matters(write_experiment: Write, tiny_experiment: A
     assert not set(ids({**tiny_experiment, "seeds": [7]})) & set(base)
     assert not set(ids({**tiny_experiment, "metrics": ["accuracy"]})) & set(base)
     assert not set(ids({**tiny_experiment, "train": {"epochs": 3}})) & set(base)
+
+
+def test_evaluations_on_test_are_counted_over_repetitions(
+    write_experiment: Write, tiny_experiment: Any, tmp_path: Path
+) -> None:
+    file = write_experiment(tiny_experiment)
+    do(file, tmp_path)
+    page = tmp_path / "board" / "tiny.md"
+    assert "Test is evaluated once per run, at the end." in page.read_text()
+    first = results(tmp_path)
+    again = Store(tmp_path / "runs", "tiny").run_folder(first["both", 0].run_id)
+    (again / "result.json").unlink()
+    do(file, tmp_path)
+    second = results(tmp_path)
+    assert {key: r.test_evaluations for key, r in second.items()} == {("both", 0): 2, ("image only", 0): 1}
+    assert second["both", 0].metrics == first["both", 0].metrics
+    assert "**Test was evaluated more than once** of 1 of 2 runs" in page.read_text()
+    assert "both, seed 0: 2 times" in page.read_text()
+
+
+@pytest.mark.parametrize("name", ["result.json", "predictions-test.npz", "history.jsonl", "vocabulary.json"])
+@pytest.mark.parametrize("content", [b"", b"[]"])
+def test_what_is_damaged_of_a_finished_run_is_named_and_done_again(
+    name: str, content: bytes, write_experiment: Write, tiny_experiment: Any, tmp_path: Path
+) -> None:
+    del tiny_experiment["systems"]["image only"]
+    file = write_experiment(tiny_experiment)
+    do(file, tmp_path)
+    (whole,) = results(tmp_path).values()
+    damaged = Store(tmp_path / "runs", "tiny").run_folder(whole.run_id) / name
+    damaged.write_bytes(content)
+    lines: list[str] = []
+    experiment = load_experiment(file)
+    dataset = open_dataset(experiment.spec.dataset)
+    told = Settings(store_root=tmp_path / "runs", dataset_path=dataset.path, device="cpu")
+    sweep(
+        experiment,
+        dataset,
+        settings=told,
+        workers=0,
+        board_folder=tmp_path / "board",
+        command="vsebench sweep",
+        on_event=lambda event: lines.append(event.text) if event.kind == "note" else None,
+    )
+    (again,) = results(tmp_path).values()
+    assert again.metrics == whole.metrics
+    assert len(lines) == 1
+    assert lines[0].startswith(f"{damaged} is damaged: ")
+    assert damaged.with_name(f"{name}.damaged").read_bytes() == content
+    assert stale(tmp_path / "board") == []

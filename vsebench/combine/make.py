@@ -159,8 +159,7 @@ def combine(
         commit=commit(),
         finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    store.write(result)
-    return result
+    return store.write_tested(result)
 
 
 def _together(

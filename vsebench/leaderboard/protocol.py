@@ -61,6 +61,19 @@ def definition_lines(snapshot: Snapshot) -> list[str]:
     ]
 
 
+def _evaluations(finished: Sequence[Result]) -> str:
+    """How often the runs were evaluated on test, those named that were more than once."""
+    more = [r for r in finished if r.test_evaluations > 1]
+    if not more:
+        return "Test is evaluated once per run, at the end."
+    shown = [f"{prose(r.system)}, seed {escape(str(r.seed))}: {r.test_evaluations} times" for r in more[:10]]
+    rest = f"; and {len(more) - 10} more" if len(more) > 10 else ""
+    return (
+        f"**Test was evaluated more than once** of {len(more)} of {len(finished)} runs, which were done again after "
+        f"their test numbers were known ({'; '.join(shown)}{rest}), and once of the others."
+    )
+
+
 def protocol_section(snapshot: Snapshot, compared: Comparisons | None = None) -> list[str]:
     """The section. ``compared``: rows on the same items."""
     data = snapshot.dataset
@@ -75,7 +88,7 @@ def protocol_section(snapshot: Snapshot, compared: Comparisons | None = None) ->
         f"{escape(str(data['num_classes']))} classes. Splits: {escape(data.get('split_rule') or 'the dataset’s own')}.",
         f"- Numbers in percent where they are shares; {interval} (seeds {seeds}).",
         *protocol_lines(snapshot, compared or {}),
-        f"- {_chosen(snapshot, finished)} Test is evaluated once per run, at the end.",
+        f"- {_chosen(snapshot, finished)} {_evaluations(finished)}",
     ]
     keys = {key for r in finished for key in r.metrics}
     if any("/average_precision" in key for key in keys):

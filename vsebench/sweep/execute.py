@@ -25,7 +25,7 @@ from vsebench.model import Model
 from vsebench.parallel import ALONE, Team
 from vsebench.process_state import fixed_state
 from vsebench.scoring import compute, metric_entry, needs_embeddings, parse_metrics, tuned, versions
-from vsebench.store import HISTORY, MODEL, RUN, Store, as_text, write_atomically
+from vsebench.store import HISTORY, MODEL, RUN, Store, as_text, times_tested, write_atomically
 from vsebench.sweep.asha import Decide, Halving, Pruned
 from vsebench.sweep.energy import meter_of
 from vsebench.sweep.final import evaluate
@@ -82,7 +82,10 @@ def execute(
         result = result_of(run, dataset, "failed", error=message, train_s=time.perf_counter() - begin)
     if not team.first:
         return result
-    store.write(result)
+    if result.status == "finished":
+        result = store.write_tested(result)
+    else:
+        store.write(result)
     if result.status in ("finished", "pruned"):
         store.clean_checkpoint(run.run_id)
     return result
@@ -214,7 +217,7 @@ def _finish(
         other_s=time.perf_counter() - begin - fitting,
         epochs=progress.epoch,
         best_epoch=progress.best_epoch,
-        test_evaluations=1,
+        test_evaluations=times_tested(folder) + 1,
         ranking=found.ranking,
         curves=found.curves,
         notes=[*_notes(model, feeds), *said, *found.notes],

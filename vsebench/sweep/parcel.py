@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from vsebench.files import replacing
-from vsebench.store import RESULT, RUN, Store
+from vsebench.store import ATTEMPTS, RESULT, RUN, TESTED, Store
 from vsebench.types import Result
 
 #: Bytes of a piece. A file is never in memory as a whole.
@@ -52,7 +52,7 @@ def assemble(file: Path, parts: Iterable[bytes]) -> None:
 def pack(result: Result, store: Store, put: Callable[[bytes], Any]) -> Parcel:
     """Take a run's files: not its checkpoints, and not what names places of this machine."""
     folder = store.run_folder(result.run_id)
-    files = sorted(f for f in folder.iterdir() if f.is_file() and f.name not in (RESULT, RUN))
+    files = sorted(f for f in folder.iterdir() if f.is_file() and f.name not in (RESULT, RUN, TESTED, ATTEMPTS))
     return Parcel(
         result,
         {f.name: [put(piece) for piece in pieces(f)] for f in files if not f.name.startswith(("checkpoint", "."))},
@@ -90,7 +90,10 @@ def deliver(
             os.replace(file, folder / file.name)
     finally:
         shutil.rmtree(incoming, ignore_errors=True)
-    store.write(parcel.result)
+    if parcel.result.status == "finished":
+        store.write_tested(parcel.result)
+    else:
+        store.write(parcel.result)
     if parcel.result.status != "failed":  # one that failed here before goes on from there
         store.clean_checkpoint(run_id)
     return True
