@@ -104,7 +104,7 @@ FAULTS: list[tuple[str, str, dict[str, Any], int, str]] = [
     (
         "POST",
         "/api/search",
-        {"content": "[" * 100_000, "headers": {"content-type": "application/json"}},
+        {"content": "[" * 60_000, "headers": {"content-type": "application/json"}},
         400,
         "is not JSON",
     ),

@@ -53,6 +53,7 @@ def run_server(options: ServeOptions) -> None:
     from vsebench.search.searcher import Searcher
     from vsebench.serve.app import make_app
     from vsebench.serve.limits import Limits
+    from vsebench.serve.protocol import bounded
     from vsebench.sweep.worker import choose_device
 
     with closing(_listen(options.host, options.port)) as listening:
@@ -65,7 +66,12 @@ def run_server(options: ServeOptions) -> None:
         app = make_app(searcher, limits, hosts={"localhost", "127.0.0.1", "::1", options.host} if local else None)
         _allow_many_connections()
         config = uvicorn.Config(
-            app, log_level="warning", access_log=False, http="h11", h11_max_incomplete_event_size=HEADER_BYTES
+            app,
+            log_level="warning",
+            access_log=False,
+            http=bounded(limits),
+            ws="none",
+            h11_max_incomplete_event_size=HEADER_BYTES,
         )
         port = listening.getsockname()[1]
         shown = f"[{options.host}]" if ":" in options.host else options.host

@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from vsebench.data.dataset import Dataset
-from vsebench.data.pixels import decoded
+from vsebench.data.pixels import decoded, pixel_count
 from vsebench.errors import DataError, Place
 from vsebench.search.gallery import GalleryItem, Manifest
 
@@ -45,6 +45,17 @@ class Pictures:
         if not file.is_relative_to(root) or not file.is_file():
             raise DataError(f"the picture of '{item.id}' is no longer there.", place=Place(str(file)))
         return file.read_bytes()
+
+    def pixels(self, item: GalleryItem) -> int:
+        """How many pixels its picture has, from the header alone; 0 without one, or for one that cannot be read.
+
+        Raises: DataError as above.
+        """
+        data = self.data(item)
+        try:
+            return 0 if data is None else pixel_count(data)
+        except OSError:
+            return 0
 
     def thumbnail(self, item: GalleryItem, side: int) -> bytes | None:
         """As JPEG, at most ``side`` pixels wide and high; small ones are not enlarged. The last 1,024 are kept.

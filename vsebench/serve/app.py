@@ -28,10 +28,12 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 import vsebench
+from vsebench.data.pixels import pixel_count
 from vsebench.errors import DataError, QueryError
-from vsebench.search.query import MAX_TEXT, checked_k, checked_text
+from vsebench.search.query import MAX_TEXT, checked_image, checked_k, checked_text
 from vsebench.search.searcher import Hit, Searcher
-from vsebench.serve.limits import BodyLimit, Gate, Limits
+from vsebench.serve.limits import MAX_JSON, BodyLimit, Lanes, Limits
+from vsebench.sizes import in_words
 
 #: The page loads nothing from elsewhere, and the browser holds it to that.
 POLICY = (
@@ -65,19 +67,19 @@ def make_app(searcher: Searcher, limits: Limits | None = None, *, hosts: Collect
     }
     app = Starlette(routes=routes, exception_handlers=handlers, lifespan=service.lifespan)
     app.router.redirect_slashes = False
-    return BodyLimit(app, service.limits.max_upload)
+    return BodyLimit(app, service.limits.max_upload, service.limits.uploads)
 
 
 class _Service:
     def __init__(self, searcher: Searcher, limits: Limits, hosts: Collection[str] | None) -> None:
         self.searcher, self.limits, self.hosts = searcher, limits, hosts
         self.html = files("vsebench.serve").joinpath("page.html").read_text(encoding="utf-8")
-        self.gate = Gate(limits.workers, limits.queue)
+        self.lanes = Lanes(limits)
 
     @asynccontextmanager
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
         yield
-        self.gate.close()
+        self.lanes.close()
 
     async def page(self, request: Request) -> Response:
         self._check_host(request)
@@ -105,19 +107,19 @@ class _Service:
     async def search(self, request: Request) -> Response:
         self._check_host(request)
         begin = time.perf_counter()
-        with self.gate.enter():
-            query = await self._query(request)
+        async with self._query(request) as query:  # read as a whole before it takes a place
             k = checked_k(query.get("k", DEFAULT_K), self.limits.max_k)
             text, image = query.get("text"), query.get("image")
             if (text is None) == (image is None):
                 raise HTTPException(400, "give either 'text' or a file 'image'.")
-            if image is not None:
-                hits = await self.gate.work(self._by_image, image, k)
+            if isinstance(image, UploadFile):
+                pixels = await self.lanes.small.work(_pixels_of, image)
+                hits = await self.lanes.of(pixels).work(self._by_image, image, k)
                 return JSONResponse(self._answer({"image": True}, hits, [], begin))
             if not isinstance(text, str):
                 raise HTTPException(400, "'text' must be a text.")
             clean = checked_text(text)
-            hits, unknown = await self.gate.work(self._by_text, clean, k)
+            hits, unknown = await self.lanes.texts.work(self._by_text, clean, k)
             return JSONResponse(self._answer({"text": clean}, hits, unknown, begin))
 
     async def image(self, request: Request) -> Response:
@@ -128,35 +130,42 @@ class _Service:
         item = self.searcher.item(name)
         if item is None:
             raise HTTPException(404, "there is no item of that id.")
-        with self.gate.enter():
-            try:
-                data = await self.gate.work(self.searcher.pictures.thumbnail, item, int(side))
-            except DataError as error:
-                raise HTTPException(404, str(error)) from None
+        pictures = self.searcher.pictures
+        try:
+            lane = self.lanes.of(await self.lanes.small.work(pictures.pixels, item))
+            data = await lane.work(pictures.thumbnail, item, int(side))
+        except DataError as error:
+            raise HTTPException(404, str(error)) from None
         if data is None:
             raise HTTPException(404, "this item has no picture.")
         headers = {"Cache-Control": "private, max-age=3600", "X-Content-Type-Options": "nosniff"}
         return Response(data, media_type="image/jpeg", headers=headers)
 
-    async def _query(self, request: Request) -> dict[str, Any]:
-        """The query's parts, from the address, JSON or a form."""
+    @asynccontextmanager
+    async def _query(self, request: Request) -> AsyncIterator[dict[str, Any]]:
+        """The query's parts, from the address, JSON or a form. A picture stays in its file until it is decoded."""
         if request.method != "POST":
-            return dict(request.query_params)
+            yield dict(request.query_params)
+            return
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind not in ("application/json", "multipart/form-data"):
             raise HTTPException(415, "send application/json, or multipart/form-data with the file 'image'.")
         try:
             async with asyncio.timeout(self.limits.body_s):
-                return await (_json(request) if kind == "application/json" else _form(request))
+                query = await (_json(request) if kind == "application/json" else _form(request))
         except TimeoutError:
             message = f"the body did not arrive within {self.limits.body_s:g} s."
             raise HTTPException(408, message, headers={"Connection": "close"}) from None
+        try:
+            yield query
+        finally:
+            await request.close()  # removes the form's files
 
     def _by_text(self, text: str, k: int) -> tuple[list[Hit], list[str]]:
         return self.searcher.search(text=text, k=k), self.searcher.unknown_words(text)
 
-    def _by_image(self, data: bytes, k: int) -> list[Hit]:
-        return self.searcher.search(image=data, k=k)
+    def _by_image(self, image: UploadFile, k: int) -> list[Hit]:
+        return self.searcher.search(image=_data_of(image), k=k)
 
     def _answer(self, query: dict[str, Any], hits: list[Hit], unknown: list[str], begin: float) -> dict[str, Any]:
         """The body of an answer. An item without a picture has no address of one."""
@@ -178,8 +187,13 @@ class _Service:
 
 
 async def _json(request: Request) -> dict[str, Any]:
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > MAX_JSON:
+            raise HTTPException(413, f"a JSON body is too large; at most {in_words(MAX_JSON)} are read.")
     try:
-        said = json.loads(await request.body())
+        said = json.loads(bytes(body))
     except (ValueError, RecursionError):
         raise HTTPException(400, "the body is not JSON.") from None
     if not isinstance(said, dict) or not said.keys() <= {"text", "k"}:
@@ -188,14 +202,24 @@ async def _json(request: Request) -> dict[str, Any]:
 
 
 async def _form(request: Request) -> dict[str, Any]:
-    async with request.form(max_files=1, max_fields=4) as form:
-        said: dict[str, Any] = {key: value for key, value in form.items() if isinstance(value, str)}
-        file = form.get("image")
-        if isinstance(file, UploadFile):
-            said["image"] = await file.read()
-        elif file is not None:
-            raise HTTPException(400, "'image' must be a file.")
-        return said
+    form = await request.form(max_files=1, max_fields=4)
+    said: dict[str, Any] = {key: value for key, value in form.items() if isinstance(value, str)}
+    file = form.get("image")
+    if isinstance(file, UploadFile):
+        said["image"] = file
+    elif file is not None:
+        raise HTTPException(400, "'image' must be a file.")
+    return said
+
+
+def _data_of(image: UploadFile) -> bytes:
+    image.file.seek(0)
+    return image.file.read()
+
+
+def _pixels_of(image: UploadFile) -> int:
+    """How many pixels it would be decoded to. Raises: QueryError, for one that is no image or too large."""
+    return pixel_count(checked_image(_data_of(image)))
 
 
 def _fault(status: int, message: str, headers: Any = None) -> JSONResponse:

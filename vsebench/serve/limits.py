@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -21,6 +21,12 @@ T = TypeVar("T")
 LINGER_BYTES, LINGER_S = 4 << 20, 2.0
 
 
+#: Bytes of a JSON body; the longest text takes a twentieth of it.
+MAX_JSON = 64 << 10
+#: Pixels of a picture that is decoded beside others; larger ones are decoded one after the other.
+SMALL = 4_000_000
+
+
 @dataclass(frozen=True)
 class Limits:
     """Bounds of a server.
@@ -30,62 +36,105 @@ class Limits:
         queue: requests that may wait for one of them; ≥ 0. Beyond it the answer is 503.
         max_upload: of a request's body, in bytes.
         max_k: most hits of a query.
+        head_s: seconds that a client may take to send a request's head, from the connection or its first byte on.
         body_s: seconds that a client may take to send a body.
+        wait_s: seconds that a request may wait for a thread. Beyond it the answer is 503.
+        send_s: seconds that a client may take to read what it was sent.
+        connections: at most so many at a time. Beyond it the one that has sent no whole request for longest is closed.
+        uploads: bytes of all bodies that are held at a time. Beyond it the answer is 503.
     """
 
     workers: int = 2
     queue: int = 64
     max_upload: int = 16_000_000
     max_k: int = 100
+    head_s: float = 10.0
     body_s: float = 30.0
+    wait_s: float = 20.0
+    send_s: float = 30.0
+    connections: int = 2_000
+    uploads: int = 1 << 30
 
 
-class Gate:
-    """Lets so many requests in as can be worked on or wait; refuses the rest at once.
+class Lane:
+    """Threads for one kind of work, and a bounded number of requests that wait for them, the first one first.
 
     Args:
-        workers: threads. queue: how many may wait.
+        threads: of this lane.
+        queue: requests that may wait.
+        wait_s: for so long.
     """
 
-    def __init__(self, workers: int, queue: int) -> None:
-        self.pool = ThreadPoolExecutor(workers, thread_name_prefix="search")
-        self.room = workers + queue
-        self.inside = 0
-
-    @contextmanager
-    def enter(self) -> Iterator[None]:
-        """A place, taken before anything of the request's body is read.
-
-        Raises: HTTPException 503 with Retry-After when all are taken.
-        """
-        if self.inside >= self.room:
-            message = f"{self.room} searches are under way already; try again in a moment."
-            raise HTTPException(503, message, headers={"Retry-After": "1"})
-        self.inside += 1
-        try:
-            yield
-        finally:
-            self.inside -= 1
+    def __init__(self, threads: int, queue: int, wait_s: float) -> None:
+        self.pool = ThreadPoolExecutor(threads, thread_name_prefix="search")
+        self.free = asyncio.Semaphore(threads)
+        self.room, self.inside, self.wait_s = threads + queue, 0, wait_s
 
     async def work(self, function: Callable[..., T], *arguments: Any) -> T:
-        """Run it on one of the threads."""
-        return await asyncio.get_running_loop().run_in_executor(self.pool, function, *arguments)
+        """Run it on one of the threads. To be called when the whole request has been read.
+
+        Raises: HTTPException 503 with Retry-After, at once when too many wait, later when the wait is too long.
+        """
+        if self.inside >= self.room:
+            raise _busy(f"{self.room} searches are under way already")
+        self.inside += 1
+        try:
+            try:
+                async with asyncio.timeout(self.wait_s):
+                    await self.free.acquire()
+            except TimeoutError:
+                raise _busy(f"no search could begin within {self.wait_s:g} s") from None
+            try:
+                return await asyncio.get_running_loop().run_in_executor(self.pool, function, *arguments)
+            finally:
+                self.free.release()
+        finally:
+            self.inside -= 1
 
     def close(self) -> None:
         """Drop what waits."""
         self.pool.shutdown(wait=False, cancel_futures=True)
 
 
+class Lanes:
+    """A lane for texts, one for small pictures and one for large ones, so that none keeps the others waiting.
+
+    Large pictures are decoded one after the other, small ones on at most four threads: together they never hold more
+    than ``VSEBENCH_MAX_PIXELS`` + 16 million decoded pixels.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.texts = Lane(limits.workers, limits.queue, limits.wait_s)
+        self.small = Lane(min(limits.workers, 4), limits.queue, limits.wait_s)
+        self.large = Lane(1, limits.queue, limits.wait_s)
+
+    def of(self, pixels: int) -> Lane:
+        """The lane of a picture."""
+        return self.small if pixels <= SMALL else self.large
+
+    def close(self) -> None:
+        """Drop what waits."""
+        for lane in (self.texts, self.small, self.large):
+            lane.close()
+
+
+def _busy(message: str, **headers: str) -> HTTPException:
+    return HTTPException(503, f"{message}; try again in a moment.", headers={"Retry-After": "1", **headers})
+
+
 class BodyLimit:
-    """Refuse bodies that are too large: by their header without reading them, else as soon as they are.
+    """Refuse bodies that are too large: by their header without reading them, else as soon as they are; and those that
+    together with all others are too large.
 
     Args:
         app: what is guarded.
-        most: bytes.
+        most: bytes of a body.
+        together: bytes of all bodies at a time.
     """
 
-    def __init__(self, app: ASGIApp, most: int) -> None:
-        self.app, self.most = app, most
+    def __init__(self, app: ASGIApp, most: int, together: int) -> None:
+        self.app, self.most, self.together = app, most, together
+        self.held = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
@@ -96,23 +145,31 @@ class BodyLimit:
         if said.isdigit() and int(said) > self.most:
             await self._refuse(receive, send)
             return
-        taken = 0
+        taken, refused = 0, False
 
         async def counted() -> Message:
-            nonlocal taken
+            nonlocal taken, refused
             message = await receive()
-            taken += len(message.get("body", b""))
+            size = len(message.get("body", b""))
+            taken += size
+            self.held += size
+            refused = self.held > self.together or taken > self.most
+            if self.held > self.together:
+                raise _busy("too many uploads are under way already", Connection="close")
             if taken > self.most:
                 raise HTTPException(413, self._message, headers={"Connection": "close"})
             return message
 
         async def answer(message: Message) -> None:
-            if taken > self.most and message["type"] == "http.response.body":
+            if refused and message["type"] == "http.response.body":
                 await _last_words(message["body"], receive, send)
             else:
                 await send(message)
 
-        await self.app(scope, counted, answer)
+        try:
+            await self.app(scope, counted, answer)
+        finally:
+            self.held -= taken
 
     @property
     def _message(self) -> str:
