@@ -127,12 +127,17 @@ def test_version_and_doctor() -> None:
         assert part in done.stdout
 
 
-def test_doctor_knows_the_broken_pair() -> None:
-    from vsebench.commands.doctor import mend
+def test_doctor_knows_the_broken_pair(monkeypatch: pytest.MonkeyPatch) -> None:
+    from packaging.requirements import Requirement
 
-    said = mend("timm", RuntimeError("operator torchvision::nms does not exist"))
-    assert "do not fit each other" in said
-    assert "pip install --force-reinstall torch torchvision" in said
+    from vsebench.commands import doctor
+
+    fault = RuntimeError("whatever an import of the wrong pair says")
+    assert "Mend: pip install --force-reinstall timm" in doctor.mend("timm", fault)
+    monkeypatch.setattr(doctor, "torch_of_torchvision", lambda: Requirement("torch==1.0"))
+    message = doctor.mend("timm", fault)
+    assert "do not fit each other: timm cannot be imported (RuntimeError: whatever" in message
+    assert message.endswith("Mend: pip install --force-reinstall torch torchvision")
 
 
 def test_doctor_states_the_bounds_of_the_project() -> None:

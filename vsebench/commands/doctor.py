@@ -8,7 +8,7 @@ import platform
 import sys
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
-from importlib.metadata import PackageNotFoundError, metadata, packages_distributions, version
+from importlib.metadata import PackageNotFoundError, metadata, packages_distributions, requires, version
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -100,21 +100,34 @@ def _unusable(name: str, modules: Sequence[str]) -> str:
 
 
 def mend(name: str, error: BaseException) -> str:
-    """What a failed import means and how to mend it."""
-    # torchvision registers its operations by this prefix; other packages fail by it too when the pair does not fit.
-    if "torchvision::" in str(error) or name == "torchvision":
+    """What a failed import means and how to mend it.
+
+    torchvision is built for one torch, and what imports it fails beside another in ways that do not say so.
+    """
+    what = f"{type(error).__name__}: {error}"
+    needed = torch_of_torchvision()
+    if needed is not None and not needed.specifier.contains(_version("torch"), prereleases=True):
         return (
-            f"torch {_version('torch')} and torchvision {_version('torchvision')} do not fit each other ({error}). "
-            "Mend: pip install --force-reinstall torch torchvision"
+            f"torch {_version('torch')} and torchvision {_version('torchvision')} do not fit each other: {name} cannot "
+            f"be imported ({what}). Mend: pip install --force-reinstall torch torchvision"
         )
-    return f"{name} cannot be imported: {type(error).__name__}: {error}. Mend: pip install --force-reinstall {name}"
+    return f"{name} cannot be imported: {what}. Mend: pip install --force-reinstall {name}"
+
+
+def torch_of_torchvision() -> Requirement | None:
+    """The torch that the installed torchvision states, or None where it states none."""
+    try:
+        stated = map(Requirement, requires("torchvision") or ())
+    except PackageNotFoundError:
+        return None
+    return next((r for r in stated if r.name == "torch"), None)
 
 
 def _version(name: str) -> str:
     try:
         return version(name)
     except PackageNotFoundError:
-        return "(missing)"
+        return "0"
 
 
 def _devices() -> None:
