@@ -152,6 +152,7 @@ def apply(file: h5py.File, kind: str, name: str, value: Any) -> None:
             value % 3
         ]
     elif kind == "cast":
-        file[name] = np.asarray(before).astype(("f8", "i4", "u2", "S3")[value % 4], casting="unsafe")
+        with np.errstate(invalid="ignore"):
+            file[name] = np.asarray(before).astype(("f8", "i4", "u2", "S3")[value % 4], casting="unsafe")
     elif kind == "shape":
         file[name] = np.asarray(before).reshape(-1)[: value % 30][:, None]

@@ -21,6 +21,7 @@ from dataset_files import SEALED, rich, seal_as
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from vsebench.data.builders._features import open_features
 from vsebench.data.builders._images import look_at
 from vsebench.data.check import check
 from vsebench.data.dataset import Dataset
@@ -152,3 +153,33 @@ def test_dataset_files_of_another_form(whole: Path, data: st.DataObject) -> None
     else:
         assert all("\n" not in problem for problem in check(dataset))
     path.unlink()
+
+
+@FUZZ
+@given(data=st.data())
+def test_feature_files(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    """Precomputed features in HDF5, an array with ids or an array for each id."""
+    path = tmp_path_factory.getbasetemp() / "features.h5"
+    with h5py.File(path, "w") as file:
+        if data.draw(st.booleans()):
+            file["features"] = np.ones((12, 3, 4), np.float32)
+            file["ids"] = np.arange(12)
+            file["num_boxes"] = np.full(12, 2)
+        else:
+            for i in range(12):
+                file[f"{i}/features"] = np.ones((3, 4), np.float16)
+        names: list[str] = []
+        file.visit(names.append)
+        for kind, name, value in data.draw(changes(tuple(names))):
+            try:
+                apply(file, kind, name, value)
+            except (KeyError, ValueError, TypeError, OSError, RuntimeError):
+                continue
+    message, source = refused(lambda: open_features(str(path)), DataError)
+    if message is not None:
+        assert message.startswith(f"{path}: ")
+        return
+    for i in range(13):
+        message, tokens = refused(lambda i=i: source.get(str(i), i))  # type: ignore[misc]
+        assert message is not None or (tokens.ndim == 2 and np.isfinite(tokens).all())
+    source.file.close()

@@ -84,6 +84,7 @@ class Build:
     notes: list[str] = field(default_factory=list)
     pixels: dict[int, str | None] = field(default_factory=dict)  # short digest -> first split
     crossing: set[int] = field(default_factory=set)
+    dark: int = 0
     bad_items: int = 0
     given: int = 0
     given_splits: Counter[str | None] = field(default_factory=Counter)
@@ -127,7 +128,7 @@ class Build:
             self.notes += split_notes(writer, self.group_column)
         writer.provenance["skipped_rows"] = self.bad_items
         writer.provenance.setdefault("notes", [])
-        writer.provenance["notes"] += [*self._leaks(), *self.notes, *self._lost()]
+        writer.provenance["notes"] += [*self._leaks(), *self._dark(), *self.notes, *self._lost()]
         return None
 
     def _advice(self) -> str:
@@ -146,6 +147,10 @@ class Build:
     def _leaks(self) -> list[str]:
         count = len(self.crossing)
         return [f"{count:,} images with identical pixels stand in more than one split"] if count else []
+
+    def _dark(self) -> list[str]:
+        note = "images are nearly black (no value is an eighth of white), as 10 or 12 bits in a file of 16 are"
+        return [f"{self.dark:,} {note}"] if self.dark else []
 
     def _lost(self) -> list[str]:
         return [f"left out: {fault}" for fault in self.faults[:SHOWN]] if self.faults else []
@@ -226,6 +231,7 @@ class Build:
             changes["audio"] = sound
         if image is not None:
             changes["image"] = image.data
+            self.dark += image.dark
             short = int.from_bytes(image.pixels[:8], "little")
             if self.pixels.setdefault(short, item.split) != item.split:
                 self.crossing.add(short)

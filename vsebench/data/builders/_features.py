@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 
 from vsebench.data.builders._matrices import own_node, read_matrix
+from vsebench.data.content import FAULTS
 from vsebench.data.files import check_links, check_regular, is_outside, reason
 from vsebench.errors import DataError, Place
 
@@ -86,20 +87,32 @@ class InHDF5(FeatureSource):
             self.file = h5py.File(file, "r")
             for name in (*KEYS, "ids", "num_boxes"):
                 own_node(self.file, name)
-        except OSError as error:
-            raise DataError(f"not a whole HDF5 file ({error}).", place=Place(str(file))) from None
-        self.name = file.name
+            self.name = file.name
+            self.rows = self._rows()
+        except FAULTS as error:
+            raise DataError(f"not a whole HDF5 file of features ({error}).", place=Place(str(file))) from None
+
+    def _rows(self) -> dict[str, int] | None:
+        """Row of each id, where the features are one array."""
         key = next((k for k in KEYS if k in self.file), None)
-        self.rows: dict[str, int] | None = None
-        if key is not None and "ids" in self.file:
-            self.values = self.file[key]
-            ids = self.file["ids"][:]
-            self.rows = {i.decode() if isinstance(i, bytes) else str(i): n for n, i in enumerate(ids.tolist())}
-            if len(self.rows) != len(self.values):
-                raise DataError(
-                    f"{len(self.values)} rows of features for {len(self.rows)} distinct ids.", place=Place(str(file))
-                )
-            self.lengths = self.file["num_boxes"][:] if "num_boxes" in self.file else None
+        if key is None or "ids" not in self.file:
+            return None
+        self.values = self.file[key]
+        ids = self.file["ids"][:].tolist()
+        rows = {i.decode() if isinstance(i, bytes) else str(i): n for n, i in enumerate(ids)}
+        if len(rows) != len(self.values):
+            raise ValueError(f"{len(self.values)} rows of features for {len(rows)} distinct ids")
+        self.lengths = self.file["num_boxes"][:] if "num_boxes" in self.file else None
+        if self.lengths is not None:
+            whole = self.lengths.shape == (len(rows),) and self.lengths.dtype.kind in "iu"
+            if (
+                not whole
+                or self.values.ndim != 3
+                or (self.lengths < 0).any()
+                or (self.lengths > self.values.shape[1]).any()
+            ):
+                raise ValueError("'num_boxes' is not a number of regions for each row")
+        return rows
 
     def get(self, one: str, position: int) -> np.ndarray:
         """The features of an id."""
@@ -117,7 +130,9 @@ class InHDF5(FeatureSource):
             row = self.rows[one]
             values = self.values[row]
             return _tokens(values if self.lengths is None else values[: int(self.lengths[row])], self.name)
-        except (KeyError, ValueError, TypeError) as error:
+        except FAULTS as error:
+            if isinstance(error, OSError) and self.name in str(error):
+                raise
             raise OSError(f"features of '{one}' in {self.name} cannot be read ({error})") from None
 
 

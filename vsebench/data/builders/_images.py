@@ -20,6 +20,7 @@ from vsebench.data.pixels import decoded
 
 AHEAD = 64  # files that may be read before they are asked for: bounds memory, whatever the number of items
 TOGETHER = 8  # files of one task of a thread
+DARK = 32  # of 255
 STRIP = 256  # rows of a picture that are hashed at a time
 A = TypeVar("A")
 B = TypeVar("B")
@@ -35,6 +36,7 @@ class Loaded:
         size: (width, height) as stored.
         longest: side of the file's picture, before ``resize``.
         problem: what is wrong, or None.
+        dark: no value is an eighth of white.
     """
 
     data: bytes | None = None
@@ -42,6 +44,7 @@ class Loaded:
     size: tuple[int, int] = (0, 0)
     longest: int = 0
     problem: str | None = None
+    dark: bool = False
 
     @property
     def scale(self) -> float:
@@ -72,7 +75,8 @@ def look_at(data: bytes, name: str, resize: int | None = None, *, lossless: bool
         with decoded(data, side=resize) as (picture, longest):
             if resize is not None and longest > resize:
                 data = _shrink(picture, resize, lossless=lossless)
-            return Loaded(data, _digest(picture), picture.size, longest)
+            dark = max(high for _, high in picture.getextrema()) < DARK  # type: ignore[misc]
+            return Loaded(data, _digest(picture), picture.size, longest, dark=dark)
     except OSError as error:
         return Loaded(problem=f"{name}: {error}")
 
