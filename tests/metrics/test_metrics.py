@@ -299,3 +299,14 @@ def test_folds_of_pairs_and_what_has_none() -> None:
     again = embedded(6, captions=1, candidates={"i2t": (np.zeros((6, 1), int), np.zeros((6, 1)))})
     with pytest.raises(MetricError, match="rerank_top found its candidates in the whole one"):
         again.folds(3)
+
+
+@pytest.mark.parametrize("scale", [1e30, 1e-13, 1e-30, 1e-38])
+def test_the_length_of_an_embedding_does_not_matter_to_cosine(scale: float) -> None:
+    p = embedded()
+    wanted = everything(p)
+    image, text = (p.embeddings[m].copy() for m in ("image", "text"))
+    image[3] *= np.float32(scale)
+    text[::5] *= np.float32(scale)
+    found = everything(embedded(embeddings={"image": image, "text": text}))
+    assert found == pytest.approx(wanted)

@@ -97,6 +97,50 @@ A larger JPEG that is not progressive is decoded at a half, a quarter or an eigh
 
 `--images=false` leaves the images themselves out.
 
+## Videos
+
+A video is given as its frames: a vector for each, from any frozen encoder, (frames, D) in their order. They are the
+tokens of the image side, so that every attention, pooling and fusion takes them; videos may differ in length. vsebench
+itself reads no video files. Clips with a caption and a class, from arrays to a board:
+
+<!-- file: frames.py -->
+```python
+from pathlib import Path
+
+import numpy as np
+
+rng = np.random.default_rng(0)
+folder = Path("clips/frames")
+folder.mkdir(parents=True)
+rows = ["clip,label,caption"]
+for n in range(60):
+    label = ("opens", "closes")[n % 2]
+    door = np.linspace(0, 1, 4 + n % 5)[:: 1 if label == "opens" else -1]  # 4 to 8 frames
+    np.save(folder / f"clip{n}.npy", np.stack([door, door**2], 1) + rng.normal(0, 0.1, (len(door), 2)))
+    rows.append(f"clip{n},{label},somebody at door {n % 7}")
+Path("clips/metadata.csv").write_text("\\n".join(rows) + "\\n")
+```
+
+<!-- file: clips.yaml -->
+```yaml
+experiment: clips
+dataset: clips
+metrics: [accuracy, "recall@{1,5}"]
+select: {metric: val/accuracy}
+train: {epochs: 4, batch_size: 16}
+systems:
+  Mean of frames: {system: vse, dim: 16, image_encoder: features, text_encoder: bow}
+  Attention over frames: {system: cim, dim: 16, image_encoder: features, attention: {heads: 2}}
+```
+
+<!-- run -->
+```sh
+python frames.py
+vsebench data build clips --from clips --id-column clip --label-column label --text-column caption \\
+    --features clips/frames --images=false
+vsebench sweep clips.yaml --wandb disabled
+```
+
 """
 
 

@@ -57,4 +57,4 @@ def _has_a_model(config: Mapping[str, Any]) -> bool:
     return "train" in config
 
 
-MEASURE = Measure("robustness", version=1, take=take, applies=_has_a_model)
+MEASURE = Measure("robustness", version=2, take=take, applies=_has_a_model)

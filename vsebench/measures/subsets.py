@@ -44,4 +44,4 @@ def _fuses(config: Mapping[str, Any]) -> bool:
     return "train" in config and config.get("head") is not None and len(reads) > 1
 
 
-MEASURE = Measure("subsets", version=1, take=take, applies=_fuses)
+MEASURE = Measure("subsets", version=2, take=take, applies=_fuses)

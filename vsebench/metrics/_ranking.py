@@ -17,6 +17,8 @@ BLOCK_BYTES = 1 << 25
 #: A block of a large gallery: fewer queries at a time would read the whole gallery for each of them.
 LARGE_BLOCK_BYTES = 1 << 28
 LEAST_ROWS = 64
+#: Squares of numbers beyond the first overflow in float32; vectors without a number above the second count as zero.
+LARGEST, SMALLEST = 1e15, 1e-12
 
 Similarity = Literal["cosine", "dot", "hamming"]  # of codes of −1 and +1: c − 2·distance, their dot product
 ScoreRows = Callable[[slice], np.ndarray]
@@ -73,8 +75,20 @@ def skipped_queries(entry: str, *ranked: Mapping[str, Ranks]) -> dict[str, float
 
 def unit(values: np.ndarray) -> np.ndarray:
     """float32 rows of length 1; zero rows stay zero."""
-    values = values.astype(np.float32, copy=False)
+    values = measurable(values.astype(np.float32, copy=False))
     return values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
+
+
+def measurable(values: np.ndarray) -> np.ndarray:
+    """Rows whose squares neither overflow nor vanish, of the same directions; all others are left as they are.
+
+    Shape: float32 (n, E) -> (n, E)
+    """
+    peaks = np.abs(values).max(1, initial=0)
+    extreme = ((peaks > LARGEST) | (peaks < SMALLEST)) & (peaks > 0)
+    if not extreme.any():
+        return values
+    return values / np.where(extreme, peaks, np.float32(1))[:, None]
 
 
 def similarity_rows(query: np.ndarray, gallery: np.ndarray, similarity: Similarity = "cosine") -> ScoreRows:
@@ -87,6 +101,7 @@ def similarity_rows(query: np.ndarray, gallery: np.ndarray, similarity: Similari
     gallery = gallery.astype(np.float32, copy=False)
     if similarity != "cosine":
         return lambda part: query[part].astype(np.float32, copy=False) @ gallery.T
+    gallery = measurable(gallery)
     squares = np.einsum("ge,ge->g", gallery, gallery)
     scale = (1 / np.maximum(np.sqrt(squares), 1e-12)).astype(np.float32)
 
