@@ -7,13 +7,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mutations import damaged, fuzzed
 from outcome_boards import CLUSTERS, ITEMS, OWNER, made_up, write_predictions
 
+from vsebench.commands.verify import VerifyOptions, run_verify
 from vsebench.errors import DataError
 from vsebench.leaderboard.gather import gather, update
 from vsebench.leaderboard.outcomes import Outcomes, check, items_file, load, load_for, save, values_of
+from vsebench.leaderboard.render import render
+from vsebench.leaderboard.snapshot import results_file
+from vsebench.leaderboard.snapshot import save as save_board
 
 ROWS = {"good": 0.8, "poor": 0.5}
+COMMITTED = Path(__file__).parents[2] / "leaderboard" / "items" / "av_digits.npz"
 
 
 def same(a: Outcomes, b: Outcomes) -> bool:
@@ -137,15 +145,112 @@ def test_what_is_refused(tmp_path: Path) -> None:
         load(file)
 
 
-def test_predictions_of_other_items_are_refused(tmp_path: Path) -> None:
+def test_predictions_that_do_not_fit_are_left_out_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One damaged file used to end every sweep of the experiment, until it was deleted by hand."""
     board, outcomes = made_up(ROWS, ranked=False)
     write_predictions(board, outcomes, tmp_path / "runs")
-    file = tmp_path / "runs" / "demo" / max(board.results) / "predictions-test.npz"
+    run = max(board.results)
+    file = tmp_path / "runs" / "demo" / run / "predictions-test.npz"
     with np.load(file) as stored:
-        arrays = {**stored, "positions": stored["positions"] + 1}
-    np.savez_compressed(file, **arrays)
-    with pytest.raises(DataError, match="other test items"):
-        update(board, tmp_path / "runs", tmp_path / "board")
+        arrays = dict(stored)
+    other = {**arrays, "positions": arrays["positions"] + 1}
+    wrong = {**arrays, "logits": -arrays["logits"]}
+    for number, (change, said) in enumerate(((other, "other test items"), (wrong, "predictions give accuracy"))):
+        np.savez_compressed(file, **change)
+        assert update(board, tmp_path / "runs", tmp_path / f"board{number}") == [run]
+        assert said in capsys.readouterr().err
     file.write_bytes(b"broken")
-    with pytest.raises(DataError, match="not a file of predictions"):
-        update(board, tmp_path / "runs", tmp_path / "board")
+    assert update(board, tmp_path / "runs", tmp_path / "board") == [run]
+    said = capsys.readouterr().err
+    assert str(file) in said
+    assert f"Run {run} is left out" in said
+    found = load_for(board, tmp_path / "board")
+    assert found is not None
+    assert found.runs == set(board.results) - {run}
+
+
+def test_a_damaged_file_is_set_aside_and_made_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    board, outcomes = made_up(ROWS)
+    write_predictions(board, outcomes, tmp_path / "runs")
+    file = items_file(tmp_path / "board", "demo")
+    update(board, tmp_path / "runs", tmp_path / "board")
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-200])
+    assert update(board, tmp_path / "runs", tmp_path / "board") == []
+    said = capsys.readouterr().err
+    assert f"{file}: not a file of outcomes" in said
+    assert "set aside as demo.npz.damaged" in said
+    assert file.read_bytes() == whole
+    assert file.with_name("demo.npz.damaged").read_bytes() == whole[:-200]
+
+
+def test_a_board_is_shown_without_what_rests_on_a_damaged_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where the runs are not at hand, nothing can be made again; the rest of the board stands."""
+    board, outcomes = made_up(ROWS)
+    write_predictions(board, outcomes, tmp_path / "runs")
+    save_board(board, results_file(tmp_path, "demo"))
+    update(board, tmp_path / "runs", tmp_path)
+    render(tmp_path)
+    whole = (tmp_path / "demo.md").read_text()
+    file = items_file(tmp_path, "demo")
+    file.write_bytes(file.read_bytes()[:-200])
+    assert update(board, tmp_path / "nowhere", tmp_path) == sorted(board.results)
+    assert file.is_file(), "nothing takes its place"
+    render(tmp_path)
+    page = (tmp_path / "demo.md").read_text()
+    assert "rank groups are not available: `items/demo.npz` cannot be used" in page
+    assert "`vsebench outcomes demo` makes it again" in page
+    assert "rank groups are not available" not in whole
+    assert f"{file}: not a file of outcomes" in capsys.readouterr().err
+    assert run_verify(VerifyOptions((), tmp_path / "nowhere", tmp_path)) == 1
+    assert "items/demo.npz: file is damaged" in capsys.readouterr().out.replace(str(tmp_path) + "/", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("positions", None, "it lacks 'positions'"),
+        ("clusters", np.zeros(3, np.int64), "'clusters' must be whole numbers, of shape 120"),
+        ("accuracy/bits", np.zeros((2, 2), np.uint8), "'accuracy/bits' must be"),
+        ("accuracy/runs", np.array(["a", "a"]), "'accuracy/runs' must name runs, each once"),
+        ("i2t/above", np.full((6, 100), 10_000, np.int64), "'i2t/above' must be"),
+        ("i2t/gallery", np.array(1), "'i2t/"),
+        ("fingerprint", np.array(3), "'fingerprint' must be text"),
+        ("positions", np.array([1.5] * 200), "'positions' must be whole numbers"),
+    ],
+)
+def test_what_is_at_fault_is_named(tmp_path: Path, name: str, value: np.ndarray | None, said: str) -> None:
+    _, outcomes = made_up(ROWS)
+    file = tmp_path / "x.npz"
+    save(outcomes, file)
+    with np.load(file) as stored:
+        arrays = {key: stored[key] for key in stored.files if key != name}
+    np.savez_compressed(file, **(arrays if value is None else {**arrays, name: value}))
+    with pytest.raises(DataError) as error:
+        load(file)
+    assert said in str(error.value)
+    assert str(error.value).startswith(str(file))
+
+
+def test_what_unpacks_to_too_much_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vsebench.leaderboard.outcomes.LARGEST", 1 << 20)
+    np.savez_compressed(tmp_path / "x.npz", positions=np.zeros(1 << 20, np.int64))
+    with pytest.raises(DataError, match=r"it unpacks to 8.39 MB; at most"):
+        load(tmp_path / "x.npz")
+
+
+@fuzzed()
+@given(data=st.data())
+def test_damaged_files_are_refused_or_whole(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A ZIP archive has a checksum of each array: what is read is what was written."""
+    whole = COMMITTED.read_bytes()
+    file = tmp_path_factory.mktemp("items") / "x.npz"
+    file.write_bytes(data.draw(damaged(whole)))
+    try:
+        found = load(file)
+    except DataError as error:
+        assert str(error).startswith(str(file))  # noqa: PT017
+    else:
+        assert same(found, load(COMMITTED))

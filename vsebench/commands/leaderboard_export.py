@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vsebench.errors import ConfigError
-from vsebench.leaderboard.outcomes import load_for
+from vsebench.leaderboard.outcomes import usable
 from vsebench.leaderboard.render import snapshots_of
 from vsebench.leaderboard.snapshot import SYSTEM_FORM
 from vsebench.results.export import check_format, table_of, write
@@ -27,7 +27,7 @@ def write_export(board: Path, experiments: Sequence[str], file: Path, *, others:
         raise ConfigError(f"--export and {' and '.join(others)} exclude each other; give them one by one.")
     check_format(file)
     found = snapshots_of(board, experiments)
-    table = table_of([(s, load_for(s, board) if s.form == SYSTEM_FORM else None) for s in found])
+    table = table_of([(s, usable(s, board)[0] if s.form == SYSTEM_FORM else None) for s in found])
     write(table, file)
     of = f"{len(found)} {'board' if len(found) == 1 else 'boards'}"
     say(f"wrote {file}: {len(table):,} runs of {of}, {len(table.columns)} columns")

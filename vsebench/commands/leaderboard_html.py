@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from vsebench.errors import ConfigError, UntrustedPlugin, VsebenchError
 from vsebench.leaderboard.examples import COUNT, SPLIT, Results
 from vsebench.leaderboard.html_page import page
-from vsebench.leaderboard.outcomes import load_for
+from vsebench.leaderboard.outcomes import usable
 from vsebench.leaderboard.snapshot import SYSTEM_FORM, board_names, load_board
 from vsebench.plugins import load_plugins
 from vsebench.store import write_atomically
@@ -53,9 +53,15 @@ def write_html(
     load_plugins(plugins)
     for name in wanted:
         snapshot = load_board(board, name)
-        outcomes = load_for(snapshot, board) if snapshot.form == SYSTEM_FORM else None
+        outcomes, unusable = usable(snapshot, board) if snapshot.form == SYSTEM_FORM else (None, "")
         text = page(
-            snapshot, folder=board, runs=runs, outcomes=outcomes, finder=partial(found_by, trust=trust), found=found
+            snapshot,
+            folder=board,
+            runs=runs,
+            outcomes=outcomes,
+            unusable=unusable,
+            finder=partial(found_by, trust=trust),
+            found=found,
         )
         file = out or board / f"{name}.html"
         file.parent.mkdir(parents=True, exist_ok=True)

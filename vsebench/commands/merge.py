@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from vsebench.errors import DataError
 from vsebench.leaderboard.gather import united
-from vsebench.leaderboard.outcomes import items_file
+from vsebench.leaderboard.outcomes import Outcomes, items_file
 from vsebench.leaderboard.outcomes import load as load_outcomes
 from vsebench.leaderboard.outcomes import save as save_outcomes
 from vsebench.leaderboard.render import render
@@ -52,18 +53,31 @@ def _join_outcomes(files: Sequence[Path], merged: Merged, into: Path) -> list[st
     Returns what to say of runs that none of them knows."""
     experiment = merged.snapshot.experiment
     places = list(dict.fromkeys(items_file(file.resolve().parent.parent, experiment) for file in files))
-    parts = [load_outcomes(place) for place in places if place.is_file()]
-    fitting = [part for part in parts if part.fingerprint == merged.snapshot.dataset["fingerprint"]]
-    joined = united(fitting, merged.snapshot) if fitting else None
+    said: list[str] = []
+    parts: list[Outcomes] = []
+    for place in (place for place in places if place.is_file()):
+        try:
+            part = load_outcomes(place)
+        except DataError as error:
+            said.append(f"  note: {error} It is left out.")
+            continue
+        if part.fingerprint == merged.snapshot.dataset["fingerprint"]:
+            parts.append(part)
+    joined = None
+    try:
+        joined = united(parts, merged.snapshot) if parts else None
+    except DataError as error:
+        said.append(f"  note: {error}")
     if joined is not None:
         save_outcomes(joined, items_file(into, experiment))
     finished = {run for run, result in merged.snapshot.results.items() if result.status == "finished"}
     left = finished - (set() if joined is None else joined.runs)
     if not left:
-        return []
+        return said
     return [
+        *said,
         f"  note: {len(left)} runs have no per-item outcomes beside their results (items/{printable(experiment)}.npz); "
-        "intervals over items and rank groups leave them out"
+        "intervals over items and rank groups leave them out",
     ]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from vsebench.errors import DataError, Place
+from vsebench.files import set_aside
 from vsebench.leaderboard.outcomes import DIRECTIONS, RANK_PARTS, Outcomes, check, differing, items_file, load, save
 from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.metrics._answers import Answers
@@ -16,6 +17,7 @@ from vsebench.metrics._ranking import Ranks
 from vsebench.metrics.accuracy import correct
 from vsebench.metrics.base import Predictions
 from vsebench.metrics.vqa_accuracy import item_accuracy
+from vsebench.terminal import say
 from vsebench.types import OWN_SPLIT, Result
 
 PREDICTIONS = "predictions-test.npz"
@@ -25,17 +27,21 @@ def update(snapshot: Snapshot, runs: Path, board: Path, *, groups: np.ndarray | 
     """Write the outcomes of a board's finished runs beside it. Returns the ids of runs that have none.
 
     A run without a folder here keeps the outcomes that the board had of it. Nothing is written where no run has any.
+    What is damaged is said: a run's predictions are left out, and the board's file is set aside once it can be written
+    again.
 
     Args:
         runs: the folder of all experiments' runs.
         board: the leaderboard folder.
         groups: int64, of every item of the dataset file, equal for those that are drawn together. Without it they are
             as the board had them, or what the predictions say.
-
-    Raises: DataError when predictions are damaged, of other items, or not those of the results.
     """
     file = items_file(board, snapshot.experiment)
-    known = load(file) if file.is_file() else None
+    known, damaged = None, ""
+    try:
+        known = load(file) if file.is_file() else None
+    except DataError as error:
+        damaged = str(error)
     if known is not None and known.fingerprint != snapshot.dataset["fingerprint"]:
         known = None
     outcomes = gather(snapshot, runs / snapshot.experiment, known)
@@ -47,6 +53,8 @@ def update(snapshot: Snapshot, runs: Path, board: Path, *, groups: np.ndarray | 
     elif known is not None and np.array_equal(known.positions, outcomes.positions):
         outcomes = replace(outcomes, clusters=known.clusters)
     check(snapshot, outcomes, Place(str(file)))
+    if damaged:
+        say(f"{damaged} It is set aside as {set_aside(file).name} and made again from the runs.", error=True)
     save(outcomes, file)
     return sorted(finished - outcomes.runs)
 
@@ -54,11 +62,12 @@ def update(snapshot: Snapshot, runs: Path, board: Path, *, groups: np.ndarray | 
 def gather(snapshot: Snapshot, folder: Path, known: Outcomes | None = None) -> Outcomes | None:
     """The outcomes of a board's finished runs; None where no run has any.
 
+    A run whose predictions are damaged, of other items than those before them, or not those of its result, is named
+    and left out.
+
     Args:
         folder: of the experiment's runs.
         known: what was gathered before; of a run whose result it agrees with nothing is read again.
-
-    Raises: DataError when predictions are damaged or of other items than those before them.
     """
     found: Outcomes | None = None
     right: dict[str, dict[str, np.ndarray]] = {}
@@ -67,15 +76,15 @@ def gather(snapshot: Snapshot, folder: Path, known: Outcomes | None = None) -> O
     for run, result in sorted(snapshot.results.items()):
         if result.status != "finished":
             continue
-        file = folder / run / PREDICTIONS
         own = known if known is not None and run in known.runs and differing(known, result) is None else None
-        if own is None and file.is_file():
-            own = read(file, result, snapshot.gallery)
+        if own is None:
+            try:
+                own = _read_fitting(folder / run / PREDICTIONS, result, snapshot.gallery, found)
+            except DataError as error:
+                say(f"{error} Run {run} is left out of intervals over items and tests.", error=True)
         if own is None or run not in own.runs:
             continue
         found = found or own
-        if not np.array_equal(own.positions, found.positions):
-            raise DataError("predictions of other test items than those of the runs before.", place=Place(str(file)))
         for name, by_run in own.right.items():
             if run in by_run:
                 right.setdefault(name, {})[run] = by_run[run]
@@ -88,6 +97,22 @@ def gather(snapshot: Snapshot, folder: Path, known: Outcomes | None = None) -> O
     if found is None or not (right or ranks):
         return None
     return Outcomes(found.fingerprint, found.positions, found.clusters, right, ranks, asked)
+
+
+def _read_fitting(file: Path, result: Result, gallery: str, before: Outcomes | None) -> Outcomes | None:
+    """A run's outcomes; None without a file.
+
+    Raises: DataError when they are damaged, of other items than those before, or not those of the result.
+    """
+    if not file.is_file():
+        return None
+    own = read(file, result, gallery)
+    if before is not None and not np.array_equal(own.positions, before.positions):
+        raise DataError("predictions of other test items than those of the runs before.", place=Place(str(file)))
+    if (wrong := differing(own, result)) is not None:
+        key, value, said = wrong
+        raise DataError(f"predictions give {key} {value:.6g}, the result says {said:.6g}.", place=Place(str(file)))
+    return own
 
 
 def read(file: Path, result: Result, gallery: str = OWN_SPLIT) -> Outcomes:

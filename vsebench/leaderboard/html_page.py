@@ -43,6 +43,7 @@ def page(
     folder: Path | None = None,
     runs: Path | None = None,
     outcomes: Outcomes | None = None,
+    unusable: str = "",
     finder: Finder | None = None,
     found: int = 0,
 ) -> str:
@@ -52,14 +53,14 @@ def page(
         folder: of the board, where its plots lie.
         runs: folder of all experiments' runs; rows then open to curves, predictions and examples. None reads none.
         outcomes: what every run made of every test item; without them there are no intervals over items and no groups.
-
+        unusable: why there are none, where they were collected and cannot be used.
         finder: what a run's model finds, asked of the first ``found`` rows of each table.
 
     Raises: DataError for a damaged file of a run.
     """
     tables = tables_of(snapshot, _standing(snapshot, outcomes))
     details = details_of(snapshot, tables, runs, finder, found)
-    written = index_board.page(snapshot) if snapshot.form == INDEX_FORM else markdown.page(snapshot, outcomes)
+    written = index_board.page(snapshot) if snapshot.form == INDEX_FORM else markdown.page(snapshot, outcomes, unusable)
     intro, *sections = sections_of(written)
     by_title = {table.title: number for number, table in enumerate(tables)}
     parts = [_part(section, folder, tables, by_title) for section in sections]

@@ -62,8 +62,13 @@ class Column:
     best: str | None = "max"
 
 
-def page(snapshot: Snapshot, outcomes: Outcomes | None = None) -> str:
-    """The whole page. ``outcomes``: of single test items, for intervals over items and rank groups."""
+def page(snapshot: Snapshot, outcomes: Outcomes | None = None, unusable: str = "") -> str:
+    """The whole page.
+
+    Args:
+        outcomes: of single test items, for intervals over items and rank groups.
+        unusable: why there are none, where they were collected and cannot be used.
+    """
     compared = {} if outcomes is None else compare_all(snapshot, outcomes)
     lines = [
         f"# {escape(snapshot.title)}",
@@ -77,7 +82,7 @@ def page(snapshot: Snapshot, outcomes: Outcomes | None = None) -> str:
     context = _context(snapshot, compared)
     for paragraph in (context, definition_lines(snapshot)):
         lines += [*paragraph, ""] if paragraph else []
-    lines += unavailable(snapshot, outcomes, compared)
+    lines += unavailable(snapshot, outcomes, compared, unusable)
     for section, title in SECTIONS.items():
         rows = views(snapshot, section)
         if rows:

@@ -7,21 +7,28 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 
 from vsebench.errors import DataError, Place
 from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.metrics._ranking import Ranks
+from vsebench.sizes import in_words
 from vsebench.store import plain_name
+from vsebench.terminal import say
 from vsebench.types import Result
 
 FORMAT = 1
+#: Kinds of numbers, as NumPy has them, in words.
+_KINDS = {"iu": "whole numbers", "u": "bits", "f": "numbers", "U": "text"}
 ITEMS = "items"
 DIRECTIONS = ("i2t", "t2i")
 RANK_PARTS = ("above", "tied", "tied_relevant", "relevant")
 #: Results keep six significant digits.
 TOLERANCE = 1e-5
+#: Bytes of all arrays.
+LARGEST = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -88,28 +95,77 @@ def save(outcomes: Outcomes, file: Path) -> bool:
 def load(file: Path) -> Outcomes:
     """Read them.
 
-    Raises: DataError when the file is missing, damaged or of another format.
+    Raises: DataError when the file is missing, damaged or of another format, naming what is at fault.
     """
     try:
+        with file.open("rb") as stream, ZipFile(stream) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+        if size > LARGEST:
+            raise DataError(f"it unpacks to {in_words(size)}; at most {in_words(LARGEST)} are read")
         with file.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
-        if int(arrays["format"]) != FORMAT:
-            raise DataError(f"outcomes of format {int(arrays['format'])}; this version reads {FORMAT}.")
-        count = len(arrays["positions"])
-        return Outcomes(
-            str(arrays["fingerprint"]),
-            arrays["positions"].astype(np.int64),
-            arrays["clusters"].astype(np.int64),
-            {name: _right(arrays, name, count) for name in ("accuracy", "vqa_accuracy") if f"{name}/runs" in arrays},
-            {way: _ranks(arrays, way) for way in DIRECTIONS if f"{way}/runs" in arrays},
-            {way: arrays[f"{way}/asked"].astype(np.int64) for way in DIRECTIONS if f"{way}/asked" in arrays},
-        )
     except FileNotFoundError:
         raise DataError("no such file of outcomes.", place=Place(str(file))) from None
     except DataError as error:
-        raise DataError(error.message, place=Place(str(file))) from None
+        raise DataError(f"not a file of outcomes: {error.message}.", place=Place(str(file))) from None
     except Exception as error:  # numpy, zipfile and zlib each have their own for a damaged file
+        said = str(error) or type(error).__name__
+        raise DataError(f"not a file of outcomes: {said.splitlines()[0]}.", place=Place(str(file))) from None
+    try:
+        return _outcomes(arrays)
+    except (ValueError, TypeError) as error:
         raise DataError(f"not a file of outcomes: {error}.", place=Place(str(file))) from None
+
+
+def _outcomes(arrays: Mapping[str, np.ndarray]) -> Outcomes:
+    """Raises: ValueError naming the array that is missing or of another form."""
+    number = int(_array(arrays, "format", "iu", ()))
+    if number != FORMAT:
+        raise ValueError(f"outcomes of format {number}; this version reads {FORMAT}")
+    positions = _counts(arrays, "positions", (None,))
+    count = len(positions)
+    asked = {way: _counts(arrays, f"{way}/asked", (None,), count - 1) for way in DIRECTIONS if f"{way}/asked" in arrays}
+    return Outcomes(
+        str(_array(arrays, "fingerprint", "U", ())),
+        positions,
+        _counts(arrays, "clusters", (count,)),
+        {name: _right(arrays, name, count) for name in ("accuracy", "vqa_accuracy") if f"{name}/runs" in arrays},
+        {way: _ranks(arrays, way) for way in DIRECTIONS if f"{way}/runs" in arrays},
+        asked,
+    )
+
+
+def _array(arrays: Mapping[str, np.ndarray], name: str, kinds: str, shape: tuple[int | None, ...]) -> np.ndarray:
+    """An array of some kinds of numbers; None in its shape is any length.
+
+    Raises: ValueError.
+    """
+    if name not in arrays:
+        raise ValueError(f"it lacks '{name}'")
+    found = arrays[name]
+    fits = found.ndim == len(shape) and all(n in (None, m) for n, m in zip(shape, found.shape, strict=True))
+    if found.dtype.kind not in kinds or not fits:
+        wanted = " × ".join("any" if n is None else str(n) for n in shape) or "one value"
+        raise ValueError(f"'{name}' must be {_KINDS[kinds]}, of shape {wanted}; is {found.dtype} {found.shape}")
+    return found
+
+
+def _counts(
+    arrays: Mapping[str, np.ndarray], name: str, shape: tuple[int | None, ...], most: int | None = None
+) -> np.ndarray:
+    """Whole numbers from 0 on, as int64."""
+    found = _array(arrays, name, "iu", shape)
+    high = 2**53 if most is None else most
+    if found.size and (int(found.min()) < 0 or int(found.max()) > high):
+        raise ValueError(f"'{name}' must be from 0 to {high}, is {found.min()} to {found.max()}")
+    return found.astype(np.int64)
+
+
+def _run_ids(arrays: Mapping[str, np.ndarray], name: str) -> list[str]:
+    runs: list[str] = _array(arrays, name, "U", (None,)).tolist()
+    if len(set(runs)) < len(runs) or not runs:
+        raise ValueError(f"'{name}' must name runs, each once")
+    return runs
 
 
 def load_for(snapshot: Snapshot, folder: Path) -> Outcomes | None:
@@ -123,6 +179,18 @@ def load_for(snapshot: Snapshot, folder: Path) -> Outcomes | None:
     outcomes = load(file)
     check(snapshot, outcomes, Place(str(file)))
     return outcomes
+
+
+def usable(snapshot: Snapshot, folder: Path) -> tuple[Outcomes | None, str]:
+    """The outcomes of a board's runs, and why they cannot be used, where they cannot.
+
+    What rests on them is then left out, and that is said; the board's other numbers do not depend on them.
+    """
+    try:
+        return load_for(snapshot, folder), ""
+    except DataError as error:
+        say(f"{error} The board is shown without what rests on it.", error=True)
+        return None, error.message.rstrip(".")
 
 
 def check(snapshot: Snapshot, outcomes: Outcomes, place: Place | None = None) -> None:
@@ -165,22 +233,25 @@ def values_of(outcomes: Outcomes, run: str) -> dict[str, float]:
 
 
 def _right(arrays: Mapping[str, np.ndarray], name: str, count: int) -> dict[str, np.ndarray]:
+    runs = _run_ids(arrays, f"{name}/runs")
     if f"{name}/bits" in arrays:
-        values = np.unpackbits(arrays[f"{name}/bits"], axis=1, count=count).astype(np.float64)
+        bits = _array(arrays, f"{name}/bits", "u", (len(runs), (count + 7) // 8))
+        values = np.unpackbits(bits, axis=1, count=count).astype(np.float64)
     else:
-        values = arrays[f"{name}/values"]
-    if values.shape != (len(arrays[f"{name}/runs"]), count):
-        raise ValueError(f"{name} has shape {values.shape} for {count} items")
-    return dict(zip(arrays[f"{name}/runs"].tolist(), values, strict=True))
+        values = _array(arrays, f"{name}/values", "f", (len(runs), count)).astype(np.float64)
+    if not ((values >= 0) & (values <= 1)).all():
+        raise ValueError(f"'{name}/values' must be shares from 0 to 1")
+    return dict(zip(runs, values, strict=True))
 
 
 def _ranks(arrays: Mapping[str, np.ndarray], way: str) -> dict[str, Ranks]:
-    gallery = int(arrays[f"{way}/gallery"])
-    parts = [arrays[f"{way}/{part}"].astype(np.int64) for part in RANK_PARTS]
-    if any(part.shape != (len(arrays[f"{way}/runs"]), len(arrays[f"{way}/asked"])) for part in parts):
-        raise ValueError(f"ranks of {way} have another shape than their queries")
-    runs = arrays[f"{way}/runs"].tolist()
-    above, tied, tied_relevant, relevant = parts
+    gallery = int(_counts(arrays, f"{way}/gallery", ()))
+    runs = _run_ids(arrays, f"{way}/runs")
+    shape = (len(runs), len(_counts(arrays, f"{way}/asked", (None,))))
+    above, tied, tied_relevant, relevant = (_counts(arrays, f"{way}/{part}", shape, gallery) for part in RANK_PARTS)
+    possible = (above + tied <= gallery) & (tied_relevant >= 1) & (tied_relevant <= np.minimum(tied, relevant))
+    if not possible.all():
+        raise ValueError(f"ranks of '{way}' are not those of a gallery of {gallery:,}")
     return {
         run: Ranks(above[i], tied[i], tied_relevant[i], relevant[i], gallery=gallery, skipped=0)
         for i, run in enumerate(runs)

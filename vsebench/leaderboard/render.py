@@ -12,7 +12,7 @@ from pathlib import Path
 from vsebench.errors import DataError
 from vsebench.leaderboard import cost_plots, factors_plot, index_board, index_plots, plots, robustness_plots
 from vsebench.leaderboard.markdown import AXIS_TITLES, page
-from vsebench.leaderboard.outcomes import load_for
+from vsebench.leaderboard.outcomes import usable
 from vsebench.leaderboard.rows import SECTIONS, sort_key, views
 from vsebench.leaderboard.snapshot import INDEX_FORM, Snapshot, board_names, load_board
 from vsebench.leaderboard.table import code, csv_cell, escape, link, table
@@ -133,7 +133,7 @@ def _pages(
     for snapshot in snapshots:
         if not experiments or snapshot.experiment in experiments:
             of_indexes = snapshot.form == INDEX_FORM
-            text = index_board.page(snapshot) if of_indexes else page(snapshot, load_for(snapshot, folder))
+            text = index_board.page(snapshot) if of_indexes else page(snapshot, *usable(snapshot, folder))
             pages[folder / f"{snapshot.experiment}.md"] = text
             pages[folder / f"{snapshot.experiment}.csv"] = (
                 index_board.table_csv(snapshot) if of_indexes else table_csv(snapshot)

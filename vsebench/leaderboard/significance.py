@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 
 from vsebench.leaderboard.bootstrap import RESAMPLES
 from vsebench.leaderboard.measures import measures
-from vsebench.leaderboard.outcomes import Outcomes
+from vsebench.leaderboard.outcomes import ITEMS, Outcomes
 from vsebench.leaderboard.paired import ALPHA
 from vsebench.leaderboard.rows import SECTIONS, RowView, views
 from vsebench.leaderboard.snapshot import Snapshot
@@ -57,7 +57,9 @@ def below_table(comparison: Comparison) -> list[str]:
     return ["", said]
 
 
-def unavailable(snapshot: Snapshot, outcomes: Outcomes | None, comparisons: Comparisons) -> list[str]:
+def unavailable(
+    snapshot: Snapshot, outcomes: Outcomes | None, comparisons: Comparisons, unusable: str = ""
+) -> list[str]:
     """A sentence where intervals over items and groups are missing, or missing for some rows."""
     rows = [(section, row) for section in SECTIONS for row in views(snapshot, section)]
     if not rows:
@@ -65,6 +67,10 @@ def unavailable(snapshot: Snapshot, outcomes: Outcomes | None, comparisons: Comp
     what = "Intervals over items, paired tests and rank groups are not available"
     if outcomes is None:
         made = code(f"vsebench outcomes {snapshot.experiment}")
+        if unusable:
+            file = code(f"{ITEMS}/{snapshot.experiment}.npz")
+            said = f"{file} cannot be used ({escape(unusable)}); {made} makes it again, from the runs' folders"
+            return [f"{what}: {said}.", ""]
         return [f"{what}: no outcomes of single test items were collected; {made} does, from the runs' folders.", ""]
     if not any(measures(snapshot, section) for section in SECTIONS):
         return [f"{what}: none of this board's numbers is a mean over items of what is kept of them.", ""]
