@@ -20,7 +20,10 @@ from vsebench.data.writer import DatasetWriter
 from vsebench.errors import ConfigError, MetricError
 from vsebench.metrics.base import Predictions
 from vsebench.metrics.precision import precision
-from vsebench.sweep.suited import suited, unused_metrics
+from vsebench.registry import METRICS
+from vsebench.store import Store
+from vsebench.sweep.search import Search
+from vsebench.sweep.suited import suited, unused
 
 Write = Callable[[Any], Path]
 RANKS = {
@@ -88,7 +91,7 @@ def test_defaults_suit_the_data(
     dataset = build(tmp_path, label, **settings)
     found = suited(experiment_on(dataset, write_experiment, {"row": row}), dataset)
     assert (found.select.metric, found.select.mode, found.metrics) == (select, "max", metrics)
-    assert unused_metrics(found, dataset) == []
+    assert unused(found, dataset) == []
 
 
 def test_metrics_of_single_labels_on_several(tmp_path: Path, write_experiment: Write) -> None:
@@ -200,10 +203,41 @@ def test_neighbours_of_data_without_labels(tmp_path: Path, write_experiment: Wri
 def test_metrics_that_no_row_gives_are_noted(tmp_path: Path, write_experiment: Write) -> None:
     dataset = build(tmp_path, one)
     alone = {**CLASSIFIES, "text_encoder": "none"}
-    experiment = experiment_on(
-        dataset, write_experiment, {"a": alone}, metrics=["accuracy", "recall@{1,5}", "precision@3"]
-    )
-    assert unused_metrics(suited(experiment, dataset), dataset) == ["recall@{1,5}"]
+    measure = {"robustness": {"image": {"noise": [0.1]}, "text": {"swap": [0.1]}}}
+    parts = {"metrics": ["accuracy", "recall@{1,5}", "precision@3"], "measure": measure}
+    experiment = experiment_on(dataset, write_experiment, {"a": alone}, **parts)
+    assert unused(suited(experiment, dataset), dataset) == [
+        "no row gives 'recall@{1,5}'; it is left out.",
+        "no row reads texts; measure.robustness.text is left out.",
+    ]
+
+
+def test_a_metric_that_fails_at_made_up_predictions_is_left_to_the_run(tmp_path: Path, write_experiment: Write) -> None:
+    @METRICS.register("odd", source="none", higher_is_better=True)
+    def odd(predictions: Predictions) -> dict[str, float]:
+        """Fail."""
+        raise ValueError("only real predictions")
+
+    try:
+        dataset = build(tmp_path, one)
+        parts = {"metrics": ["odd"], "select": {"metric": "val/odd"}}
+        experiment = experiment_on(dataset, write_experiment, {"a": CLASSIFIES}, **parts)
+        assert unused(suited(experiment, dataset), dataset) == []
+    finally:
+        METRICS.forget("odd")
+
+
+def test_a_search_draws_nothing_that_the_data_do_not_suit(tmp_path: Path, write_experiment: Write) -> None:
+    pytest.importorskip("optuna")
+    dataset = build(tmp_path, one)
+    fusion = {"two": {"name": "bottleneck", "heads": 2}, "four": {"name": "bottleneck", "heads": 4}}
+    space = {"dim": {"low": 4, "high": 8, "step": 2}}
+    sweep = {"method": "random", "budget": 5, "base": CLASSIFIES, "grid": {"fusion": fusion}, "space": space}
+    plain = {"experiment": "e", "dataset": str(dataset.path), "sweep": sweep}
+    experiment = suited(load_experiment(write_experiment(plain)), dataset)
+    rows = Search(experiment, dataset.describe(), Store(tmp_path / "runs", "e")).replay().experiment.rows
+    drawn = {row.name for row in rows}
+    assert drawn == {"four · dim=4", "four · dim=8", "two · dim=4", "two · dim=6", "two · dim=8"}
 
 
 def test_the_command_says_it_before_anything_runs(

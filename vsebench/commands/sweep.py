@@ -230,13 +230,13 @@ def _suited(experiment: Experiment, dataset: Any) -> Experiment:
 
     Raises: ConfigError of what does not apply to the dataset.
     """
-    from vsebench.sweep.suited import suited, unused_metrics
+    from vsebench.sweep.suited import suited, unused
 
     experiment = suited(experiment, dataset)
     if experiment.spec.select.metric is None and experiment.select.metric != "val/accuracy":
         say(f"The epoch is chosen by {experiment.select.metric} ({BETTER[experiment.select.mode]}).")
-    for entry in unused_metrics(experiment, dataset):
-        say(f"note: no row gives '{entry}'; it is left out.")
+    for line in unused(experiment, dataset):
+        say(f"note: {line}")
     return experiment
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +29,7 @@ class Space:
     Args:
         choices: axes with written values.
         ranges: axes with numbers.
+        accepts: refuses a system that the dataset does not suit, by a ConfigError.
     """
 
     choices: Choices
@@ -37,6 +38,7 @@ class Space:
     sweep: Sweep = field(repr=False)
     train: dict[str, Any] = field(repr=False)
     document: document.Document = field(repr=False)
+    accepts: Callable[[System], None] = field(default=lambda _: None, repr=False, compare=False)
 
     def row(self, picked: tuple[int, ...], drawn: Mapping[str, float]) -> Row | None:
         """A sampled configuration; None when it is excluded or cannot work.
@@ -51,6 +53,7 @@ class Space:
         numbers = {axis: self.ranges[axis].nearest(number) for axis, number in drawn.items()}
         try:
             system = self._resolve(point, {axis: _at(axis, number) for axis, number in numbers.items()})
+            self.accepts(system)
         except ConfigError:
             return None
         labels = {axis: value.label for axis, value in point.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,27 +59,42 @@ def suited(experiment: Experiment, dataset: Dataset) -> Experiment:
     with faults:
         _check_splits(experiment, dataset, rows)
     faults.check()
-    parts = Parts(dataset)
+    parts, trial = Parts(dataset), _Trial(experiment, dataset)
+
+    def accepts(system: System) -> None:
+        check_system(system, dataset)
+        parts.check(system)
+
     for row in rows:
         try:
-            check_system(row.system, dataset)
-            parts.check(row.system)
+            accepts(row.system)
         except ConfigError as error:
             faults.faults += row.placed(error).faults
     faults.check()
-    trial = _Trial(experiment, dataset)
     given = [(row, _given(row.system, dataset)) for row in rows]
     _check_metrics(experiment, given, trial, faults)
     _check_select(experiment, given, trial, faults)
     faults.check()
+    if experiment.space is not None:
+        experiment = replace(experiment, space=replace(experiment.space, accepts=accepts))
     return experiment
 
 
-def unused_metrics(experiment: Experiment, dataset: Dataset) -> list[str]:
-    """Entries of the list of metrics that no row gives a number of."""
-    trial = _Trial(experiment, dataset)
-    given = {_given(row.system, dataset) for row in (*experiment.rows, *experiment.tried)}
-    return [e for e in experiment.metrics if not any(trial.keys(one, m) for one in given for m in parse_metrics([e]))]
+def unused(experiment: Experiment, dataset: Dataset) -> list[str]:
+    """What the experiment asks for and no row has, a line each: metrics, and damage of a modality."""
+    trial, rows = _Trial(experiment, dataset), (*experiment.rows, *experiment.tried)
+    given = {_given(row.system, dataset) for row in rows}
+    lines = []
+    for entry in experiment.metrics:
+        found = [trial.keys(gives, metric) for gives in given for metric in parse_metrics([entry])]
+        if not any(keys is None or keys for keys in found):
+            lines.append(f"no row gives '{entry}'; it is left out.")
+    robustness = experiment.spec.measure.robustness
+    read = {modality for row in rows for modality in row.system.modalities}
+    for modality in MODALITIES if robustness is not None else ():
+        if modality in robustness.model_fields_set and modality not in read:  # type: ignore[union-attr]
+            lines.append(f"no row reads {_NOUNS[modality]}; measure.robustness.{modality} is left out.")
+    return lines
 
 
 def check_system(system: System, dataset: Dataset) -> None:
@@ -170,15 +185,16 @@ def _given(system: System, dataset: Dataset) -> Gives:
 
 
 class _Trial:
-    """Computes metrics of made-up predictions in the form that a row's runs have, to see which numbers they give."""
+    """Compute metrics of made-up predictions in the form that a row's runs have, to see which numbers they give."""
 
     def __init__(self, experiment: Experiment, dataset: Dataset) -> None:
         self.dataset = dataset
         self.other_gallery = experiment.gallery_is_other
-        self.known: dict[tuple[Gives, Metric], list[str] | MetricError] = {}
+        self.known: dict[tuple[Gives, Metric], list[str] | MetricError | None] = {}
 
-    def keys(self, gives: Gives, metric: Metric) -> list[str]:
-        """Keys of the numbers; none where the predictions lack what the metric is computed from.
+    def keys(self, gives: Gives, metric: Metric) -> list[str] | None:
+        """Keys of the numbers; none of them where the predictions lack what the metric is computed from. None where
+        that cannot be seen from made-up predictions.
 
         Raises: MetricError where the metric does not apply to the data.
         """
@@ -187,6 +203,8 @@ class _Trial:
                 self.known[gives, metric] = list(compute(self._predictions(gives), [metric]))
             except MetricError as error:
                 self.known[gives, metric] = error
+            except Exception:  # of a plug-in, at real predictions or at all: its run says so
+                self.known[gives, metric] = None
         found = self.known[gives, metric]
         if isinstance(found, MetricError):
             raise found
@@ -273,7 +291,8 @@ def _check_select(experiment: Experiment, given: Sequence[tuple[Row, Gives]], tr
     lacking: list[tuple[Row, Gives]] = []
     for row, gives in given:
         try:
-            if key not in trial.keys(gives, selecting):
+            keys = trial.keys(gives, selecting)
+            if keys is not None and key not in keys:
                 lacking.append((row, gives))
         except MetricError as error:
             faults.faults.append(ConfigError(f"{metric} on dataset '{trial.dataset.name}': {error}", place=place))
@@ -307,6 +326,6 @@ def _numbers(experiment: Experiment, gives: Gives, trial: _Trial, selecting: Met
     """Numbers of validation that a row gives, of the experiment's metrics and of the one that it selects by."""
     for metric in dict.fromkeys([selecting, *parse_metrics(list(experiment.metrics))]):
         try:
-            yield from (f"val/{key}" for key in trial.keys(gives, metric) if mode_of(key) is not None)
+            yield from (f"val/{key}" for key in trial.keys(gives, metric) or () if mode_of(key) is not None)
         except MetricError:
             continue
