@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -64,8 +65,20 @@ def test_a_run_arrives_without_checkpoints_and_with_the_places_of_here(there: St
     assert {f.name for f in folder.iterdir()} == {"history.jsonl", "model.safetensors", "run.yaml", "result.json"}
     assert (folder / "model.safetensors").read_bytes() == bytes(range(9))
     assert (folder / "run.yaml").read_text() == "here"
-    assert here.read("r") == result()
+    assert here.read("r") == replace(result(), test_evaluations=1)
     assert [r.run_id for r in here.results()] == ["r"]
+
+
+def test_an_error_says_where_its_traceback_is_here(there: Store, tmp_path: Path) -> None:
+    (there.run_folder("r") / "traceback.txt").write_text("Traceback")
+    failed = replace(
+        result(status="failed"), error=f"x. The whole traceback: {there.run_folder('r') / 'traceback.txt'}"
+    )
+    here = Store(tmp_path / "here", "e")
+    deliver(pack(failed, there, lambda piece: piece), here, lambda piece: piece, write_run_file=run_file)
+    error = str(next(iter(here.results())).error)
+    assert error == f"x. The whole traceback: {here.run_folder('r') / 'traceback.txt'}"
+    assert Path(error.partition(": ")[2]).read_text() == "Traceback"
 
 
 def test_a_result_that_is_there_stays(there: Store, tmp_path: Path) -> None:
@@ -101,7 +114,7 @@ def test_a_delivery_that_is_cut_off_leaves_no_result_and_can_be_made_again(there
     assert here.read("r") is None
     assert not here.run_folder("r").exists()
     assert deliver(packed, here, lambda piece: piece, write_run_file=run_file)
-    assert here.read("r") == result()
+    assert here.read("r") == replace(result(), test_evaluations=1)
 
 
 def test_names_do_not_lead_out_of_the_folder(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from vsebench.types import Result
 #: Bytes of a piece. A file is never in memory as a whole.
 PIECE = 32 * 2**20
 INCOMING = ".incoming"
+#: Stands in an error for the run's folder, which has another path on the machine that it comes to.
+OWN_FOLDER = "<the run's folder>"
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ def pack(result: Result, store: Store, put: Callable[[bytes], Any]) -> Parcel:
     """Take a run's files: not its checkpoints, and not what names places of this machine."""
     folder = store.run_folder(result.run_id)
     files = sorted(f for f in folder.iterdir() if f.is_file() and f.name not in (RESULT, RUN, TESTED, ATTEMPTS))
+    if result.error is not None:
+        result = replace(result, error=result.error.replace(str(folder), OWN_FOLDER))
     return Parcel(
         result,
         {f.name: [put(piece) for piece in pieces(f)] for f in files if not f.name.startswith(("checkpoint", "."))},
@@ -90,10 +94,13 @@ def deliver(
             os.replace(file, folder / file.name)
     finally:
         shutil.rmtree(incoming, ignore_errors=True)
-    if parcel.result.status == "finished":
-        store.write_tested(parcel.result)
+    result = parcel.result
+    if result.error is not None:
+        result = replace(result, error=result.error.replace(OWN_FOLDER, str(store.run_folder(run_id))))
+    if result.status == "finished":
+        store.write_tested(result)
     else:
-        store.write(parcel.result)
-    if parcel.result.status != "failed":  # one that failed here before goes on from there
+        store.write(result)
+    if result.status != "failed":  # one that failed here before goes on from there
         store.clean_checkpoint(run_id)
     return True
