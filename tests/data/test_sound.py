@@ -11,7 +11,7 @@ import pytest
 
 from vsebench.data._mpeg import _frames
 from vsebench.data.builders._build import check_sound
-from vsebench.data.sound import encode_wav, load_sound, sound_info
+from vsebench.data.sound import encode_wav, load_sound, resampling_ratio, sound_info
 
 RATE = 16_000
 NOISE = np.random.default_rng(0).normal(0, 0.1, RATE).clip(-1, 1).astype(np.float32)
@@ -213,3 +213,24 @@ def test_a_flac_of_unknown_length_is_refused() -> None:
     data[21:26] = bytes([data[21] & 0xF0, 0, 0, 0, 0])
     with pytest.raises(OSError, match="does not say how long it is"):
         sound_info(bytes(data))
+
+
+@pytest.mark.parametrize("rate", [767_999, 15_999, 1_001])
+def test_odd_sample_rates_are_resampled_at_once(rate: int) -> None:
+    """Their filters were millions of numbers long."""
+    assert max(resampling_ratio(rate, RATE)) <= 100_000
+    tone = np.sin(2 * np.pi * 100 * np.arange(2 * rate) / rate).astype(np.float32)
+    read = load_sound(encoded(tone, "WAV", "FLOAT", rate), RATE)
+    assert abs(len(read) - 2 * RATE) <= 1
+    expected = np.sin(2 * np.pi * 100 * np.arange(len(read)) / RATE)
+    assert np.abs(read - expected)[2000:-2000].max() < 0.01
+
+
+def test_usual_sample_rates_have_their_exact_ratio() -> None:
+    for before in (8_000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 88_200, 96_000, 192_000):
+        for after in (8_000, 16_000, 22_050, 32_000, 44_100, 48_000):
+            up, down = resampling_ratio(before, after)
+            assert before * up == after * down
+    for before in range(1_000, 768_001, 997):
+        up, down = resampling_ratio(before, RATE)
+        assert abs(before * up / down / RATE - 1) < 5e-6
