@@ -5,7 +5,6 @@ The file's layout is in :mod:`vsebench.data.layout`.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -14,9 +13,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
-import h5py
 import numpy as np
 
+from vsebench.data._partial import abandon, create, remove_orphans
 from vsebench.data.fingerprint import content_digest, item_digest
 from vsebench.data.item import SPLITS, Item
 from vsebench.data.layout import FORMAT, Relevance
@@ -100,9 +99,9 @@ class DatasetWriter:
 
     def __enter__(self) -> DatasetWriter:
         make_folder(self.path.parent)
-        _remove_orphans(self.path)
+        remove_orphans(self.path)
         with writing(self.path):
-            self.file = _create(self.partial)
+            self.file = create(self.partial)
         self.streams = {
             "bytes": ByteStream(self.file, "bytes", "byte_offsets"),
             "texts": ByteStream(self.file, "texts", "text_offsets"),
@@ -349,50 +348,9 @@ class DatasetWriter:
         self.file["landmarks"] = np.stack([empty if m is None else m for m in marks])
 
 
-def _create(path: Path) -> h5py.File:
-    """A new file that holds no values back: HDF5 would write them when an array is closed, where a full disk is not
-    noticed, and crash later."""
-    access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
-    access.set_fclose_degree(h5py.h5f.CLOSE_STRONG)
-    access.set_sieve_buf_size(0)
-    slots, _, preemption = access.get_cache()[1:]
-    access.set_cache(0, slots, 0, preemption)
-    return h5py.File(h5py.h5f.create(os.fsencode(path), h5py.h5f.ACC_TRUNC, fapl=access))
-
-
-def abandon(file: h5py.File) -> None:
-    """Close a file that nobody will read.
-
-    HDF5 brings the process down later where it cannot write what it still holds, as on a full disk: what it writes
-    then goes nowhere instead.
-    """
-    if not file.id.valid:
-        return
-    try:
-        file.flush()
-    except (OSError, RuntimeError):
-        nowhere = os.open(os.devnull, os.O_RDWR)
-        os.dup2(nowhere, file.id.get_vfd_handle())
-        os.close(nowhere)
-    with contextlib.suppress(OSError, RuntimeError):  # nowhere cannot be cut to a length
-        file.close()
-
-
 def answers_text(one: str, answers: Mapping[str, int] | None) -> str:
     """Answers and how many annotators gave each, as they are stored; empty for none."""
     wrong = [f"'{a}': {n}" for a, n in (answers or {}).items() if n < 1]
     if wrong:
         raise DataError(f"id '{one}': an answer needs at least one annotator. Got {', '.join(wrong)}.")
     return json.dumps(dict(answers), sort_keys=True, ensure_ascii=False) if answers else ""
-
-
-def _remove_orphans(path: Path) -> None:
-    """What killed builds of this file left behind."""
-    for partial in path.parent.glob(f".{path.name}.partial-*"):
-        process = partial.name.rpartition("-")[2]
-        try:
-            os.kill(int(process), 0)
-        except (ProcessLookupError, ValueError):
-            partial.unlink(missing_ok=True)
-        except OSError:  # alive, but somebody else's
-            continue
