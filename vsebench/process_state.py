@@ -42,6 +42,12 @@ def _default_device() -> str:
     return str(torch.get_default_device())
 
 
+def _set_default_device(place: str) -> None:
+    # Not to None: torch 2.6 then fails in get_default_device, which transformers calls whenever it loads a model.
+    if place != _default_device():
+        torch.set_default_device(place)
+
+
 def _autocast() -> dict[str, tuple[bool, torch.dtype]]:
     return {kind: (torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind)) for kind in ("cpu", "cuda")}
 
@@ -55,7 +61,7 @@ def _set_autocast(state: dict[str, tuple[bool, torch.dtype]]) -> None:
 def _settings() -> list[Setting]:
     return [
         Setting(torch.get_default_dtype, torch.set_default_dtype, torch.float32),
-        Setting(_default_device, lambda place: torch.set_default_device(None if place == "cpu" else place), "cpu"),
+        Setting(_default_device, _set_default_device, "cpu"),
         Setting(torch.is_grad_enabled, torch.set_grad_enabled, True),
         Setting(_autocast, _set_autocast, {"cpu": (False, torch.bfloat16), "cuda": (False, torch.float16)}),
         Setting(torch.get_float32_matmul_precision, torch.set_float32_matmul_precision, "highest"),

@@ -84,7 +84,7 @@ class Source:
             *map(str, report.get("error_msgs", ())),
         ]
         if faults:
-            others = sorted(report["unexpected_keys"] - extra) if missing else []
+            others = sorted(set(report["unexpected_keys"]) - extra) if missing else []
             hint = f"; the file has names such as '{others[0]}', which the model does not know" if others else ""
             raise ConfigError(
                 f"the weights of '{self.model}' do not fit its config.json ({type(whole).__name__}): "

@@ -34,7 +34,7 @@ TOKENS: list[tuple[str, dict[str, Any], int, int, tuple[int, int]]] = [
     ("mvitv2_tiny", {}, 64, 0, (2, 2)),
     ("efficientformer_l1", {"depths": (1, 1, 1, 2)}, 224, 0, (7, 7)),
     ("twins_svt_small", {"depths": [1, 1, 1, 1]}, 64, 0, (2, 2)),
-    ("vit_small_patch16_dinov3", {"embed_dim": 48, "depth": 2, "num_heads": 2}, 64, 5, (4, 4)),
+    ("vit_small_patch14_reg4_dinov2", {"embed_dim": 48, "depth": 2, "num_heads": 2}, 56, 5, (4, 4)),
 ]
 MAPS: list[tuple[str, dict[str, Any], int, tuple[int, int]]] = [
     ("test_resnet", {}, 64, (2, 2)),
@@ -69,7 +69,7 @@ def test_patch_tokens(model: str, args: dict[str, Any], side: int, prefix: int, 
     assert tokens.grid == grid
     assert (tokens.final is None) == (prefix == 0)
     assert tokens.values.isfinite().all()
-    assert planned_layout(model, side, args) == encoder.layout, "known before it is made"
+    assert planned_layout(model, side, repr(args)) == encoder.layout, "known before it is made"
     with pytest.raises(ConfigError, match=f"'{model}' gives patch tokens, not a map; use timm_vit for it"):
         build("timm_cnn", model, args, side)
 
@@ -81,7 +81,7 @@ def test_maps(model: str, args: dict[str, Any], side: int, grid: tuple[int, int]
     tokens = encoder(pixels(side))
     assert tokens.values.shape == (2, grid[0] * grid[1], encoder.dim_out)
     assert tokens.grid == grid
-    assert planned_layout(model, side, args) == encoder.layout
+    assert planned_layout(model, side, repr(args)) == encoder.layout
     with pytest.raises(ConfigError, match=f"'{model}' gives a map and does not give patch tokens; use timm_cnn"):
         build("timm_vit", model, args, side)
 

@@ -47,8 +47,6 @@ def layout_of(backbone: Any, size: tuple[int, int], model: str) -> Layout:
     device = next((t.device for t in (*backbone.parameters(), *backbone.buffers())), torch.device("cpu"))
     try:
         values = backbone.forward_features(torch.zeros(1, 3, *size, device=device))
-    except NotImplementedError:
-        raise
     except Exception as error:  # whatever a model that wants another size raises
         raise ConfigError(
             f"'{model}' cannot read images of {size[0]} × {size[1]} pixels: {type(error).__name__}: {reason(error)}. "
@@ -151,41 +149,40 @@ def creation_of(model: str, image_size: int | None, model_args: Mapping[str, Any
 
 
 @lru_cache(maxsize=256)
-def _planned(model: str, image_size: int | None, model_args: str) -> Layout | None:
+def planned_layout(model: str, image_size: int | None, model_args: str) -> Layout | None:
+    """What a model will give, without its weights; None of a model that only the hub describes.
+
+    It is made of meta tensors, which take neither memory nor time, or on the CPU where that is not possible, as with
+    older releases of timm.
+
+    Args:
+        model_args: their ``repr``, so that the same question is answered once.
+
+    Raises: ConfigError as :func:`check_name` and :func:`layout_of` do, and for arguments that timm refuses.
+    """
     import ast
 
     import timm
     from timm.data import resolve_model_data_config
 
-    arguments = creation_of(model, image_size, ast.literal_eval(model_args))
-    with torch.random.fork_rng(devices=[]):
-        try:
-            with torch.device("meta"):
-                backbone = timm.create_model(model, pretrained=False, **{"num_classes": 0, **arguments})
-        except TypeError as error:
-            raise creation_error(model, error, "img_size" in arguments and "img_size" not in model_args) from error
-        except Exception:  # it may be one that cannot be made without memory; what is wrong shows when it is made
-            return None
-        own = tuple(resolve_model_data_config(backbone)["input_size"])[-2:]
-        try:
-            return layout_of(backbone, own if image_size is None else (image_size, image_size), model)
-        except NotImplementedError:  # an operation that meta tensors do not have
-            return None
-        except ConfigError as error:
-            if "meta" in error.message:
-                return None
-            raise
-
-
-def planned_layout(model: str, image_size: int | None, model_args: Mapping[str, Any]) -> Layout | None:
-    """What a model will give, without its memory or weights; None where that cannot be known before it is made.
-
-    Raises: ConfigError as :func:`check_name` and :func:`layout_of` do.
-    """
     if model.startswith(HUB):
-        return None  # its architecture stands in the hub
+        return None
     check_name(model)
-    return _planned(model, image_size, repr(dict(model_args)))
+    given = ast.literal_eval(model_args)
+    arguments = {"num_classes": 0, **creation_of(model, image_size, given)}
+    for place in ("meta", "cpu"):
+        try:
+            with torch.random.fork_rng(devices=[]), torch.device(place):
+                backbone = timm.create_model(model, pretrained=False, **arguments)
+                own = tuple(resolve_model_data_config(backbone)["input_size"])[-2:]
+                return layout_of(backbone, own if image_size is None else (image_size, image_size), model)
+        except Exception as error:
+            if place == "meta":
+                continue  # the reason may be the place
+            if isinstance(error, ConfigError | MemoryError):
+                raise
+            raise creation_error(model, error, "img_size" in arguments and "img_size" not in given) from error
+    raise AssertionError("one of the places decides")
 
 
 def creation_error(model: str, error: BaseException, sized: bool) -> ConfigError:

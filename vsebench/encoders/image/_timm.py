@@ -69,7 +69,7 @@ class TimmEncoder(ImageEncoder):
 
         Raises: ConfigError.
         """
-        layout = planned_layout(options["model"], options["image_size"], options["model_args"] or {})
+        layout = planned_layout(options["model"], options["image_size"], repr(options["model_args"] or {}))
         if layout is not None:
             cls.check_layout(options["model"], layout)
 
