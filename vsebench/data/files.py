@@ -45,7 +45,7 @@ def read_inside(root: Path, path: str, what: str) -> bytes:
         raise OSError(f"{name} cannot be read ({reason(error)})") from None
 
 
-def reason(error: OSError | ValueError) -> str:
+def reason(error: Exception) -> str:
     """What the system says of a file that cannot be read."""
     return str(getattr(error, "strerror", None) or error)
 

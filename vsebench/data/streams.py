@@ -68,7 +68,11 @@ class RowStream:
 
     def __init__(self, file: h5py.File, modality: str, first: np.ndarray, *, before: int) -> None:
         self.dtype = np.float16 if first.dtype == np.float16 else np.float32
-        self.dim = int(first.shape[-1])
+        self.dim = int(first.shape[-1]) if first.ndim else 0
+        if not self.dim:
+            raise DataError(
+                f"features of the {modality} of shape {first.shape}; (any, D) with D of 1 or more is needed."
+            )
         width = max(1, self.dim * np.dtype(self.dtype).itemsize)
         self.name = f"features/{modality}"
         self.values = file.create_dataset(

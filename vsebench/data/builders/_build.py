@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -223,6 +224,8 @@ class Build:
         problems += [f"{draft.where}: {p}" for p in draft.problems]
         if draft.item is not None and not draft.problems and not all(t.strip() for t in draft.item.texts):
             problems.append(f"{draft.where}: empty text")
+        if draft.item is not None and not _is_text(draft.item):
+            problems.append(f"{draft.where}: half of a surrogate pair (\\ud800 to \\udfff) is not a character")
         return draft, image, sound, problems
 
     def _finished(self, item: Item, image: Loaded | None, sound: bytes | None) -> Item:
@@ -244,6 +247,18 @@ class Build:
                 marks[:, :2] *= np.float32(image.scale)
                 changes["landmarks"] = marks
         return replace(item, **changes)
+
+
+def _is_text(item: Item) -> bool:
+    """Whether everything that is written of an item can be."""
+    labels = item.label if isinstance(item.label, tuple) else (item.label,)
+    names = [label for label in labels if isinstance(label, str)]
+    said = [item.id, item.group or "", *item.texts, *names, *chain(*(item.attributes or {}).items())]
+    try:
+        "".join([*said, *(item.answers or {})]).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def read_sound(root: Path, path: str) -> bytes:

@@ -154,7 +154,7 @@ def open_features(said: str) -> FeatureSource:
 
 
 def _tokens(values: np.ndarray, name: str) -> np.ndarray:
-    if values.dtype.kind not in "fiu" or values.ndim not in (1, 2):
+    if values.dtype.kind not in "fiu" or values.ndim not in (1, 2) or not values.shape[-1]:
         raise OSError(f"features in {name} have shape {values.shape} and type {values.dtype}; (regions, D) is needed")
     tokens = values[None, :] if values.ndim == 1 else values
     if tokens.dtype != np.float16:

@@ -211,7 +211,7 @@ def _read(said: str | None, keys: Sequence[str], root: Path) -> np.ndarray | Non
     file = Path(name).expanduser()
     file = file if file.is_absolute() or file.exists() else root / name
     values = read_matrix(file, key or None, candidates=keys)
-    if values.ndim != 2:
+    if values.ndim != 2 or not values.shape[1]:
         raise DataError(f"an array of shape {values.shape}; (items, numbers) is needed.", place=Place(str(file)))
     check_finite(values, file)
     return values
