@@ -272,7 +272,7 @@ def changed(document: Any, changes: list[tuple[float, str, Any]]) -> Any:
         elif kind == "twice" and isinstance(holder, list):
             holder.append(copy.deepcopy(holder[last]))
         else:
-            holder[last] = value
+            holder[last] = copy.deepcopy(value)
     return document
 
 
