@@ -89,14 +89,14 @@ A larger JPEG that is not progressive is decoded at a half, a quarter or an eigh
 ## Tables: folder, audio, hub
 
 - **No value**: an empty cell, None, NaN, and the texts nan, null, n/a, <na> (any case), None and NA are no text and no
-  label, in CSV, JSON lines, Parquet and tables of the hub. `--missing-values "-,?"` names other texts; an empty one none.
+  label, in CSV, JSON lines, Parquet and tables of the hub. `--missing-values "-,?"` names others.
 - **Labels**: 1 and 1.0 are one class, true and false two; -1 is no label beside class names or where the other numbers
   count upwards, a class beside 0 and 1. Numbers with fractions are classes, and that is said: there is no regression.
 - **Splits** are those of `--split-column`; by default of `split`, else of the only column whose values are all names of
-  splits (train, training; val, valid, validation, dev; test, testing; any case). Without val a tenth of train becomes it;
-  without train or test nothing is built. `--split-column=` (an empty name) makes 80/10/10 by rule.
-- **A caption a row**: rows of one split that name the same file, or hold the same bytes, and agree in label and group are
-  one item with several texts. `--one-item-per row` keeps them apart; where items with the same picture remain, each
+  splits (train, training; val, valid, validation, dev; test, testing; any case). Without val a tenth of train becomes
+  it; without train or test nothing is built. `--split-column=` (an empty name) makes 80/10/10 by rule.
+- **A caption a row**: rows of one split that name the same file, or hold the same bytes, and agree in label and group
+  are one item with several texts. `--one-item-per row` keeps them apart; where items with the same picture remain, each
   other's texts are relevant (`--relevance group`), so that perfect embeddings reach R@1 = 1.
 - What was chosen is printed as a note, and kept in the file.
 
@@ -104,8 +104,8 @@ A larger JPEG that is not progressive is decoded at a half, a quarter or an eigh
 
 Only regular files inside the source folder are read: no absolute path, no `..`, no FIFO or device, and no symbolic link
 that leads out of it unless `VSEBENCH_FOLLOW_LINKS=1` says that the links are your own. An image, a sound or an item's
-features may have 256 MB; `VSEBENCH_MAX_FILE_SIZE=1GB` sets another limit. Parquet cells that name a file, `data_files` of
-a README and links in HDF5 files are held to the same.
+features may have 256 MB; `VSEBENCH_MAX_FILE_SIZE=1GB` sets another limit. Parquet cells that name a file, `data_files`
+of a README and links in HDF5 files are held to the same.
 
 ## Precomputed features
 
