@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from functools import partial
 from itertools import chain
@@ -116,6 +117,8 @@ def hub(
     from datasets import disable_progress_bars
 
     disable_progress_bars()
+    # It prints what it then raises, which is told once, in one line.
+    logging.getLogger("datasets.packaged_modules").setLevel(logging.CRITICAL)
     if splits is not None and split_column:
         raise ConfigError("give --splits or --split-column, not both.", path=("split_column",))
     source_tables = open_tables(source, config, revision, streaming=streaming)
