@@ -12,6 +12,7 @@ from annotated_types import Ge, Gt
 
 from vsebench.data.builders._build import Build, Draft, counted, find, source_folder
 from vsebench.data.builders._cells import Cells
+from vsebench.data.builders._same import Same
 from vsebench.data.builders.base import Progress
 from vsebench.data.item import Item
 from vsebench.data.table import read_table
@@ -61,7 +62,8 @@ def fashion_products(
 ) -> None:
     """Build Fashion Product Images from ``styles.csv``: one item for each product, its title as text.
 
-    Splits 80/10/10 by rule, stratified; products with identical pixels stay together. Some titles hold commas that the
+    Splits 80/10/10 by rule, stratified; products with identical pixels stay together, and where there are such, each
+    other's titles are relevant. Some titles hold commas that the
     file does not quote: surplus cells belong to the title, its last column.
 
     Args:
@@ -102,16 +104,12 @@ def fashion_products(
     reader = Cells()
 
     def drafts() -> Iterator[Draft]:
-        rows_of: dict[str, int] = {}
         for row in kept:
             cells = {c: row.cells[c].strip() for c in COLUMNS}
             one, said = cells["id"], cells[label]
             problems = []
             if not one:
                 problems.append("empty id")
-            elif one in rows_of:
-                problems.append(f"the id stands in row {rows_of[one]} already")
-            rows_of.setdefault(one, row.number)
             if reader.missing(said):
                 problems.append(f"empty {label}")
             text = cells["productDisplayName"]
@@ -132,7 +130,9 @@ def fashion_products(
         "notes": [],
     }
     writer = DatasetWriter(out, name=name, title=title, provenance=provenance, seed=seed)
-    with Build(root, writer, progress, str(file), skip_bad=skip_bad, resize=resize, group_pixels=True) as build:
+    with Build(
+        root, writer, progress, str(file), skip_bad=skip_bad, resize=resize, group_pixels=True, same=Same("row")
+    ) as build:
         build.read(table)
         build.notes += counted("products", PRODUCTS, len(table.rows) + len(table.problems))
         if rare:

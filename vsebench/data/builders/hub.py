@@ -13,16 +13,8 @@ from annotated_types import Gt
 
 from vsebench.data.builders._build import VAL_SHARE, Build
 from vsebench.data.builders._cells import Cells, Labels
-from vsebench.data.builders._hub import (
-    Columns,
-    HubReader,
-    column_of_splits,
-    column_values,
-    find_columns,
-    same_features,
-    split_map,
-    undecoded,
-)
+from vsebench.data.builders._hub import HubReader, column_of_splits, column_values, split_map, undecoded
+from vsebench.data.builders._hub_columns import Columns, find_columns, same_features
 from vsebench.data.builders._same import OneItemPer, Same, build_rows
 from vsebench.data.builders._tables import Tables, load, open_tables
 from vsebench.data.builders.base import Progress
