@@ -62,7 +62,9 @@ def test_a_run_arrives_without_checkpoints_and_with_the_places_of_here(there: St
     here = Store(tmp_path / "here", "e")
     assert deliver(packed, here, lambda piece: piece, write_run_file=run_file)
     folder = here.run_folder("r")
-    assert {f.name for f in folder.iterdir()} == {"history.jsonl", "model.safetensors", "run.yaml", "result.json"}
+    counted = "test-evaluations.jsonl"
+    names = {"history.jsonl", "model.safetensors", "run.yaml", "result.json", counted}
+    assert {f.name for f in folder.iterdir()} == names
     assert (folder / "model.safetensors").read_bytes() == bytes(range(9))
     assert (folder / "run.yaml").read_text() == "here"
     assert here.read("r") == replace(result(), test_evaluations=1)
