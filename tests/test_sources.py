@@ -60,7 +60,7 @@ def test_a_sound_of_no_samples_is_none(tmp_path: Path, data: bytes | None) -> No
 
 @pytest.mark.parametrize("data", [b"no sound at all", encoded(wave(RATE), RATE)[:30]])
 def test_a_header_that_cannot_be_read(tmp_path: Path, data: bytes) -> None:
-    with pytest.raises(DataError, match=r"1 of 90 sounds cannot be read\.\n  item 'item-7': sound cannot be decoded"):
+    with pytest.raises(DataError, match=r"1 of 90 sounds cannot be read\.\n  item 'item-7': sound (cannot be|is cut)"):
         sounds(tmp_path / "a.h5", data, Sampling(RATE))
 
 

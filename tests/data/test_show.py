@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from PIL import Image
 from vsebench.data.dataset import Dataset
 from vsebench.data.item import Item
 from vsebench.data.show import NO_GLYPH, THUMB, _drawable, _width, _wrap, contact_sheet, summary
-from vsebench.errors import DataError
+from vsebench.errors import DataError, DiskError
 
 
 def test_summary(tmp_path: Path, items: Callable[..., list[Item]], write: Callable[..., Dataset]) -> None:
@@ -79,3 +80,17 @@ def test_the_real_emoji_can_be_drawn(shared: Path, tmp_path: Path) -> None:
     dataset = Dataset.open(tmp_path / "e.h5")
     assert {k: len(v) for k, v in dataset.splits.items()} == {"train": 883, "val": 132, "test": 336}
     contact_sheet(dataset, tmp_path / "e.png")
+
+
+def test_a_sheet_on_a_full_disk_is_one_line(
+    tmp_path: Path, items: Callable[..., list[Item]], write: Callable[..., Dataset], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Image.Image, file: Path, form: str) -> None:
+        Path(file).write_bytes(b"a part")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    dataset = write(tmp_path / "a.h5", items())
+    monkeypatch.setattr(Image.Image, "save", full)
+    with pytest.raises(DiskError, match=r"sheet\.png: no space is left on its disk"):
+        contact_sheet(dataset, tmp_path / "sheets" / "sheet.png")
+    assert list((tmp_path / "sheets").iterdir()) == []

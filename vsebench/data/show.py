@@ -15,6 +15,7 @@ from vsebench.data.dataset import Dataset
 from vsebench.data.pixels import decoded, open_rgb
 from vsebench.data.vocabulary import split_words
 from vsebench.errors import DataError, did_you_mean, known_names
+from vsebench.files import make_folder, replacing
 
 THUMB, PAD, LINES, FONT = 144, 10, 5, 13
 LINE = FONT + 3
@@ -81,7 +82,10 @@ def contact_sheet(
 
 
 def draw_sheet(cells: Sequence[Cell | None], path: Path, *, columns: int) -> None:
-    """Draw pictures with a title and a text below each, row by row, as PNG; a place that is None stays empty."""
+    """Draw pictures with a title and a text below each, row by row, as PNG; a place that is None stays empty.
+
+    Raises: DiskError where it cannot be written; nothing of it is left then.
+    """
     said = [([], []) if c is None else (_wrap(c[1], 1), _wrap(c[2], LINES)) for c in cells]
     lines = 1 + max((len(text) for _, text in said), default=0)
     cell_height = THUMB + 2 + lines * LINE + PAD
@@ -100,8 +104,9 @@ def draw_sheet(cells: Sequence[Cell | None], path: Path, *, columns: int) -> Non
         for number, line in enumerate([*(label or [""]), *text]):
             at = (x, y + THUMB + 2 + number * LINE)
             draw.text(at, line, fill="black" if number else "#b00020", font=_font())
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sheet.save(path, "PNG")
+    make_folder(path.parent)
+    with replacing(path) as partial:
+        sheet.save(partial, "PNG")
 
 
 def _thumbnail(data: bytes | None) -> Image.Image | None:
