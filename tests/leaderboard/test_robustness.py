@@ -202,6 +202,20 @@ def test_rows_that_rank_alone_are_told_by_what_chose_them() -> None:
     assert plots.panels(replace(snapshot, select={"metric": "val/rsum", "mode": "max"}))[0] == "rsum"
 
 
+def test_a_number_that_is_best_when_lowest_is_lost_by_rising() -> None:
+    snapshot = board({"one": ("image", "text"), "other": ("image", "text")}, seeds=1)
+    for row, (clean, shuffled, damaged) in {"r0-0": (1.0, 1.5, 2.0), "r1-0": (2.0, 2.25, 3.0)}.items():
+        measured = snapshot.measures[row]["robustness"]
+        measured |= {"clean": {"nll": clean, "i2t/chance/recall@1": 0.1}, "dropped": {}, "needed": {}}
+        measured |= {"shuffled": {"text": {"nll": shuffled}}}
+        measured["damaged"] = {"text": {"dropout": [[0.5, {"nll": damaged}]]}}
+    lines = robustness_sections(replace(snapshot, select={"metric": "val/rsum", "mode": "max"}))
+    assert cells(lines, "one")[2:] == ["1.0", "0.5"], "what shuffling adds to the negative log-likelihood"
+    table = lines[lines.index("## Robustness") :]
+    assert cells(table, "one")[1:] == ["**1.0**", "**2.0**"]
+    assert cells(table, "other")[1:] == ["2.0", "3.0"]
+
+
 def test_names_cannot_break_the_page() -> None:
     snapshot = board({"a|b <script>": ("image", "text")}, drops=False)
     snapshot.measures["r0-0"]["robustness"]["needed"] = {"image": "x|y <b>"}

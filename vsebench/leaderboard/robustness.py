@@ -10,7 +10,7 @@ from vsebench.leaderboard.rows import SECTIONS, RowView, views
 from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.leaderboard.statistics import Estimate, estimate
 from vsebench.leaderboard.table import escape, link, table
-from vsebench.scoring import best_of
+from vsebench.scoring import best_of, mode_of
 from vsebench.types import MODALITIES
 
 #: How kinds of damage and their strengths are called: kind -> (title, strength).
@@ -71,7 +71,7 @@ def main_metric(snapshot: Snapshot, rows: Sequence[MeasuredRow]) -> str:
     known = {key for row in rows for part in row.parts for key in part["clean"]}
     selected = snapshot.select["metric"].removeprefix("val/")
     wanted = [key for key in ("accuracy", "average_precision", selected) if key in known]
-    return [*wanted, *sorted(known)][0]
+    return [*wanted, *sorted(key for key in known if mode_of(key) is not None), *sorted(known)][0]
 
 
 def robustness_sections(snapshot: Snapshot, plot: str | None = None) -> list[str]:
@@ -163,7 +163,10 @@ def _several(row: MeasuredRow) -> bool:
 
 def _lost(part: Mapping[str, Any], what: str, modality: str, key: str) -> float | None:
     changed = part[what].get(modality, {}).get(key)
-    return None if changed is None else part["clean"][key] - changed
+    if changed is None:
+        return None
+    lost: float = part["clean"][key] - changed
+    return -lost if mode_of(key) == "min" else lost
 
 
 def _reasons(rows: Sequence[MeasuredRow]) -> list[str]:
