@@ -8,7 +8,7 @@ from typing import Any
 
 from vsebench.config.identity import component_digest, digest
 from vsebench.config.index_experiment import IndexExperiment, IndexRow
-from vsebench.errors import ConfigError
+from vsebench.errors import Collector, ConfigError
 from vsebench.indexing.measure import VERSION
 from vsebench.registry import INDEXES
 from vsebench.store import Store
@@ -47,19 +47,21 @@ def plan(
         described: the vectors, as results name them.
         threads: that they are made with.
 
-    Raises: ConfigError, with the row's line, when an index cannot hold vectors of this size, or lacks a library.
+    Raises: ConfigError of every row, with its line, whose index cannot hold vectors of this size, or lacks a library.
     """
-    found = []
+    found, faults = [], Collector()
     for row in experiment.rows:
         for seed in row.seeds:
             options = row.options(seed)
             try:
                 INDEXES.build(row.spec.name, options, dim=int(described["dim"]))
             except ConfigError as error:
-                raise error.at(experiment.place(row)) from None
+                faults.faults += error.at(experiment.place(row)).faults
+                continue
             run_id = measurement_id(experiment, row.spec.name, options, str(described["fingerprint"]), threads)
             result = store.read(run_id)
             found.append(Measurement(run_id, row, seed, options, "waiting" if result is None else result.status))
+    faults.check()
     return tuple(found)
 
 
