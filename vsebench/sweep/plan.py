@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -98,13 +98,11 @@ def pruned_by(prune: Prune) -> str:
 
 def id_here(run: Run, fingerprint: str) -> str:
     """The id that a run has in this process: another one than its own where code or local files are others."""
-    from vsebench.scoring import parse_metrics, versions
-
     return run_id(
         run.system,
         seed=run.seed,
         fingerprint=fingerprint,
-        metric_versions=versions(parse_metrics(list(run.metrics))),
+        metric_versions=_versions(run.metrics, run.select_metric),
         metrics=list(run.metrics),
         select={"metric": run.select_metric, "mode": run.select_mode},
         gallery=run.gallery,
@@ -119,18 +117,23 @@ def _named(experiment: Experiment) -> list[tuple[Row, int]]:
 
 
 def _key(experiment: Experiment, row: Row, seed: int, dataset: Mapping[str, Any]) -> str:
-    from vsebench.scoring import parse_metrics, versions
-
     spec = experiment.spec
     return run_id(
         row.system,
         seed=seed,
         fingerprint=str(dataset["fingerprint"]),
-        metric_versions=versions(parse_metrics(experiment.metrics)),
+        metric_versions=_versions(experiment.metrics, experiment.select.plain["metric"]),
         metrics=list(experiment.metrics),
         select=experiment.select.plain,
         gallery=spec.gallery,
     )
+
+
+def _versions(metrics: Sequence[str], selected: str) -> dict[str, int]:
+    """Of every metric that a run's numbers rest on: the one that chooses its epoch need not be among the others."""
+    from vsebench.scoring import metric_entry, parse_metrics, versions
+
+    return versions(parse_metrics([*metrics, metric_entry(selected.removeprefix("val/"))]))
 
 
 def _run(experiment: Experiment, row: Row, seed: int, key: str) -> Run:
