@@ -354,3 +354,12 @@ def test_the_real_excerpts(shared: Path) -> None:
     )
     unit = twitter.values / np.linalg.norm(twitter.values, axis=1, keepdims=True)
     assert unit[0] @ unit[1] > unit[0] @ unit[5], "shirt is nearer to jacket than to king"
+
+
+def test_a_file_without_any_word_of_the_split(tmp_path: Path) -> None:
+    from vsebench.errors import ConfigError
+
+    file = tmp_path / "other.txt"
+    file.write_text("шляпа 1 2\nплатье 3 4\n")
+    with pytest.raises(ConfigError, match="have none of the training split's 3 words, such as 'a'"):
+        TEXT_ENCODERS.build("lstm", {"vectors": str(file)}, vocabulary=Vocabulary.build(["a red hat"]))

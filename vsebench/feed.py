@@ -14,7 +14,7 @@ from vsebench.config.absent import why_all_need
 from vsebench.config.identity import component_digest, digest
 from vsebench.config.schema import ENCODER_SLOTS, System
 from vsebench.data.dataset import Dataset
-from vsebench.errors import DataError
+from vsebench.errors import ConfigError, DataError
 from vsebench.features import TokenStore, cached_tokens, round_tokens
 from vsebench.model import pooled_alone, reads_features
 from vsebench.sources import ENCODE_BATCH, Features, Pixels, Pooled, Sounds, Texts
@@ -129,6 +129,12 @@ class Feed:
             return sounds
         texts = Texts(self.captions, encoder.tokenizer)
         self._note(texts.truncated, len(self.captions), "texts were cut to max_length")
+        if self.split == "train" and texts.unknown and texts.unknown == sum(bool(t.strip()) for t in self.captions):
+            raise ConfigError(
+                f"the text encoder's tokenizer knows no word of any training text, such as '{self.captions[0]}': it "
+                "would read the same of them all. Choose a model of the texts' language."
+            )
+        self._note(texts.unknown, len(self.captions), "texts have no word that the tokenizer knows")
         return texts
 
     def _note(self, count: int, total: int, said: str) -> None:

@@ -53,7 +53,12 @@ class Pixels:
 
 
 class Texts:
-    """Word ids of some captions: (rows, longest), cut to the longest of a batch."""
+    """Word ids of some captions: (rows, longest), cut to the longest of a batch.
+
+    Attributes:
+        truncated: number of captions that are cut.
+        unknown: number of captions of whose words a pretrained tokenizer knows none.
+    """
 
     def __init__(self, texts: Sequence[str], tokenizer: Any) -> None:
         words: Words = tokenizer(list(texts))
@@ -62,6 +67,8 @@ class Texts:
         # Only texts of the greatest length can have been cut.
         longest = np.flatnonzero((self.lengths == self.lengths.max()).numpy()).tolist() if len(texts) else []
         self.truncated: int = tokenizer.truncated([texts[i] for i in longest])
+        count = getattr(tokenizer, "unknown", None)
+        self.unknown: int = count(words) if count is not None and len(texts) else 0
 
     def take(self, rows: np.ndarray) -> Words:
         """Ids and mask of the rows."""

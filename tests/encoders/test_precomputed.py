@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from vsebench.errors import ConfigError
+from vsebench.errors import ConfigError, DataError
 from vsebench.registry import registry_of
 from vsebench.types import Tokens
 
@@ -39,3 +39,17 @@ def test_transforms(kind: str, transform: str, first: list[float]) -> None:
 def test_a_dataset_without_features(kind: str) -> None:
     with pytest.raises(ConfigError, match=f"no precomputed {kind.partition('_')[0]} features"):
         registry_of(kind).build("features", {}, feature_dim=None)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("kind", KINDS)
+def test_features_that_are_not_finite(kind: str, value: float) -> None:
+    values, mask = TOKENS.values.clone(), TOKENS.mask.clone()
+    values[1, 1, 2] = value
+    encoder = registry_of(kind).build("features", {}, feature_dim=3)
+    with pytest.raises(
+        DataError, match=f"precomputed {kind.partition('_')[0]} features of 1 tokens are NaN or infinite"
+    ):
+        encoder(Tokens(values, mask))
+    mask[1, 1] = False
+    encoder(Tokens(values, mask))  # padding has no meaning

@@ -74,6 +74,10 @@ DAMAGED: dict[str, tuple[Callable[[State], State], str]] = {
         lambda s: s | {"embeddings.word_embeddings.weight": torch.ones(5, 16)},
         r"'embeddings.word_embeddings.weight' has shape \(5, 16\) instead of \(13, 16\)",
     ),
+    "not a number": (
+        lambda s: s | {LAYER: torch.full_like(s[LAYER], float("nan"))},
+        r"1 tensor is not finite \(encoder.layer.1.output.dense.weight\)",
+    ),
     "nothing": (lambda _: {"x": torch.ones(1)}, "53 tensors are missing"),
 }
 
@@ -348,3 +352,36 @@ def test_sounds_of_whisper_need_no_decoder(tmp_path: Path) -> None:
 
     folder = change(copy(whisper_folder(), tmp_path), by)
     assert AUDIO_ENCODERS.build("audio_transformer", {"model": str(folder)}).dim_out == 16
+
+
+def test_texts_of_another_language_are_counted() -> None:
+    from vsebench.sources import Texts
+
+    tokenizer = text(bert_folder()).tokenizer
+    assert Texts(["a red hat", "unheard words", "", "hat zzz", "Ж"], tokenizer).unknown == 2
+    assert Texts(["a red hat", ""], tokenizer).unknown == 0
+    letters = TEXT_ENCODERS.build("clip_text", {"model": clip_folder()}).tokenizer
+    assert Texts(["unheard words"], letters).unknown == 0
+
+
+def test_training_texts_that_the_tokenizer_does_not_know(tmp_path: Path) -> None:
+    from vsebench.config.resolve import resolve
+    from vsebench.data.dataset import Dataset
+    from vsebench.data.item import Item
+    from vsebench.data.writer import DatasetWriter
+    from vsebench.feed import Feed
+
+    for name, known in (("some", 1), ("none", 0)):
+        with DatasetWriter(tmp_path / f"{name}.h5", name=name, title=name) as writer:
+            for i in range(12):
+                words = "red hat" if i < known else "шляпа"
+                split = ("train", "val", "test")[max(0, i - 9)]
+                writer.add(Item(image=None, id=str(i), split=split, label=f"c{i % 2}", texts=[words]))
+        system = resolve({"text_encoder": {"name": "bert", "model": bert_folder(), "max_length": 8}})
+        dataset, encoders = Dataset.open(tmp_path / f"{name}.h5"), {"text": text(bert_folder())}
+        if known:
+            feed = Feed(dataset, "train", system, encoders, cache=False)
+            assert feed.notes == ["9 of 10 train texts have no word that the tokenizer knows"]
+            continue
+        with pytest.raises(ConfigError, match="knows no word of any training text, such as 'шляпа'"):
+            Feed(dataset, "train", system, encoders, cache=False)

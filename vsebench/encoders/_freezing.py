@@ -31,6 +31,12 @@ def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()[:16]
 
 
+def not_finite(module: nn.Module) -> list[str]:
+    """Names of parameters and buffers with NaN or infinite values, as a damaged file gives them."""
+    state = module.state_dict()
+    return [name for name, value in state.items() if value.is_floating_point() and not bool(value.isfinite().all())]
+
+
 def outside(module: nn.Module, rest: Iterable[nn.Module]) -> dict[str, Tensor]:
     """Parameters and buffers of a module that are in none of the modules ``rest``, by name."""
 

@@ -7,7 +7,7 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vsebench.errors import ConfigError
+from vsebench.errors import ConfigError, DataError
 from vsebench.types import Tokens
 
 Transform = Literal["none", "l2", "sqrt", "sqrt_l2"]
@@ -32,13 +32,21 @@ class Precomputed(nn.Module):
                 f"raw {modality}.",
                 path=("name",),
             )
-        self.transform = transform
+        self.modality, self.transform = modality, transform
         self.dim_out = feature_dim
         self.frozen = True
 
     def forward(self, tokens: Tokens) -> Tokens:
-        """Transform. Shape: (B, N, D) -> (B, N, D)."""
+        """Transform. Shape: (B, N, D) -> (B, N, D).
+
+        Raises: DataError for features that are not finite.
+        """
         values: Tensor = tokens.values
+        if not bool(values[tokens.mask].isfinite().all()):
+            raise DataError(
+                f"precomputed {self.modality} features of {int((~values.isfinite()).any(2)[tokens.mask].sum())} tokens "
+                "are NaN or infinite; the dataset file is damaged. Build it again."
+            )
         if self.transform.startswith("sqrt"):
             values = values.sign() * values.abs().sqrt()
         if self.transform.endswith("l2"):

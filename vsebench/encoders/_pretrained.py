@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from vsebench.encoders._freezing import not_finite
 from vsebench.errors import ConfigError
 
 _SHOWN = 3  # names of tensors in a message
@@ -74,6 +75,7 @@ class Source:
         missing = {n for n in report["missing_keys"] if n in names and n.rpartition(".")[2] not in unread}
         reshaped = {n: shapes for n, *shapes in report["mismatched_keys"] if n in names}
         extra = {n for n in report["unexpected_keys"] if _belongs(n, whole)}
+        broken = not_finite(part)
         faults = [
             *([f"{_count(missing)} missing and would be random ({_listed(missing)})"] if missing else []),
             *([f"{_count(extra)} left over ({_listed(extra)})"] if extra else []),
@@ -81,6 +83,7 @@ class Source:
                 f"'{n}' has shape {tuple(shapes[0])} instead of {tuple(shapes[1])}"
                 for n, shapes in sorted(reshaped.items())[:_SHOWN]
             ),
+            *([f"{_count(broken)} not finite ({_listed(broken)})"] if broken else []),
             *map(str, report.get("error_msgs", ())),
         ]
         if faults:

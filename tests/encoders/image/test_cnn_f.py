@@ -127,5 +127,14 @@ def test_mistakes(tmp_path: Path, published: dict[str, Tensor]) -> None:
     save_file({**published, "mean": torch.zeros(224, 224, 3)}, file)
     with pytest.raises(ConfigError, match=r"'mean' has shape \(224, 224, 3\)"):
         build(weights=str(file))
+    save_file({**published, "mean": torch.full((3,), 0.45)}, file)
+    with pytest.raises(ConfigError, match=r"'mean' lies in 0 … 1; it is subtracted from pixels in 0 … 255"):
+        build(weights=str(file))
+    save_file({**published, "conv6.weight": torch.zeros(1)}, file)
+    with pytest.raises(ConfigError, match=r"it has a 'conv6\.weight', which the network has not"):
+        build(weights=str(file))
+    save_file({**published, "conv5.bias": torch.full((256,), float("nan"))}, file)
+    with pytest.raises(ConfigError, match=r"'conv5\.bias' has values that are not finite"):
+        build(weights=str(file))
     with pytest.raises(ConfigError, match="finetune"):
         build(finetune="some")

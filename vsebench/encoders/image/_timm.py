@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vsebench.encoders._freezing import freeze, outside, tensors_digest
+from vsebench.encoders._freezing import freeze, not_finite, outside, tensors_digest
 from vsebench.encoders._pretrained import reason
 from vsebench.encoders.image._checkpoint import load_checkpoint
 from vsebench.encoders.image._cut import Cut, cut_of
@@ -185,6 +185,12 @@ def _create(options: ImageOptions, checkpoint: Path | None) -> nn.Module:
     if local and not arrays:
         load_checkpoint(backbone, weights)
     backbone.reset_classifier(0)  # type: ignore[operator]
+    broken = not_finite(backbone) if local or weights == "hub" else []
+    if broken:
+        raise ConfigError(
+            f"weights '{weights}' of '{model}': {len(broken)} tensors are not finite, the first is {broken[0]}.",
+            path=("weights",),
+        )
     if checkpoint is not None:
         backbone.load_state_dict(load_weights(checkpoint), strict=True)
     if options["model_args"].get("pre_relu", False):

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vsebench.encoders._freezing import freeze, tensors_digest
+from vsebench.encoders._freezing import freeze, not_finite, tensors_digest
 from vsebench.encoders.image.base import ImageEncoder
 from vsebench.errors import ConfigError
 from vsebench.registry import IMAGE_ENCODERS
@@ -48,12 +48,13 @@ class CnnF(ImageEncoder):
         weights: ``none`` (random: He et al. 2015) or a local safetensors file with ``weight`` and ``bias`` of conv1 …
             conv5, fc6 and fc7 (``conv1.weight``, as torch lays them out; fc6 reads channel, row, column) and, if it
             likes, ``mean``, the mean image (3, 224, 224) or the mean colour (3,) in 0 … 255. Without it, the mean
-            colour of ImageNet. Other tensors, such as those of fc8, are left alone.
+            colour of ImageNet. Those of fc8 are left alone; any other tensor is an error.
         finetune: ``none`` (frozen), ``last`` (fc6 and fc7 train) or ``all``.
 
     Shape: uint8 (B, 3, 224, 224) -> Tokens (B, 1, 4096), grid (1, 1).
 
-    Raises: ConfigError for a file that is missing, is no safetensors file, lacks a tensor or has one of another shape.
+    Raises: ConfigError for a file that is missing, is no safetensors file, lacks a tensor, has one too many or one of
+    another shape, values that are not finite, or a mean image in 0 … 1.
 
     Example:
         >>> from vsebench.registry import IMAGE_ENCODERS
@@ -129,6 +130,8 @@ class CnnF(ImageEncoder):
         if mean is not None:
             if tuple(mean.shape) not in {(3,), (3, SIDE, SIDE)}:
                 raise _wrong(weights, f"'mean' has shape {tuple(mean.shape)}; (3,) or (3, {SIDE}, {SIDE}) is right")
+            if mean.any() and float(mean.abs().max()) <= 1:
+                raise _wrong(weights, "'mean' lies in 0 … 1; it is subtracted from pixels in 0 … 255")
             self.mean_image = mean.float().view(3, *(mean.shape[1:] or (1, 1))).clone()
         for name, parameter in self.named_parameters():
             if name not in state:
@@ -138,6 +141,12 @@ class CnnF(ImageEncoder):
                 raise _wrong(weights, f"'{name}' has shape {found}; {right} is right")
             with torch.no_grad():
                 parameter.copy_(state[name])
+        others = sorted(name for name in state.keys() - dict(self.named_parameters()) if not name.startswith("fc8."))
+        if others:
+            raise _wrong(weights, f"it has a '{others[0]}', which the network has not")
+        broken = not_finite(self)
+        if broken:
+            raise _wrong(weights, f"'{broken[0]}' has values that are not finite")
 
 
 def _local_response(maps: Tensor) -> Tensor:

@@ -69,6 +69,16 @@ class HubTokenizer:
         encoded = self.tokenizer(list(texts), return_attention_mask=False, verbose=False)  # no warning of long texts
         return sum(len(ids) > self.max_length for ids in encoded["input_ids"])
 
+    def unknown(self, words: Words) -> int:
+        """Number of texts that have words, of which the vocabulary has none: the model reads the same of them all."""
+        number, hub = self.tokenizer.unk_token_id, self.tokenizer
+        if number is None or number in (hub.eos_token_id, hub.pad_token_id):
+            return 0  # of byte-level vocabularies, which know every text
+        special = torch.tensor(sorted(set(hub.all_special_ids) - {number}), dtype=torch.long)
+        ordinary = words.mask & ~torch.isin(words.ids, special)
+        known = ordinary & (words.ids != number)
+        return int((ordinary.any(1) & ~known.any(1)).sum())
+
     def _check_special_tokens(self) -> None:
         short, long = (self._ids(text) for text in (PROBE, f"{PROBE} " * self.max_length))
         for name in ("cls_token", "sep_token"):

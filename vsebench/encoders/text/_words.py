@@ -53,6 +53,13 @@ class WordEncoder(TextEncoder):
             found = int(loaded.values.shape[1])
             if dim_word is not None and dim_word != found:
                 raise ConfigError(f"dim_word ({dim_word}) differs from the file's {found}.", path=("dim_word",))
+            if len(loaded.found) and not loaded.coverage:
+                raise ConfigError(
+                    f"vectors '{vectors}' have none of the training split's {len(loaded.found):,} words, such as "
+                    f"'{vocabulary.words[0]}': every vector would be random. Is it a file of another language, or of "
+                    "words in another form?",
+                    path=("vectors",),
+                )
             table = torch.zeros(len(vocabulary), found)
             table[2:] = torch.from_numpy(loaded.values)
             self._report = {

@@ -98,3 +98,7 @@ class _BothTokenizers:
         """Number of texts that lose pieces or words of the bag."""
         rest = [text for text in texts if not self.words.truncated([text])]
         return len(texts) - len(rest) + int(self.pieces.truncated(rest))
+
+    def unknown(self, words: Words) -> int:
+        """Number of texts of whose words the transformer knows none."""
+        return int(self.pieces.unknown(words))
