@@ -329,8 +329,9 @@ def test_the_right_builder_or_option_is_named(tmp_path: Path) -> None:
         build(tmp_path / "in")
     assert build(tmp_path / "in", label_column="").num_classes == 0
     lay_out(tmp_path / "in", [[row[0], row[2]] for row in rows()], ["file_name", "label"])
-    with pytest.raises(DataError, match="no column 'text' .* for images and labels alone there is --builder hub"):
+    with pytest.raises(DataError, match="no column 'text' .* images and labels alone: --text-column="):
         build(tmp_path / "in")
+    assert build(tmp_path / "in", text_column="").texts(0) == []
 
 
 def test_a_table_with_semicolons(tmp_path: Path) -> None:

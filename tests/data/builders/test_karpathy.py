@@ -164,3 +164,15 @@ def test_features_that_do_not_fit(lay: Lay, build: Build, tmp_path: Path) -> Non
     np.save(folder / "5_a.npy", np.zeros((2, 6), np.float32))
     with pytest.raises(DataError, match=r"features of shape \(2, 7\); those before have \(any, 6\)"):
         build("flickr8k", root, features=str(folder))
+
+
+def test_names_that_no_file_can_have(lay: Lay, build: Build) -> None:
+    root = lay("coco")
+    names = ["a" * 300, "a\0b.jpg", "../../secret.jpg"]
+    edit(root / "dataset_coco.json", lambda rows: [row.update(filename=n) for row, n in zip(rows, names, strict=False)])
+    with pytest.raises(DataError) as caught:
+        build("coco", root)
+    first, second, third = caught.value.problems
+    assert first.endswith("cannot be read (File name too long)")
+    assert "cannot be read (" in second
+    assert third.endswith("lies outside the folder")

@@ -197,6 +197,12 @@ def test_a_dataset_joined_by_id_knows_its_pictures(build: Build, tmp_path: Path)
     assert build("paired", tmp_path / "images.h5", **options, relevance="item").relevance == "item"
 
 
+def test_texts_that_several_items_share_are_noted(build: Build, tmp_path: Path) -> None:
+    table = [{**row, "text": f"product {n // 3}", "file_name": f"p/{n}.png"} for n, row in enumerate(rows()[:PICTURES])]
+    notes = build("folder", lay_out(tmp_path / "in", table, "csv"), split_column="").provenance["notes"]
+    assert any(note.startswith("30 of 30 items have the text of another, which counts as wrong") for note in notes)
+
+
 def test_skip_bad_is_not_advised_where_it_loses_most_rows_or_a_split(build: Build, tmp_path: Path) -> None:
     table = rows()
     for row in table:

@@ -92,7 +92,7 @@ class Labels:
     Args:
         cells: how cells are read.
         values: every cell of the column.
-        separator: between the labels of a cell; None for single-label data.
+        separator: between the labels of a cell; None or an empty one for single-label data.
         names: of the classes, where the column holds numbers of classes (ClassLabel).
     """
 
@@ -114,7 +114,7 @@ class Labels:
                 if not self.cells.missing(one) and not isinstance(one, dict | list | tuple | bytes):
                     counts[plain(one)] = counts.get(plain(one), 0) + 1
         self.values = ()
-        self.multi |= self.separator is not None
+        self.multi |= bool(self.separator)
         others = {name for name in counts if name != "-1"}
         self.no_label = self.names is not None or ("-1" in counts and _counts_upwards(others))
         if self.names is None:
@@ -156,7 +156,7 @@ class Labels:
     def _parts(self, value: Any) -> list[Any]:
         if isinstance(value, list | tuple):
             return list(value)
-        if self.separator is not None and isinstance(value, str):
+        if self.separator and isinstance(value, str):
             return [part.strip() for part in value.split(self.separator) if part.strip()]
         return [value]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from pathlib import Path
 
@@ -67,7 +68,7 @@ class ByName(FeatureSource):
             file = self.folder / path
             if is_outside(path):
                 raise OSError(f"features '{path}' lie outside the folder")
-            if file.exists():
+            if os.path.lexists(file):  # Path.exists() raises for a name that is too long
                 try:
                     check_links(self.folder, file)
                     values = read_matrix(file, candidates=KEYS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -70,7 +71,7 @@ def build_in_shop(
         "notes": [],
     }
     writer = DatasetWriter(out, name="mmfrb", title=TITLE, relevance=relevance, provenance=provenance)
-    base = next((b for b in IMAGES if (root / b / rows[0][1]).is_file()), IMAGES[0])
+    base = next((b for b in IMAGES if os.path.isfile(root / b / rows[0][1])), IMAGES[0])
 
     def drafts() -> Iterator[Draft]:
         seen: dict[str, int] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -141,4 +142,4 @@ class Captions:
         names = [f"{row.filepath}/{row.filename}"] if row.filepath else []
         names.append(row.filename)
         tried = [f"{folder}/{name}" if folder else name for folder in self.folders for name in names]
-        return next((path for path in tried if (self.root / path).is_file()), tried[0])
+        return next((path for path in tried if os.path.isfile(self.root / path)), tried[0])

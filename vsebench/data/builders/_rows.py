@@ -23,7 +23,7 @@ class RowReader:
 
     Args:
         columns: image, label and, where there are such, group, id -> column.
-        texts: the columns of captions.
+        texts: the columns of captions; none for images and labels alone.
         split: the column of the splits; ``FROM_FOLDERS``; None for splits by rule.
         cells: how cells are read.
         labels: how labels are read; None for unlabelled data.
@@ -56,7 +56,7 @@ class RowReader:
         where = f"{number} (id '{one}')" if one else number
         if not one and "id" in self.columns:
             problems.append("empty id")
-        texts = self.cells.texts([row.cells.get(column) for column in self.texts], problems)
+        texts = self.cells.texts([row.cells.get(column) for column in self.texts], problems) if self.texts else ()
         label = None if self.labels is None else self.labels.read(row.cells.get(self.columns["label"]), problems)
         item = Item(
             one,

@@ -49,6 +49,7 @@ class Same:
     ids: dict[str, str] = field(default_factory=dict)  # id -> where it stands first
     firsts: dict[int, _First] = field(default_factory=dict)
     digests: list[int | None] = field(default_factory=list)  # of each item's picture, else of its sound
+    texts: Counter[int] = field(default_factory=Counter)  # of each item's first text and split
     joined: int = 0
     joined_items: set[int] = field(default_factory=set)
 
@@ -92,6 +93,8 @@ class Same:
         """Remember what a new item shows."""
         stored = item.image or item.audio
         content = pixels or (hashlib.sha256(stored).digest() if stored else b"")
+        if item.texts:
+            self.texts[hash((item.texts[0], item.split))] += 1
         self.digests.append(int.from_bytes(content[:8], "little") if content else None)
 
     def settle(self, writer: DatasetWriter) -> list[str]:
@@ -106,6 +109,12 @@ class Same:
         if self.apart:
             notes.append(f"each row is an item: {self.apart}")
         notes += self._relevance(writer)
+        sharing = sum(count for count in self.texts.values() if count > 1)
+        if 2 * sharing > len(writer) and writer.meta["relevance"] == "item":
+            notes.append(
+                f"{sharing:,} of {len(writer):,} items have the text of another, which counts as wrong in retrieval"
+                " (relevance 'item'; a group column and --relevance group make them matches)"
+            )
         writer.provenance["one_item_per"] = "row" if self.apart else self.one_item_per
         writer.provenance["relevance"] = writer.meta["relevance"]
         return notes

@@ -30,7 +30,7 @@ from vsebench.registry import DATASETS
 
 HINTS = {
     "label": "Data without labels: --label-column= (an empty name).",
-    "text": "Several columns of captions are separated by commas; for images and labels alone there is --builder hub.",
+    "text": "Several columns of captions are separated by commas; images and labels alone: --text-column=.",
 }
 
 
@@ -80,7 +80,8 @@ def folder(
         metadata: file inside the folder; ``metadata.csv`` or ``metadata.jsonl`` by default.
         image_column: path of the image, relative to the folder.
         text_column: the caption; in a .jsonl file it may be a list of captions. Several columns are separated by
-            commas; numbered ones (``caption_0``, ``caption_1``, …) are found where there is no column ``text``.
+            commas; numbered ones (``caption_0``, ``caption_1``, …) are found where there is no column ``text``. An
+            empty name: no texts.
         label_column: the class; in a .jsonl file it may be a list (multi-label). An empty name: no labels.
         split_column: train, val or test (or training, valid, validation, dev, testing, in any case); by default
             ``split`` where the file has it, else the only column whose values are all such names, else the folders of
@@ -114,15 +115,16 @@ def folder(
     assert file is not None, "it is needed"
     table = read_table(file)
     cells = Cells.of(missing_values)
-    texts = text_columns(text_column, table.columns)
+    texts = text_columns(text_column, table.columns) if text_column else []
     if texts == ["text"] and "text" not in table.columns:
         texts = numbered_texts(table.columns) or texts
     wanted = {"image": image_column} if images else {}
     wanted |= {"label": label_column} if label_column else {}
     given = (("split", split_column), ("group", group_column), ("id", id_column))
     wanted |= {what: column for what, column in given if column}
-    for text in texts:
-        check_columns(table, {**wanted, "text": text}, HINTS)
+    check_columns(table, {**wanted, **({"text": texts[0]} if texts else {})}, HINTS)
+    for column in texts[1:]:
+        check_columns(table, {"text": column}, HINTS)
     taken = {*wanted.values(), *texts} - {split_column}
     split: Any
     split, notes = split_column_of(split_column, table_columns(table), taken, str(file), cells)
@@ -148,7 +150,7 @@ def folder(
             "builder": "folder",
             "metadata": table.file.name,
             "metadata_sha256": hashlib.sha256(table.file.read_bytes()).hexdigest(),
-            "columns": {**wanted, "text": texts[0] if len(texts) == 1 else texts},
+            "columns": {**wanted, **_of_texts(texts)},
             "features": None if features is None else Path(features).name,
             "groups": f"column '{group_column}'" if group_column is not None else "identical pixels",
             "resize": resize,
@@ -183,3 +185,9 @@ def folder(
             build.add(reader.drafts(table.rows), len(table.rows))
 
     build_rows(attempt, one_item_per, relevance)
+
+
+def _of_texts(texts: list[str]) -> dict[str, Any]:
+    if not texts:
+        return {}
+    return {"text": texts[0] if len(texts) == 1 else texts}

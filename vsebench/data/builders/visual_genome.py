@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -186,7 +187,7 @@ def _draft(root: Path, image: int, label: str | tuple[str, ...], captions: int |
     relationships = _Relationships.model_validate_json(said).relationships if said is not None else []
     told = [f"{r.subject} {r.predicate.lower()} {r.object}" for r in relationships[:MOST_RELATIONSHIPS]]
     boxes = np.array([[r.x, r.y, r.x + r.width, r.y + r.height] for r in regions], np.float32)
-    folder = next((f for f in FOLDERS if (root / f / f"{image}.jpg").is_file()), FOLDERS[0])
+    folder = next((f for f in FOLDERS if os.path.isfile(root / f / f"{image}.jpg")), FOLDERS[0])
     item = Item(
         str(image),
         None,
