@@ -79,7 +79,9 @@ def reproduce(
 @results_app.command("merge")
 def merge(
     files: Annotated[list[Path], typer.Argument(help="Results files (leaderboard/results/….json) of one experiment.")],
-    into: Annotated[Path, typer.Option(help="Folder of the leaderboards; what its board has already is merged too.")],
+    into: Annotated[Path, typer.Option(help="Folder of the leaderboards; what its board has is merged too.")] = Path(
+        "leaderboard"
+    ),
     prefer: Annotated[
         str | None, typer.Option(help="Whose word counts in conflicts: first, last, or one of the files.")
     ] = None,
@@ -113,11 +115,12 @@ def compare(
         str | None, typer.Option(help="A dataset file or name; found by fingerprint by default.")
     ] = None,
     runs: RunsFolder = Path("runs"),
+    board: BoardFolder = Path("leaderboard"),
 ) -> None:
     """Compare two runs: what differs in their configuration, their numbers, paired tests, and where they disagree."""
     from vsebench.commands.compare import CompareOptions, run_compare
 
-    run_compare(CompareOptions(run_a, run_b, split, show, html, dataset, runs))
+    run_compare(CompareOptions(run_a, run_b, split, show, html, dataset, runs, board))
 
 
 def fetch_boards(

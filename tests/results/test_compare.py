@@ -92,7 +92,7 @@ def in_order(folder: Path, order: np.ndarray, scores: np.ndarray, owner: np.ndar
     from vsebench.stored import load_predictions
 
     said = {"seed": 0, "metrics": [], "select": {}, "plugins": []}
-    return Side(folder, said, result, load_predictions(folder / "predictions-test.npz"))
+    return Side(said, result, load_predictions(folder / "predictions-test.npz"))
 
 
 def test_captions_are_matched_whatever_their_order(tmp_path: Path) -> None:
@@ -131,11 +131,12 @@ def test_what_cannot_be_compared(tmp_path: Path) -> None:
     ):
         with pytest.raises(DataError, match=message):
             compare(a, other, "test")
+    folder = Store(tmp_path, boards.NAME).run_folder(a.result.run_id)
     with pytest.raises(DataError, match="there are no such predictions"):
-        read_side(str(a.folder), tmp_path, "train")
+        read_side(str(folder), tmp_path, "train")
     Store(tmp_path, boards.NAME).write(replace(a.result, status="failed"))
     with pytest.raises(DataError, match="is not finished"):
-        read_side(str(a.folder), tmp_path, "test")
+        read_side(str(folder), tmp_path, "test")
 
 
 def test_several_labels_are_said(tmp_path: Path) -> None:
@@ -166,7 +167,9 @@ def test_the_command(
 ) -> None:
     """Real runs, with pictures; and a run against itself, which differs in nothing."""
     monkeypatch.setenv("VSEBENCH_HOME", str(swept / "home"))
-    told = CompareOptions("tiny/both", "tiny/image only", "test", 2, tmp_path / "x" / "page.html", None, swept / "runs")
+    told = CompareOptions(
+        "tiny/both", "tiny/image only", "test", 2, tmp_path / "x" / "page.html", None, swept / "runs", swept / "board"
+    )
     run_compare(told)
     said = capsys.readouterr().out
     assert "text_encoder.name: lstm | (absent)" in said
@@ -187,3 +190,33 @@ def test_the_command(
         name.write_text(json.dumps(plain))
     with pytest.raises(DataError, match=r"has fingerprint .*; the runs were evaluated on 0000"):
         run_compare(replace(told, html=None, dataset=str(file), runs=other))
+
+
+@pytest.mark.slow
+def test_from_boards_where_the_runs_are_not_at_hand(
+    swept: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A fresh clone has the committed boards and no runs: the same settings, numbers and tests, and what is missing."""
+    told = CompareOptions("tiny/both", "tiny/image only", "test", 2, None, None, swept / "runs", swept / "board")
+    run_compare(told)
+    whole = capsys.readouterr().out
+    run_compare(replace(told, runs=tmp_path / "none", html=tmp_path / "page.html"))
+    said = capsys.readouterr()
+    assert "Both runs are read from their boards." in said.err
+    assert "which items they disagree on, and what each run answered" in said.out
+    tests = [line for line in whole.splitlines() if ": A - B " in line]
+    assert len(tests) >= 1
+    assert [line for line in said.out.splitlines() if ": A - B " in line] == tests
+    assert "  text_encoder" in said.out
+    assert "Two runs on" in (tmp_path / "page.html").read_text()
+    run_compare(replace(told, runs=tmp_path / "none", split="val"))
+    assert "per-item outcomes are of test alone" in capsys.readouterr().out
+    shutil.copytree(swept / "board", tmp_path / "board")
+    for file in (tmp_path / "board" / "items").glob("*.npz"):
+        file.unlink()
+    run_compare(replace(told, runs=tmp_path / "none", board=tmp_path / "board"))
+    assert "there are no paired tests: a board has no per-item outcomes" in capsys.readouterr().out
+    with pytest.raises(DataError, match=r"board 'tiny' has no row 'bth'\. Did you mean 'both'"):
+        run_compare(replace(told, a="tiny/bth", runs=tmp_path / "none"))
+    with pytest.raises(DataError, match="there is no run 'elsewhere/both'"):
+        run_compare(replace(told, a="elsewhere/both", runs=tmp_path / "none"))

@@ -8,7 +8,9 @@ from typing import Any
 
 import boards
 import pytest
+from typer.testing import CliRunner
 
+from vsebench.cli import app
 from vsebench.commands.merge import MergeOptions, run_merge
 from vsebench.errors import ConfigError, DataError
 from vsebench.leaderboard.gather import update
@@ -137,6 +139,18 @@ def written(folder: Path, name: str, content: Snapshot) -> Path:
     file = folder / name
     save(content, file)
     return file
+
+
+def test_as_it_is_printed(runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``vsebench results merge A B``: into the leaderboards of the folder where it is given, as other commands."""
+    written(tmp_path, "A.json", boards.snapshot([runs["a", 0]]))
+    written(tmp_path, "B.json", boards.snapshot([runs["b", 1]]))
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["results", "merge", "A.json", "B.json"])
+    assert done.exit_code == 0, done.output
+    assert set(load(tmp_path / "leaderboard" / "results" / "demo.json").results) == {
+        runs[key].run_id for key in (("a", 0), ("b", 1))
+    }
 
 
 def test_the_command_writes_the_board(runs: Runs, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ from vsebench.data.dataset import Dataset
 from vsebench.data.open import open_dataset
 from vsebench.errors import DataError
 from vsebench.leaderboard.table import printable
-from vsebench.results.compare import Comparison, Side, compare, read_side
+from vsebench.results.compare import Comparison, Side, compare, read_sides
 from vsebench.results.disagree import about, shown
 from vsebench.results.original import find_dataset
 from vsebench.sizes import in_words
@@ -29,6 +29,7 @@ class CompareOptions:
     html: Path | None
     dataset: str | None
     runs: Path
+    board: Path
 
 
 def run_compare(options: CompareOptions) -> None:
@@ -36,9 +37,11 @@ def run_compare(options: CompareOptions) -> None:
 
     Raises: DataError.
     """
-    a, b = (read_side(said, options.runs, options.split) for said in (options.a, options.b))
+    a, b, missing = read_sides(options.a, options.b, options.runs, options.board, options.split)
     comparison = compare(a, b, options.split)
-    dataset = _dataset(a, options.dataset)
+    for line in missing:
+        say(f"note: {line}", error=True)
+    dataset = None if a.predictions is None else _dataset(a, options.dataset)
     for line in lines(comparison, dataset, options.show):
         say(line)
     if options.html is not None:
@@ -62,7 +65,7 @@ def _dataset(side: Side, said: str | None) -> Dataset:
     return dataset
 
 
-def lines(comparison: Comparison, dataset: Dataset, show: int) -> list[str]:
+def lines(comparison: Comparison, dataset: Dataset | None, show: int) -> list[str]:
     """What is printed: configuration, numbers, tests, and the first items that they disagree on."""
     said = [f"A: {printable(comparison.a.name)}", f"B: {printable(comparison.b.name)}", "", "Configuration:"]
     said += [
@@ -83,6 +86,8 @@ def lines(comparison: Comparison, dataset: Dataset, show: int) -> list[str]:
         )
     said += [f"note: {printable(note)}" for note in comparison.notes]
     for apart_on in comparison.disagreements:
+        if dataset is None:
+            break  # there are none: items come from predictions
         said += ["", f"{about(apart_on, comparison)}:"]
         for one in shown(comparison, apart_on, dataset, show):
             truth = f"is {printable(one.truth)}; " if one.truth else ""

@@ -10,10 +10,14 @@ from typing import Any
 import numpy as np
 
 from vsebench.errors import DataError, Place
+from vsebench.leaderboard.outcomes import Outcomes, usable
+from vsebench.leaderboard.snapshot import SYSTEM_FORM
 from vsebench.load import find_run
 from vsebench.metrics.accuracy import correct
 from vsebench.results.leaves import ABSENT, differing, leaves
+from vsebench.results.original import OnBoard, find_on_boards
 from vsebench.results.paired import Paired, compare_right
+from vsebench.scoring import metric_entry
 from vsebench.store import read_result, read_run_file
 from vsebench.stored import StoredPredictions, load_predictions
 from vsebench.types import OWN_SPLIT, Result
@@ -23,12 +27,18 @@ DIRECTIONS = {"i2t": "i2t/recall@1", "t2i": "t2i/recall@1"}
 
 @dataclass(frozen=True)
 class Side:
-    """A run that is compared: its folder, run file, result and predictions of a split."""
+    """A run that is compared.
 
-    folder: Path
+    Args:
+        said: what its run file says, or as much of it as a board does.
+        predictions: of a split; None where only a board knows the run.
+        outcomes: what its board keeps of every test item; None where there is none, or predictions are at hand.
+    """
+
     said: Mapping[str, Any]
     result: Result
-    predictions: StoredPredictions
+    predictions: StoredPredictions | None = None
+    outcomes: Outcomes | None = None
 
     @property
     def name(self) -> str:
@@ -78,7 +88,38 @@ def read_side(said: str, runs: Path, split: str) -> Side:
     result = read_result(folder)
     if result is None or result.status != "finished":
         raise DataError("this run is not finished; there is nothing to compare.", place=Place(str(folder)))
-    return Side(folder, read_run_file(folder), result, load_predictions(folder / f"predictions-{split}.npz"))
+    return Side(read_run_file(folder), result, load_predictions(folder / f"predictions-{split}.npz"))
+
+
+def read_sides(a: str, b: str, runs: Path, board: Path, split: str) -> tuple[Side, Side, list[str]]:
+    """Both runs: from their folders, or from their boards where one of the folders is not at hand.
+
+    Returns: the sides, and what is then missing, in words.
+
+    Raises: DataError for a run that is unknown to folders and boards, or not finished.
+    """
+    try:
+        return read_side(a, runs, split), read_side(b, runs, split), []
+    except DataError as error:
+        sides = [find_on_boards(said, board) for said in (a, b)]
+        if sides[0] is None or sides[1] is None:
+            raise
+        return _of_board(sides[0]), _of_board(sides[1]), [f"{error} Both runs are read from their boards."]
+
+
+def _of_board(on: OnBoard) -> Side:
+    result, snapshot = on.result, on.snapshot
+    if result.status != "finished":
+        raise DataError(f"run {on.run_id} is not finished; there is nothing to compare.", place=Place(str(on.file)))
+    said = {
+        "seed": result.seed,
+        "metrics": sorted({metric_entry(key) for key in result.metrics}),
+        "select": dict(snapshot.select),
+        "plugins": [],
+        "gallery": snapshot.gallery,
+    }
+    outcomes, _ = usable(snapshot, on.folder) if snapshot.form == SYSTEM_FORM else (None, "")
+    return Side(said, result, outcomes=outcomes)
 
 
 def compare(a: Side, b: Side, split: str) -> Comparison:
@@ -90,9 +131,12 @@ def compare(a: Side, b: Side, split: str) -> Comparison:
     notes: list[str] = []
     tests: list[Paired] = []
     apart: list[Disagreement] = []
-    for key, asked in _rights(a, b, notes).items():
-        tests.append(compare_right(key, asked.a, asked.b, asked.items))
-        apart += [asked.disagreement(key, "a"), asked.disagreement(key, "b")]
+    if a.predictions is not None and b.predictions is not None:
+        for key, asked in _rights(a.predictions, b.predictions, notes).items():
+            tests.append(compare_right(key, asked.a, asked.b, asked.items))
+            apart += [asked.disagreement(key, "a"), asked.disagreement(key, "b")]
+    else:
+        tests = _tests_on_board(a, b, split, notes)
     of = [_of_split(side.result, split) for side in (a, b)]
     return Comparison(
         a,
@@ -117,8 +161,9 @@ def check_comparable(a: Side, b: Side) -> None:
     ):
         if one != other:
             raise DataError(f"these runs cannot be compared: {noun} is {one} of {a.name} and {other} of {b.name}.")
-    if not np.array_equal(a.predictions.positions, b.predictions.positions):
-        counts = [len(s.predictions.positions) for s in (a, b)]
+    items = [known.positions for s in (a, b) if (known := s.predictions or s.outcomes) is not None]
+    if len(items) == 2 and not np.array_equal(items[0], items[1]):
+        counts = [len(of) for of in items]
         raise DataError(
             f"these runs cannot be compared: they were evaluated on other items ({counts[0]:,} of {a.name}, "
             f"{counts[1]:,} of {b.name})."
@@ -130,6 +175,30 @@ def check_comparable(a: Side, b: Side) -> None:
                 f"these runs cannot be compared: {a.name} was measured by version {versions[0][name]} of {name}, "
                 f"{b.name} by version {versions[1][name]}."
             )
+
+
+def _tests_on_board(a: Side, b: Side, split: str, notes: list[str]) -> list[Paired]:
+    """Paired tests from what boards keep of every test item."""
+    lacking = "which items they disagree on, and what each run answered, stands in predictions alone; sweep again"
+    if split != "test" or a.outcomes is None or b.outcomes is None:
+        what = "per-item outcomes are of test alone" if split != "test" else "a board has no per-item outcomes"
+        notes.append(f"there are no paired tests: {what}; {lacking}")
+        return []
+    notes.append(lacking)
+    one, other, ids = a.outcomes, b.outcomes, (a.result.run_id, b.result.run_id)
+    tests = []
+    right = [o.right.get("accuracy", {}).get(run) for o, run in zip((one, other), ids, strict=True)]
+    if right[0] is not None and right[1] is not None:
+        tests.append(compare_right("accuracy", right[0], right[1], np.arange(len(right[0]))))
+    for direction, key in DIRECTIONS.items():
+        ranks = [o.ranks.get(direction, {}).get(run) for o, run in zip((one, other), ids, strict=True)]
+        if ranks[0] is None or ranks[1] is None:
+            continue
+        if not np.array_equal(one.asked[direction], other.asked[direction]):
+            notes.append(f"{key} is not tested: the runs do not ask the same queries (one has other captions)")
+            continue
+        tests.append(compare_right(key, ranks[0].hit(1), ranks[1].hit(1), one.asked[direction]))
+    return tests
 
 
 def _of_split(result: Result, split: str) -> dict[str, float]:
@@ -167,10 +236,9 @@ class _Asked:
         return Disagreement(key, right, self.items[rows], self.captions[rows], self.answers[rows])
 
 
-def _rights(a: Side, b: Side, notes: list[str]) -> dict[str, _Asked]:
+def _rights(one: StoredPredictions, other: StoredPredictions, notes: list[str]) -> dict[str, _Asked]:
     """What both runs can be tested on."""
     found: dict[str, _Asked] = {}
-    one, other = a.predictions, b.predictions
     if one.logits is not None and other.logits is not None:
         if one.multi_label:
             notes.append("items have several labels; which are right is no yes or no, and is not tested")

@@ -24,17 +24,18 @@ figcaption p { margin: .15rem 0; }
 """.strip()
 
 
-def page(comparison: Comparison, dataset: Dataset, *, most: int) -> str:
+def page(comparison: Comparison, dataset: Dataset | None, *, most: int) -> str:
     """The page. Names, captions and labels are escaped.
 
     Args:
+        dataset: None where there are no predictions, and so no items to show.
         most: items that are shown of each disagreement.
 
     Raises: DataError for a picture that cannot be decoded.
     """
     a, b = comparison.a.name, comparison.b.name
     parts = [
-        f"<main>\n<h1>Two runs on {escape(dataset.title or dataset.name)}, {escape(comparison.split)}</h1>",
+        f"<main>\n<h1>Two runs on {escape(comparison.a.result.dataset['title'])}, {escape(comparison.split)}</h1>",
         f'<p class="about">A: {escape(a)}<br>B: {escape(b)}</p>',
         *(f'<p class="about">{escape(note)}</p>' for note in comparison.notes),
         "<h2>What differs in their configuration</h2>",
@@ -45,11 +46,10 @@ def page(comparison: Comparison, dataset: Dataset, *, most: int) -> str:
     if comparison.tests:
         head = ["Number", "A", "B", "A − B, 95 %", "only A right", "only B right", "p", "Test"]
         parts += ["<h2>Paired tests</h2>", _table(head, [test_cells(test) for test in comparison.tests], 1)]
-    picture = pictures_of(dataset)
     for apart in comparison.disagreements:
-        if len(apart.items):
+        if len(apart.items) and dataset is not None:
             parts.append(f"<h2>{escape(about(apart, comparison))}</h2>")
-            parts.append(_items(shown(comparison, apart, dataset, most), picture))
+            parts.append(_items(shown(comparison, apart, dataset, most), pictures_of(dataset)))
     return document("Two runs compared", [*parts, "</main>"], style=STYLE)
 
 

@@ -32,8 +32,9 @@ class Shown:
 
 def shown(comparison: Comparison, apart: Disagreement, dataset: Dataset, most: int) -> list[Shown]:
     """The first ``most`` of them, in the dataset's order."""
-    positions = comparison.a.predictions.positions
-    labels = comparison.a.predictions.labels
+    predictions = comparison.a.predictions
+    assert predictions is not None, "items come from predictions"
+    positions, labels = predictions.positions, predictions.labels
     found = []
     for item, number, answers in list(zip(apart.items, apart.captions, apart.answers, strict=True))[:most]:
         position = int(positions[item])

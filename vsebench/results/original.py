@@ -14,6 +14,7 @@ from vsebench.data.dataset import Dataset
 from vsebench.data.open import open_dataset
 from vsebench.errors import ConfigError, DataError, Place, did_you_mean, known_names
 from vsebench.home import datasets_home
+from vsebench.leaderboard.rows import selected_by
 from vsebench.leaderboard.snapshot import (
     DIGITS,
     INDEX_FORM,
@@ -93,10 +94,10 @@ def find_original(said: str, runs: Path, board: Path, seed: int | None = None) -
     try:
         folder = find_run(said, runs)
     except DataError as error:
-        found = _on_boards(said, board, seed)
+        found = find_on_boards(said, board, seed)
         if found is None:
             raise DataError(f"{error} No board in {board} has it either.") from None
-        return found
+        return _from_board(found)
     original = from_folder(folder)
     if seed is not None and original.run.seed != seed:
         raise DataError(f"run {original.run.run_id} has seed {original.run.seed}, not {seed}.")
@@ -170,8 +171,36 @@ def refuse_incomplete(result: Result, source: str) -> None:
         raise DataError(said, place=Place(source))
 
 
-def _on_boards(said: str, board: Path, seed: int | None) -> Original | None:
-    """The run on a board: ``experiment/row`` with the first seed or that one, or the beginning of its id."""
+@dataclass(frozen=True)
+class OnBoard:
+    """A run on a board.
+
+    Args:
+        snapshot: the board's content.
+        folder: of the leaderboards.
+    """
+
+    snapshot: Snapshot
+    folder: Path
+    run_id: str
+
+    @property
+    def file(self) -> Path:
+        """The results file."""
+        return results_file(self.folder, self.snapshot.experiment)
+
+    @property
+    def result(self) -> Result:
+        """Its result."""
+        return self.snapshot.results[self.run_id]
+
+
+def find_on_boards(said: str, board: Path, seed: int | None = None) -> OnBoard | None:
+    """A run on a board, by ``experiment/row`` (with that seed, or the best on validation) or the beginning of its id;
+    None where no board has it.
+
+    Raises: DataError for a board without such a row or seed, or for an id that is not unique.
+    """
     experiment, slash, name = said.partition("/")
     if slash and fault_of_name(experiment) is None and (file := results_file(board, experiment)).is_file():
         snapshot = load_board(board, experiment)
@@ -179,29 +208,35 @@ def _on_boards(said: str, board: Path, seed: int | None) -> Original | None:
         if name not in rows:
             known = did_you_mean(name, rows) + known_names(rows, "Rows")
             raise DataError(f"board '{experiment}' has no row '{name}'." + known, place=Place(str(file)))
-        return _from_board(snapshot, file, _run_of(rows[name], snapshot, seed, file))
+        return OnBoard(snapshot, board, _run_of(rows[name], snapshot, seed, file))
     found = []
     for other in board_names(board) if said and not slash and any((board / RESULTS).glob("*.json")) else ():
         snapshot = load_board(board, other)
-        found += [
-            (snapshot, results_file(board, other), run_id) for run_id in snapshot.results if run_id.startswith(said)
-        ]
+        found += [OnBoard(snapshot, board, run_id) for run_id in snapshot.results if run_id.startswith(said)]
     if len(found) > 1:
         raise DataError(f"{len(found)} runs on boards begin with '{said}'; give more of the id.")
-    return _from_board(*found[0]) if found else None
+    return found[0] if found else None
 
 
 def _run_of(row: BoardRow, snapshot: Snapshot, seed: int | None, file: Path) -> str:
-    finished = {s: run for s, run in row.runs.items() if run in snapshot.results}
-    wanted = str(seed) if seed is not None else next(iter(finished), "")
-    if wanted not in finished:
-        known = known_names(finished, "Seeds with a result")
-        raise DataError(f"row '{row.name}' has no result of seed {seed}." + known, place=Place(str(file)))
-    return finished[wanted]
+    present = {s: run for s, run in row.runs.items() if run in snapshot.results}
+    if seed is None:
+        key, mode = selected_by(snapshot)
+        sign = 1.0 if mode == "max" else -1.0
+        chosen = {s: snapshot.results[run].metrics.get(key) for s, run in present.items()}
+        known = {s: sign * value for s, value in chosen.items() if value is not None}
+        wanted = max(known, key=lambda s: (known[s], -int(s)), default=next(iter(present), ""))
+    else:
+        wanted = str(seed)
+    if wanted not in present:
+        named = known_names(present, "Seeds with a result")
+        of_seed = "" if seed is None else f" of seed {seed}"
+        raise DataError(f"row '{row.name}' has no result{of_seed}." + named, place=Place(str(file)))
+    return present[wanted]
 
 
-def _from_board(snapshot: Snapshot, file: Path, run_id: str) -> Original:
-    result = snapshot.results[run_id]
+def _from_board(on: OnBoard) -> Original:
+    snapshot, file, run_id, result = on.snapshot, on.file, on.run_id, on.result
     if snapshot.form == INDEX_FORM:
         said = f"this board compares indexes; its command does it again: {snapshot.command}"
         raise DataError(said, place=Place(str(file)))
