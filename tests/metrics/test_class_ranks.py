@@ -145,3 +145,14 @@ def test_surprise_is_exact_at_both_ends() -> None:
     assert nll(Predictions(np.array([[1e4, 0.0]]), np.array([1])))["nll"] == 1e4
     both = Predictions(np.array([[50.0, -50.0]]), np.array([[1, 0]]), multi_label=True)
     assert nll(both)["nll"] == pytest.approx(np.exp(-50.0), rel=1e-9, abs=0)
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_lists_of_classes_agree_with_scikit_learn(ties: bool) -> None:
+    rng = np.random.default_rng(5)
+    labels = (rng.random((70, 6)) < 0.3).astype(np.int64)
+    logits = rng.integers(-2, 3, (70, 6)).astype(np.float32) if ties else rng.normal(size=(70, 6))
+    found = average_precision(Predictions(logits, labels, multi_label=True))["average_precision/samples"]
+    some = labels.any(1)
+    assert not some.all()
+    assert found == pytest.approx(average_precision_score(labels[some], logits[some], average="samples"))

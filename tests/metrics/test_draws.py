@@ -39,6 +39,12 @@ def test_the_chance_of_each_number_of_good_ones(n: int, r: int, t: int) -> None:
         assert sum(found[0] for found in likely(*arrays)) == pytest.approx(1.0, rel=1e-12)
 
 
+def test_nothing_drawn_has_no_sign() -> None:
+    found = some(np.array([5, 5]), np.array([0, 2]), np.array([3, 0]))
+    assert found.tolist() == [0.0, 0.0]
+    assert not np.signbit(found).any()
+
+
 def test_many_at_once() -> None:
     rng = np.random.default_rng(0)
     n = rng.integers(1, 60, 300)

@@ -19,7 +19,7 @@ def some(n: np.ndarray, r: np.ndarray, t: np.ndarray) -> np.ndarray:
         >>> some(np.array([10]), np.array([1]), np.array([3])).round(12).tolist()
         [0.3]
     """
-    return np.asarray(-np.expm1(_none(n, r, t)))
+    return np.asarray(0.0 - np.expm1(_none(n, r, t)))  # where nothing can be drawn, 0.0 and not -0.0
 
 
 def likely(n: np.ndarray, r: np.ndarray, t: np.ndarray) -> Iterator[np.ndarray]:

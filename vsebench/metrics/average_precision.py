@@ -63,8 +63,13 @@ def average_precision(predictions: Predictions) -> dict[str, float]:
 
 
 def _samples(target: np.ndarray, ranks: np.ndarray) -> float:
-    """Mean over the items with a label of the average precision of their classes."""
+    """Mean over the items with a label of the average precision of their classes, all items at once: scikit-learn does
+    them one by one, a millisecond each."""
     some = target.any(1)
-    if target.shape[1] == 1:  # a list of one class, which scikit-learn would take for one ranking of all items
-        return 1.0
-    return float(average_precision_score(target[some], ranks[some], average="samples"))
+    order = np.argsort(-ranks[some], axis=1)
+    ranks, target = (np.take_along_axis(values[some], order, axis=1) for values in (ranks, target))
+    count = target.shape[1]
+    last = np.append(ranks[:, 1:] != ranks[:, :-1], np.ones((len(ranks), 1), bool), axis=1)  # of its group of ties
+    end = np.minimum.accumulate(np.where(last, np.arange(count), count)[:, ::-1], axis=1)[:, ::-1]
+    precision = np.take_along_axis(target.cumsum(1), end, axis=1) / (end + 1)
+    return float(np.mean((target * precision).sum(1) / target.sum(1)))
