@@ -139,7 +139,7 @@ def test_a_disk_that_cannot_be_written_needs_no_lock(
     [
         (errno.ENOSPC, r"no space is left on its disk \(.*free\)\. Free some there"),
         (errno.EDQUOT, "the user's quota is used up"),
-        (errno.EROFS, r"its disk is read-only. Give a place that can be written \(--runs, --board, --out\)"),
+        (errno.EROFS, r"its disk is read-only. Give the command another place to write to"),
         (errno.EACCES, "permission denied"),
         (errno.ENOENT, "no such file or folder"),
         (errno.EISDIR, "a folder, not a file"),
@@ -160,3 +160,29 @@ def test_faults_of_the_home_say_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     file = str(tmp_path / "features" / "x")
     assert "VSEBENCH_HOME" in explain(OSError(errno.EROFS, "", file))
     assert "vsebench cache prune" in explain(OSError(errno.ENOSPC, "", file))
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.ENOSPC, errno.EACCES])
+def test_the_command_line_shows_one_line(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import vsebench.cli as cli
+
+    def fail(**_: object) -> None:
+        raise OSError(number, os.strerror(number), str(tmp_path / ".page.partial-123.md"))
+
+    monkeypatch.setattr(cli, "app", fail)
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 2
+    shown = capsys.readouterr().err
+    assert shown.startswith(f"error: {tmp_path / 'page.md'}: ")
+    assert shown.count("\n") == 1
+
+
+def test_what_did_not_change_is_not_written(tmp_path: Path) -> None:
+    file = tmp_path / "page.md"
+    write_atomically(file, "the same")
+    before = file.stat().st_mtime_ns, file.stat().st_ino
+    write_atomically(file, "the same")
+    assert (file.stat().st_mtime_ns, file.stat().st_ino) == before

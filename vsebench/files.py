@@ -51,10 +51,14 @@ def replacing(file: Path) -> Iterator[Path]:
 
 
 def write_atomically(file: Path, text: str) -> None:
-    """Write a text file so that a reader sees the old one or the new one, whole.
+    """Write a text file so that a reader sees the old one or the new one, whole. One that holds the text already is
+    left as it is: where nothing changed, nothing is written to a read-only disk.
 
     Raises: DiskError.
     """
+    with contextlib.suppress(OSError, ValueError):
+        if file.read_bytes() == text.encode("utf-8"):
+            return
     with replacing(file) as partial:
         partial.write_text(text, encoding="utf-8")
 
@@ -104,6 +108,18 @@ def make_folder(folder: Path) -> None:
     """
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
+
+
+def require_writable(file: Path) -> None:
+    """Refuse a file that cannot be written, before hours go into what it is to hold.
+
+    Raises: DiskError.
+    """
+    make_folder(file.parent)
+    trial = file.with_name(f".{file.stem}.partial-{os.getpid()}{file.suffix}")
+    with writing(file):
+        trial.touch()
+        trial.unlink()
 
 
 class Hashing:
@@ -222,8 +238,10 @@ def lock_of(file: Path) -> FileLock:
 def explain(error: OSError, file: Path | str | None = None) -> str:
     """What an OSError means, in one line: the file, what is wrong, and what would help."""
     named = file if file is not None else error.filename2 or error.filename
-    place = "" if named is None else f"{os.fsdecode(named) if isinstance(named, bytes) else named}: "
-    return place + _meaning(error, None if named is None else Path(os.fsdecode(named)))
+    if named is None or isinstance(named, int):  # a descriptor says nothing to anybody
+        return _meaning(error, None)
+    wanted = Path(re.sub(r"(^|/)\.([^/]+?)\.partial-\d+", r"\1\2", os.fsdecode(named)))
+    return f"{wanted}: {_meaning(error, wanted)}"
 
 
 def _meaning(error: OSError, file: Path | None) -> str:
@@ -249,7 +267,8 @@ def _meaning(error: OSError, file: Path | None) -> str:
     if error.errno in (errno.EISDIR, errno.ENOTDIR, errno.EEXIST):
         wrong = {errno.EISDIR: "a folder, not a file", errno.ENOTDIR: "a part of this path is a file, not a folder"}
         return f"{wrong.get(error.errno, 'it exists already')}. Give another place."
-    return f"{error.strerror or error} ({type(error).__name__})."
+    lines = str(error.strerror or error).strip().splitlines() or ["no reason given"]
+    return f"{lines[0]} ({type(error).__name__})."
 
 
 def _space(file: Path | None) -> str:
@@ -274,8 +293,9 @@ def _cache_hint(file: Path | None) -> str:
 
 def _elsewhere(file: Path | None) -> str:
     if _in_home(file):
-        return "Set VSEBENCH_HOME to a folder that can be written; what is cached can be copied there."
-    return "Give a place that can be written (--runs, --board, --out)."
+        without = " --no-cache keeps no features." if file is not None and "features" in file.parts else ""
+        return f"Set VSEBENCH_HOME to a folder that can be written; what is cached can be copied there.{without}"
+    return "Give the command another place to write to."
 
 
 def _in_home(file: Path | None) -> bool:

@@ -29,7 +29,7 @@ from vsebench.data.dataset import Dataset
 from vsebench.errors import DataError, Place
 from vsebench.evaluate import predict
 from vsebench.feed import Feed
-from vsebench.files import DAMAGED, locked, make_folder, set_aside, write_atomically
+from vsebench.files import DAMAGED, locked, make_folder, require_writable, set_aside, write_atomically
 from vsebench.home import pretrained_home
 from vsebench.model import Model
 from vsebench.process_state import fixed_state
@@ -105,6 +105,7 @@ def _ensure(
         with locked(file):
             content = _content(file)
             if content is None:
+                require_writable(file)
                 content = _train(slot, system, dataset, file, device, on_epoch)
     return Pretrained(file, content, made_from, made_under)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import torch
 
 from vsebench.config.experiment import load_experiment
 from vsebench.data.open import open_dataset
+from vsebench.errors import DiskError
 from vsebench.leaderboard.render import stale
 from vsebench.metrics._ranking import Ranks
 from vsebench.store import Store
@@ -291,3 +293,24 @@ def test_what_is_damaged_of_a_finished_run_is_named_and_done_again(
     assert lines[0].startswith(f"{damaged} is damaged: ")
     assert damaged.with_name(f"{name}.damaged").read_bytes() == content
     assert stale(tmp_path / "board") == []
+
+
+def test_a_full_disk_ends_the_sweep_with_one_line_and_leaves_nothing_partial(
+    write_experiment: Write, tiny_experiment: Any, tmp_path: Path
+) -> None:
+    file = write_experiment(tiny_experiment)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, limits[1]))
+    try:
+        with pytest.raises(DiskError, match="the file would be larger than") as caught:
+            do(file, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, before)
+    assert "\n" not in str(caught.value)
+    places = [tmp_path, Path(os.environ["VSEBENCH_HOME"])]
+    assert [f for place in places for f in place.rglob("*partial*")] == []
+    assert {r.status for r in results(tmp_path).values()} <= {"finished"}, "no run is to blame"
+    do(file, tmp_path)
+    assert {r.status for r in results(tmp_path).values()} == {"finished"}

@@ -3,7 +3,7 @@ committed files."""
 
 from __future__ import annotations
 
-import os
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +12,7 @@ from zipfile import ZipFile
 import numpy as np
 
 from vsebench.errors import DataError, Place
+from vsebench.files import make_folder, replacing
 from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.metrics._ranking import Ranks
 from vsebench.sizes import in_words
@@ -82,13 +83,13 @@ def save(outcomes: Outcomes, file: Path) -> bool:
         arrays[f"{way}/gallery"] = np.array(next(iter(ranked.values())).gallery)
         for part in RANK_PARTS:
             arrays[f"{way}/{part}"] = _small(np.stack([getattr(ranked[run], part) for run in sorted(ranked)]))
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f".{file.stem}.partial-{os.getpid()}.npz")
-    np.savez_compressed(partial, **arrays)  # type: ignore[arg-type]
-    if file.is_file() and file.read_bytes() == partial.read_bytes():
-        partial.unlink()
+    content = io.BytesIO()
+    np.savez_compressed(content, **arrays)  # type: ignore[arg-type]
+    if file.is_file() and file.read_bytes() == content.getvalue():
         return False
-    os.replace(partial, file)
+    make_folder(file.parent)
+    with replacing(file) as partial:
+        partial.write_bytes(content.getvalue())
     return True
 
 
