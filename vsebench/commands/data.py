@@ -55,6 +55,8 @@ def build(
     dataset = Dataset.open(target)
     sizes = ", ".join(f"{k} {len(v):,}" for k, v in dataset.splits.items())
     say(f"{target}: {len(dataset):,} items ({sizes}), {dataset.num_classes} classes, fingerprint {dataset.fingerprint}")
+    if dataset.provenance.get("split_rule"):
+        say(f"splits: {dataset.provenance['split_rule']}")
     for note in _notes(dataset):
         say(f"note: {note}")
 

@@ -84,6 +84,7 @@ def test_from_the_command_line(name: str, lay: Lay, tmp_path: Path, capsys: pyte
     said = capsys.readouterr().out
     assert "items (train" in said
     assert "fingerprint" in said
+    assert "\nsplits: " in said
     with pytest.raises(DataError, match="exists already"):
         build_command(name, root, builder, tmp_path / "cli.h5", False, [])
 
