@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import shutil
@@ -11,12 +12,15 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
 import vsebench.circumstances as circumstances
 import vsebench.pretrain as pretrain
 from vsebench.config.resolve import resolve
 from vsebench.config.schema import System
 from vsebench.data.dataset import Dataset
+from vsebench.data.item import Item
+from vsebench.data.writer import DatasetWriter
 from vsebench.errors import DataError
 from vsebench.files import replacing
 from vsebench.pretrain import RECORD, Pretrained, ensure, read_record, write_record
@@ -146,3 +150,16 @@ def test_nothing_partial_is_left_where_training_fails(
         weights(tiny_file)
     assert [f for f in tmp_path.rglob("*") if f.is_file() and f.suffix != ".lock" and "features" not in f.parts] == []
     shutil.rmtree(tmp_path)
+
+
+def test_data_with_several_labels_per_item(tmp_path: Path) -> None:
+    with DatasetWriter(tmp_path / "several.h5", name="several", title="Several", multi_label=True) as writer:
+        for i in range(16):
+            buffer = io.BytesIO()
+            Image.new("RGB", (32, 32), (16 * i, 90, 30)).save(buffer, "PNG")
+            split = ("train", "train", "val", "test")[i % 4]
+            writer.add(Item(f"{i}", buffer.getvalue(), ("text",), ("a", "b") if i // 4 % 2 else ("b",), split=split))
+    told: list[str] = []
+    dataset = Dataset.open(tmp_path / "several.h5")
+    ensure(system(pretrain_epochs=1), dataset, device=CPU, on_epoch=told.append)
+    assert "epoch 1/1, val loss 0." in told[-1], "there is no accuracy to tell"

@@ -205,22 +205,26 @@ def _state(device: torch.device) -> AbstractContextManager[None]:
 def _trained(slot: str, system: System, dataset: Dataset, device: torch.device, on_epoch: Callable[[str], None]) -> Any:
     spec: Spec = getattr(system, slot)
     torch.manual_seed(seed_of("pretrain", SEED))
-    model = Model(system, num_classes=dataset.num_classes).to(device)
+    model = Model(system, num_classes=dataset.num_classes, multi_label=dataset.multi_label).to(device)
     feeds = {split: Feed(dataset, split, system, model.encoders) for split in ("train", "val")}
 
     def judge(model: Model, feed: Feed) -> tuple[float, dict[str, float]]:
         outputs = predict(model, feed, device=device, embeddings=False)
         assert outputs.logits is not None, "a classifier is what is trained here"
         logits = torch.from_numpy(outputs.logits)
+        if dataset.multi_label:
+            loss = float(torch.nn.functional.binary_cross_entropy_with_logits(logits, feed.labels))
+            return -loss, {"val/loss": loss}
         # Ties in accuracy go to the lower loss, so that a longer training is not cut at its first lucky epoch.
         loss = float(torch.nn.functional.cross_entropy(logits, feed.labels))
         accuracy = float(np.mean(outputs.logits.argmax(1) == feed.labels.numpy()))
         return accuracy - 1e-3 * loss, {"val/accuracy": accuracy, "val/loss": loss}
 
     def tell(numbers: dict[str, float]) -> None:
+        key = "loss" if dataset.multi_label else "accuracy"
         on_epoch(
             f"pretrain {spec.name} {spec.options.get('model', '')}: "
-            f"epoch {numbers['epoch']:.0f}/{system.train.epochs}, val accuracy {numbers['val/accuracy']:.3f}"
+            f"epoch {numbers['epoch']:.0f}/{system.train.epochs}, val {key} {numbers[f'val/{key}']:.3f}"
         )
 
     fit(model, feeds["train"], feeds["val"], seed=SEED, judge=judge, device=device, on_epoch=tell)

@@ -178,6 +178,7 @@ def test_what_rows_need_of_the_data(tmp_path: Path, write_experiment: Write) -> 
         "texts": RANKS,
         "sounds": {**RANKS, "audio_encoder": "audio_rnn"},
         "features": {**RANKS, "image_encoder": "features"},
+        "pretrained": {**RANKS, "image_encoder": {**TINY_CNN, "weights": "pretrain"}},
         "supervised": {**RANKS, "text_encoder": "features", "objective": "supcon"},
     }
     found = faults(dataset, write_experiment, rows)
@@ -187,6 +188,7 @@ def test_what_rows_need_of_the_data(tmp_path: Path, write_experiment: Write) -> 
         "dataset 'data' has no sounds. Write audio_encoder: none; audio_encoder is 'audio_rnn'.",
         "dataset 'data' has no precomputed features of images. Choose an encoder of images; image_encoder is",
         "dataset 'data' has no labels, but objective 'supcon' needs them.",
+        "dataset 'data' has no labels, and weights: pretrain trains image_encoder as a classifier.",
     ):
         assert any(said in line for line in found), (said, found)
 

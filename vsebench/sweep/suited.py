@@ -119,6 +119,11 @@ def refuse_unlabelled(system: System, dataset: Dataset) -> None:
     if dataset.num_classes:
         return
     lacks = f"dataset '{dataset.name}' has no labels"
+    for modality in system.modalities:
+        slot = ENCODER_SLOTS[modality]
+        if getattr(system, slot).options.get("weights") == "pretrain":
+            message = f"{lacks}, and weights: pretrain trains {slot} as a classifier. Write weights: hub or none."
+            raise ConfigError(message, path=(slot, "weights"))
     if system.head is not None:
         raise ConfigError(f"{lacks} to classify by: write head: none.", path=("head",))
     if system.fitter is not None and FITTERS.get(system.fitter.name).facts["needs_labels"]:
