@@ -22,8 +22,11 @@ from typing import Any
 import numpy as np
 
 import vsebench
-from vsebench.errors import DataError, Place
+from vsebench.errors import DataError, Place, VsebenchError
+from vsebench.file_schemas.base import check_depth, check_form
+from vsebench.file_schemas.gallery import GalleryManifest, Item
 from vsebench.index.base import Index
+from vsebench.plugins import refusing_unknown
 from vsebench.registry import INDEXES
 
 FORMAT = 1
@@ -184,7 +187,7 @@ def read_gallery(folder: Path, *, verify: bool = True) -> Gallery:
         verify: compare the digest of every file first.
 
     Raises: DataError when it is missing, damaged or of another format; ConfigError when its index needs a library that
-        is not installed, or is a plug-in's that was not loaded.
+        is not installed; UntrustedPlugin when it is a plug-in's that was not imported.
     """
     manifest = read_manifest(folder)
     for name, said in manifest.sha256.items():
@@ -192,18 +195,57 @@ def read_gallery(folder: Path, *, verify: bool = True) -> Gallery:
         if not file.is_file() or (verify and _digest(file) != said):
             state = "damaged" if file.is_file() else "missing"
             raise DataError(f"this part of the gallery is {state}. Make it again.", place=Place(str(file)))
-    with (folder / ITEMS).open(encoding="utf-8") as stream:
-        items = [GalleryItem(**json.loads(line)) for line in stream]
-    vectors = np.load(folder / VECTORS, mmap_mode="r", allow_pickle=False)
+    items = _read_items(folder / ITEMS)
+    vectors = _read_array(folder / VECTORS, "f")
     if len(items) != manifest.count or vectors.shape != (manifest.count, manifest.dim):
         raise DataError("its parts do not belong together. Make it again.", place=Place(str(folder)))
-    index: Index = INDEXES.build(manifest.index["name"], manifest.index["options"], dim=manifest.dim)
-    index.load(folder / INDEX, vectors)
+    with refusing_unknown((), run=manifest.run["run_id"], place=Place(str(folder / MANIFEST))):
+        index: Index = INDEXES.build(manifest.index["name"], manifest.index["options"], dim=manifest.dim)
+    try:
+        index.load(folder / INDEX, vectors)
+    except VsebenchError:
+        raise
+    except Exception as error:  # NumPy, zipfile, JSON and the libraries of indexes each have their own
+        said = (str(error) or type(error).__name__).splitlines()[0]
+        message = f"not what index '{manifest.index['name']}' has written ({said}). Make the gallery again."
+        raise DataError(message, place=Place(str(folder / INDEX))) from None
     sides = None
     if manifest.scorer is not None:
-        kept = np.load(folder / SIDES, mmap_mode="r", allow_pickle=False)
-        sides = Sides(kept, np.load(folder / OFFSETS, allow_pickle=False))
+        values, offsets = _read_array(folder / SIDES, "f"), _read_array(folder / OFFSETS, "i")
+        rising = offsets.shape == (manifest.count + 1,) and offsets[0] == 0 and bool((np.diff(offsets) >= 0).all())
+        if not rising or values.ndim != 2 or offsets[-1] != len(values):
+            raise DataError("its parts do not belong together. Make it again.", place=Place(str(folder / SIDES)))
+        sides = Sides(values, np.asarray(offsets))
     return Gallery(folder, manifest, items, vectors, index, sides)
+
+
+def _read_items(file: Path) -> list[GalleryItem]:
+    items = []
+    with file.open(encoding="utf-8", errors="replace") as stream:
+        for number, line in enumerate(stream, start=1):
+            place = Place(str(file), number)
+            try:
+                plain = json.loads(line)
+            except (ValueError, RecursionError):
+                raise DataError("not a JSON line. Make the gallery again.", place=place) from None
+            check_form(Item, plain, place, noun="an item of a gallery")
+            items.append(GalleryItem(**plain))
+    if len({item.id for item in items}) < len(items):
+        raise DataError("an id is there twice. Make the gallery again.", place=Place(str(file)))
+    return items
+
+
+def _read_array(file: Path, kind: str) -> np.ndarray:
+    """An array of a kind of numbers, mapped from its file."""
+    try:
+        found: np.ndarray = np.load(file, mmap_mode="r", allow_pickle=False)
+        fits = isinstance(found, np.ndarray) and found.dtype.kind == kind
+    except Exception as error:  # NumPy's are of many kinds
+        said = (str(error) or type(error).__name__).splitlines()[0]
+        raise DataError(f"not an array ({said}). Make the gallery again.", place=Place(str(file))) from None
+    if not fits:
+        raise DataError("not an array of such numbers. Make the gallery again.", place=Place(str(file)))
+    return found
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -214,13 +256,16 @@ def read_manifest(folder: Path) -> Manifest:
     file = folder / MANIFEST
     if not file.is_file():
         raise DataError("no gallery; 'vsebench index RUN --out FOLDER' makes one.", place=Place(str(folder)))
+    place = Place(str(file))
     try:
         plain = json.loads(file.read_text(encoding="utf-8"))
-        if plain["format"] != FORMAT:
-            raise DataError(f"gallery format {plain['format']}; this version reads {FORMAT}.", place=Place(str(file)))
-        return Manifest(**plain)
-    except (OSError, ValueError, KeyError, TypeError):
-        raise DataError("not a whole manifest of a gallery. Make it again.", place=Place(str(file))) from None
+    except (OSError, ValueError, RecursionError):
+        raise DataError("not a whole manifest of a gallery. Make it again.", place=place) from None
+    if isinstance(plain, dict) and plain.get("format", FORMAT) != FORMAT:
+        raise DataError(f"gallery format {plain['format']}; this version reads {FORMAT}.", place=place)
+    check_depth(plain, place, noun="a manifest of a gallery")
+    check_form(GalleryManifest, plain, place, noun="a manifest of a gallery")
+    return Manifest(**plain)
 
 
 def _digest(file: Path) -> str:
