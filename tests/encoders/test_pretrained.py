@@ -385,3 +385,44 @@ def test_training_texts_that_the_tokenizer_does_not_know(tmp_path: Path) -> None
             continue
         with pytest.raises(ConfigError, match="knows no word of any training text, such as 'шляпа'"):
             Feed(dataset, "train", system, encoders, cache=False)
+
+
+def family(name: str) -> Any:
+    """A small model of a family, over the words of the tests' tokenizer for T5."""
+    import transformers
+
+    sizes = {"vocab_size": 11, "num_hidden_layers": 2, "intermediate_size": 32, "hidden_size": 16}
+    heads = {**sizes, "num_attention_heads": 2}
+    special = {"pad_token_id": 0, "eos_token_id": 1, "bos_token_id": 1}
+    xlnet = {"vocab_size": 11, "d_model": 16, "n_layer": 2, "n_head": 2, "d_inner": 32}
+    flaubert = {"vocab_size": 11, "n_words": 11, "emb_dim": 16, "n_layers": 2, "n_heads": 2, "pad_index": 0}
+    options: dict[str, Any] = {
+        "DebertaV2": {**heads, "relative_attention": True, "position_biased_input": False},
+        "FNet": sizes,
+        "Flaubert": flaubert,
+        "Llama": {**heads, **special},
+        "XLNet": xlnet,
+    }[name]
+    torch.manual_seed(0)
+    return transformers.AutoModel.from_config(getattr(transformers, f"{name}Config")(**options))
+
+
+@pytest.mark.parametrize("name", ["DebertaV2", "Llama", "XLNet", "Flaubert", "FNet"])
+@torch.no_grad()
+def test_other_families_do_not_see_padding(name: str, tmp_path: Path) -> None:
+    folder = t5_folder(tmp_path)
+    family(name).save_pretrained(folder)
+    if name == "FNet":  # it mixes all positions by a Fourier transform, which knows no mask
+        with pytest.raises(ConfigError, match="FNetModel.* gives a text other states beside a longer one"):
+            text(folder)
+        return
+    encoder = text(folder)
+    tokens = encoder(encoder.tokenizer(TEXTS))
+    for row, one in enumerate(TEXTS):
+        alone = encoder(encoder.tokenizer([one]))
+        torch.testing.assert_close(tokens.values[row][tokens.mask[row]], alone.values[alone.mask], atol=1e-5, rtol=1e-5)
+    if name == "Flaubert":
+        with pytest.raises(ConfigError, match="a FlaubertModel keeps the parts of a layer apart"):
+            text(folder, finetune="last")
+        return
+    assert sum(p.requires_grad for p in text(folder, finetune="last").parameters()) > 0

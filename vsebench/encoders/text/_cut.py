@@ -83,7 +83,7 @@ def cut_of(model: nn.Module, stack: nn.ModuleList, trained: int) -> Cut | None:
             kept = cut.before(words)
             found = cut.after(Tokens(kept.values * words.mask[:, :, None], words.mask))
         same = torch.equal(found[words.mask], wanted[words.mask])
-    except (ValueError, TypeError, RuntimeError, AttributeError, StopIteration):
+    except (ValueError, TypeError, RuntimeError, AttributeError, LookupError, StopIteration):
         return None
     finally:
         for module, mode in modes.items():

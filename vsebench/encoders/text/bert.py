@@ -130,6 +130,13 @@ class Bert(TextEncoder):
         if stack is None or layers >= len(stack):
             count = 0 if stack is None else len(stack)
             raise ConfigError(f"layers ({layers}) must be fewer than the model's {count}.", path=("layers",))
+        owner = next(m for m in self.bert.modules() if any(child is stack for child in m.children()))
+        if sum(isinstance(m, nn.ModuleList) and len(m) == len(stack) for m in owner.children()) > 1:
+            raise ConfigError(
+                f"a {type(self.bert).__name__} keeps the parts of a layer apart, so that no last layer can train "
+                "alone; choose finetune: all or none.",
+                path=("finetune",),
+            )
         return [*_before(self.bert, stack), *stack[: len(stack) - layers]]
 
     def train(self, mode: bool = True) -> Bert:
