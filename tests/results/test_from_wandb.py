@@ -216,9 +216,13 @@ def test_what_cannot_be_asked(results: list[Result], tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="written ENTITY/PROJECT. Got 'project'"):
         run_from_wandb(replace(options(tmp_path), project="project"), Api())
     hostile = replace(results[0], experiment="../x")
-    with pytest.raises(ConfigError, match=r"group '\.\./x' is no name of an experiment"):
+    with pytest.raises(DataError, match=r"team/project: .*'experiment' must be a plain name, but has '/' in it"):
         run_from_wandb(options(tmp_path / "board"), Api(Run(hostile, group="../x")))
+    elsewhere = replace(results[0], run_id="/x")
+    with pytest.raises(DataError, match=r"team/project: .*must be a plain name, but has '/' in it, is '/x'"):
+        run_from_wandb(options(tmp_path / "board"), Api(Run(elsewhere)))
     assert not (tmp_path / "x.json").exists()
+    assert not (tmp_path / "board").exists()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,12 +11,10 @@ from typing import Any
 
 from vsebench.errors import ConfigError, DataError, Place
 from vsebench.leaderboard.render import render
-from vsebench.leaderboard.snapshot import Snapshot, load_board, results_file, save
+from vsebench.leaderboard.snapshot import Snapshot, as_text, load_board, results_file, save, snapshot_of
 from vsebench.leaderboard.table import printable
 from vsebench.results.from_wandb import Fetched, board_of, fetch
 from vsebench.terminal import say
-
-_NAME = re.compile(r"[^/\\\0]+")
 
 
 @dataclass(frozen=True)
@@ -45,6 +44,7 @@ def run_from_wandb(options: FromWandbOptions, api: Any = None) -> None:
         raise DataError(f"{options.project} has no runs{asked}. A sweep logs the runs of an experiment as one group.")
     boards = [(one, board_of(one, fingerprint=options.fingerprint, source=options.project)) for one in fetched]
     for _, snapshot in boards:
+        snapshot_of(json.loads(as_text(snapshot)), Place(options.project))  # what others logged, before it is written
         _refuse_loss(snapshot, options)
     for one, snapshot in boards:
         for line in lines(one, snapshot):
@@ -70,11 +70,9 @@ def _runs(options: FromWandbOptions, api: Any) -> list[Any]:
 def _refuse_loss(snapshot: Snapshot, options: FromWandbOptions) -> None:
     """Refuse to replace a board by one that lacks some of its runs.
 
-    Raises: DataError; ConfigError for a group that is no name of a file.
+    Raises: DataError.
     """
     name = snapshot.experiment
-    if not _NAME.fullmatch(name) or name in (".", ".."):
-        raise ConfigError(f"group '{name}' is no name of an experiment.")
     file = results_file(options.board, name)
     if options.replace or not file.is_file():
         return

@@ -76,6 +76,12 @@ class Snapshot:
 
 def save(snapshot: Snapshot, file: Path) -> None:
     """Write it, numbers to six significant digits, in a stable order."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(file, as_text(snapshot))
+
+
+def as_text(snapshot: Snapshot) -> str:
+    """A board's content as the text of its file."""
     plain = _head(snapshot)
     wanted = {run for row in snapshot.rows for run in row.runs.values()}
     measures = {run: snapshot.measures[run] for run in sorted(wanted & set(snapshot.measures))}
@@ -87,8 +93,7 @@ def save(snapshot: Snapshot, file: Path) -> None:
     lines = ",\n".join("  " + json.dumps(_rounded(r), ensure_ascii=False, sort_keys=True) for r in kept)
     more = ",\n".join(f"  {json.dumps(run)}: {json.dumps(_rounded(m), sort_keys=True)}" for run, m in measures.items())
     parts = [f' "results": [\n{lines}\n ]', *([f' "measures": {{\n{more}\n }}'] if more else [])]
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(file, ",\n".join([text.removesuffix("\n}"), *parts]) + "\n}\n")
+    return ",\n".join([text.removesuffix("\n}"), *parts]) + "\n}\n"
 
 
 def head_of(snapshot: Snapshot) -> str:
