@@ -136,6 +136,10 @@ def test_the_cache_knows_file_and_words(tmp_path: Path, reads: list[str]) -> Non
     os.utime(file, ns=(1, 1))  # the same size: the time must do
     assert load_vectors(file, ["red", "x"]).values[0].tolist() == [5, 6]
     assert len(reads) == 3
+    times = file.stat().st_atime_ns, file.stat().st_mtime_ns
+    file.write_text("red 7 8\nblue 3 4\n")
+    os.utime(file, ns=times)  # the same size and time
+    assert load_vectors(file, ["red", "x"]).values[0].tolist() == [7, 8]
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "flipped", "short"])

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from vsebench import _vector_files
 from vsebench._vector_files import LISTED, RANDOM, SUBWORD, read_vectors
+from vsebench.config.identity import file_digest
 from vsebench.errors import DataError, Place
 from vsebench.files import locked, make_folder, replacing
 from vsebench.home import vectors_home
@@ -57,7 +59,7 @@ def load_vectors(path: Path | str, words: Sequence[str]) -> WordVectors:
     Which of these a file is, is read from its content, whatever its name: word2vec's and FastText's end in ``.bin``.
 
     The result is kept under vsebench's home, in ``vectors/``, and memory-mapped by the next call with the same words
-    and the same file (path, size and time of change). Writing to the arrays changes neither the file nor the cache.
+    and the same file (path, size and times of change). Writing to the arrays changes neither the file nor the cache.
 
     Shape: -> values (words, dim).
 
@@ -87,7 +89,10 @@ def _cached(path: Path, shown: str, words: list[str]) -> np.ndarray:
         stat = path.stat()
     except OSError as error:
         raise DataError(f"word vectors cannot be read ({error.strerror}).", place=Place(shown)) from None
-    parts = [FORMAT, str(path), stat.st_size, stat.st_mtime_ns, hashlib.sha256(json.dumps(words).encode()).hexdigest()]
+    # The time of the last change of the file's record, too: nobody can set it back, as copying with times does.
+    state = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
+    code = [file_digest(Path(module)) for module in (__file__, _vector_files.__file__)]
+    parts = [FORMAT, str(path), state, code, hashlib.sha256(json.dumps(words).encode()).hexdigest()]
     name = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
     file = vectors_home() / f"{name}.npy"
     if not _intact(file):
