@@ -157,7 +157,8 @@ def test_what_is_cached_needs_no_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     cached_tokens({"encoder": "b"}, lambda: pytest.fail("it is there"), "fp32")
 
 
-def test_circumstances_that_change_numbers_are_in_the_key(tiny_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_kept_does_not_depend_on_the_process(tiny_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sweep, and a measurement or a search of its runs with other threads, share the features; their bits agree."""
     from test_train import SYSTEM
 
     import vsebench.circumstances as circumstances
@@ -170,18 +171,23 @@ def test_circumstances_that_change_numbers_are_in_the_key(tiny_file: Path, monke
     torch.manual_seed(0)
     model = Model(system, num_classes=3)
 
-    def count() -> int:
+    def kept() -> np.ndarray:
         Feed(Dataset.open(tiny_file), "val", system, model.encoders)
-        return len(entries())
+        (entry,) = entries()
+        return np.frombuffer((features_home() / entry.key / "values.bin").read_bytes(), np.uint8)
 
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(1)
-        assert [count(), count()] == [1, 1]
+        alone = kept()
         for threads in (2, 3):
             torch.set_num_threads(threads)
-            assert count() == threads
+            assert np.array_equal(kept(), alone), "what is there is used"
+            prune(0)
+            assert np.array_equal(kept(), alone), "computed again by several threads, it is the same"
+            assert torch.get_num_threads() == threads
         monkeypatch.setattr(circumstances, "libraries", lambda: {"torch": "other"})
-        assert count() == 4
+        Feed(Dataset.open(tiny_file), "val", system, model.encoders)
+        assert len(entries()) == 2
     finally:
         torch.set_num_threads(before)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -17,9 +19,12 @@ from vsebench.data.dataset import Dataset
 from vsebench.errors import ConfigError, DataError
 from vsebench.features import TokenStore, cached_tokens, round_tokens
 from vsebench.model import pooled_alone, reads_features
+from vsebench.process_state import fixed_state
 from vsebench.sources import ENCODE_BATCH, Features, Pixels, Pooled, Sounds, Texts
 from vsebench.types import Batch, Preprocessing, Sampling, Tokens
 
+A = TypeVar("A")
+B = TypeVar("B")
 #: Options (or their beginnings) that do not change a frozen encoder's tokens: its weights have a digest of their own.
 _WITHOUT_EFFECT = ("weights", "finetune", "stages", "layers", "freeze_norm", "pretrain_")
 
@@ -184,7 +189,7 @@ class Feed:
     def _store(self, modality: str, encoder: Any, raw: Pixels | Texts | Sounds) -> TokenStore:
         slot = ENCODER_SLOTS[modality]
         spec = getattr(self.system, slot)
-        dtype = self.system.train.feature_dtype
+        device = _device_of(encoder)
         parts = {
             "dataset": self.dataset.fingerprint,
             "split": self.split,
@@ -192,7 +197,6 @@ class Feed:
             "options": {k: v for k, v in spec.options.items() if not k.startswith(_WITHOUT_EFFECT)},
             "weights": encoder.weights_digest() if encoder.frozen else encoder.cut_digest(),
             "input": _input_digest(modality, encoder),
-            **circumstances(_device_of(encoder), component_digest(slot, spec.name, "vsebench.feed")),
             **({} if self.part is None else {"part": self.part}),
         }
         count = len(self.captions) if modality == "text" else len(self.positions)
@@ -202,15 +206,24 @@ class Feed:
         encode = first_part(encoder)
         assert encode is not None, "only what does not change is kept"
 
-        def batches() -> Iterator[Tokens]:
-            device = _device_of(encoder)
+        def encoded(part: tuple[np.ndarray, Any]) -> Tokens:
+            rows, inputs = part
             with torch.inference_mode():
-                for start in range(0, count, ENCODE_BATCH):
-                    rows = np.arange(start, min(start + ENCODE_BATCH, count))
-                    tokens = encode(raw.take(rows).to(device)).to("cpu")
-                    yield tokens if lacking is None else _without(tokens, lacking[rows])
+                tokens = encode(inputs.to(device)).to("cpu")
+            return tokens if lacking is None else _without(tokens, lacking[rows])
 
-        return cached_tokens(parts, batches, dtype)
+        def inputs() -> Iterator[tuple[np.ndarray, Any]]:
+            for start in range(0, count, ENCODE_BATCH):
+                rows = np.arange(start, min(start + ENCODE_BATCH, count))
+                yield rows, raw.take(rows)
+
+        # The same state whatever the run and the command: a sweep, a measurement and a search share what is kept. On a
+        # processor each batch is computed by one thread, several batches at a time.
+        threads = torch.get_num_threads() if device.type == "cpu" else 1
+        flags = {"deterministic": self.system.train.deterministic, "warn_only": device.type == "cuda"}
+        with fixed_state(seed=0, threads=1 if device.type == "cpu" else None, **flags):
+            parts |= circumstances(device, component_digest(slot, spec.name, "vsebench.feed"))
+            return cached_tokens(parts, lambda: in_order(encoded, inputs(), threads), self.system.train.feature_dtype)
 
     def _encode(self, encoder: Any, raw: Any) -> Tokens:
         device = _device_of(encoder)
@@ -218,6 +231,21 @@ class Feed:
         assert encode is not None, "only what does not change is encoded apart"
         with torch.no_grad():
             return round_tokens(encode(raw.to(device)).to("cpu"), self.system.train.feature_dtype)
+
+
+def in_order(function: Callable[[A], B], arguments: Iterable[A], threads: int) -> Iterator[B]:
+    """Yield the function of each argument in their order, computed by several threads, few of them in advance."""
+    if threads == 1:
+        yield from map(function, arguments)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        waiting: deque[Future[B]] = deque()
+        for argument in arguments:
+            waiting.append(pool.submit(function, argument))
+            if len(waiting) > threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def first_part(encoder: Any) -> Callable[[Any], Tokens] | None:
