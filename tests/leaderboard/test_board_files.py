@@ -237,3 +237,14 @@ def test_damaged_files_are_refused_or_read(data: st.DataObject, name: str, tmp_p
     file.write_bytes(data.draw(damaged(content)))
     refused = refusal(lambda: load_board(file.parent.parent, name))
     assert refused is None or refused.startswith(str(file))
+
+
+def test_a_damaged_file_of_a_run_takes_its_own_row_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    board = boards.snapshot([boards.run(tmp_path / "runs", "a", 0), boards.run(tmp_path / "runs", "b", 0)])
+    for name in ("predictions-test.npz", "history.jsonl", "run.yaml"):
+        file = next((tmp_path / "runs" / boards.NAME).glob(f"a0*/{name}"))
+        whole = file.read_bytes()
+        file.write_bytes(whole[: len(whole) // 2] + b"{")
+        assert name in html_page(board, runs=tmp_path / "runs") or name == "run.yaml"
+        assert name in capsys.readouterr().err
+        file.write_bytes(whole)

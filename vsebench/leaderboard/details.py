@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vsebench.data.dataset import Dataset
+from vsebench.errors import DataError
 from vsebench.leaderboard.examples import Pictures, Results, examples_of, find_dataset
 from vsebench.leaderboard.html_tables import Line, Table
 from vsebench.leaderboard.run_details import MOST_CLASSES, Classes, classes_of, curves_of
@@ -17,6 +18,7 @@ from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.leaderboard.statistics import estimate
 from vsebench.leaderboard.table import printable
 from vsebench.store import Store
+from vsebench.terminal import say
 from vsebench.types import Result
 
 #: Of a matrix that is too large to be shown, so many mistakes.
@@ -135,7 +137,11 @@ def _dataset(snapshot: Snapshot, store: Store | None, results: Sequence[Result])
     if store is None:
         return None
     folder = next((f for r in results if (f := store.run_folder(r.run_id)).is_dir()), None)
-    return None if folder is None else find_dataset(folder, str(snapshot.dataset["fingerprint"]))
+    try:
+        return None if folder is None else find_dataset(folder, str(snapshot.dataset["fingerprint"]))
+    except DataError as error:
+        say(f"{error} The dataset is not looked for.", error=True)
+        return None
 
 
 def _row(
@@ -160,22 +166,41 @@ def _row(
         absent = "The folders of this row's runs are" if not there else f"{len(results) - len(there)} run folders are"
         row["absent"] = f"{absent} not at hand: training curves, predictions and examples come from them."
     if there:
-        curves = {run: curves_of(folder) for run, folder in there.items()}
-        keys = dict.fromkeys(key for one in curves.values() for key in one)
-        row["curves"] = {printable(key): [curves.get(r.run_id, {}).get(key, []) for r in results] for key in keys}
-        answers = classes_of(list(there.values()), multi_label=bool(snapshot.dataset.get("multi_label")))
-        if answers is not None:
-            row["classes"] = _classes(answers)
-        first = next(r for r in results if r.run_id in there)
-        found, why = examples_of(there[first.run_id], pictures)
-        row["examples"] = {"seed": first.seed, "found": found, "why": why}
-        if found and finder is not None:
-            answers_to = finder(there[first.run_id])
-            if isinstance(answers_to, str):
-                row["notes"].append(f"What was found cannot be shown: {printable(answers_to)}")
-            else:
-                row["examples"]["found"], _ = examples_of(there[first.run_id], pictures, results=answers_to)
+        try:
+            _from_folders(row, snapshot, results, there, pictures, finder)
+        except DataError as error:  # one damaged file of a run takes nothing from the other rows
+            say(f"{error} What comes from it is not shown.", error=True)
+            row["notes"].append(f"Some of this row is not shown: {printable(str(error))}")
     return row
+
+
+def _from_folders(
+    row: dict[str, Any],
+    snapshot: Snapshot,
+    results: Sequence[Result],
+    there: Mapping[str, Path],
+    pictures: Pictures,
+    finder: Finder | None,
+) -> None:
+    """Add what the folders of a row's runs have: curves, answers by class, examples.
+
+    Raises: DataError for a damaged file; what was added before it stays.
+    """
+    curves = {run: curves_of(folder) for run, folder in there.items()}
+    keys = dict.fromkeys(key for one in curves.values() for key in one)
+    row["curves"] = {printable(key): [curves.get(r.run_id, {}).get(key, []) for r in results] for key in keys}
+    answers = classes_of(list(there.values()), multi_label=bool(snapshot.dataset.get("multi_label")))
+    if answers is not None:
+        row["classes"] = _classes(answers)
+    first = next(r for r in results if r.run_id in there)
+    found, why = examples_of(there[first.run_id], pictures)
+    row["examples"] = {"seed": first.seed, "found": found, "why": why}
+    if found and finder is not None:
+        answers_to = finder(there[first.run_id])
+        if isinstance(answers_to, str):
+            row["notes"].append(f"What was found cannot be shown: {printable(answers_to)}")
+        else:
+            row["examples"]["found"], _ = examples_of(there[first.run_id], pictures, results=answers_to)
 
 
 def _run(made: Details, result: Result) -> dict[str, Any]:
