@@ -252,3 +252,11 @@ def test_the_file_of_a_run_has_the_same_limits(tmp_path: Path) -> None:
     (tmp_path / "run.yaml").write_text("l0: &l0 lol\n" + levels)
     with pytest.raises(DataError, match=r"run.yaml:\d+: cannot be read \(more than 100,000 values"):
         read_run_file(tmp_path)
+
+
+def test_a_fault_that_only_the_recipe_has_is_told_at_the_row(write_experiment: Write) -> None:
+    file = write_experiment(f"{HEAD}systems:\n  both: {{system: vse, head: none, fusion: none}}\n")
+    with pytest.raises(ConfigError) as caught:
+        load_experiment(file)
+    assert str(caught.value).startswith(f"{file}:4: objective 'cross_entropy' needs a head, but head is none.")
+    assert "(objective of recipe 'vse', systems/vse.yaml:" in str(caught.value)

@@ -11,7 +11,7 @@ from typing import Any
 from vsebench.component import short
 from vsebench.config import document
 from vsebench.config.merge import set_path
-from vsebench.config.resolve import recipe, resolve, system_block
+from vsebench.config.resolve import SYSTEMS_FOLDER, recipe, resolve, system_block
 from vsebench.config.schema import SLOTS, Sweep, System
 from vsebench.errors import Collector, ConfigError, Place, did_you_mean, known_names
 from vsebench.errors import Path as KeyPath
@@ -237,11 +237,36 @@ def resolve_at(doc: document.Document, block: dict[str, Any], train: dict[str, A
 
 
 def placing(doc: document.Document, block: dict[str, Any], origins: Origins) -> Callable[[ConfigError], ConfigError]:
-    """What gives errors of a row their places."""
-    return lambda error: error.each(lambda fault: fault.at(_blame(doc, block, fault, [((), ()), *origins])))
+    """What gives errors of a row their places: the line the user wrote; the row, of what only its recipe says."""
+
+    def placed(fault: ConfigError) -> ConfigError:
+        place = _blame(doc, fault, [((), ()), *origins])
+        if place is not None:
+            return fault.at(place)
+        by, message = _recipe_line(block.get("system"), fault), fault.message
+        if by is not None and fault.place is None:
+            message = f"{message} ({by[0]} of recipe '{block['system']}', {by[1]})"
+        return ConfigError(message, path=fault.path, on_key=fault.on_key, place=fault.place).at(
+            doc.place(origins[-1][0])
+        )
+
+    return lambda error: error.each(placed)
 
 
-def _blame(doc: document.Document, block: dict[str, Any], error: ConfigError, origins: Origins) -> Place:
+def _recipe_line(name: Any, fault: ConfigError) -> tuple[str, Place] | None:
+    """The key of a recipe that a fault is about, and its line."""
+    if not isinstance(name, str) or not fault.path or fault.path[0] == "system":
+        return None
+    try:
+        below = recipe(name)
+    except ConfigError:
+        return None
+    place = below.place(fault.path, on_key=fault.on_key)
+    named = Place(f"{SYSTEMS_FOLDER.name}/{name}.yaml", place.line)
+    return (str(fault.path[0]), named) if below.has(fault.path[:1]) else None
+
+
+def _blame(doc: document.Document, error: ConfigError, origins: Origins) -> Place | None:
     best: tuple[int, Place] | None = None
     for prefix, stands_for in reversed(origins):
         path = error.path
@@ -260,14 +285,4 @@ def _blame(doc: document.Document, block: dict[str, Any], error: ConfigError, or
         if best is None or reached > best[0]:
             exact = depth == len(rest)
             best = (reached, doc.place((*prefix, *rest[:depth]), on_key=error.on_key and exact))
-    if best is not None:
-        return best[1]
-    name = block.get("system")
-    if isinstance(name, str) and error.path and error.path[0] != "system":
-        try:
-            below = recipe(name)
-        except ConfigError:
-            below = None
-        if below is not None and below.has(error.path[:1]):
-            return below.place(error.path, on_key=error.on_key)
-    return doc.place(origins[-1][0])
+    return None if best is None else best[1]
