@@ -174,9 +174,8 @@ def _draft(
         label,
         split=digit_split(row.cells["speaker"], int(row.cells["take"]), rule, speakers),
         attributes={"speaker": row.cells["speaker"], "take": row.cells["take"]},
-        audio=encode_wav(degraded.sound(samples, i), int(row.cells["sr"])),
     )
-    return Draft(where, item)
+    return Draft(where, item, audio=encode_wav(degraded.sound(samples, i), int(row.cells["sr"])))
 
 
 def _arrays(file: Path) -> dict[str, np.ndarray]:
