@@ -25,8 +25,8 @@ MODEL = "model.safetensors"
 ATTEMPTS, TESTED = "attempts.json", "test-evaluations.jsonl"
 #: Row -> seed -> run id, of all sweeps: rows of equal configuration share a run, whose result names the first of them.
 ROWS = ".rows.json"
-#: Keys of ``result.json`` beside those of a result: the digest of its content, and those of the run's files.
-DIGEST, FILES = "sha256", "files"
+#: Folder of the digests of runs' files, beside the runs.
+DIGESTS = ".digests"
 #: Files up to so many bytes are read to see whether they are damaged.
 HASHED = 1 << 24
 
@@ -67,7 +67,12 @@ class Store:
         """Write a result, last of a run's files, by atomic rename."""
         folder = self.run_folder(result.run_id)
         make_folder(folder)
-        write_atomically(folder / RESULT, _sealed(result, folder))
+        text = as_text(result)
+        state: list[int | str] = [len(text.encode()), hashlib.sha256(text.encode()).hexdigest()]
+        digests = digests_file(folder)
+        make_folder(digests.parent)
+        write_atomically(digests, json.dumps({**_manifest(folder), RESULT: state}, indent=1))
+        write_atomically(folder / RESULT, text)
 
     def write_tested(self, result: Result) -> Result:
         """Write a result whose numbers come from an evaluation on test, and count that in the run's folder.
@@ -198,12 +203,6 @@ def read_run_file(folder: Path) -> dict[str, Any]:
     return dict(said)
 
 
-def _sealed(result: Result, folder: Path) -> str:
-    """A result as JSON, with the sizes and digests of the run's other files and the digest of all that."""
-    data = {**dataclasses.asdict(result), FILES: _manifest(folder)}
-    return json.dumps({**data, DIGEST: _digest(data)}, indent=1, ensure_ascii=False)
-
-
 def _manifest(folder: Path) -> dict[str, list[int | str]]:
     """Size and digest of every file that was written with a result and stays as it is. ``run.yaml`` may be changed by
     hand, when data move."""
@@ -216,9 +215,9 @@ def _manifest(folder: Path) -> dict[str, list[int | str]]:
     }
 
 
-def _digest(data: Any) -> str:
-    text = json.dumps(data, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+def digests_file(folder: Path) -> Path:
+    """Sizes and digests of a run's files as they were written with its result."""
+    return folder.parent / DIGESTS / f"{folder.name}.json"
 
 
 def damaged_files(folder: Path, *, contents: bool = True) -> list[Path]:
@@ -238,20 +237,17 @@ def damaged_files(folder: Path, *, contents: bool = True) -> list[Path]:
     except (OSError, ValueError):
         return [file]
     try:
-        data = json.loads(text)
-        parse_result(data)
-        digest, manifest = data.pop(DIGEST, None), data.get(FILES, {})
-        if digest is not None and digest != _digest(data):
-            return [file]
-        if any(fault_of_name(name) is not None for name in manifest):  # what is damaged is moved: nothing elsewhere is
-            return [file]
-        return [
-            folder / name
-            for name, (size, content) in manifest.items()
-            if _differs(folder / name, size, content, contents)
-        ]
-    except (ValueError, TypeError, AttributeError, RecursionError):
+        parse_result(json.loads(text))
+    except (ValueError, RecursionError):
         return [file]
+    try:
+        manifest = json.loads(digests_file(folder).read_text(encoding="utf-8"))
+        states = [
+            (folder / plain_name(name, "a file"), int(size), str(content)) for name, (size, content) in manifest.items()
+        ]
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError, DataError):
+        return []  # of the first release, or itself damaged: the files then speak for themselves
+    return [file for file, size, content in states if _differs(file, size, content, contents)]
 
 
 def _differs(file: Path, size: int, digest: str, contents: bool) -> bool:
