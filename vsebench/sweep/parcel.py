@@ -97,7 +97,7 @@ def deliver(
     result = parcel.result
     if result.error is not None:
         result = replace(result, error=result.error.replace(OWN_FOLDER, str(store.run_folder(run_id))))
-    if result.test_evaluations:
+    if result.status == "finished":
         store.write_tested(result)
     else:
         store.write(result)
