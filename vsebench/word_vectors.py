@@ -55,7 +55,7 @@ def load_vectors(path: Path | str, words: Sequence[str]) -> WordVectors:
     Text files have lines ``word v1 … vd`` (GloVe; a word may hold spaces, but no number after one) and may begin with a
     line ``count dim`` (word2vec, FastText ``.vec``). word2vec's binary has that line and then words with numbers of 32
     bits. Both may be gzipped; the first vector of a word counts. FastText's own format is read by gensim: words that it
-    does not list have the mean of their character n-grams (METHODS 1.2; Bojanowski et al. 2017, arXiv:1607.04606).
+    does not list have the mean of their character n-grams (methods 1.2; Bojanowski et al. 2017, arXiv:1607.04606).
     Which of these a file is, is read from its content, whatever its name: word2vec's and FastText's end in ``.bin``.
 
     The result is kept under vsebench's home, in ``vectors/``, and memory-mapped by the next call with the same words

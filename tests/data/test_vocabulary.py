@@ -16,7 +16,7 @@ DICTIONARY = ("john", "likes", "to", "watch", "movies", "also", "football", "gam
 
 
 def test_the_counts_of_the_methods() -> None:
-    """METHODS.md 1.1 prints these vectors."""
+    """methods.md 1.1 prints these vectors."""
     words = Vocabulary.build(TEXTS)
     assert sorted(words.words) == sorted(DICTIONARY)
     rows = [[split_words(text).count(word) for word in DICTIONARY] for text in TEXTS]

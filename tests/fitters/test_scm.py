@@ -53,7 +53,7 @@ def test_the_cross_covariance_equals_that_with_the_whole_similarity_matrix() -> 
 
 
 def slow(data: Arrays, bits: int, variant: str) -> tuple[np.ndarray, np.ndarray, int]:
-    """The algorithm as METHODS writes it, with S and SciPy's generalised eigenproblem; bits before the stop."""
+    """The algorithm as methods writes it, with S and SciPy's generalised eigenproblem; bits before the stop."""
     x, y = (data.vectors(m).double().numpy() for m in ("image", "text"))
     x, y = x - x.mean(0), y - y.mean(0)
     xx = x.T @ x + 1e-6 * np.trace(x.T @ x) / x.shape[1] * np.eye(x.shape[1])

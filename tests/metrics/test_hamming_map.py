@@ -111,7 +111,7 @@ def test_without_ties_it_is_that_of_torchmetrics() -> None:
 
 
 def test_a_byte_of_which_all_bits_differ_is_at_distance_8() -> None:
-    """A table of 8-bit numbers of ones that is indexed by y + 1 says 7 (METHODS 9)."""
+    """A table of 8-bit numbers of ones that is indexed by y + 1 says 7 (methods 9)."""
     ones, others = np.ones((1, 8), np.float32), -np.ones((1, 8), np.float32)
     assert distances(pack(ones), pack(others), 8)[0, 0] == 8
     seven = others.copy()

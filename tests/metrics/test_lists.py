@@ -152,7 +152,7 @@ def test_map_at_r_is_that_of_pytorch_metric_learning() -> None:
 
 
 def test_three_denominators_are_three_numbers() -> None:
-    """One ranking as METRICS means it: the variant is in the name because the numbers have nothing in common."""
+    """One ranking of which each variant is in the name, because the numbers have nothing in common."""
     relevant = np.zeros(200, bool)
     relevant[[0, 3, 4, 8]] = True
     relevant[60:] = True

@@ -31,7 +31,7 @@ class _Direction(nn.Module):
 
 @ATTENTIONS.register(
     "additive",
-    source="cross-modal retrieval, section 4.2; Bahdanau et al. 2015, arXiv:1409.0473; METHODS 2",
+    source="cross-modal retrieval, section 4.2; Bahdanau et al. 2015, arXiv:1409.0473; methods 2",
     needs=("image", "text"),
     cross_modal=True,
     ordered=False,

@@ -16,7 +16,7 @@ from vsebench.types import Tokens
 
 
 @ATTENTIONS.register(
-    "cross", source="SA-CMR, step 3; METHODS 2", needs=("image", "text"), cross_modal=True, ordered=False
+    "cross", source="SA-CMR, step 3; methods 2", needs=("image", "text"), cross_modal=True, ordered=False
 )
 class Cross(Attention):
     """Let the words attend to the regions and the regions to the words, at once.

@@ -58,7 +58,7 @@ class _Reader(nn.Module):
         return self.out[k](vector).tanh() if len(self.out) else vector
 
 
-@ATTENTIONS.register("dan_m", source="m-DAN, Nam et al. 2017, arXiv:1611.00471; METHODS 2 and 6.3", ordered=False)
+@ATTENTIONS.register("dan_m", source="m-DAN, Nam et al. 2017, arXiv:1611.00471; methods 2 and 6.3", ordered=False)
 class DANM(Attention):
     """Read each modality K times, each time led by what was read of it before, and keep all that was read.
 

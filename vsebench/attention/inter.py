@@ -16,7 +16,7 @@ from vsebench.types import Tokens
 
 
 @ATTENTIONS.register(
-    "inter", source="VSE, section 3.2.2; METHODS 6.4", needs=("image", "text"), cross_modal=True, ordered=False
+    "inter", source="VSE, section 3.2.2; methods 6.4", needs=("image", "text"), cross_modal=True, ordered=False
 )
 class Inter(Attention):
     """Attend to the visual vectors of all earlier iterations, with independent sigmoid gates.

@@ -17,7 +17,7 @@ from vsebench.registry import ATTENTIONS
 from vsebench.types import Tokens
 
 
-@ATTENTIONS.register("intra", source="VSE, section 3.2.1; METHODS 6.4", cross_modal=True)
+@ATTENTIONS.register("intra", source="VSE, section 3.2.1; methods 6.4", cross_modal=True)
 class Intra(Attention):
     """Attend jointly over the regions and words of an item, and keep the image's part.
 

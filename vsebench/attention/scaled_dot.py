@@ -16,7 +16,7 @@ from vsebench.types import Tokens
 
 @ATTENTIONS.register(
     "scaled_dot",
-    source="cross-modal retrieval, section 4.2; METHODS 2",
+    source="cross-modal retrieval, section 4.2; methods 2",
     needs=("image", "text"),
     cross_modal=True,
     ordered=False,

@@ -15,7 +15,7 @@ from vsebench.registry import ATTENTIONS
 from vsebench.types import Tokens
 
 
-@ATTENTIONS.register("self", source="SA-CMR, step 2; Vaswani et al. 2017, arXiv:1706.03762; METHODS 2")
+@ATTENTIONS.register("self", source="SA-CMR, step 2; Vaswani et al. 2017, arXiv:1706.03762; methods 2")
 class SelfAttention(Attention):
     """Let each modality's tokens attend to each other, in several heads.
 

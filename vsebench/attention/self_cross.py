@@ -15,7 +15,7 @@ from vsebench.types import Tokens
 
 
 @ATTENTIONS.register(
-    "self_cross", source="SA-CMR, steps 2 and 3; METHODS 6.5, mode pair", needs=("image", "text"), cross_modal=True
+    "self_cross", source="SA-CMR, steps 2 and 3; methods 6.5, mode pair", needs=("image", "text"), cross_modal=True
 )
 class SelfCross(SelfThen):
     """Attend within each modality, then between them, and combine both results.

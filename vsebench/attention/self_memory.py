@@ -15,7 +15,7 @@ from vsebench.registry import ATTENTIONS
 from vsebench.types import Tokens
 
 
-@ATTENTIONS.register("self_memory", source="SA-CMR, steps 2 and 3; METHODS 6.5, mode dual")
+@ATTENTIONS.register("self_memory", source="SA-CMR, steps 2 and 3; methods 6.5, mode dual")
 class SelfMemory(SelfThen):
     """Attend within each modality, then to learned vectors that stand for the other one, and combine both results.
 

@@ -17,7 +17,7 @@ from vsebench.registry import FITTERS
 
 @FITTERS.register(
     "cca",
-    source="Hotelling 1936, Biometrika 28; as correlation matching: Rasiwasia et al. 2010, ACM MM; METHODS 6.2",
+    source="Hotelling 1936, Biometrika 28; as correlation matching: Rasiwasia et al. 2010, ACM MM; methods 6.2",
     needs=PAIR,
 )
 class CCA(Correlated):

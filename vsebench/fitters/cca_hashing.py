@@ -16,7 +16,7 @@ from vsebench.registry import FITTERS
 
 @FITTERS.register(
     "cca_hashing",
-    source="Hotelling 1936, Biometrika 28; as a baseline: Jiang and Li 2017, arXiv:1602.02255 (DCMH); METHODS 6.2",
+    source="Hotelling 1936, Biometrika 28; as a baseline: Jiang and Li 2017, arXiv:1602.02255 (DCMH); methods 6.2",
     codes=True,
     needs=PAIR,
 )

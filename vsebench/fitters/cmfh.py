@@ -17,7 +17,7 @@ from vsebench.registry import FITTERS
 
 @FITTERS.register(
     "cmfh",
-    source="Ding et al. 2014, CVPR: Collective matrix factorization hashing for multimodal data; METHODS 6.2",
+    source="Ding et al. 2014, CVPR: Collective matrix factorization hashing for multimodal data; methods 6.2",
     codes=True,
     needs=PAIR,
 )

@@ -22,7 +22,7 @@ BLOCK = 1024  # rows of Θ at a time: 40 MB for 10,000 items
 
 @FITTERS.register(
     "dcmh",
-    source="Jiang and Li 2017, arXiv:1602.02255; METHODS 6.2",
+    source="Jiang and Li 2017, arXiv:1602.02255; methods 6.2",
     codes=True,
     needs_labels=True,
     needs=("image", "text"),

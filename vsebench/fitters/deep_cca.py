@@ -45,7 +45,7 @@ def correlation(image: Tensor, text: Tensor, r: float, k: int) -> Tensor:
     return torch.linalg.svdvals(whitened)[:k].sum()
 
 
-@FITTERS.register("deep_cca", source="Andrew et al. 2013, ICML; METHODS 5", needs=PAIR, trains_encoders=True)
+@FITTERS.register("deep_cca", source="Andrew et al. 2013, ICML; methods 5", needs=PAIR, trains_encoders=True)
 class DeepCCA(Correlated):
     """Train a network per modality so that their outputs correlate, then project those by linear CCA.
 

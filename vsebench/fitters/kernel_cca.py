@@ -25,7 +25,7 @@ ROWS = 4096
 
 @FITTERS.register(
     "kernel_cca",
-    source="Hardoon et al. 2004, Neural Computation 16; landmarks: Williams and Seeger 2001, NIPS 13; METHODS 6.2",
+    source="Hardoon et al. 2004, Neural Computation 16; landmarks: Williams and Seeger 2001, NIPS 13; methods 6.2",
     needs=PAIR,
 )
 class KernelCCA(Correlated):

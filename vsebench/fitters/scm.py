@@ -26,7 +26,7 @@ from vsebench.registry import FITTERS
 @FITTERS.register(
     "scm",
     source="Zhang and Li 2014, AAAI: Large-scale supervised multimodal hashing with semantic correlation maximization; "
-    "METHODS 6.2",
+    "methods 6.2",
     codes=True,
     needs=PAIR,
     needs_labels=True,

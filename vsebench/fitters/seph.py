@@ -20,7 +20,7 @@ from vsebench.registry import FITTERS
 
 @FITTERS.register(
     "seph",
-    source="Lin et al. 2015, CVPR: Semantics-preserving hashing for cross-view retrieval; METHODS 6.2",
+    source="Lin et al. 2015, CVPR: Semantics-preserving hashing for cross-view retrieval; methods 6.2",
     codes=True,
     needs=PAIR,
     needs_labels=True,

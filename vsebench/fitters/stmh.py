@@ -42,7 +42,7 @@ class Factors:
 
 @FITTERS.register(
     "stmh",
-    source="Wang et al. 2015, IJCAI: Semantic topic multimodal hashing for cross-media retrieval; METHODS 6.2",
+    source="Wang et al. 2015, IJCAI: Semantic topic multimodal hashing for cross-media retrieval; methods 6.2",
     codes=True,
     needs=PAIR,
 )

@@ -19,7 +19,7 @@ from vsebench.types import Compared
 ASKS = "text"
 
 
-@FUSIONS.register("amir", source="AMIR, its adaptors, projections and joint representation; METHODS 6.1", compares=True)
+@FUSIONS.register("amir", source="AMIR, its adaptors, projections and joint representation; methods 6.1", compares=True)
 class AMIR(Fusion):
     """Weigh images and sounds by how well they answer the text, compared with those of other documents.
 
@@ -40,7 +40,7 @@ class AMIR(Fusion):
 
     What retrieval ranks are s of texts and t of images, each from one modality alone.
 
-    Differs from the source: it gives no formula for a document's class (METHODS has the aggregated form); here the pair
+    Differs from the source: it gives no formula for a document's class (methods 6.1); here the pair
     of a document with itself decides, because the aggregated form sees a document's own image only as far as its text
     tells it from 63 others. Candidates in evaluation are training documents, not the list that is ranked; before the
     first batch they are random.

@@ -11,7 +11,7 @@ from vsebench.fusion.base import Fusion
 from vsebench.registry import FUSIONS
 
 
-@FUSIONS.register("concat", source="VSE, section 2; METHODS 3")
+@FUSIONS.register("concat", source="VSE, section 2; methods 3")
 class Concat(Fusion):
     """Put the modalities' vectors side by side.
 

@@ -15,13 +15,13 @@ from vsebench.registry import FUSIONS
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "tanh": nn.Tanh}
 
 
-@FUSIONS.register("concat_mlp", source="METHODS 3, row concat_mlp; Ngiam et al. 2011, ICML, the shared layer")
+@FUSIONS.register("concat_mlp", source="methods 3, row concat_mlp; Ngiam et al. 2011, ICML, the shared layer")
 class ConcatMLP(Fusion):
     """Put the modalities' vectors side by side and map them with hidden layers.
 
         h = [x_1; …; x_M];  h = drop(act(W_i h + b_i)) for each layer;  z = W h + b
 
-    Differs from the source: METHODS names neither widths nor activation; the source pre-trains its shared layer as a
+    Differs from the source: widths and activation are ours; the source pre-trains its shared layer as a
     Boltzmann machine, ours is trained with everything else.
 
     Args:

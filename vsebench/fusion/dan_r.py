@@ -36,7 +36,7 @@ class _Reader(nn.Module):
         return read if self.out is None else self.out(read).tanh(), weights
 
 
-@FUSIONS.register("dan_r", source="r-DAN, Nam et al. 2017, arXiv:1611.00471; METHODS 6.3", needs_tokens=True)
+@FUSIONS.register("dan_r", source="r-DAN, Nam et al. 2017, arXiv:1611.00471; methods 6.3", needs_tokens=True)
 class DANR(Fusion):
     """Read image and text K times, each time led by a memory of what both have said so far.
 

@@ -15,7 +15,7 @@ from vsebench.registry import FUSIONS
 from vsebench.types import Tokens
 
 
-@FUSIONS.register("dense_projection", source="VSE, section 3.3.3; METHODS 6.4", needs_tokens=True)
+@FUSIONS.register("dense_projection", source="VSE, section 3.3.3; methods 6.4", needs_tokens=True)
 class DenseProjection(Fusion):
     """Project each word vector into the joint space, average, and concatenate with the image.
 

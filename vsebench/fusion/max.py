@@ -11,7 +11,7 @@ from vsebench.fusion.base import Fusion
 from vsebench.registry import FUSIONS
 
 
-@FUSIONS.register("max", source="METHODS 3, row max")
+@FUSIONS.register("max", source="methods 3, row max")
 class Max(Fusion):
     """Take the largest of the modalities feature by feature, after a linear map each.
 

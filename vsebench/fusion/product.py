@@ -11,7 +11,7 @@ from vsebench.fusion.base import Fusion
 from vsebench.registry import FUSIONS
 
 
-@FUSIONS.register("product", source="METHODS 3, row mul; Antol et al. 2015, arXiv:1505.00468")
+@FUSIONS.register("product", source="methods 3, row mul; Antol et al. 2015, arXiv:1505.00468")
 class Product(Fusion):
     """Multiply the modalities feature by feature after a linear map each.
 

@@ -13,7 +13,7 @@ from vsebench.fusion.base import Fusion
 from vsebench.registry import FUSIONS
 
 
-@FUSIONS.register("projected_concat", source="METHODS 3, row pool_project")
+@FUSIONS.register("projected_concat", source="methods 3, row pool_project")
 class ProjectedConcat(Fusion):
     """Project every modality with a ReLU, then join.
 

@@ -11,7 +11,7 @@ from vsebench.fusion.base import Fusion
 from vsebench.registry import FUSIONS
 
 
-@FUSIONS.register("sum", source="METHODS 3, row add")
+@FUSIONS.register("sum", source="methods 3, row add")
 class Sum(Fusion):
     """Add the modalities after a linear map each.
 

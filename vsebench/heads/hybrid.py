@@ -17,7 +17,7 @@ from vsebench.heads.decision import Decision, classifier
 from vsebench.registry import HEADS
 
 
-@HEADS.register("hybrid", source="the fusion brief's hybrid fusion; METHODS 3, levels", reads=("joint", "vectors"))
+@HEADS.register("hybrid", source="the fusion brief's hybrid fusion; methods 3, levels", reads=("joint", "vectors"))
 class Hybrid(Head):
     """Mix feature-level and decision-level fusion.
 

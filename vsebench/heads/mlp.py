@@ -13,7 +13,7 @@ from vsebench.registry import HEADS
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "tanh": nn.Tanh}
 
 
-@HEADS.register("mlp", source="VSE, section 2; METHODS 6.4: MLP(2d -> 512 -> K)")
+@HEADS.register("mlp", source="VSE, section 2; methods 6.4: MLP(2d -> 512 -> K)")
 class MLP(Head):
     """Score the classes with hidden layers.
 

@@ -14,7 +14,7 @@ from vsebench.heads.mlp import MLP
 from vsebench.registry import HEADS
 
 
-@HEADS.register("prototype_matching", source="VSE, section 4.2: the DPM row's post-processing; METHODS 6.4, PPM")
+@HEADS.register("prototype_matching", source="VSE, section 4.2: the DPM row's post-processing; methods 6.4, PPM")
 class PrototypeMatching(Head):
     """Add to an MLP's logits the cosine between the item and a learned query of each class.
 

@@ -15,7 +15,7 @@ from vsebench.registry import INDEXES
 FILE = "codes.npz"
 
 
-@INDEXES.register("binary", source="Charikar 2002, STOC; METHODS 6.6, 7", coarse=True)
+@INDEXES.register("binary", source="Charikar 2002, STOC; methods 6.6, 7", coarse=True)
 class Binary(Coded):
     """Keep a bit per number, its sign, and rank by Hamming distance.
 

@@ -15,7 +15,7 @@ BLOCK = 1 << 24
 QUERIES = 256
 
 
-@INDEXES.register("flat", source="exhaustive search; METHODS 7", exact=True)
+@INDEXES.register("flat", source="exhaustive search; methods 7", exact=True)
 class Flat(Index):
     """Compare a query with every vector.
 

@@ -15,7 +15,7 @@ from vsebench.registry import INDEXES
 FILE = "hnsw.faiss"
 
 
-@INDEXES.register("hnsw", source="Malkov and Yashunin 2020, arXiv:1603.09320; Johnson et al. 2021, faiss; METHODS 7")
+@INDEXES.register("hnsw", source="Malkov and Yashunin 2020, arXiv:1603.09320; Johnson et al. 2021, faiss; methods 7")
 class HNSW(Index):
     """Walk a graph of near neighbours towards the query.
 

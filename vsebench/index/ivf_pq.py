@@ -11,7 +11,7 @@ from vsebench.index._quantized import Quantized, centroid_bytes, configure, refu
 from vsebench.registry import INDEXES
 
 
-@INDEXES.register("ivf_pq", source="Jégou et al. 2011, TPAMI 33(1); Johnson et al. 2021, faiss; METHODS 7")
+@INDEXES.register("ivf_pq", source="Jégou et al. 2011, TPAMI 33(1); Johnson et al. 2021, faiss; methods 7")
 class IVFPQ(Quantized):
     """Search the cells nearest to the query, whose vectors are coded as differences to the cell's centre.
 

@@ -20,7 +20,7 @@ QUERIES = 256
 SLACK = 1e-5
 
 
-@INDEXES.register("kd_tree", source="Bentley 1975, CACM 18(9); Beis and Lowe 1997, CVPR; METHODS 7")
+@INDEXES.register("kd_tree", source="Bentley 1975, CACM 18(9); Beis and Lowe 1997, CVPR; methods 7")
 class KDTree(Index):
     """Halve vectors at medians until ten are left, and look into the boxes nearest to the query.
 

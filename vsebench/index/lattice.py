@@ -20,7 +20,7 @@ FILE = "codes.npz"
 USUAL = 24
 
 
-@INDEXES.register("lattice", source="Sablayrolles et al. 2019, arXiv:1806.03198; METHODS 6.6")
+@INDEXES.register("lattice", source="Sablayrolles et al. 2019, arXiv:1806.03198; methods 6.6")
 class LatticeIndex(Coded):
     """Write a direction as the number of the nearest integer point of one length.
 

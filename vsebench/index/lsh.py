@@ -20,7 +20,7 @@ FILE = "codes.npz"
 QUERIES = 256
 
 
-@INDEXES.register("lsh", source="Charikar 2002, STOC; Lv et al. 2007, VLDB (multi-probe); METHODS 7")
+@INDEXES.register("lsh", source="Charikar 2002, STOC; Lv et al. 2007, VLDB (multi-probe); methods 7")
 class LSH(Coded):
     """Ask on which side of random hyperplanes a vector lies.
 

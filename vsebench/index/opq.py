@@ -11,7 +11,7 @@ from vsebench.index._quantized import Quantized, centroid_bytes, configure, refu
 from vsebench.registry import INDEXES
 
 
-@INDEXES.register("opq", source="Ge et al. 2013, CVPR; Johnson et al. 2021, faiss; METHODS 7")
+@INDEXES.register("opq", source="Ge et al. 2013, CVPR; Johnson et al. 2021, faiss; methods 7")
 class OPQ(Quantized):
     """Rotate vectors so that a product quantiser loses least of them.
 

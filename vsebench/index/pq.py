@@ -10,7 +10,7 @@ from vsebench.index._quantized import Quantized, centroid_bytes, configure, refu
 from vsebench.registry import INDEXES
 
 
-@INDEXES.register("pq", source="Jégou et al. 2011, TPAMI 33(1); Johnson et al. 2021, faiss; METHODS 7")
+@INDEXES.register("pq", source="Jégou et al. 2011, TPAMI 33(1); Johnson et al. 2021, faiss; methods 7")
 class PQ(Quantized):
     """Write each part of a vector as the number of its nearest centroid.
 

@@ -23,7 +23,7 @@ NETWORK = "network.npz"
 USUAL, USUAL_R2, USUAL_BITS = 24, 79, 64
 
 
-@INDEXES.register("spreading", source="Sablayrolles et al. 2019, arXiv:1806.03198; METHODS 6.6", coarse=True)
+@INDEXES.register("spreading", source="Sablayrolles et al. 2019, arXiv:1806.03198; methods 6.6", coarse=True)
 class Spreading(Coded):
     """Train a network that keeps neighbours and spreads the rest, and write its outputs as lattice points.
 

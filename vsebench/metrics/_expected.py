@@ -7,7 +7,7 @@ at the group's relevant items sum up to
 
     S(r) = (r/n) [(R_b + 1) L + (r - 1)/(n - 1) (t - (b + 1) L)]
 
-(METHODS 8 for t = n). A sum over the list is the sum over its groups, because each expectation is linear.
+(methods 8 for t = n). A sum over the list is the sum over its groups, because each expectation is linear.
 """
 
 from __future__ import annotations

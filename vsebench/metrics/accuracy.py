@@ -8,9 +8,7 @@ from vsebench.metrics.base import Predictions
 from vsebench.registry import METRICS
 
 
-@METRICS.register(
-    "accuracy", source="standard; METRICS, classification", version=1, higher_is_better=True, needs=("logits",)
-)
+@METRICS.register("accuracy", source="standard", version=1, higher_is_better=True, needs=("logits",))
 def accuracy(predictions: Predictions) -> dict[str, float]:
     """Count the items whose most probable class is right (micro).
 

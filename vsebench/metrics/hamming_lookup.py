@@ -15,7 +15,7 @@ from vsebench.registry import METRICS
 
 @METRICS.register(
     "hamming_lookup",
-    source="Jiang and Li 2017, arXiv:1602.02255, section 4.2; METHODS 8",
+    source="Jiang and Li 2017, arXiv:1602.02255, section 4.2; methods 8",
     version=1,
     higher_is_better=True,
     needs=("image", "text", "codes"),

@@ -16,7 +16,7 @@ from vsebench.registry import METRICS
 @METRICS.register(
     "hamming_map",
     source="ties: He et al. 2018, CVPR, and McSherry and Najork 2008; stable: Jiang and Li 2017, arXiv:1602.02255, as "
-    "their code sorts; METHODS 8",
+    "their code sorts; methods 8",
     version=1,
     higher_is_better=True,
     needs=("image", "text", "codes"),
@@ -38,7 +38,7 @@ def hamming_map(predictions: Predictions, *, variant: Literal["stable"] | None =
     one. Queries without a relevant item are left out; ``skipped`` is their number.
 
     Differs from the source: Jiang and Li's code counts a query without a relevant item as 0, and counts 8 different
-    bits of a byte as 7 (METHODS 9).
+    bits of a byte as 7 (methods 9).
 
     Args:
         predictions: of one split (wired).

@@ -18,7 +18,7 @@ from vsebench.registry import METRICS
 @METRICS.register(
     "map",
     source="Manning et al. 2008, IR book, ch. 8; map@r: Musgrave et al. 2020, arXiv:2003.08505, section 3.2; ties: "
-    "McSherry and Najork 2008; METHODS 8",
+    "McSherry and Najork 2008; methods 8",
     version=1,
     higher_is_better=True,
     needs=("image", "text"),

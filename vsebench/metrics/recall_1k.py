@@ -15,7 +15,7 @@ FOLD = 1_000
 
 @METRICS.register(
     "recall_1k",
-    source="Karpathy and Fei-Fei 2015, as VSE++ and SCAN report COCO 1K; METHODS 8, coco_1k_fold5",
+    source="Karpathy and Fei-Fei 2015, as VSE++ and SCAN report COCO 1K; methods 8, coco_1k_fold5",
     version=1,
     higher_is_better=True,
     needs=("image", "text"),

@@ -10,7 +10,7 @@ from vsebench.registry import METRICS
 
 @METRICS.register(
     "rsum_1k",
-    source="Huang et al. 2017, arXiv:1611.05588, over the folds of COCO 1K; METHODS 8",
+    source="Huang et al. 2017, arXiv:1611.05588, over the folds of COCO 1K; methods 8",
     version=1,
     higher_is_better=True,
     needs=("image", "text"),

@@ -13,7 +13,7 @@ ENOUGH = 3  # annotators who agree make an answer right
 
 @METRICS.register(
     "vqa_accuracy",
-    source="Antol et al. 2015, arXiv:1505.00468; METHODS 8",
+    source="Antol et al. 2015, arXiv:1505.00468; methods 8",
     version=1,
     higher_is_better=True,
     needs=("logits", "answers"),

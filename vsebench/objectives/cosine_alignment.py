@@ -15,7 +15,7 @@ from vsebench.types import Batch, Output
 
 
 @OBJECTIVES.register(
-    "cosine_alignment", source="VSE, sections 2 and 3.1: the stated objective; METHODS 6.4", needs=("image", "text")
+    "cosine_alignment", source="VSE, sections 2 and 3.1: the stated objective; methods 6.4", needs=("image", "text")
 )
 class CosineAlignment(Objective):
     """Bring images and texts together that belong together, and keep others apart.

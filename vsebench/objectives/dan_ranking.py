@@ -15,7 +15,7 @@ from vsebench.types import Batch, Output
 
 @OBJECTIVES.register(
     "dan_ranking",
-    source="m-DAN, Nam et al. 2017, arXiv:1611.00471; METHODS 6.3",
+    source="m-DAN, Nam et al. 2017, arXiv:1611.00471; methods 6.3",
     needs=("image", "text"),
     needs_labels=False,
     takes_scores=True,

@@ -16,7 +16,7 @@ from vsebench.types import Batch, Compared, Output
 
 @OBJECTIVES.register(
     "graph_laplacian",
-    source="AMIR, the similarity regulariser; METHODS 6.1, step 6",
+    source="AMIR, the similarity regulariser; methods 6.1, step 6",
     needs=("text",),
     needs_labels=False,
     needs_logits=True,

@@ -19,7 +19,7 @@ Direction = Literal["mean", "sum", "i2t", "t2i"]
 @OBJECTIVES.register(
     "info_nce",
     source="van den Oord et al. 2018, arXiv:1807.03748, as in CLIP, Radford et al. 2021, arXiv:2103.00020; decoupled: "
-    "Yeh et al. 2022, arXiv:2110.06848; METHODS 5",
+    "Yeh et al. 2022, arXiv:2110.06848; methods 5",
     needs=("image", "text"),
     needs_labels=False,
     takes_scores=True,

@@ -15,7 +15,7 @@ from vsebench.registry import OBJECTIVES
 from vsebench.types import Batch, Output
 
 
-@OBJECTIVES.register("modality_cross_entropy", source="VSE, section 2: the LSTM's own label softmax; METHODS 6.4, λ_t")
+@OBJECTIVES.register("modality_cross_entropy", source="VSE, section 2: the LSTM's own label softmax; methods 6.4, λ_t")
 class ModalityCrossEntropy(Objective):
     """Classify the item from one modality's vector, with a linear map that only training uses.
 

@@ -16,7 +16,7 @@ from vsebench.types import Batch, Output
 
 @OBJECTIVES.register(
     "nt_xent",
-    source="SimCLR, Chen et al. 2020, arXiv:2002.05709, equation 1; METHODS 5",
+    source="SimCLR, Chen et al. 2020, arXiv:2002.05709, equation 1; methods 5",
     needs=("image", "text"),
     needs_labels=False,
 )

@@ -12,7 +12,7 @@ from vsebench.types import Batch, Output
 
 @OBJECTIVES.register(
     "projection_norm",
-    source="AMIR, Frobenius regularisation; METHODS 6.1, step 6",
+    source="AMIR, Frobenius regularisation; methods 6.1, step 6",
     needs=("text",),
     needs_labels=False,
     needs_compared=True,

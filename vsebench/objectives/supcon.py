@@ -17,7 +17,7 @@ from vsebench.types import Batch, Output
 
 @OBJECTIVES.register(
     "supcon",
-    source="Khosla et al. 2020, arXiv:2004.11362, equation 2 (L_out); METHODS 5",
+    source="Khosla et al. 2020, arXiv:2004.11362, equation 2 (L_out); methods 5",
     needs=("image", "text"),
     needs_labels=True,
 )

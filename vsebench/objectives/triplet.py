@@ -21,7 +21,7 @@ Similarity = Literal["cosine", "dot", "order", "euclidean"]
 @OBJECTIVES.register(
     "triplet",
     source="Faghri et al. 2018 (VSE++), arXiv:1707.05612; semihard: Schroff et al. 2015, arXiv:1503.03832; order: "
-    "Vendrov et al. 2016, arXiv:1511.06361; METHODS 5",
+    "Vendrov et al. 2016, arXiv:1511.06361; methods 5",
     needs=("image", "text"),
     needs_labels=False,
     takes_scores=True,

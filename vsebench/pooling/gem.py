@@ -15,7 +15,7 @@ from vsebench.registry import POOLINGS
 from vsebench.types import Tokens
 
 
-@POOLINGS.register("gem", source="Radenović et al. 2018, arXiv:1711.02512; METHODS 4", ordered=False)
+@POOLINGS.register("gem", source="Radenović et al. 2018, arXiv:1711.02512; methods 4", ordered=False)
 class GeM(Pooling):
     """Take the power mean of each feature over the real tokens, with a learned exponent.
 

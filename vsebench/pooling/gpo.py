@@ -17,7 +17,7 @@ from vsebench.registry import POOLINGS
 from vsebench.types import Tokens
 
 
-@POOLINGS.register("gpo", source="VSE∞, Chen et al. 2021, arXiv:2011.04305, section 3; METHODS 4", ordered=False)
+@POOLINGS.register("gpo", source="VSE∞, Chen et al. 2021, arXiv:2011.04305, section 3; methods 4", ordered=False)
 class GPO(Pooling):
     """Sort each feature over the real tokens and take a learned weighted sum of the sorted values.
 

@@ -15,7 +15,7 @@ from vsebench.registry import POOLINGS
 from vsebench.types import Tokens
 
 
-@POOLINGS.register("kmax", source="VSE∞, Chen et al. 2021, arXiv:2011.04305; METHODS 4", ordered=False, fixed=True)
+@POOLINGS.register("kmax", source="VSE∞, Chen et al. 2021, arXiv:2011.04305; methods 4", ordered=False, fixed=True)
 class KMax(Pooling):
     """Take the mean of the k largest values of each feature over the real tokens.
 

@@ -12,7 +12,7 @@ from vsebench.registry import POOLINGS
 from vsebench.types import Tokens
 
 
-@POOLINGS.register("last", source="Kiros et al. 2014, arXiv:1411.2539; METHODS 1.3")
+@POOLINGS.register("last", source="Kiros et al. 2014, arXiv:1411.2539; methods 1.3")
 class Last(Pooling):
     """Take the recurrent network's final state, or else the last real token.
 

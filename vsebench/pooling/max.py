@@ -12,7 +12,7 @@ from vsebench.registry import POOLINGS
 from vsebench.types import Tokens
 
 
-@POOLINGS.register("max", source="standard; METHODS 4", ordered=False, fixed=True)
+@POOLINGS.register("max", source="standard; methods 4", ordered=False, fixed=True)
 class Max(Pooling):
     """Take the largest value of each feature over the real tokens.
 

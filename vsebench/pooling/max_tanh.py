@@ -15,7 +15,7 @@ from vsebench.registry import POOLINGS
 from vsebench.types import Tokens
 
 
-@POOLINGS.register("max_tanh", source="AMIR, the image keys; METHODS 6.1, step 1", ordered=False)
+@POOLINGS.register("max_tanh", source="AMIR, the image keys; methods 6.1, step 1", ordered=False)
 class MaxTanh(Pooling):
     """Take the largest value of each feature over the real tokens, between -1 and 1.
 

@@ -12,7 +12,7 @@ from vsebench.registry import POOLINGS
 from vsebench.types import Tokens
 
 
-@POOLINGS.register("mean", source="standard; METHODS 4", ordered=False, fixed=True)
+@POOLINGS.register("mean", source="standard; methods 4", ordered=False, fixed=True)
 class Mean(Pooling):
     """Average the real tokens.
 

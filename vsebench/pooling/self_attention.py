@@ -14,7 +14,7 @@ from vsebench.registry import POOLINGS
 from vsebench.types import Tokens
 
 
-@POOLINGS.register("self_attention", source="Lin et al. 2017, arXiv:1703.03130; METHODS 4", ordered=False)
+@POOLINGS.register("self_attention", source="Lin et al. 2017, arXiv:1703.03130; methods 4", ordered=False)
 class SelfAttention(Pooling):
     """Weigh the tokens by a small network that looks at each of them.
 

@@ -17,7 +17,7 @@ from vsebench.types import Tokens
 
 @POOLINGS.register(
     "visual_semantic",
-    source="VSE, section 3.3.2; METHODS 6.4",
+    source="VSE, section 3.3.2; methods 6.4",
     needs=("image", "text"),
     cross_modal=True,
     ordered=False,

@@ -13,7 +13,7 @@ from vsebench.rerankers.base import Ranked, Reranker
 
 
 @RERANKERS.register(
-    "category_query", source="VSE, section 4.2: the DPM row's post-processing; METHODS 6.4, PPM retrieval"
+    "category_query", source="VSE, section 4.2: the DPM row's post-processing; methods 6.4, PPM retrieval"
 )
 class CategoryQuery(Reranker):
     """Rank the gallery by the query item and by the query of the class that the model sees in it.

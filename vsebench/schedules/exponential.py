@@ -9,7 +9,7 @@ from annotated_types import Gt, Le
 from vsebench.registry import SCHEDULES
 
 
-@SCHEDULES.register("exponential", source="standard; AMIR multiplies its rate by 0.95 after each epoch; METHODS 6.1")
+@SCHEDULES.register("exponential", source="standard; AMIR multiplies its rate by 0.95 after each epoch; methods 6.1")
 def exponential(progress: float, epochs: float = 1.0, *, factor: Annotated[float, Gt(0), Le(1)] = 0.95) -> float:
     """Multiply the learning rate by ``factor`` with each epoch, evenly over its steps.
 

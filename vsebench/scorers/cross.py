@@ -18,7 +18,7 @@ from vsebench.types import Tokens
 _OTHER = {"image": "text", "text": "image"}
 
 
-@SCORERS.register("cross", source="SA-CMR, step 3; METHODS 6.5, mode pair")
+@SCORERS.register("cross", source="SA-CMR, step 3; methods 6.5, mode pair")
 class Cross(Scorer):
     """Let a caption's words and an image's regions attend to each other, and compare the means of both.
 

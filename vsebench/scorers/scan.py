@@ -23,7 +23,7 @@ Aggregate = Literal["lse", "mean", "max", "sum"]
 _EPSILON = 1e-8
 
 
-@SCORERS.register("scan", source="SCAN, Lee et al. 2018, arXiv:1803.08024; METHODS 2")
+@SCORERS.register("scan", source="SCAN, Lee et al. 2018, arXiv:1803.08024; methods 2")
 class SCAN(Scorer):
     """Let each word gather the regions that it is about (or each region its words), and say how well it fits them.
 

@@ -125,7 +125,7 @@ def test_lengths() -> None:
 
 
 def test_each_second_begins_anew() -> None:
-    """98 frames of 201 numbers for every second, as METHODS 1.6 has them, against a loop over seconds."""
+    """98 frames of 201 numbers for every second, as methods 1.6 has them, against a loop over seconds."""
     lengths = [3 * RATE, 2 * RATE + 600, RATE, 1, 0]
     values = noise(len(lengths), 3 * RATE)
     found = FrontEnd(options(frame_seconds=1.0))(waves(values, *lengths))

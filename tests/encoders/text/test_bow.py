@@ -60,7 +60,7 @@ def test_only_the_projection_has_parameters(dim: int | None) -> None:
 
 
 def test_the_vectors_of_the_methods() -> None:
-    """METHODS.md 1.1 prints these counts; dividing them by their sum first changes nothing after the norm."""
+    """methods.md 1.1 prints these counts; dividing them by their sum first changes nothing after the norm."""
     order = ["john", "likes", "to", "watch", "movies", "also", "football", "games", "mary", "too"]
     counts = torch.tensor([[1.0, 2, 1, 1, 1, 0, 0, 0, 1, 1], [1, 1, 1, 1, 0, 1, 1, 1, 0, 0]])
     vocabulary = Vocabulary(tuple(order), (1,) * 10, (1,) * 10, 2)

@@ -14,14 +14,14 @@ from vsebench.registry import AUDIO_ENCODERS
 from vsebench.types import Tokens, Waves
 
 
-@AUDIO_ENCODERS.register("audio_cnn", source="AMIR, the audio key network; METHODS 1.6, cnn")
+@AUDIO_ENCODERS.register("audio_cnn", source="AMIR, the audio key network; methods 1.6, cnn")
 class AudioCNN(FrameEncoder):
     """See the frames of a sound as a picture of time and frequency, through convolutions.
 
         blocks × [conv 3×3, batch norm, ReLU, maximum of 2×2], then the mean over frequencies
 
     What lies behind a sound's end stays zero in every layer and does not enter the statistics of the batch. With
-    ``pooling: mean`` the sound's vector is the global mean of METHODS 1.6.
+    ``pooling: mean`` the sound's vector is the global mean of methods 1.6.
 
     Differs from the source: by default frames run on over the borders of seconds; ``frame_seconds: 1`` is the source's.
 

@@ -14,7 +14,7 @@ from vsebench.registry import AUDIO_ENCODERS
 from vsebench.types import Tokens, Waves
 
 
-@AUDIO_ENCODERS.register("audio_rnn", source="AMIR, the audio key network; METHODS 1.6, rnn")
+@AUDIO_ENCODERS.register("audio_rnn", source="AMIR, the audio key network; methods 1.6, rnn")
 class AudioRNN(FrameEncoder):
     """Read the frames of a sound with a recurrent network.
 

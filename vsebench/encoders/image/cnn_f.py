@@ -23,7 +23,7 @@ FC7 = 4096
 
 @IMAGE_ENCODERS.register(
     "cnn_f",
-    source="Chatfield et al. 2014, arXiv:1405.3531, CNN-F; Jiang and Li 2017, arXiv:1602.02255, table 1; METHODS 1.5",
+    source="Chatfield et al. 2014, arXiv:1405.3531, CNN-F; Jiang and Li 2017, arXiv:1602.02255, table 1; methods 1.5",
 )
 class CnnF(ImageEncoder):
     """Encode an image by the five convolutions and two fully connected layers of CNN-F: one token, the output of fc7.

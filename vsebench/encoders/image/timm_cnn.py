@@ -16,7 +16,7 @@ from vsebench.registry import IMAGE_ENCODERS
 from vsebench.types import Tokens
 
 
-@IMAGE_ENCODERS.register("timm_cnn", source="Wightman, PyTorch Image Models; METHODS 1.5, grid features")
+@IMAGE_ENCODERS.register("timm_cnn", source="Wightman, PyTorch Image Models; methods 1.5, grid features")
 class TimmCNN(TimmEncoder):
     """Take the last feature map of a CNN as regions.
 

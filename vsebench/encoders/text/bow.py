@@ -14,7 +14,7 @@ from vsebench.registry import TEXT_ENCODERS
 from vsebench.types import Tokens, Words
 
 
-@TEXT_ENCODERS.register("bow", source="Salton and Buckley 1988; METHODS 1.1; TF-IDF as in scikit-learn (smoothed)")
+@TEXT_ENCODERS.register("bow", source="Salton and Buckley 1988; methods 1.1; TF-IDF as in scikit-learn (smoothed)")
 class BagOfWords(TextEncoder):
     """Count the words of a text, weigh, normalise and project: the sparse baseline.
 
