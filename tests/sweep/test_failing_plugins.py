@@ -25,6 +25,7 @@ from vsebench.store import Store
 from vsebench.sweep import execute as execution
 from vsebench.sweep.run import sweep
 from vsebench.sweep.worker import Settings
+from vsebench.tracking import NullTracker
 from vsebench.types import Result
 
 Write = Callable[[Any], Path]
@@ -101,6 +102,16 @@ class Drawing(Concat):
         return super().forward(vectors)
 
 
+@FUSIONS.register("normed", source="none")
+class Normed(Concat):
+    def __init__(self, dims, dim_out):
+        super().__init__(dims)
+        self.norm = nn.BatchNorm1d(self.dim_out)
+
+    def forward(self, vectors):
+        return self.norm(super().forward(vectors))
+
+
 @HEADS.register("transposed", source="none")
 class Transposed(Head):
     def __init__(self, dim_in, num_classes):
@@ -157,6 +168,13 @@ def line_of(text: str) -> int:
     return PLUGIN[: PLUGIN.index(text)].count("\n") + 1
 
 
+def here(runs: Any, settings: Settings, tell: Any) -> None:
+    """Do runs in this process, where tests can watch them."""
+    for one in runs:
+        store, dataset = Store(settings.store_root, one.experiment), open_dataset(one.dataset)
+        execution.execute(one, dataset, store, device=torch.device("cpu"), tracker=lambda _: NullTracker())
+
+
 def run(plugin: Path, tiny_file: Path, folder: Path, **changes: Any) -> Result:
     """The result of a quick row with a part changed."""
     system = {
@@ -175,7 +193,7 @@ def run(plugin: Path, tiny_file: Path, folder: Path, **changes: Any) -> Result:
         "plugins": [str(plugin)],
         "metrics": ["accuracy", *changes.get("metrics", ())],
         "seeds": [0],
-        "train": {"epochs": 2, "batch_size": 16},
+        "train": {"epochs": 1, "batch_size": 16},
         **({"select": {"metric": "val/i2t/recall@1"}, "metrics": ["recall@1"]} if "head" not in system else {}),
         "systems": {"row": system},
     }
@@ -184,7 +202,8 @@ def run(plugin: Path, tiny_file: Path, folder: Path, **changes: Any) -> Result:
     experiment = load_experiment(file)
     dataset = open_dataset(experiment.spec.dataset)
     settings = Settings(store_root=folder / "runs", dataset_path=dataset.path, device="cpu")
-    sweep(experiment, dataset, settings=settings, workers=1, board_folder=folder / "board", command="vsebench sweep")
+    told = {"settings": settings, "workers": 1, "board_folder": folder / "board", "command": "vsebench sweep"}
+    sweep(experiment, dataset, execute=here, **told)
     (result,) = Store(folder / "runs", "broken").results()
     return result
 
@@ -296,9 +315,8 @@ def test_the_traceback_goes_when_a_run_succeeds(plugin: Path, tiny_file: Path, t
     assert not file.exists()
 
 
-CNN = {"name": "timm_cnn", "model": "test_resnet", "weights": "none", "image_size": 32, "finetune": "all"}
 ROWS = {
-    "batch statistics and dropout": {"image_encoder": CNN, "dropout": 0.2},
+    "batch statistics and dropout": {"fusion": {"name": "normed"}, "dropout": 0.2},
     "a fusion that draws": {"fusion": {"name": "drawing"}},
     "a pairwise scorer": {"system": "scan_t2i", "fusion": None, "head": None, "dim": None},
 }
@@ -331,7 +349,7 @@ def test_the_dry_run_changes_no_number(
     once = run(plugin, tiny_file, tmp_path / "with", **ROWS[row])
     monkeypatch.setattr(execution, "dry_run", lambda *a, **k: None)
     again = run(plugin, tiny_file, tmp_path / "without", **ROWS[row])
-    assert states == [1]
+    assert states == [1], once.error
     assert once.status == "finished", once.error
     assert once.metrics == again.metrics
     place = Path("runs") / "broken" / once.run_id / "model.safetensors"
