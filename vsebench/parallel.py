@@ -124,10 +124,6 @@ class Crew(Team):
         said: T = broadcast_object_list([value])[0]
         return said
 
-    def close(self) -> None:
-        """Leave the others, when all is done."""
-        torch.distributed.destroy_process_group()
-
     def add(self, tensor: Tensor) -> Tensor:
         """The sum over the processes."""
         total: Tensor = self.accelerator.reduce(tensor, "sum")

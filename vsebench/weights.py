@@ -14,6 +14,7 @@ from vsebench.errors import DataError, Place
 from vsebench.files import replacing
 
 _DIGEST, _OWNER = "sha256", "of"
+_FACTS = "vsebench"  # one entry: safetensors writes several in any order
 
 
 def save_weights(file: Path, state: Mapping[str, Tensor], *, owner: str) -> str:
@@ -31,7 +32,7 @@ def save_weights(file: Path, state: Mapping[str, Tensor], *, owner: str) -> str:
     plain = {k: v.detach().cpu().contiguous().clone() for k, v in state.items()}
     digest = state_digest(plain)
     with replacing(file) as partial:
-        save_file(plain, partial, metadata={_DIGEST: digest, _OWNER: owner})
+        save_file(plain, partial, metadata={_FACTS: json.dumps({_DIGEST: digest, _OWNER: owner})})
     return digest
 
 
@@ -50,9 +51,9 @@ def load_weights(file: Path, *, owner: str | None = None, digest: str | None = N
     place = Place(str(file))
     try:
         with safe_open(file, framework="pt") as stored:
-            facts = stored.metadata() or {}
+            facts = dict(json.loads((stored.metadata() or {}).get(_FACTS, "{}")))
             state = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118  (not a mapping)
-    except (SafetensorError, OSError, ValueError, RuntimeError) as error:
+    except (SafetensorError, OSError, ValueError, TypeError, RuntimeError) as error:
         raise DataError(f"not a whole safetensors file ({str(error).splitlines()[0]}).", place=place) from None
     if owner is not None and facts.get(_OWNER, owner) != owner:
         raise DataError(f"these are the weights of {facts[_OWNER]}, not of {owner}.", place=place)

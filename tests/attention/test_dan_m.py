@@ -109,5 +109,5 @@ def test_gradients_agree_with_differences() -> None:
 
 
 def test_no_steps_are_refused() -> None:
-    with pytest.raises(ConfigError, match="option 'steps' of attention 'dan_m': Input should be greater than 0"):
+    with pytest.raises(ConfigError, match="option 'steps' of attention 'dan_m': must be greater than 0"):
         build(steps=0)

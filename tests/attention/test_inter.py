@@ -89,5 +89,5 @@ def test_gradients_agree_with_differences() -> None:
 
 
 def test_no_iterations_are_refused() -> None:
-    with pytest.raises(ConfigError, match="option 'iterations' of attention 'inter': Input should be greater than 0"):
+    with pytest.raises(ConfigError, match="option 'iterations' of attention 'inter': must be greater than 0"):
         Inter({"image": 6, "text": 5}, 8, iterations=0)

@@ -134,5 +134,5 @@ def test_gradients_agree_with_differences() -> None:
 
 
 def test_no_steps_are_refused() -> None:
-    with pytest.raises(ConfigError, match="option 'steps' of fusion 'dan_r': Input should be greater than 0"):
+    with pytest.raises(ConfigError, match="option 'steps' of fusion 'dan_r': must be greater than 0"):
         build(steps=0)

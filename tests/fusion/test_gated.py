@@ -54,7 +54,7 @@ def test_equal_gates_average() -> None:
 
 
 def test_temperature_must_be_positive() -> None:
-    message = "option 'temperature' of fusion 'gated': Input should be greater than 0. Got 0.0."
+    message = "option 'temperature' of fusion 'gated': must be greater than 0. Got 0.0."
     with pytest.raises(ConfigError) as caught:
         Gated({"image": 4, "text": 3}, 5, temperature=0.0)
     assert str(caught.value) == message

@@ -31,7 +31,5 @@ def test_dropout_is_at_work_in_training_only() -> None:
 
 
 def test_an_unknown_activation_is_refused() -> None:
-    with pytest.raises(
-        ConfigError, match="option 'activation' of head 'mlp': Input should be 'relu', 'gelu' or 'tanh'"
-    ):
+    with pytest.raises(ConfigError, match="option 'activation' of head 'mlp': must be 'relu', 'gelu' or 'tanh'"):
         MLP(4, 3, activation="swish")  # type: ignore[arg-type]

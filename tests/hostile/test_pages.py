@@ -81,7 +81,8 @@ def answers(text: str, folder: Path) -> str:
 
 def comparison(text: str) -> str:
     predictions = SimpleNamespace(positions=np.zeros(1, np.int64), labels=np.zeros(1, np.int64))
-    side: Any = SimpleNamespace(name=text, predictions=predictions)
+    result = SimpleNamespace(dataset={"title": text})
+    side: Any = SimpleNamespace(name=text, predictions=predictions, result=result)
     both = (text, f"{text} too")
     apart = Disagreement("accuracy", "a", np.zeros(1, np.int64), np.zeros(1, np.int64), np.zeros((1, 2)))
     made = Comparison(side, side, text, {text: both}, {text: (0.5, 0.4)}, [], [apart], [text])

@@ -39,5 +39,5 @@ def test_nesterov_without_momentum_is_refused() -> None:
 
 
 def test_a_learning_rate_of_0_is_refused() -> None:
-    with pytest.raises(ConfigError, match="option 'lr' of optimizer 'sgd': Input should be greater than 0"):
+    with pytest.raises(ConfigError, match="option 'lr' of optimizer 'sgd': must be greater than 0"):
         sgd([group(torch.ones(1, requires_grad=True))], lr=0.0)

@@ -40,5 +40,5 @@ def test_the_exponent_is_learned() -> None:
 
 
 def test_p_must_be_positive() -> None:
-    with pytest.raises(ConfigError, match="option 'p' of pooling 'gem': Input should be greater than 0"):
+    with pytest.raises(ConfigError, match="option 'p' of pooling 'gem': must be greater than 0"):
         GeM(3, p=0.0)

@@ -152,5 +152,5 @@ def test_gradients_agree_with_differences() -> None:
 
 
 def test_a_rate_of_1_is_refused() -> None:
-    with pytest.raises(ConfigError, match="option 'drop' of pooling 'gpo': Input should be less than 1"):
+    with pytest.raises(ConfigError, match="option 'drop' of pooling 'gpo': must be less than 1"):
         GPO(4, drop=1.0)

@@ -41,5 +41,5 @@ def test_its_ends_are_max_and_mean(tokens: Tokens) -> None:
 
 
 def test_k_of_0_is_refused() -> None:
-    with pytest.raises(ConfigError, match="option 'k' of pooling 'kmax': Input should be greater than 0"):
+    with pytest.raises(ConfigError, match="option 'k' of pooling 'kmax': must be greater than 0"):
         KMax(4, k=0)

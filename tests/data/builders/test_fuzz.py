@@ -48,8 +48,9 @@ def kinds_of_files(root: Path) -> list[Path]:
     found: dict[tuple[str, str], list[Path]] = {}
     for file in sorted(root.rglob("*")):
         if file.is_file():
-            many = len(list(file.parent.glob(f"*{file.suffix}"))) > 5
-            found.setdefault((file.relative_to(root).parts[0] if many else file.name, file.suffix), []).append(file)
+            top = file.relative_to(root).parts[0]
+            many = file.parent != root and len(list((root / top).rglob(f"*{file.suffix}"))) > 5
+            found.setdefault((top if many else file.name, file.suffix), []).append(file)
     return [file for files in found.values() for file in files[:PER_FOLDER]]
 
 
