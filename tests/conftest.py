@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import os
 import re
@@ -16,6 +17,9 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
+
+from vsebench.plugins import LOADED_PLUGINS
+from vsebench.registry import KINDS
 
 # One thread: tests run several processes on few cores, and results must not depend on the number of threads.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -81,6 +85,18 @@ def _home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("WANDB_SILENT", "true")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     return
+
+
+@pytest.fixture(autouse=True)
+def _plugins() -> Iterator[None]:
+    """A plug-in whose components a test has taken back is not loaded any more, or later tests' processes import it."""
+    before = set(LOADED_PLUGINS)
+    yield
+    if new := set(LOADED_PLUGINS) - before:
+        targets = [inspect.unwrap(c.target) for registry in KINDS.values() for c in registry.loaded()]
+        registered = {inspect.getsourcefile(target) for target in targets}
+        for name in new - registered:
+            del LOADED_PLUGINS[name]
 
 
 @pytest.fixture(scope="session")

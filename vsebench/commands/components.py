@@ -177,7 +177,7 @@ def catalogue() -> str:
         "",
     ]
     for kind, registry in KINDS.items():
-        names = registry.names()
+        names = [name for name in registry.names() if registry.builtin_file(name) is not None]  # no plug-ins
         if not names or kind == "dataset":
             continue
         lines += [f"## {kind}", "", f"`{registry.noun}`", ""]
