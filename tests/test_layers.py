@@ -25,7 +25,7 @@ LEVELS: dict[str, int] = {
         ("features", "sources", "feed", "pairs", "team", "parallel", "evaluate", "gallery", "embed", "material"), 4
     ),
     **dict.fromkeys(("stored", "dry_run"), 4),
-    **dict.fromkeys(("checkpoint", "train", "pretrain"), 5),
+    **dict.fromkeys(("checkpoint", "train", "pretrain", "embedded"), 5),
     **dict.fromkeys(("store", "tracking"), 6),
     **dict.fromkeys(("sweep", "leaderboard", "load", "search", "look", "combine", "indexing"), 7),
     **dict.fromkeys(("measures", "results"), 7),
