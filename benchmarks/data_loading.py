@@ -29,11 +29,11 @@ from PIL import Image, ImageFilter
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
+from vsebench.core.registry import DATASETS
+from vsebench.core.types import Preprocessing
 from vsebench.data.batches import image_loader
 from vsebench.data.dataset import Dataset
 from vsebench.data.pixels import decode
-from vsebench.registry import DATASETS
-from vsebench.types import Preprocessing
 
 BATCH = 64
 

@@ -24,9 +24,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from vsebench.metrics._ranking import BLOCK_BYTES, rank_queries, similarity_rows
-from vsebench.metrics.base import Predictions
-from vsebench.scoring import compute, parse_metrics
+from vsebench.components.metric.base import Predictions
+from vsebench.core.metric_specs import compute, parse_metrics
+from vsebench.ops.ranking import BLOCK_BYTES, rank_queries, similarity_rows
 
 DIM, CAPTIONS = 1024, 5
 RETRIEVAL = ["recall@{1,5,10}", "median_rank", "mean_rank", "rsum"]

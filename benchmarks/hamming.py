@@ -26,12 +26,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from vsebench.metrics._codes import distances
-from vsebench.metrics._curves import curves_of
-from vsebench.metrics._expected import average_precision
-from vsebench.metrics._sides import Gallery
-from vsebench.metrics.base import Predictions
-from vsebench.metrics.hamming_map import _in_order
+from vsebench.components.metric._codes import distances
+from vsebench.components.metric._curves import curves_of
+from vsebench.components.metric._expected import average_precision
+from vsebench.components.metric._sides import Gallery
+from vsebench.components.metric.base import Predictions
+from vsebench.components.metric.hamming_map import _in_order
 
 QUERIES, ITEMS, LABELS = 2_000, 18_015, 24
 LARGE_QUERIES, LARGE_ITEMS = 1_000, 1_000_000

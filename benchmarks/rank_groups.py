@@ -13,8 +13,8 @@ import time
 
 import numpy as np
 
-from vsebench.leaderboard.simulate import Null, false_groups, null_table
-from vsebench.leaderboard.standings import place
+from vsebench.stats.null_simulation import Null, false_groups, null_table
+from vsebench.stats.rank_groups import place
 
 TABLES = {
     "6 rows, 1 seed": Null(seeds=1),

@@ -20,9 +20,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vsebench.scorers.base import BUDGET, BUDGET_ELSEWHERE
-from vsebench.scorers.scan import SCAN
-from vsebench.types import Tokens
+from vsebench.components.scorer.base import BUDGET, BUDGET_ELSEWHERE
+from vsebench.components.scorer.scan import SCAN
+from vsebench.core.types import Tokens
 
 
 def bare(context: Tensor, queries: Tensor, sharpness: float, lse: float) -> Tensor:

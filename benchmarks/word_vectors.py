@@ -1,4 +1,4 @@
-"""Time ``vsebench.word_vectors.load_vectors`` on a million lines, against two plain ways to read the same file.
+"""Time ``vsebench.ops.word_vectors.load_vectors`` on a million lines, against two plain ways to read the same file.
 
     python benchmarks/word_vectors.py [--gz] [--lines 1000000] [--dim 50] [--words 30000]
 
@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vsebench.word_vectors import load_vectors
+from vsebench.ops.word_vectors import load_vectors
 
 
 def write_file(path: Path, lines: int, dim: int) -> None:

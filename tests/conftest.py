@@ -18,8 +18,8 @@ import pytest
 import yaml
 from PIL import Image
 
-from vsebench.plugins import LOADED_PLUGINS
-from vsebench.registry import KINDS
+from vsebench.core.plugins import LOADED_PLUGINS
+from vsebench.core.registry import KINDS
 
 # One thread: tests run several processes on few cores, and results must not depend on the number of threads.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

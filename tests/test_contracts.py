@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from vsebench.registry import KINDS
+from vsebench.core.registry import KINDS
 from vsebench.testing import check_component
 
 CHECKED = (

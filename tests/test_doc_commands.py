@@ -12,8 +12,8 @@ import pytest
 import typer
 import yaml
 
-from vsebench.cli import app
-from vsebench.registry import DATASETS
+from vsebench.cli.app import app
+from vsebench.core.registry import DATASETS
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "experiments").glob("*.yaml")])

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from vsebench.commands.components import catalogue
-from vsebench.commands.datasets_page import page as datasets_page
+from vsebench.cli.components import catalogue
+from vsebench.cli.datasets_page import page as datasets_page
 from vsebench.config.schema import System, Train
-from vsebench.registry import METRICS
+from vsebench.core.registry import METRICS
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -53,9 +53,9 @@ def test_add_a_fusion_works_as_written(tmp_path: Path) -> None:
 
 def test_the_catalogue_is_current() -> None:
     page = ROOT / "docs" / "components.md"
-    assert page.read_text(encoding="utf-8") == catalogue(), "run python -m vsebench.commands.components"
+    assert page.read_text(encoding="utf-8") == catalogue(), "run python -m vsebench.cli.components"
     page = ROOT / "docs" / "datasets.md"
-    assert page.read_text(encoding="utf-8") == datasets_page(), "run python -m vsebench.commands.datasets_page"
+    assert page.read_text(encoding="utf-8") == datasets_page(), "run python -m vsebench.cli.datasets_page"
 
 
 def test_every_key_is_documented() -> None:

@@ -79,11 +79,11 @@ def test_imports_point_down(file: Path) -> None:
 @pytest.mark.parametrize(
     "code",
     [
-        "import vsebench.registry, vsebench.types, vsebench.errors",
-        "import vsebench.cli",
-        "from vsebench.registry import KINDS; [r.names() for r in KINDS.values()]",
-        "import vsebench.leaderboard.render, vsebench.store",
-        "import vsebench.commands.components as c; c.summary('fusion', 'gated')",
+        "import vsebench.core.registry, vsebench.core.types, vsebench.core.errors",
+        "import vsebench.cli.app",
+        "from vsebench.core.registry import KINDS; [r.names() for r in KINDS.values()]",
+        "import vsebench.leaderboard.render, vsebench.runs.store",
+        "import vsebench.cli.components as c; c.summary('fusion', 'gated')",
         "import vsebench; assert 'Searcher' in dir(vsebench)",
     ],
 )
@@ -95,7 +95,7 @@ def test_no_torch(code: str) -> None:
 @pytest.mark.parametrize("argument", ["--help", "--version"])
 def test_help_loads_nothing_heavy(argument: str) -> None:
     code = (
-        "import sys\nsys.argv = ['vsebench', sys.argv[1]]\nfrom vsebench.cli import main\n"
+        "import sys\nsys.argv = ['vsebench', sys.argv[1]]\nfrom vsebench.cli.app import main\n"
         "try:\n    main()\nexcept SystemExit:\n    pass\n"
         "heavy = {'torch', 'numpy', 'pandas', 'wandb', 'pydantic', 'yaml'} & set(sys.modules)\nassert not heavy, heavy"
     )

@@ -12,11 +12,12 @@ from PIL import Image
 from pydantic_core.core_schema import ErrorType
 from torch import nn
 
-from vsebench import circumstances, component
-from vsebench.commands.doctor import requirements, torch_of_torchvision
+from vsebench.cli.doctor import requirements, torch_of_torchvision
+from vsebench.core import component
 from vsebench.data import pixels
 from vsebench.data.builders import audio
-from vsebench.search import build
+from vsebench.engine import circumstances
+from vsebench.retrieval import build
 
 
 def test_pydantic_has_the_errors_that_we_put_in_words() -> None:

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from vsebench.cli import app
-from vsebench.commands.datasets_page import HEAD
+from vsebench.cli.app import app
+from vsebench.cli.datasets_page import HEAD
 from vsebench.data.open import open_dataset
-from vsebench.store import Store
+from vsebench.runs.store import Store
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ def warn(category: type[Warning], module: str) -> None:
 
 
 @pytest.mark.parametrize("category", [UserWarning, DeprecationWarning, FutureWarning, ResourceWarning, RuntimeWarning])
-@pytest.mark.parametrize("module", ["vsebench", "vsebench.fusion.gated"])
+@pytest.mark.parametrize("module", ["vsebench", "vsebench.components.fusion.gated"])
 def test_ours_are_errors(category: type[Warning], module: str) -> None:
     with pytest.raises(category, match="changed"):
         warn(category, module)

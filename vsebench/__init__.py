@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vsebench.search.searcher import Searcher as Searcher
+    from vsebench.retrieval.searcher import Searcher as Searcher
 
 __version__ = "0.1.0"
 
@@ -15,7 +15,7 @@ __all__ = ["Searcher", "__version__"]
 def __getattr__(name: str) -> Any:
     """``vsebench.Searcher`` on first use: it imports torch, the package does not."""
     if name == "Searcher":
-        from vsebench.search.searcher import Searcher
+        from vsebench.retrieval.searcher import Searcher
 
         return Searcher
     raise AttributeError(f"module 'vsebench' has no attribute '{name}'")

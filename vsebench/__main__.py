@@ -1,6 +1,6 @@
 """``python -m vsebench``."""
 
-from vsebench.cli import main
+from vsebench.cli.app import main
 
 if __name__ == "__main__":
     main()

@@ -10,8 +10,8 @@ import pytest
 
 from vsebench.config.document import load, parse
 from vsebench.config.experiment import load_experiment
-from vsebench.errors import ConfigError, DataError
-from vsebench.store import read_run_file
+from vsebench.core.errors import ConfigError, DataError
+from vsebench.runs.store import read_run_file
 
 Write = Callable[[Any], Path]
 HEAD = "experiment: demo\ndataset: mmfrb\n"

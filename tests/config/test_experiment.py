@@ -11,7 +11,7 @@ import yaml
 
 from vsebench.config.experiment import load_experiment
 from vsebench.config.index_experiment import is_index_experiment
-from vsebench.errors import ConfigError, PluginError, VsebenchError
+from vsebench.core.errors import ConfigError, PluginError, VsebenchError
 
 GOOD = """\
 experiment: demo

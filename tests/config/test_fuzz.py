@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from vsebench.config import document
 from vsebench.config.experiment import load_experiment
 from vsebench.config.index_experiment import is_index_experiment, load_index_experiment
-from vsebench.errors import VsebenchError
+from vsebench.core.errors import VsebenchError
 
 EXAMPLES = int(os.environ.get("VSEBENCH_FUZZ", "40"))
 FOLDER = Path(__file__).parents[2] / "experiments"

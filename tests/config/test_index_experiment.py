@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from vsebench.config.index_experiment import is_index_experiment, load_index_experiment
-from vsebench.errors import ConfigError
+from vsebench.core.errors import ConfigError
 
 GOOD = """\
 experiment: demo

@@ -10,8 +10,8 @@ import yaml
 from builder_layouts import LAYOUTS, OPTIONS
 from typer.testing import CliRunner
 
-from vsebench.cli import app
-from vsebench.registry import DATASETS
+from vsebench.cli.app import app
+from vsebench.core.registry import DATASETS
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 #: Experiment -> the builder of its dataset, and options without which a miniature is too small.

@@ -12,7 +12,7 @@ import yaml
 from vsebench.config.identity import run_id
 from vsebench.config.resolve import resolve, system_block
 from vsebench.config.schema import System
-from vsebench.errors import ConfigError
+from vsebench.core.errors import ConfigError
 
 BOTH: dict[str, Any] = {"image_encoder": "features", "text_encoder": "features"}
 

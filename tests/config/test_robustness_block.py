@@ -10,7 +10,7 @@ import pytest
 
 from vsebench.config.experiment import load_experiment
 from vsebench.config.measures import Measures
-from vsebench.errors import ConfigError
+from vsebench.core.errors import ConfigError
 
 DEFAULTS = {
     "image": {"noise": [0.1, 0.2, 0.4], "occlusion": [0.25, 0.5]},

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from vsebench.config.experiment import load_experiment
-from vsebench.errors import ConfigError
-from vsebench.registry import METRICS
-from vsebench.scoring import best_of, mode_of
+from vsebench.core.errors import ConfigError
+from vsebench.core.metric_specs import best_of, mode_of
+from vsebench.core.registry import METRICS
 
 Write = Callable[[Any], Path]
 HEAD = "experiment: demo\ndataset: mmfrb\n"
@@ -89,7 +89,7 @@ def test_a_metric_must_say_what_is_better() -> None:
 def test_a_metric_of_a_plugin_has_its_direction(write_experiment: Write) -> None:
     file = write_experiment(f"{HEAD}plugins: [lost.py]\nselect: {{metric: val/lost}}\n{ROWS}")
     file.with_name("lost.py").write_text(
-        "from vsebench.metrics.base import Predictions\nfrom vsebench.registry import METRICS\n\n\n"
+        "from vsebench.components.metric.base import Predictions\nfrom vsebench.core.registry import METRICS\n\n\n"
         "@METRICS.register('lost', source='none', higher_is_better=False)\n"
         "def lost(predictions: Predictions) -> dict[str, float]:\n    '''Lose.'''\n    return {'lost': 1.0}\n"
     )

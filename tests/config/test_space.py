@@ -11,7 +11,7 @@ import pytest
 
 from vsebench.config.experiment import load_experiment
 from vsebench.config.schema import Range
-from vsebench.errors import ConfigError
+from vsebench.core.errors import ConfigError
 
 GOOD = """\
 experiment: demo

@@ -10,10 +10,10 @@ import h5py
 import numpy as np
 import pytest
 
+from vsebench.core.errors import DataError
 from vsebench.data.check import check
 from vsebench.data.dataset import Dataset
 from vsebench.data.item import Item
-from vsebench.errors import DataError
 
 Items, Write = Callable[..., list[Item]], Callable[..., Dataset]
 SAID = ({"red": 7, "pink é": 3}, None, {"2": 10})

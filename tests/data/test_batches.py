@@ -10,10 +10,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vsebench.core.types import Preprocessing
 from vsebench.data.batches import EpochOrder, bucketed, image_loader
 from vsebench.data.dataset import Dataset
 from vsebench.data.item import Item
-from vsebench.types import Preprocessing
 
 PLAIN = Preprocessing((16, 16), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), "nearest")
 

@@ -11,10 +11,10 @@ import h5py
 import numpy as np
 import pytest
 
+from vsebench.core.errors import DataError
 from vsebench.data.check import check
 from vsebench.data.dataset import Dataset
 from vsebench.data.item import Item
-from vsebench.errors import DataError
 
 
 def _digest(dataset: Dataset, i: int) -> bytes:

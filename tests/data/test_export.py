@@ -14,12 +14,12 @@ import pytest
 from builder_layouts import sound
 from PIL import Image
 
+from vsebench.core.errors import ConfigError, DataError
+from vsebench.core.registry import DATASETS
+from vsebench.core.sizes import in_bytes
 from vsebench.data.dataset import Dataset
 from vsebench.data.export import export
 from vsebench.data.item import Item
-from vsebench.errors import ConfigError, DataError
-from vsebench.registry import DATASETS
-from vsebench.sizes import in_bytes
 
 Items, Write = Callable[..., list[Item]], Callable[..., Dataset]
 

@@ -11,12 +11,12 @@ import h5py
 import numpy as np
 import pytest
 
+from vsebench.core.errors import DataError
 from vsebench.data.builders._features import open_features
 from vsebench.data.builders._json import read_json
 from vsebench.data.builders._matrices import read_matrix
 from vsebench.data.files import read_inside
 from vsebench.data.table import read_table
-from vsebench.errors import DataError
 
 
 @pytest.fixture

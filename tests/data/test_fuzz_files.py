@@ -21,6 +21,8 @@ from dataset_files import SEALED, rich, seal_as
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from vsebench.core.errors import DataError
+from vsebench.core.types import Preprocessing
 from vsebench.data.builders._features import open_features
 from vsebench.data.builders._images import look_at
 from vsebench.data.check import check
@@ -29,8 +31,6 @@ from vsebench.data.item import Item
 from vsebench.data.pixels import decode, pixel_count
 from vsebench.data.show import contact_sheet, summary
 from vsebench.data.sound import load_sound, sound_info
-from vsebench.errors import DataError
-from vsebench.types import Preprocessing
 
 FUZZ = settings(
     max_examples=int(os.environ.get("VSEBENCH_FUZZ", "40")),

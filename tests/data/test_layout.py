@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from dataset_files import SEALED, rich, seal_as
 
+from vsebench.core.errors import DataError
 from vsebench.data.dataset import Dataset
 from vsebench.data.item import Item
-from vsebench.errors import DataError
 
 Items = Callable[..., list[Item]]
 Write = Callable[..., Dataset]

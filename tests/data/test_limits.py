@@ -14,14 +14,14 @@ import pytest
 from picture_files import encoded, png, tiff
 from PIL import Image
 
+from vsebench.core.errors import ConfigError
+from vsebench.core.types import Preprocessing
 from vsebench.data.builders._images import look_at
 from vsebench.data.check import check
 from vsebench.data.dataset import Dataset
 from vsebench.data.item import Item
 from vsebench.data.limits import PIXELS, Room
 from vsebench.data.pixels import decode, decoded, open_rgb, pixel_count
-from vsebench.errors import ConfigError
-from vsebench.types import Preprocessing
 
 PLAIN = Preprocessing((16, 16), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), "bilinear")
 

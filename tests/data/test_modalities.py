@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 from builder_layouts import sound
 
+from vsebench.core.errors import DataError
 from vsebench.data.check import check
 from vsebench.data.dataset import Dataset
 from vsebench.data.item import Item
 from vsebench.data.show import contact_sheet, summary
 from vsebench.data.writer import DatasetWriter
-from vsebench.errors import DataError
 
 Items, Write = Callable[..., list[Item]], Callable[..., Dataset]
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from vsebench.config.code_files import code_files
+from vsebench.core.errors import ConfigError, DataError
+from vsebench.core.home import datasets_home
+from vsebench.core.registry import DATASETS
 from vsebench.data.dataset import Dataset
 from vsebench.data.item import Item
 from vsebench.data.open import available, generator_digest, open_dataset
-from vsebench.errors import ConfigError, DataError
-from vsebench.home import datasets_home
-from vsebench.registry import DATASETS
 
 SMALL = {"name": "mmfrb", "items": 40, "image_size": 32}
 
@@ -63,7 +63,7 @@ from pathlib import Path
 from helper import word
 from vsebench.data.item import Item
 from vsebench.data.writer import DatasetWriter
-from vsebench.registry import DATASETS
+from vsebench.core.registry import DATASETS
 
 
 @DATASETS.register("words_of_mine", source="a test", embedded=True)
@@ -78,7 +78,7 @@ from pathlib import Path
 
 sys.path.insert(0, sys.argv[1])
 from vsebench.data.open import open_dataset
-from vsebench.plugins import load_plugin_file
+from vsebench.core.plugins import load_plugin_file
 
 load_plugin_file(Path(sys.argv[1]) / "builder.py")
 dataset = open_dataset("words_of_mine")

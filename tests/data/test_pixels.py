@@ -8,8 +8,8 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image
 
+from vsebench.core.types import Preprocessing
 from vsebench.data.pixels import decode
-from vsebench.types import Preprocessing
 
 PLAIN = Preprocessing((16, 16), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), "nearest")
 

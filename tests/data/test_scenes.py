@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vsebench.core.registry import DATASETS
 from vsebench.data.builders._scenes import scene_items, scene_oracle
 from vsebench.data.check import check
 from vsebench.data.dataset import Dataset
@@ -33,7 +34,6 @@ from vsebench.data.scenes.model import (
     likelihood,
 )
 from vsebench.data.scenes.wording import write
-from vsebench.registry import DATASETS
 
 DIGEST = "cb4fb855f911e4d9"
 RED = Garment("skirt", "red", "striped", "left")

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from dataset_files import rich
 
-from vsebench.commands.data import check as check_command
+from vsebench.cli.data import check as check_command
+from vsebench.core.errors import DataError
 from vsebench.data.check import CHANGED, check, seal_again
 from vsebench.data.dataset import Dataset
 from vsebench.data.item import Item
 from vsebench.data.open import embedded_file, open_dataset, quiet
 from vsebench.data.seal import END, SIGNATURE, has_seal
-from vsebench.errors import DataError
 
 Items = Callable[..., list[Item]]
 Write = Callable[..., Dataset]

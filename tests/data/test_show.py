@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vsebench.core.errors import DataError, DiskError
 from vsebench.data.dataset import Dataset
 from vsebench.data.item import Item
 from vsebench.data.show import NO_GLYPH, THUMB, _drawable, _width, _wrap, contact_sheet, summary
-from vsebench.errors import DataError, DiskError
 
 
 def test_summary(tmp_path: Path, items: Callable[..., list[Item]], write: Callable[..., Dataset]) -> None:
@@ -73,7 +73,7 @@ def test_lines_fit_and_keep_every_word() -> None:
 
 
 def test_the_real_emoji_can_be_drawn(shared: Path, tmp_path: Path) -> None:
-    from vsebench.registry import DATASETS
+    from vsebench.core.registry import DATASETS
 
     options = {"source": str(shared / "data" / "emoji"), "image_column": "image", "id_column": "id"}
     DATASETS.get("folder").build(options, out=tmp_path / "e.h5", progress=lambda done, total: None)

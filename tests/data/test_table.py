@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from vsebench.core.errors import DataError
 from vsebench.data.table import read_table
-from vsebench.errors import DataError
 
 SEPARATORS = "a\u2028b\x0bc\x0cd\x85e\x1cf"  # str.splitlines() cuts at each of them
 

@@ -14,6 +14,7 @@ from random import Random
 import numpy as np
 import pytest
 
+from vsebench.core.errors import ConfigError
 from vsebench.data.builders.vqa_garments import LOOKS, asked, oracle_accuracy
 from vsebench.data.check import check
 from vsebench.data.dataset import Dataset
@@ -37,7 +38,6 @@ from vsebench.data.garments.questions import (
     worth,
 )
 from vsebench.data.open import open_dataset
-from vsebench.errors import ConfigError
 
 DIGEST = "82d6bd331f48e2a7"
 

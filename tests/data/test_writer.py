@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
+from vsebench.core.errors import DataError
 from vsebench.data.check import check
 from vsebench.data.dataset import Dataset
 from vsebench.data.item import Item
 from vsebench.data.writer import DatasetWriter
-from vsebench.errors import DataError
 
 
 def test_fingerprint_is_of_the_content(
@@ -93,7 +93,7 @@ import numpy as np
 from vsebench.data.dataset import Dataset
 from vsebench.data.item import Item
 from vsebench.data.writer import DatasetWriter
-from vsebench.errors import DiskError
+from vsebench.core.errors import DiskError
 file = Path({str(tmp_path)!r}) / "a.h5"
 def build():
     with DatasetWriter(file, name="a", title="A") as writer:

@@ -12,17 +12,18 @@ import numpy as np
 import pytest
 from hostile_strings import CONTROL, STRINGS, Read, assert_harmless, board, read_html
 
+from vsebench.inspect import examples_page as gallery_page
+from vsebench.inspect import explain_page
+from vsebench.inspect.examples import Classified, Found, Gallery, Query, Thing
+from vsebench.inspect.explain import Explanation
+from vsebench.inspect.panels import Panel
+from vsebench.inspect.words import Piece
 from vsebench.leaderboard import html_page
-from vsebench.look import explain_page, gallery_page
-from vsebench.look.explain import Explanation
-from vsebench.look.gallery import Classified, Found, Gallery, Query, Thing
-from vsebench.look.panels import Panel
-from vsebench.look.words import Piece
 from vsebench.results import compare_page
 from vsebench.results.compare import Comparison, Disagreement
-from vsebench.search import report
-from vsebench.search.searcher import Hit
-from vsebench.serve import app
+from vsebench.retrieval import report
+from vsebench.retrieval.searcher import Hit
+from vsebench.retrieval.server import app
 
 PLAIN = "a plain text"
 every = pytest.mark.parametrize("text", STRINGS.values(), ids=STRINGS)

@@ -16,18 +16,18 @@ import uvicorn
 import yaml
 from typer.testing import CliRunner
 
-from vsebench import plugins
-from vsebench.cli import app
-from vsebench.load import find_run, load_run
-from vsebench.registry import FUSIONS, METRICS
+from vsebench.cli.app import app
+from vsebench.core import plugins
+from vsebench.core.registry import FUSIONS, METRICS
+from vsebench.runs.load import find_run, load_run
 
 pytestmark = pytest.mark.slow
 
 PLUGIN = """
 from pathlib import Path
 
-from vsebench.fusion.concat import Concat
-from vsebench.registry import FUSIONS, METRICS
+from vsebench.components.fusion.concat import Concat
+from vsebench.core.registry import FUSIONS, METRICS
 
 Path(__file__).with_name("imported").touch()
 

@@ -17,18 +17,18 @@ from PIL import Image
 from planned import plan, record, run
 
 import vsebench
-from vsebench import cli
-from vsebench.commands import cache, data, index_sweep, search
-from vsebench.commands.plan import print_plan
-from vsebench.commands.progress import ProgressView
+from vsebench.cli import app as cli
+from vsebench.cli import cache, data, index_sweep, search
+from vsebench.cli.plan import print_plan
+from vsebench.cli.progress import ProgressView
+from vsebench.core.errors import DataError, Place
+from vsebench.core.terminal import LONGEST, harmless, on_one_line, say
 from vsebench.data.item import Item
 from vsebench.data.writer import DatasetWriter
-from vsebench.errors import DataError, Place
-from vsebench.features import Entry
-from vsebench.search.searcher import Hit
-from vsebench.store import Store
+from vsebench.engine.feature_cache import Entry
+from vsebench.retrieval.searcher import Hit
+from vsebench.runs.store import Store
 from vsebench.sweep.worker import Event
-from vsebench.terminal import LONGEST, harmless, on_one_line, say
 
 every = pytest.mark.parametrize("text", STRINGS.values(), ids=STRINGS)
 #: What rich writes on a terminal without colours to move its cursor; texts may have none.

@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from vsebench.errors import DataError
+from vsebench.core.errors import DataError
+from vsebench.core.types import Result
 from vsebench.leaderboard.markdown import page
 from vsebench.leaderboard.render import render, stale, table_csv
 from vsebench.leaderboard.snapshot import BoardRow, Snapshot, collect, load, results_file, save
-from vsebench.leaderboard.statistics import estimate, item_half_width
 from vsebench.leaderboard.table import escape, table
-from vsebench.types import Result
+from vsebench.stats.intervals import estimate, item_half_width
 
 DATA = {
     "name": "demo",

@@ -15,13 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mutations import as_bytes, changed, damaged, fuzzed
 
-from vsebench.commands import wandb_board
-from vsebench.commands.verify import VerifyOptions, run_verify
-from vsebench.errors import DataError, VsebenchError
+from vsebench.cli import wandb_board
+from vsebench.cli.verify import VerifyOptions, run_verify
+from vsebench.core.errors import DataError, VsebenchError
 from vsebench.leaderboard import index_board, render
 from vsebench.leaderboard.html_page import page as html_page
+from vsebench.leaderboard.item_scores import load_for
 from vsebench.leaderboard.markdown import page
-from vsebench.leaderboard.outcomes import load_for
 from vsebench.leaderboard.snapshot import INDEX_FORM, Snapshot, load, load_board, results_file, save
 from vsebench.results.export import table_of
 from vsebench.results.merge import Origin, merge

@@ -12,12 +12,12 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from vsebench.core.types import Result
 from vsebench.leaderboard.cost import COSTS, MARK, compared, cost_section, costed, front_of
 from vsebench.leaderboard.cost_plots import drawn, figure, is_current, plot_file, plot_files, svg
 from vsebench.leaderboard.markdown import page
 from vsebench.leaderboard.render import render, stale
 from vsebench.leaderboard.snapshot import BoardRow, Snapshot, load, results_file, save
-from vsebench.types import Result
 
 DATA = {"name": "demo", "title": "Demo", "fingerprint": "f" * 16, "splits": {"train": 8, "val": 4, "test": 40},
         "captions": {"train": 8, "val": 4, "test": 40}, "num_classes": 3, "relevance": "item",

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from html_boards import board
 
-from vsebench.commands.leaderboard_html import write_html
-from vsebench.errors import ConfigError, DataError
+from vsebench.cli.leaderboard_html import write_html
+from vsebench.core.errors import ConfigError, DataError
 from vsebench.leaderboard.snapshot import results_file, save
 
 

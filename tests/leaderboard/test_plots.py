@@ -9,10 +9,10 @@ from xml.etree import ElementTree
 import pytest
 
 import vsebench.leaderboard.plots as plots
+from vsebench.core.types import Result
 from vsebench.leaderboard.markdown import page
 from vsebench.leaderboard.render import render, stale
 from vsebench.leaderboard.snapshot import BoardRow, Snapshot, load, results_file, save
-from vsebench.types import Result
 
 DATA = {
     "name": "demo",

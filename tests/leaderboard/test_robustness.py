@@ -12,11 +12,11 @@ from xml.etree import ElementTree
 import pytest
 
 import vsebench.leaderboard.robustness_plots as plots
+from vsebench.core.types import Result
 from vsebench.leaderboard.markdown import page
 from vsebench.leaderboard.render import render, stale
 from vsebench.leaderboard.robustness import damages, measured_rows, robustness_sections
 from vsebench.leaderboard.snapshot import BoardRow, Snapshot, load, results_file, save
-from vsebench.types import Result
 
 DATA: dict[str, Any] = {
     "name": "demo",

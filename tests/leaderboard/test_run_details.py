@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, confusion_matrix
 
-from vsebench.errors import DataError
+from vsebench.core.errors import DataError
 from vsebench.leaderboard.run_details import MOST_EPOCHS, RECALLS, classes_of, curves_of
 
 

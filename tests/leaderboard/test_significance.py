@@ -10,12 +10,12 @@ from pathlib import Path
 
 from outcome_boards import made_up, write_predictions
 
+from vsebench.leaderboard.item_scores import items_file
+from vsebench.leaderboard.item_scores import save as save_outcomes
 from vsebench.leaderboard.markdown import page
-from vsebench.leaderboard.outcomes import items_file
-from vsebench.leaderboard.outcomes import save as save_outcomes
 from vsebench.leaderboard.render import render, stale
 from vsebench.leaderboard.snapshot import results_file, save
-from vsebench.leaderboard.standings import compare_all
+from vsebench.stats.rank_groups import compare_all
 
 ROWS = {"both": 0.9, "a|b <i>x</i>": 0.88, "picture": 0.5, "words": 0.3}
 USES = {"picture": "image", "words": "text"}

@@ -15,14 +15,14 @@ import numpy as np
 import pytest
 import yaml
 
-from vsebench.commands.compare import CompareOptions, lines, run_compare
-from vsebench.errors import DataError
-from vsebench.evaluate import save_predictions
-from vsebench.metrics.base import Predictions
+from vsebench.cli.compare import CompareOptions, lines, run_compare
+from vsebench.components.metric.base import Predictions
+from vsebench.core.errors import DataError
+from vsebench.engine.evaluate import save_predictions
 from vsebench.results.compare import Side, compare, read_side
 from vsebench.results.compare_page import page
 from vsebench.results.disagree import shown
-from vsebench.store import Store
+from vsebench.runs.store import Store
 
 HOSTILE = "<script>alert('1')</script>\n\u202e\x1b[31m *x* | y"
 
@@ -89,7 +89,7 @@ def in_order(folder: Path, order: np.ndarray, scores: np.ndarray, owner: np.ndar
     made = Predictions(None, own, pairs=scores[:, order], owner=owner[order], groups=own)
     feed: Any = SimpleNamespace(positions=np.arange(4))
     save_predictions(folder / "predictions-test.npz", made, feed)
-    from vsebench.stored import load_predictions
+    from vsebench.runs.predictions import load_predictions
 
     said = {"seed": 0, "metrics": [], "select": {}, "plugins": []}
     return Side(said, result, load_predictions(folder / "predictions-test.npz"))

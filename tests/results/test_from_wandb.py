@@ -12,16 +12,16 @@ import boards
 import pytest
 from typer.testing import CliRunner
 
-from vsebench.cli import app
-from vsebench.commands.from_wandb import FromWandbOptions, run_from_wandb
-from vsebench.errors import ConfigError, DataError, VsebenchError
+from vsebench.cli.app import app
+from vsebench.cli.from_wandb import FromWandbOptions, run_from_wandb
+from vsebench.core.errors import ConfigError, DataError, VsebenchError
+from vsebench.core.types import Result
 from vsebench.leaderboard.render import stale
 from vsebench.leaderboard.snapshot import BoardRow, head_of, load
 from vsebench.results.from_wandb import board_of, fetch
 from vsebench.results.verify import verify
-from vsebench.store import as_text
-from vsebench.tracking import BOARD_KEY, RESULT_KEY, ROW_KEY, wandb_id
-from vsebench.types import Result
+from vsebench.runs.store import as_text
+from vsebench.runs.tracking import BOARD_KEY, RESULT_KEY, ROW_KEY, wandb_id
 
 PROJECT = "team/project"
 

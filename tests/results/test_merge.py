@@ -10,15 +10,15 @@ import boards
 import pytest
 from typer.testing import CliRunner
 
-from vsebench.cli import app
-from vsebench.commands.merge import MergeOptions, run_merge
-from vsebench.errors import ConfigError, DataError
-from vsebench.leaderboard.gather import update
-from vsebench.leaderboard.outcomes import items_file, load_for
+from vsebench.cli.app import app
+from vsebench.cli.merge import MergeOptions, run_merge
+from vsebench.core.errors import ConfigError, DataError
+from vsebench.core.types import Result
+from vsebench.leaderboard.collect import update
+from vsebench.leaderboard.item_scores import items_file, load_for
 from vsebench.leaderboard.render import stale
 from vsebench.leaderboard.snapshot import BoardRow, Snapshot, load, results_file, save
 from vsebench.results.merge import Origin, merge
-from vsebench.types import Result
 
 
 @pytest.fixture(scope="module")

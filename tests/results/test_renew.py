@@ -12,18 +12,18 @@ import boards
 import numpy as np
 import pytest
 
-from vsebench.commands.recompute import run_recompute
-from vsebench.evaluate import save_predictions
+from vsebench.cli.recompute import run_recompute
+from vsebench.components.metric.base import Predictions
+from vsebench.core.metric_specs import compute, parse_metrics, tuned, versions
+from vsebench.core.registry import METRICS
+from vsebench.core.types import Result
+from vsebench.engine.evaluate import save_predictions
 from vsebench.leaderboard.render import stale
 from vsebench.leaderboard.snapshot import Snapshot, load, results_file, save
-from vsebench.metrics.base import Predictions
-from vsebench.registry import METRICS
 from vsebench.results.recompute import recompute
 from vsebench.results.renew import renew
 from vsebench.results.verify import verify
-from vsebench.scoring import compute, parse_metrics, tuned, versions
-from vsebench.store import Store
-from vsebench.types import Result
+from vsebench.runs.store import Store
 
 CURRENT = int(METRICS.get("nll").facts["version"])
 

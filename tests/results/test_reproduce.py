@@ -11,15 +11,15 @@ from typing import Any
 import boards
 import pytest
 
-from vsebench.commands.reproduce import ReproduceOptions, lines, run_reproduce
-from vsebench.errors import DataError
+from vsebench.cli.reproduce import ReproduceOptions, lines, run_reproduce
+from vsebench.core.errors import DataError
+from vsebench.core.types import Result
 from vsebench.leaderboard.snapshot import load, results_file
-from vsebench.leaderboard.statistics import estimate, item_half_width
 from vsebench.results.original import dataset_of, find_original, from_folder, refuse_incomplete
 from vsebench.results.reproduce import judge, verdict
 from vsebench.results.verify import verify
-from vsebench.store import Store
-from vsebench.types import Result
+from vsebench.runs.store import Store
+from vsebench.stats.intervals import estimate, item_half_width
 
 
 @pytest.fixture(autouse=True)

@@ -13,17 +13,17 @@ import boards
 import numpy as np
 import pytest
 
-from vsebench.commands.verify import VerifyOptions, lines, run_verify
-from vsebench.errors import DataError, VsebenchError
-from vsebench.leaderboard import outcomes
-from vsebench.leaderboard.gather import update
-from vsebench.leaderboard.outcomes import items_file
+from vsebench.cli.verify import VerifyOptions, lines, run_verify
+from vsebench.core.errors import DataError, VsebenchError
+from vsebench.core.types import Result
+from vsebench.leaderboard import item_scores as outcomes
+from vsebench.leaderboard.collect import update
+from vsebench.leaderboard.item_scores import items_file
 from vsebench.leaderboard.render import render
 from vsebench.leaderboard.snapshot import load, results_file
 from vsebench.results.pages import check_pages
 from vsebench.results.verify import Difference, Report, verify
-from vsebench.store import Store
-from vsebench.types import Result
+from vsebench.runs.store import Store
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from vsebench.config.schema import Prune
-from vsebench.store import Store
+from vsebench.runs.store import Store
 from vsebench.sweep.asha import Halving, Pruned, read_arrivals, rungs
 
 

@@ -9,7 +9,7 @@ import pytest
 from planned import DATA, plan, record, run
 
 from vsebench.config.schema import Train
-from vsebench.store import Store
+from vsebench.runs.store import Store
 from vsebench.sweep.estimate import estimate
 
 

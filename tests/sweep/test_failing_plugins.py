@@ -15,18 +15,18 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from vsebench import cli
+from vsebench.cli import app as cli
 from vsebench.config.experiment import load_experiment
+from vsebench.core.plugins import load_plugin_file
+from vsebench.core.registry import FUSIONS, KINDS
+from vsebench.core.types import Result
 from vsebench.data.open import open_dataset
-from vsebench.dry_run import dry_run
-from vsebench.plugins import load_plugin_file
-from vsebench.registry import FUSIONS, KINDS
-from vsebench.store import Store
-from vsebench.sweep import execute as execution
+from vsebench.engine.dry_run import dry_run
+from vsebench.runs.store import Store
+from vsebench.runs.tracking import NullTracker
+from vsebench.sweep import run_one as execution
 from vsebench.sweep.run import sweep
 from vsebench.sweep.worker import Settings
-from vsebench.tracking import NullTracker
-from vsebench.types import Result
 
 Write = Callable[[Any], Path]
 PLUGIN = """
@@ -34,13 +34,13 @@ import random
 import numpy as np
 import torch
 from torch import nn
-from vsebench.attention.base import Attention
-from vsebench.fusion.base import Fusion
-from vsebench.fusion.concat import Concat
-from vsebench.heads.base import Head
-from vsebench.objectives.base import Objective
-from vsebench.pooling.mean import Mean
-from vsebench.registry import ATTENTIONS, FUSIONS, HEADS, METRICS, OBJECTIVES, POOLINGS
+from vsebench.components.attention.base import Attention
+from vsebench.components.fusion.base import Fusion
+from vsebench.components.fusion.concat import Concat
+from vsebench.components.head.base import Head
+from vsebench.components.objective.base import Objective
+from vsebench.components.pooling.mean import Mean
+from vsebench.core.registry import ATTENTIONS, FUSIONS, HEADS, METRICS, OBJECTIVES, POOLINGS
 
 
 class Joined(Fusion):

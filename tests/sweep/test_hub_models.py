@@ -13,15 +13,15 @@ from safetensors.torch import load_file, save_file
 from tiny_models import bert_folder, clip_folder, in_hub_cache
 
 from vsebench.config.resolve import resolve
+from vsebench.core.errors import ConfigError
+from vsebench.core.registry import IMAGE_ENCODERS, TEXT_ENCODERS
+from vsebench.core.types import Result
 from vsebench.data.dataset import Dataset
-from vsebench.errors import ConfigError
-from vsebench.load import load_run
-from vsebench.registry import IMAGE_ENCODERS, TEXT_ENCODERS
-from vsebench.store import Store
-from vsebench.sweep.execute import execute
+from vsebench.runs.load import load_run
+from vsebench.runs.store import Store
+from vsebench.runs.tracking import NullTracker
 from vsebench.sweep.plan import Run
-from vsebench.tracking import NullTracker
-from vsebench.types import Result
+from vsebench.sweep.run_one import execute
 
 FIRST, SECOND = "a" * 40, "b" * 40
 NAME = "some/bert"

@@ -15,10 +15,10 @@ import torch
 
 from vsebench.config.identity import run_id
 from vsebench.config.resolve import resolve
-from vsebench.store import Store
+from vsebench.core.types import Result
+from vsebench.runs.store import Store
 from vsebench.sweep import attempts
 from vsebench.sweep.attempts import Attempts
-from vsebench.types import Result
 
 Write = Callable[[Any], Path]
 POISON = '''
@@ -30,8 +30,8 @@ from typing import Literal
 import numpy as np
 import torch
 
-from vsebench.objectives.cross_entropy import CrossEntropy
-from vsebench.registry import OBJECTIVES
+from vsebench.components.objective.cross_entropy import CrossEntropy
+from vsebench.core.registry import OBJECTIVES
 
 
 @OBJECTIVES.register("poison", source="a test", needs_logits=True)

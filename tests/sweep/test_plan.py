@@ -7,7 +7,7 @@ from dataclasses import replace
 import planned
 import pytest
 
-from vsebench.registry import METRICS
+from vsebench.core.registry import METRICS
 from vsebench.sweep.plan import id_here
 
 

@@ -12,8 +12,8 @@ from vsebench.data.item import Item
 from vsebench.data.writer import DatasetWriter
 from vsebench.leaderboard.snapshot import load, results_file
 from vsebench.results.verify import verify
-from vsebench.store import Store
-from vsebench.stored import load_predictions
+from vsebench.runs.predictions import load_predictions
+from vsebench.runs.store import Store
 
 NAMES = ("drama", "comedy", "noir", "western")
 

@@ -9,12 +9,12 @@ import pytest
 from sounding import AUDIO_CNN, CNN, LSTM, RNN, write
 from swept import sweep_in
 
-from vsebench.errors import ConfigError
-from vsebench.evaluate import predict
-from vsebench.feed import Feed
-from vsebench.load import find_run, load_run
-from vsebench.search.build import embed_split, refuse_modality
-from vsebench.store import Store
+from vsebench.core.errors import ConfigError
+from vsebench.engine.evaluate import predict
+from vsebench.engine.loader import Feed
+from vsebench.retrieval.build import embed_split, refuse_modality
+from vsebench.runs.load import find_run, load_run
+from vsebench.runs.store import Store
 
 TRAIN = {"epochs": 2, "batch_size": 16, "optimizer": {"name": "adamw", "lr": 1e-2}}
 ROWS = {

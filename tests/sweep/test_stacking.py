@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 import torch
 
+from vsebench.components.head._stacking import even_weights
+from vsebench.components.head.decision import Decision
 from vsebench.config.experiment import load_experiment
+from vsebench.core.errors import ConfigError
 from vsebench.data.open import open_dataset
-from vsebench.errors import ConfigError
-from vsebench.evaluate import predict
-from vsebench.feed import Feed
-from vsebench.heads._stacking import even_weights
-from vsebench.heads.decision import Decision
-from vsebench.load import load_run
-from vsebench.parallel import ALONE
-from vsebench.store import Store
+from vsebench.distributed.gradient_sharing import ALONE
+from vsebench.engine.evaluate import predict
+from vsebench.engine.loader import Feed
+from vsebench.runs.load import load_run
+from vsebench.runs.store import Store
 from vsebench.sweep.run import sweep
 from vsebench.sweep.stacking import stack
 from vsebench.sweep.worker import Settings
@@ -80,8 +80,8 @@ def test_a_run_is_stacked_after_training(write_experiment: Write, tiny_experimen
 def test_the_validation_split_may_be_too_small(tiny_file: Path) -> None:
     from vsebench.config.resolve import resolve
     from vsebench.data.dataset import Dataset
-    from vsebench.model import Model
-    from vsebench.sweep.execute import vocabulary_of
+    from vsebench.engine.model import Model
+    from vsebench.sweep.run_one import vocabulary_of
 
     dataset = Dataset.open(tiny_file)
     text = {"name": "gru", "dim_word": 4, "dim_hidden": 4}

@@ -12,18 +12,18 @@ import numpy as np
 import pytest
 
 from tests.conftest import TINY_CNN, TINY_LSTM
-from vsebench.cli import main
+from vsebench.cli.app import main
+from vsebench.components.metric.base import Predictions
+from vsebench.components.metric.precision import precision
 from vsebench.config.experiment import load_experiment
+from vsebench.core.errors import ConfigError, MetricError
+from vsebench.core.registry import METRICS
 from vsebench.data.dataset import Dataset
 from vsebench.data.item import Item
 from vsebench.data.writer import DatasetWriter
-from vsebench.errors import ConfigError, MetricError
-from vsebench.metrics.base import Predictions
-from vsebench.metrics.precision import precision
-from vsebench.registry import METRICS
-from vsebench.store import Store
-from vsebench.sweep.search import Search
+from vsebench.runs.store import Store
 from vsebench.sweep.suited import suited, unused
+from vsebench.sweep.tuning import Search
 
 Write = Callable[[Any], Path]
 RANKS = {

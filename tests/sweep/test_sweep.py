@@ -18,15 +18,15 @@ import pytest
 import torch
 
 from vsebench.config.experiment import load_experiment
+from vsebench.core.errors import DiskError
+from vsebench.core.types import Result
 from vsebench.data.open import open_dataset
-from vsebench.errors import DiskError
 from vsebench.leaderboard.render import stale
-from vsebench.metrics._ranking import Ranks
-from vsebench.store import Store
+from vsebench.ops.ranking import Ranks
+from vsebench.runs.store import Store
 from vsebench.sweep.plan import make_plan
 from vsebench.sweep.run import Outcome, sweep
 from vsebench.sweep.worker import Settings
-from vsebench.types import Result
 
 Write = Callable[[Any], Path]
 
@@ -130,7 +130,7 @@ def test_worker_processes_know_the_plugins_of_the_command(
 ) -> None:
     plugin = tmp_path / "mine.py"
     plugin.write_text(
-        "from vsebench.fusion.concat import Concat\nfrom vsebench.registry import FUSIONS\n\n\n"
+        "from vsebench.components.fusion.concat import Concat\nfrom vsebench.core.registry import FUSIONS\n\n\n"
         '@FUSIONS.register("mine", source="none")\nclass Mine(Concat):\n    """Concatenate."""\n'
     )
     tiny_experiment["systems"]["both"]["fusion"] = "mine"
@@ -144,14 +144,14 @@ def test_worker_processes_know_the_plugins_of_the_command(
 def test_continuing_from_a_checkpoint_changes_nothing(
     write_experiment: Write, tiny_experiment: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import vsebench.train
+    import vsebench.engine.train
 
     tiny_experiment["train"]["epochs"] = 5
     tiny_experiment["systems"] = {"both": {**tiny_experiment["systems"]["both"], "dropout": 0.2}}
     file = write_experiment(tiny_experiment)
     do(file, tmp_path / "whole")
-    monkeypatch.setattr(vsebench.train, "CHECKPOINT_EVERY_S", 0.0)
-    saved = vsebench.train.save_checkpoint
+    monkeypatch.setattr(vsebench.engine.train, "CHECKPOINT_EVERY_S", 0.0)
+    saved = vsebench.engine.train.save_checkpoint
     count = 0
 
     def save_then_die(*args: Any) -> None:
@@ -161,7 +161,7 @@ def test_continuing_from_a_checkpoint_changes_nothing(
         if count == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(vsebench.train, "save_checkpoint", save_then_die)
+    monkeypatch.setattr(vsebench.engine.train, "save_checkpoint", save_then_die)
     with pytest.raises(KeyboardInterrupt):
         do(file, tmp_path / "cut")
     assert results(tmp_path / "cut") == {}

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from vsebench.fitters.base import Fitter, Material, signs
-from vsebench.registry import FITTERS
+from vsebench.components.fitter.base import Fitter, Material, signs
+from vsebench.core.registry import FITTERS
 from vsebench.testing.fitters import check_fitter
 
 

@@ -11,11 +11,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from vsebench import scaffold
-from vsebench.errors import ConfigError, UnknownComponent
-from vsebench.plugins import LOADED_PLUGINS, load_plugin_file
-from vsebench.registry import KINDS
-from vsebench.testing import check_component
+from vsebench.core.errors import ConfigError, UnknownComponent
+from vsebench.core.plugins import LOADED_PLUGINS, load_plugin_file
+from vsebench.core.registry import KINDS
+from vsebench.testing import check_component, scaffold
 from vsebench.testing.kit import findings
 
 Break = Callable[[str, dict[str, str]], None]
@@ -300,7 +299,7 @@ def test_the_callers_random_state_is_left_alone() -> None:
 
 
 def test_a_class_from_a_notebook_can_be_checked() -> None:
-    from vsebench.fusion.base import Fusion
+    from vsebench.components.fusion.base import Fusion
 
     @KINDS["fusion"].register("from_notebook", source="here")
     class FromNotebook(Fusion):
@@ -334,10 +333,10 @@ SCORER = '''
 """A broken scorer."""
 import torch
 from torch import nn
-from vsebench.masking import masked_mean
-from vsebench.registry import SCORERS
-from vsebench.scorers.base import Scorer
-from vsebench.types import Tokens
+from vsebench.ops.masking import masked_mean
+from vsebench.core.registry import SCORERS
+from vsebench.components.scorer.base import Scorer
+from vsebench.core.types import Tokens
 
 
 @SCORERS.register("broken", source="here")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from vsebench.config.schema import System
-from vsebench.errors import ConfigError
-from vsebench.registry import FUSIONS, HEADS, OBJECTIVES
+from vsebench.core.errors import ConfigError
+from vsebench.core.registry import FUSIONS, HEADS, OBJECTIVES
 
 
 def check_absent(system: System) -> None:

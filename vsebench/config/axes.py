@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from vsebench.component import short
 from vsebench.config import document
 from vsebench.config.merge import set_path
 from vsebench.config.resolve import SYSTEMS_FOLDER, recipe, resolve, system_block
 from vsebench.config.schema import SLOTS, Sweep, System
-from vsebench.errors import Collector, ConfigError, Place, did_you_mean, known_names
-from vsebench.errors import Path as KeyPath
+from vsebench.core.component import short
+from vsebench.core.errors import Collector, ConfigError, Place, did_you_mean, known_names
+from vsebench.core.errors import Path as KeyPath
 
 MAX_ROWS = 100_000
 #: (path in the document, path in the system that the value there stands for), later ones on top.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
-from vsebench.errors import ConfigError, did_you_mean, known_names
+from vsebench.core.errors import ConfigError, did_you_mean, known_names
 
 
 def chosen(names: Sequence[str], patterns: Sequence[str], file: Path) -> list[str]:

@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from vsebench.errors import Collector, ConfigError, Place, did_you_mean
-from vsebench.errors import Path as KeyPath
+from vsebench.core.errors import Collector, ConfigError, Place, did_you_mean
+from vsebench.core.errors import Path as KeyPath
 
 COMMAND_LINE = "-o"
 #: Environment variable -> its default: how many values a file may have with its aliases expanded, how deep they may be

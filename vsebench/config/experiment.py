@@ -15,9 +15,9 @@ from vsebench.config.resolve import resolve_train
 from vsebench.config.schema import ExperimentFile, System
 from vsebench.config.select import Judged, Select, judged_by
 from vsebench.config.space import Space, check_method, read_space
-from vsebench.errors import Collector, ConfigError, did_you_mean, known_names
-from vsebench.plugins import load_plugin_file
-from vsebench.types import OWN_SPLIT
+from vsebench.core.errors import Collector, ConfigError, did_you_mean, known_names
+from vsebench.core.plugins import load_plugin_file
+from vsebench.core.types import OWN_SPLIT
 
 #: Keys of ``train`` that hold a component.
 NAMED = ("optimizer", "schedule")
@@ -160,7 +160,7 @@ def plugin_files(experiment: Experiment) -> list[Path]:
 
 
 def _check_top(doc: document.Document, spec: ExperimentFile, faults: Collector) -> None:
-    from vsebench.scoring import parse_metrics
+    from vsebench.core.metric_specs import parse_metrics
 
     with faults:
         if len(set(spec.seeds)) != len(spec.seeds):
@@ -183,7 +183,7 @@ def _check_top(doc: document.Document, spec: ExperimentFile, faults: Collector) 
 
 def _check_gallery(doc: document.Document, spec: ExperimentFile) -> None:
     """Refuse what cannot be a gallery of any dataset; whether this one has the set is known when it is opened."""
-    from vsebench.scoring import folded
+    from vsebench.core.metric_specs import folded
 
     if spec.gallery in ("val", "test"):
         raise ConfigError(
@@ -241,7 +241,7 @@ def _check_pivot(doc: document.Document, spec: ExperimentFile) -> None:
 
 def _check_pivoted(doc: document.Document, spec: ExperimentFile) -> None:
     """A pivot of a number that the experiment does not ask for would be a table of dashes, silently."""
-    from vsebench.scoring import metric_entry, parse_metrics
+    from vsebench.core.metric_specs import metric_entry, parse_metrics
 
     faults = Collector()
     asked = parse_metrics(spec.metrics) if "metrics" in spec.model_fields_set else None

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 import pydantic
 from pydantic_core import PydanticCustomError
 
-from vsebench.component import in_words, short
-from vsebench.errors import ConfigError, Path, all_of, did_you_mean, known_names
+from vsebench.core.component import in_words, short
+from vsebench.core.errors import ConfigError, Path, all_of, did_you_mean, known_names
 
 M = TypeVar("M", bound=pydantic.BaseModel)
 

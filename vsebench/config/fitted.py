@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from vsebench.config.schema import System
-from vsebench.errors import ConfigError
-from vsebench.registry import FITTERS, POOLINGS
+from vsebench.core.errors import ConfigError
+from vsebench.core.registry import FITTERS, POOLINGS
 
 #: What a fitter takes the place of.
 _REPLACED = ("fusion", "head", "objective", "scorer", "reranker", "rerank_top")

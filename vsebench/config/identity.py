@@ -11,21 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from vsebench.config.schema import System
-from vsebench.registry import registry_of
-from vsebench.types import OWN_SPLIT
+from vsebench.core.registry import registry_of
+from vsebench.core.types import OWN_SPLIT
 
 PACKAGE = Path(__file__).parent.parent
 #: Modules that cannot change a run's numbers although the training code imports them.
 _WITHOUT_EFFECT = (
-    "vsebench.errors",
-    "vsebench.registry",
-    "vsebench.component",
-    "vsebench.plugins",
-    "vsebench.home",
-    "vsebench.files",
+    "vsebench.core.errors",
+    "vsebench.core.registry",
+    "vsebench.core.component",
+    "vsebench.core.plugins",
+    "vsebench.core.home",
+    "vsebench.core.files",
     "vsebench.config",
-    "vsebench.metrics",
-    "vsebench.scoring",
+    "vsebench.components.metric",
+    "vsebench.core.metric_specs",
 )
 
 
@@ -61,7 +61,7 @@ def digest(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def code_digest(system: System, module: str = "vsebench.train") -> str:
+def code_digest(system: System, module: str = "vsebench.engine.train") -> str:
     """Digest of the training code and of the components in use, blind to comments, docstrings and layout.
 
     Args:
@@ -69,7 +69,7 @@ def code_digest(system: System, module: str = "vsebench.train") -> str:
     """
     files = set(_closure(module))
     if system.fitter is not None:
-        files |= _closure("vsebench.material")
+        files |= _closure("vsebench.engine.fit_data")
     for kind, spec in system.components():
         file = Path(_source_file(kind, spec.name))
         files |= {file, *imports_of(file)}

@@ -15,16 +15,16 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Lt, MinLen
 from pydantic import Field
 
-from vsebench.component import short
 from vsebench.config import document
 from vsebench.config.axes import MAX_ROWS, label_of
 from vsebench.config.choose import chosen
 from vsebench.config.faults import one_of, validate
 from vsebench.config.schema import Board, Spec, Strict
-from vsebench.errors import Collector, ConfigError, Place, all_of
-from vsebench.errors import Path as KeyPath
-from vsebench.plugins import load_plugin_file
-from vsebench.registry import INDEXES
+from vsebench.core.component import short
+from vsebench.core.errors import Collector, ConfigError, Place, all_of
+from vsebench.core.errors import Path as KeyPath
+from vsebench.core.plugins import load_plugin_file
+from vsebench.core.registry import INDEXES
 
 #: The key that tells this form of experiment from the other.
 MARK = "vectors"

@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 from vsebench.config.schema import SINGLE_SLOTS
-from vsebench.types import MODALITIES
+from vsebench.core.types import MODALITIES
 
 Block = dict[str, Any]
 

@@ -6,7 +6,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from vsebench.component import short
 from vsebench.config import document
 from vsebench.config.absent import check_absent
 from vsebench.config.faults import validate
@@ -22,15 +21,16 @@ from vsebench.config.schema import (
     WeightedSpec,
 )
 from vsebench.config.untrained import check_trains
-from vsebench.errors import Collector, ConfigError, all_of, did_you_mean, known_names
-from vsebench.registry import ATTENTIONS, FUSIONS, HEADS, OBJECTIVES, POOLINGS, registry_of
-from vsebench.types import MODALITIES
+from vsebench.core.component import short
+from vsebench.core.errors import Collector, ConfigError, all_of, did_you_mean, known_names
+from vsebench.core.registry import ATTENTIONS, FUSIONS, HEADS, OBJECTIVES, POOLINGS, registry_of
+from vsebench.core.types import MODALITIES
 
 #: What stands in a slot that neither recipe nor row gives: a block without a name changes options of it.
 _DEFAULTS = {"attention": "none", "fusion": "concat", "head": "mlp"}
 #: Weights of objectives are below it: not infinite, and no NaN.
 MOST = 1e30
-SYSTEMS_FOLDER = Path(__file__).parent.parent / "systems"
+SYSTEMS_FOLDER = Path(__file__).parent / "systems"
 
 
 def recipes() -> list[str]:

@@ -9,9 +9,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from vsebench.config.faults import one_of
 from vsebench.config.measures import Measures
-from vsebench.errors import ConfigError
-from vsebench.sizes import in_seconds
-from vsebench.types import MODALITIES, OWN_SPLIT
+from vsebench.core.errors import ConfigError
+from vsebench.core.sizes import in_seconds
+from vsebench.core.types import MODALITIES, OWN_SPLIT
 
 #: Slots of a system that hold one component, and the kind that stands there.
 SINGLE_SLOTS = {

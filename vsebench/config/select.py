@@ -8,8 +8,8 @@ from typing import Any
 
 from vsebench.config import document
 from vsebench.config.schema import ExperimentFile, System
-from vsebench.errors import ConfigError
-from vsebench.scoring import Mode, selecting
+from vsebench.core.errors import ConfigError
+from vsebench.core.metric_specs import Mode, selecting
 
 #: In words, what a mode prefers.
 BETTER = {"max": "higher is better", "min": "lower is better"}

@@ -13,8 +13,8 @@ from vsebench.config import document
 from vsebench.config.axes import Choices, Point, Row, Value, check_axis, choices_of, laid_over, placing, resolve_at
 from vsebench.config.faults import validate
 from vsebench.config.schema import Range, Sweep, System
-from vsebench.errors import Collector, ConfigError
-from vsebench.errors import Path as KeyPath
+from vsebench.core.errors import Collector, ConfigError
+from vsebench.core.errors import Path as KeyPath
 
 #: Combinations of written values that are tried to find one that a value or an end of a range goes together with.
 MAX_PROBES = 2_000

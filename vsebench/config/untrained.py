@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vsebench.config.schema import System
-from vsebench.errors import ConfigError
+from vsebench.core.errors import ConfigError
 
 
 def check_trains(system: System) -> None:

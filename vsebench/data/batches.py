@@ -9,8 +9,8 @@ import torch
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
+from vsebench.core.types import Preprocessing
 from vsebench.data.dataset import Dataset
-from vsebench.types import Preprocessing
 
 
 class EpochOrder:

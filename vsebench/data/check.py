@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from vsebench.core.errors import DataError
+from vsebench.core.files import writing
 from vsebench.data.dataset import Dataset
 from vsebench.data.fingerprint import content_digest, item_digest
 from vsebench.data.item import SPLITS
@@ -14,8 +16,6 @@ from vsebench.data.pixels import open_rgb
 from vsebench.data.seal import SUM, seal, sum_of
 from vsebench.data.sound import load_sound
 from vsebench.data.writer import answers_text
-from vsebench.errors import DataError
-from vsebench.files import writing
 
 CHANGED = "the content does not match the fingerprint: the file was changed or damaged"
 

@@ -9,8 +9,8 @@ from typing import Any
 import h5py
 import numpy as np
 
+from vsebench.core.errors import DataError, Place
 from vsebench.data.seal import AGAIN, Sums, sum_of
-from vsebench.errors import DataError, Place
 
 #: What h5py raises for a damaged file.
 FAULTS = (

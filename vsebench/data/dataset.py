@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from vsebench.core.errors import DataError, Place
+from vsebench.core.types import Preprocessing
 from vsebench.data.content import FAULTS, Content
 from vsebench.data.layout import Relevance, Tables, read_tables
 from vsebench.data.pixels import decode
 from vsebench.data.seal import AGAIN, has_seal, verify
 from vsebench.data.sound import load_sound, sound_info
-from vsebench.errors import DataError, Place
-from vsebench.types import Preprocessing
 
 
 class Dataset:

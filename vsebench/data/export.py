@@ -12,9 +12,9 @@ from typing import Any, Literal
 import numpy as np
 import yaml
 
+from vsebench.core.errors import ConfigError, DataError, Place
+from vsebench.core.files import writing
 from vsebench.data.dataset import Dataset
-from vsebench.errors import ConfigError, DataError, Place
-from vsebench.files import writing
 
 SPLIT_NAMES = {"train": "train", "val": "validation", "test": "test", "rest": "rest"}
 GROUP_BYTES = 32 << 20  # of a row group: what is held in memory

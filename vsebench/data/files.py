@@ -7,7 +7,7 @@ import posixpath
 import stat
 from pathlib import Path
 
-from vsebench.sizes import in_bytes, in_words
+from vsebench.core.sizes import in_bytes, in_words
 
 #: Size above which an image, a sound or the features of one item are not read; ``VSEBENCH_MAX_FILE_SIZE`` replaces it.
 MAX_FILE_SIZE = "256MB"

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from vsebench.errors import ConfigError, Place
+from vsebench.core.errors import ConfigError, Place
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ from typing import Any
 
 from vsebench.config.code_files import code_files
 from vsebench.config.identity import digest, file_digest
+from vsebench.core.errors import ConfigError, DataError, did_you_mean, known_names
+from vsebench.core.files import locked, make_folder
+from vsebench.core.home import datasets_home
+from vsebench.core.registry import DATASETS
 from vsebench.data.builders.base import Progress
 from vsebench.data.dataset import Dataset
 from vsebench.data.seal import verify
-from vsebench.errors import ConfigError, DataError, did_you_mean, known_names
-from vsebench.files import locked, make_folder
-from vsebench.home import datasets_home
-from vsebench.registry import DATASETS
 
 
 def quiet(done: int, total: int | None) -> None:

@@ -10,9 +10,9 @@ from functools import cache
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from vsebench.core.types import Preprocessing
 from vsebench.data.limits import BYTES_A_PIXEL, PIXELS, ROOM
 from vsebench.data.modes import to_rgb
-from vsebench.types import Preprocessing
 
 RESAMPLING = {
     "nearest": Image.Resampling.NEAREST,

@@ -24,7 +24,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from vsebench.errors import DataError, Place
+from vsebench.core.errors import DataError, Place
 
 SIGNATURE = b"vsebench-seal-1\n"
 END = struct.Struct("<32sQQ16s")

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from vsebench.core.errors import DataError, did_you_mean, known_names
+from vsebench.core.files import make_folder, replacing
 from vsebench.data.dataset import Dataset
 from vsebench.data.pixels import decoded, open_rgb
 from vsebench.data.vocabulary import split_words
-from vsebench.errors import DataError, did_you_mean, known_names
-from vsebench.files import make_folder, replacing
 
 THUMB, PAD, LINES, FONT = 144, 10, 5, 13
 LINE = FONT + 3

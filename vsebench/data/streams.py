@@ -8,8 +8,8 @@ from itertools import pairwise
 import h5py
 import numpy as np
 
+from vsebench.core.errors import DataError
 from vsebench.data.seal import sum_of
-from vsebench.errors import DataError
 
 CHUNK = 1 << 18  # bytes: a few small images a chunk, so that a random batch reads little beyond itself
 FLUSH = 1 << 23

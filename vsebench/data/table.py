@@ -10,8 +10,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from vsebench.core.errors import DataError, Place
 from vsebench.data.files import check_regular, reason
-from vsebench.errors import DataError, Place
 
 #: What may stand between cells, the usual one first.
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}

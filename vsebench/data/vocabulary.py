@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from vsebench.types import Words
+from vsebench.core.types import Words
 
 PAD, UNKNOWN = 0, 1
 FIRST = 2

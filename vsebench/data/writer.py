@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from vsebench.core.errors import DataError
+from vsebench.core.files import make_folder, sync, writing
 from vsebench.data._partial import abandon, create, remove_orphans
 from vsebench.data.fingerprint import content_digest, item_digest
 from vsebench.data.item import SPLITS, Item
@@ -22,8 +24,6 @@ from vsebench.data.layout import FORMAT, Relevance
 from vsebench.data.seal import PAYLOADS, SUM, seal
 from vsebench.data.splits import FRACTIONS, make_splits
 from vsebench.data.streams import ByteStream, RowStream
-from vsebench.errors import DataError
-from vsebench.files import make_folder, sync, writing
 
 
 class Arrangement(NamedTuple):

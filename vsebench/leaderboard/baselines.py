@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from vsebench.leaderboard.bootstrap import wilson_interval
+from vsebench.core.types import MODALITIES
+from vsebench.leaderboard.full_ranking_metrics import columns_of
 from vsebench.leaderboard.rows import SECTIONS, RowView, sort_key, views
 from vsebench.leaderboard.significance import Comparisons, interval_cell
 from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.leaderboard.table import code, escape, table
-from vsebench.leaderboard.whole_lists import columns_of
-from vsebench.types import MODALITIES
+from vsebench.stats.bootstrap import wilson_interval
 
 _CHANCE = re.compile(r"test/(i2t|t2i)/chance/recall@(\d+)")
 _ARROWS = {"i2t": "i→t", "t2i": "t→i"}

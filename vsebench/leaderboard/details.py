@@ -9,17 +9,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vsebench.core.errors import DataError
+from vsebench.core.terminal import say
+from vsebench.core.types import Result
 from vsebench.data.dataset import Dataset
-from vsebench.errors import DataError
 from vsebench.leaderboard.examples import Pictures, Results, examples_of, find_dataset
 from vsebench.leaderboard.html_tables import Line, Table
 from vsebench.leaderboard.run_details import MOST_CLASSES, Classes, classes_of, curves_of
 from vsebench.leaderboard.snapshot import Snapshot
-from vsebench.leaderboard.statistics import estimate
 from vsebench.leaderboard.table import printable
-from vsebench.store import Store
-from vsebench.terminal import say
-from vsebench.types import Result
+from vsebench.runs.store import Store
+from vsebench.stats.intervals import estimate
 
 #: Of a matrix that is too large to be shown, so many mistakes.
 MISTAKES = 25

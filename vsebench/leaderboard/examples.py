@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from vsebench.core.errors import DataError
+from vsebench.core.home import datasets_home
 from vsebench.data.dataset import Dataset
-from vsebench.errors import DataError
-from vsebench.home import datasets_home
+from vsebench.inspect.choose import DIRECTIONS, choose, read_stored
+from vsebench.inspect.pictures import jpeg
+from vsebench.inspect.standalone_page import jpeg_uri
 from vsebench.leaderboard.table import printable
-from vsebench.look.choose import DIRECTIONS, choose, read_stored
-from vsebench.search.pictures import jpeg
-from vsebench.search.standalone import jpeg_uri
-from vsebench.store import RUN, read_run_file
+from vsebench.runs.store import RUN, read_run_file
 
 SPLIT = "test"
 SIDE = 112

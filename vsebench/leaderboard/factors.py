@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from vsebench.leaderboard.rows import views
 from vsebench.leaderboard.snapshot import Snapshot
-from vsebench.leaderboard.statistics import LEVEL
+from vsebench.stats.intervals import LEVEL
 
 Array = NDArray[Any]
 #: What an interval is taken over: repeated seeds, or, with one seed, the matched combinations.

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from vsebench.leaderboard.factors import Effect, Grid, grid_of, level_effects
-from vsebench.leaderboard.headline import Headline, headline
 from vsebench.leaderboard.index_plots import as_svg, shows, stamped
 from vsebench.leaderboard.plots import FOLDER
+from vsebench.leaderboard.primary_metric import Headline, headline
 from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.leaderboard.table import short
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from vsebench.leaderboard.factors import COMBINATIONS, SEEDS, Effect, Grid, change, grid_of, without_runs
 from vsebench.leaderboard.factors_plot import effects_of, named, plot_file
-from vsebench.leaderboard.headline import Headline, headline
+from vsebench.leaderboard.primary_metric import Headline, headline
 from vsebench.leaderboard.rows import sort_key
 from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.leaderboard.table import code, escape, link, table

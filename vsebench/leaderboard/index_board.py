@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 
 from vsebench.leaderboard.index_plots import KINDS, plot_name
 from vsebench.leaderboard.markdown import Column, NameColumn, rendered
-from vsebench.leaderboard.pareto import front
 from vsebench.leaderboard.references import references
 from vsebench.leaderboard.rows import RowView, views
 from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.leaderboard.table import code, comment, csv_cell, escape, link, prose, table
 from vsebench.leaderboard.unfinished import failed_section
+from vsebench.stats.pareto import front
 
 SECTION = "indexes"
 #: What the folder's index calls good enough.

@@ -16,11 +16,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from vsebench.leaderboard.pareto import front
 from vsebench.leaderboard.plots import FOLDER
 from vsebench.leaderboard.rows import views
 from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.leaderboard.table import short
+from vsebench.stats.pareto import front
 
 #: Raised when plots are drawn in another way, so that committed ones are drawn again.
 DRAWING = 1

@@ -9,7 +9,8 @@ from vsebench.leaderboard.baselines import baselines_section
 from vsebench.leaderboard.cost import cost_section
 from vsebench.leaderboard.cost_plots import plot_files
 from vsebench.leaderboard.factors_section import factors_section
-from vsebench.leaderboard.outcomes import Outcomes
+from vsebench.leaderboard.full_ranking_metrics import chances_of, columns_of, skipped_of
+from vsebench.leaderboard.item_scores import Outcomes
 from vsebench.leaderboard.pivot import pivot_lines
 from vsebench.leaderboard.plots import curves_section
 from vsebench.leaderboard.protocol import definition_lines, protocol_section, ranked_items
@@ -26,12 +27,11 @@ from vsebench.leaderboard.significance import (
     unavailable,
 )
 from vsebench.leaderboard.snapshot import Snapshot
-from vsebench.leaderboard.standings import Comparison, compare_all
-from vsebench.leaderboard.statistics import item_half_width
 from vsebench.leaderboard.table import comment, escape, prose, table
 from vsebench.leaderboard.unfinished import failed_section, pruned_section
 from vsebench.leaderboard.unimodal import gains_section
-from vsebench.leaderboard.whole_lists import chances_of, columns_of, skipped_of
+from vsebench.stats.intervals import item_half_width
+from vsebench.stats.rank_groups import Comparison, compare_all
 
 AXIS_TITLES = {
     "image_encoder": "Image encoder",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from vsebench.core.metric_specs import best_of
+from vsebench.leaderboard.full_ranking_metrics import title_of
 from vsebench.leaderboard.rows import RowView, axes_of
-from vsebench.leaderboard.statistics import Estimate
 from vsebench.leaderboard.table import escape, table
-from vsebench.leaderboard.whole_lists import title_of
-from vsebench.scoring import best_of
+from vsebench.stats.intervals import Estimate
 
 
 def pivot_lines(asked: Mapping[str, Any] | None, rows: Sequence[RowView], titles: Mapping[str, str]) -> list[str]:

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from vsebench.core.metric_specs import best_of, mode_of
+from vsebench.core.types import MODALITIES
 from vsebench.leaderboard.rows import SECTIONS, RowView, views
 from vsebench.leaderboard.snapshot import Snapshot
-from vsebench.leaderboard.statistics import Estimate, estimate
 from vsebench.leaderboard.table import escape, link, table
-from vsebench.scoring import best_of, mode_of
-from vsebench.types import MODALITIES
+from vsebench.stats.intervals import Estimate, estimate
 
 #: How kinds of damage and their strengths are called: kind -> (title, strength).
 KINDS: dict[str, tuple[str, Callable[[float], str]]] = {

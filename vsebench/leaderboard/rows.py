@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from vsebench.core.metric_specs import mode_of
+from vsebench.core.types import Result
 from vsebench.leaderboard.snapshot import BoardRow, Snapshot
-from vsebench.leaderboard.statistics import Estimate, estimate
-from vsebench.scoring import mode_of
-from vsebench.types import Result
+from vsebench.stats.intervals import Estimate, estimate
 
 #: A board's tables: section -> title.
 SECTIONS = {"systems": "Systems", "sweep": "Grid"}

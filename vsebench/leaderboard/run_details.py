@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from vsebench.look.choose import read_stored
-from vsebench.metrics.base import Predictions
-from vsebench.store import read_history
+from vsebench.components.metric.base import Predictions
+from vsebench.inspect.choose import read_stored
+from vsebench.runs.store import read_history
 
 SPLIT = "test"
 #: Where curves of precision and recall are read: 0, 1/40, …, 1.

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from vsebench.leaderboard.bootstrap import RESAMPLES
-from vsebench.leaderboard.measures import measures
-from vsebench.leaderboard.outcomes import ITEMS, Outcomes
-from vsebench.leaderboard.paired import ALPHA
+from vsebench.leaderboard.item_scores import ITEMS, Outcomes
 from vsebench.leaderboard.rows import SECTIONS, RowView, views
 from vsebench.leaderboard.snapshot import Snapshot
-from vsebench.leaderboard.standings import Comparison
 from vsebench.leaderboard.table import code, escape
+from vsebench.stats.bootstrap import RESAMPLES
+from vsebench.stats.compared_metrics import measures
+from vsebench.stats.paired_tests import ALPHA
+from vsebench.stats.rank_groups import Comparison
 
 Comparisons = Mapping[tuple[str, str], Comparison]
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vsebench.errors import DataError, Place, did_you_mean, known_names
-from vsebench.names import fault_of_name
-from vsebench.store import parse_result, plain_name, write_atomically
-from vsebench.types import OWN_SPLIT, Result
+from vsebench.core.errors import DataError, Place, did_you_mean, known_names
+from vsebench.core.names import fault_of_name
+from vsebench.core.types import OWN_SPLIT, Result
+from vsebench.runs.store import parse_result, plain_name, write_atomically
 
 FORMAT = 1
 RESULTS = "results"
@@ -129,8 +129,8 @@ def snapshot_of(data: Any, place: Place) -> Snapshot:
 
     Raises: DataError naming the first field at fault.
     """
-    from vsebench.file_schemas.base import check_depth, check_form
-    from vsebench.file_schemas.board import BoardFile
+    from vsebench.runs.schemas.base import check_depth, check_form
+    from vsebench.runs.schemas.board import BoardFile
 
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise DataError(f"not a results file of format {FORMAT}.", place=place)

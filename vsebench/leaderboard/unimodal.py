@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vsebench.leaderboard.headline import Headline, headline
+from vsebench.core.types import MODALITIES
+from vsebench.leaderboard.primary_metric import Headline, headline
 from vsebench.leaderboard.rows import SECTIONS, RowView, sort_key, views
 from vsebench.leaderboard.snapshot import Snapshot
-from vsebench.leaderboard.statistics import Estimate, estimate
 from vsebench.leaderboard.table import code, escape, table
-from vsebench.types import MODALITIES
+from vsebench.stats.intervals import Estimate, estimate
 
 #: Rows that the table shows, the best on validation.
 SHOWN = 40

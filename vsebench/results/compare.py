@@ -9,18 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from vsebench.errors import DataError, Place
-from vsebench.leaderboard.outcomes import Outcomes, usable
+from vsebench.components.metric.accuracy import correct
+from vsebench.core.errors import DataError, Place
+from vsebench.core.metric_specs import metric_entry
+from vsebench.core.types import OWN_SPLIT, Result
+from vsebench.leaderboard.item_scores import Outcomes, usable
 from vsebench.leaderboard.snapshot import SYSTEM_FORM
-from vsebench.load import find_run
-from vsebench.metrics.accuracy import correct
 from vsebench.results.leaves import ABSENT, differing, leaves
 from vsebench.results.original import OnBoard, find_on_boards
-from vsebench.results.paired import Paired, compare_right
-from vsebench.scoring import metric_entry
-from vsebench.store import read_result, read_run_file
-from vsebench.stored import StoredPredictions, load_predictions
-from vsebench.types import OWN_SPLIT, Result
+from vsebench.results.paired_runs import Paired, compare_right
+from vsebench.runs.load import find_run
+from vsebench.runs.predictions import StoredPredictions, load_predictions
+from vsebench.runs.store import read_result, read_run_file
 
 DIRECTIONS = {"i2t": "i2t/recall@1", "t2i": "t2i/recall@1"}
 

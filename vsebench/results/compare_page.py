@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from vsebench.data.dataset import Dataset
-from vsebench.look.gallery_page import pictures_of
+from vsebench.inspect.examples_page import pictures_of
+from vsebench.inspect.standalone_page import document, escape
 from vsebench.results.compare import Comparison
 from vsebench.results.disagree import Shown, about, shown
-from vsebench.results.paired import Paired
-from vsebench.search.standalone import document, escape
+from vsebench.results.paired_runs import Paired
 
 STYLE = """
 table { border-collapse: collapse; margin: .5rem 0; }

@@ -9,14 +9,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vsebench.errors import ConfigError, DataError
-from vsebench.files import make_folder, replacing
-from vsebench.leaderboard.outcomes import Outcomes
+from vsebench.core.errors import ConfigError, DataError
+from vsebench.core.files import make_folder, replacing
+from vsebench.core.types import Result
+from vsebench.leaderboard.item_scores import Outcomes
 from vsebench.leaderboard.snapshot import INDEX_FORM, BoardRow, Snapshot
-from vsebench.leaderboard.standings import Standing, compare_all
 from vsebench.leaderboard.table import csv_cell
 from vsebench.results.leaves import leaves
-from vsebench.types import Result
+from vsebench.stats.rank_groups import Standing, compare_all
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from vsebench.errors import DataError
+from vsebench.core.errors import DataError
+from vsebench.core.types import OWN_SPLIT, Result
 from vsebench.leaderboard.snapshot import BoardRow, Snapshot, check_comparable
 from vsebench.results.merge import TOLERANCE
 from vsebench.results.recompute import agrees
-from vsebench.store import result_from
-from vsebench.tracking import BOARD_KEY, RESULT_KEY, ROW_KEY
-from vsebench.types import OWN_SPLIT, Result
+from vsebench.runs.store import result_from
+from vsebench.runs.tracking import BOARD_KEY, RESULT_KEY, ROW_KEY
 
 #: What the board's own run is called in W&B.
 LEADERBOARD = "leaderboard"

@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from vsebench.core.types import Result
 from vsebench.leaderboard.snapshot import DIGITS
-from vsebench.types import Result
 
 #: Stands for a leaf that one side does not have.
 ABSENT = "(absent)"

@@ -10,10 +10,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from vsebench.config.schema import System
+from vsebench.core.errors import ConfigError, DataError, Place, did_you_mean, known_names
+from vsebench.core.home import datasets_home
+from vsebench.core.metric_specs import metric_entry, parse_metrics
+from vsebench.core.names import fault_of_name
+from vsebench.core.plugins import import_stored, refusing_unknown
+from vsebench.core.registry import registry_of
+from vsebench.core.types import OWN_SPLIT, Result
 from vsebench.data.dataset import Dataset
 from vsebench.data.open import open_dataset
-from vsebench.errors import ConfigError, DataError, Place, did_you_mean, known_names
-from vsebench.home import datasets_home
 from vsebench.leaderboard.rows import selected_by
 from vsebench.leaderboard.snapshot import (
     DIGITS,
@@ -25,14 +30,9 @@ from vsebench.leaderboard.snapshot import (
     load_board,
     results_file,
 )
-from vsebench.load import WITHOUT_MODEL, find_run, row_runs
-from vsebench.names import fault_of_name
-from vsebench.plugins import import_stored, refusing_unknown
-from vsebench.registry import registry_of
-from vsebench.scoring import metric_entry, parse_metrics
-from vsebench.store import read_result, read_run_file
+from vsebench.runs.load import WITHOUT_MODEL, find_run, row_runs
+from vsebench.runs.store import read_result, read_run_file
 from vsebench.sweep.plan import Run
-from vsebench.types import OWN_SPLIT, Result
 
 #: What a result must say for its run to be done again, and what it is called.
 NEEDED = {

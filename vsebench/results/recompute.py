@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from vsebench.errors import ConfigError, DataError, MetricError, UnknownComponent
-from vsebench.metrics._curves import compact, curves_of
-from vsebench.plugins import import_stored, refusal
-from vsebench.scoring import Metric, compute, metric_entry, parse_metrics, tuned, versions
-from vsebench.store import RUN, read_history, read_run_file
-from vsebench.stored import StoredPredictions, load_predictions
-from vsebench.types import Result
+from vsebench.components.metric._curves import compact, curves_of
+from vsebench.core.errors import ConfigError, DataError, MetricError, UnknownComponent
+from vsebench.core.metric_specs import Metric, compute, metric_entry, parse_metrics, tuned, versions
+from vsebench.core.plugins import import_stored, refusal
+from vsebench.core.types import Result
+from vsebench.runs.predictions import StoredPredictions, load_predictions
+from vsebench.runs.store import RUN, read_history, read_run_file
 
 SPLITS = ("val", "test")
 CURVES = "curves-test.json"

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from vsebench.errors import ConfigError
+from vsebench.core.errors import ConfigError
+from vsebench.core.metric_specs import metric_entry, parse_metrics
+from vsebench.core.registry import METRICS
+from vsebench.core.types import Result
 from vsebench.leaderboard.protocol import other_definitions
 from vsebench.leaderboard.snapshot import Snapshot
-from vsebench.registry import METRICS
 from vsebench.results.recompute import agrees, recompute
-from vsebench.scoring import metric_entry, parse_metrics
-from vsebench.store import Store
-from vsebench.types import Result
+from vsebench.runs.store import Store
 
 Changed = Mapping[str, tuple[int, int]]  # metric -> its version before, and now
 

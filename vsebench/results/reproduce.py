@@ -9,16 +9,16 @@ from typing import Any, Literal
 
 import torch
 
+from vsebench.core.errors import DataError, Place, RunFailed
+from vsebench.core.types import Result
 from vsebench.data.dataset import Dataset
-from vsebench.errors import DataError, Place, RunFailed
-from vsebench.leaderboard.statistics import estimate, item_half_width
 from vsebench.results.leaves import ABSENT, differing, leaves, on_board
 from vsebench.results.original import Original
-from vsebench.store import RESULT, Store
-from vsebench.sweep.execute import execute
+from vsebench.runs.store import RESULT, Store
+from vsebench.runs.tracking import NullTracker
+from vsebench.stats.intervals import estimate, item_half_width
 from vsebench.sweep.plan import id_here
-from vsebench.tracking import NullTracker
-from vsebench.types import Result
+from vsebench.sweep.run_one import execute
 
 Verdict = Literal["same", "rounding", "within", "differs", "missing"]
 #: Relative; what another order of sums may do to a number that follows from the same decisions.

@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from vsebench.errors import DataError
-from vsebench.leaderboard.gather import PREDICTIONS, pairs_of, read
-from vsebench.leaderboard.outcomes import items_file
-from vsebench.leaderboard.outcomes import load as load_outcomes
+from vsebench.core.errors import DataError
+from vsebench.core.types import Result
+from vsebench.leaderboard.collect import PREDICTIONS, pairs_of, read
+from vsebench.leaderboard.item_scores import items_file
+from vsebench.leaderboard.item_scores import load as load_outcomes
 from vsebench.leaderboard.snapshot import Snapshot
-from vsebench.measures.run import FOLDER
+from vsebench.measurements.run import FOLDER
 from vsebench.results.leaves import ABSENT, differing, in_digits, leaves, on_board, same
 from vsebench.results.recompute import agrees, recompute
-from vsebench.store import RESULT, Store
-from vsebench.types import Result
+from vsebench.runs.store import RESULT, Store
 
 #: What a result says of the data: those of an older version say less.
 _DATA = "dataset."

@@ -27,8 +27,8 @@ from filelock import FileLock
 
 from vsebench.config.identity import digest
 from vsebench.config.schema import Prune
-from vsebench.scoring import metric_entry, parse_metrics, versions
-from vsebench.store import Store
+from vsebench.core.metric_specs import metric_entry, parse_metrics, versions
+from vsebench.runs.store import Store
 
 RUNGS = ".rungs"
 Decide = Callable[[int, "float | None"], bool]

@@ -14,10 +14,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from vsebench.files import write_atomically
-from vsebench.store import ATTEMPTS, Store
+from vsebench.core.files import write_atomically
+from vsebench.core.types import Result
+from vsebench.runs.store import ATTEMPTS, Store
 from vsebench.sweep.plan import Run
-from vsebench.types import Result
 
 #: So often may the process of a run be lost before the run counts as failed.
 MAX_LOSSES = 2

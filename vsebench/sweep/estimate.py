@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from vsebench.config.schema import ENCODER_SLOTS
-from vsebench.names import fault_of_name
-from vsebench.store import HISTORY, Store
+from vsebench.core.names import fault_of_name
+from vsebench.core.types import Result
+from vsebench.runs.store import HISTORY, Store
 from vsebench.sweep.plan import Plan, Run
-from vsebench.types import Result
 
 #: How near a record is to a run, nearest first, and how that is said.
 TIERS = ("the same rows", "the same encoders", "the same data", "other data")

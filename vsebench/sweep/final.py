@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 import torch
 
+from vsebench.components.metric._curves import compact, curves_of
+from vsebench.core.metric_specs import classes_left_out, compute, tuned
 from vsebench.data.dataset import Dataset
-from vsebench.evaluate import SplitOutputs, predict, predictions_of, reranker_of, save_predictions
-from vsebench.feed import Feed
-from vsebench.gallery import GalleryFeeds
-from vsebench.metrics._curves import compact, curves_of
-from vsebench.model import Model
-from vsebench.pairs import said_of
-from vsebench.parallel import Team
-from vsebench.scoring import classes_left_out, compute, tuned
-from vsebench.store import write_atomically
-from vsebench.stored import save_vectors
+from vsebench.distributed.gradient_sharing import Team
+from vsebench.engine.evaluate import SplitOutputs, predict, predictions_of, reranker_of, save_predictions
+from vsebench.engine.loader import Feed
+from vsebench.engine.model import Model
+from vsebench.engine.pair_scoring import said_of
+from vsebench.engine.retrieval_gallery import GalleryFeeds
+from vsebench.runs.predictions import save_vectors
+from vsebench.runs.store import write_atomically
 from vsebench.sweep.plan import Run
 
 CURVES = "curves-test.json"

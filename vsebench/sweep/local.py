@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from vsebench.errors import ConfigError, VsebenchError
-from vsebench.files import make_folder
-from vsebench.plugins import load_plugins
-from vsebench.store import Store
+from vsebench.core.errors import ConfigError, VsebenchError
+from vsebench.core.files import make_folder
+from vsebench.core.plugins import load_plugins
+from vsebench.runs.store import Store
 from vsebench.sweep import attempts
 from vsebench.sweep.plan import Run
 from vsebench.sweep.worker import (
@@ -173,9 +173,9 @@ def _do(
     tell: Callable[[Event], None],
 ) -> None:
     """Do a run that this worker has locked."""
-    from vsebench.sweep.execute import execute
-    from vsebench.sweep.record import result_of
-    from vsebench.sweep.together import execute_together
+    from vsebench.runs.provenance import result_of
+    from vsebench.sweep.launcher import execute_together
+    from vsebench.sweep.run_one import execute
 
     def say(text: str) -> None:
         tell(Event("progress", number, run.run_id, text))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from vsebench.errors import DataError
-from vsebench.files import DAMAGED, set_aside
-from vsebench.pretrain import RECORD, read_record
-from vsebench.store import RESULT, Store, damaged_files
+from vsebench.core.errors import DataError
+from vsebench.core.files import DAMAGED, set_aside
+from vsebench.engine.pretrain import RECORD, read_record
+from vsebench.runs.store import RESULT, Store, damaged_files
 from vsebench.sweep.plan import Run
 
 

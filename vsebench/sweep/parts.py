@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from vsebench.config.schema import ENCODER_SLOTS, Spec, System
-from vsebench.errors import ConfigError, all_of
-from vsebench.errors import Path as KeyPath
-from vsebench.registry import registry_of
+from vsebench.core.errors import ConfigError, all_of
+from vsebench.core.errors import Path as KeyPath
+from vsebench.core.registry import registry_of
 
 if TYPE_CHECKING:
     from vsebench.data.dataset import Dataset

@@ -10,8 +10,8 @@ from typing import Any, Literal
 from vsebench.config.experiment import Experiment, Row, plugin_files
 from vsebench.config.identity import run_id
 from vsebench.config.schema import Prune, System
-from vsebench.store import Store
-from vsebench.types import OWN_SPLIT, Result
+from vsebench.core.types import OWN_SPLIT, Result
+from vsebench.runs.store import Store
 
 Status = Literal["finished", "pruned", "failed", "started", "waiting"]
 
@@ -131,7 +131,7 @@ def _key(experiment: Experiment, row: Row, seed: int, dataset: Mapping[str, Any]
 
 def _versions(metrics: Sequence[str], selected: str) -> dict[str, int]:
     """Of every metric that a run's numbers rest on: the one that chooses its epoch need not be among the others."""
-    from vsebench.scoring import metric_entry, parse_metrics, versions
+    from vsebench.core.metric_specs import metric_entry, parse_metrics, versions
 
     return versions(parse_metrics([*metrics, metric_entry(selected.removeprefix("val/"))]))
 

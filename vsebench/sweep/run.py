@@ -7,21 +7,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from vsebench.combine.board import combinations, rows_of
 from vsebench.config.experiment import Experiment
-from vsebench.leaderboard.gather import update
+from vsebench.core.metric_specs import parse_metrics, versions
+from vsebench.core.types import Result
+from vsebench.leaderboard.collect import update
 from vsebench.leaderboard.render import render
 from vsebench.leaderboard.snapshot import BoardRow, Snapshot, collect, results_file, save
-from vsebench.measures.run import measured
-from vsebench.scoring import parse_metrics, versions
-from vsebench.store import Store
+from vsebench.measurements.run import measured
+from vsebench.results.ensembles.board import combinations, rows_of
+from vsebench.runs.store import Store
 from vsebench.sweep import attempts
 from vsebench.sweep.local import default_workers, run_all
 from vsebench.sweep.mend import differing_weights, mend
 from vsebench.sweep.plan import Plan, Run, is_over, make_plan
-from vsebench.sweep.search import Search
+from vsebench.sweep.tuning import Search
 from vsebench.sweep.worker import Event, Execute, Settings
-from vsebench.types import Result
 
 
 @dataclass(frozen=True)

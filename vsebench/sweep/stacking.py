@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vsebench.errors import ConfigError
-from vsebench.evaluate import autocast
-from vsebench.feed import Feed, to_device
-from vsebench.heads._stacking import FOLDS
-from vsebench.heads.decision import Decision
-from vsebench.model import Model
-from vsebench.parallel import Team
+from vsebench.components.head._stacking import FOLDS
+from vsebench.components.head.decision import Decision
+from vsebench.core.errors import ConfigError
+from vsebench.distributed.gradient_sharing import Team
+from vsebench.engine.evaluate import autocast
+from vsebench.engine.loader import Feed, to_device
+from vsebench.engine.model import Model
 
 
 def stack(model: Model, feed: Feed, *, device: torch.device, team: Team) -> tuple[np.ndarray | None, Sequence[str]]:

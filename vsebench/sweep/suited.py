@@ -12,15 +12,15 @@ from vsebench.config.absent import why_all_need
 from vsebench.config.axes import Row
 from vsebench.config.experiment import Experiment
 from vsebench.config.schema import ENCODER_SLOTS, System
-from vsebench.errors import Collector, ConfigError, MetricError, did_you_mean
-from vsebench.registry import FITTERS, METRICS, OBJECTIVES, registry_of
-from vsebench.scoring import Metric, compute, metric_entry, mode_of, parse_metrics
+from vsebench.core.errors import Collector, ConfigError, MetricError, did_you_mean
+from vsebench.core.metric_specs import Metric, compute, metric_entry, mode_of, parse_metrics
+from vsebench.core.registry import FITTERS, METRICS, OBJECTIVES, registry_of
+from vsebench.core.types import MODALITIES
 from vsebench.sweep.parts import Parts
-from vsebench.types import MODALITIES
 
 if TYPE_CHECKING:
+    from vsebench.components.metric.base import Predictions
     from vsebench.data.dataset import Dataset
-    from vsebench.metrics.base import Predictions
 
 _NOUNS = {"image": "images", "text": "texts", "audio": "sounds"}
 #: Items of the predictions that metrics are tried on, and numbers of an embedding.
@@ -216,8 +216,8 @@ class _Trial:
         return found
 
     def _predictions(self, gives: Gives) -> Predictions:
-        from vsebench.metrics._answers import Answers
-        from vsebench.metrics._sides import Gallery
+        from vsebench.components.metric._answers import Answers
+        from vsebench.components.metric._sides import Gallery
 
         data, draw = self.dataset, np.random.default_rng(0)
         classes, own = data.num_classes, np.arange(_ITEMS)
@@ -257,7 +257,7 @@ class _Trial:
 
 def _with_split_sizes(sizes: Sequence[int], **parts: Any) -> Predictions:
     """Predictions whose folds are judged by the sizes of the real splits."""
-    from vsebench.metrics.base import Predictions
+    from vsebench.components.metric.base import Predictions
 
     class Sized(Predictions):
         def folds(self, size: int) -> list[Predictions]:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from vsebench.store import Store
+from vsebench.core.types import Result
+from vsebench.runs.store import Store
 from vsebench.sweep.plan import Run
-from vsebench.types import Result
 
 if TYPE_CHECKING:
-    from vsebench.tracking import Tracker
+    from vsebench.runs.tracking import Tracker
 
 
 @dataclass(frozen=True)
@@ -105,8 +105,8 @@ def choose_device(wanted: str, worker: int) -> Any:
 
 def make_tracker(run: Run, store: Store, settings: Settings) -> Tracker:
     """The run's W&B run, or none."""
-    from vsebench.sweep.filing import filed_config, filed_tags
-    from vsebench.tracking import NullTracker, WandbTracker, wandb_id
+    from vsebench.runs.tracking import NullTracker, WandbTracker, wandb_id
+    from vsebench.sweep.tracking_config import filed_config, filed_tags
 
     if settings.wandb_mode == "disabled":
         return NullTracker()

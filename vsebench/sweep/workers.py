@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-import vsebench.errors as errors
-from vsebench.errors import RunFailed, VsebenchError
-from vsebench.sizes import duration_in_words
-from vsebench.store import Store
+import vsebench.core.errors as errors
+from vsebench.core.errors import RunFailed, VsebenchError
+from vsebench.core.sizes import duration_in_words
+from vsebench.runs.store import Store
 from vsebench.sweep import attempts
 from vsebench.sweep.local import worker_main
 from vsebench.sweep.plan import Run

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vsebench.component import Component
-from vsebench.fitters.base import Fitter, Material
+from vsebench.components.fitter.base import Fitter, Material
+from vsebench.core.component import Component
 from vsebench.testing.written import require
 
 COUNT, CLASSES = 60, 3

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from vsebench.component import Component
+from vsebench.core.component import Component
 from vsebench.testing.fitters import check_fitter
 from vsebench.testing.indexes import check_index
 from vsebench.testing.written import require

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from vsebench.component import Component
-from vsebench.index.base import Index, unit_rows
+from vsebench.components.index.base import Index, unit_rows
+from vsebench.core.component import Component
 from vsebench.testing.written import require
 
 COUNT, DIM, K = 400, 16, 10

@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 
-from vsebench.component import Component
-from vsebench.culprit import in_one_line
-from vsebench.errors import ConfigError
-from vsebench.registry import registry_of
+from vsebench.core.component import Component
+from vsebench.core.culprit import in_one_line
+from vsebench.core.errors import ConfigError
+from vsebench.core.registry import registry_of
 from vsebench.testing.functions import FUNCTION_CHECKS
 from vsebench.testing.modules import (
     check_deterministic,

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from vsebench.rerankers.base import Ranked
+from vsebench.components.reranker.base import Ranked
 from vsebench.testing import probes
 from vsebench.testing.probes import map_tensors, tensors
 from vsebench.testing.trial import Trial, gradients, meaning

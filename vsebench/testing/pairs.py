@@ -7,9 +7,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from vsebench.core.types import Tokens
 from vsebench.testing import probes
 from vsebench.testing.trial import Trial
-from vsebench.types import Tokens
 
 
 def check_pairs(trial: Trial) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vsebench.component import Component
-from vsebench.rerankers.base import Ranked
-from vsebench.types import MODALITIES, Batch, Compared, Output, Tokens
+from vsebench.components.reranker.base import Ranked
+from vsebench.core.component import Component
+from vsebench.core.types import MODALITIES, Batch, Compared, Output, Tokens
 
 ITEMS = 64
 CLASSES = 5

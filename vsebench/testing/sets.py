@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vsebench.masking import blank
+from vsebench.core.types import Tokens
+from vsebench.ops.masking import blank
 from vsebench.testing.probes import map_tokens, padded_with, tensors
 from vsebench.testing.trial import Trial, gradients
-from vsebench.types import Tokens
 
 
 def check_padding(trial: Trial) -> None:
@@ -22,7 +22,7 @@ def check_padding(trial: Trial) -> None:
         trial.require_equal(
             gradients(trial, padded),
             gradients(trial, trial.arguments),
-            f"padding of {what} changes the gradients (vsebench.masking.blank removes it before a linear map)",
+            f"padding of {what} changes the gradients (vsebench.ops.masking.blank removes it before a linear map)",
             tolerance=1e-4,
         )
 

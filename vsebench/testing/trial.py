@@ -8,11 +8,11 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor, nn
 
-from vsebench.component import Component
-from vsebench.errors import ComponentError, ConfigError
-from vsebench.masking import blank
+from vsebench.core.component import Component
+from vsebench.core.errors import ComponentError, ConfigError
+from vsebench.core.types import Tokens
+from vsebench.ops.masking import blank
 from vsebench.testing.probes import Case, map_tensors, map_tokens, tensors
-from vsebench.types import Tokens
 
 Results = dict[str, Tensor]
 

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from vsebench.component import Component
+from vsebench.core.component import Component
 
 #: Kinds that are modules with tensors in and out; their docstrings say the shapes.
 _SHAPED = {

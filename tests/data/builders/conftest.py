@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from builder_layouts import LAYOUTS, OPTIONS
 
+from vsebench.core.registry import DATASETS
 from vsebench.data.dataset import Dataset
-from vsebench.registry import DATASETS
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from builder_layouts import LAYOUTS, OPTIONS
 
-from vsebench.commands.data import build as build_command
+from vsebench.cli.data import build as build_command
+from vsebench.core.errors import DataError
+from vsebench.core.registry import DATASETS
 from vsebench.data.check import check
 from vsebench.data.dataset import Dataset
-from vsebench.errors import DataError
-from vsebench.registry import DATASETS
 
 BUILDERS = sorted(LAYOUTS)
 WITH_FILES = [n for n in BUILDERS if n not in ("wikipedia", "av_digits")]  # those have no image or sound files

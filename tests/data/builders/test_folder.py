@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vsebench.core.errors import DataError
+from vsebench.core.registry import DATASETS
 from vsebench.data.check import check
 from vsebench.data.dataset import Dataset
-from vsebench.errors import DataError
-from vsebench.registry import DATASETS
 
 HEADER = ["file_name", "text", "label", "split"]
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from builder_layouts import LAYOUTS, OPTIONS
 
+from vsebench.core.errors import VsebenchError
+from vsebench.core.registry import DATASETS
 from vsebench.data.check import check
 from vsebench.data.dataset import Dataset
-from vsebench.errors import VsebenchError
-from vsebench.registry import DATASETS
 
 PER_FOLDER = 2  # files of a kind that are damaged: one image is like another
 SEED = 0

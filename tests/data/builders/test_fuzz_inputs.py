@@ -30,10 +30,10 @@ from builder_layouts import LAYOUTS, OPTIONS, picture, put
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from vsebench.core.errors import VsebenchError
+from vsebench.core.registry import DATASETS
 from vsebench.data.check import check
 from vsebench.data.dataset import Dataset
-from vsebench.errors import VsebenchError
-from vsebench.registry import DATASETS
 
 EXAMPLES = int(os.environ.get("VSEBENCH_FUZZ", "12"))
 SLOWEST_S = 60  # of one input: more is a hang, whatever else the machine does

@@ -12,11 +12,11 @@ from builder_layouts import picture
 from scipy.io import savemat
 from scipy.sparse import csc_matrix
 
+from vsebench.core.errors import ConfigError, DataError
 from vsebench.data.builders._hashing import divide
 from vsebench.data.builders._matrices import read_matrix
 from vsebench.data.check import check
 from vsebench.data.dataset import Dataset
-from vsebench.errors import ConfigError, DataError
 
 Lay, Build = Callable[[str], Path], Callable[..., Dataset]
 

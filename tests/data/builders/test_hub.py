@@ -18,9 +18,9 @@ import pyarrow.parquet
 import pytest
 from builder_layouts import picture, put, sound
 
+from vsebench.core.errors import ConfigError, DataError, VsebenchError
 from vsebench.data.check import check
 from vsebench.data.dataset import Dataset
-from vsebench.errors import ConfigError, DataError, VsebenchError
 
 Build = Callable[..., Dataset]
 

@@ -15,10 +15,10 @@ import pyarrow.parquet
 import pytest
 from builder_layouts import picture, put
 
+from vsebench.core.errors import ConfigError, DataError
 from vsebench.data.builders._tables import Tables, _check_file
 from vsebench.data.check import check
 from vsebench.data.dataset import Dataset
-from vsebench.errors import ConfigError, DataError
 
 Build = Callable[..., Dataset]
 

@@ -12,8 +12,8 @@ import pytest
 from builder_layouts import picture
 from scipy.io import savemat
 
+from vsebench.core.errors import ConfigError, DataError
 from vsebench.data.dataset import Dataset
-from vsebench.errors import ConfigError, DataError
 
 Lay, Build = Callable[[str], Path], Callable[..., Dataset]
 

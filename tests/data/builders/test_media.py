@@ -11,10 +11,10 @@ from builder_layouts import picture, put, sound
 from picture_files import encoded, tiff
 from PIL import Image
 
+from vsebench.core.errors import DataError
+from vsebench.core.types import Preprocessing
 from vsebench.data.dataset import Dataset
 from vsebench.data.sound import encode_wav
-from vsebench.errors import DataError
-from vsebench.types import Preprocessing
 
 Build = Callable[..., Dataset]
 PLAIN = Preprocessing((24, 24), (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), "nearest")

@@ -13,9 +13,9 @@ import datasets
 import pytest
 from builder_layouts import picture, put
 
+from vsebench.core.errors import DataError
 from vsebench.data.builders._cells import Cells, Labels
 from vsebench.data.dataset import Dataset
-from vsebench.errors import DataError
 
 Build = Callable[..., Dataset]
 NAN = math.nan

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from builder_layouts import pascal_page, picture
 
+from vsebench.core.errors import ConfigError, DataError
 from vsebench.data.builders.fashion_products import without_words
 from vsebench.data.dataset import Dataset
-from vsebench.errors import ConfigError, DataError
 
 Lay, Build = Callable[[str], Path], Callable[..., Dataset]
 

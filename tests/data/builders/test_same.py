@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from builder_layouts import picture, put, sound
 
+from vsebench.components.metric.base import Predictions
+from vsebench.components.metric.recall import recall
+from vsebench.core.errors import DataError
 from vsebench.data.check import check
 from vsebench.data.dataset import Dataset
-from vsebench.errors import DataError
-from vsebench.evaluate import _groups
-from vsebench.metrics.base import Predictions
-from vsebench.metrics.recall import recall
+from vsebench.engine.evaluate import _groups
 
 Build = Callable[..., Dataset]
 PICTURES, CAPTIONS = 30, 5

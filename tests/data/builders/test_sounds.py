@@ -12,12 +12,12 @@ import soundfile
 from builder_layouts import picture, put, sound
 from PIL import Image
 
-from vsebench.corruptions import generator_of, noisy_pixels, occluded_pixels
+from vsebench.core.errors import ConfigError, DataError
+from vsebench.core.registry import DATASETS
 from vsebench.data.check import check
 from vsebench.data.dataset import Dataset
 from vsebench.data.sound import encode_wav, load_sound
-from vsebench.errors import ConfigError, DataError
-from vsebench.registry import DATASETS
+from vsebench.ops.corruptions import generator_of, noisy_pixels, occluded_pixels
 
 Lay, Build = Callable[[str], Path], Callable[..., Dataset]
 

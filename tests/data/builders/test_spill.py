@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from vsebench.core.errors import DiskError
 from vsebench.data.builders._spill import Spill
-from vsebench.errors import DiskError
 
 
 def test_a_full_disk_is_one_line() -> None:

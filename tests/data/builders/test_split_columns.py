@@ -10,8 +10,8 @@ import datasets
 import pytest
 from builder_layouts import picture, put, sound
 
+from vsebench.core.errors import DataError
 from vsebench.data.dataset import Dataset
-from vsebench.errors import DataError
 
 Build = Callable[..., Dataset]
 OWN = ["train"] * 20 + ["val"] * 10 + ["test"] * 10

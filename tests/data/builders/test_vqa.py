@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from vsebench.components.metric._answers import Answers
+from vsebench.components.metric.base import Predictions
+from vsebench.components.metric.vqa_accuracy import vqa_accuracy
+from vsebench.core.errors import DataError
 from vsebench.data.builders._vqa_answers import normalised
 from vsebench.data.builders.vqa import OTHER
 from vsebench.data.check import check
 from vsebench.data.dataset import Dataset
-from vsebench.errors import DataError
-from vsebench.metrics._answers import Answers
-from vsebench.metrics.base import Predictions
-from vsebench.metrics.vqa_accuracy import vqa_accuracy
 
 Lay, Build = Callable[[str], Path], Callable[..., Dataset]
 TRAIN = "v2_OpenEnded_mscoco_train2014_questions.json"

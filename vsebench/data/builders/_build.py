@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from vsebench.core.errors import DataError, Place
 from vsebench.data.builders._findings import lost_by_skipping, one_class_splits, refusal, split_notes
 from vsebench.data.builders._images import Loaded, load_image, look_at, prefetch
 from vsebench.data.builders._same import Same
@@ -21,7 +22,6 @@ from vsebench.data.item import Item
 from vsebench.data.sound import load_sound
 from vsebench.data.table import Table
 from vsebench.data.writer import DatasetWriter
-from vsebench.errors import DataError, Place
 
 SHOWN = 5
 VAL_SHARE = 0.1  # of train, where a source has splits of its own but none for validation

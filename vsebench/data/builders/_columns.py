@@ -7,11 +7,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from vsebench.core.errors import DataError, Place, did_you_mean, known_names
 from vsebench.data.builders._cells import Cells
 from vsebench.data.files import check_links, reason
 from vsebench.data.item import SPLITS
 from vsebench.data.table import Table
-from vsebench.errors import DataError, Place, did_you_mean, known_names
 
 SPLIT_NAMES = {
     **{name: name for name in SPLITS},

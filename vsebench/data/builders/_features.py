@@ -9,10 +9,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from vsebench.core.errors import DataError, Place
 from vsebench.data.builders._matrices import own_node, read_matrix
 from vsebench.data.content import FAULTS
 from vsebench.data.files import check_links, check_regular, is_outside, reason
-from vsebench.errors import DataError, Place
 
 #: What the arrays of features are called in .npz and HDF5 files in the wild.
 KEYS = ("features", "feat", "x", "image_features", "arr_0")

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from vsebench.core.errors import ConfigError, DataError, Place
 from vsebench.data.builders._build import Build, Draft, counted
 from vsebench.data.builders._matrices import check_finite, read_matrix
 from vsebench.data.builders.base import Progress
 from vsebench.data.files import check_regular
 from vsebench.data.item import Item
 from vsebench.data.writer import DatasetWriter
-from vsebench.errors import ConfigError, DataError, Place
 
 VAL_SHARE = 0.1
 #: What the arrays are called in files in the wild.

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from vsebench.core.errors import ConfigError, did_you_mean, known_names
 from vsebench.data.builders._build import Draft
 from vsebench.data.builders._cells import Cells, Labels
 from vsebench.data.builders._columns import SPLIT_COLUMNS, SPLIT_NAMES, split_of
@@ -13,7 +14,6 @@ from vsebench.data.builders._columns import split_column as split_column_of
 from vsebench.data.builders._hub_columns import Columns, check_column, holds_splits, is_plain
 from vsebench.data.builders._tables import Tables
 from vsebench.data.item import SPLITS, Item
-from vsebench.errors import ConfigError, did_you_mean, known_names
 
 
 def undecoded(table: Any, columns: Columns) -> Any:

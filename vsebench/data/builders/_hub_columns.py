@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from vsebench.core.errors import ConfigError, DataError, did_you_mean, known_names
 from vsebench.data.builders._columns import SPLIT_NAMES, numbered_texts, text_columns
-from vsebench.errors import ConfigError, DataError, did_you_mean, known_names
 
 #: Names that columns often have, tried in this order where no option says one.
 USUAL = {

@@ -9,13 +9,13 @@ from typing import Any, Literal
 
 import numpy as np
 
+from vsebench.core.errors import DataError, Place
 from vsebench.data.builders._build import Build, Draft, counted, find
 from vsebench.data.builders._json import RowModel, stream
 from vsebench.data.builders.base import Progress
 from vsebench.data.item import Item
 from vsebench.data.splits import make_splits
 from vsebench.data.writer import DatasetWriter
-from vsebench.errors import DataError, Place
 
 TITLE = "MMFRB, DeepFashion In-shop edition"
 PARTITION = ("Eval/list_eval_partition.txt", "list_eval_partition.txt")

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from vsebench.core.errors import DataError, Place
 from vsebench.data.files import check_regular, reason
 from vsebench.data.table import distinct
-from vsebench.errors import DataError, Place
 
 
 class RowModel(BaseModel):

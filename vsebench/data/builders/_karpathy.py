@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vsebench.core.errors import ConfigError, did_you_mean, known_names
 from vsebench.data.builders._build import Build, Draft, counted
 from vsebench.data.builders._features import FeatureSource, open_features
 from vsebench.data.builders._json import RowModel, stream
 from vsebench.data.builders.base import Progress
 from vsebench.data.item import Item
 from vsebench.data.writer import DatasetWriter
-from vsebench.errors import ConfigError, did_you_mean, known_names
 
 SPLITS = {"train": "train", "restval": "train", "val": "val", "test": "test"}
 GET = "https://cs.stanford.edu/people/karpathy/deepimagesent/caption_datasets.zip (the split file)"

@@ -10,8 +10,8 @@ from typing import Any
 import h5py
 import numpy as np
 
+from vsebench.core.errors import DataError, Place, did_you_mean, known_names
 from vsebench.data.files import check_regular
-from vsebench.errors import DataError, Place, did_you_mean, known_names
 
 
 def read_matrix(file: Path, key: str | None = None, *, candidates: Sequence[str] = ()) -> np.ndarray:

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from types import TracebackType
 
-from vsebench.errors import DiskError
+from vsebench.core.errors import DiskError
 
 
 class Spill:

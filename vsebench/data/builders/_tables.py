@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vsebench.core.errors import ConfigError, DataError, Place, VsebenchError
 from vsebench.data.builders._json import read_json
 from vsebench.data.builders._same import RowsDiffer
 from vsebench.data.files import check_links, check_regular, is_outside, read_inside, read_regular, reason
-from vsebench.errors import ConfigError, DataError, Place, VsebenchError
 
 FORMATS = {".parquet": "parquet", ".arrow": "arrow", ".tar": "webdataset"}
 #: Forms whose cells name files that the library has listed or unpacked itself.

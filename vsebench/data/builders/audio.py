@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from vsebench.core.errors import DataError, Place
+from vsebench.core.registry import DATASETS
 from vsebench.data.builders._build import VAL_SHARE, Build, Draft, source_folder
 from vsebench.data.builders._cells import Cells, Labels
 from vsebench.data.builders._columns import check_columns, metadata_file, split_of, table_columns, text_columns
@@ -15,8 +17,6 @@ from vsebench.data.builders.base import Progress
 from vsebench.data.item import Item
 from vsebench.data.table import read_table
 from vsebench.data.writer import DatasetWriter, Relevance
-from vsebench.errors import DataError, Place
-from vsebench.registry import DATASETS
 
 HINTS = {"label": "Data without labels: --label-column= (an empty name)."}
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif")

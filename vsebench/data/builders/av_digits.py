@@ -13,7 +13,8 @@ import numpy as np
 from annotated_types import Ge, Le, Lt
 from PIL import Image
 
-from vsebench.corruptions import generator_of, noisy_pixels, noisy_sound, occluded_pixels
+from vsebench.core.errors import DataError, Place
+from vsebench.core.registry import DATASETS
 from vsebench.data.builders._build import Build, Draft, find, source_folder
 from vsebench.data.builders._columns import check_columns
 from vsebench.data.builders.base import Progress
@@ -22,8 +23,7 @@ from vsebench.data.item import Item
 from vsebench.data.sound import encode_wav
 from vsebench.data.table import Row, read_table
 from vsebench.data.writer import DatasetWriter
-from vsebench.errors import DataError, Place
-from vsebench.registry import DATASETS
+from vsebench.ops.corruptions import generator_of, noisy_pixels, noisy_sound, occluded_pixels
 
 ARRAYS = ("audio", "audio_offset", "audio_length", "image", "label")
 COLUMNS = ("id", "label", "speaker", "take", "split", "sr")
@@ -32,7 +32,7 @@ TITLE = "Spoken and handwritten digits"
 
 @dataclass(frozen=True)
 class Degraded:
-    """How the data are made harder: strengths as in :mod:`vsebench.corruptions`, of every item of every split."""
+    """How the data are made harder: strengths as in :mod:`vsebench.ops.corruptions`, of every item of every split."""
 
     image_noise: float = 0.0
     image_occlusion: float = 0.0

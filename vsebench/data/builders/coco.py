@@ -8,12 +8,12 @@ from typing import Annotated, Literal
 
 from annotated_types import Gt
 
+from vsebench.core.errors import DataError, Place
+from vsebench.core.registry import DATASETS
 from vsebench.data.builders._build import find, source_folder
 from vsebench.data.builders._json import M, RowModel, stream
 from vsebench.data.builders._karpathy import GET, Captions
 from vsebench.data.builders.base import Progress
-from vsebench.errors import DataError, Place
-from vsebench.registry import DATASETS
 
 FILE = "dataset_coco.json"
 SIZES = {"train": 113_287, "val": 5_000, "test": 5_000}

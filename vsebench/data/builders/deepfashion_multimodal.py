@@ -10,13 +10,13 @@ from typing import Annotated, Any
 import numpy as np
 from annotated_types import Gt
 
+from vsebench.core.errors import ConfigError, DataError, Place, did_you_mean, known_names
+from vsebench.core.registry import DATASETS
 from vsebench.data.builders._build import Build, Draft, counted, find, source_folder
 from vsebench.data.builders._json import read_json
 from vsebench.data.builders.base import Progress
 from vsebench.data.item import Item
 from vsebench.data.writer import DatasetWriter
-from vsebench.errors import ConfigError, DataError, Place, did_you_mean, known_names
-from vsebench.registry import DATASETS
 
 CAPTIONED = 42_544
 NOT_APPLICABLE = "NA"

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt
 
+from vsebench.core.errors import DataError, Place, did_you_mean, known_names
+from vsebench.core.registry import DATASETS
 from vsebench.data.builders._build import Build, Draft, counted, find, source_folder
 from vsebench.data.builders._cells import Cells
 from vsebench.data.builders._same import Same
@@ -18,8 +20,6 @@ from vsebench.data.item import Item
 from vsebench.data.table import read_table
 from vsebench.data.vocabulary import split_words
 from vsebench.data.writer import DatasetWriter
-from vsebench.errors import DataError, Place, did_you_mean, known_names
-from vsebench.registry import DATASETS
 
 PRODUCTS = 44_446
 COLUMNS = (

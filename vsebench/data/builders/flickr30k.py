@@ -7,10 +7,10 @@ from typing import Annotated
 
 from annotated_types import Gt
 
+from vsebench.core.registry import DATASETS
 from vsebench.data.builders._build import find, source_folder
 from vsebench.data.builders._karpathy import GET, Captions
 from vsebench.data.builders.base import Progress
-from vsebench.registry import DATASETS
 
 FILE = "dataset_flickr30k.json"
 SIZES = {"train": 29_000, "val": 1_014, "test": 1_000}

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 from annotated_types import Gt
 
+from vsebench.core.errors import ConfigError
+from vsebench.core.registry import DATASETS
 from vsebench.data.builders._build import VAL_SHARE, Build, source_folder
 from vsebench.data.builders._cells import Cells, Labels
 from vsebench.data.builders._columns import (
@@ -25,8 +27,6 @@ from vsebench.data.builders._same import OneItemPer, Same, build_rows
 from vsebench.data.builders.base import Progress
 from vsebench.data.table import read_table
 from vsebench.data.writer import DatasetWriter, Relevance
-from vsebench.errors import ConfigError
-from vsebench.registry import DATASETS
 
 HINTS = {
     "label": "Data without labels: --label-column= (an empty name).",

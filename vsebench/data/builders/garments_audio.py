@@ -10,6 +10,7 @@ from typing import Annotated, cast
 import numpy as np
 from annotated_types import Ge, Le, MultipleOf
 
+from vsebench.core.registry import DATASETS
 from vsebench.data.builders.base import Progress
 from vsebench.data.dataset import Dataset
 from vsebench.data.garments.delivery import (
@@ -30,7 +31,6 @@ from vsebench.data.garments.signals import SAMPLE_RATE, signal
 from vsebench.data.item import Item
 from vsebench.data.sound import encode_wav
 from vsebench.data.writer import DatasetWriter
-from vsebench.registry import DATASETS
 
 
 @DATASETS.register(

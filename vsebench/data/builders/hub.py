@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Gt
 
+from vsebench.core.errors import ConfigError, DataError
+from vsebench.core.registry import DATASETS
 from vsebench.data.builders._build import VAL_SHARE, Build
 from vsebench.data.builders._cells import Cells, Labels
 from vsebench.data.builders._hub import HubReader, column_of_splits, column_values, split_map, undecoded
@@ -19,8 +21,6 @@ from vsebench.data.builders._same import OneItemPer, Same, build_rows
 from vsebench.data.builders._tables import Tables, load, open_tables
 from vsebench.data.builders.base import Progress
 from vsebench.data.writer import DatasetWriter, Relevance
-from vsebench.errors import ConfigError, DataError
-from vsebench.registry import DATASETS
 
 
 @DATASETS.register(

@@ -10,11 +10,11 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Gt
 
+from vsebench.core.errors import DataError, Place
+from vsebench.core.registry import DATASETS
 from vsebench.data.builders._build import find, source_folder
 from vsebench.data.builders._hashing import Protocol, Row, Sizes, lines
 from vsebench.data.builders.base import Progress
-from vsebench.errors import DataError, Place
-from vsebench.registry import DATASETS
 
 SIZES = Sizes(query=2_000, train=10_000, pairs=20_000)
 DESCRIPTION = re.compile(r"<DESCRIPTION>(.*?)</DESCRIPTION>", re.DOTALL | re.IGNORECASE)

@@ -9,11 +9,11 @@ from typing import Annotated, Literal
 import numpy as np
 from annotated_types import Ge, Gt
 
+from vsebench.core.errors import DataError, Place
+from vsebench.core.registry import DATASETS
 from vsebench.data.builders._build import find, source_folder
 from vsebench.data.builders._hashing import Protocol, Row, Sizes, bag, lines
 from vsebench.data.builders.base import Progress
-from vsebench.errors import DataError, Place
-from vsebench.registry import DATASETS
 
 SIZES = Sizes(query=2_000, train=10_000, pairs=20_015)
 CONCEPTS = (

@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 import numpy as np
 from annotated_types import Ge, Gt
 
+from vsebench.core.errors import ConfigError
+from vsebench.core.registry import DATASETS
 from vsebench.data.builders._build import source_folder
 from vsebench.data.builders._in_shop import PARTITION, build_in_shop
 from vsebench.data.builders._scenes import build_scenes
@@ -27,8 +29,6 @@ from vsebench.data.garments.latent import (
 from vsebench.data.garments.render import png, render
 from vsebench.data.item import Item
 from vsebench.data.writer import DatasetWriter
-from vsebench.errors import ConfigError
-from vsebench.registry import DATASETS
 
 TITLE = "MMFRB, embedded edition (rendered)"
 MOST_VIEWS = 3

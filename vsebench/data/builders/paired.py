@@ -8,15 +8,15 @@ from typing import Any, Literal
 
 import numpy as np
 
+from vsebench.core.errors import ConfigError, DataError
+from vsebench.core.home import datasets_home
+from vsebench.core.registry import DATASETS
 from vsebench.data.builders._build import Build, Draft
 from vsebench.data.builders._same import Same
 from vsebench.data.builders.base import Progress
 from vsebench.data.dataset import Dataset
 from vsebench.data.item import Item
 from vsebench.data.writer import DatasetWriter, Relevance
-from vsebench.errors import ConfigError, DataError
-from vsebench.home import datasets_home
-from vsebench.registry import DATASETS
 
 MODALITIES = ("image", "text", "audio")
 

@@ -9,13 +9,13 @@ from typing import Annotated, Any
 
 from annotated_types import Gt
 
+from vsebench.core.errors import DataError, Place
+from vsebench.core.registry import DATASETS
 from vsebench.data.builders._build import Build, Draft, counted, source_folder
 from vsebench.data.builders.base import Progress
 from vsebench.data.files import read_inside
 from vsebench.data.item import Item
 from vsebench.data.writer import DatasetWriter
-from vsebench.errors import DataError, Place
-from vsebench.registry import DATASETS
 
 IMAGES = 1_000
 PAGES = ("index.html", "pascal-sentences.html", "index.htm")

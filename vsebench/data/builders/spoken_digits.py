@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
+from vsebench.core.errors import DataError, Place
+from vsebench.core.registry import DATASETS
 from vsebench.data.builders._build import Build, Draft, counted, find, source_folder
 from vsebench.data.builders.base import Progress
 from vsebench.data.item import Item
 from vsebench.data.writer import DatasetWriter
-from vsebench.errors import DataError, Place
-from vsebench.registry import DATASETS
 
 RECORDINGS = 3_000
 FILE_NAME = re.compile(r"(?P<digit>\d)_(?P<speaker>[a-z]+)_(?P<take>\d+)")

@@ -13,14 +13,14 @@ import numpy as np
 from annotated_types import Ge, Gt
 from pydantic import Field
 
+from vsebench.core.errors import DataError, Place
+from vsebench.core.registry import DATASETS
 from vsebench.data.builders._build import Build, Draft, counted, find, source_folder
 from vsebench.data.builders._json import M, RowModel, stream
 from vsebench.data.builders._spill import Spill
 from vsebench.data.builders.base import Progress
 from vsebench.data.item import Item
 from vsebench.data.writer import DatasetWriter
-from vsebench.errors import DataError, Place
-from vsebench.registry import DATASETS
 
 IMAGES = 108_077
 FOLDERS = ("VG_100K", "VG_100K_2", "images")

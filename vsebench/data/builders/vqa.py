@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from annotated_types import Gt, Lt
 
+from vsebench.core.registry import DATASETS
 from vsebench.data.builders._build import Build, Draft, counted, find, source_folder
 from vsebench.data.builders._json import RowModel, stream
 from vsebench.data.builders._spill import Spill
@@ -19,7 +20,6 @@ from vsebench.data.builders._vqa_answers import normalised
 from vsebench.data.builders.base import Progress
 from vsebench.data.item import Item
 from vsebench.data.writer import DatasetWriter
-from vsebench.registry import DATASETS
 
 Version = Literal["v1", "v2"]
 PREFIX = {"v1": "", "v2": "v2_"}

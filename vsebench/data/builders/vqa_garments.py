@@ -9,6 +9,7 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge, Gt, MultipleOf
 
+from vsebench.core.registry import DATASETS
 from vsebench.data.builders.base import Progress
 from vsebench.data.dataset import Dataset
 from vsebench.data.garments.latent import draw_garment
@@ -25,7 +26,6 @@ from vsebench.data.garments.questions import (
 from vsebench.data.garments.render import png, render
 from vsebench.data.item import Item
 from vsebench.data.writer import DatasetWriter
-from vsebench.registry import DATASETS
 
 LOOKS: tuple[Look, ...] = ("question only", "image only", "both")
 

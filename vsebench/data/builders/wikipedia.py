@@ -11,6 +11,8 @@ from xml.etree import ElementTree
 import numpy as np
 from annotated_types import Gt
 
+from vsebench.core.errors import DataError, Place
+from vsebench.core.registry import DATASETS
 from vsebench.data.builders._build import Build, Draft, counted, find, source_folder
 from vsebench.data.builders._matrices import check_finite, read_matrix
 from vsebench.data.builders.base import Progress
@@ -18,8 +20,6 @@ from vsebench.data.files import read_inside
 from vsebench.data.item import Item
 from vsebench.data.splits import make_splits
 from vsebench.data.writer import DatasetWriter
-from vsebench.errors import DataError, Place
-from vsebench.registry import DATASETS
 
 SIZES = {"train": 2_173, "test": 693}
 LISTS = {"train": "trainset_txt_img_cat.list", "test": "testset_txt_img_cat.list"}

@@ -1,0 +1,295 @@
+"""Queries against a named set of the dataset: which items it has, what is computed from them, what is refused."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from vsebench.components.fitter.base import Fitter, Material, signs
+from vsebench.components.metric.base import Predictions
+from vsebench.config.experiment import load_experiment
+from vsebench.config.resolve import resolve
+from vsebench.core.errors import ConfigError, DataError
+from vsebench.core.registry import FITTERS
+from vsebench.data.dataset import Dataset
+from vsebench.data.item import Item
+from vsebench.data.open import open_dataset
+from vsebench.data.writer import DatasetWriter
+from vsebench.engine.evaluate import predict, predictions_of, reranker_of
+from vsebench.engine.loader import Feed
+from vsebench.engine.model import Model
+from vsebench.engine.retrieval_gallery import GalleryFeeds, gallery_positions
+from vsebench.inspect.examples import make_gallery
+from vsebench.ops.ranking import neighbour_precision
+from vsebench.results.ensembles.make import check_comparable
+from vsebench.runs.load import load_run
+from vsebench.runs.store import Store
+from vsebench.sweep.plan import make_plan
+from vsebench.sweep.run import Outcome, sweep
+from vsebench.sweep.run_one import vocabulary_of
+from vsebench.sweep.worker import Settings
+
+Write = Callable[[Any], Path]
+CPU = torch.device("cpu")
+FEATURES = {"image_encoder": "features", "text_encoder": "features"}
+SPLITS = ["test"] * 12 + ["val"] * 8 + ["train"] * 24 + ["rest"] * 16
+WORDS = ("red", "green", "blue")
+CNN = {"name": "timm_cnn", "model": "test_resnet", "weights": "none", "image_size": 32}
+GRU = {"name": "bigru", "dim_hidden": 16, "dim_word": 8}
+
+
+class Planes(Fitter):
+    """Signs of random projections."""
+
+    def __init__(self, dims: dict[str, int]) -> None:
+        super().__init__()
+        self.dim_out = 6
+
+    def fit(self, data: Material) -> None:
+        for modality, size in data.dims.items():
+            self.learn(f"planes_{modality}", torch.randn(size, 6, generator=torch.Generator().manual_seed(data.seed)))
+
+    def embed(self, modality: str, vectors: Tensor) -> Tensor:
+        return signs(vectors @ self.learned(f"planes_{modality}"))
+
+
+@pytest.fixture(autouse=True)
+def _planes() -> Iterator[None]:
+    torch.set_num_threads(1)
+    FITTERS.register("planes", source="here", codes=True)(Planes)
+    yield
+    FITTERS.forget("planes")
+
+
+def written(file: Path, *, multi_label: bool, splits: list[str] = SPLITS, relevance: Any = "label") -> Path:
+    """Items of all splits in a random order. The database is all but test; ``odd`` has every other item of it."""
+    rng = np.random.default_rng(0)
+    order = rng.permutation(len(splits))
+    with DatasetWriter(
+        file, name="sets", title="Sets", label_names=WORDS, multi_label=multi_label, relevance=relevance
+    ) as writer:
+        for number, place in enumerate(order.tolist()):
+            label = number % 3
+            pixels = rng.integers(0, 60, (32, 32, 3), dtype=np.uint8)
+            pixels[:, :, label] += 150
+            buffer = io.BytesIO()
+            Image.fromarray(pixels).save(buffer, "PNG")
+            texts = tuple(f"{WORDS[label]} number {number} {i}" for i in range(1 + number % 2))
+            labels: Any = WORDS[label]
+            if multi_label:
+                labels = tuple({WORDS[label], WORDS[int(rng.integers(3))]})
+            features = {"image": rng.normal(size=(1, 5)) + label, "text": rng.normal(size=(1, 4)) + label}
+            split = splits[place]
+            sets = () if split == "test" else ("database", "odd") if place % 2 else ("database",)
+            kept = {m: v.astype(np.float32) for m, v in features.items()}
+            writer.add(Item(f"i{number}", buffer.getvalue(), texts, labels, split=split, features=kept, sets=sets))
+    return file
+
+
+def do(file: Path, folder: Path) -> Outcome:
+    experiment = load_experiment(file)
+    dataset = open_dataset(experiment.spec.dataset)
+    told = Settings(store_root=folder / "runs", dataset_path=dataset.path, device="cpu")
+    return sweep(experiment, dataset, settings=told, workers=0, board_folder=folder / "board", command="x")
+
+
+def experiment(dataset: Path, **parts: Any) -> dict[str, Any]:
+    return {
+        "experiment": "hashing",
+        "dataset": str(dataset),
+        "gallery": "database",
+        "metrics": ["hamming_map", "hamming_map:stable", "hamming_lookup@{0,2}", "map", "map@5:min"],
+        "select": {"metric": "val/i2t/hamming_map"},
+        "systems": {"Planes": {**FEATURES, "fitter": "planes"}},
+        **parts,
+    }
+
+
+def average_precision(apart: np.ndarray, good: np.ndarray) -> float:
+    """Of one list by its definition, ties in the gallery's order."""
+    order = np.argsort(apart, kind="stable")
+    places = np.flatnonzero(good[order]) + 1
+    return float(np.mean(np.arange(1, len(places) + 1) / places))
+
+
+def test_from_file_to_board(write_experiment: Write, tmp_path: Path) -> None:
+    dataset = Dataset.open(written(tmp_path / "sets.h5", multi_label=True))
+    outcome = do(write_experiment(experiment(dataset.path)), tmp_path)
+    assert [r.error for r in outcome.failed] == []
+    (result,) = Store(tmp_path / "runs", "hashing").results()
+    folder = Store(tmp_path / "runs", "hashing").run_folder(result.run_id)
+    database = {split: dataset.splits[split] for split in ("train", "val", "rest")}
+    kept: dict[str, np.ndarray] = {}
+    for split in ("val", "test"):
+        with np.load(folder / f"predictions-{split}.npz") as stored:
+            kept[split] = stored["gallery/positions"]
+            np.testing.assert_array_equal(stored["positions"], dataset.splits[split])
+    assert set(kept["test"]) == {int(p) for rows in database.values() for p in rows}
+    assert set(kept["val"]) == set(kept["test"]) - set(dataset.splits["val"].tolist()), "nobody finds itself"
+    model = load_run(folder).model
+    every = {s: Feed(dataset, s, model.system, model.encoders) for s in dataset.splits}
+    codes = {s: predict(model, feed, device=CPU).embeddings for s, feed in every.items()}
+    for split, others in (("val", ("train", "rest")), ("test", ("train", "val", "rest"))):
+        query, offered = codes[split]["image"], np.concatenate([codes[s]["text"] for s in others])
+        marks = np.concatenate([dataset.labels[dataset.splits[s]] for s in others])
+        apart = (6 - query @ offered.T) / 2
+        good = dataset.labels[dataset.splits[split]].astype(int) @ marks.T.astype(int) > 0
+        stable = np.mean([average_precision(a, g) for a, g in zip(apart, good, strict=True)])
+        assert result.metrics[f"{split}/i2t/hamming_map:stable"] == pytest.approx(stable)
+        assert result.metrics[f"{split}/i2t/hamming_map"] == pytest.approx(result.metrics[f"{split}/i2t/map"])
+        within = [g[a <= 2].sum() / max(1, (a <= 2).sum()) for a, g in zip(apart, good, strict=True)]
+        assert result.metrics[f"{split}/i2t/hamming_lookup@2/precision"] == pytest.approx(np.mean(within))
+    curves = json.loads((folder / "curves-test.json").read_text())
+    assert curves["t2i"]["gallery"] == 48
+    assert result.curves["i2t"]["lookup"]["recall"][-1] == 1
+    page = (tmp_path / "board" / "hashing.md").read_text()
+    assert "queries: test, 12 items; gallery: database, 48 items" in page
+    assert "against set 'database'" in page
+    with pytest.raises(DataError, match="ranked its queries against another set"):
+        make_gallery(load_run(folder), "test")
+    with pytest.raises(DataError, match="ranked its queries against set 'database'; only rankings within a split"):
+        check_comparable([load_run(folder)])
+
+
+def test_parts_of_a_split_are_those_of_the_whole(tmp_path: Path) -> None:
+    dataset = Dataset.open(written(tmp_path / "sets.h5", multi_label=False))
+    system = resolve({"image_encoder": CNN, "text_encoder": GRU, "dim": 16})
+    torch.manual_seed(0)
+    model = Model(system, num_classes=3, vocabulary=vocabulary_of(dataset)).eval()
+    whole = Feed(dataset, "train", system, model.encoders)
+    odd = dataset.sets["odd"]
+    some = Feed(dataset, "train", system, model.encoders, among=odd)
+    rows = np.flatnonzero(np.isin(whole.positions, odd))
+    np.testing.assert_array_equal(some.positions, whole.positions[rows])
+    one, other = some.batch(np.arange(len(some))), whole.batch(rows)
+    assert torch.equal(one.inputs["image"].values, other.inputs["image"].values), "the cache knows them apart"
+    assert torch.equal(one.inputs["text"].ids, other.inputs["text"].ids)
+    assert torch.equal(one.labels, other.labels)
+    again = Feed(dataset, "train", system, model.encoders)
+    assert torch.equal(again.batch(rows).inputs["image"].values, other.inputs["image"].values)
+    feeds = GalleryFeeds(dataset, "odd", system, model.encoders, {"train": whole})
+    assert {s: len(f) for s, f in feeds.parts.items()} == {
+        s: int(np.isin(dataset.splits[s], odd).sum()) for s in ("train", "val", "rest")
+    }
+    assert GalleryFeeds(dataset, "train", system, model.encoders, {"train": whole}).parts == {"train": whole}
+
+
+def predicted(model: Model, dataset: Dataset, split: str, gallery: str) -> Predictions:
+    feeds = GalleryFeeds(dataset, gallery, model.system, model.encoders, {})
+    feed = Feed(dataset, split, model.system, model.encoders)
+    outputs = predict(model, feed, device=CPU)
+    return predictions_of(outputs, feed, model, device=CPU, offered=feeds.offered(model, split, device=CPU))
+
+
+@pytest.mark.parametrize("top", [None, 4])
+def test_a_scorer_of_pairs_ranks_the_set_too(tmp_path: Path, top: int | None) -> None:
+    """The same numbers as when queries and set are one split, of which the blocks in question are taken."""
+    objective: Any = "triplet"
+    if top is not None:
+        objective = [{"name": "info_nce", "on": "embeddings"}, {"name": "triplet"}]
+    block = {"dim": 16, "image_encoder": CNN, "text_encoder": GRU, "fusion": "none", "head": "none"}
+    system = resolve({**block, "scorer": "scan", "rerank_top": top, "objective": objective})
+    dataset = Dataset.open(written(tmp_path / "sets.h5", multi_label=False))
+    torch.manual_seed(0)
+    model = Model(system, num_classes=3, vocabulary=vocabulary_of(dataset)).eval()
+    p = predicted(model, dataset, "test", "odd")
+    assert p.gallery is not None
+    feeds = GalleryFeeds(dataset, "odd", system, model.encoders, {})
+    offered = feeds.offered(model, "test", device=CPU).outputs
+    feed = Feed(dataset, "test", system, model.encoders)
+    own = predict(model, feed, device=CPU)
+    scorer: Any = model.scorer
+    for direction in ("i2t", "t2i"):
+        images, texts = (own, offered) if direction == "i2t" else (offered, own)
+        whole = scorer.score(images.sides["image"], texts.sides["text"]).detach().numpy()
+        whole = whole if direction == "i2t" else whole.T
+        found = p.score_rows(direction)(slice(None))
+        if top is None:
+            np.testing.assert_allclose(found, whole, atol=1e-5)
+        else:
+            first = np.argsort(-found, axis=1)[:, :4]
+            expected = np.take_along_axis(whole, first, axis=1)
+            assert (np.diff(expected, axis=1) <= 1e-6).all(), "the first ones stand in the order of their pairs"
+    captions = sum(len(dataset.texts(int(q))) for q in p.gallery.positions)
+    assert p.score_rows("i2t")(slice(None)).shape == (12, captions)
+    labels = dataset.labels[p.gallery.positions]
+    texts_of = [dataset.texts(int(q)) for q in p.gallery.positions[p.gallery.owner]]
+    assert len(texts_of) == captions
+    np.testing.assert_array_equal(p.gallery.groups, labels)
+
+
+def test_a_reranker_sees_the_set(tmp_path: Path) -> None:
+    dataset = Dataset.open(written(tmp_path / "sets.h5", multi_label=False))
+    system = resolve({**FEATURES, "dim": 8, "reranker": {"name": "category_query"}})
+    torch.manual_seed(0)
+    model = Model(system, num_classes=3, feature_dims=dataset.feature_dims).eval()
+    train, test = (Feed(dataset, s, system, model.encoders) for s in ("train", "test"))
+    seen, outputs = (predict(model, feed, device=CPU) for feed in (train, test))
+    offered = GalleryFeeds(dataset, "database", system, model.encoders, {}).offered(model, "test", device=CPU)
+    rerank = reranker_of(model, seen, train.labels.numpy(), outputs, offered)
+    assert rerank is not None
+    p = predictions_of(outputs, test, model, device=CPU, rerank=rerank, offered=offered)
+    gallery = offered.outputs.embeddings["image"], offered.labels
+    wanted = neighbour_precision(outputs.embeddings["image"], p.labels, 3, rerank, gallery)
+    np.testing.assert_array_equal(p.neighbours(3, reranked=True), wanted)
+    assert rerank(np.arange(2), np.zeros((2, 48), np.float32)).shape == (2, 48)
+
+
+def test_ids_are_others_only_with_another_gallery(write_experiment: Write, tmp_path: Path) -> None:
+    dataset = Dataset.open(written(tmp_path / "sets.h5", multi_label=True))
+    store = Store(tmp_path / "runs", "hashing")
+
+    def run_id(**parts: Any) -> str:
+        spec = {k: v for k, v in experiment(dataset.path, **parts).items() if v is not None}
+        (run,) = make_plan(load_experiment(write_experiment(spec)), dataset.describe(), store).runs
+        return run.run_id
+
+    assert run_id(gallery=None) == run_id(gallery="split")
+    assert len({run_id(gallery="split"), run_id(), run_id(gallery="train")}) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("datbase", "has no set 'datbase'. Did you mean 'database'"),
+        ("all", "12 items of set 'all' are test queries too and would find themselves; the first is 'i"),
+        ("mine", "set 'mine' is empty without the items of val"),
+    ],
+)
+def test_sets_that_are_no_gallery(tmp_path: Path, name: str, said: str) -> None:
+    dataset = Dataset.open(written(tmp_path / "sets.h5", multi_label=True))
+    dataset.sets |= {"all": np.arange(len(dataset)), "mine": dataset.splits["val"]}
+    with pytest.raises(ConfigError, match=said):
+        gallery_positions(dataset, name)
+
+
+def test_items_that_match_themselves_alone_have_no_other_gallery(tmp_path: Path) -> None:
+    dataset = Dataset.open(written(tmp_path / "own.h5", multi_label=False, relevance="item"))
+    with pytest.raises(ConfigError, match=r"nothing outside of a split can match its queries"):
+        gallery_positions(dataset, "database")
+
+
+def test_mistakes_are_told_with_their_line(write_experiment: Write, tmp_path: Path) -> None:
+    from vsebench.cli.sweep import _open
+
+    dataset = written(tmp_path / "sets.h5", multi_label=True)
+    for parts, said in (
+        ({"gallery": "test"}, r":3: 'gallery: test' would rank queries of one split against those of another"),
+        ({"metrics": ["map", "rsum_1k"]}, r":\d+: metric 'rsum_1k' ranks parts of a split against themselves"),
+        ({"gallery": ""}, ":3: "),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            load_experiment(write_experiment(experiment(dataset, **parts)))
+        assert re.search(said, str(caught.value)), str(caught.value)
+    with pytest.raises(ConfigError, match=r":3: dataset 'sets' has no set 'databse'\. Did you mean 'database'"):
+        _open(load_experiment(write_experiment(experiment(dataset, gallery="databse"))))

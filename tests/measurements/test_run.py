@@ -1,0 +1,119 @@
+"""Measuring finished runs: once, again when something else is asked, and without harm where it fails."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from swept import sweep_in
+
+from vsebench.core.errors import DataError
+from vsebench.data.item import Item
+from vsebench.data.writer import DatasetWriter
+from vsebench.leaderboard.snapshot import Snapshot, load, results_file, save
+from vsebench.measurements import base
+from vsebench.measurements.base import Measure
+from vsebench.measurements.run import lacking, measure, measured
+from vsebench.runs.store import Store
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("measures")
+    with DatasetWriter(
+        folder / "said.h5", name="said", title="Said", fractions={"train": 0.5, "val": 0.25, "test": 0.25}
+    ) as out:
+        for i in range(24):
+            out.add(Item(f"i{i}", None, (f"word{i % 2} more",), "a" if i % 2 else "b"))
+    sweep_in(
+        folder,
+        {
+            "experiment": "said",
+            "dataset": str(folder / "said.h5"),
+            "seeds": [0, 1],
+            "train": {"epochs": 1, "batch_size": 8},
+            "systems": {"words": {"text_encoder": "bow", "dim": 8}},
+        },
+    )
+    return folder
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A measure of every seed and one of the first; the ids that the first of them was asked of."""
+    calls: list[str] = []
+
+    def take(run: Any, dataset: Any, asked: Mapping[str, Any]) -> dict[str, Any]:
+        calls.append(run.run_id)
+        if asked["times"] == 13:
+            raise DataError("unlucky.")
+        return {"items": asked["times"] * len(dataset.splits["test"])}
+
+    for name, every in (("every", True), ("first", False)):
+        module = ModuleType(f"vsebench.measurements.{name}")
+        module.MEASURE = Measure(name, 1, take, every_seed=every)  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(base, "KNOWN", ("every", "first"))
+    return calls
+
+
+def board(folder: Path) -> Snapshot:
+    return load(results_file(folder / "board", "said"))
+
+
+def test_is_done_once(folder: Path, counted: list[str]) -> None:
+    snapshot, store = board(folder), Store(folder / "runs", "said")
+    asked = {"every": {"times": 2}}
+    jobs = lacking(snapshot, store, asked)
+    assert len(jobs) == 2
+    assert measure(jobs) == []
+    assert sorted(counted) == sorted(snapshot.rows[0].runs.values())
+    assert lacking(snapshot, store, asked) == []
+    size = snapshot.dataset["splits"]["test"]
+    assert measured(snapshot, store, asked) == {run: {"every": {"items": 2 * size}} for run in counted}
+    assert len(lacking(snapshot, store, {"every": {"times": 3}})) == 2, "something else is asked"
+
+
+def test_first_seed_alone(folder: Path, counted: list[str]) -> None:
+    snapshot, store = board(folder), Store(folder / "runs", "said")
+    measure(lacking(snapshot, store, {"first": {"times": 1}}))
+    assert counted == [snapshot.rows[0].runs["0"]]
+
+
+def test_a_fault_costs_one_number(folder: Path, counted: list[str]) -> None:
+    snapshot, store = board(folder), Store(folder / "runs", "said")
+    asked = {"every": {"times": 13}, "first": {"times": 5}}
+    faults = measure(lacking(snapshot, store, asked))
+    assert {(f.measure, f.message) for f in faults} == {("every", "unlucky.")}
+    found = measured(snapshot, store, asked)
+    assert [list(parts) for parts in found.values()] == [["first"]]
+
+
+def test_board_keeps_measures(folder: Path, tmp_path: Path) -> None:
+    snapshot = board(folder)
+    known = {run: {"every": {"items": 6, "share": 0.125}} for run in snapshot.rows[0].runs.values()}
+    save(replace(snapshot, measures=known), tmp_path / "said.json")
+    assert load(tmp_path / "said.json").measures == known
+    elsewhere = Store(tmp_path / "nowhere", "said")
+    assert measured(load(tmp_path / "said.json"), elsewhere, {}) == known, "of runs that are not here"
+    save(snapshot, tmp_path / "said.json")
+    assert (tmp_path / "said.json").read_text() == results_file(folder / "board", "said").read_text()
+
+
+def test_what_is_measured_alone_is_a_job_of_its_own(
+    folder: Path, counted: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module: Any = sys.modules["vsebench.measurements.first"]
+    monkeypatch.setattr(module, "MEASURE", replace(module.MEASURE, alone=True))
+    asked = {"first": {"times": 101}, "every": {"times": 102}}
+    jobs = lacking(board(folder), Store(folder / "runs", "said"), asked)
+    assert [(sorted(job.asked), job.alone) for job in jobs] == [
+        (["every"], False),
+        (["every"], False),
+        (["first"], True),
+    ]

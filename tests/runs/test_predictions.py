@@ -1,0 +1,203 @@
+"""What is stored gives every number again: to the last bit, of every way to rank; and never another one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import code_predictions
+import numpy as np
+import pytest
+
+from vsebench.components.metric._curves import curves_of
+from vsebench.components.metric._sides import Gallery
+from vsebench.components.metric.base import Predictions
+from vsebench.core.errors import DataError
+from vsebench.core.metric_specs import compute, parse_metrics
+from vsebench.engine.evaluate import save_predictions
+from vsebench.results.ensembles.scores import combined
+from vsebench.runs import predictions as stored
+from vsebench.runs.predictions import NotStored, load_predictions, save_vectors
+
+COMPACT = ["accuracy", "nll", "ece", "recall@{1,5}", "median_rank", "mean_rank", "rsum"]
+LISTS = ["map", "map@r", "map@5:min", "ndcg@10", "cross_precision@5", "set_recall@{1,5}"]
+CODES = ["hamming_map", "hamming_map:stable", "hamming_lookup@{0,2}"]
+COUNT, CLASSES, DIM = 24, 3, 6
+
+
+def predictions(seed: int = 0, **parts: Any) -> Predictions:
+    """Images with one or two captions each, some of the same group; scores with ties."""
+    rng = np.random.default_rng(seed)
+    owner = np.concatenate([np.arange(COUNT), np.arange(0, COUNT, 2)])
+    vectors = {
+        "image": rng.normal(size=(COUNT, DIM)).astype(np.float32),
+        "text": rng.normal(size=(len(owner), DIM)).astype(np.float32),
+    }
+    vectors["image"][3] = vectors["image"][5]
+    plain: dict[str, Any] = {
+        "logits": rng.normal(size=(COUNT, CLASSES)).astype(np.float32),
+        "labels": rng.integers(0, CLASSES, COUNT),
+        "embeddings": vectors,
+        "owner": owner,
+        "groups": np.arange(COUNT) // 2,
+    }
+    return Predictions(**{**plain, **parts})
+
+
+def kept(folder: Path, given: Predictions, entries: list[str]) -> tuple[stored.StoredPredictions, dict[str, float]]:
+    """Stored and read again, and the numbers of what was stored."""
+    parsed = parse_metrics(entries)
+    found = compute(given, parsed)
+    file = folder / "predictions-test.npz"
+    feed: Any = SimpleNamespace(positions=np.arange(len(given.labels)) + 100)
+    save_predictions(file, given, feed)
+    save_vectors(folder / "vectors-test.npz", given, parsed, found)
+    return load_predictions(file), found
+
+
+def by_pairs() -> Predictions:
+    rng = np.random.default_rng(3)
+    base = predictions()
+    return replace(base, embeddings={}, pairs=rng.normal(size=(COUNT, len(base.owner))).astype(np.float32))
+
+
+def again() -> Predictions:
+    rng = np.random.default_rng(4)
+    base = predictions()
+    few = {
+        d: (np.stack([rng.permutation(size)[:4] for _ in range(queries)]), rng.normal(size=(queries, 4)))
+        for d, queries, size in (("i2t", COUNT, len(base.owner)), ("t2i", len(base.owner), COUNT))
+    }
+    return replace(base, candidates=few)
+
+
+def elsewhere() -> Predictions:
+    other = predictions(1)
+    gallery = Gallery(other.labels, other.embeddings, other.owner, other.groups, positions=np.arange(COUNT))
+    return replace(predictions(), gallery=gallery)
+
+
+def elsewhere_by_pairs() -> Predictions:
+    rng = np.random.default_rng(5)
+    base, other = predictions(), predictions(1)
+    scores = {"i2t": (COUNT, len(other.owner)), "t2i": (len(base.owner), COUNT)}
+    pairs = {d: rng.normal(size=shape).astype(np.float32) for d, shape in scores.items()}
+    gallery = Gallery(other.labels, other.embeddings, other.owner, other.groups, pairs, np.arange(COUNT))
+    return replace(base, gallery=gallery)
+
+
+def several_labels() -> Predictions:
+    rng = np.random.default_rng(6)
+    labels = (rng.random((COUNT, CLASSES)) < 0.5).astype(np.int64)
+    return replace(predictions(), labels=labels, multi_label=True, unranked="items match by any shared label here.")
+
+
+def together() -> Predictions:
+    return combined([predictions(), replace(predictions(9), groups=predictions().groups)], (0.3, 0.7), "zscore")
+
+
+@pytest.mark.parametrize(
+    ("make", "entries"),
+    [
+        (predictions, [*COMPACT, *LISTS, "precision@{3,5}"]),
+        (by_pairs, [*COMPACT, *LISTS]),
+        (again, [*COMPACT, *LISTS, "precision@3"]),
+        (elsewhere, [*COMPACT, *LISTS, "precision@3"]),
+        (elsewhere_by_pairs, [*COMPACT, *LISTS]),
+        (several_labels, ["average_precision", *LISTS, "precision@3"]),
+        (together, ["recall@{1,5}", "rsum", *LISTS]),
+    ],
+)
+def test_every_number_comes_again(tmp_path: Path, make: Any, entries: list[str]) -> None:
+    read, found = kept(tmp_path, make(), entries)
+    assert {k.split("/")[-1] for k in found} >= {"map", "ndcg@10"}
+    assert compute(read, parse_metrics(entries)) == found
+    assert read.positions[0] == 100
+
+
+@pytest.mark.parametrize("several", [False, True])
+@pytest.mark.parametrize("offered", [False, True])
+def test_codes_are_kept_as_bits(tmp_path: Path, several: bool, offered: bool) -> None:
+    rng = np.random.default_rng(0)
+    labels = code_predictions.labels(rng, 20, 3) if several else rng.integers(0, 3, 20)
+    other = (code_predictions.labels(rng, 31, 3) if several else rng.integers(0, 3, 31)) if offered else None
+    parts = {"image": code_predictions.codes(rng, 20, 13), "text": code_predictions.codes(rng, 20, 13)}
+    if offered:
+        parts |= {f"gallery_{m}": code_predictions.codes(rng, 31, 13) for m in ("image", "text")}
+    given = code_predictions.predictions(labels, other, **parts)
+    if given.gallery is not None:
+        given = replace(given, gallery=replace(given.gallery, positions=np.arange(31)))
+    read, found = kept(tmp_path, given, [*CODES, "map"])
+    assert compute(read, parse_metrics([*CODES, "map"])) == found
+    assert read.exact
+    assert curves_of(read) == curves_of(given)
+    with np.load(tmp_path / "vectors-test.npz") as arrays:
+        assert arrays["embeddings/image/bits"].shape == (20, 2)
+
+
+def test_neighbours_after_re_ranking_are_kept(tmp_path: Path) -> None:
+    given = replace(predictions(), rerank=lambda rows, scores: -scores)
+    read, found = kept(tmp_path, given, ["precision@{2,5}"])
+    assert found["i2i/precision@5"] != found["i2i/reranked/precision@5"]
+    assert compute(read, parse_metrics(["precision@{2,5}"])) == found
+    with pytest.raises(NotStored, match="no neighbours after re-ranking for k = 4"):
+        compute(read, parse_metrics(["precision@4"]))
+
+
+def test_folds_rank_by_themselves(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    vectors = {m: rng.normal(size=(2000, 4)).astype(np.float32) for m in ("image", "text")}
+    own = np.arange(2000)
+    given = Predictions(None, own, embeddings=vectors, owner=own, groups=own)
+    entries = ["recall_1k@5", "recall@5"]
+    read, found = kept(tmp_path, given, entries)
+    assert compute(read, parse_metrics(entries)) == found
+    assert found["i2t/recall_1k@5"] != found["i2t/recall@5"]
+
+
+def test_ranks_and_logits_need_no_vectors(tmp_path: Path) -> None:
+    read, found = kept(tmp_path, predictions(), COMPACT)
+    assert not (tmp_path / "vectors-test.npz").exists()
+    assert compute(read, parse_metrics(COMPACT)) == found
+    for entry in LISTS:
+        with pytest.raises(NotStored, match="stored ranks and logits alone"):
+            compute(read, parse_metrics([entry]))
+    assert compute(read, parse_metrics(["precision@3"])) == {}
+
+
+def test_the_compact_part_alone(tmp_path: Path) -> None:
+    read, found = kept(tmp_path, elsewhere(), [*COMPACT, *LISTS])
+    numbers = compute(read.compact, parse_metrics(COMPACT))
+    assert numbers == {k: found[k] for k in numbers}
+    with pytest.raises(NotStored):
+        compute(read.compact, parse_metrics(["map"]))
+
+
+def test_a_file_of_before_does_not_stay(tmp_path: Path) -> None:
+    kept(tmp_path, predictions(), LISTS)
+    assert (tmp_path / "vectors-test.npz").exists()
+    kept(tmp_path, predictions(), COMPACT)
+    assert not (tmp_path / "vectors-test.npz").exists()
+
+
+def test_too_large_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stored, "LIMIT", 100)
+    read, _ = kept(tmp_path, predictions(), LISTS)
+    with pytest.raises(NotStored, match="its vectors take"):
+        compute(read, parse_metrics(["map"]))
+
+
+@pytest.mark.parametrize("name", ["predictions-test.npz", "vectors-test.npz"])
+def test_damaged_files_are_named(tmp_path: Path, name: str) -> None:
+    kept(tmp_path, predictions(), LISTS)
+    data = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(data[: len(data) // 2])
+    with pytest.raises(DataError, match=f"{name}: not a whole file of predictions"):
+        load_predictions(tmp_path / "predictions-test.npz")
+
+
+def test_missing_predictions_are_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such predictions"):
+        load_predictions(tmp_path / "predictions-val.npz")

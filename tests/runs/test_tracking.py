@@ -1,0 +1,278 @@
+"""W&B: what an offline run wrote is read back; losing it loses nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from wandb_files import read_back
+
+from vsebench.config.experiment import load_experiment
+from vsebench.config.schema import Prune
+from vsebench.data.open import open_dataset
+from vsebench.runs.store import Store, read_history, result_from
+from vsebench.runs.tracking import RESULT_KEY, ROW_KEY, WandbTracker, resolve_mode
+from vsebench.sweep.plan import make_plan
+from vsebench.sweep.run import sweep
+from vsebench.sweep.run_one import execute
+from vsebench.sweep.worker import Settings
+
+Write = Callable[[Any], Path]
+
+
+def run(file: Path, folder: Path) -> None:
+    experiment = load_experiment(file)
+    dataset = open_dataset(experiment.spec.dataset)
+    settings = Settings(folder / "runs", dataset.path, device="cpu", wandb_mode="offline")
+    sweep(experiment, dataset, settings=settings, workers=0, board_folder=folder / "board", command="x")
+
+
+@pytest.mark.slow
+def test_an_offline_run_is_read_back(write_experiment: Write, tiny_experiment: Any, tmp_path: Path) -> None:
+    tiny_experiment["systems"].pop("image only")
+    run(write_experiment(tiny_experiment), tmp_path)
+    (result,) = Store(tmp_path / "runs", "tiny").results()
+    (file,) = (tmp_path / "runs" / "tiny").rglob("run-*.wandb")
+    found = read_back(file)
+    assert found["group"] == "tiny"
+    assert found["name"] == "both · seed 0"
+    assert found["id"] == f"tiny-{result.run_id}"
+    assert found["config"]["seed"] == 0
+    slots = {"image_encoder": "timm_cnn", "text_encoder": "lstm", "audio_encoder": "none", "pooling": "mean / last"}
+    assert {slot: found["config"][slot] for slot in slots} == slots
+    assert found["job_type"] == "train"
+    assert {"dataset:tiny", "text_encoder:lstm", "fusion:concat", "systems"} <= set(found["tags"])
+    assert found["metrics"]["val/accuracy"] == ("epoch", {"max"})
+    assert "*" in found["metrics"]
+    assert found["config"]["system"]["text_encoder"]["options"]["dim_hidden"] == 8
+    history = read_history(Store(tmp_path / "runs", "tiny").run_folder(result.run_id))
+    assert [h["epoch"] for h in found["history"]] == [1, 2]
+    for sent, kept in zip(found["history"], history, strict=True):
+        assert sent["train/loss"] == pytest.approx(kept["train/loss"])
+        assert sent["val/accuracy"] == pytest.approx(kept["val/accuracy"])
+    for key, value in result.metrics.items():
+        assert found["summary"][key] == pytest.approx(value), key
+    # What is synced later is complete: the whole result, with all its digits, and where it stands on the board.
+    assert result_from(json.loads(found["summary"][RESULT_KEY])) == result
+    assert found["config"][ROW_KEY]["section"] == "systems"
+    assert found["config"][ROW_KEY]["select"] == {"metric": "val/accuracy", "mode": "max"}
+
+
+class _Lost:
+    """A W&B run whose connection breaks after the first epoch."""
+
+    resumed = False
+
+    def __init__(self) -> None:
+        self.logged = 0
+        self.summary: dict[str, Any] = {}
+
+    def define_metric(self, name: str, **how: Any) -> None:
+        pass
+
+    def log(self, numbers: Any) -> None:
+        self.logged += 1
+        if self.logged > 1:
+            raise ConnectionError("the network is gone")
+
+    def finish(self, exit_code: int = 0) -> None:
+        raise AssertionError("a lost tracker is not asked again")
+
+
+def test_losing_wandb_loses_nothing(
+    write_experiment: Write, tiny_experiment: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    import wandb
+
+    monkeypatch.setattr(wandb, "init", lambda **_: _Lost())
+    run(write_experiment(tiny_experiment), tmp_path)
+    results = list(Store(tmp_path / "runs", "tiny").results())
+    assert [r.status for r in results] == ["finished", "finished"]
+    assert all(len(read_history(Store(tmp_path / "runs", "tiny").run_folder(r.run_id))) == 2 for r in results)
+    assert "the network is gone" in caplog.text
+
+
+def test_a_tracker_that_cannot_start_is_said_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
+    import wandb
+
+    def refuse(**_: Any) -> None:
+        raise OSError("no disk")
+
+    monkeypatch.setattr(wandb, "init", refuse)
+    tracker = WandbTracker(
+        mode="offline", folder=tmp_path, project="p", group="g", name="n", run_id="i", config={}
+    )  # fmt: skip
+    tracker.log({"epoch": 1})
+    tracker.finish({})
+    assert caplog.text.count("W&B lost") == 1
+
+
+class _Told:
+    """A run that keeps what it is told."""
+
+    resumed = False
+    dir = "nowhere/files"
+
+    def __init__(self, **summary: Any) -> None:
+        self.told: dict[str, Any] = {}
+        self.summary = summary
+        self.epochs: list[float] = []
+
+    def define_metric(self, name: str, **how: Any) -> None:
+        pass
+
+    def log(self, numbers: dict[str, Any]) -> None:
+        self.told |= numbers
+        self.epochs += [numbers["epoch"]] if "epoch" in numbers else []
+
+
+def test_curves_are_figures_and_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import wandb
+    from matplotlib.figure import Figure
+
+    run = _Told()
+    monkeypatch.setattr(wandb, "init", lambda **_: run)
+    tracker = WandbTracker(
+        mode="offline", folder=tmp_path, project="p", group="g", name="leaderboard", run_id="i", config={}
+    )  # fmt: skip
+    figure = Figure(figsize=(2, 1))
+    figure.subplots().plot([0, 1], [1, 0])
+    tracker.log_figure("plots/lookup", figure)
+    tracker.log_table("curves", ["system", "precision"], [["a", 0.5], ["b", None]])
+    assert not tracker.lost
+    assert run.told["plots/lookup"].image.size == (240, 120)
+    assert run.told["curves"].columns == ["system", "precision"]
+    assert len(run.told["curves"].data) == 2
+
+
+def test_a_continued_run_logs_no_epoch_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import wandb
+
+    run, asked = _Told(epoch=2), {}
+    run.resumed = True
+    monkeypatch.setattr(wandb, "init", lambda **how: asked.update(how) or run)
+    best = ("val/accuracy", "max")
+    tracker = WandbTracker(
+        mode="online", folder=tmp_path, project="p", group="g", name="n", run_id="i", config={}, best=best
+    )  # fmt: skip
+    for epoch in (1, 2, 3, 4):
+        tracker.log({"epoch": epoch, "val/accuracy": 0.1 * epoch})
+    assert run.epochs == [3, 4]
+    assert (asked["id"], asked["resume"]) == ("i", "allow")
+
+
+def offline(folder: Path, run_id: str, **how: Any) -> WandbTracker:
+    return WandbTracker(
+        mode="offline", folder=folder, project="p", group="g", name="n", run_id=run_id, config={}, **how
+    )  # fmt: skip
+
+
+def test_offline_the_last_attempt_is_the_one_to_sync(tmp_path: Path) -> None:
+    """An interrupted run says all its epochs again: the folder of its first attempt would only be in the way."""
+    first = offline(tmp_path, "a", best=("val/accuracy", "max"))
+    first.log({"epoch": 1, "val/accuracy": 0.9})
+    first.finish({}, failed=True)
+    other = offline(tmp_path, "other-a")
+    other.finish({})
+    (old,) = tmp_path.glob("wandb/offline-run-*-a/run-a.wandb")
+    again = offline(tmp_path, "a", best=("val/accuracy", "max"))
+    for epoch, value in ((1, 0.9), (2, 0.7)):
+        again.log({"epoch": epoch, "val/accuracy": value})
+    again.finish({"val/accuracy": 0.9, "test/accuracy": 0.8})
+    assert not first.lost
+    assert not again.lost
+    left = sorted(f.name for f in tmp_path.glob("wandb/offline-run-*/run-*.wandb"))
+    assert left == ["run-a.wandb", "run-other-a.wandb"]
+    (file,) = tmp_path.glob("wandb/offline-run-*-a/run-a.wandb")
+    found = read_back(file)
+    assert [h["epoch"] for h in found["history"]] == [1, 2]
+    assert found["summary"]["val/accuracy"] == 0.9
+    assert found["summary"]["test/accuracy"] == 0.8
+    assert old.parent.parent == file.parent.parent
+
+
+HOSTILE = "a|b <script>alert(1)</script> =1+1\n\u202e *x*"
+
+
+def test_tables_and_their_pictures_lie_in_the_run_folder(tmp_path: Path) -> None:
+    """W&B would keep them in the user's home until they are synced."""
+    import io
+
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.new("RGB", (5, 4), (200, 10, 10)).save(buffer, "JPEG")
+    tracker = offline(tmp_path, "board", job_type="leaderboard")
+    tracker.log_table("rows", ["system", "value"], [[HOSTILE, 0.5], ["b", None]])
+    tracker.log_table("gallery/i2t", ["query", "found"], [[buffer.getvalue(), HOSTILE], [None, "x"]])
+    tracker.log_html("page", f"<p>{escape(HOSTILE)}</p>")
+    tracker.finish({"best": HOSTILE})
+    assert not tracker.lost
+    (file,) = tmp_path.rglob("run-board.wandb")
+    found = read_back(file)
+    assert found["job_type"] == "leaderboard"
+    contents = [entry for entries in found["artifacts"].values() for entry in entries]
+    assert {Path(path).name for path, _ in contents} >= {"rows.table.json", "i2t.table.json"}
+    assert any(path.endswith(".png") for path, _ in contents)
+    for _, place in contents:
+        assert Path(place).is_relative_to(file.parent)
+        assert Path(place).is_file()
+    (table,) = (place for path, place in contents if path == "rows.table.json")
+    assert json.loads(Path(table).read_text())["data"] == [[HOSTILE, 0.5], ["b", None]], "plain data, as it is"
+    (page,) = file.parent.rglob("files/media/html/page*.html")
+    assert "<script>" not in page.read_text()
+    assert found["summary"]["best"] == HOSTILE
+    assert "WANDB_DATA_DIR" not in os.environ
+
+
+def test_mode(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("NETRC", raising=False)
+    assert resolve_mode("auto") == "offline"
+    monkeypatch.setenv("WANDB_API_KEY", "x" * 40)
+    assert resolve_mode("auto") == "online"
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    assert resolve_mode("auto") == "disabled"
+    assert resolve_mode("offline") == "offline"
+
+
+class _Kept:
+    """A tracker that keeps its summary."""
+
+    def __init__(self) -> None:
+        self.summary: dict[str, Any] = {}
+
+    def log(self, numbers: Any) -> None:
+        pass
+
+    def finish(self, summary: Any, *, failed: bool = False) -> None:
+        self.summary = dict(summary)
+
+
+def test_a_pruned_run_tells_its_result(write_experiment: Write, tiny_experiment: Any, tmp_path: Path) -> None:
+    tiny_experiment["systems"].pop("image only")
+    experiment = load_experiment(write_experiment(tiny_experiment))
+    dataset = open_dataset(experiment.spec.dataset)
+    store = Store(tmp_path, "tiny")
+    (run,) = make_plan(experiment, dataset.describe(), store).runs
+    kept = _Kept()
+    result = execute(
+        replace(run, prune=Prune()),
+        dataset,
+        store,
+        device=torch.device("cpu"),
+        tracker=lambda _: kept,
+        decide=lambda *_: False,
+    )
+    assert (result.status, result.epochs, result.notes) == ("pruned", 1, ["pruned by asha, min_epochs 1, reduction 3"])
+    assert result_from(json.loads(kept.summary[RESULT_KEY])) == result == store.read(run.run_id)
+    assert kept.summary["pruned_at_epoch"] == 1

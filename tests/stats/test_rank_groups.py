@@ -1,0 +1,186 @@
+"""Rank groups: what they are, that they hold their level, and that they do not depend on anything but the items."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from outcome_boards import CLUSTERS, ITEMS, made_up
+from scipy import stats
+
+from vsebench.leaderboard.item_scores import Outcomes
+from vsebench.leaderboard.rows import views
+from vsebench.stats.compared_metrics import Measure, measures, sums
+from vsebench.stats.null_simulation import Null, false_groups, null_table
+from vsebench.stats.paired_tests import Difference, holm
+from vsebench.stats.rank_groups import compare, compare_all, family_of, grouped, place
+
+ACCURACY = Measure("accuracy", "accuracy")
+ROWS = {"best": 0.85, "second": 0.83, "third": 0.55, "fourth": 0.52, "last": 0.2}
+
+
+def test_rows_that_do_not_differ_share_a_group() -> None:
+    board, outcomes = made_up(ROWS)
+    found = compare(board, outcomes, "systems", ACCURACY)
+    assert found is not None
+    assert {name: s.group for name, s in found.standings.items()} == {
+        "best": 1, "second": 1, "third": 2, "fourth": 2, "last": 3,
+    }  # fmt: skip
+    assert found.leader == "best"
+    assert (found.clusters, found.seeds, found.family) == (ITEMS // 2, 3, 10)
+    best, third = found.standings["best"], found.standings["third"]
+    assert best.p is None
+    assert best.between is None
+    for name, standing in found.standings.items():
+        values = [
+            outcomes.right["accuracy"][run].mean()
+            for run in next(r for r in board.rows if r.name == name).runs.values()
+        ]
+        assert standing.value == pytest.approx(np.mean(values))
+        assert standing.difference == pytest.approx(standing.value - best.value)
+        assert standing.interval.low < standing.value < standing.interval.high
+    assert third.p is not None
+    assert third.p < 0.001
+    assert third.between is not None
+    assert third.between.low < third.difference < third.between.high < 0
+
+
+def test_scores_are_summed_over_clusters_and_seeds() -> None:
+    board, outcomes = made_up(ROWS)
+    rows = views(board, "systems")
+    for measure in measures(board, "systems"):
+        found = sums(rows, outcomes, measure)
+        assert found is not None
+        for at, row in enumerate(rows):
+            for part in range(found.total.shape[-1]):
+                expected = np.zeros(ITEMS // 2)
+                way = ("i2t", "t2i")[part]
+                for r in row.results:
+                    if measure.depths:
+                        ranks, asked = outcomes.ranks[way][r.run_id], outcomes.asked[way]
+                        for query in range(len(asked)):
+                            hits = [ranks.hit(k)[query] for k in (1, 5, 10)]
+                            expected[CLUSTERS[asked[query]]] += sum(hits) / 3 / 3
+                    else:
+                        for item in range(ITEMS):
+                            expected[CLUSTERS[item]] += outcomes.right["accuracy"][r.run_id][item] / 3
+                assert found.total[:, at, part] == pytest.approx(expected)
+
+
+def test_recall_is_compared_by_the_mean_of_its_columns() -> None:
+    board, outcomes = made_up(ROWS)
+    found = compare_all(board, outcomes)
+    assert list(found) == [("systems", "accuracy"), ("systems", "recall")]
+    recall = found["systems", "recall"]
+    assert recall.measure.title == "mean R@1/5/10 of both directions"
+    for row in views(board, "systems"):
+        keys = [f"test/{way}/recall@{k}" for way in ("i2t", "t2i") for k in (1, 5, 10)]
+        mean = np.mean([r.metrics[key] for r in row.results for key in keys])
+        assert recall.standings[row.row.name].value == pytest.approx(mean)
+
+
+def test_the_order_of_items_changes_nothing_but_the_samples() -> None:
+    board, outcomes = made_up(ROWS, ranked=False)
+    order = np.random.default_rng(0).permutation(ITEMS)
+    moved = Outcomes(
+        outcomes.fingerprint,
+        outcomes.positions[order],
+        outcomes.clusters[order],
+        {"accuracy": {run: v[order] for run, v in outcomes.right["accuracy"].items()}},
+    )
+    a, b = (compare(board, o, "systems", ACCURACY) for o in (outcomes, moved))
+    assert a is not None
+    assert b is not None
+    assert a == b, "clusters stay in their order"
+    renamed = replace(moved, clusters=(ITEMS - moved.clusters) * 3)
+    c = compare(board, renamed, "systems", ACCURACY)
+    assert c is not None
+    for name, standing in a.standings.items():
+        assert c.standings[name].group == standing.group
+        assert c.standings[name].interval.low == pytest.approx(standing.interval.low, abs=0.01)
+
+
+def test_rows_without_outcomes_are_left_out() -> None:
+    board, outcomes = made_up(ROWS, ranked=False)
+    gone = next(iter(board.rows[0].runs.values()))
+    right = {run: v for run, v in outcomes.right["accuracy"].items() if run != gone}
+    found = compare(board, replace(outcomes, right={"accuracy": right}), "systems", ACCURACY)
+    assert found is not None
+    assert found.leader == "second"
+    assert "best" not in found.standings
+    assert compare(board, replace(outcomes, right={}), "systems", ACCURACY) is None
+    assert compare(board, outcomes, "sweep", ACCURACY) is None
+
+
+def test_one_seed_is_mcnemar_over_all_pairs() -> None:
+    board, outcomes = made_up({"a": 0.8, "b": 0.7, "c": 0.3}, seeds=1, ranked=False)
+    outcomes = replace(outcomes, clusters=np.arange(ITEMS))
+    found = compare(board, outcomes, "systems", ACCURACY)
+    assert found is not None
+    a, b, c = (outcomes.right["accuracy"][row.runs["0"]] for row in board.rows)
+    plain = [stats.binomtest(int((x > a).sum()), int((x != a).sum())).pvalue for x in (b, c)]
+    assert [found.standings[n].p for n in "bc"] == pytest.approx(holm(plain, 3))
+
+
+def test_groups_by_hand() -> None:
+    values = [0.9, 0.88, 0.7, 0.95, 0.69]
+
+    def test(i: int, j: int) -> Difference:
+        value = values[i] - values[j]
+        return Difference(value, 0.01, 100.0, 1e-6 if abs(value) > 0.04 else 0.5)
+
+    assert grouped(5, test, family_of(5)) == [1, 1, 2, 1, 2], "what is better than the leader is not worse than it"
+    assert grouped(1, test, 0) == [1]
+    assert grouped(5, test, 10_000_000) == [1, 1, 1, 1, 1], "a family so large that nothing is shown"
+
+
+def test_what_can_be_resolved_is_found_in_four_of_five() -> None:
+    generator = np.random.default_rng(0)
+    base = Null(rows=2, seeds=1, clusters=400)
+    errors = []
+    for _ in range(20):
+        table = null_table(base, generator)
+        errors.append(place(table, resamples=300)[1][0])
+    size = float(np.median([d.quantile(0.975) + d.quantile(0.8) for d in errors]))
+    found = 0
+    for _ in range(200):
+        table = null_table(base, generator)
+        lose = (generator.random(400) < size / table.total[:, 1, 0].mean()) & (table.total[:, 1, 0] > 0)
+        total = table.total.copy()
+        total[lose, 1, 0] = 0.0
+        found += place(replace(table, total=total, binary=[None, None]), resamples=300)[1][0].p <= 0.05
+    assert 0.7 < found / 200 < 0.9
+
+
+def test_rows_that_are_equally_good_share_a_group_quickly() -> None:
+    assert false_groups(Null(rows=5, seed_spread=0.3, clusters=80), 100, resamples=300) <= 0.05
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "null",
+    [
+        Null(),
+        Null(seeds=1),
+        Null(views=3),
+        Null(seeds=1, views=3),
+        Null(seed_spread=0.3, rows=12),
+        Null(seed_spread=1.0, rows=12),
+        Null(seed_spread=0.5, unequal=0.7, rows=12),
+        Null(seed_spread=0.5, rows=20, seeds=2),
+        Null(seed_spread=1.0, rows=2, seeds=2),
+        Null(level=3.0, clusters=60, seeds=1),
+    ],
+    ids=str,
+)
+def test_false_groups_in_at_most_5_percent_of_1000_tables(null: Null) -> None:
+    assert false_groups(null, 1000, resamples=300) <= 0.05
+
+
+def test_the_simulation_can_fail() -> None:
+    generator = np.random.default_rng(0)
+    table = null_table(Null(rows=4, clusters=200), generator)
+    total = table.total.copy()
+    total[:60, 2] = 0.0
+    assert max(s.group for s in place(replace(table, total=total), resamples=300)[0]) == 2

@@ -1,0 +1,102 @@
+"""Write boards as HTML files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vsebench.core.errors import ConfigError, UntrustedPlugin, VsebenchError
+from vsebench.core.plugins import load_plugins
+from vsebench.core.terminal import say
+from vsebench.leaderboard.examples import COUNT, SPLIT, Results
+from vsebench.leaderboard.html_page import page
+from vsebench.leaderboard.item_scores import usable
+from vsebench.leaderboard.snapshot import SYSTEM_FORM, board_names, load_board
+from vsebench.runs.store import write_atomically
+
+if TYPE_CHECKING:
+    from vsebench.inspect.examples import Found
+
+#: Results of each query, the first right one besides.
+FIRST = 3
+
+
+def write_html(
+    board: Path,
+    experiments: Sequence[str],
+    *,
+    runs: Path,
+    out: Path | None = None,
+    check: bool = False,
+    found: int = 0,
+    plugins: Sequence[Path] = (),
+    trust: bool = False,
+) -> None:
+    """Write a page for each experiment, for all by default, beside their Markdown or to ``out``.
+
+    Args:
+        runs: folder of all experiments' runs; a row whose runs are not there says so.
+        out: the file of the one experiment.
+        found: rows of each table whose models are loaded, to show what the example queries find.
+        plugins: to import first.
+        trust: import those that runs name, too.
+
+    Raises: ConfigError for options that exclude each other; DataError for an experiment without results.
+    """
+    if check:
+        raise ConfigError("--check is of the committed pages; those of --html are not committed. Leave one out.")
+    wanted = board_names(board, experiments)
+    if out is not None and len(wanted) > 1:
+        raise ConfigError(f"--out is one file, and there are {len(wanted)} boards. Name one: {', '.join(wanted)}.")
+    load_plugins(plugins)
+    for name in wanted:
+        snapshot = load_board(board, name)
+        outcomes, unusable = usable(snapshot, board) if snapshot.form == SYSTEM_FORM else (None, "")
+        text = page(
+            snapshot,
+            folder=board,
+            runs=runs,
+            outcomes=outcomes,
+            unusable=unusable,
+            finder=partial(found_by, trust=trust),
+            found=found,
+        )
+        file = out or board / f"{name}.html"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(file, text)
+        say(f"wrote {file} ({len(text.encode()) / 1e6:.1f} MB)")
+
+
+def found_by(folder: Path, *, trust: bool = False) -> Results | str:
+    """What a run's model finds for the queries that the page shows, or why that cannot be said."""
+    from vsebench.inspect.examples import make_gallery
+    from vsebench.runs.load import load_run
+
+    try:
+        gallery, dataset = make_gallery(load_run(folder, trust=trust), SPLIT, queries=COUNT, k=FIRST)
+    except VsebenchError as error:
+        if isinstance(error, UntrustedPlugin):
+            say(f"what its model finds is not shown: {error}", error=True)
+        return str(error)
+    numbers = {
+        (thing.position, text): number
+        for kinds in gallery.queries.values()
+        for queries in kinds.values()
+        for query in queries
+        for thing in (found.thing for found in query.results)
+        for number, text in enumerate(dataset.texts(thing.position))
+    }
+    dataset.close()
+
+    def plain(one: Found) -> tuple[int, int, int, bool]:
+        position = one.thing.position
+        return position, numbers.get((position, one.thing.text), 0), one.rank, one.right
+
+    return {
+        direction: {
+            kind: [[plain(one) for one in query.results] for query in queries] for kind, queries in kinds.items()
+        }
+        for direction, kinds in gallery.queries.items()
+    }

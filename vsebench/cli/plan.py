@@ -1,0 +1,84 @@
+"""What is said of a plan: its rows, a search's space, what it will take."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from vsebench.core.sizes import duration_in_words, in_words
+from vsebench.core.terminal import on_one_line, say
+from vsebench.sweep.estimate import estimate
+from vsebench.sweep.plan import Plan
+
+
+def print_plan(plan: Plan, runs: Path, workers: int) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    title = on_one_line(f"{plan.experiment.name} on {plan.dataset['title']}")
+    table = Table(title=Text(title), title_justify="left")
+    for column in ("row", "uses", "attention", "fusion", "epochs", "seeds"):
+        table.add_column(column)
+    for row in plan.experiment.rows:
+        status = Counter(r.status for r in plan.runs if r.name == row.name)
+        system = row.system
+        table.add_row(
+            Text(on_one_line(row.name)),
+            " + ".join(getattr(system, f"{m}_encoder").name for m in system.modalities),
+            system.attention.name,
+            system.fusion.name if system.fusion else "–",
+            str(system.train.epochs),
+            ", ".join(f"{n} {s}" for s, n in status.items()),
+        )
+    Console().print(table)
+    for line in _search_lines(plan):
+        say(line)
+    _print_estimate(plan, runs, workers)
+
+
+def _print_estimate(plan: Plan, runs: Path, workers: int) -> None:
+    todo = {r.run_id for r in plan.todo}
+    counts = f"{len({r.run_id for r in plan.runs})} runs, {len(todo)} to do."
+    if not todo:
+        say(counts)
+        return
+    found = estimate(plan, runs, device=record_device())
+    seconds = found.total(workers)
+    if seconds is None:
+        say(f"{counts} No earlier run on this hardware to estimate time and disk from.")
+        return
+    said = ", ".join(f"{count} from {tier}" for tier, count in found.based_on.items())
+    say(
+        f"{counts} About {duration_in_words(seconds)} with {workers} {'worker' if workers == 1 else 'workers'}, and "
+        f"{in_words(found.size)} under {runs}."
+    )
+    say(f"Estimated from {found.records} earlier runs: {said}. Features of frozen encoders: vsebench cache list.")
+
+
+def record_device() -> str:
+    """The hardware as results name it."""
+    from vsebench.runs.provenance import device_name
+
+    return device_name()
+
+
+def _search_lines(plan: Plan) -> list[str]:
+    from vsebench.sweep.tuning import progress
+
+    sweep, space, lines = plan.experiment.spec.sweep, plan.experiment.space, []
+    if sweep is None:
+        return []
+    if space is not None:
+        done = progress(plan)
+        said = ", ".join(f"{count} {state}" for state, count in done.items() if count)
+        rounds = f", rounds of {sweep.round}" if sweep.method == "tpe" else ""
+        lines.append(f"Search: {sweep.method}, budget {sweep.budget}, sampler seed {sweep.seed}{rounds}.")
+        lines.append(f"Asked: {sum(done.values())} of {sweep.budget} configurations ({said}).")
+        for group in space.choices.groups:
+            labels = [" + ".join(v.label for v in point.values()) for point in group]
+            lines.append(f"Axis {' + '.join(group[0])}: {', '.join(labels)}")
+        lines += [f"Axis {axis}: {numbers.text}" for axis, numbers in space.ranges.items()]
+    if sweep.prune is not None:
+        lines.append(f"Pruning: {sweep.prune.text}.")
+    return lines

@@ -1,0 +1,110 @@
+"""``vsebench verify``."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vsebench.core.errors import DataError
+from vsebench.core.plugins import load_plugins
+from vsebench.core.terminal import say
+from vsebench.leaderboard.snapshot import board_names, load_board, results_file
+from vsebench.leaderboard.table import printable
+from vsebench.results.pages import check_pages
+from vsebench.results.verify import Difference, Report, verify
+
+#: Runs, or differences, of one kind that are listed; the others are counted.
+SHOWN = 20
+
+
+@dataclass(frozen=True)
+class VerifyOptions:
+    """The command's arguments."""
+
+    experiments: Sequence[str]
+    runs: Path
+    board: Path
+    strict: bool = False
+    plugins: Sequence[Path] = ()
+    trust: bool = False
+
+
+def run_verify(options: VerifyOptions) -> int:
+    """Check boards and say what came of it. Returns: the exit code, 1 where something differs.
+
+    Raises: DataError for a board that is not there.
+    """
+    load_plugins(options.plugins)
+    wrong, unchecked = 0, 0
+    for name in board_names(options.board, options.experiments):
+        file = results_file(options.board, name)
+        try:
+            snapshot = load_board(options.board, name)
+        except DataError as error:
+            say(f"{printable(name)}: cannot be read\n  DIFFERS {error}", lines=True)
+            wrong += 1
+            continue
+        report = verify(snapshot, file, options.runs, trust=options.trust)
+        pages = check_pages(options.board, [name])
+        for line in lines(report, pages):
+            say(line)
+        wrong += len(report.differences) + len(pages)
+        unchecked += len(report.lacking) + len(report.absent)
+    if wrong:
+        say(f"{wrong} differences.")
+    elif unchecked:
+        say("No differences in what could be checked.")
+    else:
+        say("Every number is what its predictions give.")
+    return int(bool(wrong or (options.strict and unchecked)))
+
+
+def lines(report: Report, pages: Sequence[Difference]) -> list[str]:
+    """What is said of one board."""
+    rounded = f", {report.rounded:,} of them to within rounding" if report.rounded else ""
+    said = [
+        f"{printable(report.experiment)}: {report.runs:,} runs",
+        f"  predictions -> results of runs: {report.recomputed:,} numbers come out again{rounded}",
+        *([f"  predictions -> board's items file: {report.items:,} values are the same"] if report.items else []),
+        f"  results of runs -> board's results file: {report.compared:,} values are the same",
+        "  board's results file -> pages: " + (f"{len(pages)} differences" if pages else "as rendered"),
+    ]
+    by_reason: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for _, run_id, key, reason in report.lacking:
+        by_reason[reason].append((run_id, key))
+    for reason, numbers in by_reason.items():
+        runs = len({run_id for run_id, _ in numbers})
+        keys = sorted({key.partition("/")[2] or key for _, key in numbers})
+        said.append(f"  not recomputable: {len(numbers):,} numbers of {runs:,} runs: {printable(reason).rstrip('.')}")
+        said.append(f"    {_some(keys)}")
+    for row, run_id, reason in report.absent[:SHOWN]:
+        said.append(f"  not checked: row '{printable(row)}', run {printable(run_id)}: {printable(reason)}")
+    if len(report.absent) > SHOWN:
+        said.append(f"  not checked: {len(report.absent) - SHOWN} more runs")
+    differences = [*report.differences, *pages]
+    said += [f"  DIFFERS {_difference(one)}" for one in differences[:SHOWN]]
+    if len(differences) > SHOWN:
+        said.append(f"  DIFFERS {len(differences) - SHOWN} more")
+    return said
+
+
+def _difference(one: Difference) -> str:
+    where = [f"row '{printable(one.row)}'"] if one.row else []
+    where += [f"run {printable(one.run_id)}"] if one.run_id else []
+    names = [f"{', '.join(where)}:"] if where else []
+    says = f"{printable(one.what)} is {_value(one.stored)}, comes out as {_value(one.again)}"
+    return " ".join([f"{printable(one.file)}:", *names, says])
+
+
+def _value(value: Any) -> str:
+    """As short as a line takes."""
+    text = printable(repr(value) if isinstance(value, float) else str(value))
+    return text if len(text) <= 160 else f"{text[:157]}..."
+
+
+def _some(keys: Sequence[str]) -> str:
+    shown = [printable(key) for key in keys[:8]]
+    return ", ".join(shown) + (f" and {len(keys) - 8} more" if len(keys) > 8 else "")

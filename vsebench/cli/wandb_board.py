@@ -1,0 +1,227 @@
+"""The board in W&B: tables, plots, pages and what the best row finds, in runs of the experiment's group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from vsebench.core.terminal import say
+from vsebench.leaderboard import cost_plots, plots
+from vsebench.leaderboard.rows import SECTIONS, RowView, sort_key, views
+from vsebench.leaderboard.snapshot import RESULTS, Snapshot, head_of, load_board
+from vsebench.leaderboard.table import printable
+from vsebench.runs.store import Store
+from vsebench.runs.tracking import BOARD_KEY, WandbTracker, wandb_id
+from vsebench.sweep.worker import Settings
+
+if TYPE_CHECKING:
+    from vsebench.data.dataset import Dataset
+    from vsebench.inspect.examples import Classified, Gallery, Query
+
+#: Of each kind and direction, and results of each query.
+QUERIES, FOUND = 6, 5
+#: Longer side of a picture, in pixels.
+SIDE = 160
+_SLOTS = ("image_encoder", "text_encoder", "audio_encoder", "attention", "pooling", "fusion", "head", "fitter")
+Table = tuple[list[str], list[list[Any]]]
+
+
+def log_board(experiment: str, settings: Settings, board: Path) -> None:
+    """Send an experiment's board, what was measured of its runs, and what its best row finds.
+
+    Everything is in the W&B runs' own folders, so that ``wandb sync`` of an offline sweep needs nothing else.
+    """
+    snapshot = load_board(board, experiment)
+    board_run = _tracker(snapshot, settings, "leaderboard", "leaderboard")
+    board_run.log_table("leaderboard", *runs_table(snapshot))
+    board_run.log_table("rows", *rows_table(snapshot))
+    page = board / f"{experiment}.html"
+    if page.is_file():
+        board_run.log_html("board", page.read_text(encoding="utf-8"))
+    _log_plots(board_run, snapshot, board)
+    _log_gallery(board_run, snapshot, settings)
+    best = best_row(snapshot)
+    finished = sum(result.status == "finished" for result in snapshot.results.values())
+    summary: dict[str, Any] = {"rows": len(snapshot.rows), "finished": finished}
+    board_run.finish(summary if best is None else {**summary, "best_row": best.row.name, **_means(best)})
+    if snapshot.measures:
+        measured_run = _tracker(snapshot, settings, "measures", "measure")
+        for name, table in measure_tables(snapshot).items():
+            measured_run.log_table(f"measures/{name}", *table)
+        measured_run.finish({})
+
+
+def runs_table(snapshot: Snapshot) -> Table:
+    """Every finished run of the tables: its components, cost and metrics, numbers as numbers."""
+    everything = [view for section in SECTIONS for view in views(snapshot, section)]
+    keys = sorted({key for view in everything for result in view.results for key in result.metrics})
+    axes = list(dict.fromkeys(axis for view in everything for axis in view.row.axes))
+    columns = ["system", "section", *(f"axis/{axis}" for axis in axes), *_SLOTS, "seed", "run_id"]
+    columns += ["parameters_total", "parameters_trained", "train_s", "epochs", "best_epoch", *keys]
+    rows: list[list[Any]] = []
+    for view in everything:
+        named = [view.row.name, view.row.section, *(view.row.axes.get(axis) for axis in axes)]
+        slots = [view.component(slot) for slot in _SLOTS]
+        for r in view.results:
+            counts = [r.parameters.get("total"), r.parameters.get("trained"), float(r.train_s), r.epochs, r.best_epoch]
+            metrics = [_number(r.metrics.get(key)) for key in keys]
+            rows.append([*named, *slots, r.seed, r.run_id, *counts, *metrics])
+    return columns, rows
+
+
+def rows_table(snapshot: Snapshot) -> Table:
+    """Every row of the tables, best on validation first: means over seeds and half-widths of their 95 % intervals."""
+    everything = [view for section in SECTIONS for view in views(snapshot, section)]
+    keys = sorted({key for view in everything for key in view.results[0].metrics if key.startswith(("test/", "val/"))})
+    columns = ["system", "section", "seeds", *(name for key in keys for name in (key, f"{key} ±"))]
+    rows: list[list[Any]] = []
+    for view in everything:
+        found = [view.estimate(key) for key in keys]
+        numbers = [n for e in found for n in ((None, None) if e is None else (_number(e.mean), _number(e.half)))]
+        rows.append([view.row.name, view.row.section, len(view.results), *numbers])
+    return columns, rows
+
+
+def measure_tables(snapshot: Snapshot) -> dict[str, Table]:
+    """Measure -> its numbers, a line each: where they stand in what was measured is a path."""
+    names = {run_id: (row.name, int(seed)) for row in snapshot.rows for seed, run_id in row.runs.items()}
+    found: dict[str, Table] = {}
+    for run_id, parts in snapshot.measures.items():
+        for name, values in parts.items():
+            if run_id in names:
+                lines = found.setdefault(name, (["system", "seed", "run_id", "number", "value"], []))[1]
+                lines += [[*names[run_id], run_id, path, value] for path, value in _leaves(values)]
+    return found
+
+
+def best_row(snapshot: Snapshot) -> RowView | None:
+    """The best row on validation of all sections."""
+    key, mode = sort_key(snapshot)
+    known = [(found.mean, view) for section in SECTIONS for view in views(snapshot, section)
+             if (found := view.estimate(key)) is not None]  # fmt: skip
+    pick = max if mode == "max" else min
+    return pick(known, key=lambda one: one[0])[1] if known else None
+
+
+def gallery_tables(gallery: Gallery, dataset: Dataset) -> dict[str, Table]:
+    """``i2t``, ``t2i`` and ``classes`` -> their queries or items, with pictures as bytes."""
+    found: dict[str, Table] = {}
+    for direction, kinds in gallery.queries.items():
+        columns = ["kind", "id", "query", "first right at rank"]
+        columns += [f"{what} {number}" for number in range(1, FOUND + 1) for what in ("found", "right")]
+        lines = [_query(kind, one, direction, dataset) for kind, some in kinds.items() for one in some]
+        found[direction] = columns, lines
+    if gallery.items:
+        columns = ["kind", "id", "image", "text", "is", "predicted", "right"]
+        found["classes"] = columns, [_item(k, one, dataset) for k, some in gallery.items.items() for one in some]
+    return found
+
+
+def _tracker(
+    snapshot: Snapshot, settings: Settings, name: str, job_type: Literal["leaderboard", "measure"]
+) -> WandbTracker:
+    mode: Literal["online", "offline"] = "online" if settings.wandb_mode == "online" else "offline"
+    data = snapshot.dataset
+    return WandbTracker(
+        mode=mode,
+        folder=settings.store_root / snapshot.experiment,
+        project=settings.wandb_project,
+        group=snapshot.experiment,
+        name=name,
+        run_id=wandb_id(snapshot.experiment, name),
+        config={
+            "experiment": snapshot.experiment,
+            "dataset": data["name"],
+            "fingerprint": data["fingerprint"],
+            BOARD_KEY: head_of(snapshot),
+        },
+        tags=[f"dataset:{data['name']}"[:64]],
+        job_type=job_type,
+    )
+
+
+def _log_plots(board_run: WandbTracker, snapshot: Snapshot, board: Path) -> None:
+    """Curves as a table and pictures; every plot beside the board as it is."""
+    columns, points = plots.points(snapshot)
+    if points:
+        board_run.log_table("curves", columns, points)
+    for kind in plots.asked(snapshot):
+        board_run.log_figure(f"plots/{kind}", plots.figure(snapshot, kind))
+    for against in cost_plots.drawn(snapshot):
+        board_run.log_figure(f"plots/cost-{against.name}", cost_plots.figure(snapshot, against))
+    others = [file.stem for file in (board / RESULTS).glob("*.json") if file.stem.startswith(f"{snapshot.experiment}-")]
+    for file in sorted((board / plots.FOLDER).glob(f"{snapshot.experiment}-*.svg")):
+        if not any(file.stem.startswith(f"{other}-") for other in others):
+            name = file.stem.removeprefix(f"{snapshot.experiment}-")
+            board_run.log_html(f"drawings/{name}", file.read_text(encoding="utf-8"))
+
+
+def _log_gallery(board_run: WandbTracker, snapshot: Snapshot, settings: Settings) -> None:
+    """What the best row's first run finds; said where it cannot be shown."""
+    from vsebench.inspect.examples_page import page
+
+    best = best_row(snapshot)
+    if best is None:
+        return
+    run_id = best.results[0].run_id
+    try:
+        gallery, dataset = _gallery(Store(settings.store_root, snapshot.experiment).run_folder(run_id), settings)
+        text, tables = page(gallery, dataset), gallery_tables(gallery, dataset)
+    except Exception as error:  # pictures may be damaged, data moved: what W&B shows must not fail a finished sweep
+        say(f"W&B gets no gallery of {printable(best.row.name)}: {error}", error=True)
+        return
+    board_run.log_html("gallery/page", text)
+    for name, table in tables.items():
+        board_run.log_table(f"gallery/{name}", *table)
+
+
+def _gallery(folder: Path, settings: Settings) -> tuple[Gallery, Dataset]:
+    from vsebench.inspect.examples import make_gallery
+    from vsebench.runs.load import load_run
+    from vsebench.sweep.worker import choose_device
+
+    run = load_run(folder, device=choose_device(settings.device, 0))
+    return make_gallery(run, queries=QUERIES, k=FOUND, cache=settings.cache)
+
+
+def _query(kind: str, one: Query, direction: str, dataset: Dataset) -> list[Any]:
+    asked = _picture(dataset, one.thing.position) if direction == "i2t" else one.thing.text
+    line: list[Any] = [kind, one.thing.id, asked, float(one.rank)]
+    for found in one.results[:FOUND]:
+        shown = found.thing.text if direction == "i2t" else _picture(dataset, found.thing.position)
+        line += [shown, found.right]
+    return line + [None] * (4 + 2 * FOUND - len(line))
+
+
+def _item(kind: str, one: Classified, dataset: Dataset) -> list[Any]:
+    said = [", ".join(f"{name} ({share:.3f})" for name, share in some) for some in (one.true, one.predicted)]
+    return [kind, one.thing.id, _picture(dataset, one.thing.position), one.thing.text, *said, one.right]
+
+
+def _picture(dataset: Dataset, position: int) -> bytes | None:
+    from vsebench.inspect.pictures import jpeg
+
+    data = dataset.image_bytes(position)
+    return None if data is None else jpeg(data, SIDE)
+
+
+def _means(view: RowView) -> dict[str, float]:
+    found = {key: view.estimate(key) for key in view.results[0].metrics if key.startswith(("test/", "val/"))}
+    return {f"best/{key}": e.mean for key, e in found.items() if e is not None}
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def _leaves(values: Any, path: str = "") -> Iterator[tuple[str, float]]:
+    """The numbers in nested plain data, each with its path."""
+    if isinstance(values, Mapping):
+        for name, value in values.items():
+            yield from _leaves(value, f"{path}/{name}" if path else str(name))
+    elif isinstance(values, Sequence) and not isinstance(values, str):
+        for number, value in enumerate(values):
+            yield from _leaves(value, f"{path}/{number}")
+    elif isinstance(values, int | float) and not isinstance(values, bool):
+        yield path, float(values)

@@ -1,0 +1,124 @@
+"""Transformer blocks, and stacks of them over one modality's tokens."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+from vsebench.components.attention._heads import MultiHead
+from vsebench.core.types import Tokens
+from vsebench.ops.masking import blank
+from vsebench.ops.positions import token_positions
+
+
+class Block(nn.Module):
+    """Attention and a feed-forward network, each with a residual and a normalisation.
+
+        pre-norm   U = X + MHA(LN X, LN C),     Y = U + FFN(LN U)
+        post-norm  U = LN(X + MHA(X, C)),       Y = LN(U + FFN(U))          FFN: d -> ratio · d -> d, GELU
+
+    C is the context, X itself without one.
+
+    Args:
+        dim: d.
+        heads: divides d.
+        mlp_ratio: hidden size of the FFN as a multiple of d.
+        dropout: rate on the attention weights, on the attended values and on what the FFN returns.
+        pre_norm: where the normalisation stands.
+
+    Shape: (B, N, d), mask (B, N) [, context (B, M, d), its mask (B, M)] -> (B, N, d), weights (B, h, N, M).
+    """
+
+    def __init__(self, dim: int, heads: int, *, mlp_ratio: float, dropout: float, pre_norm: bool) -> None:
+        super().__init__()
+        hidden = max(1, round(mlp_ratio * dim))
+        self.pre_norm = pre_norm
+        self.attention = MultiHead(dim, heads, dropout)
+        self.norm_attention = nn.LayerNorm(dim)
+        self.norm_mlp = nn.LayerNorm(dim)
+        self.mlp = nn.Sequential(nn.Linear(dim, hidden), nn.GELU(), nn.Linear(hidden, dim), nn.Dropout(dropout))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(
+        self, values: Tensor, mask: Tensor, context: Tensor | None = None, context_mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Attend and transform."""
+        context = values if context is None else context
+        context_mask = mask if context_mask is None else context_mask
+        if self.pre_norm:
+            seen, context = self.norm_attention(values), self.norm_attention(context)
+            attended, weights = self.attention(seen, context, context_mask)
+            values = values + self.dropout(attended)
+            return values + self.mlp(self.norm_mlp(values)), weights
+        attended, weights = self.attention(values, context, context_mask)
+        values = self.norm_attention(values + self.dropout(attended))
+        return self.norm_mlp(values + self.mlp(values)), weights
+
+
+class BareBlock(nn.Module):
+    """Multi-head self-attention and nothing else. Shape: (B, N, d), mask (B, N) -> (B, N, d), weights."""
+
+    def __init__(self, dim: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.attention = MultiHead(dim, heads, dropout)
+
+    def forward(self, values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Attend."""
+        found: tuple[Tensor, Tensor] = self.attention(values, values, mask)
+        return found
+
+
+class SelfStack(nn.Module):
+    """Project a modality's tokens to d, add positions if asked to, and let them attend to each other L times.
+
+    Args:
+        dim_in: D, size of a token.
+        dim: d.
+        layers: L.
+        block: ``transformer`` (:class:`Block`, pre-norm) or ``bare``.
+        positions: whether sine/cosine positions are added; two-dimensional ones on a grid.
+
+    Shape: Tokens (B, N, D) -> Tokens (B, N, d), the weights of each layer (B, h, N, N).
+    """
+
+    def __init__(
+        self,
+        dim_in: int,
+        dim: int,
+        *,
+        layers: int,
+        heads: int,
+        mlp_ratio: float,
+        dropout: float,
+        block: Literal["bare", "transformer"],
+        positions: bool,
+    ) -> None:
+        super().__init__()
+        self.positions = positions
+        self.project = nn.Linear(dim_in, dim)
+        self.blocks = nn.ModuleList(
+            BareBlock(dim, heads, dropout)
+            if block == "bare"
+            else Block(dim, heads, mlp_ratio=mlp_ratio, dropout=dropout, pre_norm=True)
+            for _ in range(layers)
+        )
+
+    def named(self, tokens: Tokens, modality: str, weights: dict[str, Tensor] | None) -> Tokens:
+        """Attend L times, and put the weights of each layer into ``weights`` as ``self/modality/layer``."""
+        tokens, found = self(tokens)
+        if weights is not None:
+            weights |= {f"self/{modality}/{layer}": w for layer, w in enumerate(found)}
+        return tokens
+
+    def forward(self, tokens: Tokens) -> tuple[Tokens, list[Tensor]]:
+        """Attend L times."""
+        values = self.project(blank(tokens.values, tokens.mask))
+        if self.positions:
+            place = token_positions(values.shape[1], values.shape[2], tokens.grid, device=values.device)
+            values = values + place.to(values.dtype)
+        found = []
+        for block in self.blocks:
+            values, weights = block(values, tokens.mask)
+            found.append(weights)
+        return tokens.with_values(values), found

@@ -1,0 +1,351 @@
+"""What CNNs and ViTs from timm have in common: creation, weights, preprocessing, freezing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from vsebench.components.encoder._pretrained import reason
+from vsebench.components.image_encoder._checkpoint import load_checkpoint
+from vsebench.components.image_encoder._cut import Cut, cut_of
+from vsebench.components.image_encoder._layout import (
+    HUB,
+    Layout,
+    check_name,
+    creation_error,
+    creation_of,
+    layout_of,
+    planned_layout,
+)
+from vsebench.components.image_encoder.base import ImageEncoder
+from vsebench.core.errors import ConfigError
+from vsebench.core.types import Preprocessing, Tokens
+from vsebench.ops.freezing import freeze, not_finite, outside, tensors_digest
+from vsebench.ops.weights import load_weights
+
+ImageOptions = Mapping[str, Any]
+INTERPOLATIONS = ("nearest", "bilinear", "bicubic")
+
+
+class TimmEncoder(ImageEncoder):
+    """A timm backbone without its classifier.
+
+    Args:
+        checkpoint: weights made by ``weights: pretrain``, or None.
+        options: the options that the two registered encoders share, by name.
+        convolutional: a CNN, not a transformer.
+    """
+
+    def __init__(self, checkpoint: Path | None, options: ImageOptions, *, convolutional: bool) -> None:
+        super().__init__()
+        self.options = dict(options)
+        # Convolutions are faster with the channels last; transformers do not care.
+        self.memory_format = torch.channels_last if convolutional else torch.contiguous_format
+        self.backbone = _create(options, checkpoint).to(memory_format=self.memory_format)  # type: ignore[call-overload]
+        self.dim_out = int(self.backbone.num_features)  # type: ignore[arg-type]
+        self.origin = _origin(self.backbone, options)
+        self.preprocessing = _preprocessing(self.backbone, options)
+        self.layout = layout_of(self.backbone, self.preprocessing.size, options["model"])
+        self.check_layout(options["model"], self.layout)
+        self.frozen_parts = _frozen_parts(self.backbone, options)
+        self.frozen = options["finetune"] == "none"
+        freeze(self.frozen_parts)
+        if options["finetune"] == "last":
+            for parameter in self.backbone.parameters(recurse=False):
+                parameter.requires_grad_(False)  # position embeddings and class tokens lie before the stages
+        self.cut = self._cut() if options["finetune"] == "last" else None
+        if options["freeze_norm"]:
+            self.frozen_parts += [m for m in self.backbone.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+
+    @classmethod
+    def check_options(cls, options: ImageOptions) -> None:
+        """Refuse what cannot be made, before any run: a misspelt model, a size that it cannot read, another form.
+
+        Raises: ConfigError.
+        """
+        layout = planned_layout(options["model"], options["image_size"], repr(options["model_args"] or {}))
+        if layout is not None:
+            cls.check_layout(options["model"], layout)
+
+    @staticmethod
+    def check_layout(model: str, layout: Layout) -> None:
+        """Refuse a model that gives a map where tokens are wanted, or the other way round.
+
+        Raises: ConfigError.
+        """
+        raise NotImplementedError
+
+    def train(self, mode: bool = True) -> TimmEncoder:
+        """Train mode; frozen parts stay in eval mode, so that their batch statistics do not move."""
+        super().train(mode)
+        for part in self.frozen_parts:
+            part.eval()
+        return self
+
+    def features(self, pixels: Tensor) -> Tensor:
+        """The backbone's last map or tokens, float32."""
+        images = self.normalise(pixels).contiguous(memory_format=self.memory_format)
+        low = self.frozen and self.options["precision"] == "bf16"
+        autocast = torch.autocast(pixels.device.type, torch.bfloat16) if low else nullcontext()
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen), autocast:
+            values: Tensor = self.backbone.forward_features(images)  # type: ignore[operator]
+        return values.float() if low else values
+
+    def as_tokens(self, values: Tensor) -> Tokens:
+        """The backbone's last map or tokens as Tokens."""
+        raise NotImplementedError(type(self).__name__)
+
+    def forward(self, pixels: Tensor) -> Tokens:
+        """Encode."""
+        return self.as_tokens(self.features(pixels))
+
+    def before_cut(self, pixels: Tensor) -> Tokens:
+        """What the frozen stages give; computed once for an item."""
+        assert self.cut is not None, "an encoder without a cut"
+        with torch.no_grad():
+            images = self.normalise(pixels).contiguous(memory_format=self.memory_format)
+            return self.cut.to_tokens(self.cut.before(images))
+
+    def after_cut(self, tokens: Tokens) -> Tokens:
+        """Encode from what the frozen stages gave."""
+        assert self.cut is not None, "an encoder without a cut"
+        return self.as_tokens(self.cut.after(self.cut.from_tokens(tokens)))
+
+    def cut_digest(self) -> str:
+        """Changes with the place of the cut and with any frozen weight."""
+        assert self.cut is not None, "an encoder without a cut"
+        return f"{tensors_digest(outside(self.backbone, self.cut.trained))}-{self.cut.position}"
+
+    def _cut(self) -> Cut | None:
+        stages = _stages(self.backbone)
+        probe = torch.randn(2, 3, *self.preprocessing.size, generator=torch.Generator().manual_seed(0))
+        probe = probe.contiguous(memory_format=self.memory_format)
+        after = _after_stages(self.backbone, stages)
+        cut = cut_of(self.backbone, stages, self.options["stages"], after, probe, self.memory_format)
+        before = {} if cut is None else outside(self.backbone, cut.trained)
+        return None if any(value.requires_grad for value in before.values()) else cut
+
+    def backbone_state(self) -> dict[str, Tensor]:
+        """The backbone's own state dict."""
+        return self.backbone.state_dict()
+
+
+def _create(options: ImageOptions, checkpoint: Path | None) -> nn.Module:
+    import timm
+
+    model, weights = options["model"], options["weights"]
+    if not model.startswith(HUB):
+        check_name(model)
+    wanted: dict[str, Any] = {"num_classes": 0, **creation_of(model, options["image_size"], options["model_args"])}
+    local = weights not in ("hub", "none", "pretrain")
+    arrays = local and Path(weights).suffix.lower() in (".npz", ".npy")  # of JAX; timm reads each model's own names
+    if local:
+        path = Path(weights).expanduser()
+        if not path.is_file():
+            raise ConfigError(
+                f"weights '{weights}': no such file. Give hub, none, pretrain or a checkpoint.", path=("weights",)
+            )
+        if arrays:
+            wanted |= {"checkpoint_path": str(path)}
+        # A checkpoint with a classifier needs the classifier, which is dropped afterwards.
+        if "num_classes" not in options["model_args"]:
+            del wanted["num_classes"]
+    name = model
+    if weights == "hub":
+        # With another number of classes timm would take weights that lack tensors.
+        del wanted["num_classes"]
+    if options["revision"] is not None:
+        name, overlay = _at_revision(model, weights, options["revision"])
+        wanted |= overlay
+    try:
+        backbone: nn.Module = timm.create_model(name, pretrained=weights == "hub", **wanted)
+    except (OSError, ConnectionError) as error:
+        at = "" if options["revision"] is None else f" at revision '{options['revision']}'"
+        raise ConfigError(
+            f"the weights of '{model}'{at} could not be fetched from the hub ({type(error).__name__}), and no cache "
+            "has them. Give a local checkpoint as 'weights', or weights: pretrain.",
+            path=("weights",),
+        ) from error
+    except MemoryError:
+        raise
+    except Exception as error:  # readers of damaged files raise anything
+        if weights == "hub" and not isinstance(error, TypeError):
+            raise ConfigError(
+                f"the hub's weights of '{model}' cannot be loaded: {reason(error)}. Fetch them again, or give a local "
+                "checkpoint.",
+                path=("weights",),
+            ) from error
+        raise creation_error(model, error, "img_size" in wanted and "img_size" not in options["model_args"]) from error
+    if local and not arrays:
+        load_checkpoint(backbone, weights)
+    backbone.reset_classifier(0)  # type: ignore[operator]
+    broken = not_finite(backbone) if local or weights == "hub" else []
+    if broken:
+        raise ConfigError(
+            f"weights '{weights}' of '{model}': {len(broken)} tensors are not finite, the first is {broken[0]}.",
+            path=("weights",),
+        )
+    if checkpoint is not None:
+        backbone.load_state_dict(load_weights(checkpoint), strict=True)
+    if options["model_args"].get("pre_relu", False):
+        _drop_last_relu(backbone, model)
+    return backbone
+
+
+def _at_revision(model: str, weights: str, revision: str) -> tuple[str, dict[str, Any]]:
+    """The model's name and arguments that ask for a revision of its weights."""
+    from timm.models import get_pretrained_cfg
+
+    if weights != "hub":
+        raise ConfigError("'revision' goes with weights: hub; nothing comes from the hub here.", path=("revision",))
+    if model.startswith(HUB):
+        return f"{model.partition('@')[0]}@{revision}", {}
+    place = getattr(get_pretrained_cfg(model), "hf_hub_id", None)
+    if not place:
+        raise ConfigError(f"'{model}' has no weights in the hub, and thus no revision.", path=("revision",))
+    return model, {"pretrained_cfg_overlay": {"hf_hub_id": f"{place}@{revision}"}}
+
+
+def _origin(backbone: Any, options: ImageOptions) -> dict[str, str] | None:
+    """The repository and commit that the weights came from."""
+    from huggingface_hub import constants, try_to_load_from_cache
+
+    place = str(backbone.pretrained_cfg.get("hf_hub_id") or "") if options["weights"] == "hub" else ""
+    repository, _, revision = place.partition("@")
+    names = ("model.safetensors", constants.SAFETENSORS_SINGLE_FILE, constants.PYTORCH_WEIGHTS_NAME)
+    for name in dict.fromkeys((backbone.pretrained_cfg.get("hf_hub_filename"), *names)):
+        file = (
+            try_to_load_from_cache(repository, name, constants.HF_HUB_CACHE, revision=revision or None)
+            if repository and name
+            else None
+        )
+        if isinstance(file, str):
+            return {"model": repository, "commit": Path(file).parent.name}
+    return None
+
+
+@torch.no_grad()
+def _drop_last_relu(backbone: Any, model: str) -> None:
+    """Take the ReLU away that the last map comes from. Whether it was that one shows in the maps: the old map is the
+    ReLU of the new one, also through a maximum that follows.
+
+    Raises: ConfigError for a model whose map does not come from a ReLU.
+    """
+    probe = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    mode = backbone.training
+    before = backbone.eval().forward_features(probe)
+    for name in reversed([n for n, m in backbone.named_modules() if isinstance(m, nn.ReLU)]):
+        owner, _, own = name.rpartition(".")
+        relu = getattr(backbone.get_submodule(owner), own)
+        setattr(backbone.get_submodule(owner), own, nn.Identity())
+        after = backbone.forward_features(probe)
+        if not torch.equal(after, before) and torch.equal(after.relu(), before):
+            backbone.train(mode)
+            return
+        setattr(backbone.get_submodule(owner), own, relu)
+        if not torch.equal(after, before):
+            break  # an earlier one: those of a classifier change nothing
+    raise ConfigError(f"pre_relu: the last map of '{model}' does not come from a ReLU.", path=("model_args",))
+
+
+def _preprocessing(backbone: nn.Module, options: ImageOptions) -> Preprocessing:
+    """Sizes and numbers of the weights' own, where the options do not say otherwise.
+
+    Raises: ConfigError for weights that were evaluated in a way that is not known here.
+    """
+    from timm.data import resolve_model_data_config
+
+    config = resolve_model_data_config(backbone)
+    loaded = options["weights"] not in ("none", "pretrain")
+    side = options["image_size"]
+    height, width = (int(v) for v in ((side, side) if side else config["input_size"][-2:]))
+    mean = options["mean"] or config["mean"]
+    std = options["std"] or config["std"]
+    interpolation = options["interpolation"] or (config["interpolation"] if loaded else "bicubic")
+    if interpolation not in INTERPOLATIONS:
+        raise ConfigError(
+            f"the weights of '{options['model']}' were evaluated with interpolation '{interpolation}'; known: "
+            f"{', '.join(INTERPOLATIONS)}. Choose one.",
+            path=("interpolation",),
+        )
+    share = float(config["crop_pct"]) if loaded and options["fit"] == "crop" else 1.0
+    if share != 1 and config.get("crop_mode", "center") != "center":
+        raise ConfigError(
+            f"the weights of '{options['model']}' were evaluated with crop_mode '{config['crop_mode']}', which is not "
+            "done here; choose fit: stretch or pad.",
+            path=("fit",),
+        )
+    return Preprocessing(
+        (height, width), _three(mean, "mean"), _three(std, "std"), interpolation, options["fit"], share
+    )
+
+
+def _three(values: Sequence[float], option: str) -> tuple[float, float, float]:
+    if len(values) != 3 or not all(math.isfinite(v) and (option == "mean" or v > 0) for v in values):
+        what = "three numbers, one per channel" if option == "mean" else "three numbers > 0, one per channel"
+        raise ConfigError(f"'{option}' must be {what}. Got {list(values)}.", path=(option,))
+    return (float(values[0]), float(values[1]), float(values[2]))
+
+
+def _frozen_parts(backbone: nn.Module, options: ImageOptions) -> list[nn.Module]:
+    if options["finetune"] == "none":
+        return [backbone]
+    if options["finetune"] == "all":
+        return []
+    stages = _stages(backbone)
+    count = options["stages"]
+    if count >= len(stages):
+        raise ConfigError(
+            f"stages ({count}) must be fewer than the {len(stages)} that '{options['model']}' has; "
+            "finetune: all trains them all.",
+            path=("stages",),
+        )
+    trained = {id(m) for stage in stages[-count:] for m in stage.modules()}
+    # The stem and everything before the last stages freeze; norms after the last stage train with it.
+    after = {id(m) for m in _after_stages(backbone, stages)}
+    return [m for m in _leaf_owners(backbone, stages) if id(m) not in trained | after]
+
+
+def _stages(backbone: nn.Module) -> list[nn.Module]:
+    for name in ("blocks", "stages", "layers"):
+        found = getattr(backbone, name, None)
+        if isinstance(found, nn.Sequential | nn.ModuleList) and len(found) > 1:
+            return list(found)
+    numbered = [getattr(backbone, f"layer{i}") for i in range(1, 9) if hasattr(backbone, f"layer{i}")]
+    if len(numbered) > 1:
+        return numbered
+    children = [c for c in backbone.children() if any(True for _ in c.parameters())]
+    return children
+
+
+def _after_stages(backbone: nn.Module, stages: list[nn.Module]) -> list[nn.Module]:
+    inside = {id(m) for stage in stages for m in stage.modules()}
+    after, passed = [], False
+    for child in backbone.children():
+        owns = any(id(m) in inside for m in child.modules())
+        if passed and not owns:
+            after.append(child)
+        passed = passed or owns
+    return after
+
+
+def _leaf_owners(backbone: nn.Module, stages: list[nn.Module]) -> list[nn.Module]:
+    inside = {id(s) for s in stages}
+    found: list[nn.Module] = []
+
+    def visit(module: nn.Module) -> None:
+        for child in module.children():
+            holds = any(id(m) in inside for m in child.modules())
+            if id(child) in inside or not holds:
+                found.append(child)
+            else:
+                visit(child)
+
+    visit(backbone)
+    return found

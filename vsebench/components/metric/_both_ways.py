@@ -1,0 +1,35 @@
+"""The mean over queries of a number of ranked lists, both ways, with its chance level beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from vsebench.components.metric._tie_groups import TieGroups
+from vsebench.components.metric.base import Predictions
+from vsebench.core.errors import MetricError
+
+
+def both_ways(predictions: Predictions, entry: str, value: Callable[[TieGroups], np.ndarray]) -> dict[str, float]:
+    """Average ``value`` (q,) over the queries that have a relevant item.
+
+    Returns: ``i2t/<entry>`` and ``t2i/<entry>``; ``…/chance/<entry>``, the same of a random order; and
+    ``…/skipped/<entry>``, the number of queries without a relevant item, where there are any.
+
+    Raises: MetricError when no query has one.
+    """
+    result: dict[str, float] = {}
+    for direction in ("i2t", "t2i"):
+        found, chance, asked, skipped = 0.0, 0.0, 0, 0
+        for groups in predictions.tie_groups(direction):
+            found += float(value(groups).sum())
+            chance += float(value(groups.shuffled()).sum())
+            asked, skipped = asked + len(groups), skipped + groups.skipped
+        if not asked:
+            raise MetricError(f"'{entry}' has nothing to average: no query of {direction} has a relevant item.")
+        result[f"{direction}/{entry}"] = found / asked
+        result[f"{direction}/chance/{entry}"] = chance / asked
+        if skipped:
+            result[f"{direction}/skipped/{entry}"] = float(skipped)
+    return result

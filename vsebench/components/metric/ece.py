@@ -1,0 +1,49 @@
+"""Expected calibration error."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+from annotated_types import Gt
+
+from vsebench.components.metric.accuracy import correct
+from vsebench.components.metric.base import Predictions
+from vsebench.core.registry import METRICS
+
+
+@METRICS.register(
+    "ece",
+    source="Naeini et al. 2015; equal-mass bins: Nixon et al. 2019, arXiv:1904.01685",
+    version=2,
+    higher_is_better=False,
+    needs=("logits",),
+)
+def ece(predictions: Predictions, *, bins: Annotated[int, Gt(0)] = 15) -> dict[str, float]:
+    """Compare confidence and accuracy in bins that hold equally many items.
+
+        ECE = Σ_b (n_b / n) |accuracy_b - mean confidence_b|, items sorted by confidence, ``bins`` bins of equal mass
+
+    Items of equal confidence share their hits: each counts as right as they are on average, which is what a bin's
+    accuracy is in expectation over their order. A constant classifier scores |accuracy - confidence|: 0 if calibrated.
+
+    Args:
+        predictions: of one split (wired).
+        bins: number of bins; as many as there are items where these are fewer.
+
+    Shape: logits (n, C), labels (n,) -> {"ece": in [0, 1]}
+
+    Raises: MetricError for multi-label data.
+
+    Example:
+        >>> import numpy as np
+        >>> ece(Predictions(np.zeros((4, 2)), np.array([0, 1, 0, 1])))
+        {'ece': 0.0}
+    """
+    predictions.require_single_label("ece")
+    confidence, tied = np.unique(predictions.probabilities.max(1), return_inverse=True)
+    hits = np.bincount(tied, correct(predictions, 1)) / np.bincount(tied)
+    gap = np.sort(tied)  # the items in the order of their confidences
+    gaps = hits[gap] - confidence[gap]
+    parts = np.array_split(gaps, min(bins, len(gaps)))
+    return {"ece": float(sum(abs(part.sum()) for part in parts) / len(gaps))}

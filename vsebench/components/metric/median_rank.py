@@ -1,0 +1,43 @@
+"""Median rank."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vsebench.components.metric.base import Predictions
+from vsebench.core.registry import METRICS
+from vsebench.ops.ranking import skipped_queries
+
+
+@METRICS.register(
+    "median_rank",
+    source="Karpathy and Fei-Fei 2015, arXiv:1412.2306",
+    version=1,
+    higher_is_better=False,
+    needs=("image", "text"),
+)
+def median_rank(predictions: Predictions) -> dict[str, float]:
+    """Take the median over queries of the rank of the first relevant item.
+
+        MedR = median_q rank_q, 1-based, ties in expectation
+
+    Queries without a relevant item are left out; ``skipped`` is their number.
+
+    Args:
+        predictions: of one split (wired).
+
+    Shape: embeddings -> {"i2t/median_rank", "t2i/median_rank"}, >= 1
+
+    Raises: MetricError when no query of a direction has a relevant item.
+
+    Example:
+        >>> import numpy as np
+        >>> e = np.eye(3, dtype=np.float32)
+        >>> own = np.arange(3)
+        >>> p = Predictions(e, own, embeddings={"image": e, "text": e}, owner=own, groups=own)
+        >>> median_rank(p)["t2i/median_rank"]
+        1.0
+    """
+    ranks = predictions.ranks
+    values = {f"{d}/median_rank": float(np.median(r.first())) for d, r in ranks.items()}
+    return {**values, **skipped_queries("median_rank", ranks)}

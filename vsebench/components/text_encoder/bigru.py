@@ -1,0 +1,71 @@
+"""Bidirectional GRU over words."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Gt, Le
+from torch import nn
+
+from vsebench.components.text_encoder._words import RecurrentEncoder
+from vsebench.core.registry import TEXT_ENCODERS
+
+
+@TEXT_ENCODERS.register("bigru", source="Cho et al. 2014, arXiv:1406.1078; SCAN: Lee et al. 2018, arXiv:1803.08024")
+class BiGRU(RecurrentEncoder):
+    """Read the words with a bidirectional GRU.
+
+        h_t = ½ (GRU_f(e(w_t), h_{t-1}) + GRU_b(e(w_t), h_{t+1}))
+
+    Padding is never read. ``final`` is the state after the last real word and, backwards, after the first.
+
+    Args:
+        vocabulary: words of the training split (wired).
+        dim_hidden: H, size of a state of one direction, > 0.
+        layers: stacked layers, > 0.
+        merge: join the directions by their ``mean`` (SCAN, VSE∞) or ``concat`` (2·H).
+        dim_word: size of a word vector; the file's with ``vectors``, else 300.
+        vectors: file of GloVe, word2vec or FastText vectors (text, ``.gz`` or ``.bin``); random without it.
+        freeze_vectors: keep the file's vectors as they are.
+        min_count: rarer words become the unknown word.
+        max_length: words after it are cut.
+        dropout: rate in [0, 0.95) on the word vectors.
+
+    Shape: Words (B, N) -> Tokens (B, N, H), final (B, H); 2·H with ``concat``.
+
+    Raises: ConfigError if ``dim_word`` differs from the file's, or vectors are frozen without a file; DataError for an
+    unreadable file.
+
+    Example:
+        >>> from vsebench.data.vocabulary import Vocabulary
+        >>> BiGRU(Vocabulary.build(["a red hat"]), dim_hidden=8, dim_word=4).dim_out
+        8
+    """
+
+    def __init__(
+        self,
+        vocabulary: Any,
+        *,
+        dim_hidden: Annotated[int, Gt(0)] = 512,
+        layers: Annotated[int, Gt(0)] = 1,
+        merge: Literal["mean", "concat"] = "mean",
+        dim_word: Annotated[int, Gt(0)] | None = None,
+        vectors: str | None = None,
+        freeze_vectors: bool = False,
+        min_count: Annotated[int, Gt(0)] = 1,
+        max_length: Annotated[int, Gt(0)] = 64,
+        dropout: Annotated[float, Ge(0), Le(0.95)] = 0.0,
+    ) -> None:
+        super().__init__(
+            vocabulary,
+            dim_word=dim_word,
+            vectors=vectors,
+            freeze_vectors=freeze_vectors,
+            min_count=min_count,
+            max_length=max_length,
+            dropout=dropout,
+        )
+        between = dropout if layers > 1 else 0.0
+        self.network = nn.GRU(self.dim_word, dim_hidden, layers, batch_first=True, dropout=between, bidirectional=True)
+        self.merge = merge
+        self.dim_out = 2 * dim_hidden if merge == "concat" else dim_hidden

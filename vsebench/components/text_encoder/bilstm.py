@@ -1,0 +1,71 @@
+"""Bidirectional LSTM over words."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Gt, Le
+from torch import nn
+
+from vsebench.components.text_encoder._words import RecurrentEncoder
+from vsebench.core.registry import TEXT_ENCODERS
+
+
+@TEXT_ENCODERS.register("bilstm", source="Graves and Schmidhuber 2005; DAN: Nam et al. 2017, arXiv:1611.00471")
+class BiLSTM(RecurrentEncoder):
+    """Read the words with a bidirectional LSTM.
+
+        h_t = [LSTM_f(e(w_t), h_{t-1}); LSTM_b(e(w_t), h_{t+1})]
+
+    Padding is never read. ``final`` is the state after the last real word and, backwards, after the first.
+
+    Args:
+        vocabulary: words of the training split (wired).
+        dim_hidden: H, size of a state of one direction, > 0.
+        layers: stacked layers, > 0.
+        merge: join the directions by ``concat`` (2·H), ``sum`` (DAN) or ``mean`` (SCAN).
+        dim_word: size of a word vector; the file's with ``vectors``, else 300.
+        vectors: file of GloVe, word2vec or FastText vectors (text, ``.gz`` or ``.bin``); random without it.
+        freeze_vectors: keep the file's vectors as they are.
+        min_count: rarer words become the unknown word.
+        max_length: words after it are cut.
+        dropout: rate in [0, 0.95) on the word vectors.
+
+    Shape: Words (B, N) -> Tokens (B, N, 2·H), final (B, 2·H); H with ``sum`` and ``mean``.
+
+    Raises: ConfigError if ``dim_word`` differs from the file's, or vectors are frozen without a file; DataError for an
+    unreadable file.
+
+    Example:
+        >>> from vsebench.data.vocabulary import Vocabulary
+        >>> BiLSTM(Vocabulary.build(["a red hat"]), dim_hidden=8, dim_word=4).dim_out
+        16
+    """
+
+    def __init__(
+        self,
+        vocabulary: Any,
+        *,
+        dim_hidden: Annotated[int, Gt(0)] = 512,
+        layers: Annotated[int, Gt(0)] = 1,
+        merge: Literal["concat", "sum", "mean"] = "concat",
+        dim_word: Annotated[int, Gt(0)] | None = None,
+        vectors: str | None = None,
+        freeze_vectors: bool = False,
+        min_count: Annotated[int, Gt(0)] = 1,
+        max_length: Annotated[int, Gt(0)] = 64,
+        dropout: Annotated[float, Ge(0), Le(0.95)] = 0.0,
+    ) -> None:
+        super().__init__(
+            vocabulary,
+            dim_word=dim_word,
+            vectors=vectors,
+            freeze_vectors=freeze_vectors,
+            min_count=min_count,
+            max_length=max_length,
+            dropout=dropout,
+        )
+        between = dropout if layers > 1 else 0.0
+        self.network = nn.LSTM(self.dim_word, dim_hidden, layers, batch_first=True, dropout=between, bidirectional=True)
+        self.merge = merge
+        self.dim_out = 2 * dim_hidden if merge == "concat" else dim_hidden

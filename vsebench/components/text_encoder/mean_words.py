@@ -1,0 +1,64 @@
+"""Averaged word vectors."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from annotated_types import Ge, Gt, Le
+
+from vsebench.components.text_encoder._words import WordEncoder
+from vsebench.core.registry import TEXT_ENCODERS
+from vsebench.core.types import Tokens, Words
+from vsebench.ops.masking import masked_mean
+
+
+@TEXT_ENCODERS.register("mean_words", source="standard baseline; Wieting et al. 2016, arXiv:1511.08198")
+class MeanWords(WordEncoder):
+    """Average the word vectors of a text.
+
+        token = mean_t e(w_t)
+
+    Args:
+        vocabulary: words of the training split (wired).
+        dim_word: size of a word vector; the file's with ``vectors``, else 300.
+        vectors: file of GloVe, word2vec or FastText vectors (text, ``.gz`` or ``.bin``); random without it.
+        freeze_vectors: keep the file's vectors as they are.
+        min_count: rarer words become the unknown word.
+        max_length: words after it are cut.
+        dropout: rate in [0, 0.95) on the word vectors.
+
+    Shape: Words (B, N) -> Tokens (B, 1, dim_word); an empty text has no real token.
+
+    Raises: ConfigError if ``dim_word`` differs from the file's, or vectors are frozen without a file; DataError for an
+    unreadable file.
+
+    Example:
+        >>> from vsebench.data.vocabulary import Vocabulary
+        >>> MeanWords(Vocabulary.build(["a red hat"]), dim_word=4).dim_out
+        4
+    """
+
+    def __init__(
+        self,
+        vocabulary: Any,
+        *,
+        dim_word: Annotated[int, Gt(0)] | None = None,
+        vectors: str | None = None,
+        freeze_vectors: bool = False,
+        min_count: Annotated[int, Gt(0)] = 1,
+        max_length: Annotated[int, Gt(0)] = 64,
+        dropout: Annotated[float, Ge(0), Le(0.95)] = 0.0,
+    ) -> None:
+        super().__init__(
+            vocabulary,
+            dim_word=dim_word,
+            vectors=vectors,
+            freeze_vectors=freeze_vectors,
+            min_count=min_count,
+            max_length=max_length,
+            dropout=dropout,
+        )
+
+    def forward(self, words: Words) -> Tokens:
+        """Encode."""
+        return Tokens(masked_mean(self.embed(words), words.mask)[:, None], words.mask.any(1, keepdim=True))

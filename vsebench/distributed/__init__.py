@@ -1,0 +1,1 @@
+"""Process groups and the sharing of gradients between processes. Imports core."""

@@ -1,0 +1,74 @@
+"""What training and evaluation ask of the processes that do one run; here, of a process that is alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, TypeVar
+
+from torch import Tensor, nn
+
+from vsebench.core.types import Batch, Output
+
+T = TypeVar("T")
+
+
+class Share:
+    """What one process does of a training batch; this one does all of it.
+
+    Attributes:
+        rows: which of the batch's items are this process's.
+    """
+
+    rows = slice(None)
+
+    def at_work(self) -> AbstractContextManager[Any]:
+        """Where the forward pass runs."""
+        return nullcontext()
+
+    def whole(self, output: Output, batch: Batch) -> tuple[Output, Batch]:
+        """The outputs and facts of the whole batch, from those of the share."""
+        return output, batch
+
+    def backward(self, loss: Tensor) -> None:
+        """Leave the gradient of the whole batch's loss in the parameters."""
+        loss.backward()
+
+
+class Team:
+    """The processes that train and evaluate one run; this one is alone.
+
+    Attributes:
+        size: number of processes.
+        first: whether this is the one that writes and tells.
+    """
+
+    size = 1
+    first = True
+
+    def begin(self, model: Any, objectives: nn.Module, *, compiled: bool) -> None:
+        """Start from the same parameters everywhere."""
+
+    def share(self, count: int, *, seed: int) -> Share:
+        """This process's share of a training batch of ``count`` items.
+
+        Args:
+            seed: of what the forward pass draws (dropout), which the processes draw separately.
+        """
+        return Share()
+
+    def every(self, jobs: Sequence[T]) -> Sequence[T]:
+        """Those of the jobs that are this process's: each is one process's."""
+        return jobs
+
+    def collect(self, found: list[T]) -> list[T]:
+        """What all processes found."""
+        return found
+
+    def agree(self, value: T) -> T:
+        """What the first process says."""
+        return value
+
+
+#: The team of a run on one process.
+ALONE = Team()

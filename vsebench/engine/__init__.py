@@ -1,0 +1,1 @@
+"""Model, loader, training, evaluation and the feature cache. Imports components, config, data, distributed."""

@@ -1,0 +1,303 @@
+"""A model and a split to outputs, and outputs to metrics. No training code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from vsebench.components.metric._answers import Answers
+from vsebench.components.metric._sides import Gallery
+from vsebench.components.metric.base import Predictions
+from vsebench.components.reranker.base import Ranked
+from vsebench.core.files import replacing
+from vsebench.core.types import Output, Tokens
+from vsebench.data.dataset import Dataset
+from vsebench.distributed.gradient_sharing import ALONE, Team
+from vsebench.engine.loader import Feed, to_device
+from vsebench.engine.model import Model
+from vsebench.engine.pair_scoring import ranking_of
+
+AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True)
+class SplitOutputs:
+    """What a model said of a split, item by item.
+
+    Args:
+        logits: float32 (n, C); None without a head.
+        embeddings: modality -> float32; image (n, E), text (captions, E). None of a modality that some item lacks:
+            there would be nothing to rank of it.
+        owner: int64 (captions,), the row of the item that a caption belongs to.
+        sides: modality -> what a scorer of pairs keeps, in the order of ``embeddings``; empty without one.
+    """
+
+    logits: np.ndarray | None
+    embeddings: Mapping[str, np.ndarray]
+    owner: np.ndarray
+    sides: Mapping[str, Tokens] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Offered:
+    """What a model said of the items that queries are ranked against, where these are not the queries' own split.
+
+    Args:
+        outputs: of all of them.
+        labels: int64 (m,), or 0/1 (m, C).
+        groups: int64 (m,), as the dataset has them.
+        positions: int64 (m,), in the dataset file.
+    """
+
+    outputs: SplitOutputs
+    labels: np.ndarray
+    groups: np.ndarray
+    positions: np.ndarray
+
+
+def autocast(precision: str, device: torch.device) -> Any:
+    """The autocast context of a precision, or a null context for fp32."""
+    return torch.autocast(device.type, AUTOCAST[precision]) if precision in AUTOCAST else nullcontext()
+
+
+@torch.inference_mode()
+def predict(
+    model: Model, feed: Feed, *, device: torch.device, embeddings: bool = True, team: Team = ALONE
+) -> SplitOutputs:
+    """Run the model over a split: the first caption of every item, then, for retrieval, the other captions too.
+
+    Every batch is one process's, and every process of the team gets all outputs.
+    """
+    model.eval()
+    count = len(feed)
+    order = _by_length(feed, np.arange(count))
+
+    def wanted(output: Output) -> Mapping[str, Any]:
+        parts: dict[str, Any] = {} if output.logits is None else {"logits": output.logits}
+        return {**parts, **(_retrieval_parts(output) if embeddings else {})}
+
+    found = _run(model, feed, _batches(order, None, model), device, team, wanted)
+    back = np.argsort(order)
+    kept = {name: _joined([output[name] for output in found])[back] for name in found[0]}
+    owner = np.arange(count)
+    if embeddings and "text" in model.encoders:
+        others, owners = _other_captions(model, feed, device, team)
+        for name in [n for n in kept if n.split("/")[0] == "text"]:
+            kept[name] = _joined([kept[name], *(output[name] for output in others)])
+        owner = np.concatenate([owner, *owners])
+    sides = {m: _side(kept, m) for m in ("image", "text") if f"{m}/values" in kept}
+    vectors = {m: kept[m] for m in model.encoders if m in kept and m not in feed.lacking}
+    return SplitOutputs(kept.get("logits"), vectors, owner, sides)
+
+
+def _retrieval_parts(output: Output) -> dict[str, Any]:
+    """Embeddings by modality; what a scorer keeps as ``image/values``, ``image/mask`` and the same of texts."""
+    parts: dict[str, Any] = dict(output.embeddings)
+    for modality, tokens in output.sides.items():
+        parts |= {f"{modality}/values": tokens.values, f"{modality}/mask": tokens.mask}
+    return parts
+
+
+def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Along the first dimension; sets padded to the longest of them."""
+    if parts[0].ndim > 1 and len({part.shape[1] for part in parts}) > 1:
+        longest = max(part.shape[1] for part in parts)
+        parts = [np.pad(p, [(0, 0), (0, longest - p.shape[1])] + [(0, 0)] * (p.ndim - 2)) for p in parts]
+    return np.concatenate(parts)
+
+
+def joined_outputs(parts: Sequence[SplitOutputs]) -> SplitOutputs:
+    """Outputs of several sets of items as those of one, in their order."""
+    starts = np.cumsum([0, *(int(part.owner.max()) + 1 for part in parts)])  # every item owns its first caption
+    everywhere = [m for m in parts[0].embeddings if all(m in part.embeddings for part in parts)]
+    sides = {}
+    for modality in parts[0].sides:
+        tokens = [part.sides[modality] for part in parts]
+        kept = {
+            f"{modality}/values": _joined([t.values.numpy() for t in tokens]),
+            f"{modality}/mask": _joined([t.mask.numpy() for t in tokens]),
+        }
+        sides[modality] = _side(kept, modality)
+    return SplitOutputs(
+        None if parts[0].logits is None else np.concatenate([p.logits for p in parts if p.logits is not None]),
+        {m: np.concatenate([p.embeddings[m] for p in parts]) for m in everywhere},
+        np.concatenate([part.owner + start for part, start in zip(parts, starts[:-1], strict=True)]),
+        sides,
+    )
+
+
+def _side(kept: Mapping[str, np.ndarray], modality: str) -> Tokens:
+    values, mask = kept[f"{modality}/values"], kept[f"{modality}/mask"]
+    return Tokens(torch.from_numpy(values), torch.from_numpy(mask > 0))
+
+
+def _batches(rows: np.ndarray, captions: int | None, model: Model) -> list[tuple[np.ndarray, np.ndarray | None]]:
+    """Cut rows into evaluation's batches. ``captions``: which of its captions each row takes; None for the first."""
+    size = model.system.train.eval_batch_size
+    parts = [rows[start : start + size] for start in range(0, len(rows), size)]
+    return [(part, None if captions is None else np.full(len(part), captions)) for part in parts]
+
+
+def _run(
+    model: Model,
+    feed: Feed,
+    batches: Sequence[tuple[np.ndarray, np.ndarray | None]],
+    device: torch.device,
+    team: Team,
+    wanted: Callable[[Output], Mapping[str, Any]],
+) -> list[dict[str, np.ndarray]]:
+    """What is wanted of the outputs of every batch, in order."""
+    found: list[tuple[int, dict[str, np.ndarray]]] = []
+    for number in team.every(range(len(batches))):
+        rows, captions = batches[number]
+        with autocast(model.system.train.precision, device):
+            output = model(to_device(feed.batch(rows, captions), device))
+        found.append((number, {name: values.float().cpu().numpy() for name, values in wanted(output).items()}))
+    return [outputs for _, outputs in sorted(team.collect(found), key=lambda one: one[0])]
+
+
+def _by_length(feed: Feed, rows: np.ndarray, captions: np.ndarray | None = None) -> np.ndarray:
+    """The rows with texts of similar length side by side, so that a batch has little padding."""
+    lengths = feed.text_lengths(rows, captions)
+    return rows if lengths is None else rows[np.argsort(lengths, kind="stable")]
+
+
+def _other_captions(
+    model: Model, feed: Feed, device: torch.device, team: Team
+) -> tuple[list[dict[str, np.ndarray]], list[np.ndarray]]:
+    """Texts' parts of second and later captions. Paired with their own image; the embedding does not see it."""
+    counts = feed.captions_per_item
+    batches: list[tuple[np.ndarray, np.ndarray | None]] = []
+    for number in range(1, int(counts.max(initial=1))):
+        rows = np.flatnonzero(counts > number)
+        batches += _batches(_by_length(feed, rows, np.full(len(rows), number)), number, model)
+
+    def wanted(output: Output) -> Mapping[str, Any]:
+        return {name: part for name, part in _retrieval_parts(output).items() if name.split("/")[0] == "text"}
+
+    found = _run(model, feed, batches, device, team, wanted)
+    return found, [rows for rows, _ in batches]
+
+
+def predictions_of(
+    outputs: SplitOutputs,
+    feed: Feed,
+    model: Model,
+    *,
+    device: torch.device,
+    rerank: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
+    offered: Offered | None = None,
+) -> Predictions:
+    """A split's outputs beside its labels and groups, as metrics want them; pairs are scored here.
+
+    Args:
+        offered: what the split's items are ranked against, where that is not the split.
+    """
+    dataset = feed.dataset
+    gallery, pairs, embeddings = None, None, dict(outputs.embeddings)
+    if offered is None:
+        scored, candidates = ranking_of(model, outputs.embeddings, outputs.sides, device=device)
+        pairs = scored.get("i2t")
+    else:
+        other = offered.outputs
+        embeddings = {m: values for m, values in embeddings.items() if m in other.embeddings}
+        scored, candidates = ranking_of(
+            model, outputs.embeddings, outputs.sides, device=device, offered=(other.embeddings, other.sides)
+        )
+        gallery = Gallery(
+            offered.labels.astype(np.int64),
+            other.embeddings,
+            other.owner,
+            _groups(dataset, offered.labels, offered.groups),
+            scored,
+            offered.positions,
+        )
+    unranked = None
+    if dataset.relevance == "label" and dataset.multi_label:
+        unranked = "items match by any shared label here; ranks of the first match by group do not apply."
+    said = dataset.answers(feed.positions) if dataset.has_answers else None
+    return Predictions(
+        outputs.logits,
+        feed.labels.numpy().astype(np.int64) if dataset.num_classes else np.full(len(feed), -1),
+        multi_label=dataset.multi_label,
+        label_names=tuple(dataset.label_names),
+        embeddings=embeddings,
+        owner=outputs.owner,
+        groups=_groups(dataset, feed.labels.numpy(), feed.groups.numpy()),
+        similarity=model.system.similarity,
+        pairs=pairs,
+        candidates=candidates,
+        rerank=rerank,
+        unranked=unranked,
+        gallery=gallery,
+        answers=None if said is None else Answers.of(said, dataset.label_names),
+    )
+
+
+def _groups(dataset: Dataset, labels: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """What counts as the same thing: the item itself, its group or its class. Shape: int64 (n,)"""
+    if dataset.relevance == "group":
+        return groups
+    if dataset.relevance == "label" and not dataset.multi_label:
+        return labels.astype(np.int64)
+    return np.arange(len(labels))
+
+
+def reranker_of(
+    model: Model,
+    train: SplitOutputs,
+    train_labels: np.ndarray,
+    outputs: SplitOutputs,
+    offered: Offered | None = None,
+) -> Callable[[np.ndarray, np.ndarray], np.ndarray] | None:
+    """The system's re-ranker of one split's images against those offered, as a function of scores. Class queries come
+    from training."""
+    if model.reranker is None or "image" not in outputs.embeddings or outputs.logits is None:
+        return None
+    prototypes = class_means(train.embeddings["image"], train_labels, model.num_classes)
+    images = torch.from_numpy(outputs.embeddings["image"])
+    gallery = images if offered is None else torch.from_numpy(offered.outputs.embeddings["image"])
+    logits = torch.from_numpy(outputs.logits)
+
+    def rerank(rows: np.ndarray, scores: np.ndarray) -> np.ndarray:
+        index = torch.from_numpy(rows)
+        ranked = Ranked(torch.from_numpy(scores), images[index], gallery, logits[index], prototypes)
+        changed: np.ndarray = model.reranker(ranked).numpy()  # type: ignore[misc]
+        return changed
+
+    return rerank
+
+
+def class_means(embeddings: np.ndarray, labels: np.ndarray, num_classes: int) -> torch.Tensor:
+    """Mean unit embedding of every class; zeros for a class without items. Shape: (n, E), labels -> (C, E)."""
+    values = torch.nn.functional.normalize(torch.from_numpy(embeddings), dim=-1)
+    member = torch.from_numpy(labels).float() if labels.ndim > 1 else torch.eye(num_classes)[torch.from_numpy(labels)]
+    return member.T @ values / member.sum(0).clamp(min=1)[:, None]
+
+
+def save_predictions(file: Path, predictions: Predictions, feed: Feed) -> None:
+    """What every number can be computed from again: ids' positions, logits, labels, ranks per query."""
+    arrays: dict[str, np.ndarray] = {
+        "positions": feed.positions,
+        "labels": predictions.labels,
+        "groups": predictions.groups,
+        "owner": predictions.owner,
+    }
+    if predictions.gallery is not None:
+        arrays |= {"gallery/positions": predictions.gallery.positions, "gallery/owner": predictions.gallery.owner}
+    arrays |= {} if predictions.answers is None else predictions.answers.arrays()
+    arrays |= {f"thresholds/{key}": np.array(value) for key, value in predictions.thresholds.items()}
+    if predictions.logits is not None:
+        arrays["logits"] = predictions.logits
+    if predictions.retrieval and predictions.unranked is None:
+        for direction, ranks in predictions.ranks.items():
+            for part in ("above", "tied", "tied_relevant", "relevant"):
+                arrays[f"{direction}/{part}"] = getattr(ranks, part)
+    with replacing(file) as partial:
+        np.savez_compressed(partial, **arrays)  # type: ignore[arg-type]

@@ -1,0 +1,92 @@
+"""Ranks by a scorer of pairs: of a whole gallery, or of the first few that embeddings found."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from typing import Literal, cast
+
+import numpy as np
+import torch
+
+from vsebench.components.scorer.base import Scorer
+from vsebench.core.types import Tokens
+from vsebench.engine.model import Model
+from vsebench.ops.ranking import ScoreRows, similarity_rows
+
+#: A matrix of scores that is larger lies in a temporary file.
+MEMORY = 1 << 29
+#: Queries whose candidates are looked for at a time.
+ROWS = 256
+
+
+def score_pairs(scorer: Scorer, images: Tokens, texts: Tokens, *, device: torch.device) -> np.ndarray:
+    """Score every image with every text, in blocks. Shape: (n, …), (m, …) -> float32 (n, m)."""
+    shape = (len(images.values), len(texts.values))
+    if 4 * shape[0] * shape[1] <= MEMORY:
+        result = np.zeros(shape, np.float32)
+    else:
+        with tempfile.NamedTemporaryFile() as file:  # the mapping keeps it until it is no longer used
+            result = np.memmap(file, np.float32, "w+", shape=shape)
+    for rows, columns, block in scorer.blocks(images, texts, device=device):
+        result[rows.numpy()[:, None], columns.numpy()] = block.float().cpu().numpy()
+    return result
+
+
+def first_of(rows_of: ScoreRows, queries: int, count: int) -> np.ndarray:
+    """Each query's ``count`` best in the gallery, best first; equal scores in the gallery's order.
+
+    Shape: int64 (queries, count)
+    """
+    found = []
+    for start in range(0, queries, ROWS):
+        scores = rows_of(slice(start, start + ROWS))
+        found.append(np.argsort(-scores, axis=1, kind="stable")[:, :count])
+    return np.concatenate(found)
+
+
+def ranking_of(
+    model: Model,
+    embeddings: Mapping[str, np.ndarray],
+    sides: Mapping[str, Tokens],
+    *,
+    device: torch.device,
+    offered: tuple[Mapping[str, np.ndarray], Mapping[str, Tokens]] | None = None,
+) -> tuple[dict[str, np.ndarray], dict[str, tuple[np.ndarray, np.ndarray]]]:
+    """What the scorer of a model says of a split: scores of all pairs or, with ``rerank_top``, of the candidates.
+
+    Args:
+        offered: embeddings and sides of what the split is ranked against, where that is not the split.
+
+    Returns: direction -> scores (queries, gallery); direction -> candidates (Q, K) and their scores (Q, K). Of a split
+    against itself ``i2t`` has the scores of both directions. Both are empty for a model without a scorer.
+    """
+    if model.scorer is None or not sides:
+        return {}, {}
+    scorer, top = cast(Scorer, model.scorer), model.system.rerank_top
+    vectors, others = (embeddings, sides) if offered is None else offered
+    if top is None:
+        scored = {"i2t": score_pairs(scorer, sides["image"], others["text"], device=device)}
+        if offered is not None:
+            scored["t2i"] = score_pairs(scorer, others["image"], sides["text"], device=device).T
+        return scored, {}
+    found = {}
+    directions: list[tuple[str, Literal["image", "text"], str]] = [("i2t", "image", "text"), ("t2i", "text", "image")]
+    for direction, asked, answers in directions:
+        rows = similarity_rows(embeddings[asked], vectors[answers], model.system.similarity)
+        first = first_of(rows, len(embeddings[asked]), min(top, len(vectors[answers])))
+        pair = {asked: sides[asked], answers: others[answers]}
+        again = scorer.score_candidates(
+            pair["image"], pair["text"], torch.from_numpy(first), queries=asked, device=device
+        )
+        found[direction] = (first, again.cpu().numpy())
+    return {}, found
+
+
+def said_of(model: Model) -> str:
+    """How a model ranks, in words."""
+    by = f"{'codes' if model.system.similarity == 'hamming' else 'embeddings'} ({model.system.similarity})"
+    if model.system.scorer is None:
+        return by
+    name = model.system.scorer.name
+    return f"pairs ({name})" if model.system.rerank_top is None else f"{by}, first {model.system.rerank_top} by {name}"

@@ -1,0 +1,248 @@
+"""One training loop, readable from top to bottom."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vsebench.components.objective.base import Objective
+from vsebench.config.identity import digest
+from vsebench.config.schema import ENCODER_SLOTS, System
+from vsebench.core.errors import ConfigError, TrainingError
+from vsebench.core.registry import OBJECTIVES, OPTIMIZERS, SCHEDULES
+from vsebench.core.types import Batch, Output
+from vsebench.data.batches import EpochOrder, bucketed
+from vsebench.distributed.gradient_sharing import ALONE, Share, Team
+from vsebench.engine.checkpoint import CHECKPOINT, Progress, owner_of, resume, save_checkpoint, trained_state
+from vsebench.engine.evaluate import autocast, predict
+from vsebench.engine.loader import Feed, to_device
+from vsebench.engine.model import Model
+from vsebench.ops.augment import augment
+
+#: A checkpoint is written after the first epoch that ends this many seconds after the last one.
+CHECKPOINT_EVERY_S = 10.0
+
+
+class Judge(Protocol):
+    """Scores the validation outputs of an epoch; the larger ``goodness`` wins."""
+
+    def __call__(self, model: Model, feed: Feed) -> tuple[float, Mapping[str, float]]:
+        """(goodness, numbers for the history)."""
+        ...
+
+
+def fit(
+    model: Model,
+    train_feed: Feed,
+    val_feed: Feed,
+    *,
+    seed: int,
+    judge: Judge,
+    device: torch.device,
+    folder: Path | None = None,
+    on_epoch: Callable[[dict[str, float]], None] = lambda _: None,
+    team: Team = ALONE,
+) -> Progress:
+    """Train the model and leave it in the state of its best validation epoch.
+
+    Every epoch draws its order, captions and dropout from (seed, epoch) alone, so that a run continued from a
+    checkpoint ends with the numbers of one that was never interrupted.
+
+    Args:
+        judge: scores an epoch on validation.
+        folder: where checkpoints go; None writes none.
+        on_epoch: called with the numbers of each epoch, also with those of epochs done before an interruption.
+        team: the processes that train together. Batches, captions and decisions are the same whatever their number;
+            the first process alone calls ``on_epoch`` and writes checkpoints.
+
+    Raises: TrainingError when the loss is NaN or infinite.
+    """
+    train = model.system.train
+    objectives = build_objectives(model, train_feed.dataset.multi_label).to(device)
+    optimizer = build_optimizer(model, objectives)
+    scaler = torch.amp.GradScaler(device.type, enabled=train.precision == "fp16")
+    order = EpochOrder(np.arange(len(train_feed)), seed)
+    owner = owner_of(model, train_feed, seed)
+    progress = resume(folder, owner, model, objectives, optimizer, scaler)
+    if team.size > 1 and train_feed.lacking:
+        raise ConfigError(  # a process whose share has none would leave the others waiting in batch normalisation
+            f"items of the training split lack {' and '.join(train_feed.lacking)}; such data are trained on by one "
+            "process only. Leave --processes-per-run out."
+        )
+    team.begin(model, objectives, compiled=train.compile)
+    for numbers in progress.history if team.first else ():
+        on_epoch(numbers)
+    forward = compiled(model) if train.compile else model
+    steps = math.ceil(len(train_feed) / train.batch_size)
+    saved_at = time.monotonic()
+    while progress.epoch < train.epochs and not _should_stop(progress, train.early_stopping):
+        begin = time.perf_counter()
+        epoch_seed = seed_of(seed, progress.epoch)
+        torch.manual_seed(epoch_seed)
+        rows = order.order(progress.epoch)
+        captions = train_feed.draw_captions(rows, epoch_seed)
+        lengths = train_feed.text_lengths(rows, captions) if train.bucket_batches is not None else None
+        if lengths is not None and train.bucket_batches is not None:
+            places = bucketed(lengths, train.batch_size, train.bucket_batches, epoch_seed)
+            rows, captions = rows[places], captions[places]
+        model.train()
+        losses: dict[str, list[Tensor]] = {}
+        for step in range(steps):
+            part = slice(step * train.batch_size, (step + 1) * train.batch_size)
+            if len(rows[part]) < 2:
+                continue  # batch normalisation and contrasts need two items
+            _set_lr(optimizer, model.system, progress.epoch + step / steps)
+            for objective in objectives:
+                cast(Objective, objective).set_progress(progress.epoch + step / steps)
+            share = team.share(len(rows[part]), seed=epoch_seed + step)
+            batch = to_device(train_feed.batch(rows[part][share.rows], captions[part][share.rows]), device)
+            terms = _step(forward, model.system, objectives, optimizer, scaler, batch, share)
+            for name, value in terms.items():
+                losses.setdefault(name, []).append(value)
+        numbers = {f"train/{k}": float(torch.stack(v).mean()) for k, v in losses.items()}
+        if not all(math.isfinite(v) for v in numbers.values()):
+            raise TrainingError(f"the loss is not finite in epoch {progress.epoch + 1}: {numbers}")
+        goodness, judged = team.agree(judge(model, val_feed))
+        progress.epoch += 1
+        if goodness > progress.best:
+            progress.best, progress.best_epoch = goodness, progress.epoch
+            progress.best_state = {k: v.detach().cpu().clone() for k, v in trained_state(model).items()}
+        progress.seconds += time.perf_counter() - begin
+        numbers = {"epoch": progress.epoch, "lr": optimizer.param_groups[0]["lr"], **numbers, **judged}
+        progress.history.append(numbers)
+        if not team.first:
+            continue
+        on_epoch(numbers)
+        if folder is not None and time.monotonic() - saved_at >= CHECKPOINT_EVERY_S:
+            save_checkpoint(folder / CHECKPOINT, owner, progress, model, objectives, optimizer, scaler)
+            saved_at = time.monotonic()
+    model.load_state_dict(progress.best_state, strict=False)
+    return progress
+
+
+def build_objectives(model: Model, multi_label: bool) -> nn.ModuleList:
+    """The terms of the weighted sum, in the order of the system."""
+    wired = {"dims": dict(model.dims), "num_classes": model.num_classes, "multi_label": multi_label}
+    return nn.ModuleList(OBJECTIVES.build(s.name, s.options, **wired) for s in model.system.objective)
+
+
+def build_optimizer(model: Model, objectives: nn.Module) -> torch.optim.Optimizer:
+    """The optimiser over parameter groups: by slot (``lr_scale``), and without decay for biases and norms."""
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    slots = {f"encoders.{m}.": ENCODER_SLOTS[m] for m in model.system.modalities}
+    for name, parameter in [*model.named_parameters(), *objectives.named_parameters(prefix="objective")]:
+        if not parameter.requires_grad:
+            continue
+        slot = next((s for prefix, s in slots.items() if name.startswith(prefix)), None)
+        scale = model.system.train.lr_scale.get(slot, 1.0) if slot else 1.0
+        groups.setdefault((scale, parameter.ndim > 1), []).append(parameter)
+    parameters = [{"params": p, "lr_scale": scale, "decay": decay} for (scale, decay), p in groups.items()]
+    spec = model.system.train.optimizer
+    optimizer: torch.optim.Optimizer = OPTIMIZERS.build(spec.name, spec.options, parameters=parameters)
+    for group in optimizer.param_groups:
+        group["initial_lr"] = group["lr"]
+    return optimizer
+
+
+def seed_of(*parts: int | str) -> int:
+    """A seed that depends on all parts."""
+    return int(digest(list(parts)), 16) % (2**63)
+
+
+def compiled(model: Model) -> Callable[[Batch], Output]:
+    """The model's forward pass through ``torch.compile``, for batches and texts of any length. Shares its parameters.
+
+    Raises: TrainingError where torch has no compiler to call.
+    """
+    whole = torch.compile(model, dynamic=True)
+
+    def forward(batch: Batch) -> Output:
+        try:
+            output: Output = whole(batch)
+        except Exception as error:
+            if not type(error).__module__.startswith(("torch._inductor", "torch._dynamo")):
+                raise
+            first = str(error).strip().split("\n")[0]
+            raise TrainingError(f"torch.compile failed here ({first}); set train.compile: false.") from error
+        return output
+
+    return forward
+
+
+def _step(
+    forward: Callable[[Batch], Output],
+    system: System,
+    objectives: nn.ModuleList,
+    optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
+    batch: Batch,
+    share: Share,
+) -> dict[str, Tensor]:
+    train, device = system.train, batch.index.device
+    with share.at_work():
+        batch = _augmented(batch, system)
+        with autocast(train.precision, device):
+            output = forward(batch)
+    output, batch = share.whole(output, batch)
+    terms: dict[str, Tensor] = {}
+    loss = torch.zeros((), device=device)
+    for spec, objective in zip(system.objective, objectives, strict=True):
+        seen = output if spec.on == "scores" else replace(output, scores=None)
+        for name, value in objective(seen, batch).items():
+            terms[name if spec.on == "embeddings" else f"{name}/pairs"] = value.detach()
+            loss = loss + spec.weight * value
+    terms["loss"] = loss.detach()
+    optimizer.zero_grad(set_to_none=True)
+    share.backward(scaler.scale(loss))
+    if train.grad_clip is not None:
+        scaler.unscale_(optimizer)
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        nn.utils.clip_grad_norm_(parameters, train.grad_clip)
+    scaler.step(optimizer)
+    scaler.update()
+    return terms
+
+
+def _augmented(batch: Batch, system: System) -> Batch:
+    image = batch.inputs.get("image")
+    if system.train.augment == "none" or not isinstance(image, Tensor):
+        return batch
+    return replace(batch, inputs={**batch.inputs, "image": augment(image, system.train.augment)})
+
+
+def _set_lr(optimizer: torch.optim.Optimizer, system: System, epoch: float) -> None:
+    train = system.train
+    if epoch < train.warmup_epochs:
+        factor = (epoch + 1e-3) / train.warmup_epochs
+    else:
+        share = (epoch - train.warmup_epochs) / max(train.epochs - train.warmup_epochs, 1e-9)
+        wired = {"progress": min(share, 1.0), "epochs": float(train.epochs - train.warmup_epochs)}
+        factor = SCHEDULES.build(train.schedule.name, train.schedule.options, **wired)
+    for group in optimizer.param_groups:
+        group["lr"] = group["initial_lr"] * factor
+
+
+def _should_stop(progress: Progress, patience: int | None) -> bool:
+    return patience is not None and progress.epoch - progress.best_epoch >= patience
+
+
+def judge_by(predictions: Callable[[Model, Feed], Mapping[str, float]], key: str, mode: str) -> Judge:
+    """A judge that looks at one number: ``key`` of what ``predictions`` computes."""
+
+    def judge(model: Model, feed: Feed) -> tuple[float, Mapping[str, float]]:
+        numbers = predictions(model, feed)
+        value = numbers[key]
+        return (value if mode == "max" else -value), numbers
+
+    return judge
+
+
+__all__ = ["Progress", "TrainingError", "fit", "judge_by", "predict", "trained_state"]

@@ -1,0 +1,273 @@
+"""A split's inputs with one modality changed: taken from other items, damaged, or left out.
+
+Each function gives a feed like the one it is given, which stays as it was. What is damaged goes through frozen encoders
+anew and is kept in memory alone: the cache of frozen features never sees it.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import nn
+
+from vsebench.config.schema import ENCODER_SLOTS
+from vsebench.core.types import Tokens, Waves
+from vsebench.engine.feature_cache import DTYPES, TokenStore, digest_parts
+from vsebench.engine.inputs import ENCODE_BATCH, Features, Pixels, Pooled, Sounds, Texts
+from vsebench.engine.loader import Feed, first_part
+from vsebench.ops import corruptions
+from vsebench.ops.corruptions import generator_of
+
+#: Items whose features say how far each dimension spreads.
+SPREAD_ITEMS = 2_000
+#: What frozen encoders made of damaged splits is kept up to this many bytes, for the next run with such an encoder.
+KEPT_BYTES = 256 << 20
+
+
+@dataclass(frozen=True)
+class Damage:
+    """What is done to a modality: kind and strength of :mod:`vsebench.ops.corruptions`, and the seed of all draws."""
+
+    kind: str
+    strength: float
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Permuted:
+    """Another row's input in the place of each row's.
+
+    Args:
+        source: of the inputs themselves.
+        order: int64 (rows,), whose input stands in a row's place.
+    """
+
+    source: Any
+    order: np.ndarray
+
+    def take(self, rows: np.ndarray) -> Any:
+        """Inputs for the rows."""
+        return self.source.take(self.order[rows])
+
+
+def without(feed: Feed, modalities: Collection[str]) -> Feed:
+    """The split as if no item had these modalities."""
+    changed = copy.copy(feed)
+    changed.lacking = {**feed.lacking, **{m: np.ones(len(feed), bool) for m in modalities}}
+    return changed
+
+
+def shuffled(feed: Feed, modality: str, seed: int) -> Feed:
+    """The split with one modality of other items. Items that lack it still do, and nobody gets it from them.
+
+    For what is decided of the first caption only: further captions stay where they are.
+    """
+    there = np.flatnonzero(~feed.lacking[modality]) if modality in feed.lacking else np.arange(len(feed))
+    generator = generator_of(seed, 0, f"shuffle {modality}", 1.0)
+    donors = np.arange(len(feed))
+    donors[there] = there[derangement(feed.groups.numpy()[there], generator)]
+    changed, source = copy.copy(feed), feed.sources[modality]
+    order = donors
+    if modality == "text":
+        order = np.arange(feed.caption_offsets[-1])
+        order[feed.caption_offsets[:-1]] = feed.caption_offsets[donors]
+    changed.sources = {**feed.sources, modality: _reordered(source, order)}
+    return changed
+
+
+def derangement(groups: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """A random order in which no item has its own place, nor one of its group's where that is possible.
+
+    Groups stand in a random order, the items of a group at random within it; each item gets that of the item which
+    stands as many places further on as the largest group has items. Where one group holds more than half of all
+    items, it is half of them.
+
+    Args:
+        groups: int64 (n,).
+
+    Shape: -> int64 (n,), a permutation; of one item the item itself.
+    """
+    count = len(groups)
+    if count < 2:
+        return np.arange(count)
+    _, inverse, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    rank = generator.permutation(len(sizes))[inverse]
+    standing = np.lexsort((generator.random(count), rank))
+    found = np.empty(count, np.int64)
+    found[standing] = np.roll(standing, -min(int(sizes.max()), count // 2))
+    return found
+
+
+class Damager:
+    """Damages one split for one model.
+
+    Args:
+        feed: of the split.
+        encoders: modality -> encoder, as the feed was made with.
+    """
+
+    def __init__(self, feed: Feed, encoders: nn.ModuleDict) -> None:
+        self.feed, self.encoders = feed, encoders
+        self.clean: dict[str, Any] = {}
+
+    def damaged(self, modality: str, damage: Damage) -> Feed:
+        """The split with every item's input of one modality damaged."""
+        changed, source = copy.copy(self.feed), self.feed.sources[modality]
+        if isinstance(source, Features):
+            found: Any = NoisyFeatures(source, damage)
+        elif isinstance(source, TokenStore | Pooled):
+            found = _kept(self._key(modality, damage), lambda: self._encoded(modality, damage))
+        else:
+            found = self._raw(modality, damage)
+        changed.sources = {**self.feed.sources, modality: found}
+        return changed
+
+    def _raw(self, modality: str, damage: Damage) -> Any:
+        """The damaged inputs, before any encoder."""
+        feed, encoder = self.feed, cast(Any, self.encoders[modality])
+        if modality == "text":
+            return Texts(_damaged_texts(feed, damage), encoder.tokenizer)
+        if modality not in self.clean:  # decoded once for all strengths
+            own = feed.sources[modality]
+            if isinstance(own, Pixels | Sounds):
+                self.clean[modality] = own
+            elif modality == "image":
+                self.clean[modality] = Pixels(feed.dataset, feed.positions, encoder.preprocessing)
+            else:
+                self.clean[modality] = Sounds(feed.dataset, feed.positions, encoder.sampling, feed.seconds)
+        return (NoisyPixels if modality == "image" else NoisySounds)(self.clean[modality], damage)
+
+    def _encoded(self, modality: str, damage: Damage) -> TokenStore | Pooled:
+        """What a frozen encoder, or its frozen part, makes of damaged inputs, as the cache would keep it: the same
+        batches, the same rounding."""
+        feed, encoder, raw = self.feed, cast(Any, self.encoders[modality]), self._raw(modality, damage)
+        encode = first_part(encoder)
+        assert encode is not None, "only what does not change is kept"
+        device = next(iter([*encoder.parameters(), *encoder.buffers()])).device
+        there = ~feed.lacking.get(modality, np.zeros(len(feed), bool))
+        there = np.repeat(there, feed.captions_per_item) if modality == "text" else there
+        dtype = DTYPES[feed.system.train.feature_dtype]
+        values, lengths, finals, grid = [], [], [], None
+        with torch.inference_mode():
+            for start in range(0, len(there), ENCODE_BATCH):
+                rows = np.arange(start, min(start + ENCODE_BATCH, len(there)))
+                tokens = encode(raw.take(rows).to(device)).to("cpu")
+                here = torch.from_numpy(there[rows])
+                tokens = tokens if here.all() else tokens.take(here).spread(here)
+                values.append(tokens.values[tokens.mask].float().numpy().astype(dtype))
+                lengths.append(tokens.mask.sum(1).numpy())
+                grid = tokens.grid
+                if tokens.final is not None:
+                    finals.append(tokens.final.float().numpy().astype(dtype))
+        offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths))]).astype(np.int64)
+        store = TokenStore(np.concatenate(values), offsets, np.concatenate(finals) if finals else None, grid)
+        early = isinstance(feed.sources[modality], Pooled)
+        return Pooled(store, feed.system.pooling[modality], modality) if early else store
+
+    def _key(self, modality: str, damage: Damage) -> str:
+        """Of what a damaged split is after a frozen encoder: what it depends on."""
+        encoder, spec = cast(Any, self.encoders[modality]), getattr(self.feed.system, ENCODER_SLOTS[modality])
+        pooled = isinstance(self.feed.sources[modality], Pooled)
+        parts = {
+            "dataset": self.feed.dataset.fingerprint,
+            "positions": self.feed.positions.tolist(),
+            "encoder": [modality, spec.name, spec.options],
+            "weights": encoder.weights_digest() if encoder.frozen else encoder.cut_digest(),
+            "words": encoder.tokenizer.digest if modality == "text" else None,
+            "damage": [damage.kind, damage.strength, damage.seed],
+            "pooled": self.feed.system.pooling[modality].model_dump(mode="json") if pooled else None,
+            "dtype": self.feed.system.train.feature_dtype,
+        }
+        return digest_parts(parts)
+
+
+_MEMORY: dict[str, TokenStore | Pooled] = {}
+
+
+def _kept(key: str, make: Callable[[], TokenStore | Pooled]) -> TokenStore | Pooled:
+    """What several runs with one frozen encoder share, in this process's memory; the oldest goes first."""
+    if key not in _MEMORY:
+        _MEMORY[key] = make()
+        while len(_MEMORY) > 1 and sum(map(_size, _MEMORY.values())) > KEPT_BYTES:
+            del _MEMORY[next(iter(_MEMORY))]
+    return _MEMORY[key]
+
+
+def _size(kept: TokenStore | Pooled) -> int:
+    return int(kept.values.nbytes)
+
+
+def _damaged_texts(feed: Feed, damage: Damage) -> list[str]:
+    change = {"dropout": corruptions.without_words, "swap": corruptions.with_swapped_letters}[damage.kind]
+    owners = np.repeat(np.arange(len(feed)), feed.captions_per_item)
+    parts = np.arange(len(owners)) - feed.caption_offsets[owners]
+    drawn = (_drawn(damage, feed.positions[row], int(part)) for row, part in zip(owners, parts, strict=True))
+    return [change(text, *one) for text, one in zip(feed.captions, drawn, strict=True)]
+
+
+class NoisyPixels:
+    """Pictures that are damaged once they have the size that the encoder wants."""
+
+    def __init__(self, source: Pixels, damage: Damage) -> None:
+        self.source, self.damage = source, damage
+
+    def take(self, rows: np.ndarray) -> torch.Tensor:
+        """Pixels of the rows, uint8 (B, 3, H, W)."""
+        change = {"noise": corruptions.noisy_pixels, "occlusion": corruptions.occluded_pixels}[self.damage.kind]
+        clean, positions = self.source.take(rows).numpy(), self.source.positions
+        found = [change(clean[i], *_drawn(self.damage, positions[row])) for i, row in enumerate(rows)]
+        return torch.from_numpy(np.stack(found))
+
+
+class NoisySounds:
+    """Sounds that get noise over their real length, as the encoder hears them: resampled, cut and filtered."""
+
+    def __init__(self, source: Sounds, damage: Damage) -> None:
+        self.source, self.damage = source, damage
+
+    def take(self, rows: np.ndarray) -> Waves:
+        """Sounds of the rows, float32 (B, T)."""
+        clean = self.source.take(rows)
+        values = clean.values.numpy()
+        for i, (row, length) in enumerate(zip(rows, clean.lengths.tolist(), strict=True)):
+            drawn = _drawn(self.damage, self.source.positions[row])
+            values[i, :length] = corruptions.noisy_sound(values[i, :length], *drawn)
+        return Waves(torch.from_numpy(values), clean.lengths)
+
+
+class NoisyFeatures:
+    """Precomputed features with noise that is relative to each dimension's spread over (some of) the split's items."""
+
+    def __init__(self, source: Features, damage: Damage) -> None:
+        self.source, self.damage = source, damage
+        some = np.unique(np.linspace(0, len(source.positions) - 1, SPREAD_ITEMS).astype(np.int64))
+        values, _ = source.dataset.features(source.modality, source.positions[some])
+        self.std = values.astype(np.float64).std(0)
+
+    def take(self, rows: np.ndarray) -> Tokens:
+        """Tokens of the rows, float32 (B, N, D)."""
+        clean = self.source.take(rows)
+        values, counts = clean.values.numpy().copy(), clean.mask.sum(1).tolist()
+        for i, (row, count) in enumerate(zip(rows, counts, strict=True)):
+            strength, generator = _drawn(self.damage, self.source.positions[row])
+            values[i, :count] = corruptions.noisy_features(values[i, :count], strength, self.std, generator)
+        return Tokens(torch.from_numpy(values), clean.mask, clean.final, clean.grid)
+
+
+def _drawn(damage: Damage, position: int, part: int = 0) -> tuple[float, np.random.Generator]:
+    return damage.strength, generator_of(damage.seed, int(position), damage.kind, damage.strength, part)
+
+
+def _reordered(source: Any, order: np.ndarray) -> Any:
+    """The source in another order; texts stay texts, so that batches are still sorted by length."""
+    if not isinstance(source, Texts):
+        return Permuted(source, order)
+    found, index = copy.copy(source), torch.from_numpy(order)
+    found.ids, found.mask, found.lengths = source.ids[index], source.mask[index], source.lengths[index]
+    found.bag = None if source.bag is None else source.bag[index]
+    return found

@@ -1,0 +1,1 @@
+"""Functions over tensors and arrays that several components share. Imports core."""

@@ -1,0 +1,139 @@
+"""Weighted sums of several runs' scores, each made comparable query by query."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, get_args
+
+import numpy as np
+from scipy.stats import rankdata
+
+from vsebench.components.metric.base import Predictions
+from vsebench.core.errors import DataError
+from vsebench.ops.ranking import ScoreRows
+
+Rule = Literal["zscore", "minmax", "rank", "rrf", "none"]
+RULES: tuple[str, ...] = get_args(Rule)
+#: The constant of reciprocal rank fusion (Cormack et al. 2009).
+RRF = 60.0
+DIRECTIONS = ("i2t", "t2i")
+
+
+def normalised(scores: np.ndarray, rule: Rule) -> np.ndarray:
+    """Scores of queries against a gallery, made comparable with another run's; larger stays better.
+
+        zscore:  (s - mean) / standard deviation         minmax:  (s - min) / (max - min)
+        rank:    1 - (r - 1) / (G - 1)                    rrf:     1 / (60 + r)            none: s
+
+    over each query's gallery of G items; r is the item's rank from 1, tied items sharing the mean of their ranks.
+    A query that scores all items alike says nothing: zeros (``rank``: one half; ``rrf``: all the same).
+
+    Shape: (b, G) -> float64 (b, G).
+
+    Example:
+        >>> normalised(np.array([[1.0, 3.0, 2.0], [4.0, 4.0, 4.0]]), "minmax").tolist()
+        [[0.0, 1.0, 0.5], [0.0, 0.0, 0.0]]
+    """
+    scores = scores.astype(np.float64)
+    if rule == "none" or not scores.size:
+        return scores
+    if rule in ("rank", "rrf"):
+        ranks = rankdata(-scores, axis=1)
+        return 1 / (RRF + ranks) if rule == "rrf" else 1 - (ranks - 1) / max(1, scores.shape[1] - 1)
+    low, high = scores.min(1, keepdims=True), scores.max(1, keepdims=True)
+    flat = low == high  # exact, where a standard deviation would be a rounding error
+    start = low if rule == "minmax" else scores.mean(1, keepdims=True)
+    spread = high - low if rule == "minmax" else scores.std(1, keepdims=True)
+    return np.where(flat, 0.0, (scores - start) / np.where(flat, 1.0, spread))
+
+
+def summed(rows: Sequence[ScoreRows], weights: Sequence[float]) -> ScoreRows:
+    """The weighted sum of what several score; those of weight 0 are not asked."""
+
+    def total(part: slice) -> np.ndarray:
+        said = [weight * one(part) for one, weight in zip(rows, weights, strict=True) if weight]
+        return np.sum(said, axis=0)  # type: ignore[no-any-return]
+
+    return total
+
+
+@dataclass(frozen=True)
+class Combined(Predictions):
+    """A split as several runs score it together. There are no embeddings and no logits, only rankings.
+
+    Args:
+        parts: each run's predictions of the split, captions in one order (:func:`in_item_order`).
+        weights: of the parts, >= 0.
+        rule: how each part is normalised.
+        held: direction -> what normalises each part, where it has been computed already.
+    """
+
+    parts: tuple[Predictions, ...] = ()
+    weights: tuple[float, ...] = ()
+    rule: Rule = "zscore"
+    held: Mapping[str, tuple[ScoreRows, ...]] = field(default_factory=dict, repr=False)
+
+    @property
+    def retrieval(self) -> bool:
+        """Ranking is all that there is."""
+        return True
+
+    def score_rows(self, direction: str) -> ScoreRows:
+        """What a direction is ranked by."""
+        return summed(self.held.get(direction) or self.normalised_rows(direction), self.weights)
+
+    def normalised_rows(self, direction: str) -> tuple[ScoreRows, ...]:
+        """Each part's scores, normalised over the gallery of this split."""
+
+        def of(rows: ScoreRows) -> ScoreRows:
+            return lambda part: normalised(rows(part), self.rule)
+
+        return tuple(of(one.score_rows(direction)) for one in self.parts)
+
+    def _part(self, start: int, stop: int) -> Combined:
+        parts = tuple(one.folds(stop - start)[start // (stop - start)] for one in self.parts)
+        return replace(self, parts=parts, **_facts(parts[0]), held={}, _folds={}, _kept={})
+
+
+def combined(parts: Sequence[Predictions], weights: Sequence[float], rule: Rule) -> Combined:
+    """Several runs' predictions of one split as one.
+
+    Raises: DataError when they are not of the same images and captions.
+    """
+    first = parts[0]
+    for other in parts[1:]:
+        if len(other.owner) != len(first.owner) or not np.array_equal(other.owner, first.owner):
+            raise DataError(
+                f"the runs do not rank the same captions: one has {len(first.owner):,}, another {len(other.owner):,}. "
+                "A text encoder of precomputed features has one text for each item."
+            )
+        if not np.array_equal(other.groups, first.groups):
+            raise DataError("the runs do not agree on which images show the same thing.")
+    return Combined(logits=None, **_facts(first), parts=tuple(parts), weights=tuple(weights), rule=rule)
+
+
+def in_item_order(predictions: Predictions) -> Predictions:
+    """The same predictions with captions item by item. Evaluation orders them by their lengths in tokens, which are
+    each tokenizer's own."""
+    order = np.argsort(predictions.owner, kind="stable")  # an item's captions come in their own order
+    place = np.argsort(order)
+    candidates = dict(predictions.candidates)
+    if candidates:
+        (found, scores), (asked, again) = candidates["i2t"], candidates["t2i"]
+        candidates = {"i2t": (place[found], scores), "t2i": (asked[order], again[order])}
+    return replace(
+        predictions,
+        embeddings={m: v[order] if m == "text" else v for m, v in predictions.embeddings.items()},
+        owner=predictions.owner[order],
+        pairs=None if predictions.pairs is None else predictions.pairs[:, order],
+        candidates=candidates,
+        _folds={},
+        _kept={},
+    )
+
+
+def _facts(of: Predictions) -> dict[str, Any]:
+    """What predictions say of the split, whoever made them."""
+    names = ("labels", "multi_label", "label_names", "owner", "groups", "unranked")
+    return {name: getattr(of, name) for name in names}

@@ -1,0 +1,277 @@
+"""Embeds a gallery once: a split of the run's dataset, or the files of a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from vsebench.components.index.base import Index, unit_rows
+from vsebench.core.errors import ConfigError, DataError, Place, QueryError, did_you_mean, known_names
+from vsebench.core.registry import INDEXES
+from vsebench.data.pixels import decode
+from vsebench.engine.embed import embed, side
+from vsebench.engine.loader import Feed
+from vsebench.engine.model import reads_features
+from vsebench.ops.freezing import weights_digest
+from vsebench.retrieval.collection import GalleryItem, Manifest, Sides, refuse_existing, write_gallery
+from vsebench.retrieval.query import checked_image
+from vsebench.runs.load import LoadedRun
+
+BATCH = 64
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """Items with their unit vectors, float32 (n, D), where they come from, and what a scorer of pairs keeps of them."""
+
+    items: Sequence[GalleryItem]
+    vectors: np.ndarray
+    source: Mapping[str, Any]
+    notes: Sequence[str] = ()
+    sides: Sides | None = None
+
+
+def make_gallery(
+    run: LoadedRun,
+    embedded: Embedded,
+    modality: str,
+    folder: Path,
+    *,
+    index: str = "flat",
+    options: Mapping[str, Any] | None = None,
+    force: bool = False,
+) -> Manifest:
+    """Put embedded items into an index and write both, with the run's files, to a folder.
+
+    Args:
+        index: a registered name; ``options``: its own.
+        force: replace a gallery of that name.
+
+    Raises: ConfigError for an unknown index or option; DataError for a folder that must not be replaced, or two items
+        of one id.
+    """
+    refuse_existing(folder, force)
+    seen: dict[str, int] = {}
+    for item in embedded.items:
+        seen[item.id] = seen.get(item.id, 0) + 1
+    if len(seen) < len(embedded.items):
+        raise DataError("ids are not unique.", problems=[f"'{name}': {n} items" for name, n in seen.items() if n > 1])
+    checked = INDEXES.get(index).validate(options or {})
+    built: Index = INDEXES.build(index, checked, dim=embedded.vectors.shape[1])
+    built.train(embedded.vectors)
+    built.add(np.arange(len(embedded.items)), embedded.vectors)
+    manifest = Manifest(
+        run={"run_id": run.run_id, "experiment": run.experiment, "row": run.row, "seed": run.seed},
+        model=weights_digest(run.model),
+        modality=modality,
+        count=len(embedded.items),
+        dim=int(embedded.vectors.shape[1]),
+        index={"name": index, "options": checked},
+        source=embedded.source,
+        scorer=None if embedded.sides is None or run.system.scorer is None else run.system.scorer.name,
+    )
+    return write_gallery(
+        folder,
+        manifest,
+        embedded.items,
+        embedded.vectors,
+        built,
+        run_files=run.files,
+        sides=embedded.sides,
+        force=force,
+    )
+
+
+def embed_split(
+    run: LoadedRun, split: str, modality: str, *, progress: Progress = lambda done, total: None, cache: bool = True
+) -> Embedded:
+    """Every image, or every caption, of a split of the dataset that the run was trained on.
+
+    A caption's id is that of its item; ``ID#2`` is the item's second. Items that lack the modality are left out.
+
+    Args:
+        progress: told how many of how many are done.
+        cache: keep frozen features on disk, and use those that the sweep has kept.
+
+    Raises: DataError for an unknown split or a changed dataset; ConfigError for a modality that the system does not
+        read.
+    """
+    refuse_modality(run, modality)
+    dataset = run.open_dataset()
+    if split not in dataset.splits:
+        raise DataError(
+            f"dataset '{dataset.name}' has no split '{split}'."
+            + did_you_mean(split, dataset.splits)
+            + known_names(dataset.splits)
+        )
+    encoders = nn.ModuleDict({modality: run.model.encoders[modality]})
+    feed = Feed(dataset, split, run.system, encoders, cache=cache)
+    rows, numbers = np.arange(len(feed)), np.zeros(len(feed), np.int64)
+    if modality == "text":
+        counts = feed.captions_per_item
+        rows = np.repeat(rows, counts)
+        numbers = np.arange(len(rows)) - np.repeat(feed.caption_offsets[:-1], counts)
+    notes = list(feed.notes)
+    if modality in feed.lacking:
+        there = ~feed.lacking[modality][rows]
+        rows, numbers = rows[there], numbers[there]
+        notes.append(f"{(~there).sum()} items without {modality} were left out")
+    texts = dataset.all_texts(split)
+    items = [
+        GalleryItem(
+            dataset.ids[position] if number == 0 else f"{dataset.ids[position]}#{number + 1}",
+            texts[row][number] if number < len(texts[row]) else "",
+            int(position) if dataset.image_bytes(int(position)) is not None else None,
+        )
+        for row, number, position in zip(rows.tolist(), numbers.tolist(), feed.positions[rows].tolist(), strict=True)
+    ]
+
+    def batches() -> Iterator[Any]:
+        for start in range(0, len(rows), BATCH):
+            part = slice(start, start + BATCH)
+            yield feed.batch(rows[part], numbers[part]).inputs[modality]
+
+    source = {
+        "type": "dataset",
+        "spec": run.dataset_spec,
+        "path": str(dataset.path.resolve()),
+        "fingerprint": dataset.fingerprint,
+        "split": split,
+    }
+    vectors, sides = _vectors(run, modality, batches(), len(items), progress)
+    return Embedded(items, vectors, source, tuple(notes), sides)
+
+
+def embed_folder(
+    run: LoadedRun,
+    folder: Path,
+    modality: str,
+    *,
+    skip_bad: bool = False,
+    progress: Progress = lambda done, total: None,
+) -> Embedded:
+    """Every image below a folder, or every line of its ``.txt`` files.
+
+    An image's id is its path; its caption is the content of the ``.txt`` file of the same name, where there is one.
+    A line's id is ``PATH:LINE``.
+
+    Args:
+        skip_bad: leave images out that cannot be read, and say how many, instead of stopping.
+
+    Raises: DataError for a folder that is missing or has nothing, or naming every image that cannot be read;
+        ConfigError for a modality that the system does not read.
+    """
+    refuse_modality(run, modality)
+    if reads_features(getattr(run.system, f"{modality}_encoder"), modality):
+        raise ConfigError(f"this run reads precomputed {modality} features; a folder of files has none. Use --split.")
+    if not folder.is_dir():
+        raise DataError("no such folder.", place=Place(str(folder)))
+    items = _images(folder) if modality == "image" else _lines(folder)
+    if not items:
+        what = "images" if modality == "image" else "lines of .txt files"
+        raise DataError(f"no {what} below it.", place=Place(str(folder)))
+    source = {"type": "folder", "path": str(folder.resolve())}
+    kept: list[GalleryItem] = []
+    bad: list[str] = []
+
+    def batches() -> Iterator[Any]:
+        encoder: Any = run.model.encoders[modality]
+        with ThreadPoolExecutor(max(1, torch.get_num_threads())) as pool:
+            for start in range(0, len(items), BATCH):
+                part = items[start : start + BATCH]
+                if modality == "text":
+                    kept.extend(part)
+                    yield encoder.tokenizer([item.caption for item in part])
+                    continue
+                read = list(pool.map(lambda item: _pixels(folder / str(item.at), encoder.preprocessing), part))
+                kept.extend(item for item, pixels in zip(part, read, strict=True) if not isinstance(pixels, str))
+                bad.extend(fault for fault in read if isinstance(fault, str))
+                good = [pixels for pixels in read if not isinstance(pixels, str)]
+                if good:
+                    yield torch.from_numpy(np.stack(good))
+
+    vectors, sides = _vectors(run, modality, batches(), len(items), progress)
+    if bad and (not skip_bad or not kept):
+        raise DataError(f"{len(bad)} images cannot be read; --skip-bad leaves them out.", problems=bad)
+    notes = [f"{len(bad)} images could not be read and were left out"] if bad else []
+    return Embedded(kept, vectors, source, notes, sides)
+
+
+def refuse_modality(run: LoadedRun, modality: str) -> None:
+    """A gallery is of images or of texts, and the system must read them.
+
+    Raises: ConfigError.
+    """
+    if run.system.similarity == "dot":
+        raise ConfigError(
+            f"run {run.run_id} ranks by {run.system.similarity}; indexes hold vectors of unit length, for the cosine."
+        )
+    read = [m for m in ("image", "text") if m in run.model.encoders]
+    if modality not in read:
+        raise ConfigError(
+            f"run {run.run_id} has no {modality} encoder."
+            + did_you_mean(modality, read)
+            + known_names(read, "It reads")
+        )
+
+
+def _vectors(
+    run: LoadedRun, modality: str, batches: Iterator[Any], count: int, progress: Progress
+) -> tuple[np.ndarray, Sides | None]:
+    parts: list[np.ndarray] = []
+    kept: list[np.ndarray] = []
+    lengths: list[np.ndarray] = []
+    done = 0
+    for raw in batches:
+        parts.append(unit_rows(embed(run.model, modality, raw).cpu().numpy()))
+        if run.model.scorer is not None:
+            tokens = side(run.model, modality, raw)
+            kept.append(tokens.values[tokens.mask].cpu().numpy())
+            lengths.append(tokens.mask.sum(1).cpu().numpy())
+        done += len(parts[-1])
+        progress(done, count)
+    vectors = np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)
+    if not kept:
+        return vectors, None
+    offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths))]).astype(np.int64)
+    return vectors, Sides(np.concatenate(kept), offsets)
+
+
+def _images(folder: Path) -> list[GalleryItem]:
+    files = sorted(f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES and f.is_file())
+    paths = [file.relative_to(folder).as_posix() for file in files]
+    return [
+        GalleryItem(path, _caption(file.with_suffix(".txt")), path) for file, path in zip(files, paths, strict=True)
+    ]
+
+
+def _caption(file: Path) -> str:
+    return " ".join(file.read_text(encoding="utf-8", errors="replace").split()) if file.is_file() else ""
+
+
+def _lines(folder: Path) -> list[GalleryItem]:
+    return [
+        GalleryItem(f"{file.relative_to(folder).as_posix()}:{number}", line.strip(), None)
+        for file in sorted(f for f in folder.rglob("*.txt") if f.is_file())
+        for number, line in enumerate(file.read_text(encoding="utf-8", errors="replace").splitlines(), start=1)
+        if line.strip()
+    ]
+
+
+def _pixels(file: Path, preprocessing: Any) -> np.ndarray | str:
+    """Pixels, or what is wrong with the file."""
+    try:
+        return decode(checked_image(file), preprocessing)
+    except QueryError as error:
+        return str(error)
+    except OSError as error:
+        return f"'{file}': {error}"

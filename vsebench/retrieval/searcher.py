@@ -1,0 +1,230 @@
+"""Asks a gallery."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+
+from vsebench.components.scorer.base import Scorer
+from vsebench.core.errors import DataError, Place, QueryError
+from vsebench.core.types import Tokens
+from vsebench.data.pixels import decode
+from vsebench.data.vocabulary import WordTokenizer, split_words
+from vsebench.engine.embed import embed, side
+from vsebench.engine.model import reads_features
+from vsebench.inspect.pictures import Pictures
+from vsebench.ops.freezing import weights_digest
+from vsebench.retrieval.collection import RUN, Gallery, GalleryItem, read_gallery
+from vsebench.retrieval.query import checked_image, checked_k, checked_text
+from vsebench.runs.load import LoadedRun, load_run
+
+BATCH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One found item.
+
+    Args:
+        rank: from 1.
+        id, caption: of the item.
+        score: cosine of query and item; of what is re-ranked, its score as a pair.
+        row: of the item in the gallery.
+    """
+
+    rank: int
+    id: str
+    score: float
+    caption: str
+    row: int
+
+
+class Searcher:
+    """Find a gallery's items by text or picture.
+
+        searcher = Searcher.load("photos.index")
+        for hit in searcher.search(text="red striped dress", k=10):
+            print(hit.rank, hit.id, hit.score, hit.caption)
+
+    Queries are embedded by the model that embedded the gallery. Any number of threads may search at once.
+
+    Args:
+        gallery: that is searched.
+        run: whose model it was made with.
+
+    Raises: DataError when the model is not the one that made the gallery.
+    """
+
+    def __init__(self, gallery: Gallery, run: LoadedRun) -> None:
+        if weights_digest(run.model) != gallery.manifest.model:
+            raise DataError(
+                f"the weights of run {run.run_id} are not those that made this gallery, as when frozen weights were "
+                "replaced. Make it again.",
+                place=Place(str(gallery.folder)),
+            )
+        self.gallery = gallery
+        self.run = run
+        self.pictures = Pictures(gallery.manifest)
+
+    @classmethod
+    def load(cls, folder: Path | str, *, device: torch.device | str = "cpu", trust: bool = False) -> Searcher:
+        """Open a gallery that ``vsebench index`` has written.
+
+        Args:
+            trust: import the plug-ins that its run names (see :func:`vsebench.runs.load.load_run`).
+
+        Raises: DataError when it is missing, damaged, or does not fit the installed weights; UntrustedPlugin.
+        """
+        gallery = read_gallery(Path(folder))
+        return cls(gallery, load_run(gallery.folder / RUN, device=device, trust=trust))
+
+    def __len__(self) -> int:
+        return len(self.gallery.items)
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """What may be asked with: ``text``, ``image`` or both."""
+        return tuple(m for m in ("text", "image") if m in self.run.model.encoders and not self._features(m))
+
+    def search(
+        self,
+        *,
+        text: str | None = None,
+        image: Path | str | bytes | None = None,
+        k: int = 10,
+        rerank: int | None = None,
+    ) -> list[Hit]:
+        """The ``k`` items nearest to a text or a picture, the nearest first; all where there are fewer.
+
+        Args:
+            text: a few words.
+            image: a file, or its bytes.
+            k: ≥ 1.
+            rerank: how many of the nearest the system's scorer ranks again, seeing query and item together; at least
+                ``k`` are. None leaves the order of the embeddings.
+
+        Raises: QueryError for an empty text, a file that is no image, k < 1, a modality that the system does not
+            read, or ``rerank`` without a scorer; ValueError unless exactly one of text and image is given.
+        """
+        if (text is None) == (image is None):
+            raise ValueError("give either text or image.")
+        checked_k(k)
+        modality, raw = ("text", self._words_of([text])) if text is not None else ("image", self._pixels(image or b""))
+        vector = embed(self.run.model, modality, raw).cpu().numpy()
+        if rerank is None:
+            return self.nearest(vector, k)[0]
+        self.refuse_rerank(rerank)
+        _, rows = self.candidates(vector, max(k, rerank))
+        found = rows[0][rows[0] >= 0]
+        scores = self._pair_scores(modality, raw, found)
+        order = np.lexsort((found, -scores))[:k]
+        return list(self._hits(scores[order], found[order]))
+
+    def embed_texts(self, texts: Sequence[str]) -> np.ndarray:
+        """Texts as vectors. Shape: -> float32 (Q, D).
+
+        Raises: QueryError.
+        """
+        parts = [texts[i : i + BATCH] for i in range(0, len(texts), BATCH)]
+        return np.concatenate([embed(self.run.model, "text", self._words_of(part)).cpu().numpy() for part in parts])
+
+    def embed_image(self, image: Path | str | bytes) -> np.ndarray:
+        """A picture as a vector. Shape: -> float32 (1, D).
+
+        Raises: QueryError.
+        """
+        return embed(self.run.model, "image", self._pixels(image)).cpu().numpy()
+
+    def refuse_rerank(self, rerank: int) -> None:
+        """Say why pairs cannot be scored.
+
+        Raises: QueryError.
+        """
+        if rerank < 1:
+            raise QueryError(f"rerank must be at least 1. Got {rerank}.")
+        if self.gallery.sides is None:
+            raise QueryError(
+                f"this gallery's system ('{self.run.row}') has no scorer of pairs to rank again with; a system with "
+                "scorer and rerank_top has."
+            )
+
+    def _words_of(self, texts: Sequence[str]) -> Any:
+        self._refuse("text")
+        tokenizer: Any = self.run.model.encoders["text"].tokenizer
+        return tokenizer([checked_text(text) for text in texts])
+
+    def _pixels(self, image: Path | str | bytes) -> torch.Tensor:
+        self._refuse("image")
+        data = checked_image(image)
+        encoder: Any = self.run.model.encoders["image"]
+        try:
+            pixels = decode(data, encoder.preprocessing)
+        except OSError as error:
+            raise QueryError(f"the picture is damaged: {error}") from None
+        return torch.from_numpy(pixels)[None]
+
+    def _pair_scores(self, modality: str, raw: Any, rows: np.ndarray) -> np.ndarray:
+        """Scores of a query with some items, float32 (len(rows),)."""
+        gallery, model = self.gallery, self.run.model
+        assert gallery.sides is not None
+        if modality == gallery.manifest.modality:
+            raise QueryError(f"a scorer ranks images and texts with each other; this gallery is of {modality}s too.")
+        query = side(model, modality, raw)
+        device = query.values.device
+        values, mask = gallery.sides.take(rows)
+        items = Tokens(torch.from_numpy(values).to(device), torch.from_numpy(mask).to(device))
+        scorer = cast(Scorer, model.scorer)
+        pair = (query, items) if modality == "image" else (items, query)
+        return scorer.score_all(*pair).flatten().cpu().numpy()
+
+    def nearest(self, vectors: np.ndarray, k: int) -> list[list[Hit]]:
+        """The items nearest to vectors, for each of them the nearest first. Shape: (Q, D)."""
+        scores, rows = self.candidates(vectors, k)
+        return [list(self._hits(*pair)) for pair in zip(scores, rows, strict=True)]
+
+    def candidates(self, vectors: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Scores and rows of the nearest items, as the index gives them; what looks at pairs re-orders these.
+
+        Shape: (Q, D) -> float32 (Q, min(k, n)), int64 (Q, min(k, n)); row -1 where an approximate index found fewer.
+        """
+        return self.gallery.index.search(vectors, k)
+
+    def unknown_words(self, text: str) -> list[str]:
+        """Words of a text that the run has never read; they say nothing to the model. None for subword tokenizers."""
+        return list(dict.fromkeys(w for w in split_words(text) if self._words is not None and w not in self._words))
+
+    def item(self, name: str) -> GalleryItem | None:
+        """The item of an id."""
+        row = self._rows.get(name)
+        return None if row is None else self.gallery.items[row]
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return {item.id: row for row, item in enumerate(self.gallery.items)}
+
+    @cached_property
+    def _words(self) -> frozenset[str] | None:
+        tokenizer = self.run.model.encoders["text"].tokenizer
+        return frozenset(tokenizer.vocabulary.words) if isinstance(tokenizer, WordTokenizer) else None
+
+    def _hits(self, scores: np.ndarray, rows: np.ndarray) -> Iterator[Hit]:
+        for rank, (score, row) in enumerate(zip(scores.tolist(), rows.tolist(), strict=True), start=1):
+            if row >= 0:
+                item = self.gallery.items[row]
+                yield Hit(rank, item.id, score, item.caption, row)
+
+    def _features(self, modality: str) -> bool:
+        spec = getattr(self.run.system, f"{modality}_encoder")
+        return reads_features(spec, modality)
+
+    def _refuse(self, modality: str) -> None:
+        if modality in self.modalities:
+            return
+        asked = " and ".join(self.modalities) or "nothing: its encoders read precomputed features"
+        raise QueryError(f"this gallery's system cannot be asked with {modality}; it can be asked with {asked}.")

@@ -1,0 +1,318 @@
+"""A finished run back from its folder: the model with its weights, its words, and where its data are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+
+from vsebench.config.schema import System
+from vsebench.core.errors import DataError, Place, did_you_mean, known_names
+from vsebench.core.home import pretrained_home
+from vsebench.core.metric_specs import mode_of
+from vsebench.core.names import fault_of_name
+from vsebench.core.plugins import import_stored, refusing_unknown
+from vsebench.core.types import OWN_SPLIT, Result
+from vsebench.data.dataset import Dataset
+from vsebench.data.open import open_dataset
+from vsebench.data.vocabulary import Vocabulary
+from vsebench.engine.model import Model
+from vsebench.engine.pretrain import RECORD, needed, read_record
+from vsebench.engine.train import seed_of, trained_state
+from vsebench.ops.weights import load_weights
+from vsebench.runs.store import MODEL, RESULT, RUN, Store, read_result, read_run_file, selected_value
+
+VOCABULARY = "vocabulary.json"
+#: What a run shows of itself where its model cannot be built.
+WITHOUT_MODEL = "Its stored numbers need no plug-in: 'vsebench leaderboard', 'compare' and 'verify' show them."
+
+
+@dataclass(frozen=True)
+class LoadedRun:
+    """A finished run.
+
+    Args:
+        folder: that it was loaded from.
+        run_id, experiment, row, seed: as the sweep named it.
+        model: in eval mode, on the device that was asked for.
+        system: its components.
+        vocabulary: words of the training captions; None for a system without text.
+        dataset_spec: what the experiment said as ``dataset``.
+        dataset_path: where the dataset file was.
+        fingerprint: of the dataset that it was trained on.
+        metrics: entries that it was evaluated by.
+        select: metric and mode that chose its epoch.
+        checkpoints: slot -> weights of a frozen encoder made by ``weights: pretrain``.
+        result: its numbers.
+        gallery: the set that its queries were ranked against, or ``split``: each split against itself.
+    """
+
+    folder: Path
+    run_id: str
+    experiment: str
+    row: str
+    seed: int
+    model: Model
+    system: System
+    vocabulary: Vocabulary | None
+    dataset_spec: str | Mapping[str, Any]
+    dataset_path: Path
+    fingerprint: str
+    metrics: Sequence[str]
+    select: Mapping[str, str]
+    checkpoints: Mapping[str, Path]
+    result: Result
+    gallery: str = OWN_SPLIT
+
+    @property
+    def files(self) -> list[Path]:
+        """What a copy of the run needs to be loaded again."""
+        own = [self.folder / name for name in (RUN, RESULT, MODEL, VOCABULARY, RECORD)]
+        return [file for file in [*own, *self.checkpoints.values()] if file.is_file()]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return self.model.device
+
+    def open_dataset(self) -> Dataset:
+        """The dataset that the run was trained on.
+
+        Raises: DataError when it is missing, or is another one under the same name.
+        """
+        dataset = Dataset.open(self.dataset_path) if self.dataset_path.is_file() else open_dataset(self.dataset_spec)
+        if dataset.fingerprint != self.fingerprint:
+            raise DataError(
+                f"dataset '{dataset.name}' has changed: its fingerprint is {dataset.fingerprint}, run {self.run_id} "
+                f"was trained on {self.fingerprint}. Build it again as it was, or sweep again on what it is now.",
+                place=Place(str(dataset.path)),
+            )
+        return dataset
+
+
+def find_run(said: str | Path, runs: Path = Path("runs")) -> Path:
+    """The folder of a finished run.
+
+    Args:
+        said: a run's folder; the beginning of a run's id; or ``experiment/row``, which is the row's best seed by the
+            validation number that chose its epoch.
+        runs: folder of all runs.
+
+    Raises: DataError that says what there is, for a run that is unknown, not unique, or not finished.
+    """
+    for folder in (Path(said), runs / said):
+        if (folder / RUN).is_file():
+            return folder
+    text = str(said)
+    experiment, slash, row = text.partition("/")
+    if slash and fault_of_name(experiment) is None and (runs / experiment).is_dir():
+        return _best_of_row(Store(runs, experiment), row)
+    found = sorted(f.parent for f in runs.glob(f"*/*/{RUN}") if f.parent.name.startswith(text) and text)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise DataError(
+            f"{len(found)} runs begin with '{text}'; give more of the id.", problems=[str(f) for f in found]
+        )
+    experiments = sorted(f.name for f in runs.iterdir() if f.is_dir()) if runs.is_dir() else []
+    raise DataError(
+        f"there is no run '{text}' in {runs}. Give a run's folder, the beginning of its id, or experiment/row."
+        + did_you_mean(experiment, experiments)
+        + known_names(experiments, "Experiments there")
+    )
+
+
+def row_runs(said: str, runs: Path = Path("runs")) -> dict[int, Path]:
+    """The finished runs of a row, ``experiment/row``, by seed; of several with one seed, the latest.
+
+    Empty where ``said`` is a run's folder or id, or names no row that has any.
+    """
+    experiment, slash, row = said.partition("/")
+    if (
+        not slash
+        or fault_of_name(experiment) is not None
+        or any((folder / RUN).is_file() for folder in (Path(said), runs / said))
+    ):
+        return {}
+    store = Store(runs, experiment)
+    found = sorted(store.finished_of(row), key=lambda r: r.finished_at)
+    return {r.seed: store.run_folder(r.run_id) for r in found}
+
+
+def _best_of_row(store: Store, row: str) -> Path:
+    named = store.finished_of(row)
+    if not named:
+        by_id = [r for r in store.results() if r.status == "finished" and row and r.run_id.startswith(row)]
+        if len(by_id) == 1:
+            return store.run_folder(by_id[0].run_id)
+        rows = store.rows()
+        raise DataError(
+            f"experiment '{store.experiment}' has no finished run of a row '{row}'."
+            + did_you_mean(row, rows)
+            + known_names(rows, "Rows")
+        )
+
+    def goodness(result: Result) -> float:
+        folder = store.run_folder(result.run_id)
+        select = read_run_file(folder)["select"]
+        value = selected_value(store, result, select["metric"])
+        if math.isnan(value):
+            raise DataError(f"its result lacks {select['metric']}, which chose its epoch.", place=Place(str(folder)))
+        return value if (mode_of(select["metric"]) or select["mode"]) == "max" else -value
+
+    best = max(named, key=lambda r: (goodness(r), -r.seed, r.run_id))
+    return store.run_folder(best.run_id)
+
+
+def load_run(folder: Path, *, device: torch.device | str = "cpu", trust: bool = False) -> LoadedRun:
+    """Build a finished run's model again, with the weights that it ended with.
+
+    What training changed comes from the run; frozen encoders come from where the system says that their weights are,
+    those of the hub from the commit that the run had.
+
+    Args:
+        trust: import the plug-ins that the run names. They are code; without it, only those that this process has
+            imported already (``load_plugin_file``) are used.
+
+    Raises: DataError when the run is not finished, a file is missing or damaged, or weights do not fit the code;
+        ConfigError when a component or weights of a frozen encoder are no longer there; UntrustedPlugin when one is of
+        a plug-in that was not imported.
+    """
+    said = read_run_file(folder)
+    result = _finished_result(folder, str(said["run_id"]))
+    if "combined" in said:
+        raise DataError(
+            "this is a combination of runs, which has no model of its own; ask one of its runs: "
+            + ", ".join(part["run_id"] for part in said["combined"])
+            + ".",
+            place=Place(str(folder)),
+        )
+    left_out = import_stored(said["plugins"], trust=trust)
+    place = Place(str(folder / RUN))
+    with refusing_unknown(left_out, run=result.run_id, place=place, without=WITHOUT_MODEL):
+        return _load(folder, said, result, device)
+
+
+def _load(folder: Path, said: Mapping[str, Any], result: Result, device: torch.device | str) -> LoadedRun:
+    try:
+        system = System.model_validate(said["system"])
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise DataError(
+            f"this version does not understand its system ({where}: {first['msg']}). Sweep it again.",
+            place=Place(str(folder / RUN)),
+        ) from None
+    vocabulary = _read_vocabulary(folder) if "text" in system.modalities else None
+    fingerprint = str(said["dataset"]["fingerprint"])
+    checkpoints = _checkpoints(system, folder)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_of("init", int(said["seed"])))  # frozen weights: none come from the run's seed
+        model = Model(
+            _pinned(system, result),
+            num_classes=int(result.dataset["num_classes"]),
+            multi_label=bool(result.dataset["multi_label"]),
+            vocabulary=vocabulary,
+            checkpoints=checkpoints,
+            feature_dims=result.dataset.get("features"),  # results from before there were any do not say so
+        )
+    _load_weights(model, folder / MODEL, result.run_id)
+    return LoadedRun(
+        folder=folder,
+        run_id=result.run_id,
+        experiment=str(said["experiment"]),
+        row=str(said["row"]),
+        seed=int(said["seed"]),
+        model=model.to(device).eval(),
+        system=system,
+        vocabulary=vocabulary,
+        dataset_spec=said["dataset"]["spec"],
+        dataset_path=Path(said["dataset"]["path"]),
+        fingerprint=fingerprint,
+        metrics=tuple(said["metrics"]),
+        select=said["select"],
+        checkpoints=checkpoints,
+        result=result,
+        gallery=str(said.get("gallery", OWN_SPLIT)),
+    )
+
+
+def _pinned(system: System, result: Result) -> System:
+    """The system with the commits that the hub's models had, wherever their branches are now."""
+    pinned = {}
+    for slot, origin in result.hub.items():
+        spec = getattr(system, slot)
+        if spec is None:
+            continue  # a result of another system; what does not fit is said where its weights are loaded
+        pinned[slot] = spec.model_copy(update={"options": {**spec.options, "revision": origin["commit"]}})
+    return system.model_copy(update=pinned)
+
+
+def _finished_result(folder: Path, run_id: str) -> Result:
+    result = read_result(folder)
+    if result is None or result.run_id != run_id:
+        state = f"it has no whole {RESULT}. The same sweep goes on with it"
+    elif result.status == "failed":
+        state = f"it failed: {((result.error or '').strip().splitlines() or ['no message'])[-1]}"
+    elif result.status != "finished":
+        state = f"it was {result.status}"
+    else:
+        return result
+    raise DataError(f"run {run_id} is not finished; {state}.", place=Place(str(folder)))
+
+
+def _read_vocabulary(folder: Path) -> Vocabulary:
+    file = folder / VOCABULARY
+    if not file.is_file():
+        raise DataError("the run reads text, but this file of its words is missing.", place=Place(str(file)))
+    try:
+        return Vocabulary.from_json(file.read_text(encoding="utf-8"))
+    except (ValueError, KeyError, TypeError):
+        raise DataError("not a whole vocabulary.", place=Place(str(file))) from None
+
+
+def _checkpoints(system: System, folder: Path) -> dict[str, Path]:
+    """Weights made by ``weights: pretrain`` of frozen encoders, beside a copied run or in vsebench's own folder. They
+    are those that the run had, or an error: the weights of encoders that were trained further are in the run itself."""
+    found = {}
+    record = read_record(folder)
+    for slot in needed(system):
+        spec = getattr(system, slot)
+        if spec.options.get("finetune") != "none":
+            continue
+        whose = f"the weights that {slot} '{spec.name}' was pretrained to"
+        if slot not in record:
+            raise DataError(
+                f"{whose} are not recorded with the run, as in the first release. Sweep it again.",
+                place=Place(str(folder)),
+            )
+        name, content = record[slot]["file"], record[slot]["sha256"]
+        file = next((f for f in (folder / name, pretrained_home() / name) if f.is_file()), None)
+        if file is None:
+            raise DataError(
+                f"{whose} are missing, and frozen weights are not kept in the run. Put the file back (VSEBENCH_HOME "
+                "says where it is looked for), or sweep again.",
+                place=Place(str(pretrained_home() / name)),
+            )
+        load_weights(file, digest=content)
+        found[slot] = file
+    return found
+
+
+def _load_weights(model: Model, file: Path, run_id: str) -> None:
+    if not file.is_file():
+        raise DataError("the run's weights are missing.", place=Place(str(file)))
+    state = load_weights(file, owner=run_id)
+    learned = set() if model.fitter is None else model.fitter.learned_in(state, "fitter.")
+    wanted = {k: tuple(v.shape) for k, v in trained_state(model).items()}
+    found = {k: tuple(v.shape) for k, v in state.items() if k not in learned}  # those have the sizes of the fit
+    if wanted != found:
+        wrong = [k for k in {**wanted, **found} if wanted.get(k) != found.get(k)]
+        problems = [f"{k}: {found.get(k, 'missing')}, wanted {wanted.get(k, 'nothing')}" for k in wrong]
+        raise DataError("these weights do not fit what the system is today.", problems=problems, place=Place(str(file)))
+    model.load_state_dict(state, strict=False)  # strict above: only frozen encoders, loaded already, are not in it

@@ -1,0 +1,106 @@
+"""What is written of a run besides its numbers: what it is, and where and with what it was computed."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+import vsebench
+from vsebench.core.files import write_atomically
+from vsebench.core.types import Result
+from vsebench.data.dataset import Dataset
+from vsebench.sweep.plan import Run
+
+
+def write_run_file(file: Path, run: Run, dataset: Dataset, hub: Mapping[str, Mapping[str, str]] | None = None) -> None:
+    """Say what a run is: its resolved system, data, plug-ins, and the commits of the models that the hub gave."""
+    plain = {
+        "run_id": run.run_id,
+        "experiment": run.experiment,
+        "row": run.name,
+        "seed": run.seed,
+        "metrics": list(run.metrics),
+        "select": {"metric": run.select_metric, "mode": run.select_mode},
+        "gallery": run.gallery,
+        "dataset": {"spec": run.dataset, "path": str(dataset.path), "fingerprint": dataset.fingerprint},
+        "plugins": [str(p) for p in run.plugins],
+        **({"hub": {slot: dict(origin) for slot, origin in hub.items()}} if hub else {}),
+        "system": run.system.model_dump(mode="json"),
+    }
+    write_atomically(file, yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
+
+
+def result_of(run: Run, dataset: Dataset, status: str, **parts: Any) -> Result:
+    """A result with what every result says: the run, the data and where it was computed."""
+    parts.setdefault("hardware", hardware())
+    return Result(
+        run_id=run.run_id,
+        experiment=run.experiment,
+        system=run.name,
+        seed=run.seed,
+        status=status,
+        config=run.system.model_dump(mode="json"),
+        dataset=dataset.describe(),
+        versions=library_versions(),
+        commit=commit(),
+        finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        **parts,
+    )
+
+
+@cache
+def library_versions() -> dict[str, str]:
+    """Versions of what the numbers come from."""
+    found = {"vsebench": vsebench.__version__, "python": platform.python_version()}
+    for name in ("torch", "torchvision", "timm", "transformers", "torchmetrics", "numpy"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+@cache
+def hardware() -> dict[str, Any]:
+    """The GPU or kind of processor, the number of threads that a run has, the processor's name and its cores."""
+    return {
+        "device": device_name(),
+        "threads": torch.get_num_threads(),
+        "processor": processor_name(),
+        "cores": os.cpu_count(),
+    }
+
+
+def processor_name() -> str:
+    """As the operating system calls it, ``Intel(R) Xeon(R) ...``; its kind where that is not known."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, "") or platform.processor() or platform.machine()
+
+
+def device_name() -> str:
+    """The first GPU, or the kind of processor."""
+    return torch.cuda.get_device_name(0) if torch.cuda.is_available() else platform.machine()
+
+
+@cache
+def commit() -> str | None:
+    """The commit of the working copy that vsebench runs from, if it does."""
+    root = Path(vsebench.__file__).parent.parent
+    if not (root / ".git").exists():
+        return None
+    said = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], cwd=root, capture_output=True, text=True)
+    return said.stdout.strip() or None

@@ -1,0 +1,1 @@
+"""Intervals, bootstrap, paired tests, rank groups. Imports core and the data of boards."""

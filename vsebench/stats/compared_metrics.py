@@ -1,0 +1,121 @@
+"""The numbers of a board that are means over test items, as sums over clusters of items."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vsebench.leaderboard.item_scores import DIRECTIONS, Outcomes
+from vsebench.leaderboard.rows import RowView, views
+from vsebench.leaderboard.snapshot import Snapshot
+
+RSUM = "rsum"
+_RECALL = re.compile(r"test/(?:i2t|t2i)/recall@(\d+)")
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What rows are compared by.
+
+    Args:
+        name: ``accuracy``, ``vqa_accuracy`` or ``recall``.
+        title: for a reader.
+        scale: what a share is multiplied by to be shown.
+        unit: what the shown number counts.
+        depths: the k of R@k; empty of classification.
+    """
+
+    name: str
+    title: str
+    scale: float = 100.0
+    unit: str = "points"
+    depths: tuple[int, ...] = ()
+
+    @property
+    def mean_of_columns(self) -> bool:
+        """Whether no column of a board has the number itself."""
+        return bool(self.depths) and self.title != RSUM
+
+    @property
+    def heading(self) -> str:
+        """What heads a column."""
+        return self.title if not self.mean_of_columns else "Mean R@" + "/".join(str(k) for k in self.depths)
+
+    def value(self, row: RowView, split: str) -> float | None:
+        """A row's mean over seeds on a split, as a share; None where a result lacks it."""
+        keys = [f"{split}/{way}/recall@{k}" for way in DIRECTIONS for k in self.depths] or [f"{split}/{self.name}"]
+        found = [estimate.mean for key in keys if (estimate := row.estimate(key)) is not None]
+        return sum(found) / len(keys) if len(found) == len(keys) else None
+
+
+def measures(snapshot: Snapshot, section: str) -> list[Measure]:
+    """The measures of a section that are means over items: accuracy (VQA's where there is one) and recall."""
+    keys = {key for row in views(snapshot, section) for r in row.results for key in r.metrics}
+    found = []
+    if "test/vqa_accuracy" in keys:
+        found.append(Measure("vqa_accuracy", "VQA accuracy"))
+    elif "test/accuracy" in keys:
+        found.append(Measure("accuracy", "accuracy"))
+    depths = tuple(sorted({int(m[1]) for key in keys if (m := _RECALL.fullmatch(key))}))
+    if depths and "test/rsum" in keys:
+        found.append(Measure("recall", RSUM, 600.0, "points of rsum", (1, 5, 10)))
+    elif depths:
+        said = "/".join(str(k) for k in depths)
+        found.append(Measure("recall", f"mean R@{said} of both directions", depths=depths))
+    return found
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Rows of a table, cluster by cluster.
+
+    Args:
+        rows: those whose every run has outcomes, in the order of the board.
+        total: float64 (m, R, P), sums over a cluster's items of scores, which are means over a row's seeds.
+        count: float64 (m, P), items of a cluster.
+        seeds: each row's seeds' own values.
+        binary: of a row with one seed, float64 (n,) where every item is a cluster and right or wrong; else None.
+    """
+
+    rows: Sequence[RowView]
+    total: np.ndarray
+    count: np.ndarray
+    seeds: Sequence[Sequence[float]]
+    binary: Sequence[np.ndarray | None]
+
+
+def sums(rows: Sequence[RowView], outcomes: Outcomes, measure: Measure) -> Sums | None:
+    """Sums over clusters of the rows that have outcomes; None where none has."""
+    clusters = np.unique(outcomes.clusters, return_inverse=True)[1]
+    scores = {r.run_id: found for row in rows for r in row.results if (found := _scores(outcomes, measure, r.run_id))}
+    kept = [row for row in rows if all(r.run_id in scores for r in row.results)]
+    if not kept:
+        return None
+    belongs = [clusters[outcomes.asked[way]] for way in DIRECTIONS] if measure.depths else [clusters]
+    size = int(clusters.max()) + 1
+    count = np.stack([np.bincount(b, minlength=size) for b in belongs], axis=1).astype(np.float64)
+    total = np.zeros((size, len(kept), len(belongs)))
+    seeds: list[list[float]] = []
+    binary: list[np.ndarray | None] = []
+    for at, row in enumerate(kept):
+        own = [scores[r.run_id] for r in row.results]
+        for part, where in enumerate(belongs):
+            mean = np.mean([one[part] for one in own], axis=0)
+            total[:, at, part] = np.bincount(where, mean, size)
+        seeds.append([float(np.mean([part.mean() for part in one])) for one in own])
+        plain = len(own) == 1 and len(belongs) == 1 and size == len(clusters) and bool(np.isin(own[0][0], (0, 1)).all())
+        binary.append(own[0][0] if plain else None)
+    return Sums(kept, total, count, seeds, binary)
+
+
+def _scores(outcomes: Outcomes, measure: Measure, run: str) -> list[np.ndarray]:
+    """A run's score of each item, part by part; nothing where it has no outcomes of the measure."""
+    if not measure.depths:
+        found = outcomes.right.get(measure.name, {}).get(run)
+        return [] if found is None else [found]
+    if any(run not in outcomes.ranks.get(way, {}) for way in DIRECTIONS):
+        return []
+    return [np.mean([outcomes.ranks[way][run].hit(k) for k in measure.depths], axis=0) for way in DIRECTIONS]

@@ -1,0 +1,220 @@
+"""How the rows of a table stand to each other on the same test items: intervals, paired tests, rank groups."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+import numpy as np
+
+from vsebench.leaderboard.item_scores import Outcomes
+from vsebench.leaderboard.rows import SECTIONS, RowView, views
+from vsebench.leaderboard.snapshot import Snapshot
+from vsebench.stats.bootstrap import (
+    LEVEL,
+    RESAMPLES,
+    near_edge,
+    percentile_interval,
+    ratios,
+    resampled,
+    wilson_interval,
+)
+from vsebench.stats.compared_metrics import Measure, Sums, measures, sums
+from vsebench.stats.paired_tests import ALPHA, Difference, Scores, difference, holm, seed_noise
+
+#: How often a difference of the size that is called resolvable would be found.
+POWER = 0.8
+#: What can be resolved is said for so many rows next to the leader; rows far below it vary more.
+NEAREST = 5
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A 95 % interval, as shares.
+
+    Args:
+        low, high: its ends.
+        method: ``bootstrap``, ``wilson`` or, of a difference, ``t``.
+    """
+
+    low: float
+    high: float
+    method: str = "bootstrap"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A row's place.
+
+    Args:
+        value: mean over seeds, as a share.
+        interval: over items.
+        group: 1 for the leader and all that are not shown to be worse.
+        difference: to the leader, value − leader's; 0 for the leader.
+        between: the difference's 95 % interval, over items and seeds, not adjusted; None for the leader.
+        p: of the difference to the leader, adjusted for all comparisons of the table; None for the leader.
+    """
+
+    value: float
+    interval: Interval
+    group: int
+    difference: float = 0.0
+    between: Interval | None = None
+    p: float | None = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The rows of one table by one measure.
+
+    Args:
+        section: ``systems`` or ``sweep``.
+        measure: what they are compared by.
+        leader: name of the row that is best on validation.
+        standings: by row name, best on validation first.
+        clusters: how many clusters of items were resampled.
+        seeds: the fewest seeds of a row.
+        family: comparisons that p-values are adjusted for.
+        resolvable: a difference to the leader, as a share, that would be found in four of five cases: the median over
+            the rows nearest to it; None of one row.
+    """
+
+    section: str
+    measure: Measure
+    leader: str
+    standings: Mapping[str, Standing] = field(repr=False)
+    clusters: int
+    seeds: int
+    family: int
+    resolvable: float | None = None
+
+
+def compare_all(snapshot: Snapshot, outcomes: Outcomes) -> dict[tuple[str, str], Comparison]:
+    """Every table of a board by every measure that is a mean over items: (section, measure's name) -> comparison."""
+    found = {}
+    for section in SECTIONS:
+        for measure in measures(snapshot, section):
+            made = compare(snapshot, outcomes, section, measure)
+            if made is not None:
+                found[section, measure.name] = made
+    return found
+
+
+def compare(snapshot: Snapshot, outcomes: Outcomes, section: str, measure: Measure) -> Comparison | None:
+    """Compare the rows of a section; None where no row has outcomes of the measure.
+
+    The leader is best by the same measure on validation. A row is in its group unless it is worse on test: a paired
+    test (:func:`paired.difference`), Holm-adjusted for all pairs of rows of the table. The rows that are worse are
+    grouped in the same way, with the best of them on validation as leader of group 2, and so on.
+
+    Why all pairs, and not only those with the leader: validation chooses a leader whose seeds came out well, and they
+    do so on test too. With all pairs it does not matter which row leads. The chance that a table of rows that are all
+    equally good has more than one group is at most 5 %.
+    """
+    rows = _ordered(views(snapshot, section), measure)
+    found = sums(rows, outcomes, measure)
+    if found is None:
+        return None
+    standings, to_leader = place(found)
+    family = family_of(len(standings))
+    near = sorted(to_leader, key=lambda d: abs(d.value))[:NEAREST]
+    return Comparison(
+        section,
+        measure,
+        found.rows[0].row.name,
+        {row.row.name: standing for row, standing in zip(found.rows, standings, strict=True)},
+        len(found.count),
+        min(len(s) for s in found.seeds),
+        family,
+        median(_resolvable(d, family) for d in near) if near else None,
+    )
+
+
+def family_of(rows: int) -> int:
+    """Comparisons that a table is corrected for: its pairs of rows."""
+    return rows * (rows - 1) // 2
+
+
+def place(
+    found: Sums, *, resamples: int = RESAMPLES, family: int | None = None
+) -> tuple[list[Standing], list[Difference]]:
+    """Where rows stand, best on validation first, and what all but the first differ from it by.
+
+    Args:
+        found: the rows, the best on validation first.
+        resamples: of the bootstrap.
+        family: comparisons to correct for; all pairs of rows by default.
+    """
+    value, samples = ratios(found.total, found.count), resampled(found.total, found.count, resamples=resamples)
+    scores = [
+        Scores(float(value[i]), noise, samples[:, i], found.total[:, i], found.binary[i])
+        for i, noise in enumerate(seed_noise(found.seeds))
+    ]
+    to_leader = [difference(score, scores[0]) for score in scores[1:]]
+    family = family_of(len(scores)) if family is None else family
+    group = grouped(len(scores), lambda i, j: to_leader[i - 1] if j == 0 else difference(scores[i], scores[j]), family)
+    adjusted = holm([d.p for d in to_leader], family)
+    intervals = _intervals(found, value, samples)
+    standings = [Standing(float(value[0]), intervals[0], group[0])]
+    for i, d in enumerate(to_leader, start=1):
+        half = d.quantile((1 + LEVEL) / 2)
+        between = Interval(d.value - half, d.value + half, "t")
+        standings.append(Standing(float(value[i]), intervals[i], group[i], d.value, between, adjusted[i - 1]))
+    return standings, to_leader
+
+
+def _intervals(found: Sums, value: np.ndarray, samples: np.ndarray) -> list[Interval]:
+    """Each row's interval over items."""
+    low, high = percentile_interval(samples)
+    edge = near_edge(found.total, found.count)
+    return [
+        Interval(*wilson_interval(float(value[i]), len(found.count)), "wilson")
+        if edge[i]
+        else Interval(float(low[i]), float(high[i]))
+        for i in range(len(value))
+    ]
+
+
+def grouped(count: int, test: Callable[[int, int], Difference], family: int, alpha: float = ALPHA) -> list[int]:
+    """Rank groups of rows in their order on validation.
+
+    The first row leads; a row stays in its group unless the test says that it is worse, after Holm's correction over
+    the family. The first of those that are worse leads the next group.
+
+    Holm is begun anew for each leader with the whole family. What that rejects, Holm over all comparisons together
+    rejects too, so that the chance of any false rejection is at most alpha over all groups.
+
+    Args:
+        count: rows.
+        test: of row i against row j.
+        family: comparisons that might be made.
+        alpha: the chance of any false group.
+
+    Returns: each row's group, from 1.
+    """
+    group, rest, number = [0] * count, list(range(count)), 0
+    while rest:
+        leader, others = rest[0], rest[1:]
+        number += 1
+        tested = [test(i, leader) for i in others]
+        adjusted = holm([d.p for d in tested], max(family, len(others)))
+        rest = [i for i, d, p in zip(others, tested, adjusted, strict=True) if p <= alpha and d.value < 0]
+        for i in (leader, *others):
+            group[i] = number
+    return group
+
+
+def _ordered(rows: Sequence[RowView], measure: Measure) -> list[RowView]:
+    """Best on validation by the measure first; rows without it last."""
+
+    def order(row: RowView) -> float:
+        found = measure.value(row, "val")
+        return float("inf") if found is None else -found
+
+    return sorted(rows, key=order)
+
+
+def _resolvable(found: Difference, family: int) -> float:
+    """(t_{1 − α/2M} + t_{power}) standard errors: what Holm's first step finds with a chance of about ``POWER``."""
+    return found.quantile(1 - ALPHA / (2 * family)) + found.quantile(POWER)
