@@ -123,7 +123,7 @@ def test_a_time_limit_is_no_part_of_what_a_run_is() -> None:
 def test_what_a_run_leaves_in_its_process_does_not_reach_the_next(
     write_experiment: Write, tiny_experiment: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sweep.test_sweep import do
+    from test_sweep import do
 
     (tmp_path / "poison.py").write_text(POISON)
     torch.set_num_threads(1)
