@@ -93,7 +93,7 @@ def test_with_one_worker_the_others_get_done_and_the_poisonous_fail(
     write_experiment: Write, tiny_experiment: Any, tmp_path: Path
 ) -> None:
     plain = experiment(tiny_experiment, a="abort", b="hang", c="exit_once")
-    plain["train"]["time_limit"] = "4s"
+    plain["train"]["time_limit"] = "10s"
     done = sweep(write_experiment(plain), tmp_path, "--workers", "1")
     assert done.returncode == 1, done.stderr
     assert "2 of 4 runs failed" in done.stderr
