@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 import torch
 
 from vsebench.data.scenes.model import COLOURS, PATTERNS
-from vsebench.engine.embedded import images, texts
+from vsebench.engine.embedded import FOLDER, images, provenance, texts
 
 
 @pytest.fixture(scope="module")
@@ -70,3 +71,44 @@ def test_words_that_stand_alike_have_near_vectors(captions: list[str], tmp_path:
     first = file.read_text(encoding="utf-8").splitlines()[0].split(" ")
     assert first[0] == names[0]
     np.testing.assert_allclose(np.array(first[1:], float), vectors[names[0]], atol=1e-5)
+
+
+def test_what_is_shipped_is_what_provenance_describes() -> None:
+    files = {name: FOLDER / f"{name}.safetensors" for name in images.RECIPES}
+    files |= {
+        "scenes_bert": FOLDER / "scenes_bert" / "model.safetensors",
+        "scenes_vectors": FOLDER / "scenes_vectors.txt",
+    }
+    assert set(provenance()) == set(files)
+    for name, file in files.items():
+        assert file.stat().st_size <= 1.5e6
+        assert hashlib.sha256(file.read_bytes()).hexdigest() == provenance()[name]["sha256"], name
+
+
+@pytest.mark.parametrize("name", list(images.RECIPES))
+def test_shipped_image_encoders_know_what_hangs_in_a_cell(name: str) -> None:
+    """By linear classifiers on 250 scenes; provenance has the numbers of 1,500."""
+    learn, test = images.draw_pictures(250, "test-learn"), images.draw_pictures(120, "test")
+    accuracy = images.probe(images.shipped(name), learn, test)
+    assert accuracy["colour"] >= 0.97, accuracy
+    assert accuracy["place"] >= 0.97, accuracy
+    assert accuracy["silhouette"] >= 0.85, accuracy
+    untrained = images.Trained(images.shipped(name).backbone.apply(_forget).eval(), images.RECIPES[name])
+    assert images.probe(untrained, learn, test)["silhouette"] < 0.7, "the probe alone tells no silhouettes"
+
+
+def _forget(module: torch.nn.Module) -> None:
+    if hasattr(module, "reset_parameters"):
+        torch.manual_seed(0)
+        module.reset_parameters()  # type: ignore[operator]
+
+
+def test_shipped_bert_reads_captions() -> None:
+    from transformers import AutoModel, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(FOLDER / "scenes_bert")
+    model = AutoModel.from_pretrained(FOLDER / "scenes_bert", dtype=torch.float32).eval()
+    words = tokenizer(texts.draw_captions(4, "test")[:2], padding=True, return_tensors="pt")
+    assert tokenizer.unk_token_id not in words["input_ids"]
+    with torch.no_grad():
+        assert model(**words).last_hidden_state.isfinite().all()

@@ -26,6 +26,7 @@ from vsebench.data.scenes.model import (
     draw_statements,
 )
 from vsebench.data.scenes.render import render
+from vsebench.engine.embedded import FOLDER
 
 SIDE = 96
 MEAN, STD = 0.5, 0.25  # of every channel
@@ -145,14 +146,10 @@ def train(
         batch_size: pictures a step.
         say: told of every epoch.
     """
-    import timm
-
     recipe = RECIPES[name]
     torch.manual_seed(seed)
-    backbone = timm.create_model(
-        recipe.model, pretrained=False, num_classes=0, global_pool="", **dict(recipe.model_args)
-    )
-    trained = Trained(backbone, recipe)
+    trained = Trained(_backbone(recipe), recipe)
+    backbone = trained.backbone
     dim = trained.tokens(pictures.pixels[:2]).shape[-1]
     heads = nn.ModuleList(nn.Linear(dim, len(names) + 1) for names in ATTRIBUTES.values())
     heads.append(nn.Linear(dim, len(SETTINGS)))
@@ -178,6 +175,26 @@ def train(
         say(f"{name}: epoch {epoch + 1}/{recipe.epochs}, loss {total / steps:.3f}")
     backbone.eval()
     return trained
+
+
+def shipped(name: str) -> Trained:
+    """Load one of :data:`RECIPES` with the weights that ship with the package, in float32."""
+    from safetensors.torch import load_file
+
+    recipe = RECIPES[name]
+    backbone = _backbone(recipe)
+    state = load_file(FOLDER / f"{name}.safetensors")
+    backbone.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
+    return Trained(backbone.eval(), recipe)
+
+
+def _backbone(recipe: Recipe) -> nn.Module:
+    import timm
+
+    model: nn.Module = timm.create_model(
+        recipe.model, pretrained=False, num_classes=0, global_pool="", **dict(recipe.model_args)
+    )
+    return model
 
 
 def probe(trained: Trained, train_on: Pictures, test_on: Pictures) -> dict[str, float]:
