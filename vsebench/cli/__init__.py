@@ -1,1 +1,4 @@
-"""The command line: arguments in app*.py, what a command does in its own file. Imports everything."""
+"""The command line: arguments in app*.py, what a command does in its own file.
+
+Imports everything.
+"""

@@ -1,4 +1,4 @@
 """The interchangeable parts, one folder for each kind and one file for each part.
 
-Kinds do not import each other; they import core and ops.
+Kinds do not import each other. Imports core and ops.
 """

@@ -1,1 +1,4 @@
-"""Experiment files: YAML to typed values, with file and line in every error."""
+"""Experiment files: YAML to typed values, with file and line in every error.
+
+Imports core.
+"""

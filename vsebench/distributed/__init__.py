@@ -1,1 +1,4 @@
-"""Process groups and the sharing of gradients between processes. Imports core."""
+"""Process groups and the sharing of gradients between processes.
+
+Imports core.
+"""

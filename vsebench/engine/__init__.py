@@ -1,1 +1,4 @@
-"""Model, loader, training, evaluation and the feature cache. Imports components, config, data, distributed."""
+"""Model, loader, training, evaluation and the feature cache.
+
+Imports components, config, core, data, distributed and ops.
+"""

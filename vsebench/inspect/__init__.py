@@ -1,1 +1,4 @@
-"""Pages to look at: what a finished run finds and misses, and what it attends to."""
+"""Pages to look at: what a finished run retrieves and misses, and what it attends to.
+
+Imports components, core, data, engine, ops and runs.
+"""

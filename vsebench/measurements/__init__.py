@@ -1,0 +1,4 @@
+"""What is measured of finished runs beside their metrics: cost, robustness, subsets.
+
+Imports components, config, core, data, engine, leaderboard, ops, runs and sweep.
+"""

@@ -1,1 +1,4 @@
-"""Functions over tensors and arrays that several components share. Imports core."""
+"""Functions over tensors and arrays that several components share.
+
+Imports core and config.
+"""

@@ -1,1 +1,4 @@
-"""Intervals, bootstrap, paired tests, rank groups. Imports core and the data of boards."""
+"""Intervals, bootstrap, paired tests, rank groups.
+
+Imports core and runs.
+"""

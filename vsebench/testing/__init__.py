@@ -1,6 +1,6 @@
 """Conformance kit for components, built in or of one's own, and the files that a new component starts from.
 
-Imports components and core. ``check_component`` is loaded on first use, because it needs torch.
+Imports components, core and ops. ``check_component`` is loaded on first use, because it needs torch.
 """
 
 from __future__ import annotations

@@ -1,0 +1,4 @@
+"""Attention between the tokens of modalities, or within one.
+
+Imports core and ops.
+"""

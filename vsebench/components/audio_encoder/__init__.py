@@ -1,0 +1,4 @@
+"""Audio encoders: a waveform or features become tokens.
+
+Imports core, ops and components/encoder, which the three kinds of encoders share.
+"""

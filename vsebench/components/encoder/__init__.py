@@ -1,0 +1,4 @@
+"""What image, text and audio encoders share: recurrent networks, CLIP's towers, precomputed features.
+
+Imports core and ops.
+"""

@@ -1,0 +1,4 @@
+"""Indexes: nearest neighbours of a query vector, exactly or approximately.
+
+Imports core and ops.
+"""

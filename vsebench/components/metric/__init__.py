@@ -1,0 +1,4 @@
+"""Metrics: numbers of a split's predictions.
+
+Imports core and ops.
+"""

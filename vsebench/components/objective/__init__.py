@@ -1,0 +1,4 @@
+"""Objectives: the terms of the training loss.
+
+Imports core and ops.
+"""

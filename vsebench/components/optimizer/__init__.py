@@ -1,0 +1,4 @@
+"""Optimisers, as functions of a model's parameters.
+
+Imports core and ops.
+"""

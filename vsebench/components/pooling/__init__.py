@@ -1,0 +1,4 @@
+"""Poolings: the tokens of one modality become one vector.
+
+Imports core and ops.
+"""

@@ -1,0 +1,4 @@
+"""Re-rankers: a second order of the nearest candidates.
+
+Imports core and ops.
+"""

@@ -1,0 +1,4 @@
+"""Schedules of the learning rate.
+
+Imports core and ops.
+"""

@@ -1,1 +1,4 @@
-"""Pairwise scorers: how well an image and a caption fit, seen together."""
+"""Pairwise scorers: how well an image and a caption fit, seen together.
+
+Imports core and ops.
+"""

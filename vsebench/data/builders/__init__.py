@@ -1,0 +1,1 @@
+"""Dataset builders: one file for each public dataset, from its source to a dataset file."""

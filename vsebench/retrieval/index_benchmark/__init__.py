@@ -1,0 +1,1 @@
+"""Indexes compared on the same vectors: recall, speed and bytes."""
