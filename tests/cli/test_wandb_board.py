@@ -17,7 +17,7 @@ from wandb_files import read_back
 from vsebench.cli.wandb_board import best_row, log_board, measure_tables, rows_table, runs_table
 from vsebench.data.item import Item
 from vsebench.data.writer import DatasetWriter
-from vsebench.leaderboard.snapshot import Snapshot, load, results_file, save
+from vsebench.runs.snapshot import Snapshot, load, results_file, save
 from vsebench.sweep.worker import Settings
 
 HOSTILE = "=1+1 <script>alert(1)</script> `x` *y*"

@@ -10,7 +10,7 @@ import pytest
 from hostile_strings import STRINGS, assert_drawing, board
 
 from vsebench.leaderboard import cost_plots, factors_plot, index_plots, plots, robustness_plots
-from vsebench.leaderboard.snapshot import INDEX_FORM, BoardRow, Snapshot
+from vsebench.runs.snapshot import INDEX_FORM, BoardRow, Snapshot
 
 
 def drawn(text: str) -> Snapshot:

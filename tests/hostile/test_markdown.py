@@ -12,9 +12,9 @@ from markdown_it import MarkdownIt
 from vsebench.leaderboard import index_board, markdown
 from vsebench.leaderboard.pivot import pivot_lines
 from vsebench.leaderboard.render import index
-from vsebench.leaderboard.rows import views
-from vsebench.leaderboard.snapshot import INDEX_FORM, BoardRow, Snapshot
 from vsebench.leaderboard.table import code, comment, escape, link, printable, prose, table
+from vsebench.runs.snapshot import INDEX_FORM, BoardRow, Snapshot
+from vsebench.stats.rows import views
 
 ELEMENTS = {"h1", "h2", "p", "ul", "li", "table", "thead", "tbody", "tr", "th", "td", "strong", "code", "a", "img"}
 PARTS = re.compile(r"\\.|\|")

@@ -13,9 +13,9 @@ from hostile_strings import STRINGS, board
 
 from vsebench.leaderboard.index_board import table_csv as index_csv
 from vsebench.leaderboard.render import table_csv
-from vsebench.leaderboard.snapshot import INDEX_FORM, BoardRow
 from vsebench.leaderboard.table import csv_cell
 from vsebench.results.export import table_of, write
+from vsebench.runs.snapshot import INDEX_FORM, BoardRow
 
 every = pytest.mark.parametrize("text", STRINGS.values(), ids=STRINGS)
 SIGNS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")

@@ -18,8 +18,8 @@ from vsebench.core.errors import DataError
 from vsebench.core.types import Result
 from vsebench.leaderboard.markdown import page
 from vsebench.leaderboard.render import render, stale, table_csv
-from vsebench.leaderboard.snapshot import BoardRow, Snapshot, collect, load, results_file, save
 from vsebench.leaderboard.table import escape, table
+from vsebench.runs.snapshot import BoardRow, Snapshot, collect, load, results_file, save
 from vsebench.stats.intervals import estimate, item_half_width
 
 DATA = {

@@ -20,13 +20,13 @@ from vsebench.cli.verify import VerifyOptions, run_verify
 from vsebench.core.errors import DataError, VsebenchError
 from vsebench.leaderboard import index_board, render
 from vsebench.leaderboard.html_page import page as html_page
-from vsebench.leaderboard.item_scores import load_for
 from vsebench.leaderboard.markdown import page
-from vsebench.leaderboard.snapshot import INDEX_FORM, Snapshot, load, load_board, results_file, save
 from vsebench.results.export import table_of
 from vsebench.results.merge import Origin, merge
 from vsebench.results.original import find_original
 from vsebench.results.verify import verify
+from vsebench.runs.item_scores import load_for
+from vsebench.runs.snapshot import INDEX_FORM, Snapshot, load, load_board, results_file, save
 
 ROOT = Path(__file__).parents[2]
 COMMITTED = sorted(file.stem for file in (ROOT / "leaderboard" / "results").glob("*.json"))

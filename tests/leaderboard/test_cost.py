@@ -17,7 +17,7 @@ from vsebench.leaderboard.cost import COSTS, MARK, compared, cost_section, coste
 from vsebench.leaderboard.cost_plots import drawn, figure, is_current, plot_file, plot_files, svg
 from vsebench.leaderboard.markdown import page
 from vsebench.leaderboard.render import render, stale
-from vsebench.leaderboard.snapshot import BoardRow, Snapshot, load, results_file, save
+from vsebench.runs.snapshot import BoardRow, Snapshot, load, results_file, save
 
 DATA = {"name": "demo", "title": "Demo", "fingerprint": "f" * 16, "splits": {"train": 8, "val": 4, "test": 40},
         "captions": {"train": 8, "val": 4, "test": 40}, "num_classes": 3, "relevance": "item",

@@ -15,7 +15,7 @@ from vsebench.leaderboard import factors_plot
 from vsebench.leaderboard.factors_section import TITLE, factors_section
 from vsebench.leaderboard.markdown import AXIS_TITLES, page
 from vsebench.leaderboard.render import render, stale
-from vsebench.leaderboard.snapshot import Snapshot, results_file, save
+from vsebench.runs.snapshot import Snapshot, results_file, save
 
 AXES = {"text_encoder": ["bow", "lstm", "bert"], "fusion": ["concat", "gated"]}
 WORTH = {"bow": 0.5, "lstm": 0.6, "bert": 0.65, "concat": 0.0, "gated": 0.02}

@@ -9,7 +9,7 @@ from html_boards import board
 
 from vsebench.cli.leaderboard_html import write_html
 from vsebench.core.errors import ConfigError, DataError
-from vsebench.leaderboard.snapshot import results_file, save
+from vsebench.runs.snapshot import results_file, save
 
 
 def test_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ import vsebench.leaderboard.plots as plots
 from vsebench.core.types import Result
 from vsebench.leaderboard.markdown import page
 from vsebench.leaderboard.render import render, stale
-from vsebench.leaderboard.snapshot import BoardRow, Snapshot, load, results_file, save
+from vsebench.runs.snapshot import BoardRow, Snapshot, load, results_file, save
 
 DATA = {
     "name": "demo",

@@ -16,7 +16,7 @@ from vsebench.core.types import Result
 from vsebench.leaderboard.markdown import page
 from vsebench.leaderboard.render import render, stale
 from vsebench.leaderboard.robustness import damages, measured_rows, robustness_sections
-from vsebench.leaderboard.snapshot import BoardRow, Snapshot, load, results_file, save
+from vsebench.runs.snapshot import BoardRow, Snapshot, load, results_file, save
 
 DATA: dict[str, Any] = {
     "name": "demo",

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from outcome_boards import made_up, write_predictions
 
-from vsebench.leaderboard.item_scores import items_file
-from vsebench.leaderboard.item_scores import save as save_outcomes
 from vsebench.leaderboard.markdown import page
 from vsebench.leaderboard.render import render, stale
-from vsebench.leaderboard.snapshot import results_file, save
+from vsebench.runs.item_scores import items_file
+from vsebench.runs.item_scores import save as save_outcomes
+from vsebench.runs.snapshot import results_file, save
 from vsebench.stats.rank_groups import compare_all
 
 ROWS = {"both": 0.9, "a|b <i>x</i>": 0.88, "picture": 0.5, "words": 0.3}

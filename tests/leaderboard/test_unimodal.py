@@ -9,8 +9,8 @@ import pytest
 from grid_boards import DATA, result
 from scipy import stats
 
-from vsebench.leaderboard.snapshot import BoardRow, Snapshot
 from vsebench.leaderboard.unimodal import SHOWN, gains, gains_section
+from vsebench.runs.snapshot import BoardRow, Snapshot
 
 CNN, VIT = {"name": "cnn", "layers": 4}, {"name": "vit", "size": 16}
 LSTM, DEEP = {"name": "lstm", "layers": 1}, {"name": "lstm", "layers": 2}

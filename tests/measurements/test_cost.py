@@ -10,13 +10,13 @@ import pytest
 from swept import sweep_in
 
 from vsebench.cli.measure import complete
-from vsebench.leaderboard.snapshot import Snapshot, load, results_file
 from vsebench.measurements import _timing
 from vsebench.measurements._queries import Search
 from vsebench.measurements.base import measure_of
 from vsebench.measurements.cost import Calls, parameter_parts, take
 from vsebench.runs.energy import ENERGY
 from vsebench.runs.load import LoadedRun, load_run
+from vsebench.runs.snapshot import Snapshot, load, results_file
 from vsebench.runs.store import Store
 
 WORDS = {"name": "lstm", "dim_word": 8, "dim_hidden": 8}

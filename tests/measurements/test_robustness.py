@@ -19,10 +19,10 @@ from vsebench.config.measures import Measures
 from vsebench.data.dataset import Dataset
 from vsebench.engine.feature_cache import entries
 from vsebench.leaderboard.robustness import robustness_sections
-from vsebench.leaderboard.snapshot import Snapshot, load, results_file
 from vsebench.measurements import _inputs, robustness, subsets
 from vsebench.measurements.run import lacking, measure, measured
 from vsebench.runs.load import LoadedRun, load_run
+from vsebench.runs.snapshot import Snapshot, load, results_file
 from vsebench.runs.store import Store
 
 SMALL: dict[str, Any] = {

@@ -15,10 +15,10 @@ from swept import sweep_in
 from vsebench.core.errors import DataError
 from vsebench.data.item import Item
 from vsebench.data.writer import DatasetWriter
-from vsebench.leaderboard.snapshot import Snapshot, load, results_file, save
 from vsebench.measurements import base
 from vsebench.measurements.base import Measure
 from vsebench.measurements.run import lacking, measure, measured
+from vsebench.runs.snapshot import Snapshot, load, results_file, save
 from vsebench.runs.store import Store
 
 

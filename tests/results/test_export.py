@@ -17,10 +17,10 @@ import pytest
 from vsebench.cli import app as cli
 from vsebench.cli.leaderboard_export import write_export
 from vsebench.core.errors import ConfigError, DataError
-from vsebench.leaderboard.item_scores import items_file
-from vsebench.leaderboard.item_scores import save as save_outcomes
-from vsebench.leaderboard.snapshot import INDEX_FORM, BoardRow, Snapshot, load, results_file, save
 from vsebench.results.export import table_of, write
+from vsebench.runs.item_scores import items_file
+from vsebench.runs.item_scores import save as save_outcomes
+from vsebench.runs.snapshot import INDEX_FORM, BoardRow, Snapshot, load, results_file, save
 from vsebench.stats.rank_groups import compare_all
 
 MEASURES = {"speed": {"flops": {"image": 12.5}, "memory": 7}, "blur": {"image/blur@3": {"test/accuracy": 0.25}}}

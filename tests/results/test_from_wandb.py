@@ -17,9 +17,9 @@ from vsebench.cli.from_wandb import FromWandbOptions, run_from_wandb
 from vsebench.core.errors import ConfigError, DataError, VsebenchError
 from vsebench.core.types import Result
 from vsebench.leaderboard.render import stale
-from vsebench.leaderboard.snapshot import BoardRow, head_of, load
 from vsebench.results.from_wandb import board_of, fetch
 from vsebench.results.verify import verify
+from vsebench.runs.snapshot import BoardRow, head_of, load
 from vsebench.runs.store import as_text
 from vsebench.runs.tracking import BOARD_KEY, RESULT_KEY, ROW_KEY, wandb_id
 

@@ -15,10 +15,10 @@ from vsebench.cli.merge import MergeOptions, run_merge
 from vsebench.core.errors import ConfigError, DataError
 from vsebench.core.types import Result
 from vsebench.leaderboard.collect import update
-from vsebench.leaderboard.item_scores import items_file, load_for
 from vsebench.leaderboard.render import stale
-from vsebench.leaderboard.snapshot import BoardRow, Snapshot, load, results_file, save
 from vsebench.results.merge import Origin, merge
+from vsebench.runs.item_scores import items_file, load_for
+from vsebench.runs.snapshot import BoardRow, Snapshot, load, results_file, save
 
 
 @pytest.fixture(scope="module")

@@ -19,10 +19,10 @@ from vsebench.core.registry import METRICS
 from vsebench.core.types import Result
 from vsebench.engine.evaluate import save_predictions
 from vsebench.leaderboard.render import stale
-from vsebench.leaderboard.snapshot import Snapshot, load, results_file, save
 from vsebench.results.recompute import recompute
 from vsebench.results.renew import renew
 from vsebench.results.verify import verify
+from vsebench.runs.snapshot import Snapshot, load, results_file, save
 from vsebench.runs.store import Store
 
 CURRENT = int(METRICS.get("nll").facts["version"])

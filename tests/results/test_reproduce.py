@@ -14,10 +14,10 @@ import pytest
 from vsebench.cli.reproduce import ReproduceOptions, lines, run_reproduce
 from vsebench.core.errors import DataError
 from vsebench.core.types import Result
-from vsebench.leaderboard.snapshot import load, results_file
 from vsebench.results.original import dataset_of, find_original, from_folder, refuse_incomplete
 from vsebench.results.reproduce import judge, verdict
 from vsebench.results.verify import verify
+from vsebench.runs.snapshot import load, results_file
 from vsebench.runs.store import Store
 from vsebench.stats.intervals import estimate, item_half_width
 

@@ -16,13 +16,13 @@ import pytest
 from vsebench.cli.verify import VerifyOptions, lines, run_verify
 from vsebench.core.errors import DataError, VsebenchError
 from vsebench.core.types import Result
-from vsebench.leaderboard import item_scores as outcomes
 from vsebench.leaderboard.collect import update
-from vsebench.leaderboard.item_scores import items_file
 from vsebench.leaderboard.render import render
-from vsebench.leaderboard.snapshot import load, results_file
 from vsebench.results.pages import check_pages
 from vsebench.results.verify import Difference, Report, verify
+from vsebench.runs import item_scores as outcomes
+from vsebench.runs.item_scores import items_file
+from vsebench.runs.snapshot import load, results_file
 from vsebench.runs.store import Store
 
 

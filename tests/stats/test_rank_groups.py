@@ -9,12 +9,12 @@ import pytest
 from outcome_boards import CLUSTERS, ITEMS, made_up
 from scipy import stats
 
-from vsebench.leaderboard.item_scores import Outcomes
-from vsebench.leaderboard.rows import views
+from vsebench.runs.item_scores import Outcomes
 from vsebench.stats.compared_metrics import Measure, measures, sums
 from vsebench.stats.null_simulation import Null, false_groups, null_table
 from vsebench.stats.paired_tests import Difference, holm
 from vsebench.stats.rank_groups import compare, compare_all, family_of, grouped, place
+from vsebench.stats.rows import views
 
 ACCURACY = Measure("accuracy", "accuracy")
 ROWS = {"best": 0.85, "second": 0.83, "third": 0.55, "fourth": 0.52, "last": 0.2}

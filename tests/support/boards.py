@@ -15,8 +15,8 @@ from vsebench.core.metric_specs import compute, parse_metrics, versions
 from vsebench.core.types import Result
 from vsebench.engine.evaluate import save_predictions
 from vsebench.leaderboard.render import render
-from vsebench.leaderboard.snapshot import BoardRow, Snapshot, results_file, save
 from vsebench.runs.predictions import save_vectors
+from vsebench.runs.snapshot import BoardRow, Snapshot, results_file, save
 from vsebench.runs.store import RUN, Store
 
 NAME = "demo"

@@ -10,7 +10,7 @@ import numpy as np
 
 from vsebench.core.types import Result
 from vsebench.leaderboard.factors import Grid
-from vsebench.leaderboard.snapshot import BoardRow, Snapshot
+from vsebench.runs.snapshot import BoardRow, Snapshot
 
 DATA = {"name": "demo", "title": "Demo", "fingerprint": "f" * 16, "splits": {"train": 8, "val": 4, "test": 40},
         "captions": {"train": 8, "val": 4, "test": 40}, "num_classes": 3, "relevance": "item",

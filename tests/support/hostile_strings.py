@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import html_boards
 
 from vsebench.core.types import Result
-from vsebench.leaderboard.snapshot import BoardRow, Snapshot
+from vsebench.runs.snapshot import BoardRow, Snapshot
 
 STRINGS: dict[str, str] = {
     "script": "<script>alert(1)</script>",

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from vsebench.core.types import Result
-from vsebench.leaderboard.snapshot import BoardRow, Snapshot
+from vsebench.runs.snapshot import BoardRow, Snapshot
 
 HOSTILE = "</script><img src=x onerror=alert(1)> \"q\" 's' &amp; <!-- \u2028 [l](javascript:alert(2)) ${7*7} `c` |"
 ARGUMENTS = ["--no-sandbox", "--disable-component-update"]

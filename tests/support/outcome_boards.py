@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from vsebench.core.types import Result
-from vsebench.leaderboard.item_scores import Outcomes
-from vsebench.leaderboard.snapshot import BoardRow, Snapshot
 from vsebench.ops.ranking import Ranks
+from vsebench.runs.item_scores import Outcomes
+from vsebench.runs.snapshot import BoardRow, Snapshot
 
 ITEMS, CAPTIONS = 120, 2
 OWNER = np.sort(np.tile(np.arange(ITEMS), CAPTIONS))

@@ -10,9 +10,9 @@ from swept import sweep_in
 
 from vsebench.data.item import Item
 from vsebench.data.writer import DatasetWriter
-from vsebench.leaderboard.snapshot import load, results_file
 from vsebench.results.verify import verify
 from vsebench.runs.predictions import load_predictions
+from vsebench.runs.snapshot import load, results_file
 from vsebench.runs.store import Store
 
 NAMES = ("drama", "comedy", "noir", "western")

@@ -12,9 +12,9 @@ from typing import Any
 from vsebench.core.errors import ConfigError, DataError, Place
 from vsebench.core.terminal import say
 from vsebench.leaderboard.render import render
-from vsebench.leaderboard.snapshot import Snapshot, as_text, load_board, results_file, save, snapshot_of
 from vsebench.leaderboard.table import printable
 from vsebench.results.from_wandb import Fetched, board_of, fetch
+from vsebench.runs.snapshot import Snapshot, as_text, load_board, results_file, save, snapshot_of
 
 
 @dataclass(frozen=True)

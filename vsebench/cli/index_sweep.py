@@ -14,10 +14,10 @@ from vsebench.core.errors import ConfigError, RunFailed
 from vsebench.core.plugins import load_entry_points
 from vsebench.core.terminal import on_one_line, say
 from vsebench.leaderboard import index_board, index_plots
-from vsebench.leaderboard.snapshot import load_board
 from vsebench.retrieval.index_benchmark.plan import Measurement, plan
 from vsebench.retrieval.index_benchmark.run import limited, measure_all
 from vsebench.retrieval.index_benchmark.vectors import VectorSet, load_vectors
+from vsebench.runs.snapshot import load_board
 from vsebench.runs.store import Store
 from vsebench.runs.tracking import NullTracker, Tracker, WandbTracker, resolve_mode, wandb_id
 

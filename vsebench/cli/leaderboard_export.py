@@ -7,10 +7,10 @@ from pathlib import Path
 
 from vsebench.core.errors import ConfigError
 from vsebench.core.terminal import say
-from vsebench.leaderboard.item_scores import usable
 from vsebench.leaderboard.render import snapshots_of
-from vsebench.leaderboard.snapshot import SYSTEM_FORM
 from vsebench.results.export import check_format, table_of, write
+from vsebench.runs.item_scores import usable
+from vsebench.runs.snapshot import SYSTEM_FORM
 
 
 def write_export(board: Path, experiments: Sequence[str], file: Path, *, others: Sequence[str] = ()) -> None:

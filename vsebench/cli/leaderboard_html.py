@@ -12,8 +12,8 @@ from vsebench.core.plugins import load_plugins
 from vsebench.core.terminal import say
 from vsebench.leaderboard.examples import COUNT, SPLIT, Results
 from vsebench.leaderboard.html_page import page
-from vsebench.leaderboard.item_scores import usable
-from vsebench.leaderboard.snapshot import SYSTEM_FORM, board_names, load_board
+from vsebench.runs.item_scores import usable
+from vsebench.runs.snapshot import SYSTEM_FORM, board_names, load_board
 from vsebench.runs.store import write_atomically
 
 if TYPE_CHECKING:

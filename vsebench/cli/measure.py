@@ -12,8 +12,8 @@ from vsebench.config.experiment import load_experiment
 from vsebench.core.errors import ConfigError
 from vsebench.core.terminal import say
 from vsebench.leaderboard.render import render
-from vsebench.leaderboard.snapshot import load_board, results_file, save
 from vsebench.measurements.run import Job, lacking, measure, measured
+from vsebench.runs.snapshot import load_board, results_file, save
 from vsebench.runs.store import Store
 
 

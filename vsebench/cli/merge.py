@@ -9,13 +9,13 @@ from pathlib import Path
 from vsebench.core.errors import DataError
 from vsebench.core.terminal import say
 from vsebench.leaderboard.collect import united
-from vsebench.leaderboard.item_scores import Outcomes, items_file
-from vsebench.leaderboard.item_scores import load as load_outcomes
-from vsebench.leaderboard.item_scores import save as save_outcomes
 from vsebench.leaderboard.render import render
-from vsebench.leaderboard.snapshot import load, load_board, results_file, save
 from vsebench.leaderboard.table import printable
 from vsebench.results.merge import Merged, Origin, merge
+from vsebench.runs.item_scores import Outcomes, items_file
+from vsebench.runs.item_scores import load as load_outcomes
+from vsebench.runs.item_scores import save as save_outcomes
+from vsebench.runs.snapshot import load, load_board, results_file, save
 
 
 @dataclass(frozen=True)

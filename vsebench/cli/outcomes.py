@@ -7,9 +7,9 @@ from pathlib import Path
 
 from vsebench.core.terminal import say
 from vsebench.leaderboard.collect import update
-from vsebench.leaderboard.item_scores import items_file
 from vsebench.leaderboard.render import render, snapshots_of
-from vsebench.leaderboard.snapshot import INDEX_FORM
+from vsebench.runs.item_scores import items_file
+from vsebench.runs.snapshot import INDEX_FORM
 
 
 def collect(experiments: Sequence[str], runs: Path, board: Path) -> None:

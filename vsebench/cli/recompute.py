@@ -8,9 +8,9 @@ from pathlib import Path
 
 from vsebench.core.terminal import say
 from vsebench.leaderboard.render import render, snapshots_of
-from vsebench.leaderboard.snapshot import INDEX_FORM, results_file, save
 from vsebench.leaderboard.table import printable
 from vsebench.results.renew import Renewed, renew
+from vsebench.runs.snapshot import INDEX_FORM, results_file, save
 from vsebench.runs.store import Store
 
 #: Runs that are named of those that stand in the way.

@@ -11,10 +11,10 @@ from pathlib import Path
 from vsebench.core.plugins import load_plugins
 from vsebench.core.terminal import say
 from vsebench.core.types import Result
-from vsebench.leaderboard.snapshot import load
 from vsebench.leaderboard.table import printable, table
 from vsebench.results.original import Original, dataset_of, find_original, precision_of
 from vsebench.results.reproduce import Line, Reproduction, do_again, judge, plain, shown
+from vsebench.runs.snapshot import load
 from vsebench.runs.store import Store, write_atomically
 from vsebench.sweep.worker import choose_device, prepare
 

@@ -11,10 +11,10 @@ from typing import Any
 from vsebench.core.errors import DataError
 from vsebench.core.plugins import load_plugins
 from vsebench.core.terminal import say
-from vsebench.leaderboard.snapshot import board_names, load_board, results_file
 from vsebench.leaderboard.table import printable
 from vsebench.results.pages import check_pages
 from vsebench.results.verify import Difference, Report, verify
+from vsebench.runs.snapshot import board_names, load_board, results_file
 
 #: Runs, or differences, of one kind that are listed; the others are counted.
 SHOWN = 20

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from vsebench.core.terminal import say
 from vsebench.leaderboard import cost_plots, plots
-from vsebench.leaderboard.rows import SECTIONS, RowView, sort_key, views
-from vsebench.leaderboard.snapshot import RESULTS, Snapshot, head_of, load_board
 from vsebench.leaderboard.table import printable
+from vsebench.runs.snapshot import RESULTS, Snapshot, head_of, load_board
 from vsebench.runs.store import Store
 from vsebench.runs.tracking import BOARD_KEY, WandbTracker, wandb_id
+from vsebench.stats.rows import SECTIONS, RowView, sort_key, views
 from vsebench.sweep.worker import Settings
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ def _item(kind: str, one: Classified, dataset: Dataset) -> list[Any]:
 
 
 def _picture(dataset: Dataset, position: int) -> bytes | None:
-    from vsebench.inspect.pictures import jpeg
+    from vsebench.data.pixels import jpeg
 
     data = dataset.image_bytes(position)
     return None if data is None else jpeg(data, SIDE)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ast
-import hashlib
-import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from vsebench.config.schema import System
+from vsebench.core.digests import digest, file_digest, path_digest
 from vsebench.core.registry import registry_of
 from vsebench.core.types import OWN_SPLIT
 
@@ -55,12 +54,6 @@ def run_id(
     return digest(parts)
 
 
-def digest(value: Any) -> str:
-    """16 hex digits of plain data, whatever the order of its keys."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
 def code_digest(system: System, module: str = "vsebench.engine.train") -> str:
     """Digest of the training code and of the components in use, blind to comments, docstrings and layout.
 
@@ -81,21 +74,6 @@ def component_digest(kind: str, name: str, module: str) -> str:
     own = Path(_source_file(kind, name))
     files = {*_closure(module), own, *imports_of(own)}
     return digest(sorted((f.name, file_digest(f)) for f in files))
-
-
-@cache
-def file_digest(file: Path) -> str:
-    """Digest of a Python file's syntax tree without docstrings."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list) and body and _is_docstring(body[0]):
-            node.body = body[1:] or [ast.Pass()]  # type: ignore[attr-defined]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
-
-
-def _is_docstring(node: ast.AST) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
 def _portable(system: System) -> dict[str, Any]:
@@ -120,17 +98,6 @@ def _local_weights(system: System) -> dict[str, str]:
             if isinstance(value, str) and Path(value).expanduser().exists():
                 found[f"{kind}.{option}"] = path_digest(Path(value).expanduser().resolve())
     return found
-
-
-@cache
-def path_digest(path: Path) -> str:
-    """Digest of a file's bytes, or of the weights, settings and vocabularies in a folder."""
-    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
-    sums = []
-    for file in files:
-        with file.open("rb") as stream:
-            sums.append((file.name, hashlib.file_digest(stream, "sha256").hexdigest()))
-    return digest(sums)
 
 
 def _source_file(kind: str, name: str) -> str:

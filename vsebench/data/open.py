@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vsebench.config.code_files import code_files
-from vsebench.config.identity import digest, file_digest
+from vsebench.core.digests import digest, file_digest
 from vsebench.core.errors import ConfigError, DataError, did_you_mean, known_names
 from vsebench.core.files import locked, make_folder
 from vsebench.core.home import datasets_home

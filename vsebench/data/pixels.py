@@ -139,3 +139,15 @@ def _reduce(image: Image.Image, side: int | None) -> None:
                 image.draft(None, small)
                 return
     raise OSError(f"image has {PIXELS.refuse(_pixels(image))}")
+
+
+def jpeg(data: bytes, side: int) -> bytes:
+    """A picture of any format as a JPEG of at most ``side`` pixels each way.
+
+    Raises: OSError when it is not an image or damaged.
+    """
+    with decoded(data, side=side) as (picture, _):
+        picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+        buffer = io.BytesIO()
+        picture.save(buffer, "JPEG", quality=85)
+        return buffer.getvalue()

@@ -13,7 +13,7 @@ from typing import IO, Any, cast
 import torch
 from torch import Tensor, nn
 
-from vsebench.config.identity import digest
+from vsebench.core.digests import digest
 from vsebench.core.files import DAMAGED, is_sealed, replacing, sealing, set_aside
 from vsebench.engine.loader import Feed
 from vsebench.engine.model import Model

@@ -12,8 +12,9 @@ import torch
 from torch import nn
 
 from vsebench.config.absent import why_all_need
-from vsebench.config.identity import component_digest, digest
+from vsebench.config.identity import component_digest
 from vsebench.config.schema import ENCODER_SLOTS, System
+from vsebench.core.digests import digest
 from vsebench.core.errors import ConfigError, DataError
 from vsebench.core.types import Batch, Preprocessing, Sampling, Tokens
 from vsebench.data.dataset import Dataset

@@ -21,9 +21,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from vsebench.config.identity import code_digest, digest
+from vsebench.config.identity import code_digest
 from vsebench.config.resolve import resolve
 from vsebench.config.schema import ENCODER_SLOTS, Spec, System
+from vsebench.core.digests import digest
 from vsebench.core.errors import DataError, Place
 from vsebench.core.files import DAMAGED, locked, make_folder, require_writable, set_aside, write_atomically
 from vsebench.core.home import pretrained_home

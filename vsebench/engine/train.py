@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from vsebench.components.objective.base import Objective
-from vsebench.config.identity import digest
 from vsebench.config.schema import ENCODER_SLOTS, System
+from vsebench.core.digests import digest
 from vsebench.core.errors import ConfigError, TrainingError
 from vsebench.core.registry import OBJECTIVES, OPTIMIZERS, SCHEDULES
 from vsebench.core.types import Batch, Output

@@ -7,8 +7,8 @@ from functools import cache
 
 from vsebench.core.errors import DataError
 from vsebench.data.dataset import Dataset
+from vsebench.data.pixels import jpeg
 from vsebench.inspect.examples import Classified, Found, Gallery, Query, Thing
-from vsebench.inspect.pictures import jpeg
 from vsebench.inspect.standalone_page import document, escape, jpeg_uri
 
 SIDE = 160

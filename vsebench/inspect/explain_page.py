@@ -8,12 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from vsebench.data.pixels import open_rgb
+from vsebench.data.pixels import jpeg, open_rgb
 from vsebench.data.show import THUMB, Cell
 from vsebench.inspect.explain import Explanation
 from vsebench.inspect.heat import RAMP, colours, overlay, seen_box
 from vsebench.inspect.panels import Panel
-from vsebench.inspect.pictures import jpeg
 from vsebench.inspect.standalone_page import document, escape, jpeg_uri
 from vsebench.inspect.words import Piece
 

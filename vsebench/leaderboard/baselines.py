@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from vsebench.core.types import MODALITIES
 from vsebench.leaderboard.full_ranking_metrics import columns_of
-from vsebench.leaderboard.rows import SECTIONS, RowView, sort_key, views
 from vsebench.leaderboard.significance import Comparisons, interval_cell
-from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.leaderboard.table import code, escape, table
+from vsebench.runs.snapshot import Snapshot
 from vsebench.stats.bootstrap import wilson_interval
+from vsebench.stats.rows import SECTIONS, RowView, sort_key, views
 
 _CHANCE = re.compile(r"test/(i2t|t2i)/chance/recall@(\d+)")
 _ARROWS = {"i2t": "i→t", "t2i": "t→i"}

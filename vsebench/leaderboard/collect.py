@@ -16,9 +16,9 @@ from vsebench.core.errors import DataError, Place
 from vsebench.core.files import set_aside
 from vsebench.core.terminal import say
 from vsebench.core.types import OWN_SPLIT, Result
-from vsebench.leaderboard.item_scores import DIRECTIONS, RANK_PARTS, Outcomes, check, differing, items_file, load, save
-from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.ops.ranking import Ranks
+from vsebench.runs.item_scores import DIRECTIONS, RANK_PARTS, Outcomes, check, differing, items_file, load, save
+from vsebench.runs.snapshot import Snapshot
 
 PREDICTIONS = "predictions-test.npz"
 

@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vsebench.leaderboard.rows import SECTIONS, RowView, sort_key, views
-from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.leaderboard.table import code, escape, link, table
+from vsebench.runs.snapshot import Snapshot
 from vsebench.stats.intervals import Estimate
 from vsebench.stats.pareto import front
+from vsebench.stats.rows import SECTIONS, RowView, sort_key, views
 
 MARK = "◆"
 #: Metrics that are no shares.

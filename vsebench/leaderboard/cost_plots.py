@@ -10,9 +10,9 @@ from typing import Any
 from vsebench.leaderboard.cost import COSTS, Against, Costed, compared, factor_of, front_of, quality_key
 from vsebench.leaderboard.index_plots import as_svg, placed, shows, stamped
 from vsebench.leaderboard.plots import FOLDER
-from vsebench.leaderboard.rows import sort_key
-from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.leaderboard.table import printable, short
+from vsebench.runs.snapshot import Snapshot
+from vsebench.stats.rows import sort_key
 
 #: Raised when plots are drawn in another way, so that committed ones are drawn again.
 DRAWING = 1

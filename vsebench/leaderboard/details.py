@@ -16,8 +16,8 @@ from vsebench.data.dataset import Dataset
 from vsebench.leaderboard.examples import Pictures, Results, examples_of, find_dataset
 from vsebench.leaderboard.html_tables import Line, Table
 from vsebench.leaderboard.run_details import MOST_CLASSES, Classes, classes_of, curves_of
-from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.leaderboard.table import printable
+from vsebench.runs.snapshot import Snapshot
 from vsebench.runs.store import Store
 from vsebench.stats.intervals import estimate
 

@@ -12,8 +12,8 @@ import numpy as np
 from vsebench.core.errors import DataError
 from vsebench.core.home import datasets_home
 from vsebench.data.dataset import Dataset
+from vsebench.data.pixels import jpeg
 from vsebench.inspect.choose import DIRECTIONS, choose, read_stored
-from vsebench.inspect.pictures import jpeg
 from vsebench.inspect.standalone_page import jpeg_uri
 from vsebench.leaderboard.table import printable
 from vsebench.runs.store import RUN, read_run_file

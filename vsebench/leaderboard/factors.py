@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vsebench.leaderboard.rows import views
-from vsebench.leaderboard.snapshot import Snapshot
+from vsebench.runs.snapshot import Snapshot
 from vsebench.stats.intervals import LEVEL
+from vsebench.stats.rows import views
 
 Array = NDArray[Any]
 #: What an interval is taken over: repeated seeds, or, with one seed, the matched combinations.

@@ -13,8 +13,8 @@ from vsebench.leaderboard.factors import Effect, Grid, grid_of, level_effects
 from vsebench.leaderboard.index_plots import as_svg, shows, stamped
 from vsebench.leaderboard.plots import FOLDER
 from vsebench.leaderboard.primary_metric import Headline, headline
-from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.leaderboard.table import short
+from vsebench.runs.snapshot import Snapshot
 
 #: Raised when plots are drawn in another way, so that committed ones are drawn again.
 DRAWING = 1

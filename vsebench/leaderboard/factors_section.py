@@ -11,10 +11,10 @@ import numpy as np
 from vsebench.leaderboard.factors import COMBINATIONS, SEEDS, Effect, Grid, change, grid_of, without_runs
 from vsebench.leaderboard.factors_plot import effects_of, named, plot_file
 from vsebench.leaderboard.primary_metric import Headline, headline
-from vsebench.leaderboard.rows import sort_key
-from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.leaderboard.table import code, escape, link, table
 from vsebench.leaderboard.variance import Deviation, Source, Variance, variance_of
+from vsebench.runs.snapshot import Snapshot
+from vsebench.stats.rows import sort_key
 
 TITLE = "## What each part contributes"
 #: Axes with more levels show changes from their first level only, instead of every pair.

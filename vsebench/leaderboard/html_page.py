@@ -16,11 +16,11 @@ from vsebench.leaderboard import index_board, markdown
 from vsebench.leaderboard.details import Details, Finder, details_of
 from vsebench.leaderboard.html_markdown import Section, beside_table, html_of, sections_of
 from vsebench.leaderboard.html_tables import Table, tables_of
-from vsebench.leaderboard.item_scores import Outcomes
 from vsebench.leaderboard.markdown import Column
 from vsebench.leaderboard.run_details import RECALLS
-from vsebench.leaderboard.snapshot import INDEX_FORM, Snapshot
 from vsebench.leaderboard.table import printable
+from vsebench.runs.item_scores import Outcomes
+from vsebench.runs.snapshot import INDEX_FORM, Snapshot
 from vsebench.stats.rank_groups import compare_all
 
 if TYPE_CHECKING:

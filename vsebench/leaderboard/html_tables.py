@@ -16,9 +16,9 @@ from vsebench.leaderboard.markdown import (
     filled,
     retrieval_columns,
 )
-from vsebench.leaderboard.rows import SECTIONS, RowView, axes_of, views
-from vsebench.leaderboard.snapshot import INDEX_FORM, Snapshot
 from vsebench.leaderboard.table import printable
+from vsebench.runs.snapshot import INDEX_FORM, Snapshot
+from vsebench.stats.rows import SECTIONS, RowView, axes_of, views
 
 #: Component slots that rows of systems can be filtered by.
 SLOTS = ("image_encoder", "text_encoder", "audio_encoder", "attention", "pooling", "fusion", "head", "fitter")

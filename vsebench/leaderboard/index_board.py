@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from vsebench.leaderboard.index_plots import KINDS, plot_name
 from vsebench.leaderboard.markdown import Column, NameColumn, rendered
 from vsebench.leaderboard.references import references
-from vsebench.leaderboard.rows import RowView, views
-from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.leaderboard.table import code, comment, csv_cell, escape, link, prose, table
 from vsebench.leaderboard.unfinished import failed_section
+from vsebench.runs.snapshot import Snapshot
 from vsebench.stats.pareto import front
+from vsebench.stats.rows import RowView, views
 
 SECTION = "indexes"
 #: What the folder's index calls good enough.

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from vsebench.leaderboard.plots import FOLDER
-from vsebench.leaderboard.rows import views
-from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.leaderboard.table import short
+from vsebench.runs.snapshot import Snapshot
 from vsebench.stats.pareto import front
+from vsebench.stats.rows import views
 
 #: Raised when plots are drawn in another way, so that committed ones are drawn again.
 DRAWING = 1

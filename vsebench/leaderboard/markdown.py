@@ -10,14 +10,12 @@ from vsebench.leaderboard.cost import cost_section
 from vsebench.leaderboard.cost_plots import plot_files
 from vsebench.leaderboard.factors_section import factors_section
 from vsebench.leaderboard.full_ranking_metrics import chances_of, columns_of, skipped_of
-from vsebench.leaderboard.item_scores import Outcomes
 from vsebench.leaderboard.pivot import pivot_lines
 from vsebench.leaderboard.plots import curves_section
 from vsebench.leaderboard.protocol import definition_lines, protocol_section, ranked_items
 from vsebench.leaderboard.references import references
 from vsebench.leaderboard.robustness import robustness_sections
 from vsebench.leaderboard.robustness_plots import drawn as robustness_plots
-from vsebench.leaderboard.rows import SECTIONS, RowView, axes_of, views
 from vsebench.leaderboard.significance import (
     Comparisons,
     below_table,
@@ -26,12 +24,14 @@ from vsebench.leaderboard.significance import (
     interval_title,
     unavailable,
 )
-from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.leaderboard.table import comment, escape, prose, table
 from vsebench.leaderboard.unfinished import failed_section, pruned_section
 from vsebench.leaderboard.unimodal import gains_section
+from vsebench.runs.item_scores import Outcomes
+from vsebench.runs.snapshot import Snapshot
 from vsebench.stats.intervals import item_half_width
 from vsebench.stats.rank_groups import Comparison, compare_all
+from vsebench.stats.rows import SECTIONS, RowView, axes_of, views
 
 AXIS_TITLES = {
     "image_encoder": "Image encoder",

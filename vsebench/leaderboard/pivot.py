@@ -7,9 +7,9 @@ from typing import Any
 
 from vsebench.core.metric_specs import best_of
 from vsebench.leaderboard.full_ranking_metrics import title_of
-from vsebench.leaderboard.rows import RowView, axes_of
 from vsebench.leaderboard.table import escape, table
 from vsebench.stats.intervals import Estimate
+from vsebench.stats.rows import RowView, axes_of
 
 
 def pivot_lines(asked: Mapping[str, Any] | None, rows: Sequence[RowView], titles: Mapping[str, str]) -> list[str]:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vsebench.leaderboard.rows import SECTIONS, RowView, views
-from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.leaderboard.table import link, printable, short
+from vsebench.runs.snapshot import Snapshot
+from vsebench.stats.rows import SECTIONS, RowView, views
 
 FOLDER = "plots"
 #: Raised when the same curves are drawn in another way.

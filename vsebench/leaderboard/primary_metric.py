@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from vsebench.leaderboard.rows import sort_key
-from vsebench.leaderboard.snapshot import Snapshot
+from vsebench.runs.snapshot import Snapshot
+from vsebench.stats.rows import sort_key
 
 #: Metrics that are no shares, and the digits that a difference of them is shown with.
 _NOT_SHARES = {"nll": 3, "rsum": 1, "rsum_1k": 1, "median_rank": 1, "mean_rank": 1}

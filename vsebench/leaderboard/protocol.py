@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from vsebench.core.registry import METRICS
 from vsebench.core.types import OWN_SPLIT, Result
-from vsebench.leaderboard.rows import pruned, sort_key
 from vsebench.leaderboard.significance import Comparisons, protocol_lines
-from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.leaderboard.table import code, escape, link, prose
+from vsebench.runs.snapshot import Snapshot
+from vsebench.stats.rows import pruned, sort_key
 
 #: What a match is, by the dataset's relevance.
 _MATCHES = {

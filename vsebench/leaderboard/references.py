@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.leaderboard.table import escape, table
+from vsebench.runs.snapshot import Snapshot
 
 
 def references(snapshot: Snapshot) -> list[str]:

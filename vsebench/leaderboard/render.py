@@ -11,12 +11,12 @@ from pathlib import Path
 
 from vsebench.core.errors import DataError
 from vsebench.leaderboard import cost_plots, factors_plot, index_board, index_plots, plots, robustness_plots
-from vsebench.leaderboard.item_scores import usable
 from vsebench.leaderboard.markdown import AXIS_TITLES, page
-from vsebench.leaderboard.rows import SECTIONS, sort_key, views
-from vsebench.leaderboard.snapshot import INDEX_FORM, Snapshot, board_names, load_board
 from vsebench.leaderboard.table import code, csv_cell, escape, link, table
+from vsebench.runs.item_scores import usable
+from vsebench.runs.snapshot import INDEX_FORM, Snapshot, board_names, load_board
 from vsebench.runs.store import write_atomically
+from vsebench.stats.rows import SECTIONS, sort_key, views
 
 
 def render(folder: Path, experiments: Sequence[str] = ()) -> list[Path]:

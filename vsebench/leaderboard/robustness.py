@@ -8,10 +8,10 @@ from typing import Any
 
 from vsebench.core.metric_specs import best_of, mode_of
 from vsebench.core.types import MODALITIES
-from vsebench.leaderboard.rows import SECTIONS, RowView, views
-from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.leaderboard.table import escape, link, table
+from vsebench.runs.snapshot import Snapshot
 from vsebench.stats.intervals import Estimate, estimate
+from vsebench.stats.rows import SECTIONS, RowView, views
 
 #: How kinds of damage and their strengths are called: kind -> (title, strength).
 KINDS: dict[str, tuple[str, Callable[[float], str]]] = {

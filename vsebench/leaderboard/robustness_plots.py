@@ -21,9 +21,9 @@ from vsebench.leaderboard.robustness import (
     measured_rows,
     title_of,
 )
-from vsebench.leaderboard.rows import sort_key
-from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.leaderboard.table import printable, short
+from vsebench.runs.snapshot import Snapshot
+from vsebench.stats.rows import sort_key
 
 #: Raised when plots are drawn in another way, so that committed ones are drawn again.
 DRAWING = 1

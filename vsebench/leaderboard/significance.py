@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from vsebench.leaderboard.item_scores import ITEMS, Outcomes
-from vsebench.leaderboard.rows import SECTIONS, RowView, views
-from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.leaderboard.table import code, escape
+from vsebench.runs.item_scores import ITEMS, Outcomes
+from vsebench.runs.snapshot import Snapshot
 from vsebench.stats.bootstrap import RESAMPLES
 from vsebench.stats.compared_metrics import measures
 from vsebench.stats.paired_tests import ALPHA
 from vsebench.stats.rank_groups import Comparison
+from vsebench.stats.rows import SECTIONS, RowView, views
 
 Comparisons = Mapping[tuple[str, str], Comparison]
 

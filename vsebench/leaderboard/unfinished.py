@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from vsebench.leaderboard.rows import failures, missing, pruned
-from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.leaderboard.table import code, escape
+from vsebench.runs.snapshot import Snapshot
+from vsebench.stats.rows import failures, missing, pruned
 
 
 def pruned_section(snapshot: Snapshot) -> list[str]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from vsebench.core.types import MODALITIES
 from vsebench.leaderboard.primary_metric import Headline, headline
-from vsebench.leaderboard.rows import SECTIONS, RowView, sort_key, views
-from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.leaderboard.table import code, escape, table
+from vsebench.runs.snapshot import Snapshot
 from vsebench.stats.intervals import Estimate, estimate
+from vsebench.stats.rows import SECTIONS, RowView, sort_key, views
 
 #: Rows that the table shows, the best on validation.
 SHOWN = 40

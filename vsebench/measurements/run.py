@@ -17,8 +17,8 @@ from typing import Any
 from vsebench.core.culprit import in_one_line
 from vsebench.core.errors import VsebenchError
 from vsebench.core.plugins import imported_files, load_plugins
-from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.measurements.base import measure_of
+from vsebench.runs.snapshot import Snapshot
 from vsebench.runs.store import RUN, Store, write_atomically
 from vsebench.sweep.worker import choose_device, prepare
 

@@ -1,4 +1,4 @@
 """Functions over tensors and arrays that several components share.
 
-Imports core and config.
+Imports core.
 """

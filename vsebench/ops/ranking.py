@@ -8,9 +8,9 @@ from typing import Literal
 
 import numpy as np
 
-from vsebench.components.metric._draws import some
-from vsebench.components.metric._relevance import by_group
 from vsebench.core.errors import MetricError
+from vsebench.ops.draws import some
+from vsebench.ops.relevance import by_group
 
 #: A block of scores: small enough to stay near the processor while it is compared.
 BLOCK_BYTES = 1 << 25

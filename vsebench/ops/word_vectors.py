@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vsebench.config.identity import file_digest
+from vsebench.core.digests import file_digest
 from vsebench.core.errors import DataError, Place
 from vsebench.core.files import locked, make_folder, replacing
 from vsebench.core.home import vectors_home

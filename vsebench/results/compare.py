@@ -13,13 +13,13 @@ from vsebench.components.metric.accuracy import correct
 from vsebench.core.errors import DataError, Place
 from vsebench.core.metric_specs import metric_entry
 from vsebench.core.types import OWN_SPLIT, Result
-from vsebench.leaderboard.item_scores import Outcomes, usable
-from vsebench.leaderboard.snapshot import SYSTEM_FORM
 from vsebench.results.leaves import ABSENT, differing, leaves
 from vsebench.results.original import OnBoard, find_on_boards
 from vsebench.results.paired_runs import Paired, compare_right
+from vsebench.runs.item_scores import Outcomes, usable
 from vsebench.runs.load import find_run
 from vsebench.runs.predictions import StoredPredictions, load_predictions
+from vsebench.runs.snapshot import SYSTEM_FORM
 from vsebench.runs.store import read_result, read_run_file
 
 DIRECTIONS = {"i2t": "i2t/recall@1", "t2i": "t2i/recall@1"}

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from vsebench.core.errors import ConfigError, DataError
 from vsebench.core.files import make_folder, replacing
 from vsebench.core.types import Result
-from vsebench.leaderboard.item_scores import Outcomes
-from vsebench.leaderboard.snapshot import INDEX_FORM, BoardRow, Snapshot
 from vsebench.leaderboard.table import csv_cell
 from vsebench.results.leaves import leaves
+from vsebench.runs.item_scores import Outcomes
+from vsebench.runs.snapshot import INDEX_FORM, BoardRow, Snapshot
 from vsebench.stats.rank_groups import Standing, compare_all
 
 if TYPE_CHECKING:

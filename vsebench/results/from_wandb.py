@@ -12,9 +12,9 @@ from typing import Any, Protocol
 
 from vsebench.core.errors import DataError
 from vsebench.core.types import OWN_SPLIT, Result
-from vsebench.leaderboard.snapshot import BoardRow, Snapshot, check_comparable
 from vsebench.results.merge import TOLERANCE
 from vsebench.results.recompute import agrees
+from vsebench.runs.snapshot import BoardRow, Snapshot, check_comparable
 from vsebench.runs.store import result_from
 from vsebench.runs.tracking import BOARD_KEY, RESULT_KEY, ROW_KEY
 

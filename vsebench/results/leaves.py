@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from vsebench.core.types import Result
-from vsebench.leaderboard.snapshot import DIGITS
+from vsebench.runs.snapshot import DIGITS
 
 #: Stands for a leaf that one side does not have.
 ABSENT = "(absent)"

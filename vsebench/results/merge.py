@@ -8,9 +8,9 @@ from typing import Any
 
 from vsebench.core.errors import ConfigError, DataError, did_you_mean, known_names
 from vsebench.core.types import Result
-from vsebench.leaderboard.snapshot import BoardRow, Snapshot
 from vsebench.results.leaves import differing, leaves
 from vsebench.results.recompute import agrees
+from vsebench.runs.snapshot import BoardRow, Snapshot
 
 #: Relative: one unit in the last of the six digits that results files keep.
 TOLERANCE = 1e-5

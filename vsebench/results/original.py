@@ -19,8 +19,8 @@ from vsebench.core.registry import registry_of
 from vsebench.core.types import OWN_SPLIT, Result
 from vsebench.data.dataset import Dataset
 from vsebench.data.open import open_dataset
-from vsebench.leaderboard.rows import selected_by
-from vsebench.leaderboard.snapshot import (
+from vsebench.runs.load import WITHOUT_MODEL, find_run, row_runs
+from vsebench.runs.snapshot import (
     DIGITS,
     INDEX_FORM,
     RESULTS,
@@ -30,8 +30,8 @@ from vsebench.leaderboard.snapshot import (
     load_board,
     results_file,
 )
-from vsebench.runs.load import WITHOUT_MODEL, find_run, row_runs
 from vsebench.runs.store import read_result, read_run_file
+from vsebench.stats.rows import selected_by
 from vsebench.sweep.plan import Run
 
 #: What a result must say for its run to be done again, and what it is called.

@@ -10,8 +10,8 @@ from vsebench.core.metric_specs import metric_entry, parse_metrics
 from vsebench.core.registry import METRICS
 from vsebench.core.types import Result
 from vsebench.leaderboard.protocol import other_definitions
-from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.results.recompute import agrees, recompute
+from vsebench.runs.snapshot import Snapshot
 from vsebench.runs.store import Store
 
 Changed = Mapping[str, tuple[int, int]]  # metric -> its version before, and now

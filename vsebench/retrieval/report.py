@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from vsebench.data.pixels import jpeg
 from vsebench.data.show import Cell, draw_sheet
-from vsebench.inspect.pictures import jpeg
 from vsebench.inspect.standalone_page import document, escape, jpeg_uri
 from vsebench.retrieval.searcher import Hit, Searcher
 from vsebench.runs.store import write_atomically

@@ -18,9 +18,9 @@ from vsebench.data.pixels import decode
 from vsebench.data.vocabulary import WordTokenizer, split_words
 from vsebench.engine.embed import embed, side
 from vsebench.engine.model import reads_features
-from vsebench.inspect.pictures import Pictures
 from vsebench.ops.freezing import weights_digest
 from vsebench.retrieval.collection import RUN, Gallery, GalleryItem, read_gallery
+from vsebench.retrieval.pictures import Pictures
 from vsebench.retrieval.query import checked_image, checked_k, checked_text
 from vsebench.runs.load import LoadedRun, load_run
 

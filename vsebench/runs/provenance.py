@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import yaml
@@ -19,7 +19,9 @@ import vsebench
 from vsebench.core.files import write_atomically
 from vsebench.core.types import Result
 from vsebench.data.dataset import Dataset
-from vsebench.sweep.plan import Run
+
+if TYPE_CHECKING:
+    from vsebench.sweep.plan import Run
 
 
 def write_run_file(file: Path, run: Run, dataset: Dataset, hub: Mapping[str, Mapping[str, str]] | None = None) -> None:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vsebench.leaderboard.item_scores import DIRECTIONS, Outcomes
-from vsebench.leaderboard.rows import RowView, views
-from vsebench.leaderboard.snapshot import Snapshot
+from vsebench.runs.item_scores import DIRECTIONS, Outcomes
+from vsebench.runs.snapshot import Snapshot
+from vsebench.stats.rows import RowView, views
 
 RSUM = "rsum"
 _RECALL = re.compile(r"test/(?:i2t|t2i)/recall@(\d+)")

@@ -8,9 +8,8 @@ from statistics import median
 
 import numpy as np
 
-from vsebench.leaderboard.item_scores import Outcomes
-from vsebench.leaderboard.rows import SECTIONS, RowView, views
-from vsebench.leaderboard.snapshot import Snapshot
+from vsebench.runs.item_scores import Outcomes
+from vsebench.runs.snapshot import Snapshot
 from vsebench.stats.bootstrap import (
     LEVEL,
     RESAMPLES,
@@ -22,6 +21,7 @@ from vsebench.stats.bootstrap import (
 )
 from vsebench.stats.compared_metrics import Measure, Sums, measures, sums
 from vsebench.stats.paired_tests import ALPHA, Difference, Scores, difference, holm, seed_noise
+from vsebench.stats.rows import SECTIONS, RowView, views
 
 #: How often a difference of the size that is called resolvable would be found.
 POWER = 0.8

@@ -25,8 +25,8 @@ from typing import Literal
 
 from filelock import FileLock
 
-from vsebench.config.identity import digest
 from vsebench.config.schema import Prune
+from vsebench.core.digests import digest
 from vsebench.core.metric_specs import metric_entry, parse_metrics, versions
 from vsebench.runs.store import Store
 

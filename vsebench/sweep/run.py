@@ -12,9 +12,9 @@ from vsebench.core.metric_specs import parse_metrics, versions
 from vsebench.core.types import Result
 from vsebench.leaderboard.collect import update
 from vsebench.leaderboard.render import render
-from vsebench.leaderboard.snapshot import BoardRow, Snapshot, collect, results_file, save
 from vsebench.measurements.run import measured
 from vsebench.results.ensembles.board import combinations, rows_of
+from vsebench.runs.snapshot import BoardRow, Snapshot, collect, results_file, save
 from vsebench.runs.store import Store
 from vsebench.sweep import attempts
 from vsebench.sweep.local import default_workers, run_all

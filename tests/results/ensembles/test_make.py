@@ -20,9 +20,9 @@ from vsebench.engine.evaluate import predict, predictions_of
 from vsebench.engine.loader import Feed
 from vsebench.inspect.choose import read_stored
 from vsebench.leaderboard.render import stale
-from vsebench.leaderboard.snapshot import load, results_file
 from vsebench.results.ensembles.make import Recipe, combination_id, combine, parse_weights
 from vsebench.runs.load import LoadedRun, find_run, load_run
+from vsebench.runs.snapshot import load, results_file
 from vsebench.runs.store import Store
 
 SELECT = ("val/rsum", "max")

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vsebench.components.metric._relevance import MatchesOf
 from vsebench.components.metric._tie_groups import TieGroups
 from vsebench.core.errors import MetricError
+from vsebench.ops.relevance import MatchesOf
 
 WORD = 64
 #: Pairs of a query and an item that are compared together: a word of each pair takes 1 MiB and stays near the

@@ -17,8 +17,8 @@ from typing import Literal
 
 import numpy as np
 
-from vsebench.components.metric import _draws as draws
 from vsebench.components.metric._tie_groups import TieGroups
+from vsebench.ops import draws as draws
 
 Denominator = Literal["all", "min", "found"]
 

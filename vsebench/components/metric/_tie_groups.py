@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vsebench.components.metric._relevance import Relevant, RelevantOf
 from vsebench.ops.ranking import BLOCK_BYTES, ScoreRows, block_rows, refuse_not_finite
+from vsebench.ops.relevance import Relevant, RelevantOf
 
 #: Pairs of a query and an item that are looked at together, so that queries for which all is relevant need no more
 #: memory than a block of scores.

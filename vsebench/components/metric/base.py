@@ -12,7 +12,6 @@ from scipy.special import expit
 from vsebench.components.metric import _classes
 from vsebench.components.metric._answers import Answers
 from vsebench.components.metric._codes import CodePairs, Counts, check_codes, pack
-from vsebench.components.metric._relevance import RelevantOf, by_group, by_shared_labels, same_group, shared_label
 from vsebench.components.metric._shapes import captions_of, check_shapes
 from vsebench.components.metric._sides import Gallery
 from vsebench.components.metric._tie_groups import TieGroups, tie_groups
@@ -26,6 +25,7 @@ from vsebench.ops.ranking import (
     reranked_rows,
     similarity_rows,
 )
+from vsebench.ops.relevance import RelevantOf, by_group, by_shared_labels, same_group, shared_label
 
 #: Tie groups up to this size are kept for the next metric; larger ones are found again.
 KEPT_BYTES = 1 << 28

@@ -11,7 +11,7 @@ from vsebench.core.errors import ConfigError, DataError, Place
 from vsebench.core.types import Result
 from vsebench.leaderboard.collect import update
 from vsebench.leaderboard.render import render
-from vsebench.leaderboard.snapshot import BoardRow, Snapshot, check_comparable, load_board, results_file, save
+from vsebench.runs.snapshot import BoardRow, Snapshot, check_comparable, load_board, results_file, save
 from vsebench.runs.store import Store
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
-from vsebench.config.identity import digest, file_digest
 from vsebench.config.schema import SINGLE_SLOTS
+from vsebench.core.digests import digest, file_digest
 from vsebench.core.errors import ConfigError, DataError
 from vsebench.core.metric_specs import compute, needs_embeddings, parse_metrics, tuned
 from vsebench.core.types import OWN_SPLIT, Result

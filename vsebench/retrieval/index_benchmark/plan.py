@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from vsebench.config.identity import component_digest, digest
+from vsebench.config.identity import component_digest
 from vsebench.config.index_experiment import IndexExperiment, IndexRow
+from vsebench.core.digests import digest
 from vsebench.core.errors import Collector, ConfigError
 from vsebench.core.registry import INDEXES
 from vsebench.retrieval.index_benchmark.measure import VERSION

@@ -20,10 +20,10 @@ from vsebench.config.index_experiment import IndexExperiment
 from vsebench.core.errors import VsebenchError
 from vsebench.core.types import Result
 from vsebench.leaderboard.render import render
-from vsebench.leaderboard.snapshot import INDEX_FORM, BoardRow, Snapshot, collect, results_file, save
 from vsebench.retrieval.index_benchmark.measure import VERSION, exact, measure
 from vsebench.retrieval.index_benchmark.plan import Measurement
 from vsebench.retrieval.index_benchmark.vectors import VectorSet
+from vsebench.runs.snapshot import INDEX_FORM, BoardRow, Snapshot, collect, results_file, save
 from vsebench.runs.store import Store
 from vsebench.runs.tracking import Tracker
 

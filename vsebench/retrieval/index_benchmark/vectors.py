@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from vsebench.components.index.base import unit_rows
-from vsebench.config.identity import digest, path_digest
 from vsebench.config.index_experiment import MARK, Generated, IndexExperiment, VectorsBlock
+from vsebench.core.digests import digest, path_digest
 from vsebench.core.errors import ConfigError, DataError, Place, VsebenchError
 from vsebench.core.files import is_sealed, make_folder, replacing, seal, set_aside
 from vsebench.runs.store import MODEL, RESULT, Store

@@ -8,9 +8,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from vsebench.components.metric._draws import likely, some
 from vsebench.components.metric._expected import average_precision
 from vsebench.components.metric._tie_groups import TieGroups
+from vsebench.ops.draws import likely, some
 from vsebench.ops.ranking import Ranks
 
 CASES = [

@@ -15,10 +15,10 @@ from outcome_boards import CLUSTERS, ITEMS, OWNER, made_up, write_predictions
 from vsebench.cli.verify import VerifyOptions, run_verify
 from vsebench.core.errors import DataError
 from vsebench.leaderboard.collect import gather, update
-from vsebench.leaderboard.item_scores import Outcomes, check, items_file, load, load_for, save, values_of
 from vsebench.leaderboard.render import render
-from vsebench.leaderboard.snapshot import results_file
-from vsebench.leaderboard.snapshot import save as save_board
+from vsebench.runs.item_scores import Outcomes, check, items_file, load, load_for, save, values_of
+from vsebench.runs.snapshot import results_file
+from vsebench.runs.snapshot import save as save_board
 
 ROWS = {"good": 0.8, "poor": 0.5}
 COMMITTED = Path(__file__).parents[2] / "leaderboard" / "items" / "av_digits.npz"
@@ -235,7 +235,7 @@ def test_what_is_at_fault_is_named(tmp_path: Path, name: str, value: np.ndarray 
 
 
 def test_what_unpacks_to_too_much_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vsebench.leaderboard.item_scores.LARGEST", 1 << 20)
+    monkeypatch.setattr("vsebench.runs.item_scores.LARGEST", 1 << 20)
     np.savez_compressed(tmp_path / "x.npz", positions=np.zeros(1 << 20, np.int64))
     with pytest.raises(DataError, match=r"it unpacks to 8.39 MB; at most"):
         load(tmp_path / "x.npz")

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import threading
 from functools import lru_cache
 from pathlib import Path
 
-from PIL import Image
-
 from vsebench.core.errors import DataError, Place
 from vsebench.data.dataset import Dataset
-from vsebench.data.pixels import decoded, pixel_count
+from vsebench.data.pixels import jpeg, pixel_count
 from vsebench.retrieval.collection import GalleryItem, Manifest
 
 KEPT = 1024
@@ -83,15 +80,3 @@ class Pictures:
                 )
             self._dataset = dataset
         return self._dataset
-
-
-def jpeg(data: bytes, side: int) -> bytes:
-    """A picture of any format as a JPEG of at most ``side`` pixels each way.
-
-    Raises: OSError when it is not an image or damaged.
-    """
-    with decoded(data, side=side) as (picture, _):
-        picture.thumbnail((side, side), Image.Resampling.LANCZOS)
-        buffer = io.BytesIO()
-        picture.save(buffer, "JPEG", quality=85)
-        return buffer.getvalue()

@@ -8,7 +8,7 @@ from typing import Any
 
 from vsebench.core.metric_specs import mode_of
 from vsebench.core.types import Result
-from vsebench.leaderboard.snapshot import BoardRow, Snapshot
+from vsebench.runs.snapshot import BoardRow, Snapshot
 from vsebench.stats.intervals import Estimate, estimate
 
 #: A board's tables: section -> title.

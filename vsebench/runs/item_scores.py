@@ -16,8 +16,8 @@ from vsebench.core.files import make_folder, replacing
 from vsebench.core.sizes import in_words
 from vsebench.core.terminal import say
 from vsebench.core.types import Result
-from vsebench.leaderboard.snapshot import Snapshot
 from vsebench.ops.ranking import Ranks
+from vsebench.runs.snapshot import Snapshot
 from vsebench.runs.store import plain_name
 
 FORMAT = 1
