@@ -24,10 +24,10 @@ from vsebench.config.experiment import load_experiment
 from vsebench.core.types import Result
 from vsebench.data.open import open_dataset
 from vsebench.leaderboard.render import render
+from vsebench.pipeline import take_snapshot
 from vsebench.runs.snapshot import results_file, save
 from vsebench.runs.store import Store
 from vsebench.sweep.plan import Plan, make_plan
-from vsebench.sweep.run import take_snapshot
 
 FUSIONS = ["concat", "gated", "sum", "product", "mlb"]
 SEEDS = [0, 1, 2, 3, 4]

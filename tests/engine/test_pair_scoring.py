@@ -26,8 +26,8 @@ from vsebench.engine.loader import Feed
 from vsebench.engine.model import Model
 from vsebench.engine.pair_scoring import first_of, said_of
 from vsebench.ops.ranking import reranked_rows, similarity_rows
+from vsebench.pipeline import sweep
 from vsebench.runs.store import Store
-from vsebench.sweep.run import sweep
 from vsebench.sweep.run_one import vocabulary_of
 from vsebench.sweep.worker import Settings
 

@@ -31,11 +31,11 @@ from vsebench.engine.model import Model
 from vsebench.engine.retrieval_gallery import GalleryFeeds, gallery_positions
 from vsebench.inspect.examples import make_gallery
 from vsebench.ops.ranking import neighbour_precision
+from vsebench.pipeline import Outcome, sweep
 from vsebench.results.ensembles.make import check_comparable
 from vsebench.runs.load import load_run
 from vsebench.runs.store import Store
 from vsebench.sweep.plan import make_plan
-from vsebench.sweep.run import Outcome, sweep
 from vsebench.sweep.run_one import vocabulary_of
 from vsebench.sweep.worker import Settings
 

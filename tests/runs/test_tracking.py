@@ -17,10 +17,10 @@ from wandb_files import read_back
 from vsebench.config.experiment import load_experiment
 from vsebench.config.schema import Prune
 from vsebench.data.open import open_dataset
+from vsebench.pipeline import sweep
 from vsebench.runs.store import Store, read_history, result_from
 from vsebench.runs.tracking import RESULT_KEY, ROW_KEY, WandbTracker, resolve_mode
 from vsebench.sweep.plan import make_plan
-from vsebench.sweep.run import sweep
 from vsebench.sweep.run_one import execute
 from vsebench.sweep.worker import Settings
 

@@ -14,7 +14,7 @@ from vsebench.config.experiment import load_experiment
 from vsebench.data.item import Item
 from vsebench.data.open import open_dataset
 from vsebench.data.writer import DatasetWriter
-from vsebench.sweep.run import sweep
+from vsebench.pipeline import sweep
 from vsebench.sweep.worker import Settings
 
 CNN = {"name": "timm_cnn", "model": "test_resnet", "weights": "none", "image_size": 64}

@@ -11,7 +11,7 @@ import yaml
 
 from vsebench.config.experiment import load_experiment
 from vsebench.data.open import open_dataset
-from vsebench.sweep.run import sweep
+from vsebench.pipeline import sweep
 from vsebench.sweep.worker import Settings
 
 

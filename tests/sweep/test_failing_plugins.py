@@ -22,10 +22,10 @@ from vsebench.core.registry import FUSIONS, KINDS
 from vsebench.core.types import Result
 from vsebench.data.open import open_dataset
 from vsebench.engine.dry_run import dry_run
+from vsebench.pipeline import sweep
 from vsebench.runs.store import Store
 from vsebench.runs.tracking import NullTracker
 from vsebench.sweep import run_one as execution
-from vsebench.sweep.run import sweep
 from vsebench.sweep.worker import Settings
 
 Write = Callable[[Any], Path]

@@ -27,9 +27,9 @@ from vsebench.engine.evaluate import predict
 from vsebench.engine.fit_data import FeedMaterial
 from vsebench.engine.loader import Feed
 from vsebench.engine.model import Model
+from vsebench.pipeline import Outcome, sweep
 from vsebench.runs.load import load_run
 from vsebench.runs.store import Store
-from vsebench.sweep.run import Outcome, sweep
 from vsebench.sweep.run_fitted import refuse_unfit
 from vsebench.sweep.worker import Settings
 

@@ -14,11 +14,11 @@ import vsebench.sweep.run
 from vsebench.config.experiment import load_experiment
 from vsebench.core.errors import DataError
 from vsebench.data.open import open_dataset
+from vsebench.pipeline import sweep
 from vsebench.runs.load import find_run, row_runs
 from vsebench.runs.provenance import result_of, write_run_file
 from vsebench.runs.store import HISTORY, ROWS, RUN, Store, write_atomically
 from vsebench.sweep.plan import Run
-from vsebench.sweep.run import sweep
 from vsebench.sweep.worker import Settings
 
 Write = Callable[[Any], Path]

@@ -18,9 +18,9 @@ from vsebench.data.open import open_dataset
 from vsebench.distributed.gradient_sharing import ALONE
 from vsebench.engine.evaluate import predict
 from vsebench.engine.loader import Feed
+from vsebench.pipeline import sweep
 from vsebench.runs.load import load_run
 from vsebench.runs.store import Store
-from vsebench.sweep.run import sweep
 from vsebench.sweep.stacking import stack
 from vsebench.sweep.worker import Settings
 

@@ -23,9 +23,9 @@ from vsebench.core.types import Result
 from vsebench.data.open import open_dataset
 from vsebench.leaderboard.render import stale
 from vsebench.ops.ranking import Ranks
+from vsebench.pipeline import Outcome, sweep
 from vsebench.runs.store import Store
 from vsebench.sweep.plan import make_plan
-from vsebench.sweep.run import Outcome, sweep
 from vsebench.sweep.worker import Settings
 
 Write = Callable[[Any], Path]

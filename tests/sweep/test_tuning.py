@@ -17,9 +17,9 @@ from vsebench.core.errors import ConfigError
 from vsebench.core.types import Result
 from vsebench.data.open import open_dataset
 from vsebench.leaderboard.render import stale
+from vsebench.pipeline import Outcome, sweep
 from vsebench.runs.store import Store
 from vsebench.sweep.plan import Run, make_plan, pruned_by
-from vsebench.sweep.run import Outcome, sweep
 from vsebench.sweep.worker import Settings
 
 Write = Callable[[Any], Path]

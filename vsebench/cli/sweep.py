@@ -30,7 +30,7 @@ from vsebench.sweep.plan import Plan, make_plan
 from vsebench.sweep.worker import Execute, Settings
 
 if TYPE_CHECKING:
-    from vsebench.sweep.run import Outcome
+    from vsebench.pipeline import Outcome
 
 WANDB_MODES = ("auto", "online", "offline", "disabled")
 
@@ -120,7 +120,7 @@ def _do(
     workers: int | None,
     execute: Execute | None,
 ) -> Outcome:
-    from vsebench.sweep.run import sweep
+    from vsebench.pipeline import sweep
 
     store = Store(settings.store_root, experiment.name)
 

@@ -1,4 +1,4 @@
 """Sweeps: the plan, the runs of it and their executors; what a sweep ends with is results in the store.
 
-Imports components, config, core, data, distributed, engine, leaderboard, ops and runs.
+Imports components, config, core, data, distributed, engine, ops and runs.
 """

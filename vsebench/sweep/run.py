@@ -1,107 +1,75 @@
-"""A sweep from experiment file to board."""
+"""What a sweep has to do, until its results are in the store."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from vsebench.config.experiment import Experiment
-from vsebench.core.metric_specs import parse_metrics, versions
-from vsebench.core.types import Result
-from vsebench.leaderboard.collect import update
-from vsebench.leaderboard.render import render
-from vsebench.measurements.run import measured
-from vsebench.results.ensembles.board import combinations, rows_of
-from vsebench.runs.snapshot import BoardRow, Snapshot, collect, results_file, save
 from vsebench.runs.store import Store
 from vsebench.sweep import attempts
 from vsebench.sweep.local import default_workers, run_all
-from vsebench.sweep.mend import differing_weights, mend
+from vsebench.sweep.mend import mend
 from vsebench.sweep.plan import Plan, Run, is_over, make_plan
 from vsebench.sweep.tuning import Search
 from vsebench.sweep.worker import Event, Execute, Settings
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """How a sweep ended.
+class Sweep:
+    """The runs of an experiment that are not in the store yet.
+
+    ``whole`` has every run that is known of, ``plan`` those to be done; both grow while a search asks.
 
     Args:
-        plan: with the state before it ran.
-        failed: results of the runs that failed.
-        written: pages that changed.
+        experiment: as read.
+        described: the dataset.
+        settings: of the runs.
+        only: patterns of the rows that are run; all by default.
+        on_event: told what is set aside and what the runs do.
     """
 
-    plan: Plan
-    failed: Sequence[Result]
-    written: Sequence[Path]
+    def __init__(
+        self,
+        experiment: Experiment,
+        described: Mapping[str, Any],
+        settings: Settings,
+        *,
+        only: Sequence[str],
+        on_event: Callable[[Event], None],
+    ) -> None:
+        self.settings, self.only, self.on_event = settings, only, on_event
+        self.store = store = Store(settings.store_root, experiment.name)
+        self.described = described
+        experiment = experiment.on(described)
+        for text in mend(store):
+            on_event(Event("note", 0, text=text))
+        self.search = Search(experiment, described, store) if experiment.space is not None else None
+        self.whole = self.search.replay() if self.search is not None else make_plan(experiment, described, store)
+        self.plan = self.whole if not only else make_plan(self.whole.experiment.only(only), described, store)
+        _note_rows(store, self.whole)
 
+    def run(self, execute: Execute | None, workers: int | None, on_plan: Callable[[Plan], None]) -> None:
+        """Do what is missing; ``execute`` does, or ``workers`` processes of this machine.
 
-def sweep(
-    experiment: Experiment,
-    dataset: Any,
-    *,
-    settings: Settings,
-    workers: int | None,
-    board_folder: Path,
-    command: str,
-    only: Sequence[str] = (),
-    execute: Execute | None = None,
-    on_plan: Callable[[Plan], None] = lambda _: None,
-    on_event: Callable[[Event], None] = lambda _: None,
-) -> Outcome:
-    """Do what is not done yet, then write the board from everything that is.
+        Raises: KeyboardInterrupt; ConfigError when a search finds nothing new.
+        """
 
-    An interrupted sweep writes the board of the finished runs too, before the interrupt goes on. ``only`` narrows what
-    is run to the rows that match its patterns; the board always has all rows that have results.
+        def here(runs: Sequence[Run], settings: Settings, on_event: Callable[[Event], None]) -> None:
+            if runs:  # how many workers suit a machine takes seconds to learn
+                run_all(
+                    runs, settings, workers=default_workers(settings) if workers is None else workers, on_event=on_event
+                )
 
-    ``execute`` does the runs; without it, ``workers`` processes of this machine do, or as many as suit it.
-
-    What is damaged of finished runs is set aside and said, and those runs are done again.
-
-    A search asks its next configurations when those before them are over; with ``only`` it asks none.
-
-    Raises: KeyboardInterrupt; ConfigError when a search finds nothing new.
-    """
-    store = Store(settings.store_root, experiment.name)
-    described = dataset.describe()
-    experiment = experiment.on(described)
-    for text in mend(store):
-        on_event(Event("note", 0, text=text))
-    search = Search(experiment, described, store) if experiment.space is not None else None
-    whole = search.replay() if search is not None else make_plan(experiment, described, store)
-    plan = whole if not only else make_plan(whole.experiment.only(only), described, store)
-
-    def here(runs: Sequence[Run], settings: Settings, on_event: Callable[[Event], None]) -> None:
-        if runs:  # how many workers suit a machine takes seconds to learn
-            run_all(
-                runs, settings, workers=default_workers(settings) if workers is None else workers, on_event=on_event
-            )
-
-    execute = execute or here
-    _note_rows(store, whole)
-    try:
-        _run(plan, store, settings, execute, on_plan, on_event)
-        while search is not None and not only and (runs := search.ask()):
-            part = Plan(search.known(), tuple(runs), described)
-            whole = plan = replace(whole, experiment=part.experiment, runs=(*whole.runs, *runs))
-            _note_rows(store, whole)
+        execute = execute or here
+        _run(self.plan, self.store, self.settings, execute, on_plan, self.on_event)
+        search = self.search
+        while search is not None and not self.only and (runs := search.ask()):
+            part = Plan(search.known(), tuple(runs), self.described)
+            self.whole = self.plan = replace(self.whole, experiment=part.experiment, runs=(*self.whole.runs, *runs))
+            _note_rows(self.store, self.whole)
             if part.todo:
-                _run(part, store, settings, execute, on_plan, on_event)
-    finally:
-        snapshot = take_snapshot(whole, store, command)
-        written: list[Path] = []
-        if snapshot.results:
-            save(snapshot, results_file(board_folder, experiment.name))
-            update(snapshot, settings.store_root, board_folder, groups=dataset.groups)
-            written = render(board_folder, [experiment.name])
-    for text in differing_weights(whole.runs, store):
-        on_event(Event("note", 0, text=text))
-    wanted = {r.run_id for r in plan.runs}
-    failed = [r for r in snapshot.results.values() if r.status == "failed" and r.run_id in wanted]
-    return Outcome(plan, failed, written)
+                _run(part, self.store, self.settings, execute, on_plan, self.on_event)
 
 
 def _note_rows(store: Store, plan: Plan) -> None:
@@ -127,53 +95,3 @@ def _run(
             attempts.retry(store.run_folder(run.run_id))
     on_plan(plan)
     execute(plan.todo, settings, on_event)
-
-
-def take_snapshot(plan: Plan, store: Store, command: str) -> Snapshot:
-    """The board's content: every row of the plan with the results that exist, and combinations of its runs."""
-    rows: dict[str, dict[str, Any]] = {}
-    for run in plan.runs:
-        row = rows.setdefault(run.name, {"name": run.name, "section": run.section, "axes": dict(run.axes), "runs": {}})
-        row["runs"][str(run.seed)] = run.run_id
-    runs = {run.run_id: run for run in plan.runs}
-    read = {run_id: store.read(run_id) for run_id in sorted(runs)}
-    found = [r for key, r in read.items() if r is not None and (r.status == "failed" or is_over(runs[key], r))]
-    spec = plan.experiment.spec
-    fingerprint, versions_now = str(plan.dataset["fingerprint"]), versions(parse_metrics(plan.experiment.metrics))
-    made = [
-        r for r in combinations(store, runs, fingerprint=fingerprint, versions=versions_now) if r.system not in rows
-    ]
-    snapshot = Snapshot(
-        experiment=spec.experiment,
-        title=title_of(plan),
-        dataset=plan.dataset,
-        rows=[*(BoardRow(**row) for row in rows.values()), *rows_of(made)],
-        seeds=list(spec.seeds),
-        select=plan.experiment.select.plain,
-        board=spec.board.model_dump(exclude_none=True),
-        command=command,
-        results=collect([*found, *made], fingerprint),
-        search=search_of(plan),
-        gallery=spec.gallery,
-    )
-    return replace(snapshot, measures=measured(snapshot, store, spec.measure.asked()))
-
-
-def search_of(plan: Plan) -> dict[str, Any]:
-    """What the board says of how the sweep's rows were chosen; empty for a whole grid."""
-    sweep = plan.experiment.spec.sweep
-    if sweep is None:
-        return {}
-    said: dict[str, Any] = {} if sweep.prune is None else {"prune": sweep.prune.text}
-    if sweep.method == "grid":
-        return said
-    asked = len({run.name for run in plan.runs if run.section == "sweep"})
-    return {"method": sweep.method, "budget": sweep.budget, "seed": sweep.seed, "asked": asked, **said}
-
-
-def title_of(plan: Plan) -> str:
-    """The board's title; the dataset's title is always part of it."""
-    spec, dataset = plan.experiment.spec, str(plan.dataset["title"])
-    if spec.title is None:
-        return f"{spec.experiment}: {dataset}"
-    return spec.title if dataset in spec.title else f"{spec.title}: {dataset}"

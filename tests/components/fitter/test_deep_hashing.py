@@ -17,9 +17,9 @@ from vsebench.data.open import open_dataset
 from vsebench.engine.embed import embed
 from vsebench.engine.evaluate import predict
 from vsebench.engine.loader import Feed
+from vsebench.pipeline import sweep
 from vsebench.runs.load import load_run
 from vsebench.runs.store import Store
-from vsebench.sweep.run import sweep
 from vsebench.sweep.worker import Settings
 from vsebench.testing import check_component
 
