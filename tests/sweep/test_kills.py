@@ -58,7 +58,9 @@ def is_alive(process: int) -> bool:
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="no /proc to find a process's children in")
 def test_kills_at_random_moments(write_experiment: Write, tiny_experiment: Any, tmp_path: Path) -> None:
     # A plug-in reaches the workers too: a checkpoint after every epoch instead of every ten seconds.
-    (tmp_path / "often.py").write_text("import vsebench.engine.train\n\nvsebench.engine.train.CHECKPOINT_EVERY_S = 0.0\n")
+    (tmp_path / "often.py").write_text(
+        "import vsebench.engine.train\n\nvsebench.engine.train.CHECKPOINT_EVERY_S = 0.0\n"
+    )
     tiny_experiment["plugins"] = ["often.py"]
     tiny_experiment["train"]["epochs"] = 6
     tiny_experiment["seeds"] = [0, 1]
