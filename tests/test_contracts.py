@@ -20,6 +20,9 @@ CHECKED = (
     "index",
     "optimizer",
     "schedule",
+    "projection",
+    "augmentation",
+    "ensemble",
 )
 #: Options of components that take minutes by their defaults.
 QUICK = {
@@ -109,6 +112,7 @@ VARIANTS = [
     ("index", "spreading", {"binary": True, "dim_out": 128, "hidden": 64, "epochs": 5}),
     ("index", "spreading", {"hidden": 64, "epochs": 5, "koleo": 0.0, "decoded": True, "rerank": 4}),
     ("optimizer", "sgd", {"nesterov": True}),
+    ("ensemble", "rrf", {"k": 1.0}),
     ("schedule", "step", {"at": [0.25, 0.75], "factor": 0.5}),
 ]
 

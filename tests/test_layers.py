@@ -209,16 +209,6 @@ def test_folders_say_what_they_are_for(folder: str) -> None:
     assert not undeclared, f"{file} does not name what the folder imports: {undeclared}"
 
 
-def test_the_map_shows_the_floors() -> None:
-    text = (PACKAGE.parent / "docs" / "map.md").read_text(encoding="utf-8")
-    shown = {
-        node.removesuffix("/").removesuffix(".py"): int(floor)
-        for floor, row in re.findall(r"^\| (\d+) \| (.*) \|$", text, re.MULTILINE)
-        for node in re.findall(r"`vsebench/([^`]+)`", row)
-    }
-    assert shown == {node.removesuffix("/"): floor for node, floor in floors_of(without(graph(), KNOWN_CYCLES)).items()}
-
-
 def test_a_cycle_is_seen() -> None:
     """The computation itself, on a graph with a cycle of two folders below a third."""
     edges: Graph = {"a": {"b": ["a.py"]}, "b": {"c": ["b.py"]}, "c": {"b": ["c.py"], "d": ["c.py"]}, "d": {}}

@@ -6,15 +6,14 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
-from vsebench.core.errors import ConfigError, did_you_mean, known_names
+from vsebench.core.errors import ConfigError
 from vsebench.core.metric_specs import mode_of, selecting
 from vsebench.core.plugins import load_plugins
+from vsebench.core.registry import ENSEMBLES
 from vsebench.core.terminal import say
 from vsebench.results.ensembles.board import refuse_taken, show
 from vsebench.results.ensembles.make import Recipe, check_comparable, combination_id, combine, parse_weights
-from vsebench.results.ensembles.scores import RULES, Rule
 from vsebench.runs.load import LoadedRun, find_run, load_run, row_runs
 from vsebench.runs.store import Store
 from vsebench.sweep.worker import choose_device
@@ -43,15 +42,13 @@ def run_combine(options: CombineOptions) -> None:
 
     Raises: VsebenchError.
     """
-    if options.normalize not in RULES:
-        said = did_you_mean(options.normalize, RULES) + known_names(RULES)
-        raise ConfigError(f"--normalize '{options.normalize}' is unknown." + said)
     if len(options.said) < 2:
         raise ConfigError("give at least two runs, or rows as experiment/row.")
     weights = parse_weights(options.weights, len(options.said))
     if options.select is not None and (weights is not None or not options.select.startswith("val/")):
         raise ConfigError("--select names the number of validation (val/…) that --weights auto goes by.")
     load_plugins(options.plugins)
+    ENSEMBLES.get(options.normalize).validate({})  # unknown, or with an option that has no default
     device = choose_device(options.device, 0)
     groups = groups_of(options.said, options.runs)
     results = []
@@ -98,7 +95,7 @@ def _recipe(options: CombineOptions, runs: Sequence[LoadedRun], weights: tuple[f
     select: tuple[str, str] = (metric, mode_of(metric) or runs[0].select["mode"])
     if options.select is not None:
         select = (options.select, selecting(options.select))
-    return Recipe(name, cast(Rule, options.normalize), weights, select)
+    return Recipe(name, options.normalize, weights, select)
 
 
 def _command(options: CombineOptions) -> str:

@@ -24,7 +24,7 @@ def with_fitter(block: dict[str, Any]) -> dict[str, Any]:
             f"fitter '{name}' takes the place of {given}, but one is given. Write {given}: none, or fitter: none.",
             path=(given,),
         )
-    if block.get("projection", "none") != "none":
+    if block.get("projection") is not None:
         raise ConfigError(f"fitter '{name}' maps the vectors itself: write projection: none.", path=("projection",))
     codes = bool(FITTERS.get(name).facts["codes"])
     similarity = block.get("similarity", "hamming" if codes else "cosine")
@@ -35,7 +35,7 @@ def with_fitter(block: dict[str, Any]) -> dict[str, Any]:
             f"by {right}.",
             path=("similarity",),
         )
-    return {**block, "projection": "none", "head": None, "objective": "none", "similarity": similarity}
+    return {**block, "projection": None, "head": None, "objective": "none", "similarity": similarity}
 
 
 def check_fitted(system: System) -> None:

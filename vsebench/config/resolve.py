@@ -82,10 +82,14 @@ def resolve(block: dict[str, Any]) -> System:
         if slot in data:
             with faults:
                 data[slot] = _optional(slot, kind, data[slot])
+    if "projection" in data:
+        with faults:
+            data["projection"] = _optional("projection", "projection", data["projection"])
     if isinstance(data.get("train"), dict):
         with faults:
             data["train"] = resolve_train(data["train"], ("train",))
-    others = {key: value for key, value in data.items() if key not in (*SINGLE_SLOTS, "train", "pooling", "objective")}
+    checked = (*SINGLE_SLOTS, "projection", "train", "pooling", "objective")
+    others = {key: value for key, value in data.items() if key not in checked}
     with faults:
         validate(System, others, "the system")
     present = [m for m in MODALITIES if data.get(ENCODER_SLOTS[m]) is not None]
@@ -129,6 +133,10 @@ def resolve_train(block: dict[str, Any], path: tuple[str, ...]) -> Train:
             data[key] = _component(key, merge_component(default, data.get(key, default)), (*path, key))
             continue
         data[key] = Train.model_fields[key].default
+    if "augment" in data:
+        augment, data["augment"] = data["augment"], None
+        with faults:
+            data["augment"] = _optional("augment", "augmentation", augment, (*path, "augment"))
     try:
         train = validate(Train, data, "train")
     except ConfigError as error:
@@ -278,7 +286,7 @@ def _name_and_options(kind: str, value: Any, path: tuple[str | int, ...]) -> tup
     raise ConfigError(f"{kind} must be a name or a block with a 'name'. Got {short(value)}.", path=path)
 
 
-def _optional(slot: str, kind: str, value: Any) -> Spec | None:
+def _optional(slot: str, kind: str, value: Any, path: tuple[str, ...] = ()) -> Spec | None:
     absent = value is None or value == "none"
     if absent and slot in OPTIONAL_SLOTS:
         return None
@@ -286,7 +294,7 @@ def _optional(slot: str, kind: str, value: Any) -> Spec | None:
         return None
     if isinstance(value, dict) and slot in _DEFAULTS:
         value = merge_component(_DEFAULTS[slot], value)
-    return _component(kind, "none" if value is None else value, (slot,))
+    return _component(kind, "none" if value is None else value, path or (slot,))
 
 
 def _fusion(given: Spec | None, head: Spec | None, present: list[str]) -> Spec | None:

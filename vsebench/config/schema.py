@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 from vsebench.config.faults import one_of
 from vsebench.config.measures import Measures
@@ -27,7 +27,7 @@ SINGLE_SLOTS = {
 }
 ENCODER_SLOTS = {m: f"{m}_encoder" for m in MODALITIES}
 #: Slots that may be left empty with ``none``; ``attention: none`` is a component of its own.
-OPTIONAL_SLOTS = (*ENCODER_SLOTS.values(), "head", "scorer", "reranker", "fitter")
+OPTIONAL_SLOTS = (*ENCODER_SLOTS.values(), "head", "scorer", "reranker", "fitter", "projection", "augment")
 SLOTS = (*SINGLE_SLOTS, "pooling", "objective")
 
 
@@ -43,6 +43,20 @@ class Spec(Strict):
 
     name: str
     options: dict[str, Any] = {}
+
+
+def _block(value: Any) -> Any:
+    """A component that is given by its bare name, as a block."""
+    return {"name": value} if isinstance(value, str) and value != "none" else None if value == "none" else value
+
+
+def _bare(spec: Spec | None) -> Any:
+    """A component without options by its bare name, as it is written in most files."""
+    return "none" if spec is None else spec.model_dump(mode="json") if spec.options else spec.name
+
+
+#: A component that may be ``none``, and that a configuration shows by its bare name where it has no options.
+BareSpec = Annotated[Spec | None, BeforeValidator(_block), PlainSerializer(_bare)]
 
 
 def _seconds(value: Any) -> Any:
@@ -76,7 +90,7 @@ class Train(Strict):
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     deterministic: bool = True
     lr_scale: dict[str, Annotated[float, Gt(0)]] = {}
-    augment: Literal["none", "flip", "flip_shift"] = "none"
+    augment: BareSpec = None
     feature_dtype: Literal["fp16", "fp32"] = "fp16"
     bucket_batches: Annotated[int, Gt(1)] | None = None
     compile: bool = False
@@ -89,7 +103,7 @@ class System(Strict):
 
     recipe: str | None = None
     dim: Annotated[int, Gt(0)] = 512
-    projection: Literal["linear", "mlp", "none"] = "linear"
+    projection: BareSpec = Spec(name="linear")
     dropout: Annotated[float, Ge(0), Le(0.95)] = 0.0
     image_encoder: Spec | None = None
     text_encoder: Spec | None = None
@@ -127,6 +141,8 @@ class System(Strict):
                 found.append((kind, spec))
         found += [("pooling", s) for s in self.pooling.values()]
         found += [("objective", s) for s in self.objective]
+        bare = (("projection", self.projection), ("augmentation", self.train.augment))
+        found += [(kind, spec) for kind, spec in bare if spec is not None]
         return [*found, ("optimizer", self.train.optimizer), ("schedule", self.train.schedule)]
 
 

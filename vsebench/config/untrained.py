@@ -31,9 +31,9 @@ def check_trains(system: System) -> None:
             "objective.",
             path=("scorer",),
         )
-    if system.projection != "none":
+    if system.projection is not None:
         raise ConfigError(
-            f"without an objective nothing trains projection '{system.projection}'. Write projection: none, or give an "
-            "objective.",
+            f"without an objective nothing trains projection '{system.projection.name}'. Write projection: none, or "
+            "give an objective.",
             path=("projection",),
         )

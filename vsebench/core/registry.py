@@ -191,6 +191,13 @@ OBJECTIVES = Registry(
 )
 SCORERS = Registry("scorer", "vsebench.components.scorer", "image Tokens (n), text Tokens (m) -> scores (n, m)")
 RERANKERS = Registry("reranker", "vsebench.components.reranker", "a ranking -> a ranking")
+PROJECTIONS = Registry("projection", "vsebench.components.projection", "pooled vector (B, D_m) -> (B, D)")
+AUGMENTATIONS = Registry(
+    "augmentation", "vsebench.components.augmentation", "pixels (B, 3, H, W) in training -> pixels (B, 3, H, W)"
+)
+ENSEMBLES = Registry(
+    "ensemble", "vsebench.components.ensemble", "one run's scores (b, G) -> scores that can be summed (b, G)"
+)
 INDEXES = Registry(
     "index",
     "vsebench.components.index",
@@ -242,27 +249,8 @@ DATASETS = Registry(
     },
 )
 
-KINDS: dict[str, Registry] = {
-    r.kind: r
-    for r in (
-        IMAGE_ENCODERS,
-        TEXT_ENCODERS,
-        AUDIO_ENCODERS,
-        ATTENTIONS,
-        POOLINGS,
-        FUSIONS,
-        HEADS,
-        OBJECTIVES,
-        SCORERS,
-        RERANKERS,
-        INDEXES,
-        FITTERS,
-        OPTIMIZERS,
-        SCHEDULES,
-        METRICS,
-        DATASETS,
-    )
-}
+#: Every registry above, by the name of its kind.
+KINDS: dict[str, Registry] = {value.kind: value for value in list(globals().values()) if isinstance(value, Registry)}
 
 
 def registry_of(kind: str) -> Registry:

@@ -101,14 +101,14 @@ def _tokens(model: Model, modality: str, raw: Any) -> Tokens:
 
 def _kept_narrow(model: Model, modality: str) -> bool:
     """Whether evaluation saw the encoder's tokens rounded, as the cache of frozen features keeps them."""
-    return modality in model.frozen and not (modality == "image" and model.system.train.augment != "none")
+    return modality in model.frozen and not (modality == "image" and model.system.train.augment is not None)
 
 
 def _kept_at_cut(model: Model, modality: str) -> bool:
     """Whether evaluation saw what the encoder's frozen stages give rounded, as it is kept."""
     encoder: Any = model.encoders[modality]
     cut = not encoder.frozen and getattr(encoder, "cut", None) is not None
-    return cut and not (modality == "image" and model.system.train.augment != "none")
+    return cut and not (modality == "image" and model.system.train.augment is not None)
 
 
 def _absent(model: Model, like: Tokens) -> dict[str, Tokens]:

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from vsebench.components.fitter.base import Material
+from vsebench.core.registry import AUGMENTATIONS
 from vsebench.core.types import Tokens
 from vsebench.engine.loader import Feed
 from vsebench.engine.model import Model
-from vsebench.ops.augment import augment
 
 #: Called with the number of an outer iteration and what is said of it.
 Report = Callable[[int, Mapping[str, float]], None]
@@ -65,8 +65,8 @@ class FeedMaterial(Material):
 
     def _pooled(self, modality: str, rows: np.ndarray, *, training: bool) -> Tensor:
         raw: Any = self.feed.inputs_of(modality, rows).to(self.device)
-        kind = self.model.system.train.augment
-        if training and modality == "image" and kind != "none" and not isinstance(raw, Tokens):
-            raw = augment(raw, kind)
+        augment = self.model.system.train.augment
+        if training and modality == "image" and augment is not None and not isinstance(raw, Tokens):
+            raw = AUGMENTATIONS.build(augment.name, augment.options, pixels=raw)
         pooled: Tensor = self.model.pooling[modality](self.model.encode_one(modality, raw), {})
         return pooled.float()

@@ -93,7 +93,7 @@ class Feed:
                 continue
             raw = self._raw(modality, encoder)
             cacheable = first_part(encoder) is not None and not getattr(encoder, "uses_visual", False)
-            if modality == "image" and system.train.augment != "none":
+            if modality == "image" and system.train.augment is not None:
                 cacheable = False
             if cacheable and cache:
                 store = self._store(modality, encoder, raw)

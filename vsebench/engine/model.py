@@ -18,7 +18,17 @@ from vsebench.components.head.base import Head
 from vsebench.config.schema import ENCODER_SLOTS, Spec, System
 from vsebench.core.culprit import described
 from vsebench.core.errors import ComponentError, ConfigError
-from vsebench.core.registry import ATTENTIONS, FITTERS, FUSIONS, HEADS, POOLINGS, RERANKERS, SCORERS, registry_of
+from vsebench.core.registry import (
+    ATTENTIONS,
+    FITTERS,
+    FUSIONS,
+    HEADS,
+    POOLINGS,
+    PROJECTIONS,
+    RERANKERS,
+    SCORERS,
+    registry_of,
+)
 from vsebench.core.types import Batch, Output, Tokens
 from vsebench.ops.masking import masked_mean
 
@@ -83,7 +93,7 @@ class Model(nn.Module):
             self.pooling[modality] = POOLINGS.build(spec.name, spec.options, **wired)
         pooled = {m: width_of(pool) for m, pool in self.pooling.items()}
         self.projection = nn.ModuleDict({m: self._projection(width) for m, width in pooled.items()})
-        self.dims = {m: width if system.projection == "none" else system.dim for m, width in pooled.items()}
+        self.dims = {m: pooled[m] if system.projection is None else width_of(p) for m, p in self.projection.items()}
         self.fitter: Fitter | None = None
         if system.fitter is not None:
             seen = {"dims": pooled, "num_classes": num_classes, "multi_label": multi_label}
@@ -119,13 +129,13 @@ class Model(nn.Module):
         )
 
     def _projection(self, dim: int) -> nn.Module:
-        """From a pooled vector to v or t in R^d: linear (the source), or a normalised non-linear layer."""
-        size, dropout = self.system.dim, nn.Dropout(self.system.dropout)
-        if self.system.projection == "linear":
-            return nn.Linear(dim, size)
-        if self.system.projection == "mlp":
-            return nn.Sequential(nn.LayerNorm(dim), dropout, nn.Linear(dim, size), nn.LayerNorm(size), nn.GELU())
-        return nn.Identity()
+        """From a pooled vector to v or t in R^d; the pooled vector itself without a projection."""
+        spec = self.system.projection
+        if spec is None:
+            return nn.Identity()
+        wired = {"dim": dim, "dim_out": self.system.dim, "dropout": self.system.dropout}
+        built: nn.Module = PROJECTIONS.build(spec.name, spec.options, **wired)
+        return built
 
     def _fusion(self, token_dims: Mapping[str, int]) -> nn.Module | None:
         if self.system.fusion is None:

@@ -17,7 +17,7 @@ from vsebench.components.objective.base import Objective
 from vsebench.config.schema import ENCODER_SLOTS, System
 from vsebench.core.digests import digest
 from vsebench.core.errors import ConfigError, TrainingError
-from vsebench.core.registry import OBJECTIVES, OPTIMIZERS, SCHEDULES
+from vsebench.core.registry import AUGMENTATIONS, OBJECTIVES, OPTIMIZERS, SCHEDULES
 from vsebench.core.types import Batch, Output
 from vsebench.data.batches import EpochOrder, bucketed
 from vsebench.distributed.gradient_sharing import ALONE, Share, Team
@@ -25,7 +25,6 @@ from vsebench.engine.checkpoint import CHECKPOINT, Progress, owner_of, resume, s
 from vsebench.engine.evaluate import autocast, predict
 from vsebench.engine.loader import Feed, to_device
 from vsebench.engine.model import Model
-from vsebench.ops.augment import augment
 
 #: A checkpoint is written after the first epoch that ends this many seconds after the last one.
 CHECKPOINT_EVERY_S = 10.0
@@ -213,9 +212,11 @@ def _step(
 
 def _augmented(batch: Batch, system: System) -> Batch:
     image = batch.inputs.get("image")
-    if system.train.augment == "none" or not isinstance(image, Tensor):
+    spec = system.train.augment
+    if spec is None or not isinstance(image, Tensor):
         return batch
-    return replace(batch, inputs={**batch.inputs, "image": augment(image, system.train.augment)})
+    image = AUGMENTATIONS.build(spec.name, spec.options, pixels=image)
+    return replace(batch, inputs={**batch.inputs, "image": image})
 
 
 def _set_lr(optimizer: torch.optim.Optimizer, system: System, epoch: float) -> None:

@@ -66,7 +66,15 @@ class Parts:
             pooled[m] = build(("pooling", m), "pooling", spec, modality=m, dim=dims[m], context=context)
         if not all(isinstance(size, int) for size in pooled.values()):
             return found
-        vectors = pooled if system.projection == "none" else dict.fromkeys(pooled, system.dim)
+        vectors = pooled
+        if system.projection is not None:
+            seen = {"dim_out": system.dim, "dropout": system.dropout}
+            vectors = {
+                m: build(("projection",), "projection", system.projection, dim=size, **seen)
+                for m, size in pooled.items()
+            }
+            if not all(isinstance(size, int) for size in vectors.values()):
+                return found
         labels = {"num_classes": self.dataset.num_classes, "multi_label": self.dataset.multi_label}
         if system.fitter is not None:
             build(("fitter",), "fitter", system.fitter, dims=pooled, **labels)

@@ -1,4 +1,4 @@
-"""What kinds that are no modules promise: optimisers, schedules, indexes, fitters."""
+"""What kinds that are no modules promise: optimisers, schedules, indexes, fitters, augmentations, ensembling rules."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 
 from vsebench.core.component import Component
@@ -55,9 +56,58 @@ def check_schedule(component: Component, options: Mapping[str, Any]) -> None:
         require(good, f"schedule '{component.name}' gives {factor!r} {where}")
 
 
+def check_augmentation(component: Component, options: Mapping[str, Any]) -> None:
+    """Pixels keep their shape and type, the batch that is given stays as it is, and the seed fixes the result.
+
+    Raises: AssertionError.
+    """
+    who = f"augmentation '{component.name}'"
+    for dtype in (torch.uint8, torch.float32):
+        pixels = torch.randint(256, (16, 3, 24, 20), generator=torch.Generator().manual_seed(0)).to(dtype)
+        before, results = pixels.clone(), []
+        for _ in range(2):
+            torch.manual_seed(1)
+            results.append(component.build(options, pixels=pixels))
+        first, second = results
+        require(torch.equal(pixels, before), f"{who} changes the batch that it is given; change a copy")
+        same = isinstance(first, torch.Tensor) and first.shape == pixels.shape and first.dtype == dtype
+        what = f"{tuple(first.shape)} of {first.dtype}" if isinstance(first, torch.Tensor) else repr(first)
+        require(same, f"{who} makes {what} of {tuple(pixels.shape)} of {dtype}")
+        drawn = "draw from torch's default generator, which the epoch's seed sets"
+        require(torch.equal(first, second), f"{who} gives two results after one torch.manual_seed; {drawn}")
+        require(bool(first.isfinite().all()), f"{who} gives pixels that are no finite numbers")
+
+
+def check_ensemble(component: Component, options: Mapping[str, Any]) -> None:
+    """Scores stay finite and in their order, each query's by themselves, and equal scores stay equal.
+
+    Raises: AssertionError.
+    """
+    who = f"ensemble '{component.name}'"
+    scores = np.random.default_rng(0).normal(size=(6, 9))
+    scores[0] = 0.1  # all alike
+    scores[1, 3:6] = scores[1, 2]
+    before = scores.copy()
+    made = component.build(options, scores=scores)
+    require(np.array_equal(scores, before), f"{who} changes the scores that it is given; change a copy")
+    shape = getattr(made, "shape", None)
+    require(shape == scores.shape, f"{who} returns {shape} instead of {scores.shape}")
+    require(made.dtype == np.float64 and np.isfinite(made).all(), f"{who} returns {made.dtype} or infinite scores")
+    for query, (given, found) in enumerate(zip(scores, made, strict=True)):
+        order = np.argsort(given, kind="stable")
+        rises = bool((np.diff(found[order]) >= -1e-12).all())
+        require(rises, f"{who} ranks an item above one with a higher score; larger must stay better")
+        alone = component.build(options, scores=scores[query : query + 1])[0]
+        require(np.allclose(alone, found, rtol=1e-12), f"{who}: a query's scores depend on the other queries")
+        equal = np.diff(given[order]) == 0
+        require(np.allclose(np.diff(found[order])[equal], 0), f"{who} gives items of equal scores different ones")
+
+
 FUNCTION_CHECKS: dict[str, tuple[Callable[[Component, Mapping[str, Any]], None], ...]] = {
     "optimizer": (check_optimizer,),
     "schedule": (check_schedule,),
     "index": (check_index,),
     "fitter": (check_fitter,),
+    "augmentation": (check_augmentation,),
+    "ensemble": (check_ensemble,),
 }

@@ -36,6 +36,7 @@ MODULE_CHECKS: dict[str, tuple[Callable[[Trial], None], ...]] = {
     "attention": (*_PER_ITEM, check_padding, check_empty, check_order, check_alone),
     "pooling": (*_PER_ITEM, check_padding, check_empty, check_order, check_alone),
     "fusion": (*_PER_ITEM, check_padding, check_empty),
+    "projection": _PER_ITEM,
     "head": _PER_ITEM,
     "scorer": (check_pairs, *_ALWAYS, check_padding, check_empty, check_blocks),
     "reranker": _PER_ITEM,

@@ -200,6 +200,12 @@ def _scorer(component: Component, options: Mapping[str, Any]) -> Iterator[Case]:
         yield Case(label, _builder(component, options, dims=dims, dim=JOINT), sets)
 
 
+def _projection(component: Component, options: Mapping[str, Any]) -> Iterator[Case]:
+    for modality, size in VECTOR_DIMS.items():
+        build = _builder(component, options, dim=size, dim_out=JOINT, dropout=0.1)
+        yield Case(f"{modality}, {size} numbers", build, (torch.randn(ITEMS, size),))
+
+
 def _reranker(component: Component, options: Mapping[str, Any]) -> Iterator[Case]:
     query, gallery = torch.randn(ITEMS, JOINT), torch.randn(ITEMS + 3, JOINT)
     scores = torch.nn.functional.cosine_similarity(query[:, None], gallery[None], dim=-1)
@@ -245,6 +251,7 @@ def _builder(component: Component, options: Mapping[str, Any], **wired: Any) -> 
 CASES: dict[str, Callable[[Component, Mapping[str, Any]], Iterator[Case]]] = {
     "attention": _attention,
     "pooling": _pooling,
+    "projection": _projection,
     "fusion": _fusion,
     "head": _head,
     "objective": _objective,

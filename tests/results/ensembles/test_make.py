@@ -203,7 +203,7 @@ def test_runs_by_id_on_a_board_of_their_own(swept: Path, tmp_path: Path) -> None
     [
         (["pairs/gru"], {}, "at least two runs"),
         (["pairs/gru", "pairs/scna"], {}, "Did you mean 'scan'"),
-        (["pairs/gru", "pairs/scan"], {"normalize": "zscoer"}, "'zscoer' is unknown. Did you mean 'zscore'?"),
+        (["pairs/gru", "pairs/scan"], {"normalize": "zscoer"}, "unknown ensemble 'zscoer'. Did you mean 'zscore'?"),
         (["pairs/gru", "pairs/scan"], {"weights": "1,2,3"}, "3 numbers for 2 runs"),
         (["pairs/gru", "pairs/scan"], {"name": "words"}, "has a row 'words'; give the combination another --name"),
         (["pairs/gru", "pairs/gru"], {}, "a run is given twice"),

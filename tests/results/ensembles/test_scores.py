@@ -12,10 +12,11 @@ from scipy.stats import rankdata
 from vsebench.components.metric.base import Predictions
 from vsebench.core.errors import DataError
 from vsebench.core.metric_specs import compute, parse_metrics
-from vsebench.results.ensembles.scores import RULES, Combined, combined, in_item_order, normalised
+from vsebench.results.ensembles.scores import Combined, combined, in_item_order, normalised
 
 METRICS = parse_metrics(["recall@{1,3}", "median_rank", "mean_rank", "rsum", "map", "ndcg@5"])
 IMAGES, CAPTIONS = 8, 20
+RULES = ("zscore", "minmax", "rank", "rrf", "none")
 
 
 def slow(row: list[float], rule: str) -> list[float]:
@@ -58,13 +59,13 @@ def test_equals_a_loop_over_queries(rule: str) -> None:
     scores = scores_of(0)
     scores[3] = 0.7  # a query that says nothing
     wanted = [slow(row, rule) for row in scores.astype(float).tolist()]
-    np.testing.assert_allclose(normalised(scores, rule), wanted, rtol=1e-12, atol=1e-12)  # type: ignore[arg-type]
+    np.testing.assert_allclose(normalised(scores, rule), wanted, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("rule", RULES)
 def test_the_sum_equals_a_loop_in_both_directions(rule: str) -> None:
     parts, weights = [scores_of(seed) for seed in range(3)], (0.5, 0.3, 0.2)
-    found = combined([predictions(p) for p in parts], weights, rule)  # type: ignore[arg-type]
+    found = combined([predictions(p) for p in parts], weights, rule)
     for direction, turn in (("i2t", lambda p: p), ("t2i", lambda p: p.T)):
         turned = [turn(p).astype(float).tolist() for p in parts]
         for q in range(len(turned[0])):
@@ -77,12 +78,12 @@ def test_the_sum_equals_a_loop_in_both_directions(rule: str) -> None:
 @pytest.mark.parametrize("rule", RULES)
 def test_a_constant_scorer_adds_nothing(rule: str, value: float) -> None:
     constant = np.full((IMAGES, CAPTIONS), value, np.float32)
-    assert np.isfinite(normalised(constant, rule)).all()  # type: ignore[arg-type]
+    assert np.isfinite(normalised(constant, rule)).all()
     if rule in ("zscore", "minmax"):
-        assert not normalised(constant, rule).any()  # type: ignore[arg-type]
+        assert not normalised(constant, rule).any()
     if value != 1e30 or rule != "none":
         own = numbers(predictions(scores_of(0)))
-        both = combined([predictions(scores_of(0)), predictions(constant)], (0.5, 0.5), rule)  # type: ignore[arg-type]
+        both = combined([predictions(scores_of(0)), predictions(constant)], (0.5, 0.5), rule)
         assert numbers(both) == pytest.approx(own, rel=1e-12)
 
 
@@ -91,20 +92,20 @@ def test_a_constant_scorer_adds_nothing(rule: str, value: float) -> None:
 def test_a_run_with_itself_gives_its_own_numbers(rule: str, times: int) -> None:
     for ties in (True, False):
         own = predictions(scores_of(1, ties=ties))
-        both = combined([own] * times, (1 / times,) * times, rule)  # type: ignore[arg-type]
+        both = combined([own] * times, (1 / times,) * times, rule)
         assert numbers(both) == numbers(own)
 
 
 @pytest.mark.parametrize("rule", RULES)
 def test_the_order_of_gallery_and_queries_changes_nothing(rule: str) -> None:
     parts = [scores_of(seed) for seed in (3, 4)]
-    first = combined([predictions(p) for p in parts], (0.6, 0.4), rule)  # type: ignore[arg-type]
+    first = combined([predictions(p) for p in parts], (0.6, 0.4), rule)
     rng = np.random.default_rng(0)
     images, captions = rng.permutation(IMAGES), rng.permutation(CAPTIONS)
     owner = np.argsort(images)[owner_of()[captions]]
     moved = [predictions(p[images][:, captions], owner) for p in parts]
     for one in (moved, [in_item_order(p) for p in moved]):
-        found = combined(one, (0.6, 0.4), rule)  # type: ignore[arg-type]
+        found = combined(one, (0.6, 0.4), rule)
         assert numbers(found) == pytest.approx(numbers(first), rel=1e-12)
 
 
@@ -176,4 +177,4 @@ def test_what_does_not_rank_the_same_is_refused() -> None:
 
 def test_one_item_galleries_are_finite() -> None:
     for rule in RULES:
-        assert math.isfinite(float(normalised(np.ones((1, 1)), rule)[0, 0]))  # type: ignore[arg-type]
+        assert math.isfinite(float(normalised(np.ones((1, 1)), rule)[0, 0]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,11 +16,12 @@ from vsebench.config.schema import SINGLE_SLOTS
 from vsebench.core.digests import digest, file_digest
 from vsebench.core.errors import ConfigError, DataError
 from vsebench.core.metric_specs import compute, needs_embeddings, parse_metrics, tuned
+from vsebench.core.registry import ENSEMBLES
 from vsebench.core.types import OWN_SPLIT, Result
 from vsebench.data.dataset import Dataset
 from vsebench.engine.evaluate import predict, predictions_of, save_predictions
 from vsebench.engine.loader import Feed
-from vsebench.results.ensembles.scores import Combined, Rule, combined, in_item_order
+from vsebench.results.ensembles.scores import Combined, combined, in_item_order
 from vsebench.results.ensembles.weights import best_weights
 from vsebench.runs.load import LoadedRun
 from vsebench.runs.predictions import save_vectors
@@ -41,7 +43,7 @@ class Recipe:
     """
 
     name: str
-    rule: Rule
+    rule: str
     weights: tuple[float, ...] | None
     select: tuple[str, str]
 
@@ -82,6 +84,7 @@ def check_comparable(runs: Sequence[LoadedRun]) -> None:
 
 def combination_id(runs: Sequence[LoadedRun], recipe: Recipe) -> str:
     """The id: a digest of the parts, of how they are combined, and of the code that does it."""
+    rule_file = Path(inspect.getfile(inspect.unwrap(ENSEMBLES.get(recipe.rule).target)))
     return digest(
         {
             "combined": [run.run_id for run in runs],
@@ -91,7 +94,7 @@ def combination_id(runs: Sequence[LoadedRun], recipe: Recipe) -> str:
             "select": list(recipe.select) if recipe.weights is None else None,
             "metrics": sorted(runs[0].metrics),
             "versions": dict(runs[0].result.metric_versions),
-            "code": sorted(file_digest(file) for file in Path(__file__).parent.glob("*.py")),
+            "code": sorted(file_digest(file) for file in (rule_file, *Path(__file__).parent.glob("*.py"))),
         }
     )
 
@@ -167,7 +170,7 @@ def _together(
     dataset: Dataset,
     split: str,
     weights: Sequence[float],
-    rule: Rule,
+    rule: str,
     cache: bool,
     say: Say,
 ) -> tuple[Combined, Feed, float]:

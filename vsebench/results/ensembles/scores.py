@@ -4,48 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata
 
 from vsebench.components.metric.base import Predictions
 from vsebench.core.errors import DataError
+from vsebench.core.registry import ENSEMBLES
 from vsebench.ops.ranking import ScoreRows
 
-Rule = Literal["zscore", "minmax", "rank", "rrf", "none"]
-RULES: tuple[str, ...] = get_args(Rule)
-#: The constant of reciprocal rank fusion (Cormack et al. 2009).
-RRF = 60.0
 DIRECTIONS = ("i2t", "t2i")
 
 
-def normalised(scores: np.ndarray, rule: Rule) -> np.ndarray:
-    """Scores of queries against a gallery, made comparable with another run's; larger stays better.
+def normalised(scores: np.ndarray, rule: str) -> np.ndarray:
+    """Return scores of queries against a gallery, made comparable with another run's; larger stays better.
 
-        zscore:  (s - mean) / standard deviation         minmax:  (s - min) / (max - min)
-        rank:    1 - (r - 1) / (G - 1)                    rrf:     1 / (60 + r)            none: s
-
-    over each query's gallery of G items; r is the item's rank from 1, tied items sharing the mean of their ranks.
-    A query that scores all items alike says nothing: zeros (``rank``: one half; ``rrf``: all the same).
+    Args:
+        rule: name of the ensembling rule.
 
     Shape: (b, G) -> float64 (b, G).
-
-    Example:
-        >>> normalised(np.array([[1.0, 3.0, 2.0], [4.0, 4.0, 4.0]]), "minmax").tolist()
-        [[0.0, 1.0, 0.5], [0.0, 0.0, 0.0]]
     """
     scores = scores.astype(np.float64)
-    if rule == "none" or not scores.size:
-        return scores
-    if rule in ("rank", "rrf"):
-        ranks = rankdata(-scores, axis=1)
-        return 1 / (RRF + ranks) if rule == "rrf" else 1 - (ranks - 1) / max(1, scores.shape[1] - 1)
-    low, high = scores.min(1, keepdims=True), scores.max(1, keepdims=True)
-    flat = low == high  # exact, where a standard deviation would be a rounding error
-    start = low if rule == "minmax" else scores.mean(1, keepdims=True)
-    spread = high - low if rule == "minmax" else scores.std(1, keepdims=True)
-    return np.where(flat, 0.0, (scores - start) / np.where(flat, 1.0, spread))
+    made: np.ndarray = ENSEMBLES.build(rule, scores=scores) if scores.size else scores
+    return made
 
 
 def summed(rows: Sequence[ScoreRows], weights: Sequence[float]) -> ScoreRows:
@@ -71,7 +52,7 @@ class Combined(Predictions):
 
     parts: tuple[Predictions, ...] = ()
     weights: tuple[float, ...] = ()
-    rule: Rule = "zscore"
+    rule: str = "zscore"
     held: Mapping[str, tuple[ScoreRows, ...]] = field(default_factory=dict, repr=False)
 
     @property
@@ -96,7 +77,7 @@ class Combined(Predictions):
         return replace(self, parts=parts, **_facts(parts[0]), held={}, _folds={}, _kept={})
 
 
-def combined(parts: Sequence[Predictions], weights: Sequence[float], rule: Rule) -> Combined:
+def combined(parts: Sequence[Predictions], weights: Sequence[float], rule: str) -> Combined:
     """Several runs' predictions of one split as one.
 
     Raises: DataError when they are not of the same images and captions.

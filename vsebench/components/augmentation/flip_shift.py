@@ -1,31 +1,32 @@
-"""Random changes of training pixels. Drawn from torch's generator, so the epoch's seed fixes them."""
+"""Mirror and move images at random."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
+from vsebench.components.augmentation.flip import flip
+from vsebench.core.registry import AUGMENTATIONS
+
 SHIFT = 8  # an image moves by at most 1 / SHIFT of its side
 
 
-def augment(pixels: Tensor, kind: str) -> Tensor:
-    """Flip half of the images left-right, and with ``flip_shift`` move each by up to an eighth of its side.
+@AUGMENTATIONS.register("flip_shift", source="the usual flip and shift, as in He et al. 2015, arXiv:1512.03385")
+def flip_shift(pixels: Tensor) -> Tensor:
+    """Mirror each image left-right with probability one half, then move it by up to an eighth of its side.
+
+    Pixels moved in repeat the edge.
 
     Args:
-        kind: ``none``, ``flip`` or ``flip_shift``.
+        pixels: of a training batch (wired).
 
-    Shape: (B, 3, H, W) -> (B, 3, H, W); pixels moved in repeat the edge.
+    Shape: (B, 3, H, W) -> (B, 3, H, W).
+
+    Example:
+        >>> flip_shift(torch.ones(2, 3, 16, 16)).shape
+        torch.Size([2, 3, 16, 16])
     """
-    if kind == "none":
-        return pixels
-    flipped = torch.rand(len(pixels)) < 0.5
-    pixels = torch.where(flipped.to(pixels.device)[:, None, None, None], pixels.flip(-1), pixels)
-    if kind == "flip":
-        return pixels
-    return _shift(pixels)
-
-
-def _shift(pixels: Tensor) -> Tensor:
+    pixels = flip(pixels)
     count, _, height, width = pixels.shape
     dy, dx = height // SHIFT, width // SHIFT
     down = torch.randint(-dy, dy + 1, (count, 1))

@@ -1,0 +1,4 @@
+"""Augmentations: random changes of training pixels.
+
+Imports core and ops.
+"""
