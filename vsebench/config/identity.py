@@ -11,6 +11,7 @@ from typing import Any
 from vsebench.config.schema import System
 from vsebench.core.digests import digest, file_digest, path_digest
 from vsebench.core.registry import registry_of
+from vsebench.core.shipped import embedded_versions
 from vsebench.core.types import OWN_SPLIT
 
 PACKAGE = Path(__file__).parent.parent
@@ -89,10 +90,12 @@ def _portable(system: System) -> dict[str, Any]:
 
 
 def _local_weights(system: System) -> dict[str, str]:
-    """Digests of the local files that options name (``weights: PATH``, ``vectors: PATH``, a model's folder), so that
-    another file under the same name is another run."""
-    found = {}
+    """Digests of the files that options name (``weights: PATH``, ``vectors: PATH``, a model's folder, ``embedded``), so
+    that another file under the same name is another run."""
+    found: dict[str, str] = {}
     for kind, spec in system.components():
+        versions = embedded_versions(spec.options, spec.name)
+        found |= {f"{kind}.embedded.{option}": version for option, version in versions.items()}
         for option in ("weights", "vectors", "model"):
             value = spec.options.get(option)
             if isinstance(value, str) and Path(value).expanduser().exists():

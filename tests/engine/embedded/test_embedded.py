@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import torch
 
+from vsebench.core.shipped import FOLDER, provenance
 from vsebench.data.scenes.model import COLOURS, PATTERNS
-from vsebench.engine.embedded import FOLDER, images, provenance, texts
+from vsebench.engine.embedded import images, texts
 
 
 @pytest.fixture(scope="module")

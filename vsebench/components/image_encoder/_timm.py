@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from vsebench.components.encoder._pretrained import reason
 from vsebench.components.image_encoder._checkpoint import load_checkpoint
 from vsebench.components.image_encoder._cut import Cut, cut_of
+from vsebench.components.image_encoder._embedded import with_embedded
 from vsebench.components.image_encoder._layout import (
     HUB,
     Layout,
@@ -25,6 +26,7 @@ from vsebench.components.image_encoder._layout import (
 )
 from vsebench.components.image_encoder.base import ImageEncoder
 from vsebench.core.errors import ConfigError
+from vsebench.core.shipped import EMBEDDED, shipped_file, version_of
 from vsebench.core.types import Preprocessing, Tokens
 from vsebench.ops.freezing import freeze, not_finite, outside, tensors_digest
 from vsebench.ops.weights import load_weights
@@ -36,23 +38,30 @@ INTERPOLATIONS = ("nearest", "bilinear", "bicubic")
 class TimmEncoder(ImageEncoder):
     """A timm backbone without its classifier.
 
+    Attributes:
+        component: the name that it is registered by.
+
     Args:
         checkpoint: weights made by ``weights: pretrain``, or None.
         options: the options that the two registered encoders share, by name.
         convolutional: a CNN, not a transformer.
     """
 
+    component: ClassVar[str]
+
     def __init__(self, checkpoint: Path | None, options: ImageOptions, *, convolutional: bool) -> None:
         super().__init__()
+        given, options = options, with_embedded(options, self.component)
         self.options = dict(options)
         # Convolutions are faster with the channels last; transformers do not care.
         self.memory_format = torch.channels_last if convolutional else torch.contiguous_format
         self.backbone = _create(options, checkpoint).to(memory_format=self.memory_format)  # type: ignore[call-overload]
         self.dim_out = int(self.backbone.num_features)  # type: ignore[arg-type]
-        self.origin = _origin(self.backbone, options)
+        self.origin = _origin(self.backbone, given, self.component)
         self.preprocessing = _preprocessing(self.backbone, options)
         self.layout = layout_of(self.backbone, self.preprocessing.size, options["model"])
         self.check_layout(options["model"], self.layout)
+        self.merge = _merge(self.layout, options)
         self.frozen_parts = _frozen_parts(self.backbone, options)
         self.frozen = options["finetune"] == "none"
         freeze(self.frozen_parts)
@@ -69,9 +78,11 @@ class TimmEncoder(ImageEncoder):
 
         Raises: ConfigError.
         """
+        options = with_embedded(options, cls.component)
         layout = planned_layout(options["model"], options["image_size"], repr(options["model_args"] or {}))
         if layout is not None:
             cls.check_layout(options["model"], layout)
+            _merge(layout, options)
 
     @staticmethod
     def check_layout(model: str, layout: Layout) -> None:
@@ -149,7 +160,8 @@ def _create(options: ImageOptions, checkpoint: Path | None) -> nn.Module:
         path = Path(weights).expanduser()
         if not path.is_file():
             raise ConfigError(
-                f"weights '{weights}': no such file. Give hub, none, pretrain or a checkpoint.", path=("weights",)
+                f"weights '{weights}': no such file. Give hub, none, pretrain, embedded or a checkpoint.",
+                path=("weights",),
             )
         if arrays:
             wanted |= {"checkpoint_path": str(path)}
@@ -212,8 +224,24 @@ def _at_revision(model: str, weights: str, revision: str) -> tuple[str, dict[str
     return model, {"pretrained_cfg_overlay": {"hf_hub_id": f"{place}@{revision}"}}
 
 
-def _origin(backbone: Any, options: ImageOptions) -> dict[str, str] | None:
-    """The repository and commit that the weights came from."""
+def _merge(layout: Layout, options: ImageOptions) -> int:
+    """The side of the squares of regions that are averaged.
+
+    Raises: ConfigError where they do not fill the grid.
+    """
+    merge = int(options["merge"] or 1)
+    height, width = layout.grid
+    if height % merge or width % merge:
+        raise ConfigError(
+            f"merge ({merge}) must divide the {height} × {width} regions of '{options['model']}'.", path=("merge",)
+        )
+    return merge
+
+
+def _origin(backbone: Any, options: ImageOptions, component: str) -> dict[str, str] | None:
+    """The repository and commit that the weights came from; of shipped ones their name and version."""
+    if options["weights"] == EMBEDDED:
+        return {"model": options["model"], "commit": version_of(shipped_file(options["model"], component))}
     from huggingface_hub import constants, try_to_load_from_cache
 
     place = str(backbone.pretrained_cfg.get("hf_hub_id") or "") if options["weights"] == "hub" else ""

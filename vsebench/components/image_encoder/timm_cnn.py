@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
+import torch.nn.functional as F
 from annotated_types import Gt
 from torch import Tensor
 
@@ -26,9 +27,10 @@ class TimmCNN(TimmEncoder):
         checkpoint: the file that ``weights: pretrain`` made (wired).
         model: timm name (``resnet18``, ``resnet18.a1_in1k``), or ``hf-hub:owner/name`` of a timm model in the hub.
         weights: ``hub`` (timm's own pretrained weights, from the hub or its cache), ``none`` (random), ``pretrain``
-            (trained as a classifier on the training split, once, and kept) or the path of a local checkpoint.
+            (trained as a classifier on the training split, once, and kept), ``embedded`` (shipped with the package,
+            for rendered scenes; ``model: scenes_cnn``) or the path of a local checkpoint.
         revision: branch, tag or commit of the hub's repository; its main branch by default. The commit is recorded with
-            the run.
+            the run. Of ``embedded`` weights the version that they must have.
         finetune: ``none`` (frozen), ``last`` (the last ``stages`` train) or ``all``.
         stages: how many of the last stages train with ``finetune: last``.
         freeze_norm: keep batch normalisation in eval mode while the rest trains, as one does with small batches and
@@ -46,6 +48,7 @@ class TimmCNN(TimmEncoder):
         pretrain_epochs: epochs of ``weights: pretrain``.
         pretrain_lr: its learning rate (AdamW, cosine).
         pretrain_batch_size: its batch size.
+        merge: merge × merge neighbouring regions are averaged to one; the shipped weights' own by default, else 1.
         flip: frozen only: average the map with that of the mirrored image, mirrored back.
 
     Shape: uint8 (B, 3, H, W) -> Tokens (B, h·w, C), grid (h, w).
@@ -57,6 +60,8 @@ class TimmCNN(TimmEncoder):
         >>> TimmCNN(model="test_resnet", weights="none", image_size=64).dim_out
         96
     """
+
+    component = "timm_cnn"
 
     def __init__(
         self,
@@ -78,6 +83,7 @@ class TimmCNN(TimmEncoder):
         pretrain_epochs: Annotated[int, Gt(0)] = 30,
         pretrain_lr: Annotated[float, Gt(0)] = 1e-3,
         pretrain_batch_size: Annotated[int, Gt(1)] = 64,
+        merge: Annotated[int, Gt(0)] | None = None,
         flip: bool = False,
     ) -> None:
         options = {
@@ -94,6 +100,7 @@ class TimmCNN(TimmEncoder):
             "interpolation": interpolation,
             "fit": fit,
             "precision": precision,
+            "merge": merge,
         }
         super().__init__(checkpoint, options, convolutional=True)
         self.flip = flip and self.frozen
@@ -115,7 +122,8 @@ class TimmCNN(TimmEncoder):
         return Tokens(tokens, torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device), grid=grid)
 
     def _map(self, values: Tensor) -> Tensor:
-        return values.permute(0, 3, 1, 2) if self.layout.kind == "map_last" else values
+        values = values.permute(0, 3, 1, 2) if self.layout.kind == "map_last" else values
+        return values if self.merge == 1 else F.avg_pool2d(values, self.merge)
 
     @staticmethod
     def check_layout(model: str, layout: Layout) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
+import torch.nn.functional as F
 from annotated_types import Gt
 from torch import Tensor
 
@@ -26,9 +27,10 @@ class TimmViT(TimmEncoder):
         checkpoint: the file that ``weights: pretrain`` made (wired).
         model: timm name (``resnet18``, ``resnet18.a1_in1k``), or ``hf-hub:owner/name`` of a timm model in the hub.
         weights: ``hub`` (timm's own pretrained weights, from the hub or its cache), ``none`` (random), ``pretrain``
-            (trained as a classifier on the training split, once, and kept) or the path of a local checkpoint.
+            (trained as a classifier on the training split, once, and kept), ``embedded`` (shipped with the package,
+            for rendered scenes; ``model: scenes_vit``) or the path of a local checkpoint.
         revision: branch, tag or commit of the hub's repository; its main branch by default. The commit is recorded with
-            the run.
+            the run. Of ``embedded`` weights the version that they must have.
         finetune: ``none`` (frozen), ``last`` (the last ``stages`` train) or ``all``.
         stages: how many of the last stages train with ``finetune: last``.
         freeze_norm: keep batch normalisation in eval mode while the rest trains, as one does with small batches and
@@ -45,6 +47,7 @@ class TimmViT(TimmEncoder):
         pretrain_epochs: epochs of ``weights: pretrain``.
         pretrain_lr: its learning rate (AdamW, cosine).
         pretrain_batch_size: its batch size.
+        merge: merge × merge neighbouring patches are averaged to one; the shipped weights' own by default, else 1.
 
     Shape: uint8 (B, 3, H, W) -> Tokens (B, prefix + h·w, D), grid (h, w), final = the class token.
 
@@ -55,6 +58,8 @@ class TimmViT(TimmEncoder):
         >>> TimmViT(model="test_vit", weights="none").dim_out
         64
     """
+
+    component = "timm_vit"
 
     def __init__(
         self,
@@ -76,6 +81,7 @@ class TimmViT(TimmEncoder):
         pretrain_epochs: Annotated[int, Gt(0)] = 30,
         pretrain_lr: Annotated[float, Gt(0)] = 1e-3,
         pretrain_batch_size: Annotated[int, Gt(1)] = 64,
+        merge: Annotated[int, Gt(0)] | None = None,
     ) -> None:
         options = {
             "model": model,
@@ -91,6 +97,7 @@ class TimmViT(TimmEncoder):
             "interpolation": interpolation,
             "fit": fit,
             "precision": precision,
+            "merge": merge,
         }
         super().__init__(checkpoint, options, convolutional=False)
 
@@ -105,5 +112,10 @@ class TimmViT(TimmEncoder):
 
     def as_tokens(self, tokens: Tensor) -> Tokens:
         """Prefix tokens and patches (B, prefix + h·w, D)."""
+        prefix, grid = self.layout.prefix, self.layout.grid
+        if self.merge > 1:
+            squares = F.avg_pool2d(tokens[:, prefix:].transpose(1, 2).unflatten(2, grid), self.merge)
+            grid = (int(squares.shape[2]), int(squares.shape[3]))
+            tokens = torch.cat([tokens[:, :prefix], squares.flatten(2).transpose(1, 2)], 1)
         mask = torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device)
-        return Tokens(tokens, mask, tokens[:, 0] if self.layout.prefix else None, self.layout.grid)
+        return Tokens(tokens, mask, tokens[:, 0] if prefix else None, grid)

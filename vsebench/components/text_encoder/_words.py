@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from vsebench.components.encoder._recurrent import join_directions, run_recurrent
 from vsebench.components.text_encoder.base import TextEncoder
 from vsebench.core.errors import ConfigError
+from vsebench.core.shipped import EMBEDDED, VECTORS
 from vsebench.core.types import Tokens, Words
 from vsebench.ops.freezing import freeze
 from vsebench.ops.word_vectors import SCALE, load_vectors
@@ -21,7 +22,8 @@ class WordEncoder(TextEncoder):
     Args:
         vocabulary: the training split's words.
         dim_word: size of a word vector.
-        vectors: file of pretrained vectors (text, ``.gz`` or ``.bin``), or None for random ones.
+        vectors: file of pretrained vectors (text, ``.gz`` or ``.bin``), ``embedded`` for those that ship with the
+            package, or None for random ones.
         freeze_vectors: keep them as they are.
         min_count: rarer words become the unknown word.
         max_length: words after it are cut.
@@ -49,7 +51,7 @@ class WordEncoder(TextEncoder):
         self._report: dict[str, float | int] = {}
         table = torch.zeros(len(vocabulary), dim_word or 300)
         if vectors is not None:
-            loaded = load_vectors(vectors, vocabulary.words)
+            loaded = load_vectors(VECTORS if vectors == EMBEDDED else vectors, vocabulary.words)
             found = int(loaded.values.shape[1])
             if dim_word is not None and dim_word != found:
                 raise ConfigError(f"dim_word ({dim_word}) differs from the file's {found}.", path=("dim_word",))

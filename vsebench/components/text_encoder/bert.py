@@ -16,6 +16,7 @@ from vsebench.components.text_encoder._hub_tokenizer import PROBE, HubTokenizer,
 from vsebench.components.text_encoder.base import TextEncoder
 from vsebench.core.errors import ConfigError
 from vsebench.core.registry import TEXT_ENCODERS
+from vsebench.core.shipped import EMBEDDED, shipped_file, version_of
 from vsebench.core.types import Tokens, Words
 from vsebench.ops.freezing import freeze, outside, tensors_digest
 
@@ -28,15 +29,18 @@ class Bert(TextEncoder):
     decoder such as GPT-2, or the encoder of a T5. Every tensor of it must be there. When it is loaded it reads a short
     text alone and beside one of ``max_length`` tokens: a text's states may not depend on its batch. ``weights: none``
     builds a BERT from ``config`` and trains it from scratch over the training split's words, each text led by a [CLS]
-    token. With ``visual: true`` the projected image vector is added to the first token's input embedding ("initialise
-    the textual embedding with the visual one"; our reading: methods 6.4). That projection begins at zero.
+    token. ``weights: embedded`` loads a small BERT that ships with the package, trained to fill in words of captions of
+    rendered scenes (``model: scenes_bert``). With ``visual: true`` the projected image vector is added to the first
+    token's input embedding ("initialise the textual embedding with the visual one"; our reading: methods 6.4). That
+    projection begins at zero.
 
     Args:
         vocabulary: words of the training split, for ``weights: none`` (wired).
         visual_dim: size of the image's tokens, for ``visual`` (wired).
         model: hub name or folder.
-        weights: ``hub`` or ``none``.
+        weights: ``hub``, ``none`` or ``embedded``.
         revision: branch, tag or commit of a hub name; its main branch by default. The commit is recorded with the run.
+            Of ``embedded`` weights the version that they must have.
         config: settings of ``transformers.BertConfig`` for ``weights: none``.
         finetune: ``none`` (frozen), ``last`` (the last ``layers`` train) or ``all``.
         layers: how many of the last layers train with ``finetune: last``.
@@ -67,7 +71,7 @@ class Bert(TextEncoder):
         visual_dim: int | None = None,
         *,
         model: str = "bert-base-uncased",
-        weights: Literal["hub", "none"] = "hub",
+        weights: Literal["hub", "none", "embedded"] = "hub",
         revision: str | None = None,
         config: dict[str, Any] | None = None,
         finetune: Literal["none", "last", "all"] = "none",
@@ -79,7 +83,7 @@ class Bert(TextEncoder):
         precision: Literal["fp32", "bf16"] = "fp32",
     ) -> None:
         super().__init__()
-        if config and weights == "hub":
+        if config and weights != "none":
             raise ConfigError("'config' goes with weights: none; a loaded model has its own.", path=("config",))
         if revision and weights == "none":
             raise ConfigError("'revision' goes with weights: hub; nothing is loaded here.", path=("revision",))
@@ -87,8 +91,12 @@ class Bert(TextEncoder):
             self.tokenizer: Any = _WordTokenizer(vocabulary.restrict(min_count), max_length)
             self.bert = _from_config(config or {}, self.tokenizer.size, max_length)
         else:
-            source = source_of(model, revision)
-            self.origin = source.origin
+            if weights == EMBEDDED:
+                source = Source(model, shipped_file(model, "bert", revision))
+                self.origin = {"model": model, "commit": version_of(source.folder)}
+            else:
+                source = source_of(model, revision)
+                self.origin = source.origin
             self.bert = _from_source(source)
             self.tokenizer = HubTokenizer(load_tokenizer(source, self.bert), max_length)
             _check_reading(model, self.bert, self.tokenizer)

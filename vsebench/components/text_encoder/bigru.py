@@ -25,7 +25,8 @@ class BiGRU(RecurrentEncoder):
         layers: stacked layers, > 0.
         merge: join the directions by their ``mean`` (SCAN, VSE∞) or ``concat`` (2·H).
         dim_word: size of a word vector; the file's with ``vectors``, else 300.
-        vectors: file of GloVe, word2vec or FastText vectors (text, ``.gz`` or ``.bin``); random without it.
+        vectors: file of GloVe, word2vec or FastText vectors (text, ``.gz`` or ``.bin``), or ``embedded``: those of the
+            words of rendered scenes, which ship with the package; random without it.
         freeze_vectors: keep the file's vectors as they are.
         min_count: rarer words become the unknown word.
         max_length: words after it are cut.

@@ -24,7 +24,8 @@ class LSTM(RecurrentEncoder):
         dim_hidden: H, size of a state, > 0.
         layers: stacked layers, > 0.
         dim_word: size of a word vector; the file's with ``vectors``, else 300.
-        vectors: file of GloVe, word2vec or FastText vectors (text, ``.gz`` or ``.bin``); random without it.
+        vectors: file of GloVe, word2vec or FastText vectors (text, ``.gz`` or ``.bin``), or ``embedded``: those of the
+            words of rendered scenes, which ship with the package; random without it.
         freeze_vectors: keep the file's vectors as they are.
         min_count: rarer words become the unknown word.
         max_length: words after it are cut.

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from vsebench.engine.embedded import FOLDER, PROVENANCE, provenance
+from vsebench.core.shipped import FOLDER, PROVENANCE, provenance
 
 SCENES = 16_000
 PROBED = 1_500  # scenes of the linear probes, as many to learn from as to test on
@@ -65,6 +65,7 @@ def _images(out: Path) -> dict[str, dict[str, Any]]:
         state = {k: v.half() if v.is_floating_point() else v for k, v in trained.backbone.state_dict().items()}
         save_file({k: v.contiguous() for k, v in state.items()}, file, {"options": json.dumps(options)})
         made[name] = {
+            "component": recipe.component,
             "what": "image encoder: silhouette, colour, pattern and place of every cell, and the setting",
             "scenes": SCENES,
             "epochs": recipe.epochs,
@@ -91,6 +92,7 @@ def _texts(out: Path) -> dict[str, dict[str, Any]]:
     write_glove(vectors, file)
     return {
         "scenes_bert": {
+            "component": "bert",
             "what": "text encoder: a BERT that fills in masked words of captions",
             "captions": len(captions),
             "parameters": sum(p.numel() for p in model.bert.parameters()),
@@ -99,6 +101,7 @@ def _texts(out: Path) -> dict[str, dict[str, Any]]:
             "sha256": _digest(folder / "model.safetensors"),
         },
         "scenes_vectors": {
+            "component": "word vectors",
             "what": "word vectors in GloVe's format: mutual information of neighbouring words, decomposed",
             "captions": len(captions),
             "words": len(vectors),

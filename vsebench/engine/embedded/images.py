@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from vsebench.core.shipped import FOLDER
 from vsebench.data.scenes.model import (
     COLOURS,
     PATTERNS,
@@ -26,7 +27,6 @@ from vsebench.data.scenes.model import (
     draw_statements,
 )
 from vsebench.data.scenes.render import render
-from vsebench.engine.embedded import FOLDER
 
 SIDE = 96
 MEAN, STD = 0.5, 0.25  # of every channel
@@ -44,6 +44,7 @@ class Recipe:
     """How an encoder is made.
 
     Args:
+        component: the image encoder that reads it.
         model: timm name.
         model_args: passed on to ``timm.create_model``.
         merge: tokens of merge × merge neighbours are averaged.
@@ -51,6 +52,7 @@ class Recipe:
         epochs: passes over the scenes.
     """
 
+    component: str
     model: str
     model_args: Mapping[str, Any]
     merge: int
@@ -60,9 +62,15 @@ class Recipe:
 
 RECIPES = {
     "scenes_cnn": Recipe(
-        "resnet10t", {"channels": [24, 48, 96, 128], "stem_width": 16, "output_stride": 32}, 1, 2e-3, 8
+        "timm_cnn",
+        "resnet10t",
+        {"channels": [24, 48, 96, 128], "stem_width": 16, "output_stride": 32},
+        1,
+        2e-3,
+        8,
     ),
     "scenes_vit": Recipe(
+        "timm_vit",
         "vit_tiny_patch16_224",
         {"img_size": SIDE, "patch_size": 16, "embed_dim": 96, "depth": 4, "num_heads": 3, "class_token": False},
         2,
