@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from commands import vsebench
 from PIL import Image
 
 from vsebench.runs.load import LoadedRun
 
 pytestmark = pytest.mark.slow
-
-
-def vsebench(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "vsebench", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False, env=dict(os.environ))
 
 
 def test_pages_and_a_picture(run_of: Callable[[str], LoadedRun], tmp_path: Path) -> None:

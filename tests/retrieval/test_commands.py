@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
+import commands
 import pytest
 from galleries import home, runs
 from PIL import Image
@@ -16,9 +15,7 @@ pytestmark = pytest.mark.slow
 
 
 def vsebench(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "VSEBENCH_HOME": str(home() / "home")}
-    command = [sys.executable, "-m", "vsebench", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False, env=environment)
+    return commands.vsebench(*arguments, cwd=cwd, env={"VSEBENCH_HOME": str(home() / "home")})
 
 
 def test_index_and_search(tmp_path: Path) -> None:

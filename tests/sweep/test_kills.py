@@ -18,7 +18,7 @@ import pytest
 
 Write = Callable[[Any], Path]
 #: 50 take about nine minutes on two busy cores: VSEBENCH_TEST_KILLS=50 pytest tests/sweep/test_kills.py
-KILLS = int(os.environ.get("VSEBENCH_TEST_KILLS", "8"))
+KILLS = int(os.environ.get("VSEBENCH_TEST_KILLS", "5"))
 
 
 def sweep(file: Path, folder: Path) -> list[str]:
@@ -62,7 +62,7 @@ def test_kills_at_random_moments(write_experiment: Write, tiny_experiment: Any, 
         "import vsebench.engine.train\n\nvsebench.engine.train.CHECKPOINT_EVERY_S = 0.0\n"
     )
     tiny_experiment["plugins"] = ["often.py"]
-    tiny_experiment["train"]["epochs"] = 6
+    tiny_experiment["train"]["epochs"] = 4
     tiny_experiment["seeds"] = [0, 1]
     file = write_experiment(tiny_experiment)
     begin = time.monotonic()
@@ -78,7 +78,8 @@ def test_kills_at_random_moments(write_experiment: Write, tiny_experiment: Any, 
         )
         time.sleep(draw.uniform(0.2, takes))
         alive = processes(process.pid)
-        victim = draw.choice(alive)
+        # The command and its workers in turn, so that few kills are of both kinds.
+        victim = alive[0] if killed % 2 else draw.choice(alive[1:] or alive)
         if process.poll() is None:
             try:
                 os.kill(victim, signal.SIGKILL)
@@ -99,4 +100,4 @@ def test_kills_at_random_moments(write_experiment: Write, tiny_experiment: Any, 
     subprocess.run(sweep(file, tmp_path / "cut"), check=True, capture_output=True)
     assert outcome(tmp_path / "cut") == wanted
     assert killed >= KILLS
-    assert KILLS < 8 or min(kinds.values()) > 0
+    assert KILLS < 5 or min(kinds.values()) > 0
