@@ -27,7 +27,7 @@ from vsebench.leaderboard.render import render
 from vsebench.pipeline import take_snapshot
 from vsebench.runs.snapshot import results_file, save
 from vsebench.runs.store import Store
-from vsebench.sweep.plan import Plan, make_plan
+from vsebench.sweeps.plan import Plan, make_plan
 
 FUSIONS = ["concat", "gated", "sum", "product", "mlb"]
 SEEDS = [0, 1, 2, 3, 4]

@@ -1,6 +1,6 @@
 """A sweep from experiment file to board: the runs, ensembles of them, measurements, then the pages.
 
-Imports config, core, leaderboard, measurements, results, runs and sweep.
+Imports config, core, leaderboard, measurements, results, runs and sweeps.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from vsebench.measurements.run import measured
 from vsebench.results.ensembles.board import combinations, rows_of
 from vsebench.runs.snapshot import BoardRow, Snapshot, collect, results_file, save
 from vsebench.runs.store import Store
-from vsebench.sweep.mend import differing_weights
-from vsebench.sweep.plan import Plan, is_over
-from vsebench.sweep.run import Sweep
-from vsebench.sweep.worker import Event, Execute, Settings
+from vsebench.sweeps.mend import differing_weights
+from vsebench.sweeps.plan import Plan, is_over
+from vsebench.sweeps.run import Sweep
+from vsebench.sweeps.worker import Event, Execute, Settings
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from vsebench.cli.wandb_board import best_row, log_board, measure_tables, rows_t
 from vsebench.data.item import Item
 from vsebench.data.writer import DatasetWriter
 from vsebench.runs.snapshot import Snapshot, load, results_file, save
-from vsebench.sweep.worker import Settings
+from vsebench.sweeps.worker import Settings
 
 HOSTILE = "=1+1 <script>alert(1)</script> `x` *y*"
 

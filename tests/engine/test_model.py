@@ -24,7 +24,7 @@ from vsebench.engine.evaluate import predict
 from vsebench.engine.loader import Feed
 from vsebench.engine.model import Model, pooled_alone
 from vsebench.engine.train import build_objectives, build_optimizer
-from vsebench.sweep.run_one import vocabulary_of
+from vsebench.sweeps.run_one import vocabulary_of
 
 BERT = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
 #: What makes a component small, or buildable without downloads; a component that is not named takes its defaults.

@@ -28,8 +28,8 @@ from vsebench.engine.pair_scoring import first_of, said_of
 from vsebench.ops.ranking import reranked_rows, similarity_rows
 from vsebench.pipeline import sweep
 from vsebench.runs.store import Store
-from vsebench.sweep.run_one import vocabulary_of
-from vsebench.sweep.worker import Settings
+from vsebench.sweeps.run_one import vocabulary_of
+from vsebench.sweeps.worker import Settings
 
 Write = Callable[[Any], Path]
 CPU = torch.device("cpu")

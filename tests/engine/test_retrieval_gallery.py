@@ -35,9 +35,9 @@ from vsebench.pipeline import Outcome, sweep
 from vsebench.results.ensembles.make import check_comparable
 from vsebench.runs.load import load_run
 from vsebench.runs.store import Store
-from vsebench.sweep.plan import make_plan
-from vsebench.sweep.run_one import vocabulary_of
-from vsebench.sweep.worker import Settings
+from vsebench.sweeps.plan import make_plan
+from vsebench.sweeps.run_one import vocabulary_of
+from vsebench.sweeps.worker import Settings
 
 Write = Callable[[Any], Path]
 CPU = torch.device("cpu")

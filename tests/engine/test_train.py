@@ -19,7 +19,7 @@ from vsebench.data.dataset import Dataset
 from vsebench.engine.loader import Feed
 from vsebench.engine.model import Model
 from vsebench.engine.train import Progress, build_objectives, build_optimizer, fit
-from vsebench.sweep.run_one import vocabulary_of
+from vsebench.sweeps.run_one import vocabulary_of
 
 SYSTEM = {
     "dim": 8,

@@ -28,7 +28,7 @@ from vsebench.data.writer import DatasetWriter
 from vsebench.engine.feature_cache import Entry
 from vsebench.retrieval.searcher import Hit
 from vsebench.runs.store import Store
-from vsebench.sweep.worker import Event
+from vsebench.sweeps.worker import Event
 
 every = pytest.mark.parametrize("text", STRINGS.values(), ids=STRINGS)
 #: What rich writes on a terminal without colours to move its cursor; texts may have none.

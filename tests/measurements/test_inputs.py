@@ -22,7 +22,7 @@ from vsebench.engine.model import Model
 from vsebench.measurements import _inputs
 from vsebench.measurements._inputs import Damage, Damager, Permuted, derangement, shuffled, without
 from vsebench.ops.corruptions import generator_of
-from vsebench.sweep.run_one import vocabulary_of
+from vsebench.sweeps.run_one import vocabulary_of
 
 CPU = torch.device("cpu")
 DECISION = {"head": {"name": "decision", "hidden": None}}

@@ -20,9 +20,9 @@ from vsebench.data.open import open_dataset
 from vsebench.pipeline import sweep
 from vsebench.runs.store import Store, read_history, result_from
 from vsebench.runs.tracking import RESULT_KEY, ROW_KEY, WandbTracker, resolve_mode
-from vsebench.sweep.plan import make_plan
-from vsebench.sweep.run_one import execute
-from vsebench.sweep.worker import Settings
+from vsebench.sweeps.plan import make_plan
+from vsebench.sweeps.run_one import execute
+from vsebench.sweeps.worker import Settings
 
 Write = Callable[[Any], Path]
 

@@ -15,7 +15,7 @@ from vsebench.data.item import Item
 from vsebench.data.open import open_dataset
 from vsebench.data.writer import DatasetWriter
 from vsebench.pipeline import sweep
-from vsebench.sweep.worker import Settings
+from vsebench.sweeps.worker import Settings
 
 CNN = {"name": "timm_cnn", "model": "test_resnet", "weights": "none", "image_size": 64}
 GRU = {"name": "gru", "dim_word": 8, "dim_hidden": 8}

@@ -9,7 +9,7 @@ from typing import Any
 from vsebench.config.resolve import resolve
 from vsebench.core.types import Result
 from vsebench.runs.store import Store
-from vsebench.sweep.plan import Plan, Run, Status
+from vsebench.sweeps.plan import Plan, Run, Status
 
 DATA = {"name": "d", "title": "Data", "fingerprint": "f1", "splits": {"train": 100, "val": 10, "test": 10}}
 

@@ -12,7 +12,7 @@ import yaml
 from vsebench.config.experiment import load_experiment
 from vsebench.data.open import open_dataset
 from vsebench.pipeline import sweep
-from vsebench.sweep.worker import Settings
+from vsebench.sweeps.worker import Settings
 
 
 def sweep_in(folder: Path, plain: dict[str, Any]) -> None:

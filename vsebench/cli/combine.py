@@ -16,7 +16,7 @@ from vsebench.results.ensembles.board import refuse_taken, show
 from vsebench.results.ensembles.make import Recipe, check_comparable, combination_id, combine, parse_weights
 from vsebench.runs.load import LoadedRun, find_run, load_run, row_runs
 from vsebench.runs.store import Store
-from vsebench.sweep.worker import choose_device
+from vsebench.sweeps.worker import choose_device
 
 
 @dataclass(frozen=True)

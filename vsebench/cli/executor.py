@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from vsebench.core.errors import ConfigError, did_you_mean, known_names
 from vsebench.core.terminal import say
-from vsebench.sweep.worker import Execute
+from vsebench.sweeps.worker import Execute
 
 EXECUTORS = ("local", "ray")
 
@@ -57,7 +57,7 @@ class ExecutorOptions:
         if self.processes > 1:
             if self.name == "ray":
                 raise ConfigError("--processes-per-run belongs to --executor local; Ray gives a run one process.")
-            from vsebench.sweep.launcher import check
+            from vsebench.sweeps.launcher import check
 
             check(self.processes, self.device)
 
@@ -73,8 +73,8 @@ def executor(options: ExecutorOptions) -> Iterator[tuple[int | None, Execute | N
     if options.name == "local":
         yield options.workers, None
         return
-    from vsebench.sweep.ray.cluster import connected, resources_of
-    from vsebench.sweep.ray.pool import RayPool
+    from vsebench.sweeps.ray.cluster import connected, resources_of
+    from vsebench.sweeps.ray.pool import RayPool
 
     with connected(options.address or "auto"):
         resources = resources_of(

@@ -14,7 +14,7 @@ from vsebench.inspect.explain import explain
 from vsebench.inspect.explain_page import page, sheet_cells
 from vsebench.runs.load import find_run, load_run
 from vsebench.runs.store import write_atomically
-from vsebench.sweep.worker import choose_device
+from vsebench.sweeps.worker import choose_device
 
 FORMS = (".html", ".htm", ".png")
 

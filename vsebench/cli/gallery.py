@@ -14,7 +14,7 @@ from vsebench.inspect.examples import make_gallery
 from vsebench.inspect.examples_page import page
 from vsebench.runs.load import find_run, load_run
 from vsebench.runs.store import write_atomically
-from vsebench.sweep.worker import choose_device
+from vsebench.sweeps.worker import choose_device
 
 #: A page holds every picture several times; beyond this it is no longer one to look at.
 MOST_QUERIES, MOST_RESULTS = 200, 50

@@ -17,7 +17,7 @@ from vsebench.engine.embed import embedding_dim
 from vsebench.retrieval.build import embed_folder, embed_split, make_gallery, refuse_modality
 from vsebench.retrieval.collection import refuse_existing
 from vsebench.runs.load import find_run, load_run
-from vsebench.sweep.worker import choose_device
+from vsebench.sweeps.worker import choose_device
 
 MODALITIES = ("image", "text")
 

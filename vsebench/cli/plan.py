@@ -7,8 +7,8 @@ from pathlib import Path
 
 from vsebench.core.sizes import duration_in_words, in_words
 from vsebench.core.terminal import on_one_line, say
-from vsebench.sweep.estimate import estimate
-from vsebench.sweep.plan import Plan
+from vsebench.sweeps.estimate import estimate
+from vsebench.sweeps.plan import Plan
 
 
 def print_plan(plan: Plan, runs: Path, workers: int) -> None:
@@ -64,7 +64,7 @@ def record_device() -> str:
 
 
 def _search_lines(plan: Plan) -> list[str]:
-    from vsebench.sweep.tuning import progress
+    from vsebench.sweeps.tuning import progress
 
     sweep, space, lines = plan.experiment.spec.sweep, plan.experiment.space, []
     if sweep is None:

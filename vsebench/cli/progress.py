@@ -9,9 +9,9 @@ from typing import Any
 from vsebench.core.sizes import duration_in_words
 from vsebench.core.terminal import harmless, on_one_line, say
 from vsebench.runs.store import Store
-from vsebench.sweep.plan import Plan
-from vsebench.sweep.status import Watch
-from vsebench.sweep.worker import Event
+from vsebench.sweeps.plan import Plan
+from vsebench.sweeps.status import Watch
+from vsebench.sweeps.worker import Event
 
 #: In plain logs, a line per worker every so many seconds, not one per epoch.
 EVERY_S = 10.0

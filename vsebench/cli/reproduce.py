@@ -16,7 +16,7 @@ from vsebench.results.original import Original, dataset_of, find_original, preci
 from vsebench.results.reproduce import Line, Reproduction, do_again, judge, plain, shown
 from vsebench.runs.snapshot import load
 from vsebench.runs.store import Store, write_atomically
-from vsebench.sweep.worker import choose_device, prepare
+from vsebench.sweeps.worker import choose_device, prepare
 
 REPORT = "reproduction.json"
 

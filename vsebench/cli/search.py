@@ -15,7 +15,7 @@ from vsebench.core.terminal import on_one_line, say
 from vsebench.retrieval.query import checked_k, checked_text
 from vsebench.retrieval.report import Answer, page, sheet
 from vsebench.retrieval.searcher import Hit, Searcher
-from vsebench.sweep.worker import choose_device
+from vsebench.sweeps.worker import choose_device
 
 #: What a terminal may obey or turn around, and JSON leaves as it is; it can say the same in ASCII.
 _UNSEEN = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")

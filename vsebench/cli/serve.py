@@ -54,7 +54,7 @@ def run_server(options: ServeOptions) -> None:
     from vsebench.retrieval.server.app import make_app
     from vsebench.retrieval.server.limits import Limits
     from vsebench.retrieval.server.protocol import bounded
-    from vsebench.sweep.worker import choose_device
+    from vsebench.sweeps.worker import choose_device
 
     with closing(_listen(options.host, options.port)) as listening:
         workers = options.workers or _cores()

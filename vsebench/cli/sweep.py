@@ -23,11 +23,11 @@ from vsebench.core.terminal import say
 from vsebench.core.types import OWN_SPLIT
 from vsebench.runs.store import Store
 from vsebench.runs.tracking import resolve_mode
-from vsebench.sweep.completion import Asked, leave_note, still_done
-from vsebench.sweep.estimate import estimate
-from vsebench.sweep.local import default_workers
-from vsebench.sweep.plan import Plan, make_plan
-from vsebench.sweep.worker import Execute, Settings
+from vsebench.sweeps.completion import Asked, leave_note, still_done
+from vsebench.sweeps.estimate import estimate
+from vsebench.sweeps.local import default_workers
+from vsebench.sweeps.plan import Plan, make_plan
+from vsebench.sweeps.worker import Execute, Settings
 
 if TYPE_CHECKING:
     from vsebench.pipeline import Outcome
@@ -196,7 +196,7 @@ def _leave_note(options: SweepOptions, outcome: Outcome, dataset: Path) -> None:
 
 def _planned(experiment: Experiment, dataset: Any, options: SweepOptions) -> Plan:
     """What the command would do first; of a search, what was asked so far and the next round."""
-    from vsebench.sweep.tuning import Search
+    from vsebench.sweeps.tuning import Search
 
     store, described = Store(options.runs, experiment.name), dataset.describe()
     if experiment.space is not None:
@@ -230,7 +230,7 @@ def _suited(experiment: Experiment, dataset: Any) -> Experiment:
 
     Raises: ConfigError of what does not apply to the dataset.
     """
-    from vsebench.sweep.suited import suited, unused
+    from vsebench.sweeps.suited import suited, unused
 
     experiment = suited(experiment, dataset)
     if experiment.spec.select.metric is None and experiment.select.metric != "val/accuracy":

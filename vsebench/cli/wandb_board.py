@@ -13,7 +13,7 @@ from vsebench.runs.snapshot import RESULTS, Snapshot, head_of, load_board
 from vsebench.runs.store import Store
 from vsebench.runs.tracking import BOARD_KEY, WandbTracker, wandb_id
 from vsebench.stats.rows import SECTIONS, RowView, sort_key, views
-from vsebench.sweep.worker import Settings
+from vsebench.sweeps.worker import Settings
 
 if TYPE_CHECKING:
     from vsebench.data.dataset import Dataset
@@ -179,7 +179,7 @@ def _log_gallery(board_run: WandbTracker, snapshot: Snapshot, settings: Settings
 def _gallery(folder: Path, settings: Settings) -> tuple[Gallery, Dataset]:
     from vsebench.inspect.examples import make_gallery
     from vsebench.runs.load import load_run
-    from vsebench.sweep.worker import choose_device
+    from vsebench.sweeps.worker import choose_device
 
     run = load_run(folder, device=choose_device(settings.device, 0))
     return make_gallery(run, queries=QUERIES, k=FOUND, cache=settings.cache)

@@ -20,7 +20,7 @@ from vsebench.core.plugins import imported_files, load_plugins
 from vsebench.measurements.base import measure_of
 from vsebench.runs.snapshot import Snapshot
 from vsebench.runs.store import RUN, Store, write_atomically
-from vsebench.sweep.worker import choose_device, prepare
+from vsebench.sweeps.worker import choose_device, prepare
 
 FOLDER = "measures"
 Asked = Mapping[str, Mapping[str, Any]]

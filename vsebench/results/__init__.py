@@ -1,4 +1,4 @@
 """What is done with results: checked, made again, merged, compared, fetched.
 
-Imports components, config, core, data, engine, inspect, leaderboard, measurements, ops, runs, stats and sweep.
+Imports components, config, core, data, engine, inspect, leaderboard, measurements, ops, runs, stats and sweeps.
 """

@@ -32,7 +32,7 @@ from vsebench.runs.snapshot import (
 )
 from vsebench.runs.store import read_result, read_run_file
 from vsebench.stats.rows import selected_by
-from vsebench.sweep.plan import Run
+from vsebench.sweeps.plan import Run
 
 #: What a result must say for its run to be done again, and what it is called.
 NEEDED = {

@@ -17,8 +17,8 @@ from vsebench.results.original import Original
 from vsebench.runs.store import RESULT, Store
 from vsebench.runs.tracking import NullTracker
 from vsebench.stats.intervals import estimate, item_half_width
-from vsebench.sweep.plan import id_here
-from vsebench.sweep.run_one import execute
+from vsebench.sweeps.plan import id_here
+from vsebench.sweeps.run_one import execute
 
 Verdict = Literal["same", "rounding", "within", "differs", "missing"]
 #: Relative; what another order of sums may do to a number that follows from the same decisions.

@@ -21,7 +21,7 @@ from vsebench.core.types import Result
 from vsebench.data.dataset import Dataset
 
 if TYPE_CHECKING:
-    from vsebench.sweep.plan import Run
+    from vsebench.sweeps.plan import Run
 
 
 def write_run_file(file: Path, run: Run, dataset: Dataset, hub: Mapping[str, Mapping[str, str]] | None = None) -> None:

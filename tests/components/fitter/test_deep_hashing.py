@@ -20,7 +20,7 @@ from vsebench.engine.loader import Feed
 from vsebench.pipeline import sweep
 from vsebench.runs.load import load_run
 from vsebench.runs.store import Store
-from vsebench.sweep.worker import Settings
+from vsebench.sweeps.worker import Settings
 from vsebench.testing import check_component
 
 CNN = {"name": "timm_cnn", "model": "test_resnet", "weights": "none", "image_size": 32}

@@ -200,7 +200,7 @@ def _embedded(
     """Embeddings of two splits, from an earlier time where they are kept."""
     from vsebench.retrieval.build import embed_split
     from vsebench.runs.load import load_run
-    from vsebench.sweep.worker import choose_device
+    from vsebench.sweeps.worker import choose_device
 
     weights = folder / MODEL
     key = digest([folder.name, path_digest(weights) if weights.is_file() else "", modality, splits])

@@ -1,0 +1,300 @@
+"""Runs on an existing Ray cluster: workers that stay, runs that are given again when a node dies.
+
+    connect → a worker per place → hello → prepare (plug-ins, dataset) → run after run
+
+Places are counted again all the time, so that a node that joins is used and a worker that died is replaced. A run that
+was lost with its node begins anew on another. What a worker says, asks and hands over goes to the :class:`Desk`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import vsebench
+from vsebench.core.errors import ClusterError, VsebenchError
+from vsebench.core.sizes import duration_in_words
+from vsebench.sweeps.plan import Run
+from vsebench.sweeps.ray.artifacts import pieces
+from vsebench.sweeps.ray.bus import Hub
+from vsebench.sweeps.ray.cluster import Resources, connected, refuse_if_none, resources_of, slots
+from vsebench.sweeps.ray.node import Job, Worker
+from vsebench.sweeps.ray.scheduler import Desk, Task
+from vsebench.sweeps.worker import Event, Settings, plugins_of
+
+#: So often in a row may a worker die before its first run before the sweep ends.
+MAX_FALSE_STARTS = 5
+#: How long the sweep waits for a node when none is left that can hold a run.
+NODE_WAIT_S = 60.0
+#: How long one look at the workers takes, and how often places are counted.
+POLL_S, COUNT_S = 0.1, 1.0
+
+
+@dataclass(eq=False)
+class Seat:
+    """A worker, what it is doing and since when, the reference to what comes of it, and why it was ended."""
+
+    number: int
+    actor: Any
+    reference: Any
+    stage: Literal["hello", "prepare", "receive", "idle", "work"] = "hello"
+    node: str = "a node that did not answer"
+    task: Task | None = None
+    since: float = 0.0
+    cause: str = ""
+
+    @property
+    def late(self) -> bool:
+        """Whether its run has taken longer than it may."""
+        limit = None if self.task is None else self.task.run.system.train.time_limit
+        return limit is not None and time.monotonic() - self.since > limit
+
+
+def run_all_on_ray(
+    runs: Sequence[Run],
+    settings: Settings,
+    on_event: Callable[[Event], None],
+    *,
+    address: str,
+    resources: Resources | None = None,
+) -> None:
+    """Do all runs on a cluster and return when each has a result.
+
+    Args:
+        address: ``auto``, or ``host:port`` of the cluster's head; this machine must be one of its nodes.
+        resources: of each run; by default a CPU for each thread, and a GPU where the cluster has some.
+
+    Raises: ClusterError when the cluster cannot be reached or cannot do the runs; KeyboardInterrupt.
+    """
+    with connected(address):
+        told = resources or resources_of(None, None, threads=settings.threads, device=settings.device)
+        with RayPool(told) as pool:
+            pool(runs, settings, on_event)
+
+
+class RayPool:
+    """Workers on the cluster that this process is connected to. They stay from one call to the next.
+
+    Args:
+        resources: of each run.
+        limit: largest number of runs at a time; None for as many as fit.
+
+    Raises: ClusterError when no node has the resources.
+    """
+
+    def __init__(self, resources: Resources, limit: int | None = None) -> None:
+        refuse_if_none(resources)
+        self.resources, self.limit = resources, limit
+        self.seats: list[Seat] = []
+        self._hub: Any = None
+        self._job: Job | None = None
+        self._dataset: list[Any] | None = None
+        self._false_starts = 0
+        self._slots, self._counted, self._alive = 0, float("-inf"), 0.0
+
+    @property
+    def places(self) -> int:
+        """How many runs are done at a time when all nodes are free."""
+        fitting = slots(self.resources)
+        return fitting if self.limit is None else min(fitting, self.limit)
+
+    def __enter__(self) -> RayPool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __call__(self, runs: Sequence[Run], settings: Settings, on_event: Callable[[Event], None]) -> None:
+        """Do all runs of an experiment; an :data:`vsebench.sweeps.worker.Execute`.
+
+        Raises: ClusterError when nodes cannot do the runs, or the cluster is gone; KeyboardInterrupt.
+        """
+        if not runs:
+            return
+        from ray.exceptions import RayError
+
+        desk = Desk(runs, settings, on_event)
+        try:
+            self._begin(desk, runs)
+            while desk.open:
+                self._fill(desk)
+                self._assign(desk)
+                self._end_late()
+                self._collect(desk)
+                self._hear(desk)
+        except (RayError, ConnectionError) as error:
+            self.close()
+            raise ClusterError(
+                f"the cluster is gone: {_line(error, 0)} Finished runs are kept; the same command goes on from here."
+            ) from None
+        except BaseException:
+            self.close()  # workers that are not ended go on with what is no longer wanted
+            raise
+        finally:
+            desk.close()
+
+    def close(self) -> None:
+        """End the workers, and with them the runs that are going on."""
+        import ray
+
+        with contextlib.suppress(Exception):
+            idle = [seat.actor for seat in self.seats if seat.stage == "idle"]
+            ray.get([actor.close.remote() for actor in idle], timeout=10)
+        for actor in [*(seat.actor for seat in self.seats), *([self._hub] if self._hub is not None else [])]:
+            with contextlib.suppress(Exception):
+                ray.kill(actor)
+        self.seats, self._hub, self._dataset = [], None, None
+
+    def _begin(self, desk: Desk, runs: Sequence[Run]) -> None:
+        plugins = plugins_of(runs, desk.settings)
+        job = Job(
+            dataset_path=desk.dataset.path,
+            fingerprint=desk.dataset.fingerprint,
+            plugins=tuple((path, path.read_text(encoding="utf-8")) for path in plugins),
+            device=desk.settings.device,
+            threads=desk.settings.threads,
+            cache=desk.settings.cache,
+            gpus=self.resources.gpus,
+        )
+        if self.seats and job != self._job:
+            self.close()  # its workers have other plug-ins or data
+        self._job = job
+        if self._hub is None:
+            self._hub = _start_hub()
+        self._alive = time.monotonic()
+
+    def _fill(self, desk: Desk) -> None:
+        """Start workers for the places that are free, and no more than there are runs."""
+        import ray
+
+        now = time.monotonic()
+        if now - self._counted >= COUNT_S:
+            self._slots, self._counted = self.places, now
+        if self._slots:
+            self._alive = now
+        elif now - self._alive > NODE_WAIT_S:
+            refuse_if_none(self.resources)
+        while len(self.seats) < min(self._slots, desk.open):
+            taken = {seat.number for seat in self.seats}
+            number = next(n for n in range(len(self.seats) + 1) if n not in taken)
+            options = {
+                "num_cpus": self.resources.cpus,
+                "num_gpus": self.resources.gpus,
+                "scheduling_strategy": "SPREAD",
+                "max_restarts": 0,
+            }
+            remote: Any = ray.remote(Worker)
+            actor = remote.options(**options).remote(self._hub)
+            self.seats.append(Seat(number, actor, actor.hello.remote()))
+
+    def _assign(self, desk: Desk) -> None:
+        for seat in self.seats:
+            if seat.stage == "idle" and (task := desk.claim(seat.number)) is not None:
+                seat.stage, seat.task, seat.since = "work", task, time.monotonic()
+                seat.reference = seat.actor.work.remote(task.run, task.ticket)
+
+    def _end_late(self) -> None:
+        """End the workers whose runs take longer than ``train.time_limit``."""
+        import ray
+
+        for seat in self.seats:
+            if seat.late and not seat.cause and seat.task is not None:
+                limit = duration_in_words(seat.task.run.system.train.time_limit or 0.0)
+                seat.cause = f"it took longer than train.time_limit ({limit}) and was ended"
+                ray.kill(seat.actor)
+
+    def _collect(self, desk: Desk) -> None:
+        """Take what workers have come to, or learn that they died."""
+        import ray
+        from ray.exceptions import RayError, RayTaskError
+
+        busy = {seat.reference: seat for seat in self.seats if seat.stage != "idle"}
+        if not busy:
+            time.sleep(POLL_S)
+            return
+        ready, _ = ray.wait(list(busy), num_returns=len(busy), timeout=POLL_S)
+        for reference in ready:
+            seat = busy[reference]
+            try:
+                self._step(desk, seat, ray.get(reference))
+            except RayTaskError as error:
+                self._fault(desk, seat, error)
+            except RayError as error:
+                self._lost(desk, seat, error)
+
+    def _step(self, desk: Desk, seat: Seat, value: Any) -> None:
+        """A worker has done what it was told: on to the next."""
+        import ray
+
+        if seat.stage == "hello":
+            version, seat.node = value
+            if version != vsebench.__version__:
+                raise ClusterError(
+                    f"{seat.node} has vsebench {version}, this machine {vsebench.__version__}. Install the same "
+                    "version on every node."
+                )
+            seat.stage, seat.reference = "prepare", seat.actor.prepare.remote(self._job)
+        elif seat.stage == "prepare" and not value:
+            if self._dataset is None:
+                self._dataset = [ray.put(piece) for piece in pieces(desk.dataset.path)]
+            seat.stage, seat.reference = "receive", seat.actor.receive.remote(self._dataset)
+        else:
+            if seat.task is not None:
+                self._hear(desk)  # all that was said of the run, before its end
+                desk.take(seat.task, value, ray.get)
+                seat.task = None
+            seat.stage, self._false_starts = "idle", 0
+
+    def _fault(self, desk: Desk, seat: Seat, error: Any) -> None:
+        """A worker lives, and could not do what it was told."""
+        cause = error.cause if isinstance(error.cause, Exception) else error
+        if seat.task is not None:
+            desk.fail(seat.task, str(cause) if isinstance(cause, VsebenchError) else str(error))
+            seat.task, seat.stage = None, "idle"
+        elif isinstance(cause, VsebenchError):
+            raise ClusterError(f"{seat.node}: {cause}")
+        else:
+            raise ClusterError(
+                f"{seat.node} cannot start a worker: {_line(cause, -1)} Every node needs vsebench "
+                f"{vsebench.__version__}, as on this machine."
+            )
+
+    def _lost(self, desk: Desk, seat: Seat, error: Exception) -> None:
+        """A worker died: its node did, or it was killed, as for want of memory."""
+        import ray
+
+        with contextlib.suppress(Exception):
+            ray.kill(seat.actor)
+        self.seats.remove(seat)
+        self._counted = float("-inf")
+        if seat.task is not None:
+            self._hear(desk)
+            desk.lose(seat.task, seat.node, seat.cause)
+            return
+        self._false_starts += 1
+        if self._false_starts >= MAX_FALSE_STARTS:
+            raise ClusterError(f"workers die before their first run, the last one on {seat.node}: {_line(error, 0)}")
+
+    def _hear(self, desk: Desk) -> None:
+        """Take what workers said."""
+        import ray
+
+        for said in ray.get(self._hub.take.remote()):
+            desk.note(said, self._hub.answer.remote)
+
+
+def _start_hub() -> Any:
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    return ray.remote(Hub).options(num_cpus=0, scheduling_strategy=here).remote()
+
+
+def _line(error: Exception, number: int) -> str:
+    """A line of what an error says; its type where it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[number] if lines else type(error).__name__

@@ -1,0 +1,123 @@
+"""What the workers of every executor share: what they are told, what they say, and one run from claim to result."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from vsebench.core.types import Result
+from vsebench.runs.store import Store
+from vsebench.sweeps.plan import Run
+
+if TYPE_CHECKING:
+    from vsebench.runs.tracking import Tracker
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What every worker is told. Plain data.
+
+    Args:
+        store_root: folder of all runs.
+        dataset_path: the dataset file.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
+        threads: of each worker, or of each process of a run that several do together.
+        processes: that do one run together.
+        wandb_mode: ``online``, ``offline`` or ``disabled``.
+        wandb_project: where W&B files the runs.
+        cache: keep frozen features on disk.
+        plugins: files that register components, besides those that the experiment names.
+    """
+
+    store_root: Path
+    dataset_path: Path
+    device: str = "auto"
+    threads: int = 1
+    processes: int = 1
+    wandb_mode: Literal["online", "offline", "disabled"] = "disabled"
+    wandb_project: str = "vsebench"
+    cache: bool = True
+    plugins: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class Event:
+    """What a worker tells, and what is told of it.
+
+    Args:
+        kind: a run began, got on, or ended; its process was lost (``crash``); there is something to say (``note``);
+            nothing is left for the worker (``over``); it cannot go on, and no other could (``halt``).
+        status: of the run; of ``halt`` the name of the error.
+    """
+
+    kind: Literal["start", "progress", "end", "crash", "note", "over", "halt"]
+    worker: int
+    run_id: str = ""
+    text: str = ""
+    status: str = ""
+
+
+#: Does runs and returns when each has a result in the store.
+Execute = Callable[[Sequence[Run], Settings, Callable[[Event], None]], None]
+
+
+def prepare(threads: int) -> None:
+    """Give this process its number of threads, before anything is computed."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    import torch
+
+    torch.set_num_threads(threads)
+
+
+def is_done(store: Store, run: Run) -> bool:
+    """Whether the store has a result of a run, whatever its status."""
+    return store.read(run.run_id) is not None
+
+
+def plugins_of(runs: Sequence[Run], settings: Settings) -> list[Path]:
+    """The plug-ins that a worker loads before it begins, each once."""
+    return list(dict.fromkeys([*(p for run in runs[:1] for p in run.plugins), *settings.plugins]))
+
+
+def headline(result: Result) -> str:
+    """What is said of a run when it ends: its accuracies, or the last line of its error."""
+    if result.error is not None:
+        return result.error.strip().split("\n")[-1]
+    if result.status == "pruned":
+        return " · ".join([f"pruned at epoch {result.epochs}", *(f"{k} {v:.3f}" for k, v in result.metrics.items())])
+    shown = [f"{k} {v:.3f}" for k, v in result.metrics.items() if k in ("val/accuracy", "test/accuracy")]
+    return " · ".join(shown) or "finished"
+
+
+def choose_device(wanted: str, worker: int) -> Any:
+    """A torch device; ``auto`` gives each worker its own GPU where there are GPUs."""
+    import torch
+
+    if wanted == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda", worker % torch.cuda.device_count())
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    return torch.device(wanted)
+
+
+def make_tracker(run: Run, store: Store, settings: Settings) -> Tracker:
+    """The run's W&B run, or none."""
+    from vsebench.runs.tracking import NullTracker, WandbTracker, wandb_id
+    from vsebench.sweeps.tracking_config import filed_config, filed_tags
+
+    if settings.wandb_mode == "disabled":
+        return NullTracker()
+    return WandbTracker(
+        mode=settings.wandb_mode,
+        folder=store.folder,
+        project=settings.wandb_project,
+        group=run.experiment,
+        name=run.title,
+        run_id=wandb_id(run.experiment, run.run_id),
+        config=filed_config(run),
+        tags=filed_tags(run),
+        best=(run.select_metric, run.select_mode),
+    )
