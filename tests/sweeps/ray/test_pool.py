@@ -32,6 +32,7 @@ ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'vseb
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.own_process,
+    pytest.mark.xdist_group("ray"),
     pytest.mark.timeout(300),
     # Ray leaves sockets and log files open when processes are killed.
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
@@ -49,7 +50,9 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     from ray.cluster_utils import Cluster
 
     there = Cluster()
-    add(there, tmp_path_factory.mktemp("node"), include_dashboard=False)
+    # A node that has died is noticed after half a second instead of ten.
+    checks = {"health_check_initial_delay_ms": 100, "health_check_period_ms": 100, "health_check_failure_threshold": 5}
+    add(there, tmp_path_factory.mktemp("node"), include_dashboard=False, _system_config=checks)
     yield there
     there.shutdown()
 
@@ -63,11 +66,11 @@ def add(cluster: Any, home: Path, **options: Any) -> Any:
 @pytest.fixture
 def node(cluster: Any, tmp_path: Path) -> Iterator[Any]:
     """The second node; a test may kill it, and add others."""
-    there = add(cluster, tmp_path / "second")
-    yield there
+    second = add(cluster, tmp_path / "second")
+    yield second
     for left in list(cluster.worker_nodes):
         cluster.remove_node(left, allow_graceful=True)
-    with connected(cluster.address):  # a dead node is counted until it has missed some heartbeats
+    with connected(cluster.address):  # a dead node is counted until it has missed some health checks
         end = time.monotonic() + 90
         while sum(n["Alive"] for n in ray.nodes()) > 1 and time.monotonic() < end:
             time.sleep(0.2)
@@ -158,7 +161,8 @@ def test_a_node_dies_in_the_middle(
         events.append(event)
         if event.kind == "end":
             del training[event.worker]
-            time.sleep(2.0 if others else 0.0)  # the driver gives out no run meanwhile, and the new node starts
+            # The driver gives out no run meanwhile, so that the new node starts before all are done.
+            time.sleep(6.0 if others and event.worker in alone(events) else 0.0)
         if event.text.startswith("epoch "):
             training[event.worker] = int(event.text.removeprefix("epoch ").split("/")[0])
         middle = len(training) == 2 and max(training.values()) <= 45  # on each node a run, and much of it is left
@@ -166,6 +170,12 @@ def test_a_node_dies_in_the_middle(
             cluster.remove_node(node, allow_graceful=False)
             if joins:
                 others.append(add(cluster, tmp_path / "third"))
+
+    def alone(events: list[Event]) -> set[int]:
+        """Return the worker that is the only one since the crash, if it is."""
+        crash = next((i for i, e in enumerate(events) if e.kind == "crash"), len(events))
+        workers = {e.worker for e in events[crash + 1 :]}
+        return workers if len(workers) == 1 else set()
 
     others: list[Any] = []
     monkeypatch.setattr(Store, "write", count)
