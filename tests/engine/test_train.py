@@ -15,6 +15,7 @@ from torch import Tensor, nn
 import vsebench.engine.train
 from vsebench.components.objective.triplet import Triplet
 from vsebench.config.resolve import resolve
+from vsebench.core.errors import ConfigError
 from vsebench.data.dataset import Dataset
 from vsebench.engine.loader import Feed
 from vsebench.engine.model import Model
@@ -200,3 +201,30 @@ def test_a_missing_compiler_is_told(tiny_file: Path, monkeypatch: pytest.MonkeyP
         vsebench.engine.train.TrainingError, match=r"no C\+\+ compiler was found\); set train.compile: false"
     ):
         train(tiny_file, None)
+
+
+def gradients(tiny_file: Path, on: str, **keys: Any) -> set[str]:
+    """The parts of a model in which one step of training by a contrast alone changes something."""
+    torch.manual_seed(0)
+    block = {**SYSTEM, "head": "linear", "objective": {"name": "cosine_alignment", "on": on}, **keys}
+    dataset, system = Dataset.open(tiny_file), resolve(block)
+    model = Model(system, num_classes=dataset.num_classes, vocabulary=vocabulary_of(dataset))
+    feeds = {s: Feed(dataset, s, system, model.encoders, cache=False) for s in ("train", "val")}
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    fit(model, feeds["train"], feeds["val"], seed=0, judge=lambda m, f: (0.0, {}), device=torch.device("cpu"))
+    decayed = {name for name, p in model.named_parameters() if p.grad is None}
+    changed = {n for n, p in model.named_parameters() if n not in decayed and not torch.equal(p, before[n])}
+    return {name.partition(".")[0] for name in changed}
+
+
+def test_a_contrast_of_vectors_trains_what_the_head_sees(tiny_file: Path) -> None:
+    """Of embeddings it trains a branch beside attention and projection, where one modality sees the other."""
+    train = {"epochs": 1, "batch_size": 16, "optimizer": {"name": "sgd", "lr": 0.1, "weight_decay": 0.0}}
+    keys = {"attention": "inter", "train": train}
+    assert gradients(tiny_file, "embeddings", **keys) == {"encoders", "own_projection"}
+    assert gradients(tiny_file, "vectors", **keys) == {"encoders", "attention", "projection"}
+
+
+def test_a_contrast_needs_vectors_of_one_size(tiny_file: Path) -> None:
+    with pytest.raises(ConfigError, match="those of image and text have 96 and 4 numbers"):
+        gradients(tiny_file, "vectors", projection="none")

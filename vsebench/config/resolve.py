@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, get_args
 
 from vsebench.config import document
 from vsebench.config.absent import check_absent
@@ -17,6 +17,7 @@ from vsebench.config.schema import (
     SINGLE_SLOTS,
     Spec,
     System,
+    Target,
     Train,
     WeightedSpec,
 )
@@ -371,16 +372,20 @@ def _objectives(value: Any, present: list[str], scorer: bool) -> list[WeightedSp
     return found
 
 
-def _contrasts(name: str, given: Any, scorer: bool, path: tuple[str | int, ...]) -> Literal["embeddings", "scores"]:
-    takes_scores = OBJECTIVES.get(name).facts["takes_scores"]
+def _contrasts(name: str, given: Any, scorer: bool, path: tuple[str | int, ...]) -> Target:
+    facts = OBJECTIVES.get(name).facts
+    takes_scores = scorer and facts["takes_scores"]
     if given is None:
-        return "scores" if scorer and takes_scores else "embeddings"
-    if given not in ("embeddings", "scores"):
-        raise ConfigError(f"'on' must be embeddings or scores. Got {short(given)}.", path=(*path, "on"))
-    if given == "scores" and not (scorer and takes_scores):
+        return "scores" if takes_scores else "embeddings"
+    if given not in get_args(Target):
+        raise ConfigError(f"'on' must be one of {', '.join(get_args(Target))}. Got {short(given)}.", path=(*path, "on"))
+    if given == "scores" and not takes_scores:
         why = f"objective '{name}' does not contrast scores" if scorer else "the system has no scorer"
         raise ConfigError(f"'on: scores': {why}.", path=(*path, "on"))
-    return "scores" if given == "scores" else "embeddings"
+    if given == "vectors" and not {"image", "text"} <= set(facts["needs"]):
+        raise ConfigError(f"'on: vectors': objective '{name}' does not contrast image and text.", path=(*path, "on"))
+    target: Target = given
+    return target
 
 
 def _needs(kind: str, spec: Spec) -> tuple[str, ...]:

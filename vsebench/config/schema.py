@@ -26,6 +26,8 @@ SINGLE_SLOTS = {
     "fitter": "fitter",
 }
 ENCODER_SLOTS = {m: f"{m}_encoder" for m in MODALITIES}
+#: What an objective contrasts.
+Target = Literal["vectors", "embeddings", "scores"]
 #: Slots that may be left empty with ``none``; ``attention: none`` is a component of its own.
 OPTIONAL_SLOTS = (*ENCODER_SLOTS.values(), "head", "scorer", "reranker", "fitter", "projection", "augment")
 SLOTS = (*SINGLE_SLOTS, "pooling", "objective")
@@ -70,10 +72,11 @@ def _seconds(value: Any) -> Any:
 
 
 class WeightedSpec(Spec):
-    """An objective, its weight in the sum, and what it contrasts: embeddings, or the scores of a pairwise scorer."""
+    """An objective, its weight in the sum, and what it contrasts: embeddings, which come from one modality alone;
+    vectors, which fusion and head see; or the scores of a pairwise scorer."""
 
     weight: float = 1.0
-    on: Literal["embeddings", "scores"] = "embeddings"
+    on: Target = "embeddings"
 
 
 class Train(Strict):
@@ -129,7 +132,7 @@ class System(Strict):
     @property
     def scores_alone(self) -> bool:
         """Whether a scorer of pairs does everything: nothing trains, ranks or classifies embeddings."""
-        trained = any(term.on == "embeddings" for term in self.objective)
+        trained = any(term.on != "scores" for term in self.objective)
         return self.scorer is not None and self.rerank_top is None and self.head is None and not trained
 
     def components(self) -> list[tuple[str, Spec]]:

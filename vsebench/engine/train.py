@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from vsebench.components.objective.base import Objective
-from vsebench.config.schema import ENCODER_SLOTS, System
+from vsebench.config.schema import ENCODER_SLOTS, System, Target
 from vsebench.core.digests import digest
 from vsebench.core.errors import ConfigError, TrainingError
 from vsebench.core.registry import AUGMENTATIONS, OBJECTIVES, OPTIMIZERS, SCHEDULES
@@ -28,6 +28,8 @@ from vsebench.engine.model import Model
 
 #: A checkpoint is written after the first epoch that ends this many seconds after the last one.
 CHECKPOINT_EVERY_S = 10.0
+#: What tells terms apart in the history whose objectives contrast different things.
+_SUFFIX: Mapping[Target, str] = {"embeddings": "", "scores": "/pairs", "vectors": "/vectors"}
 
 
 class Judge(Protocol):
@@ -129,6 +131,13 @@ def fit(
 
 def build_objectives(model: Model, multi_label: bool) -> nn.ModuleList:
     """The terms of the weighted sum, in the order of the system."""
+    for spec in model.system.objective:
+        if spec.on == "vectors" and model.dims["image"] != model.dims["text"]:
+            raise ConfigError(
+                f"objective '{spec.name}' contrasts vectors of one size, but those of image and text have "
+                f"{model.dims['image']} and {model.dims['text']} numbers. Choose projection: linear or mlp.",
+                path=("objective",),
+            )
     wired = {"dims": dict(model.dims), "num_classes": model.num_classes, "multi_label": multi_label}
     return nn.ModuleList(OBJECTIVES.build(s.name, s.options, **wired) for s in model.system.objective)
 
@@ -194,9 +203,8 @@ def _step(
     terms: dict[str, Tensor] = {}
     loss = torch.zeros((), device=device)
     for spec, objective in zip(system.objective, objectives, strict=True):
-        seen = output if spec.on == "scores" else replace(output, scores=None)
-        for name, value in objective(seen, batch).items():
-            terms[name if spec.on == "embeddings" else f"{name}/pairs"] = value.detach()
+        for name, value in objective(_contrasted(output, spec.on), batch).items():
+            terms[f"{name}{_SUFFIX[spec.on]}"] = value.detach()
             loss = loss + spec.weight * value
     terms["loss"] = loss.detach()
     optimizer.zero_grad(set_to_none=True)
@@ -208,6 +216,13 @@ def _step(
     scaler.step(optimizer)
     scaler.update()
     return terms
+
+
+def _contrasted(output: Output, on: Target) -> Output:
+    """The output in which objectives find what they contrast."""
+    if on == "scores":
+        return output
+    return replace(output, scores=None, embeddings=output.vectors if on == "vectors" else output.embeddings)
 
 
 def _augmented(batch: Batch, system: System) -> Batch:
