@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from vsebench.core.registry import KINDS
-from vsebench.testing import check_component
+from vsebench.testing.kit import check_component
 
 CHECKED = (
     "attention",

@@ -28,12 +28,12 @@ import torch
 from annotated_types import Gt
 from torch import Tensor, nn
 
-from vsebench.core.registry import AUGMENTATIONS, ENSEMBLES, PROJECTIONS
+import vsebench as vb
 
 DARKENED = []
 
 
-@AUGMENTATIONS.register("my_darken", source="a test")
+@vb.AUGMENTATIONS.register("my_darken", source="a test")
 def my_darken(pixels: Tensor, *, most: Annotated[float, Gt(0)] = 0.5) -> Tensor:
     """Darken each image by a random factor.
 
@@ -51,7 +51,7 @@ def my_darken(pixels: Tensor, *, most: Annotated[float, Gt(0)] = 0.5) -> Tensor:
     return (pixels * (1 - most * torch.rand(len(pixels), 1, 1, 1))).to(pixels.dtype)
 
 
-@PROJECTIONS.register("my_halves", source="a test")
+@vb.PROJECTIONS.register("my_halves", source="a test")
 class MyHalves(nn.Linear):
     """Map to half of the joint size.
 
@@ -71,7 +71,7 @@ class MyHalves(nn.Linear):
         self.dim_out = dim_out // 2
 
 
-@ENSEMBLES.register("my_centred", source="a test")
+@vb.ENSEMBLES.register("my_centred", source="a test")
 def my_centred(scores: np.ndarray) -> np.ndarray:
     """Subtract each query's mean score.
 
@@ -116,9 +116,9 @@ def experiment(folder: Path) -> dict[str, Any]:
 
 
 def module(folder: Path) -> Any:
-    from vsebench.core.plugins import load_plugin_file
+    from vsebench.core.plugins import load_plugin
 
-    return load_plugin_file(folder / "my_parts.py")
+    return load_plugin(folder / "my_parts.py")
 
 
 def test_an_augmentation_of_a_plug_in_changes_training(folder: Path) -> None:

@@ -89,9 +89,9 @@ def test_a_metric_must_say_what_is_better() -> None:
 def test_a_metric_of_a_plugin_has_its_direction(write_experiment: Write) -> None:
     file = write_experiment(f"{HEAD}plugins: [lost.py]\nselect: {{metric: val/lost}}\n{ROWS}")
     file.with_name("lost.py").write_text(
-        "from vsebench.components.metric.base import Predictions\nfrom vsebench.core.registry import METRICS\n\n\n"
-        "@METRICS.register('lost', source='none', higher_is_better=False)\n"
-        "def lost(predictions: Predictions) -> dict[str, float]:\n    '''Lose.'''\n    return {'lost': 1.0}\n"
+        "import vsebench as vb\n\n\n"
+        "@vb.METRICS.register('lost', source='none', higher_is_better=False)\n"
+        "def lost(predictions: vb.Predictions) -> dict[str, float]:\n    '''Lose.'''\n    return {'lost': 1.0}\n"
     )
     try:
         assert load_experiment(file).select.mode == "min"

@@ -60,17 +60,15 @@ def test_generated_files_are_not_listed_but_names_like_them_are(
 BUILDER = """
 from pathlib import Path
 
+import vsebench as vb
 from helper import word
-from vsebench.data.item import Item
-from vsebench.data.writer import DatasetWriter
-from vsebench.core.registry import DATASETS
 
 
-@DATASETS.register("words_of_mine", source="a test", embedded=True)
+@vb.DATASETS.register("words_of_mine", source="a test", embedded=True)
 def words_of_mine(out: Path, progress, *, items: int = 20) -> None:
-    with DatasetWriter(out, name="words_of_mine", title="Words") as writer:
+    with vb.DatasetWriter(out, name="words_of_mine", title="Words") as writer:
         for n in range(items):
-            writer.add(Item(str(n), None, (word(n),), "ab"[n % 2]))
+            writer.add(vb.Item(str(n), None, (word(n),), "ab"[n % 2]))
 """
 OPENED = """
 import sys
@@ -78,9 +76,9 @@ from pathlib import Path
 
 sys.path.insert(0, sys.argv[1])
 from vsebench.data.open import open_dataset
-from vsebench.core.plugins import load_plugin_file
+from vsebench.core.plugins import load_plugin
 
-load_plugin_file(Path(sys.argv[1]) / "builder.py")
+load_plugin(Path(sys.argv[1]) / "builder.py")
 dataset = open_dataset("words_of_mine")
 print(dataset.path.name, dataset.texts(3)[0])
 """

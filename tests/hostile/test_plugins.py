@@ -26,18 +26,17 @@ pytestmark = pytest.mark.slow
 PLUGIN = """
 from pathlib import Path
 
-from vsebench.components.fusion.concat import Concat
-from vsebench.core.registry import FUSIONS, METRICS
+import vsebench as vb
 
 Path(__file__).with_name("imported").touch()
 
 
-@FUSIONS.register("concat_again", source="nobody")
-class Again(Concat):
+@vb.FUSIONS.register("concat_again", source="nobody")
+class Again(vb.FUSIONS.get("concat").target):
     pass
 
 
-@METRICS.register("theirs", source="nobody", needs=("logits",), version=1, higher_is_better=True)
+@vb.METRICS.register("theirs", source="nobody", needs=("logits",), version=1, higher_is_better=True)
 def theirs(predictions):
     return {"theirs": 1.0}
 """

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 
 from vsebench.cli import app as cli
 from vsebench.config.experiment import load_experiment
-from vsebench.core.plugins import load_plugin_file
+from vsebench.core.plugins import load_plugin
 from vsebench.core.registry import FUSIONS, KINDS
 from vsebench.core.types import Result
 from vsebench.data.open import open_dataset
@@ -34,16 +34,12 @@ import random
 import numpy as np
 import torch
 from torch import nn
-from vsebench.components.attention.base import Attention
-from vsebench.components.fusion.base import Fusion
-from vsebench.components.fusion.concat import Concat
-from vsebench.components.head.base import Head
-from vsebench.components.objective.base import Objective
-from vsebench.components.pooling.mean import Mean
-from vsebench.core.registry import ATTENTIONS, FUSIONS, HEADS, METRICS, OBJECTIVES, POOLINGS
+import vsebench as vb
+
+Concat = vb.FUSIONS.get("concat").target
 
 
-class Joined(Fusion):
+class Joined(vb.Fusion):
     def __init__(self, dims, dim_out):
         super().__init__()
         self.dim_out = 12
@@ -53,25 +49,25 @@ class Joined(Fusion):
         return self.join(torch.cat(list(vectors.values()), 1))
 
 
-@FUSIONS.register("narrow", source="none")
+@vb.FUSIONS.register("narrow", source="none")
 class Narrow(Joined):
     pass
 
 
-@FUSIONS.register("silent", source="none")
+@vb.FUSIONS.register("silent", source="none")
 class Silent(Joined):
     def forward(self, vectors):
         super().forward(vectors)
 
 
-@FUSIONS.register("without_width", source="none")
+@vb.FUSIONS.register("without_width", source="none")
 class WithoutWidth(Joined):
     def __init__(self, dims, dim_out):
         super().__init__(dims, dim_out)
         del self.dim_out
 
 
-@FUSIONS.register("constructed", source="none")
+@vb.FUSIONS.register("constructed", source="none")
 class Constructed(Joined):
     def __init__(self, dims, dim_out):
         self.join = nn.Linear(2, 2)
@@ -81,13 +77,13 @@ def stack(vectors):
     return torch.stack(list(vectors.values()))[5]
 
 
-@FUSIONS.register("raising", source="none")
+@vb.FUSIONS.register("raising", source="none")
 class Raising(Joined):
     def forward(self, vectors):
         return stack(vectors)
 
 
-@FUSIONS.register("later", source="none")
+@vb.FUSIONS.register("later", source="none")
 class Later(Concat):
     def forward(self, vectors):
         if self.training:
@@ -95,14 +91,14 @@ class Later(Concat):
         return super().forward(vectors)
 
 
-@FUSIONS.register("drawing", source="none")
+@vb.FUSIONS.register("drawing", source="none")
 class Drawing(Concat):
     def forward(self, vectors):
         torch.rand(3), np.random.rand(3), random.random()
         return super().forward(vectors)
 
 
-@FUSIONS.register("normed", source="none")
+@vb.FUSIONS.register("normed", source="none")
 class Normed(Concat):
     def __init__(self, dims, dim_out):
         super().__init__(dims)
@@ -112,8 +108,8 @@ class Normed(Concat):
         return self.norm(super().forward(vectors))
 
 
-@HEADS.register("transposed", source="none")
-class Transposed(Head):
+@vb.HEADS.register("transposed", source="none")
+class Transposed(vb.Head):
     def __init__(self, dim_in, num_classes):
         super().__init__()
         self.linear = nn.Linear(dim_in, num_classes)
@@ -122,14 +118,14 @@ class Transposed(Head):
         return self.linear(joint).T
 
 
-@POOLINGS.register("unpooled", source="none")
-class Unpooled(Mean):
+@vb.POOLINGS.register("unpooled", source="none")
+class Unpooled(vb.POOLINGS.get("mean").target):
     def forward(self, tokens, context=None):
         return tokens.values
 
 
-@ATTENTIONS.register("masked_twice", source="none")
-class MaskedTwice(Attention):
+@vb.ATTENTIONS.register("masked_twice", source="none")
+class MaskedTwice(vb.Attention):
     def __init__(self, dims, dim):
         super().__init__()
         self.dims_out = dict(dims)
@@ -138,8 +134,8 @@ class MaskedTwice(Attention):
         return {m: type(t)(t.values, t.mask[:, :, None]) for m, t in tokens.items()}
 
 
-@OBJECTIVES.register("vectorial", source="none")
-class Vectorial(Objective):
+@vb.OBJECTIVES.register("vectorial", source="none")
+class Vectorial(vb.Objective):
     def __init__(self):
         super().__init__()
 
@@ -147,7 +143,7 @@ class Vectorial(Objective):
         return {"vectorial": output.logits.square().mean(1)}
 
 
-@METRICS.register("unmeasured", source="none", higher_is_better=True)
+@vb.METRICS.register("unmeasured", source="none", higher_is_better=True)
 def unmeasured(predictions):
     return {"unmeasured": 1 / 0}
 """
@@ -292,7 +288,7 @@ def test_wrong_shapes_are_seen_before_training(
 def test_other_commands_name_the_component_too(
     plugin: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    load_plugin_file(plugin)
+    load_plugin(plugin)
     command = partial(FUSIONS.build, "constructed", dims={"image": 2}, dim_out=3)
     monkeypatch.setattr(cli, "app", lambda standalone_mode: command())
     with pytest.raises(SystemExit, match="1"):

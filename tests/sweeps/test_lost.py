@@ -30,12 +30,11 @@ from typing import Literal
 import numpy as np
 import torch
 
-from vsebench.components.objective.cross_entropy import CrossEntropy
-from vsebench.core.registry import OBJECTIVES
+import vsebench as vb
 
 
-@OBJECTIVES.register("poison", source="a test", needs_logits=True)
-class Poison(CrossEntropy):
+@vb.OBJECTIVES.register("poison", source="a test", needs_logits=True)
+class Poison(vb.OBJECTIVES.get("cross_entropy").target):
     """Cross entropy that does something else at its first step."""
 
     def __init__(self, *, how: Literal["abort", "exit once", "hang", "leave"] = "abort") -> None:

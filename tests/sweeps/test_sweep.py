@@ -130,8 +130,8 @@ def test_worker_processes_know_the_plugins_of_the_command(
 ) -> None:
     plugin = tmp_path / "mine.py"
     plugin.write_text(
-        "from vsebench.components.fusion.concat import Concat\nfrom vsebench.core.registry import FUSIONS\n\n\n"
-        '@FUSIONS.register("mine", source="none")\nclass Mine(Concat):\n    """Concatenate."""\n'
+        "import vsebench as vb\n\nConcat = vb.FUSIONS.get('concat').target\n\n\n"
+        '@vb.FUSIONS.register("mine", source="none")\nclass Mine(Concat):\n    """Concatenate."""\n'
     )
     tiny_experiment["systems"]["both"]["fusion"] = "mine"
     file = write_experiment(tiny_experiment)

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from vsebench.core.errors import ConfigError, UnknownComponent
-from vsebench.core.plugins import LOADED_PLUGINS, load_plugin_file
+from vsebench.core.plugins import LOADED_PLUGINS, load_plugin
 from vsebench.core.registry import KINDS
-from vsebench.testing import check_component, scaffold
-from vsebench.testing.kit import findings
+from vsebench.testing import scaffold
+from vsebench.testing.kit import check_component, findings
 
 Break = Callable[[str, dict[str, str]], None]
 
@@ -33,7 +33,7 @@ def check_broken(tmp_path: Path) -> Iterator[Break]:
             text = text.replace(before, after)
         file.write_text(text, encoding="utf-8")
         made.append((kind, file))
-        load_plugin_file(file)
+        load_plugin(file)
         check_component(kind, f"broken_{kind}")
 
     yield run
@@ -130,19 +130,18 @@ BROKEN: list[tuple[str, dict[str, str], str]] = [
         {"tokens.mask)  # (B, N)": "tokens.mask | True)"},
         "padding of large numbers changes the result",
     ),
-    ("pooling", {"blank(tokens.values, tokens.mask)": "tokens.values"}, "padding of NaN changes the result"),
+    ("pooling", {"vb.blank(tokens.values, tokens.mask)": "tokens.values"}, "padding of NaN changes the result"),
     (
         "pooling",
         {
-            POOLED: "return masked_mean(tokens.values + self.score(tokens.values), tokens.mask)",
-            "import blank, ": "import blank, masked_mean, ",
+            POOLED: "return vb.masked_mean(tokens.values + self.score(tokens.values), tokens.mask)",
         },
         "padding of NaN changes the gradients",
     ),
     (
         "pooling",
         {
-            "masked_softmax(": "(",
+            "vb.masked_softmax(": "(",
             "/ self.temperature, tokens.mask)": ").masked_fill(~tokens.mask, float('-inf')).softmax(-1)",
         },
         "without any real token gives NaN",
@@ -199,7 +198,7 @@ def test_a_report_of_all_checks_has_it_too(
 
 def test_the_sentence_names_component_case_fault_and_size(check_broken: Break) -> None:
     with pytest.raises(AssertionError) as caught:
-        check_broken("pooling", {"blank(tokens.values, tokens.mask)": "tokens.values"})
+        check_broken("pooling", {"vb.blank(tokens.values, tokens.mask)": "tokens.values"})
     assert str(caught.value) == (
         "pooling 'broken_pooling' (image of image): padding of NaN changes the result: the result differs by up to nan"
     )
@@ -333,14 +332,11 @@ SCORER = '''
 """A broken scorer."""
 import torch
 from torch import nn
-from vsebench.ops.masking import masked_mean
-from vsebench.core.registry import SCORERS
-from vsebench.components.scorer.base import Scorer
-from vsebench.core.types import Tokens
+import vsebench as vb
 
 
-@SCORERS.register("broken", source="here")
-class Broken(Scorer):
+@vb.SCORERS.register("broken", source="here")
+class Broken(vb.Scorer):
     """Compare the means of both sides.
 
     Args:
@@ -360,10 +356,10 @@ class Broken(Scorer):
 
     def embed(self, modality, tokens):
         values = self.maps[modality](tokens.values.masked_fill(~tokens.mask[:, :, None], 0.0)).float()
-        return Tokens(values, tokens.mask)
+        return vb.Tokens(values, tokens.mask)
 
     def score(self, images, texts):
-        left, right = (masked_mean(t.values, t.mask) for t in (images, texts))
+        left, right = (vb.masked_mean(t.values, t.mask) for t in (images, texts))
         with torch.autocast("cpu", enabled=False):
             scores = left @ right.T
         return scores
@@ -386,7 +382,7 @@ def check_scorer(tmp_path: Path) -> Iterator[Callable[[str, str], None]]:
     def run(before: str, after: str) -> None:
         assert before in SCORER
         file.write_text(SCORER.replace(before, after), encoding="utf-8")
-        load_plugin_file(file)
+        load_plugin(file)
         check_component("scorer", "broken")
 
     yield run
@@ -401,7 +397,7 @@ def check_scorer(tmp_path: Path) -> Iterator[Callable[[str, str], None]]:
         ("return scores", "return scores - scores.mean()", "a pair's score depends on the other pairs of the batch"),
         ("return scores", "return scores.softmax(1)", "a pair's score depends on the other pairs of the batch"),
         ("return scores", "return scores.detach()", "no gradient reaches its parameter 'maps.image.weight'"),
-        ("masked_mean(t.values, t.mask)", "t.values.mean(1)", "padding of large numbers changes the result"),
+        ("vb.masked_mean(t.values, t.mask)", "t.values.mean(1)", "padding of large numbers changes the result"),
         ("return scores", "return scores + 1", "a caption without any real word must score 0"),
         ("return scores", "return scores.bfloat16()", "under autocast its scores are torch.bfloat16, not float32"),
         ("def pair_bytes", WRONG_BLOCKS, "blocks of 1000000000 bytes change the scores"),

@@ -7,16 +7,17 @@ from pathlib import Path
 import pytest
 
 from vsebench.core.errors import ConfigError
-from vsebench.core.plugins import LOADED_PLUGINS, load_plugin_file
+from vsebench.core.plugins import LOADED_PLUGINS, load_plugin
 from vsebench.core.registry import KINDS
-from vsebench.testing import check_component, scaffold
+from vsebench.testing import scaffold
+from vsebench.testing.kit import check_component
 
 
 @pytest.mark.parametrize("kind", scaffold.SCAFFOLD_KINDS)
 def test_written_module_keeps_its_contract(kind: str, tmp_path: Path) -> None:
     module, test = scaffold.write_component(kind, f"fresh_{kind}", tmp_path)
     assert (module.name, test.name) == (f"fresh_{kind}.py", f"test_fresh_{kind}.py")
-    load_plugin_file(module)
+    load_plugin(module)
     try:
         check_component(kind, f"fresh_{kind}")
     finally:
@@ -47,7 +48,7 @@ def test_a_broken_edit_of_the_written_module_is_found(tmp_path: Path) -> None:
     module, _ = scaffold.write_component("pooling", "forgetful", tmp_path)
     text = module.read_text(encoding="utf-8")
     module.write_text(text.replace("return (weights[:, :, None] * values).sum(1)", "return values.mean(1)"))
-    load_plugin_file(module)
+    load_plugin(module)
     try:
         with pytest.raises(
             AssertionError, match=r"pooling 'forgetful' .*: no gradient reaches its parameter 'score\.weight'"

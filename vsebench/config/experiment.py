@@ -16,7 +16,7 @@ from vsebench.config.schema import ExperimentFile, System
 from vsebench.config.select import Judged, Select, judged_by
 from vsebench.config.space import Space, check_method, read_space
 from vsebench.core.errors import Collector, ConfigError, did_you_mean, known_names
-from vsebench.core.plugins import load_plugin_file
+from vsebench.core.plugins import load_plugin
 from vsebench.core.types import OWN_SPLIT
 
 #: Keys of ``train`` that hold a component.
@@ -100,9 +100,9 @@ def load_experiment(
             doc.override(assignment)
     spec = _spec(doc, faults)
     for plugin in plugins:
-        load_plugin_file(plugin)
+        load_plugin(plugin)
     for i, plugin in enumerate(spec.plugins):
-        load_plugin_file(Path(file).parent / plugin, place=doc.place(("plugins", i)))
+        load_plugin(Path(file).parent / plugin, place=doc.place(("plugins", i)))
     _check_top(doc, spec, faults)
     rows = _named_rows(doc, spec, faults)
     space: Space | None = None

@@ -10,6 +10,7 @@ from typing import Any
 
 from vsebench.config.schema import System
 from vsebench.core.digests import digest, file_digest, path_digest
+from vsebench.core.public_names import HOME_OF
 from vsebench.core.registry import registry_of
 from vsebench.core.shipped import embedded_versions
 from vsebench.core.types import OWN_SPLIT
@@ -134,13 +135,22 @@ def imports_of(file: Path) -> frozenset[Path]:
 
 @cache
 def _imported_modules(file: Path) -> tuple[str, ...]:
+    """Return the modules of the package that a file imports; for ``vb.NAME`` the module that defines the name."""
     names: list[str] = []
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    aliases: set[str] = set()
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
+            aliases |= {alias.asname or alias.name for alias in node.names if alias.name == "vsebench"}
+        elif isinstance(node, ast.ImportFrom) and node.module == "vsebench":
+            names += [HOME_OF.get(alias.name, f"vsebench.{alias.name}") for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return tuple(n for n in names if n.startswith("vsebench"))
+    attributes = (node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and aliases)
+    used = {node.attr for node in attributes if isinstance(node.value, ast.Name) and node.value.id in aliases}
+    names += sorted(HOME_OF[name] for name in used & HOME_OF.keys())
+    return tuple(n for n in names if n.startswith("vsebench."))
 
 
 def _module_file(module: str) -> Path | None:

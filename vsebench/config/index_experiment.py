@@ -23,7 +23,7 @@ from vsebench.config.schema import Board, Spec, Strict
 from vsebench.core.component import short
 from vsebench.core.errors import Collector, ConfigError, Place, all_of
 from vsebench.core.errors import Path as KeyPath
-from vsebench.core.plugins import load_plugin_file
+from vsebench.core.plugins import load_plugin
 from vsebench.core.registry import INDEXES
 
 #: The key that tells this form of experiment from the other.
@@ -155,9 +155,9 @@ def load_index_experiment(
     except ConfigError as error:
         raise doc.placed(error) from None
     for plugin in plugins:
-        load_plugin_file(plugin)
+        load_plugin(plugin)
     for i, plugin in enumerate(spec.plugins):
-        load_plugin_file(Path(file).parent / plugin, place=doc.place(("plugins", i)))
+        load_plugin(Path(file).parent / plugin, place=doc.place(("plugins", i)))
     faults = Collector()
     rows = [*_named_rows(spec, faults), *_grid_rows(doc, spec, faults)]
     if faults:

@@ -92,14 +92,17 @@ class Component:
 
     def build(self, options: Mapping[str, Any], **wired: Any) -> Any:
         """Construct it. ``wired`` may offer more than the constructor takes; what it lacks is our own mistake."""
-        missing = [name for name in self.wired if name not in wired and not self._has_default(name)]
+        missing = self.missing(wired)
         if missing:
             raise TypeError(f"{self.kind} '{self.name}' needs {missing} wired; got {sorted(wired)}")
         return self.target(**{k: wired[k] for k in self.wired if k in wired}, **self.validate(options))
 
-    def _has_default(self, name: str) -> bool:
-        parameter = inspect.signature(signature_owner(self.target)).parameters[name]
-        return parameter.default is not parameter.empty
+    def missing(self, wired: Mapping[str, Any]) -> list[str]:
+        """Return the wired parameters without a default that ``wired`` lacks."""
+        parameters = {p.name: p for p in parameters_of(self.target)}
+        return [
+            name for name in self.wired if name not in wired and parameters[name].default is inspect.Parameter.empty
+        ]
 
 
 def signature_owner(target: Callable[..., Any]) -> Callable[..., Any]:

@@ -17,7 +17,7 @@ from types import ModuleType
 
 from vsebench.core.errors import DuplicateComponent, Place, PluginError, UnknownComponent, UntrustedPlugin
 
-ENTRY_POINT_GROUP = "vsebench.core.plugins"
+ENTRY_POINT_GROUP = "vsebench.plugins"
 #: Plug-ins imported in this process: how they were named → their module.
 LOADED_PLUGINS: dict[str, ModuleType] = {}
 
@@ -29,10 +29,10 @@ def load_plugins(files: Iterable[Path]) -> None:
     """
     load_entry_points()
     for file in files:
-        load_plugin_file(file)
+        load_plugin(file)
 
 
-def load_plugin_file(path: Path | str, *, place: Place | None = None) -> ModuleType:
+def load_plugin(path: Path | str, *, place: Place | None = None) -> ModuleType:
     """Import a Python file that registers components. A file that was imported already is not imported again.
 
     Raises: PluginError when it is missing or its import fails, with the line at fault.
@@ -87,7 +87,7 @@ def import_stored(named: Iterable[str], *, trust: bool) -> list[str]:
         return left
     present = [name for name in left if Path(name).expanduser().is_file()]
     for name in present:
-        load_plugin_file(name)
+        load_plugin(name)
     return [name for name in left if name not in present]
 
 
@@ -129,7 +129,7 @@ def refusal(left_out: Iterable[str], *, run: str, component: str) -> str:
 
 
 def load_entry_points() -> None:
-    """Import the plug-ins of installed packages (entry-point group ``vsebench.core.plugins``).
+    """Import the plug-ins of installed packages (entry-point group ``vsebench.plugins``).
 
     Raises: PluginError when one fails on import.
     """

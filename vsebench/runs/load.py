@@ -177,7 +177,7 @@ def load_run(folder: Path, *, device: torch.device | str = "cpu", trust: bool = 
 
     Args:
         trust: import the plug-ins that the run names. They are code; without it, only those that this process has
-            imported already (``load_plugin_file``) are used.
+            imported already (``load_plugin``) are used.
 
     Raises: DataError when the run is not finished, a file is missing or damaged, or weights do not fit the code;
         ConfigError when a component or weights of a frozen encoder are no longer there; UntrustedPlugin when one is of

@@ -31,9 +31,7 @@ def text_of_test(kind: str, name: str) -> str:
     Raises: ConfigError as for the module.
     """
     _check(kind, name)
-    _, body, types = TEMPLATES[kind]
-    text = TEST.replace("TYPES", f"from vsebench.core.types import {types}\n" if types else "") + body
-    return Template(text).substitute(name=name, kind=kind, cls=class_name(name))
+    return Template(TEST + TEMPLATES[kind][1]).substitute(name=name, kind=kind, cls=class_name(name))
 
 
 def write_component(kind: str, name: str, folder: Path) -> tuple[Path, Path]:

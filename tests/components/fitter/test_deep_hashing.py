@@ -21,7 +21,7 @@ from vsebench.pipeline import sweep
 from vsebench.runs.load import load_run
 from vsebench.runs.store import Store
 from vsebench.sweeps.worker import Settings
-from vsebench.testing import check_component
+from vsebench.testing.kit import check_component
 
 CNN = {"name": "timm_cnn", "model": "test_resnet", "weights": "none", "image_size": 32}
 DCMH = {"bits": 8, "text_hidden": 16, "iterations": 8, "batch_size": 16, "lr": 0.3, "lr_end": 0.1}

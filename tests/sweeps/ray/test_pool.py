@@ -198,9 +198,8 @@ def test_a_worker_that_always_dies_fails_its_run_alone(
 ) -> None:
     plugin = tmp_path / "deadly.py"
     plugin.write_text(
-        "import os\nfrom vsebench.components.fusion.concat import Concat\n"
-        "from vsebench.core.registry import FUSIONS\n\n\n"
-        '@FUSIONS.register("deadly", source="none")\nclass Deadly(Concat):\n    """End the process."""\n\n'
+        "import os\nimport vsebench as vb\n\nConcat = vb.FUSIONS.get('concat').target\n\n\n"
+        '@vb.FUSIONS.register("deadly", source="none")\nclass Deadly(Concat):\n    """End the process."""\n\n'
         "    def forward(self, *given):\n        os._exit(9)\n"
     )
     row = {"system": "vse", "dim": 16, "image_encoder": "features", "text_encoder": "features"}

@@ -11,21 +11,18 @@ from collections.abc import Mapping
 from typing import Annotated
 
 import torch
+import vsebench as vb
 from annotated_types import Ge
 from torch import Tensor, nn
-from vsebench.components.attention.base import Attention
-from vsebench.ops.masking import blank, masked_mean
-from vsebench.core.registry import ATTENTIONS
-from vsebench.core.types import Tokens
 
 
-@ATTENTIONS.register(
+@vb.ATTENTIONS.register(
     "$name",
     source="where it comes from: a paper, a section, your notebook",
     cross_modal=True,  # one modality's tokens see another modality
     ordered=False,  # the order of the tokens does not matter
 )
-class $cls(Attention):
+class $cls(vb.Attention):
     """Gate every token by the mean of all modalities.
 
         c   = Σ_m W_m mean_n x_n^m
@@ -49,14 +46,16 @@ class $cls(Attention):
         self.read = nn.ModuleDict({m: nn.Linear(d, dim) for m, d in dims.items()})
         self.gate = nn.ModuleDict({m: nn.Linear(dim, d) for m, d in dims.items()})
 
-    def forward(self, tokens: Mapping[str, Tokens], weights: dict[str, Tensor] | None = None) -> dict[str, Tokens]:
+    def forward(
+        self, tokens: Mapping[str, vb.Tokens], weights: dict[str, Tensor] | None = None
+    ) -> dict[str, vb.Tokens]:
         """Attend. When ``weights`` is a dict, the attention weights go into it by name."""
-        read = [layer(masked_mean(tokens[m].values, tokens[m].mask)) for m, layer in self.read.items()]
+        read = [layer(vb.masked_mean(tokens[m].values, tokens[m].mask)) for m, layer in self.read.items()]
         context = torch.stack(read).sum(0)  # (B, d)
         changed = {}
         for modality, gate in self.gate.items():
             own = tokens[modality]
-            values = blank(own.values, own.mask)  # padding may hold anything: remove it first
+            values = vb.blank(own.values, own.mask)  # padding may hold anything: remove it first
             opened = torch.sigmoid(gate(context))[:, None]  # (B, 1, D_m)
             if weights is not None:
                 weights[f"$name/{modality}"] = opened
@@ -65,7 +64,7 @@ class $cls(Attention):
 '''
 
 TEST = """
-    tokens = {"text": Tokens(torch.randn(2, 3, 5), torch.ones(2, 3, dtype=torch.bool))}
+    tokens = {"text": vb.Tokens(torch.randn(2, 3, 5), torch.ones(2, 3, dtype=torch.bool))}
     unchanged = plugin.$cls({"text": 5}, 8, strength=0.0)(tokens)
     torch.testing.assert_close(unchanged["text"].values, tokens["text"].values)
 """

@@ -11,14 +11,13 @@ from collections.abc import Mapping
 from typing import Annotated
 
 import torch
+import vsebench as vb
 from annotated_types import Gt
 from torch import Tensor, nn
-from vsebench.components.fusion.base import Fusion
-from vsebench.core.registry import FUSIONS
 
 
-@FUSIONS.register("$name", source="where it comes from: a paper, a section, your notebook")
-class $cls(Fusion):
+@vb.FUSIONS.register("$name", source="where it comes from: a paper, a section, your notebook")
+class $cls(vb.Fusion):
     """Add the modalities after a linear map each, and scale the sum.
 
         z = scale · Σ_m (W_m x_m + b_m)

@@ -11,14 +11,13 @@ from typing import Annotated
 
 import torch
 import torch.nn.functional as F
+import vsebench as vb
 from annotated_types import Gt
 from torch import Tensor, nn
-from vsebench.components.head.base import Head
-from vsebench.core.registry import HEADS
 
 
-@HEADS.register("$name", source="where it comes from: a paper, a section, your notebook")
-class $cls(Head):
+@vb.HEADS.register("$name", source="where it comes from: a paper, a section, your notebook")
+class $cls(vb.Head):
     """Score the classes by the cosine to a learned vector each.
 
         logits_k = scale · cos(z, w_k)

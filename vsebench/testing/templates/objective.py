@@ -11,15 +11,13 @@ from typing import Annotated
 
 import torch
 import torch.nn.functional as F
+import vsebench as vb
 from annotated_types import Ge
 from torch import Tensor
-from vsebench.components.objective.base import Objective
-from vsebench.core.registry import OBJECTIVES
-from vsebench.core.types import Batch, Output
 
 
-@OBJECTIVES.register("$name", source="where it comes from: a paper, a section, your notebook")
-class $cls(Objective):
+@vb.OBJECTIVES.register("$name", source="where it comes from: a paper, a section, your notebook")
+class $cls(vb.Objective):
     """Classify, with less weight on items that are right already.
 
         L = mean of (1 - p)^gamma · (-log p),  p the probability of the right answer
@@ -38,7 +36,7 @@ class $cls(Objective):
         super().__init__()
         self.gamma = gamma
 
-    def forward(self, output: Output, batch: Batch) -> dict[str, Tensor]:
+    def forward(self, output: vb.Output, batch: vb.Batch) -> dict[str, Tensor]:
         """The loss term, averaged over the batch."""
         if output.logits is None:
             raise ValueError("objective '$name' needs logits")
@@ -52,7 +50,7 @@ class $cls(Objective):
 
 TEST = """
     logits, labels = torch.randn(4, 3), torch.tensor([0, 1, 2, 0])
-    batch = Batch({}, labels, torch.arange(4), torch.arange(4))
-    found = plugin.$cls(gamma=0.0)(Output(logits), batch)["$name"]
+    batch = vb.Batch({}, labels, torch.arange(4), torch.arange(4))
+    found = plugin.$cls(gamma=0.0)(vb.Output(logits), batch)["$name"]
     torch.testing.assert_close(found, torch.nn.functional.cross_entropy(logits, labels))
 """

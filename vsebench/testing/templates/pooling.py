@@ -10,16 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated
 
+import vsebench as vb
 from annotated_types import Gt
 from torch import Tensor, nn
-from vsebench.ops.masking import blank, masked_softmax
-from vsebench.components.pooling.base import Pooling
-from vsebench.core.registry import POOLINGS
-from vsebench.core.types import Tokens
 
 
-@POOLINGS.register("$name", source="where it comes from: a paper, a section, your notebook", ordered=False)
-class $cls(Pooling):
+@vb.POOLINGS.register("$name", source="where it comes from: a paper, a section, your notebook", ordered=False)
+class $cls(vb.Pooling):
     """Weigh the tokens by a linear score.
 
         α = softmax_n(w · x_n / temperature),  pooled = Σ_n α_n x_n
@@ -40,10 +37,10 @@ class $cls(Pooling):
         self.dim_out, self.temperature = dim, temperature
         self.score = nn.Linear(dim, 1, bias=False)
 
-    def forward(self, tokens: Tokens, context: Mapping[str, Tokens] | None = None) -> Tensor:
+    def forward(self, tokens: vb.Tokens, context: Mapping[str, vb.Tokens] | None = None) -> Tensor:
         """Pool a batch of sets."""
-        values = blank(tokens.values, tokens.mask)  # padding may hold anything: remove it first
-        weights = masked_softmax(self.score(values).squeeze(-1) / self.temperature, tokens.mask)  # (B, N)
+        values = vb.blank(tokens.values, tokens.mask)  # padding may hold anything: remove it first
+        weights = vb.masked_softmax(self.score(values).squeeze(-1) / self.temperature, tokens.mask)  # (B, N)
         return (weights[:, :, None] * values).sum(1)
 '''
 
@@ -51,5 +48,5 @@ TEST = """
     module = plugin.$cls(4)
     torch.nn.init.zeros_(module.score.weight)  # equal scores: the mean of the real tokens
     values, mask = torch.randn(1, 3, 4), torch.tensor([[True, True, False]])
-    torch.testing.assert_close(module(Tokens(values, mask)), values[:, :2].mean(1))
+    torch.testing.assert_close(module(vb.Tokens(values, mask)), values[:, :2].mean(1))
 """
