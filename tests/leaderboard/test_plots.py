@@ -98,6 +98,12 @@ def test_the_same_points_give_the_same_file() -> None:
     assert plots.svg(board({"a": 4}), "topn") == plots.svg(board({"a": 4}), "topn")
 
 
+@pytest.mark.parametrize("kind", ["lookup", "topn"])
+def test_other_points_give_another_file(kind: str) -> None:
+    """Two seeds have other means than one."""
+    assert plots.svg(board({"a": 4}, seeds=2), kind) != plots.svg(board({"a": 4}), kind)
+
+
 def test_without_codes_or_without_asking_nothing_is_drawn(tmp_path: Path) -> None:
     save(board({"plain": 0}), results_file(tmp_path, "demo"))
     render(tmp_path)

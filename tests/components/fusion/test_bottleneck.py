@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -107,7 +109,11 @@ def test_modalities_meet_in_the_bottleneck_only() -> None:
 def test_an_empty_text_is_finite() -> None:
     module = build(("image", "text"))
     tokens = {"image": tokens_of("image", (4, 4)), "text": tokens_of("text", (0, 2))}
-    assert bool(module(vectors_of(("image", "text"), 2), tokens).isfinite().all())
+    vectors = vectors_of(("image", "text"), 2)
+    output = module(vectors, tokens)
+    garbage = {**tokens, "text": replace(tokens["text"], values=tokens["text"].values + 7.0)}
+    assert bool(output.isfinite().all())
+    assert torch.equal(module(vectors, garbage)[0], output[0]), "padding of a text without words has no effect"
 
 
 def test_heads_must_divide_dim() -> None:

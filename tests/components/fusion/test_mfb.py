@@ -76,5 +76,10 @@ def test_zero_vectors_train() -> None:
     module = MFB({"image": 4, "text": 3}, 5, hidden=6)
     for project in module.stage.project.values():
         torch.nn.init.zeros_(project.bias)
-    module({"image": torch.zeros(2, 4), "text": torch.zeros(2, 3)}).sum().backward()
-    assert all(bool(p.grad.isfinite().all()) for p in module.parameters() if p.grad is not None)
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
+    output = module({"image": torch.zeros(2, 4), "text": torch.zeros(2, 3)})
+    output.sum().backward()
+    optimizer.step()
+    after = module({"image": torch.ones(2, 4), "text": torch.ones(2, 3)})
+    assert all(bool(p.isfinite().all()) for p in module.parameters())
+    assert bool(after.isfinite().all())
