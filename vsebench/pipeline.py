@@ -1,6 +1,6 @@
 """A sweep from experiment file to board: the runs, ensembles of them, measurements, then the pages.
 
-Imports config, core, leaderboard, measurements, results, runs and sweeps.
+Imports config, core, leaderboard, measurements, results, runs and sweep.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from vsebench.core.metric_specs import parse_metrics, versions
 from vsebench.core.types import Result
 from vsebench.leaderboard.collect import update
 from vsebench.leaderboard.render import render
-from vsebench.measurements.run import measured
 from vsebench.results.ensembles.board import combinations, rows_of
 from vsebench.runs.snapshot import BoardRow, Snapshot, collect, results_file, save
 from vsebench.runs.store import Store
+from vsebench.sweeps.measure import measured
 from vsebench.sweeps.mend import differing_weights
 from vsebench.sweeps.plan import Plan, is_over
 from vsebench.sweeps.run import Sweep

@@ -43,7 +43,10 @@ def test_a_key_that_is_left_out_has_its_default_and_an_empty_block_does_nothing(
     ("block", "said"),
     [
         ({"robustness": "yes"}, "'measure.robustness': must be true, false or a block of keys. Got 'yes'"),
-        ({"robustnes": True}, "unknown key 'robustnes' in measure. Did you mean 'robustness'?"),
+        (
+            {"robustnes": True},
+            "unknown measurement 'robustnes'. Did you mean 'robustness'? Known: cost,",
+        ),
         (
             {"robustness": {"image": {"noize": [1]}}},
             "unknown key 'noize' in measure.robustness.image. Did you mean 'noise'",
@@ -53,7 +56,10 @@ def test_a_key_that_is_left_out_has_its_default_and_an_empty_block_does_nothing(
         ({"robustness": {"audio": {"snr": [0, 0]}}}, "snr': must not repeat a strength. Got [0, 0]"),
         ({"robustness": {"audio": {"snr": []}}}, "snr': must not be empty"),
         ({"robustness": {"image": {"noise": 0.1}}}, "noise': must be a list. Got 0.1"),
-        ({"robustness": {"repeats": 0}}, "repeats': must be greater than or equal to 1. Got 0"),
+        (
+            {"robustness": {"repeats": 0}},
+            "'repeats' of measurement 'robustness': must be greater than or equal to 1. Got 0",
+        ),
         ({"subsets": "all"}, "'measure.subsets': must be true or false. Got 'all'"),
     ],
 )

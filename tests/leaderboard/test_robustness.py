@@ -14,8 +14,9 @@ import pytest
 import vsebench.leaderboard.robustness_plots as plots
 from vsebench.core.types import Result
 from vsebench.leaderboard.markdown import page
+from vsebench.leaderboard.measured import measured_rows, measurement_sections
 from vsebench.leaderboard.render import render, stale
-from vsebench.leaderboard.robustness import damages, measured_rows, robustness_sections
+from vsebench.leaderboard.robustness import damages
 from vsebench.runs.snapshot import BoardRow, Snapshot, load, results_file, save
 
 DATA: dict[str, Any] = {
@@ -101,7 +102,7 @@ def cells(lines: Sequence[str], first: str) -> list[str]:
 
 
 def test_what_is_lost_is_told_in_points() -> None:
-    lines = robustness_sections(board(ROWS))
+    lines = measurement_sections(board(ROWS))
     head = next(line for line in lines if line.startswith("| System"))
     assert [c.strip() for c in head.strip("|").split("|")] == [
         *("System", "Uses", "Test accuracy"),
@@ -112,12 +113,12 @@ def test_what_is_lost_is_told_in_points() -> None:
     assert row[3] == "10.0 ± 0.0", "seeds are compared with themselves"
     assert cells(lines, "image alone")[3:] == ["10.0 ± 0.0", "–", "–", "–"], "that it needs its only one says nothing"
     assert not any("it reads nothing else" in line for line in lines)
-    partly = robustness_sections(board({"all": ("image", "text"), "image alone": ("image",)}, drops=False))
+    partly = measurement_sections(board({"all": ("image", "text"), "image alone": ("image",)}, drops=False))
     assert not any("left out |" in line for line in partly), "where no system could do without anything"
 
 
 def test_a_table_of_strengths() -> None:
-    lines = robustness_sections(board(ROWS))
+    lines = measurement_sections(board(ROWS))
     lines = lines[lines.index("## Robustness") :]
     head = next(line for line in lines if line.startswith("| System"))
     assert [c.strip() for c in head.strip("|").split("|")] == [
@@ -142,7 +143,7 @@ def test_decibels_fall() -> None:
 
 
 def test_subsets_stand_side_by_side() -> None:
-    lines = robustness_sections(board({"all": ("image", "text", "audio")}))
+    lines = measurement_sections(board({"all": ("image", "text", "audio")}))
     lines = lines[lines.index("## One model, evaluated with what is left") :]
     assert [line for line in lines if line.startswith("**Test")] == ["**Test accuracy**", "**Test AP**"]
     head = next(line for line in lines if line.startswith("| System"))
@@ -169,7 +170,7 @@ def test_recall_of_subsets_is_one_table() -> None:
 
 
 def test_systems_that_need_everything_have_no_subsets() -> None:
-    lines = robustness_sections(board(ROWS, drops=False))
+    lines = measurement_sections(board(ROWS, drops=False))
     assert "## One model, evaluated with what is left" not in lines
     assert not any("left out |" in line for line in lines), "no column without a number"
     assert any(f"{CANNOT} (1 row)" in line for line in lines)
@@ -185,7 +186,7 @@ def test_gaps_and_differences_are_said() -> None:
     partly = replace(snapshot, measures={k: v for k, v in snapshot.measures.items() if k != "r1-1"})
     assert "1 of 3 rows are not measured." in page(partly)
     nothing = replace(snapshot, measures={})
-    assert robustness_sections(nothing) == []
+    assert measurement_sections(nothing) == []
     assert plots.drawn(nothing) == []
     assert "robustness" not in page(nothing).lower()
 
@@ -196,7 +197,7 @@ def test_rows_that_rank_alone_are_told_by_what_chose_them() -> None:
     ranks = {"i2t/recall@1": 0.5, "rsum": 250.0}
     measured |= {"clean": ranks, "shuffled": {}, "dropped": {}, "needed": {}}
     measured["damaged"] = {"text": {"dropout": [[0.5, {"i2t/recall@1": 0.25, "rsum": 125.0}]]}}
-    lines = robustness_sections(replace(snapshot, select={"metric": "val/rsum", "mode": "max"}))
+    lines = measurement_sections(replace(snapshot, select={"metric": "val/rsum", "mode": "max"}))
     assert "## What a fusion really uses" not in lines
     assert cells(lines, "ranks")[1:] == ["250.0", "125.0"]
     assert plots.panels(replace(snapshot, select={"metric": "val/rsum", "mode": "max"}))[0] == "rsum"
@@ -209,7 +210,7 @@ def test_a_number_that_is_best_when_lowest_is_lost_by_rising() -> None:
         measured |= {"clean": {"nll": clean, "i2t/chance/recall@1": 0.1}, "dropped": {}, "needed": {}}
         measured |= {"shuffled": {"text": {"nll": shuffled}}}
         measured["damaged"] = {"text": {"dropout": [[0.5, {"nll": damaged}]]}}
-    lines = robustness_sections(replace(snapshot, select={"metric": "val/rsum", "mode": "max"}))
+    lines = measurement_sections(replace(snapshot, select={"metric": "val/rsum", "mode": "max"}))
     assert cells(lines, "one")[2:] == ["1.0", "0.5"], "what shuffling adds to the negative log-likelihood"
     table = lines[lines.index("## Robustness") :]
     assert cells(table, "one")[1:] == ["**1.0**", "**2.0**"]

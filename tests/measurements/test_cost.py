@@ -10,10 +10,11 @@ import pytest
 from swept import sweep_in
 
 from vsebench.cli.measure import complete
+from vsebench.core.registry import MEASUREMENTS
 from vsebench.measurements import _timing
+from vsebench.measurements._cost import Calls, cost_of, parameter_parts
 from vsebench.measurements._queries import Search
-from vsebench.measurements.base import measure_of
-from vsebench.measurements.cost import Calls, parameter_parts, take
+from vsebench.measurements.cost import Cost
 from vsebench.runs.energy import ENERGY
 from vsebench.runs.load import LoadedRun, load_run
 from vsebench.runs.snapshot import Snapshot, load, results_file
@@ -78,12 +79,12 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def measured(folder: Path, row: str) -> Mapping[str, Any]:
     run = loaded(folder, row)
-    return take(run, run.open_dataset(), {})
+    return cost_of(run, run.open_dataset())
 
 
 def test_classifier_of_features(folder: Path) -> None:
     run = loaded(folder, "features")
-    found = take(run, run.open_dataset(), {})
+    found = cost_of(run, run.open_dataset())
     classes, dim, hidden = 3, 4, 16
     by_hand = 6 * dim + 5 * dim + 2 * dim * hidden + hidden * classes  # projections of 6 and 5 numbers, two layers
     assert found["gflops"]["item"] == pytest.approx(2 * by_hand / 1e9)
@@ -144,14 +145,13 @@ def test_metered_energy_is_the_runs(folder: Path) -> None:
     (run.folder / ENERGY).write_text(
         f'{{"joules": {{"processor": 7.5}}, "why": {{}}, "seconds": {run.result.train_s}}}'
     )
-    assert take(run, run.open_dataset(), {})["energy_j"] == {"processor": 7.5}
+    assert cost_of(run, run.open_dataset())["energy_j"] == {"processor": 7.5}
 
 
 def test_combinations_have_no_model() -> None:
-    kind = measure_of("cost")
-    assert not kind.applies({"objective": [], "fusion": {"name": "gated + concat", "options": {}}})
-    assert kind.applies({"train": {}, "fusion": None})
-    assert kind.alone
+    assert not Cost.applies({"objective": [], "fusion": {"name": "gated + concat", "options": {}}})
+    assert Cost.applies({"train": {}, "fusion": None})
+    assert MEASUREMENTS.get("cost").facts["alone"]
 
 
 @pytest.mark.slow

@@ -11,6 +11,8 @@ import pytest
 import torch
 from sounding import AUDIO_CNN, CNN, LSTM, RNN, write
 
+from vsebench.components.corruption.base import generator_of
+from vsebench.components.corruption.occlusion import Occlusion
 from vsebench.config.resolve import resolve
 from vsebench.core.types import Tokens, Waves, Words
 from vsebench.data.dataset import Dataset
@@ -21,7 +23,6 @@ from vsebench.engine.loader import Feed
 from vsebench.engine.model import Model
 from vsebench.measurements import _inputs
 from vsebench.measurements._inputs import Damage, Damager, Permuted, derangement, shuffled, without
-from vsebench.ops.corruptions import generator_of
 from vsebench.sweeps.run_one import vocabulary_of
 
 CPU = torch.device("cpu")
@@ -96,7 +97,7 @@ def test_frozen_encoders_see_what_is_damaged(tmp_path: Path) -> None:
             assert not found.mask[row].any()
             continue
         pixels = dataset.image(int(position), model.encoders["image"].preprocessing)
-        covered = _inputs.corruptions.occluded_pixels(pixels, 0.5, generator_of(0, int(position), "occlusion", 0.5))
+        covered = Occlusion().image(pixels, 0.5, generator_of(0, int(position), "occlusion", 0.5))
         with torch.inference_mode():
             tokens = model.encoders["image"](torch.from_numpy(covered)[None])
         torch.testing.assert_close(found.values[row], tokens.values[0], atol=2e-3, rtol=2e-3)

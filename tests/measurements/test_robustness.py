@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,15 @@ from swept import sweep_in
 from vsebench.config.measures import Measures
 from vsebench.data.dataset import Dataset
 from vsebench.engine.feature_cache import entries
-from vsebench.leaderboard.robustness import robustness_sections
-from vsebench.measurements import _inputs, robustness, subsets
-from vsebench.measurements.run import lacking, measure, measured
+from vsebench.leaderboard.measured import measurement_sections
+from vsebench.measurements import _inputs
+from vsebench.measurements._judge import Judge
+from vsebench.measurements.robustness import Robustness
+from vsebench.measurements.subsets import Subsets
 from vsebench.runs.load import LoadedRun, load_run
 from vsebench.runs.snapshot import Snapshot, load, results_file
 from vsebench.runs.store import Store
+from vsebench.sweeps.measure import lacking, measure, measured
 
 SMALL: dict[str, Any] = {
     "robustness": {
@@ -35,6 +38,14 @@ SMALL: dict[str, Any] = {
     "subsets": True,
 }
 ASKED = Measures.model_validate(SMALL).asked()
+
+
+def robustness_of(run: LoadedRun, dataset: Dataset) -> Mapping[str, Any]:
+    return Robustness(**ASKED["robustness"]).measure(run, dataset)
+
+
+def subsets_of(run: LoadedRun, dataset: Dataset) -> Mapping[str, Any]:
+    return Subsets().measure(run, dataset)
 
 
 def systems(complete: bool) -> dict[str, Any]:
@@ -106,7 +117,7 @@ def opened(folder: Path, row: str, name: str = "toy") -> tuple[LoadedRun, Datase
 def test_every_number_of_a_decision(folder: Path, whole: bool) -> None:
     run, dataset = opened(folder, "decides")
     before = {entry.key for entry in entries()}
-    found = robustness.take(run, dataset, ASKED["robustness"])
+    found = robustness_of(run, dataset)
     assert "stored" not in found, "as it is, a run gives what it stored"
     kept = {"accuracy", "average_precision"}
     if whole:
@@ -123,18 +134,18 @@ def test_every_number_of_a_decision(folder: Path, whole: bool) -> None:
     }  # fmt: skip
     for kinds in found["damaged"].values():
         assert all(numbers.keys() == kept for points in kinds.values() for _, numbers in points)
-    assert found == robustness.take(run, dataset, ASKED["robustness"]), "the same draws each time"
+    assert found == robustness_of(run, dataset), "the same draws each time"
     assert {entry.key for entry in entries()} == before, "nothing of it is in the cache"
 
 
 def test_all_seven_subsets_evaluate(folder: Path, whole: bool) -> None:
     run, dataset = opened(folder, "decides")
-    found = subsets.take(run, dataset, {})
+    found = subsets_of(run, dataset)
     modalities = ("image", "text", "audio")
     wanted = ["+".join(s) for size in (1, 2, 3) for s in itertools.combinations(modalities, size)]
     assert list(found["subsets"]) == wanted
-    assert found["subsets"]["image+text+audio"] == robustness.take(run, dataset, ASKED["robustness"])["clean"]
-    dropped = robustness.take(run, dataset, ASKED["robustness"])["dropped"]
+    assert found["subsets"]["image+text+audio"] == robustness_of(run, dataset)["clean"]
+    dropped = robustness_of(run, dataset)["dropped"]
     for gone, left in (("image", "text+audio"), ("text", "image+audio"), ("audio", "image+text")):
         alone = {k: v for k, v in found["subsets"][left].items() if "recall" not in k}
         assert alone == pytest.approx(dropped[gone])
@@ -145,8 +156,8 @@ def test_all_seven_subsets_evaluate(folder: Path, whole: bool) -> None:
 @pytest.mark.parametrize("whole", [True], indirect=True)
 def test_a_subset_is_what_the_classifiers_that_are_left_decide(folder: Path) -> None:
     run, dataset = opened(folder, "decides")
-    found = subsets.take(run, dataset, {})["subsets"]
-    judge = subsets.Judge(run, dataset)
+    found = subsets_of(run, dataset)["subsets"]
+    judge = Judge(run, dataset)
     with torch.no_grad():
         output = run.model(judge.feed.batch(np.arange(len(judge.feed))))
     labels = judge.feed.labels
@@ -157,19 +168,19 @@ def test_a_subset_is_what_the_classifiers_that_are_left_decide(folder: Path) -> 
 
 def test_who_cannot_lack_a_modality_says_why(folder: Path, whole: bool) -> None:
     run, dataset = opened(folder, "learned")
-    found = robustness.take(run, dataset, ASKED["robustness"])
+    found = robustness_of(run, dataset)
     if not whole:
         assert list(found["dropped"]) == ["image", "text", "audio"]
         assert found["needed"] == {}
-        assert len(subsets.take(run, dataset, {})["subsets"]) == 7
+        assert len(subsets_of(run, dataset)["subsets"]) == 7
         return
     assert found["dropped"] == {}
     assert found["needed"]["audio"] == "its vector of an absent audio was never trained: no training item lacks it"
     run, dataset = opened(folder, "concat")
-    assert "absent: learned or head: decision" in robustness.take(run, dataset, ASKED["robustness"])["needed"]["image"]
-    assert list(subsets.take(run, dataset, {})["subsets"]) == ["image+text+audio"]
+    assert "absent: learned or head: decision" in robustness_of(run, dataset)["needed"]["image"]
+    assert list(subsets_of(run, dataset)["subsets"]) == ["image+text+audio"]
     run, dataset = opened(folder, "text")
-    found = robustness.take(run, dataset, ASKED["robustness"])
+    found = robustness_of(run, dataset)
     assert found["needed"] == {"text": "it reads nothing else"}
     assert list(found["shuffled"]) == list(found["damaged"]) == ["text"]
 
@@ -180,7 +191,7 @@ def test_what_is_not_used_costs_nothing(folder: Path) -> None:
     with torch.no_grad():
         for parameter in run.model.projection["image"].parameters():
             parameter.zero_()
-    found = robustness.take(run, dataset, ASKED["robustness"])
+    found = robustness_of(run, dataset)
     assert found["shuffled"]["image"] == pytest.approx({k: found["clean"][k] for k in found["shuffled"]["image"]})
     for points in found["damaged"]["image"].values():
         assert points[0][1]["accuracy"] == found["clean"]["accuracy"]
@@ -190,12 +201,12 @@ def test_what_is_not_used_costs_nothing(folder: Path) -> None:
 @pytest.mark.parametrize("whole", [True], indirect=True)
 def test_a_ranking_is_damaged_and_neither_shuffled_nor_halved(folder: Path) -> None:
     run, dataset = opened(folder, "ranks", "ranked")
-    found = robustness.take(run, dataset, ASKED["robustness"])
+    found = robustness_of(run, dataset)
     assert found["shuffled"] == found["dropped"] == found["needed"] == {}
     assert "stored" not in found
     assert found["clean"].keys() == {f"{d}/recall@{k}" for d in ("i2t", "t2i") for k in (1, 5)}
-    assert not subsets.MEASURE.applies(run.result.config)
-    assert not robustness.MEASURE.applies({k: v for k, v in run.result.config.items() if k != "train"})
+    assert not Subsets.applies(run.result.config)
+    assert not Robustness.applies({k: v for k, v in run.result.config.items() if k != "train"})
 
 
 def test_measured_runs_are_on_the_board(folder: Path, tmp_path: Path) -> None:
@@ -205,7 +216,7 @@ def test_measured_runs_are_on_the_board(folder: Path, tmp_path: Path) -> None:
     assert len(jobs) == len(snapshot.rows)
     assert measure(jobs) == []
     assert lacking(snapshot, store, ASKED) == []
-    lines = robustness_sections(replace(snapshot, measures=measured(snapshot, store, ASKED)))
+    lines = measurement_sections(replace(snapshot, measures=measured(snapshot, store, ASKED)))
     titles = [line for line in lines if line.startswith("## ")]
     assert titles == ["## What a fusion really uses", "## Robustness", "## One model, evaluated with what is left"]
     assert not any("Check" in line for line in lines)

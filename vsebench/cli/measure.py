@@ -12,9 +12,9 @@ from vsebench.config.experiment import load_experiment
 from vsebench.core.errors import ConfigError
 from vsebench.core.terminal import say
 from vsebench.leaderboard.render import render
-from vsebench.measurements.run import Job, lacking, measure, measured
 from vsebench.runs.snapshot import load_board, results_file, save
 from vsebench.runs.store import Store
+from vsebench.sweeps.measure import Job, lacking, measure, measured
 
 
 @dataclass(frozen=True)

@@ -172,6 +172,11 @@ def _check_top(doc: document.Document, spec: ExperimentFile, faults: Collector) 
             faults.faults.append(error.at(doc.place(("metrics", i))))
     with faults:
         _check_gallery(doc, spec)
+    with faults:
+        try:
+            spec.measure.asked()
+        except ConfigError as error:
+            raise doc.placed(error.under("measure")) from None
     # A block without a name changes options of each row's own optimiser, and is checked with the row.
     named = {k: v for k, v in spec.train.items() if not (isinstance(v, dict) and "name" not in v and k in NAMED)}
     with faults:

@@ -269,5 +269,5 @@ class ExperimentFile(Strict):
     plugins: list[str] = []
     systems: dict[str, dict[str, Any]] = {}
     sweep: Sweep | None = None
-    measure: Measures = Measures()
+    measure: Measures = Measures({})
     board: Board = Board()

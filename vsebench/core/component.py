@@ -46,9 +46,9 @@ class Component:
     @functools.cached_property
     def options(self) -> Mapping[str, inspect.Parameter]:
         """The parameters that a configuration may set, with resolved annotations."""
-        hints = typing.get_type_hints(signature_owner(self.target), include_extras=True)
-        found = (p for p in parameters_of(self.target) if p.kind is p.KEYWORD_ONLY)
-        return MappingProxyType({p.name: p.replace(annotation=hints.get(p.name, Any)) for p in found})
+        options = [p for p in parameters_of(self.target) if p.kind is p.KEYWORD_ONLY]
+        hints = typing.get_type_hints(signature_owner(self.target), include_extras=True) if options else {}
+        return MappingProxyType({p.name: p.replace(annotation=hints.get(p.name, Any)) for p in options})
 
     def validate(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """All options, defaults filled in.
@@ -113,6 +113,8 @@ def signature_owner(target: Callable[..., Any]) -> Callable[..., Any]:
 def parameters_of(target: Callable[..., Any]) -> list[inspect.Parameter]:
     """The parameters of a function, or of a class's constructor without ``self``."""
     owner = signature_owner(target)
+    if inspect.unwrap(owner) is object.__init__:
+        return []
     found = list(inspect.signature(owner).parameters.values())
     return found[1:] if inspect.isclass(target) else found
 

@@ -198,6 +198,18 @@ AUGMENTATIONS = Registry(
 ENSEMBLES = Registry(
     "ensemble", "vsebench.components.ensemble", "one run's scores (b, G) -> scores that can be summed (b, G)"
 )
+CORRUPTIONS = Registry(
+    "corruption",
+    "vsebench.components.corruption",
+    "one input, strength -> a damaged input",
+    {
+        "title": "",  # in tables; the name where it is empty
+        "unit": "",  # behind strengths in tables; %: they are shares
+        "axis": {},  # modality or features -> label of a plot's axis
+        "falling": False,  # larger strengths are milder, as those of a signal-to-noise ratio
+    },
+    required=("meaning",),  # modality or features that it changes -> what its strength is, in a few words
+)
 INDEXES = Registry(
     "index",
     "vsebench.components.index",
@@ -235,6 +247,16 @@ METRICS = Registry(
         "tune": None,  # what is chosen on validation and kept for test: Predictions of validation -> named thresholds
     },
     required=("higher_is_better",),  # which epoch, row and cell is the best
+)
+MEASUREMENTS = Registry(
+    "measurement",
+    "vsebench.measurements",
+    "a finished run -> named values beside its metrics",
+    {
+        "version": 1,  # runs measured by another version are measured again
+        "every_seed": True,  # False: of each row's first finished run alone
+        "alone": False,  # nothing else is measured meanwhile, so that times are those of an idle machine
+    },
 )
 DATASETS = Registry(
     "dataset",

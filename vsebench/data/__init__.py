@@ -1,4 +1,4 @@
 """Datasets: builders, the file's layout and checks, reading items, pictures and sounds.
 
-Imports core, ops and config.
+Imports components/corruption, config, core and ops.
 """

@@ -6,16 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from vsebench.leaderboard.baselines import baselines_section
-from vsebench.leaderboard.cost import cost_section
-from vsebench.leaderboard.cost_plots import plot_files
 from vsebench.leaderboard.factors_section import factors_section
 from vsebench.leaderboard.full_ranking_metrics import chances_of, columns_of, skipped_of
+from vsebench.leaderboard.measured import measurement_sections
 from vsebench.leaderboard.pivot import pivot_lines
 from vsebench.leaderboard.plots import curves_section
 from vsebench.leaderboard.protocol import definition_lines, protocol_section, ranked_items
 from vsebench.leaderboard.references import references
-from vsebench.leaderboard.robustness import robustness_sections
-from vsebench.leaderboard.robustness_plots import drawn as robustness_plots
 from vsebench.leaderboard.significance import (
     Comparisons,
     below_table,
@@ -91,8 +88,7 @@ def page(snapshot: Snapshot, outcomes: Outcomes | None = None, unusable: str = "
             lines += [f"## {title}", "", *across, *_section(snapshot, rows, compared), ""]
     lines += baselines_section(snapshot, compared)
     lines += [*factors_section(snapshot, AXIS_TITLES), *gains_section(snapshot)]
-    lines += cost_section(snapshot, plot_files(snapshot))
-    lines += robustness_sections(snapshot, next(iter(robustness_plots(snapshot)), None))
+    lines += measurement_sections(snapshot)
     lines += [*curves_section(snapshot), *pruned_section(snapshot), *references(snapshot), *failed_section(snapshot)]
     lines += protocol_section(snapshot, compared)
     return "\n".join(lines).rstrip() + "\n"

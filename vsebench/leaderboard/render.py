@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from vsebench.core.errors import DataError
-from vsebench.leaderboard import cost_plots, factors_plot, index_board, index_plots, plots, robustness_plots
+from vsebench.leaderboard import factors_plot, index_board, index_plots, plots
+from vsebench.leaderboard.drawing import Drawing
 from vsebench.leaderboard.markdown import AXIS_TITLES, page
+from vsebench.leaderboard.measured import measurement_drawings
 from vsebench.leaderboard.table import code, csv_cell, escape, link, table
 from vsebench.runs.item_scores import usable
 from vsebench.runs.snapshot import INDEX_FORM, Snapshot, board_names, load_board
@@ -89,15 +90,6 @@ def _refuse(unread: Mapping[str, DataError], experiments: Sequence[str]) -> None
         raise DataError(f"{len(wanted)} results files cannot be read.", problems=[str(error) for error in wanted])
 
 
-@dataclass(frozen=True)
-class Drawing:
-    """A plot beside a board: where it lies, whether it is what the results give, and how it is drawn."""
-
-    file: Path
-    is_current: Callable[[], bool]
-    draw: Callable[[], str]
-
-
 def _drawings(folder: Path, snapshots: Sequence[Snapshot], experiments: Sequence[str]) -> list[Drawing]:
     found = []
     for s in snapshots:
@@ -108,10 +100,7 @@ def _drawings(folder: Path, snapshots: Sequence[Snapshot], experiments: Sequence
                 file = folder / index_plots.plot_name(s, kind)
                 found.append(Drawing(file, partial(index_plots.current, file, s), partial(index_plots.svg, s, kind)))
             continue
-        for name in robustness_plots.drawn(s):
-            file = folder / name
-            current = partial(robustness_plots.current, file, s)
-            found.append(Drawing(file, current, partial(robustness_plots.svg, s)))
+        found += measurement_drawings(s, folder)
         for name in plots.asked(s):
             file = folder / plots.plot_file(s, name)
             found.append(Drawing(file, partial(plots.is_current, file, s, name), partial(plots.svg, s, name)))
@@ -119,10 +108,6 @@ def _drawings(folder: Path, snapshots: Sequence[Snapshot], experiments: Sequence
             file = folder / factors_plot.plot_file(s)
             current = partial(factors_plot.is_current, file, s, AXIS_TITLES)
             found.append(Drawing(file, current, partial(factors_plot.svg, s, AXIS_TITLES)))
-        for cost in cost_plots.drawn(s):
-            file = folder / cost_plots.plot_file(s, cost)
-            current = partial(cost_plots.is_current, file, s, cost)
-            found.append(Drawing(file, current, partial(cost_plots.svg, s, cost)))
     return found
 
 

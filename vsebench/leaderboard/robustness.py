@@ -2,68 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from vsebench.core.metric_specs import best_of, mode_of
+from vsebench.core.registry import CORRUPTIONS
 from vsebench.core.types import MODALITIES
+from vsebench.leaderboard.measured import MeasuredRow, Value, measured_rows
 from vsebench.leaderboard.table import escape, link, table
 from vsebench.runs.snapshot import Snapshot
-from vsebench.stats.intervals import Estimate, estimate
-from vsebench.stats.rows import SECTIONS, RowView, views
+from vsebench.stats.intervals import Estimate
+from vsebench.stats.rows import SECTIONS, views
 
-#: How kinds of damage and their strengths are called: kind -> (title, strength).
-KINDS: dict[str, tuple[str, Callable[[float], str]]] = {
-    "noise": ("noise", lambda s: f"{s:g}"),
-    "occlusion": ("occlusion", lambda s: f"{100 * s:g} %"),
-    "dropout": ("words lost", lambda s: f"{100 * s:g} %"),
-    "swap": ("letters swapped", lambda s: f"{100 * s:g} %"),
-    "snr": ("noise", lambda s: f"{s:g} dB"),
-}
-UNITS = {
-    "noise": "noise by its std, for pixels in [0, 1]",
-    "features": "noise of precomputed features in units of their std",
-    "occlusion": "occlusion by the share of the area",
-    "dropout": "words lost by the probability of each",
-    "swap": "letters swapped by the probability of each pair",
-    "snr": "noise of sounds by the signal-to-noise ratio",
-}
 PLOT_CAPTION = (
     "Test against strength, one modality damaged at a time, from the undamaged split on the left: means over seeds. "
     "Named are the rows that are best on validation and, dashed, the best row of each modality alone."
 )
-Value = Callable[[Mapping[str, Any]], float | None]
 
 
-@dataclass(frozen=True)
-class MeasuredRow:
-    """A row of the board and what was measured of each of its runs."""
-
-    view: RowView
-    parts: Sequence[Mapping[str, Any]]
-
-    def estimate(self, value: Value) -> Estimate | None:
-        """Mean and interval over seeds; None where a run lacks the number."""
-        found = [value(part) for part in self.parts]
-        known = [one for one in found if one is not None]
-        return estimate(known) if len(known) == len(found) else None
-
-    @property
-    def name(self) -> str:
-        """As tables call it."""
-        return escape(self.view.row.name)
-
-
-def measured_rows(snapshot: Snapshot, measure: str) -> list[MeasuredRow]:
-    """The rows all of whose runs were measured, each section's best on validation first."""
-    found = []
-    for section in SECTIONS:
-        for view in views(snapshot, section):
-            known = [snapshot.measures.get(result.run_id, {}) for result in view.results]
-            if all(measure in one for one in known):
-                found.append(MeasuredRow(view, [one[measure] for one in known]))
-    return found
+def shown_of(kind: str) -> Mapping[str, Any]:
+    """Return what a corruption's registration says of how it is shown; of an unknown one the defaults."""
+    return CORRUPTIONS.get(kind).facts if kind in CORRUPTIONS else {**CORRUPTIONS.facts, "meaning": {}}
 
 
 def main_metric(snapshot: Snapshot, rows: Sequence[MeasuredRow]) -> str:
@@ -86,7 +45,7 @@ def robustness_sections(snapshot: Snapshot, plot: str | None = None) -> list[str
         key = main_metric(snapshot, rows)
         rows = [row for row in rows if all(key in part["clean"] for part in row.parts)]
         lines += [*_uses(rows, key), *_strengths(snapshot, rows, key, plot), *_remarks(snapshot, rows)]
-    return [*lines, *_subsets(snapshot)]
+    return lines
 
 
 def damages(rows: Sequence[MeasuredRow]) -> list[tuple[str, str, list[float]]]:
@@ -98,7 +57,7 @@ def damages(rows: Sequence[MeasuredRow]) -> list[tuple[str, str, list[float]]]:
                 for kind, points in part["damaged"].get(modality, {}).items():
                     known = found.setdefault((modality, kind), [])
                     known += [strength for strength, _ in points if strength not in known]
-    return [(modality, kind, sorted(s, reverse=kind == "snr")) for (modality, kind), s in found.items()]
+    return [(modality, kind, sorted(s, reverse=shown_of(kind)["falling"])) for (modality, kind), s in found.items()]
 
 
 def at_strength(modality: str, kind: str, strength: float, key: str) -> Value:
@@ -200,8 +159,8 @@ def _strengths(snapshot: Snapshot, rows: Sequence[MeasuredRow], key: str, plot: 
         marks = [one is not None and len(rows) > 1 and one.mean == top for one, top in zip(line, best, strict=True)]
         body.append([row.name, *(f"**{cell}**" if mark else cell for cell, mark in zip(cells, marks, strict=True))])
     header = ["System", "As it is", *(_column(*column) for column in columns)]
-    kinds = dict.fromkeys("features" if modality in features else kind for modality, kind, _ in columns)
-    units = [UNITS[kind] for kind in kinds if kind in UNITS]
+    meanings = [shown_of(kind)["meaning"].get("features" if m in features else m) for m, kind, _ in columns]
+    units = list(dict.fromkeys(filter(None, meanings)))
     said = (
         f"Test {escape(title_of(key))} of finished runs with one modality damaged, for all systems and seeds by the "
         f"same draws: {'; '.join(units)} (docs/robustness.md). Nothing was chosen by these numbers."
@@ -210,9 +169,10 @@ def _strengths(snapshot: Snapshot, rows: Sequence[MeasuredRow], key: str, plot: 
     return [*lines, *([f"!{link(PLOT_CAPTION.split(',')[0], plot)}", "", PLOT_CAPTION, ""] if plot else [])]
 
 
-def _column(modality: str, kind: str, strength: float) -> str:
-    title, text = KINDS.get(kind, (escape(kind), lambda s: f"{s:g}"))
-    return f"{modality} {title} {text(strength)}"
+def _column(modality: str, kind: str, at: float) -> str:
+    facts = shown_of(kind)
+    strength = f"{100 * at:g} %" if facts["unit"] == "%" else f"{at:g}{facts['unit']}"
+    return f"{modality} {escape(facts['title'] or kind)} {strength}"
 
 
 def _remarks(snapshot: Snapshot, rows: Sequence[MeasuredRow]) -> list[str]:
@@ -237,7 +197,7 @@ def _remarks(snapshot: Snapshot, rows: Sequence[MeasuredRow]) -> list[str]:
     return [line for one in lines for line in (one, "")]
 
 
-def _subsets(snapshot: Snapshot) -> list[str]:
+def subset_sections(snapshot: Snapshot) -> list[str]:
     """One model, evaluated with what is left: a table for each metric, subsets across."""
     rows = [r for r in measured_rows(snapshot, "subsets") if all(len(part["subsets"]) > 1 for part in r.parts)]
     if not rows:

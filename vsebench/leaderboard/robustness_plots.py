@@ -11,16 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from vsebench.leaderboard.index_plots import COLOURS, MARKERS, as_svg, shows, stamped
+from vsebench.leaderboard.measured import MeasuredRow, measured_rows
 from vsebench.leaderboard.plots import FOLDER
-from vsebench.leaderboard.robustness import (
-    KINDS,
-    MeasuredRow,
-    at_strength,
-    damages,
-    main_metric,
-    measured_rows,
-    title_of,
-)
+from vsebench.leaderboard.robustness import at_strength, damages, main_metric, shown_of, title_of
 from vsebench.leaderboard.table import printable, short
 from vsebench.runs.snapshot import Snapshot
 from vsebench.stats.rows import sort_key
@@ -30,13 +23,6 @@ DRAWING = 1
 #: Rows with a colour and a name, the best on validation; beside them the best of each modality alone.
 NAMED = 8
 ACROSS = 3
-LABELS = {
-    "noise": "std of noise (pixels in [0, 1])",
-    "occlusion": "share of the area covered",
-    "dropout": "share of words lost",
-    "swap": "share of letters swapped",
-    "snr": "signal-to-noise ratio in dB",
-}
 
 
 @dataclass(frozen=True)
@@ -156,9 +142,10 @@ def figure(snapshot: Snapshot) -> Any:
     handles: dict[str, Any] = {}
     for panel, one in zip(shown, axes, strict=False):
         handles |= _draw(one, panel, styles)
-        title, _ = KINDS.get(panel.kind, (panel.kind, str))
+        facts = shown_of(panel.kind)
+        title = facts["title"] or panel.kind
         one.set_title(short(f"{panel.modality}: {title}", 48), fontsize=10, loc="left", parse_math=False)
-        label = "noise in units of std" if panel.features else LABELS.get(panel.kind, panel.kind)
+        label = facts["axis"].get("features" if panel.features else panel.modality, panel.kind)
         one.set_xlabel(short(label, 60), fontsize=8, parse_math=False)
         one.tick_params(labelsize=8)
         one.grid(True, color="#dddddd", linewidth=0.6, zorder=0)
@@ -187,7 +174,7 @@ def _draw(axes: Any, panel: Panel, styles: dict[str, dict[str, Any]]) -> dict[st
     """Draw a panel, the best on top; returns a line of each name, and one of the others under an empty name."""
     handles: dict[str, Any] = {}
     everywhere = sorted({x for curve in panel.curves for x in curve.x})
-    falling = panel.kind == "snr"
+    falling = shown_of(panel.kind)["falling"]
     origin = _origin(everywhere) if falling else 0.0
     for curve in sorted(panel.curves, key=lambda c: (c.row in styles, -c.rank)):
         own = styles.get(curve.row, {"color": "#cfcfcf", "linewidth": 0.8, "zorder": 1})

@@ -1,4 +1,4 @@
 """What is measured of finished runs beside their metrics: cost, robustness, subsets.
 
-Imports components, config, core, data, engine, ops, runs and sweeps.
+Imports components, config, core, data, engine, leaderboard, ops and runs.
 """

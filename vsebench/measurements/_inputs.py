@@ -15,13 +15,13 @@ import numpy as np
 import torch
 from torch import nn
 
+from vsebench.components.corruption.base import generator_of
 from vsebench.config.schema import ENCODER_SLOTS
+from vsebench.core.registry import CORRUPTIONS
 from vsebench.core.types import Tokens, Waves
 from vsebench.engine.feature_cache import DTYPES, TokenStore, digest_parts
 from vsebench.engine.inputs import ENCODE_BATCH, Features, Pixels, Pooled, Sounds, Texts
 from vsebench.engine.loader import Feed, first_part
-from vsebench.ops import corruptions
-from vsebench.ops.corruptions import generator_of
 
 #: Items whose features say how far each dimension spreads.
 SPREAD_ITEMS = 2_000
@@ -31,7 +31,7 @@ KEPT_BYTES = 256 << 20
 
 @dataclass(frozen=True)
 class Damage:
-    """What is done to a modality: kind and strength of :mod:`vsebench.ops.corruptions`, and the seed of all draws."""
+    """What is done to a modality: the name of a corruption, its strength, and the seed of all draws."""
 
     kind: str
     strength: float
@@ -119,7 +119,7 @@ class Damager:
         """The split with every item's input of one modality damaged."""
         changed, source = copy.copy(self.feed), self.feed.sources[modality]
         if isinstance(source, Features):
-            found: Any = NoisyFeatures(source, damage)
+            found: Any = CorruptedFeatures(source, damage)
         elif isinstance(source, TokenStore | Pooled):
             found = _kept(self._key(modality, damage), lambda: self._encoded(modality, damage))
         else:
@@ -140,7 +140,7 @@ class Damager:
                 self.clean[modality] = Pixels(feed.dataset, feed.positions, encoder.preprocessing)
             else:
                 self.clean[modality] = Sounds(feed.dataset, feed.positions, encoder.sampling, feed.seconds)
-        return (NoisyPixels if modality == "image" else NoisySounds)(self.clean[modality], damage)
+        return (CorruptedPixels if modality == "image" else CorruptedSounds)(self.clean[modality], damage)
 
     def _encoded(self, modality: str, damage: Damage) -> TokenStore | Pooled:
         """What a frozen encoder, or its frozen part, makes of damaged inputs, as the cache would keep it: the same
@@ -203,14 +203,14 @@ def _size(kept: TokenStore | Pooled) -> int:
 
 
 def _damaged_texts(feed: Feed, damage: Damage) -> list[str]:
-    change = {"dropout": corruptions.without_words, "swap": corruptions.with_swapped_letters}[damage.kind]
+    change = CORRUPTIONS.build(damage.kind).text
     owners = np.repeat(np.arange(len(feed)), feed.captions_per_item)
     parts = np.arange(len(owners)) - feed.caption_offsets[owners]
     drawn = (_drawn(damage, feed.positions[row], int(part)) for row, part in zip(owners, parts, strict=True))
     return [change(text, *one) for text, one in zip(feed.captions, drawn, strict=True)]
 
 
-class NoisyPixels:
+class CorruptedPixels:
     """Pictures that are damaged once they have the size that the encoder wants."""
 
     def __init__(self, source: Pixels, damage: Damage) -> None:
@@ -218,30 +218,30 @@ class NoisyPixels:
 
     def take(self, rows: np.ndarray) -> torch.Tensor:
         """Pixels of the rows, uint8 (B, 3, H, W)."""
-        change = {"noise": corruptions.noisy_pixels, "occlusion": corruptions.occluded_pixels}[self.damage.kind]
+        change = CORRUPTIONS.build(self.damage.kind).image
         clean, positions = self.source.take(rows).numpy(), self.source.positions
         found = [change(clean[i], *_drawn(self.damage, positions[row])) for i, row in enumerate(rows)]
         return torch.from_numpy(np.stack(found))
 
 
-class NoisySounds:
-    """Sounds that get noise over their real length, as the encoder hears them: resampled, cut and filtered."""
+class CorruptedSounds:
+    """Sounds that are changed over their real length, as the encoder hears them: resampled, cut and filtered."""
 
     def __init__(self, source: Sounds, damage: Damage) -> None:
         self.source, self.damage = source, damage
 
     def take(self, rows: np.ndarray) -> Waves:
         """Sounds of the rows, float32 (B, T)."""
-        clean = self.source.take(rows)
+        clean, change = self.source.take(rows), CORRUPTIONS.build(self.damage.kind).audio
         values = clean.values.numpy()
         for i, (row, length) in enumerate(zip(rows, clean.lengths.tolist(), strict=True)):
             drawn = _drawn(self.damage, self.source.positions[row])
-            values[i, :length] = corruptions.noisy_sound(values[i, :length], *drawn)
+            values[i, :length] = change(values[i, :length], *drawn)
         return Waves(torch.from_numpy(values), clean.lengths)
 
 
-class NoisyFeatures:
-    """Precomputed features with noise that is relative to each dimension's spread over (some of) the split's items."""
+class CorruptedFeatures:
+    """Precomputed features, changed with regard to each dimension's spread over (some of) the split's items."""
 
     def __init__(self, source: Features, damage: Damage) -> None:
         self.source, self.damage = source, damage
@@ -251,11 +251,11 @@ class NoisyFeatures:
 
     def take(self, rows: np.ndarray) -> Tokens:
         """Tokens of the rows, float32 (B, N, D)."""
-        clean = self.source.take(rows)
+        clean, change = self.source.take(rows), CORRUPTIONS.build(self.damage.kind).features
         values, counts = clean.values.numpy().copy(), clean.mask.sum(1).tolist()
         for i, (row, count) in enumerate(zip(rows, counts, strict=True)):
             strength, generator = _drawn(self.damage, self.source.positions[row])
-            values[i, :count] = corruptions.noisy_features(values[i, :count], strength, self.std, generator)
+            values[i, :count] = change(values[i, :count], strength, self.std, generator)
         return Tokens(torch.from_numpy(values), clean.mask, clean.final, clean.grid)
 
 

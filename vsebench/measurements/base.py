@@ -1,46 +1,82 @@
-"""What a measure of a finished run is."""
+"""What a measurement of finished runs is. Importing this imports no torch: boards are written without it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from vsebench.leaderboard.drawing import Drawing
+from vsebench.leaderboard.measured import Shown, measured_table
+from vsebench.leaderboard.table import escape, prose
+from vsebench.runs.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from vsebench.data.dataset import Dataset
     from vsebench.runs.load import LoadedRun
 
-Take = Callable[["LoadedRun", "Dataset", Mapping[str, Any]], Mapping[str, Any]]
-
-#: Where each measure is: a module of this package with a constant ``MEASURE``.
-KNOWN: tuple[str, ...] = ("robustness", "subsets", "cost")
+__all__ = ["Measurement", "Shown"]
 
 
-@dataclass(frozen=True)
-class Measure:
-    """One kind of measurement.
+class Measurement(ABC):
+    """A measurement of a finished run: its options (the constructor's), what it computes, and what boards show.
 
-    Args:
-        name: as in the experiment's block ``measure``.
-        version: raised when what it gives changes; runs measured by another version are measured again.
-        take: of a loaded run, its dataset and what is asked, plain data.
-        every_seed: whether each seed of a row is measured, or its first finished one alone.
-        alone: whether nothing else is measured at the same time, so that times are those of an idle machine.
-        applies: whether it says anything of a resolved system (``Result.config``).
+    Attributes:
+        title: of its section on a board's page.
+        description: a sentence or two above the table.
+        columns: of the table, a row for each row of the board.
     """
 
-    name: str
-    version: int
-    take: Take
-    every_seed: bool = True
-    alone: bool = False
-    applies: Callable[[Mapping[str, Any]], bool] = lambda _: True
+    title: ClassVar[str] = ""
+    description: ClassVar[str] = ""
+    columns: ClassVar[Sequence[Shown]] = ()
 
+    @abstractmethod
+    def measure(self, run: LoadedRun, dataset: Dataset) -> Mapping[str, Any]:
+        """Measure a loaded run.
 
-def measure_of(name: str) -> Measure:
-    """A known measure. Raises: ValueError for an unknown one."""
-    if name not in KNOWN:
-        raise ValueError(f"no measure '{name}'; there are {', '.join(KNOWN) or 'none'}")
-    found: Measure = import_module(f"vsebench.measurements.{name}").MEASURE
-    return found
+        Args:
+            run: with its model.
+            dataset: that it was trained on.
+
+        Returns: plain data for JSON, such as ``{"norm": {"image": 1.5}}``.
+        """
+
+    @classmethod
+    def check_options(cls, options: dict[str, Any]) -> dict[str, Any]:
+        """Return the options as they are stored with the values, checked beyond their types.
+
+        Raises: ConfigError with the path of the option at fault.
+        """
+        return options
+
+    @classmethod
+    def applies(cls, config: Mapping[str, Any]) -> bool:
+        """Return whether it says anything of a resolved system; by default of all that have a model.
+
+        Args:
+            config: ``Result.config``; a combination of runs has no training in it.
+        """
+        return "train" in config
+
+    @classmethod
+    def sections(cls, snapshot: Snapshot, name: str) -> list[str]:
+        """Return the lines of a board's page; by default a table of ``columns``.
+
+        Args:
+            snapshot: the board's content.
+            name: under which the measurement is registered.
+        """
+        lines = measured_table(snapshot, name, cls.columns)
+        said = [prose(cls.description), ""] if cls.description else []
+        return [f"## {escape(cls.title or name)}", "", *said, *lines, ""] if lines else []
+
+    @classmethod
+    def drawings(cls, snapshot: Snapshot, folder: Path) -> list[Drawing]:
+        """Return the plots beside a board; by default none.
+
+        Args:
+            folder: of the leaderboard.
+        """
+        return []

@@ -13,13 +13,13 @@ import numpy as np
 from vsebench.core.errors import DataError
 from vsebench.core.types import Result
 from vsebench.leaderboard.collect import PREDICTIONS, pairs_of, read
-from vsebench.measurements.run import FOLDER
 from vsebench.results.leaves import ABSENT, differing, in_digits, leaves, on_board, same
 from vsebench.results.recompute import agrees, recompute
 from vsebench.runs.item_scores import items_file
 from vsebench.runs.item_scores import load as load_outcomes
 from vsebench.runs.snapshot import Snapshot
 from vsebench.runs.store import RESULT, Store
+from vsebench.sweeps.measure import FOLDER
 
 #: What a result says of the data: those of an older version say less.
 _DATA = "dataset."

@@ -89,11 +89,11 @@ def unused(experiment: Experiment, dataset: Dataset) -> list[str]:
         found = [trial.keys(gives, metric) for gives in given for metric in parse_metrics([entry])]
         if not any(keys is None or keys for keys in found):
             lines.append(f"no row gives '{entry}'; it is left out.")
-    robustness = experiment.spec.measure.robustness
+    measure = experiment.spec.measure
     read = {modality for row in rows for modality in row.system.modalities}
-    for modality in MODALITIES if robustness is not None else ():
-        if modality in robustness.model_fields_set and modality not in read:  # type: ignore[union-attr]
-            lines.append(f"no row reads {_NOUNS[modality]}; measure.robustness.{modality} is left out.")
+    for name in measure.asked():
+        for modality in [m for m in MODALITIES if m in measure.given(name) and m not in read]:
+            lines.append(f"no row reads {_NOUNS[modality]}; measure.{name}.{modality} is left out.")
     return lines
 
 

@@ -12,12 +12,14 @@ import soundfile
 from builder_layouts import picture, put, sound
 from PIL import Image
 
+from vsebench.components.corruption.base import generator_of
+from vsebench.components.corruption.noise import Noise
+from vsebench.components.corruption.occlusion import Occlusion
 from vsebench.core.errors import ConfigError, DataError
 from vsebench.core.registry import DATASETS
 from vsebench.data.check import check
 from vsebench.data.dataset import Dataset
 from vsebench.data.sound import encode_wav, load_sound
-from vsebench.ops.corruptions import generator_of, noisy_pixels, occluded_pixels
 
 Lay, Build = Callable[[str], Path], Callable[..., Dataset]
 
@@ -170,10 +172,10 @@ def test_degraded_digits(lay: Lay, build: Build) -> None:
     with np.load(root / "av_digits.npz") as arrays:
         plain = arrays["image"][7]
     item_noise = generator_of(0, 7, "noise", 0.2)
-    covered = occluded_pixels(plain, 0.25, generator_of(0, 7, "occlusion", 0.25))
+    covered = Occlusion().image(plain, 0.25, generator_of(0, 7, "occlusion", 0.25))
     encoded = hard.image_bytes(7)
     assert encoded is not None
-    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(encoded))), noisy_pixels(covered, 0.2, item_noise))
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(encoded))), Noise().image(covered, 0.2, item_noise))
     added = sound - before[1]
     assert 10 * np.log10((before[1] ** 2).mean() / (added**2).mean()) == pytest.approx(0.0, abs=0.05), "but for 16 bits"
     assert build("av_digits", root, **strengths).fingerprint == hard.fingerprint

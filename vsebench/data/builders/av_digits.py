@@ -13,6 +13,10 @@ import numpy as np
 from annotated_types import Ge, Le, Lt
 from PIL import Image
 
+from vsebench.components.corruption.base import generator_of
+from vsebench.components.corruption.noise import Noise
+from vsebench.components.corruption.occlusion import Occlusion
+from vsebench.components.corruption.snr import Snr
 from vsebench.core.errors import DataError, Place
 from vsebench.core.registry import DATASETS
 from vsebench.data.builders._build import Build, Draft, find, source_folder
@@ -23,7 +27,6 @@ from vsebench.data.item import Item
 from vsebench.data.sound import encode_wav
 from vsebench.data.table import Row, read_table
 from vsebench.data.writer import DatasetWriter
-from vsebench.ops.corruptions import generator_of, noisy_pixels, noisy_sound, occluded_pixels
 
 ARRAYS = ("audio", "audio_offset", "audio_length", "image", "label")
 COLUMNS = ("id", "label", "speaker", "take", "split", "sr")
@@ -32,7 +35,7 @@ TITLE = "Spoken and handwritten digits"
 
 @dataclass(frozen=True)
 class Degraded:
-    """How the data are made harder: strengths as in :mod:`vsebench.ops.corruptions`, of every item of every split."""
+    """How the data are made harder: strengths as of the corruptions of these names, of every item of every split."""
 
     image_noise: float = 0.0
     image_occlusion: float = 0.0
@@ -50,8 +53,8 @@ class Degraded:
     def image(self, pixels: np.ndarray, item: int) -> np.ndarray:
         """First covered, then noisy. Shape: uint8 (H, W) -> the same."""
         share, std = self.image_occlusion, self.image_noise
-        covered = occluded_pixels(pixels, share, generator_of(self.seed, item, "occlusion", share))
-        return noisy_pixels(covered, std, generator_of(self.seed, item, "noise", std))
+        covered = Occlusion().image(pixels, share, generator_of(self.seed, item, "occlusion", share))
+        return Noise().image(covered, std, generator_of(self.seed, item, "noise", std))
 
     def sound(self, samples: np.ndarray, item: int) -> np.ndarray:
         """With white noise, and softer as a whole where a sample would be clipped. Shape: int16 (T,) -> the same, or
@@ -59,7 +62,7 @@ class Degraded:
         if not math.isfinite(self.audio_snr):
             return samples
         generator = generator_of(self.seed, item, "snr", self.audio_snr)
-        noisy = noisy_sound(samples.astype(np.float32) / 32_768, self.audio_snr, generator)
+        noisy = Snr().audio(samples.astype(np.float32) / 32_768, self.audio_snr, generator)
         return noisy / max(1.0, float(np.abs(noisy).max(initial=0.0)))
 
 

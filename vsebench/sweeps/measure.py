@@ -17,7 +17,7 @@ from typing import Any
 from vsebench.core.culprit import in_one_line
 from vsebench.core.errors import VsebenchError
 from vsebench.core.plugins import imported_files, load_plugins
-from vsebench.measurements.base import measure_of
+from vsebench.core.registry import MEASUREMENTS
 from vsebench.runs.snapshot import Snapshot
 from vsebench.runs.store import RUN, Store, write_atomically
 from vsebench.sweeps.worker import choose_device, prepare
@@ -39,7 +39,7 @@ class Job:
     @property
     def alone(self) -> bool:
         """Whether no other job may run beside it."""
-        return any(measure_of(name).alone for name in self.asked)
+        return any(map(_alone, self.asked))
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def lacking(snapshot: Snapshot, store: Store, asked: Asked) -> list[Job]:
         folder = store.run_folder(run_id)
         left = {name: wanted[name] for name in wanted if _read(folder, name, wanted[name]) is None}
         if left and (folder / RUN).is_file():
-            parts = [{n: how for n, how in left.items() if measure_of(n).alone is alone} for alone in (False, True)]
+            parts = [{n: how for n, how in left.items() if _alone(n) is alone} for alone in (False, True)]
             found += [Job(row, run_id, folder, part) for part in parts if part]
     return sorted(found, key=lambda job: job.alone)
 
@@ -136,8 +136,9 @@ def _wanted(snapshot: Snapshot, asked: Asked) -> Iterator[tuple[str, str, dict[s
             config = snapshot.results[run_id].config
             wanted = {}
             for name, how in asked.items():
-                kind = measure_of(name)
-                if (kind.every_seed or number == 0) and kind.applies(config):
+                measurement = MEASUREMENTS.get(name)
+                target: Any = measurement.target
+                if (measurement.facts["every_seed"] or number == 0) and target.applies(config):
                     wanted[name] = how
             yield row.name, run_id, wanted
 
@@ -152,15 +153,14 @@ def _do(job: Job, device: str, worker: int) -> list[Fault]:
     except VsebenchError as error:
         return [Fault(job.row, job.run_id, name, str(error)) for name in job.asked]
     for name, how in job.asked.items():
-        kind = measure_of(name)
         try:
-            values = kind.take(run, dataset, how)
+            values = MEASUREMENTS.build(name, how).measure(run, dataset)
         except Exception as error:  # whatever a component does on damaged input; the others are measured all the same
             faults.append(Fault(job.row, job.run_id, name, in_one_line(error)))
             continue
         folder = job.folder / FOLDER
         folder.mkdir(exist_ok=True)
-        plain = {"version": kind.version, "asked": dict(how), "values": values}
+        plain = {"version": _version(name), "asked": dict(how), "values": values}
         write_atomically(folder / f"{name}.json", json.dumps(plain, ensure_ascii=False))
     return faults
 
@@ -169,7 +169,15 @@ def _read(folder: Path, name: str, how: Mapping[str, Any]) -> dict[str, Any] | N
     """What was measured as it is asked for today; None where it was not."""
     try:
         said = json.loads((folder / FOLDER / f"{name}.json").read_text(encoding="utf-8"))
-        same = said["version"] == measure_of(name).version and said["asked"] == json.loads(json.dumps(how))
+        same = said["version"] == _version(name) and said["asked"] == json.loads(json.dumps(how))
         return dict(said["values"]) if same else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _alone(name: str) -> bool:
+    return bool(MEASUREMENTS.get(name).facts["alone"])
+
+
+def _version(name: str) -> int:
+    return int(MEASUREMENTS.get(name).facts["version"])

@@ -7,17 +7,15 @@ import math
 import numpy as np
 import pytest
 
-from vsebench.ops import corruptions
-from vsebench.ops.corruptions import (
-    GREY,
-    generator_of,
-    noisy_features,
-    noisy_pixels,
-    noisy_sound,
-    occluded_pixels,
-    with_swapped_letters,
-    without_words,
-)
+from vsebench.components.corruption.base import generator_of
+from vsebench.components.corruption.dropout import Dropout
+from vsebench.components.corruption.noise import Noise
+from vsebench.components.corruption.occlusion import GREY, Occlusion
+from vsebench.components.corruption.snr import Snr
+from vsebench.components.corruption.swap import Swap
+
+noisy_pixels, noisy_features, occluded_pixels = Noise().image, Noise().features, Occlusion().image
+without_words, with_swapped_letters, noisy_sound = Dropout().text, Swap().text, Snr().audio
 
 
 def drawn(item: int = 0, strength: float = 0.5) -> np.random.Generator:
@@ -111,5 +109,5 @@ def test_strength_zero_changes_nothing() -> None:
     np.testing.assert_array_equal(occluded_pixels(pixels, 0.0, drawn()), pixels)
     np.testing.assert_array_equal(noisy_sound(sound, math.inf, drawn()), sound)
     np.testing.assert_array_equal(noisy_features(sound[:, None], 0.0, np.ones(1), drawn()), sound[:, None])
-    for change in (corruptions.without_words, corruptions.with_swapped_letters):
+    for change in (without_words, with_swapped_letters):
         assert change("  a  red hat ", 0.0, drawn()) == "  a  red hat "

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 from swept import sweep_in
 
 from vsebench.core.errors import DataError
+from vsebench.core.registry import MEASUREMENTS
 from vsebench.data.item import Item
 from vsebench.data.writer import DatasetWriter
-from vsebench.measurements import base
-from vsebench.measurements.base import Measure
-from vsebench.measurements.run import lacking, measure, measured
+from vsebench.measurements.base import Measurement
 from vsebench.runs.snapshot import Snapshot, load, results_file, save
 from vsebench.runs.store import Store
+from vsebench.sweeps.measure import lacking, measure, measured
 
 
 @pytest.fixture(scope="module")
@@ -44,22 +42,31 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """A measure of every seed and one of the first; the ids that the first of them was asked of."""
+def counted() -> Iterator[list[str]]:
+    """A measurement of every seed and one of the first alone; the ids of the runs that they were asked of."""
     calls: list[str] = []
 
-    def take(run: Any, dataset: Any, asked: Mapping[str, Any]) -> dict[str, Any]:
-        calls.append(run.run_id)
-        if asked["times"] == 13:
-            raise DataError("unlucky.")
-        return {"items": asked["times"] * len(dataset.splits["test"])}
+    class Counting(Measurement):
+        """Count items."""
 
-    for name, every in (("every", True), ("first", False)):
-        module = ModuleType(f"vsebench.measurements.{name}")
-        module.MEASURE = Measure(name, 1, take, every_seed=every)  # type: ignore[attr-defined]
-        monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.setattr(base, "KNOWN", ("every", "first"))
-    return calls
+        times = 1
+
+        def measure(self, run: Any, dataset: Any) -> dict[str, Any]:
+            calls.append(run.run_id)
+            if self.times == 13:
+                raise DataError("unlucky.")
+            return {"items": self.times * len(dataset.splits["test"])}
+
+    kinds = {"every": {}, "first": {"every_seed": False}, "quiet": {"every_seed": False, "alone": True}}
+    for name, facts in kinds.items():
+        MEASUREMENTS.register(name, source="a test", **facts)(type(name, (Counting,), {"__init__": _times}))
+    yield calls
+    for name in kinds:
+        MEASUREMENTS.forget(name)
+
+
+def _times(self: Any, *, times: int = 1) -> None:
+    self.times = times
 
 
 def board(folder: Path) -> Snapshot:
@@ -90,8 +97,7 @@ def test_a_fault_costs_one_number(folder: Path, counted: list[str]) -> None:
     asked = {"every": {"times": 13}, "first": {"times": 5}}
     faults = measure(lacking(snapshot, store, asked))
     assert {(f.measure, f.message) for f in faults} == {("every", "unlucky.")}
-    found = measured(snapshot, store, asked)
-    assert [list(parts) for parts in found.values()] == [["first"]]
+    assert [list(parts) for parts in measured(snapshot, store, asked).values()] == [["first"]]
 
 
 def test_board_keeps_measures(folder: Path, tmp_path: Path) -> None:
@@ -105,15 +111,11 @@ def test_board_keeps_measures(folder: Path, tmp_path: Path) -> None:
     assert (tmp_path / "said.json").read_text() == results_file(folder / "board", "said").read_text()
 
 
-def test_what_is_measured_alone_is_a_job_of_its_own(
-    folder: Path, counted: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    module: Any = sys.modules["vsebench.measurements.first"]
-    monkeypatch.setattr(module, "MEASURE", replace(module.MEASURE, alone=True))
-    asked = {"first": {"times": 101}, "every": {"times": 102}}
+def test_what_is_measured_alone_is_a_job_of_its_own(folder: Path, counted: list[str]) -> None:
+    asked = {"quiet": {"times": 101}, "every": {"times": 102}}
     jobs = lacking(board(folder), Store(folder / "runs", "said"), asked)
     assert [(sorted(job.asked), job.alone) for job in jobs] == [
         (["every"], False),
         (["every"], False),
-        (["first"], True),
+        (["quiet"], True),
     ]

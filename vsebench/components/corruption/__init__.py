@@ -1,0 +1,4 @@
+"""Corruptions: changes of single inputs at stated strengths, by which robustness is measured.
+
+Imports core and ops.
+"""
