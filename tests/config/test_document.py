@@ -143,7 +143,7 @@ def test_large_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
          ["unknown key 'titel' in board.references.0", "Did you mean 'title'?"]),
         ("seeds: [a]\n", 3, ["'seeds.0': must be an integer. Got 'a'"]),
         ("metrics: accuracy\n", 3, ["'metrics': must be a list. Got 'accuracy'"]),
-        ("measure: {int: 3}\n", 3, ["unknown key 'int' in measure", "Known: cost"]),
+        ("measure: {int: 3}\n", 3, ["unknown measurement 'int'", "Known: cost"]),
         ("measure: {robustness: {image: {no-ise: [0.1]}}}\n", 3, ["unknown key 'no-ise'", "Did you mean 'noise'?"]),
         ("sweep: {prune: {min-epochs: 2}}\n", 3, ["unknown key 'min-epochs' in sweep.prune", "'min_epochs'?"]),
         ("select: {mode: best}\n", 3, ["'select.mode': must be 'max' or 'min'. Got 'best'"]),
