@@ -89,7 +89,7 @@ def child(name: str, size: int, threads: int) -> None:
 
 
 def run(name: str, size: int, threads: int) -> tuple[float, float]:
-    """A measurement in a process of its own: seconds and MiB."""
+    """Measure in a process of its own: seconds and MiB."""
     command = [sys.executable, __file__, "--child", name, "--size", str(size), "--threads", str(threads)]
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
     return float(said[-2]), float(said[-1])

@@ -45,7 +45,7 @@ def codes_of(rng: np.random.Generator, labels: np.ndarray, bits: int, planes: np
 
 
 def predictions(bits: int) -> Predictions:
-    """Queries and a database, every item with one text."""
+    """Return queries and a database, every item with one text."""
     rng = np.random.default_rng(0)
     planes = rng.standard_normal((LABELS, bits), dtype=np.float32)
     query, items = ((rng.random((n, LABELS)) < 0.12).astype(np.int64) for n in (QUERIES, ITEMS))
@@ -82,7 +82,7 @@ def generic(p: Predictions) -> float:
 
 
 def loop(p: Predictions) -> float:
-    """The definition, item by item, for a few queries: ties in the gallery's order."""
+    """Compute the definition, item by item, for a few queries: ties in the gallery's order."""
     assert p.gallery is not None
     values = []
     offered, marks = p.gallery.embeddings["text"].tolist(), p.gallery.labels.tolist()
@@ -99,7 +99,7 @@ def loop(p: Predictions) -> float:
 
 
 def large() -> Predictions:
-    """Queries and a large gallery of 100 classes, codes as float32."""
+    """Return queries and a large gallery of 100 classes, codes as float32."""
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 100, LARGE_ITEMS)
     own = np.arange(LARGE_QUERIES) * 997
@@ -123,7 +123,7 @@ def large() -> Predictions:
 
 
 def large_first(p: Predictions) -> float:
-    """The first 100 of every query, in order."""
+    """Compute the first 100 of every query, in order."""
     pairs = p.code_pairs("i2t")
     last = 0
     for row in range(len(pairs.query)):
@@ -147,7 +147,7 @@ def measure(work: Callable[[], Any]) -> None:
 
 
 def memory(what: str) -> float:
-    """A line of the process's status, in MiB."""
+    """Read a line of the process's status, in MiB."""
     (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(what)]
     return float(line.split()[1]) / 1024
 
@@ -170,7 +170,7 @@ def child(name: str, bits: int, threads: int) -> None:
 
 
 def run(name: str, bits: int, threads: int) -> tuple[float, float, float, float]:
-    """A measurement in a process of its own: what came out, seconds, MiB beside the codes and in all."""
+    """Measure in a process of its own: the value, seconds, MiB beside the codes and in all."""
     command = [sys.executable, __file__, "--child", name, "--bits", str(bits), "--threads", str(threads)]
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
     value, seconds, grown, peak = (float(part) for part in said[-4:])

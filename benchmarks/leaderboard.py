@@ -34,7 +34,7 @@ SEEDS = [0, 1, 2, 3, 4]
 
 
 def write_experiment(folder: Path, runs: int) -> Path:
-    """An experiment of about so many runs: 5 fusions, 5 seeds, learning rates."""
+    """Write an experiment of about so many runs: 5 fusions, 5 seeds, learning rates."""
     rates = [float(f"{r:.6g}") for r in np.geomspace(1e-5, 1e-1, max(1, runs // (len(FUSIONS) * len(SEEDS))))]
     plan = {
         "experiment": "many",
@@ -56,7 +56,7 @@ def write_experiment(folder: Path, runs: int) -> Path:
 
 
 def make_up(plan: Plan, store: Store) -> None:
-    """A finished result for every run."""
+    """Write a finished result for every run."""
     rng = np.random.default_rng(0)
     keys = ["accuracy", "average_precision"]
     for direction in ("i2t", "t2i"):
@@ -87,7 +87,7 @@ def make_up(plan: Plan, store: Store) -> None:
 
 
 def planned(file: Path) -> Plan:
-    """The experiment's plan."""
+    """Plan the experiment."""
     loaded = load_experiment(file)
     dataset = open_dataset(loaded.spec.dataset)
     return make_plan(loaded, dataset.describe(), Store(file.parent / "runs", "many"))

@@ -26,7 +26,7 @@ from vsebench.core.types import Tokens
 
 
 def bare(context: Tensor, queries: Tensor, sharpness: float, lse: float) -> Tensor:
-    """The equations as einsum and softmax, for sets of equal size. Shape: (b, c, d), (a, q, d) -> (b, a)."""
+    """Compute the equations as einsum and softmax, for sets of equal size. Shape: (b, c, d), (a, q, d) -> (b, a)."""
     affinity = F.leaky_relu(torch.einsum("bcd,aqd->bcaq", context, queries), 0.1)
     affinity = affinity / (affinity.norm(dim=-1, keepdim=True) + 1e-8)
     weights = (sharpness * affinity).softmax(1)
@@ -36,7 +36,7 @@ def bare(context: Tensor, queries: Tensor, sharpness: float, lse: float) -> Tens
 
 
 def bare_blocks(context: Tensor, queries: Tensor, module: SCAN, budget: int) -> Tensor:
-    """The same in blocks whose affinities and attended vectors together take ``budget`` bytes."""
+    """Compute the same in blocks whose affinities and attended vectors together take ``budget`` bytes."""
     pair = 4 * queries.shape[1] * (4 * context.shape[1] + context.shape[2])
     side = max(1, int((budget / pair) ** 0.5))
     rows = [

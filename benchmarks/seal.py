@@ -37,7 +37,7 @@ def median(work: Callable[[], object]) -> float:
 
 
 def write(path: Path, count: int, size: int) -> None:
-    """A dataset whose images are random bytes."""
+    """Write a dataset whose images are random bytes."""
     rng = np.random.default_rng(0)
     with DatasetWriter(path, name="sealed", title="Sealed") as writer:
         for i in range(count):

@@ -44,7 +44,7 @@ class Cost:
 
 
 def experiment(dataset: str, epochs: int) -> dict[str, Any]:
-    """The grid."""
+    """Return the grid."""
     models = Path(__file__).parent.parent / "models"
     image = {
         "name": "timm_cnn",
@@ -107,13 +107,13 @@ def accuracies(folder: Path) -> dict[tuple[str, int], float]:
 
 
 def one_run(plan: dict[str, Any], fusion: str, rate: float, seed: int) -> dict[str, Any]:
-    """The experiment of a single point."""
+    """Return the experiment of a single point."""
     grid = {"fusion": [fusion], "train.optimizer.lr": [rate]}
     return {**plan, "seeds": [seed], "sweep": {**plan["sweep"], "grid": grid}}
 
 
 def fresh_home(root: Path, name: str, dataset: str) -> Path:
-    """A home that has the dataset and nothing kept."""
+    """Make a home that has the dataset and empty caches."""
     source = Path(os.environ.get("VSEBENCH_HOME", Path.home() / ".cache" / "vsebench")) / "datasets" / f"{dataset}.h5"
     home = root / name
     (home / "datasets").mkdir(parents=True)
@@ -122,7 +122,7 @@ def fresh_home(root: Path, name: str, dataset: str) -> Path:
 
 
 def line(name: str, runs: int, cost: Cost, base: float) -> str:
-    """A row of the table; seconds scaled to the whole grid."""
+    """Format a row of the table; seconds scaled to the whole grid."""
     whole = cost.seconds * RUNS / runs
     measured = "" if runs == RUNS else f" ({runs} of {RUNS} measured)"
     return f"| {name}{measured} | {whole:,.0f} | {base / whole:.1f} × | {cost.memory:,.0f} |"

@@ -85,7 +85,7 @@ def sweep(
 
 
 def take_snapshot(plan: Plan, store: Store, command: str) -> Snapshot:
-    """The board's content: every row of the plan with the results that exist, and combinations of its runs."""
+    """Gather the board's content: every row of the plan with the results that exist, and ensembles of its runs."""
     rows: dict[str, dict[str, Any]] = {}
     for run in plan.runs:
         row = rows.setdefault(run.name, {"name": run.name, "section": run.section, "axes": dict(run.axes), "runs": {}})
@@ -115,7 +115,7 @@ def take_snapshot(plan: Plan, store: Store, command: str) -> Snapshot:
 
 
 def search_of(plan: Plan) -> dict[str, Any]:
-    """What the board says of how the sweep's rows were chosen; empty for a whole grid."""
+    """Describe for the board how the sweep's rows were chosen; empty for a whole grid."""
     sweep = plan.experiment.spec.sweep
     if sweep is None:
         return {}
@@ -127,7 +127,7 @@ def search_of(plan: Plan) -> dict[str, Any]:
 
 
 def title_of(plan: Plan) -> str:
-    """The board's title; the dataset's title is always part of it."""
+    """Return the board's title; the dataset's title is always part of it."""
     spec, dataset = plan.experiment.spec, str(plan.dataset["title"])
     if spec.title is None:
         return f"{spec.experiment}: {dataset}"

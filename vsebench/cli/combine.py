@@ -71,7 +71,8 @@ def run_combine(options: CombineOptions) -> None:
 
 
 def groups_of(said: Sequence[str], runs: Path) -> list[list[Path]]:
-    """The runs to combine: one group of the runs that are named, or a group for each seed that all named rows have.
+    """Return the runs to combine: one group of the runs that are named, or a group for each seed that all named rows
+    have.
 
     Raises: ConfigError for rows beside runs, or rows without a common seed; DataError for an unknown run.
     """
@@ -99,7 +100,7 @@ def _recipe(options: CombineOptions, runs: Sequence[LoadedRun], weights: tuple[f
 
 
 def _command(options: CombineOptions) -> str:
-    """What a reader types to get this row."""
+    """Return the command line that makes this row."""
     parts = ["vsebench", "combine", *options.said, "--normalize", options.normalize]
     for flag, value in (("--weights", options.weights), ("--select", options.select), ("--name", options.name)):
         parts += [flag, value] if value is not None else []

@@ -66,7 +66,7 @@ def _dataset(side: Side, said: str | None) -> Dataset:
 
 
 def lines(comparison: Comparison, dataset: Dataset | None, show: int) -> list[str]:
-    """What is printed: configuration, numbers, tests, and the first items that they disagree on."""
+    """Format a comparison: configuration, numbers, tests, and the first items on which the runs disagree."""
     said = [f"A: {printable(comparison.a.name)}", f"B: {printable(comparison.b.name)}", "", "Configuration:"]
     said += [
         f"  {printable(name)}: {_value(x)} | {_value(y)}" for name, (x, y) in comparison.config.items()

@@ -140,7 +140,7 @@ def default_of(parameter: inspect.Parameter) -> str:
 
 
 def type_name(annotation: Any) -> str:
-    """An option's type as a user writes it: ``int > 0``, ``one of 'mean', 'max'``, ``float or null``."""
+    """Return an option's type as a user writes it: ``int > 0``, ``one of 'mean', 'max'``, ``float or null``."""
     import types
     import typing
 
@@ -166,7 +166,7 @@ def _bound(bound: Any) -> str:
 
 
 def catalogue() -> str:
-    """The documentation's page of all components, as Markdown."""
+    """Return the documentation's page of all components, as Markdown."""
     lines = [
         "# Components",
         "",

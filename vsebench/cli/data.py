@@ -62,7 +62,7 @@ def build(
 
 
 def _builder_of(name: str, source: Path | None, builder: str | None) -> tuple[str, Path | None, str]:
-    """The dataset's name, its source and the builder that is meant.
+    """Return the dataset's name, its source and the builder that is meant.
 
     ``hub:ORG/NAME`` is the hub builder. A builder of the dataset's name is used where the source has its layout;
     a folder with a metadata file is a folder.

@@ -53,7 +53,7 @@ def _packages() -> list[str]:
 
 
 def requirements() -> Iterator[tuple[Requirement, str]]:
-    """What the installed vsebench states, the versions of pyproject.toml, and the extra that it belongs to.
+    """Yield the installed package's requirements, with pyproject.toml's versions, and the extra of each.
 
     Packages that only its tests need are left out.
     """
@@ -73,7 +73,7 @@ def requirements() -> Iterator[tuple[Requirement, str]]:
 
 
 def outdated(requirement: Requirement, installed: str) -> str:
-    """What is wrong with an installed version; empty when it is one that vsebench works with."""
+    """Return why an installed version does not satisfy a requirement; empty when it does."""
     if requirement.specifier.contains(installed, prereleases=True):
         return ""
     wanted = f"{requirement.name}{requirement.specifier}"
@@ -100,7 +100,7 @@ def _unusable(name: str, modules: Sequence[str]) -> str:
 
 
 def mend(name: str, error: BaseException) -> str:
-    """What a failed import means and how to mend it.
+    """Explain a failed import and how to repair it.
 
     torchvision is built for one torch, and what imports it fails beside another in ways that do not say so.
     """
@@ -115,7 +115,7 @@ def mend(name: str, error: BaseException) -> str:
 
 
 def torch_of_torchvision() -> Requirement | None:
-    """The torch that the installed torchvision states, or None where it states none."""
+    """Return the torch that the installed torchvision states, or None where it states none."""
     try:
         stated = map(Requirement, requires("torchvision") or ())
     except PackageNotFoundError:

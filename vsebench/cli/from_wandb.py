@@ -86,7 +86,7 @@ def _refuse_loss(snapshot: Snapshot, options: FromWandbOptions) -> None:
 
 
 def lines(fetched: Fetched, snapshot: Snapshot) -> Sequence[str]:
-    """What is said of an experiment."""
+    """Format the summary of an experiment fetched from W&B."""
     said = [f"{printable(snapshot.experiment)}: {len(snapshot.rows)} rows, {len(snapshot.results)} runs"]
     if fetched.duplicates:
         said.append(f"  {fetched.duplicates} runs were there more than once, with the same numbers")

@@ -133,7 +133,7 @@ def _trackers(options: SweepOptions, experiment: IndexExperiment) -> Callable[[M
 
 
 def _log_board(options: SweepOptions, experiment: IndexExperiment) -> None:
-    """The board as a W&B table and its plots as pictures, in a run of its own in the experiment's group."""
+    """Log the board as a W&B table and its plots as pictures, in a run of its own in the experiment's group."""
     mode = resolve_mode(options.wandb)  # type: ignore[arg-type]
     if mode == "disabled":
         return

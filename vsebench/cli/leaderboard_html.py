@@ -70,7 +70,7 @@ def write_html(
 
 
 def found_by(folder: Path, *, trust: bool = False) -> Results | str:
-    """What a run's model finds for the queries that the page shows, or why that cannot be said."""
+    """Return the results of a run's model for the page's queries, or the reason why there are none."""
     from vsebench.inspect.examples import make_gallery
     from vsebench.runs.load import load_run
 

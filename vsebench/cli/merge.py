@@ -82,7 +82,7 @@ def _join_outcomes(files: Sequence[Path], merged: Merged, into: Path) -> list[st
 
 
 def lines(merged: Merged) -> list[str]:
-    """What is said of it."""
+    """Format the summary of a merge."""
     snapshot = merged.snapshot
     said = [
         f"{printable(snapshot.experiment)}: {len(snapshot.rows)} rows, {len(snapshot.results)} runs, seeds "

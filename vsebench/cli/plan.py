@@ -57,7 +57,7 @@ def _print_estimate(plan: Plan, runs: Path, workers: int) -> None:
 
 
 def record_device() -> str:
-    """The hardware as results name it."""
+    """Return the hardware as results name it."""
     from vsebench.runs.provenance import device_name
 
     return device_name()

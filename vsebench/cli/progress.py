@@ -76,7 +76,7 @@ class ProgressView:
             self._line(f"  {title}: {event.text}")
 
     def summary(self) -> str:
-        """Counts, time left and the best row, in a line."""
+        """Format counts, time left and the best row in one line."""
         watch = self.watch
         waiting = len(watch.open - watch.ended.keys())
         parts = [f"{len(watch.running)} running"] if watch.running else []
@@ -91,7 +91,7 @@ class ProgressView:
         return " · ".join(parts) or "all done"
 
     def table(self) -> Any:
-        """The live table: a line of counts and a row for each worker."""
+        """Return the live table: a line of counts and a row for each worker."""
         from rich.console import Group
         from rich.progress_bar import ProgressBar
         from rich.table import Table

@@ -39,7 +39,7 @@ def run_recompute(experiments: Sequence[str], runs: Path, board: Path) -> None:
 
 
 def lines(experiment: str, renewed: Renewed) -> list[str]:
-    """What is said of a board."""
+    """Format the summary of a recomputed board."""
     if not renewed.metrics and not renewed.lacking:
         return [f"{experiment}: every number is by today's definitions"]
     found = [

@@ -66,7 +66,7 @@ def run_reproduce(options: ReproduceOptions) -> int:
 
 
 def _row(original: Original, options: ReproduceOptions) -> list[Result]:
-    """The finished runs of the same row, from where the run was found."""
+    """Return the finished runs of the same row, from where the run was found."""
     if original.exact:
         everything = list(Store(original.source.parent.parent, original.run.experiment).results())
     else:
@@ -80,7 +80,7 @@ def _row(original: Original, options: ReproduceOptions) -> list[Result]:
 
 
 def lines(found: Reproduction) -> list[str]:
-    """What is said of it: a table of the numbers that were computed from scores, what else differs, and the sum."""
+    """Format a reproduction: a table of the numbers computed from scores, other differences, and the verdict."""
     judged = [line for line in found.lines if "/chance/" not in line.key or line.verdict != "same"]
     header = ["Number", "Stored", "Again", "Difference", "Allowed", "Verdict"]
     said = [line.replace("\\", "") for line in table(header, [_cells(line) for line in judged])]

@@ -102,7 +102,7 @@ def _plain(answer: Answer) -> dict[str, object]:
 
 
 def _print(answers: Sequence[Answer]) -> None:
-    """A table on a terminal; elsewhere a line for each hit, its parts divided by tabs."""
+    """Print a table on a terminal; elsewhere a line for each hit, its fields separated by tabs."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

@@ -110,7 +110,7 @@ def _cores() -> int:
 
 
 def _allow_many_connections() -> None:
-    """A thousand clients need as many open files; many systems allow 1,024 unless asked for more."""
+    """Raise the limit of open files: a thousand clients need as many, and many systems allow 1,024 by default."""
     resource: Any
     try:
         import resource

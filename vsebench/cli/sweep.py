@@ -195,7 +195,7 @@ def _leave_note(options: SweepOptions, outcome: Outcome, dataset: Path) -> None:
 
 
 def _planned(experiment: Experiment, dataset: Any, options: SweepOptions) -> Plan:
-    """What the command would do first; of a search, what was asked so far and the next round."""
+    """Return the plan of the first round; for a search, the runs requested so far and the next round."""
     from vsebench.sweeps.tuning import Search
 
     store, described = Store(options.runs, experiment.name), dataset.describe()
@@ -226,7 +226,8 @@ def _open(experiment: Experiment) -> Any:
 
 
 def _suited(experiment: Experiment, dataset: Any) -> Experiment:
-    """The experiment with defaults for its dataset, which are said, as is what no row gives.
+    """Return the experiment with defaults for its dataset; print these, and requested measurements that no row can
+    give.
 
     Raises: ConfigError of what does not apply to the dataset.
     """
@@ -241,7 +242,7 @@ def _suited(experiment: Experiment, dataset: Any) -> Experiment:
 
 
 def command_of(options: SweepOptions) -> str:
-    """What a reader types to get this board; ``--only`` and worker counts do not change it."""
+    """Return the command line that makes this board, without ``--only`` and worker counts, which do not change it."""
     parts = ["vsebench", "sweep", str(options.file)]
     for assignment in options.overrides:
         parts += ["-o", assignment]

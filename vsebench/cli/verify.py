@@ -63,7 +63,7 @@ def run_verify(options: VerifyOptions) -> int:
 
 
 def lines(report: Report, pages: Sequence[Difference]) -> list[str]:
-    """What is said of one board."""
+    """Format the report on one board."""
     rounded = f", {report.rounded:,} of them to within rounding" if report.rounded else ""
     said = [
         f"{printable(report.experiment)}: {report.runs:,} runs",

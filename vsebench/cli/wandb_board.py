@@ -96,7 +96,7 @@ def measure_tables(snapshot: Snapshot) -> dict[str, Table]:
 
 
 def best_row(snapshot: Snapshot) -> RowView | None:
-    """The best row on validation of all sections."""
+    """Return the row with the best validation number over all sections."""
     key, mode = sort_key(snapshot)
     known = [(found.mean, view) for section in SECTIONS for view in views(snapshot, section)
              if (found := view.estimate(key)) is not None]  # fmt: skip
@@ -158,7 +158,7 @@ def _log_plots(board_run: WandbTracker, snapshot: Snapshot, board: Path) -> None
 
 
 def _log_gallery(board_run: WandbTracker, snapshot: Snapshot, settings: Settings) -> None:
-    """What the best row's first run finds; said where it cannot be shown."""
+    """Log the retrieval results of the best row's first run, or print why they cannot be shown."""
     from vsebench.inspect.examples_page import page
 
     best = best_row(snapshot)
@@ -216,7 +216,7 @@ def _number(value: float | None) -> float | None:
 
 
 def _leaves(values: Any, path: str = "") -> Iterator[tuple[str, float]]:
-    """The numbers in nested plain data, each with its path."""
+    """Yield the numbers in nested plain data, each with its path."""
     if isinstance(values, Mapping):
         for name, value in values.items():
             yield from _leaves(value, f"{path}/{name}" if path else str(name))

@@ -80,7 +80,7 @@ class Choices:
 
 
 def choices_of(doc: document.Document, sweep: Sweep) -> Choices:
-    """The sweep's ``grid``, ``zip`` and ``exclude``.
+    """Return the sweep's ``grid``, ``zip`` and ``exclude``.
 
     Raises: ConfigError at the line at fault.
     """
@@ -105,7 +105,7 @@ def choices_of(doc: document.Document, sweep: Sweep) -> Choices:
 
 
 def grid_rows(doc: document.Document, sweep: Sweep, train: dict[str, Any]) -> list[Row]:
-    """A row for every combination that is not excluded.
+    """Return a row for every combination that is not excluded.
 
     Raises: ConfigError at the line at fault.
     """
@@ -132,7 +132,7 @@ def grid_rows(doc: document.Document, sweep: Sweep, train: dict[str, Any]) -> li
 
 
 def laid_over(base: dict[str, Any], point: Point) -> tuple[dict[str, Any], Origins]:
-    """The sweep's base with a combination's values over it, and where each of them stands."""
+    """Return the sweep's base with a combination's values over it, and where each of them stands."""
     block = dict(base)
     origins: Origins = [(("sweep", "base"), ())]
     for axis, value in point.items():
@@ -237,7 +237,9 @@ def resolve_at(doc: document.Document, block: dict[str, Any], train: dict[str, A
 
 
 def placing(doc: document.Document, block: dict[str, Any], origins: Origins) -> Callable[[ConfigError], ConfigError]:
-    """What gives errors of a row their places: the line the user wrote; the row, of what only its recipe says."""
+    """Return a function that gives errors of a row their place: the user's line or, for what only the recipe sets, the
+    row.
+    """
 
     def placed(fault: ConfigError) -> ConfigError:
         place = _blame(doc, fault, [((), ()), *origins])
@@ -254,7 +256,7 @@ def placing(doc: document.Document, block: dict[str, Any], origins: Origins) -> 
 
 
 def _recipe_line(name: Any, fault: ConfigError) -> tuple[str, Place] | None:
-    """The key of a recipe that a fault is about, and its line."""
+    """Return the key of a recipe that a fault is about, and its line."""
     if not isinstance(name, str) or not fault.path or fault.path[0] == "system":
         return None
     try:

@@ -10,7 +10,7 @@ from vsebench.core.errors import ConfigError, did_you_mean, known_names
 
 
 def chosen(names: Sequence[str], patterns: Sequence[str], file: Path) -> list[str]:
-    """The names that match one of the shell patterns, in their order.
+    """Return the names that match one of the shell patterns, in their order.
 
     Raises: ConfigError when a pattern matches no name.
     """

@@ -14,8 +14,9 @@ from vsebench.config.identity import PACKAGE, imports_of
 
 @cache
 def code_files(file: Path) -> frozenset[Path]:
-    """A file and all that it imports, directly or not: modules of vsebench that can change numbers, and modules of the
-    user's own that lie in the same project or were imported from elsewhere than the installed packages."""
+    """Return a file and all that it imports, directly or not: modules of vsebench that can change numbers, and modules
+    of the user's own that lie in the same project or were imported from elsewhere than the installed packages.
+    """
     files: set[Path] = set()
     queue = [file.resolve()]
     while queue:
@@ -45,7 +46,7 @@ def _own_modules(file: Path) -> Iterator[Path]:
 
 
 def _imported(file: Path) -> Iterator[tuple[str, int]]:
-    """(module, leading dots) of every import, also of names that may be modules themselves."""
+    """Yield (module, leading dots) of every import, also of names that may be modules themselves."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from ((alias.name, 0) for alias in node.names)
@@ -57,7 +58,7 @@ def _imported(file: Path) -> Iterator[tuple[str, int]]:
 
 
 def _top(file: Path) -> Path:
-    """The outermost package that a file lies in; its own folder where it lies in none."""
+    """Return the outermost package that a file lies in; its own folder where it lies in none."""
     folder = file.parent
     if not (folder / "__init__.py").is_file():
         return folder / file.name
@@ -75,7 +76,7 @@ def _module(base: Path, name: str) -> Path | None:
 
 
 def _loaded(name: str) -> Path | None:
-    """The file of a module that was imported from elsewhere than Python and its installed packages."""
+    """Return the file of a module that was imported from elsewhere than Python and its installed packages."""
     file = getattr(sys.modules.get(name), "__file__", None)
     if file is None or not file.endswith(".py"):
         return None

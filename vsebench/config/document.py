@@ -76,14 +76,14 @@ class Document:
     values: dict[KeyPath, Place] = field(default_factory=dict)
 
     def place(self, path: KeyPath, *, on_key: bool = False) -> Place:
-        """The place of a path, or of the nearest parent that is written in the file."""
+        """Return the place of a path, or of the nearest parent that is written in the file."""
         table = self.keys if on_key else self.values
         while path and path not in table:
             path, table = path[:-1], self.values
         return table.get(path, Place(self.file, 1))
 
     def placed(self, error: ConfigError) -> ConfigError:
-        """An error with the place that each of its faults' paths leads to."""
+        """Return an error with the place that each of its faults' paths leads to."""
         return error.each(lambda fault: fault.at(self.place(fault.path, on_key=fault.on_key)))
 
     def has(self, path: KeyPath) -> bool:
@@ -263,7 +263,7 @@ class _Builder:
         return result
 
     def _key(self, node: yaml.Node) -> str:
-        """A key as it is written: 010 and 2024-01-01 are names."""
+        """Return a key as it is written: 010 and 2024-01-01 are names."""
         place = self._place(node)
         if not isinstance(node, yaml.ScalarNode):
             raise ConfigError("a key must be a single value, not a block or a list.", place=place)
@@ -274,7 +274,7 @@ class _Builder:
         return key
 
     def _merged(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Any]:
-        """What ``<<`` brings: of several blocks the first that has a key."""
+        """Return the keys that ``<<`` brings: of several blocks the first that has a key."""
         result: dict[str, Any] = {}
         for key_node, value_node in node.value:
             if key_node.tag != _MERGE:
@@ -307,7 +307,7 @@ class _Builder:
 
 
 def _limit(name: str) -> int:
-    """A limit, as the environment or its default says.
+    """Return a limit, as the environment or its default says.
 
     Raises: ConfigError where the environment says no number.
     """

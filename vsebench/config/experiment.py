@@ -61,7 +61,7 @@ class Experiment:
         return self.spec.gallery != OWN_SPLIT
 
     def on(self, data: Mapping[str, Any]) -> Experiment:
-        """The experiment with the defaults that suit a dataset.
+        """Return the experiment with the defaults that suit a dataset.
 
         Args:
             data: ``Dataset.describe()``.
@@ -72,7 +72,7 @@ class Experiment:
         return replace(self, judged=judged_by(self.document, self.spec, systems, data))
 
     def only(self, patterns: Sequence[str]) -> Experiment:
-        """The rows whose names match one of the shell patterns.
+        """Return the rows whose names match one of the shell patterns.
 
         Raises: ConfigError when a pattern matches no row.
         """
@@ -132,8 +132,8 @@ def load_experiment(
 
 
 def _spec(doc: document.Document, faults: Collector) -> ExperimentFile:
-    """The file as typed blocks. Of a file with faults, what is left without the blocks at fault, so that the faults of
-    all others are told too.
+    """Return the file as typed blocks. Of a file with faults, what is left without the blocks at fault, so that the
+    faults of all others are told too.
 
     Raises: ConfigError where nothing is left.
     """
@@ -155,7 +155,7 @@ def _spec(doc: document.Document, faults: Collector) -> ExperimentFile:
 
 
 def plugin_files(experiment: Experiment) -> list[Path]:
-    """The plug-ins that the file names, as absolute paths (for worker processes)."""
+    """Return the plug-ins that the file names, as absolute paths (for worker processes)."""
     return [(experiment.file.parent / p).resolve() for p in experiment.spec.plugins]
 
 
@@ -218,7 +218,7 @@ def _named_rows(doc: document.Document, spec: ExperimentFile, faults: Collector)
 
 
 def _check_prune(doc: document.Document, spec: ExperimentFile, systems: Iterable[System]) -> None:
-    """A rung that no run can reach would prune nothing, silently."""
+    """Refuse a rung that no run can reach: it would silently prune nothing."""
     prune = spec.sweep.prune if spec.sweep is not None else None
     longest = max(system.train.epochs for system in systems)
     if prune is not None and prune.min_epochs >= longest:
@@ -230,7 +230,7 @@ def _check_prune(doc: document.Document, spec: ExperimentFile, systems: Iterable
 
 
 def _check_pivot(doc: document.Document, spec: ExperimentFile) -> None:
-    """A pivot by what is no axis of the grid would show no table, silently."""
+    """Refuse a pivot by something that is no axis of the grid: it would silently show no table."""
     if spec.board.pivot is None:
         return
     sweep = spec.sweep
@@ -245,7 +245,7 @@ def _check_pivot(doc: document.Document, spec: ExperimentFile) -> None:
 
 
 def _check_pivoted(doc: document.Document, spec: ExperimentFile) -> None:
-    """A pivot of a number that the experiment does not ask for would be a table of dashes, silently."""
+    """Refuse a pivot of a metric that the experiment does not request: it would be a table of dashes."""
     from vsebench.core.metric_specs import metric_entry, parse_metrics
 
     faults = Collector()

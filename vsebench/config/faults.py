@@ -17,7 +17,7 @@ M = TypeVar("M", bound=pydantic.BaseModel)
 
 
 def validate(model: type[M], data: Any, what: str) -> M:
-    """``data`` as ``model``.
+    """Validate ``data`` as ``model``.
 
     Args:
         what: the block's name in messages: ``the experiment file``, ``train``.
@@ -74,7 +74,9 @@ def _translate(
 
 
 def _written(data: Any, loc: Sequence[int | str], missing: bool) -> Path:
-    """The part of pydantic's path that is written in the data; what it adds, names the tried member of a union."""
+    """Return the part of pydantic's path that is written in the data; what it adds, names the tried member of a
+    union.
+    """
     path: list[int | str] = []
     for number, part in enumerate(loc):
         inside = part in data if isinstance(data, dict) else isinstance(part, int) and isinstance(data, list)
@@ -87,7 +89,7 @@ def _written(data: Any, loc: Sequence[int | str], missing: bool) -> Path:
 
 
 def _keys_at(model: Any, path: Path) -> list[str]:
-    """The keys of the block at a path of a model."""
+    """Return the keys of the block at a path of a model."""
     kinds = [model]
     for part in path:
         kinds = [below for kind in kinds for below in _below(kind, part)]
@@ -95,7 +97,7 @@ def _keys_at(model: Any, path: Path) -> list[str]:
 
 
 def _below(kind: Any, part: int | str) -> Iterator[Any]:
-    """What may stand under a key of a type."""
+    """Yield the types that may stand under a key of a type."""
     fields = getattr(kind, "model_fields", None)
     if fields is not None:
         if part in fields:
@@ -105,7 +107,7 @@ def _below(kind: Any, part: int | str) -> Iterator[Any]:
 
 
 def _members(annotation: Any) -> Iterator[Any]:
-    """The members of a union, without their metadata."""
+    """Yield the members of a union, without their metadata."""
     if typing.get_origin(annotation) is typing.Annotated:
         yield from _members(typing.get_args(annotation)[0])
     elif typing.get_origin(annotation) in (typing.Union, types.UnionType):

@@ -13,7 +13,7 @@ _REPLACED = ("fusion", "head", "objective", "scorer", "reranker", "rerank_top")
 
 
 def with_fitter(block: dict[str, Any]) -> dict[str, Any]:
-    """A merged block with a fitter, what the fitter replaces set to none.
+    """Return a merged block with a fitter, what the fitter replaces set to none.
 
     Raises: ConfigError where the block gives one of those, or a similarity that the fitter's embeddings do not have.
     """

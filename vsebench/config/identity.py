@@ -79,7 +79,9 @@ def component_digest(kind: str, name: str, module: str) -> str:
 
 
 def _portable(system: System) -> dict[str, Any]:
-    """The system without its recipe's name and without places of local files, which say nothing about the numbers."""
+    """Return the system without its recipe's name and without places of local files, which say nothing about the
+    numbers.
+    """
     plain = system.model_dump(mode="json", exclude={"recipe"})
     local = _local_weights(system)
     for kind, spec in system.components():

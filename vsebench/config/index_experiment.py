@@ -99,7 +99,7 @@ class IndexRow:
     axes: Mapping[str, str] = field(default_factory=dict)
 
     def options(self, seed: int) -> dict[str, Any]:
-        """The options of one measurement."""
+        """Return the options of one measurement."""
         return {**self.spec.options, "seed": seed} if self.seeded else dict(self.spec.options)
 
 
@@ -122,7 +122,7 @@ class IndexExperiment:
         return self.document.place(row.path)
 
     def only(self, patterns: Sequence[str]) -> IndexExperiment:
-        """The rows whose names match one of the shell patterns.
+        """Return the rows whose names match one of the shell patterns.
 
         Raises: ConfigError when a pattern matches no row.
         """
@@ -244,7 +244,7 @@ def _grid(doc: document.Document, name: str, grid: GridBlock, spec: IndexFile) -
 def _point(
     doc: document.Document, name: str, base: Mapping[str, Any], at: Mapping[str, int], spec: IndexFile
 ) -> IndexRow:
-    """A combination of a grid's values, given as their positions."""
+    """Return a combination of a grid's values, given as their positions."""
     options = spec.grid[name].options
     axes = {option: label_of(options[option][i]) for option, i in at.items()}
     block = {**base, **{option: options[option][i] for option, i in at.items()}}

@@ -66,7 +66,7 @@ def _merge_pooling(base: Any, over: Any) -> Any:
 
 
 def set_path(block: Block, dotted: str, value: Any) -> Block:
-    """A nested block that says only ``dotted: value``, laid over ``block``."""
+    """Return a nested block that says only ``dotted: value``, laid over ``block``."""
     parts = dotted.split(".")
     over: Any = value
     for part in reversed(parts):

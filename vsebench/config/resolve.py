@@ -41,7 +41,7 @@ def recipes() -> list[str]:
 
 @cache
 def recipe(name: str) -> document.Document:
-    """A recipe's file.
+    """Read a recipe's file.
 
     Raises: ConfigError with the nearest name.
     """
@@ -55,7 +55,7 @@ def recipe(name: str) -> document.Document:
 
 
 def system_block(row: dict[str, Any], train: dict[str, Any]) -> dict[str, Any]:
-    """A row laid over the experiment's ``train`` laid over the recipe that it names.
+    """Return a row laid over the experiment's ``train`` laid over the recipe that it names.
 
     Raises: ConfigError for an unknown recipe.
     """
@@ -342,8 +342,9 @@ def _poolings(value: Any, present: list[str]) -> dict[str, Spec]:
 
 
 def _objectives(value: Any, present: list[str], scorer: bool) -> list[WeightedSpec]:
-    """The weighted sum. A term with ``if_present: true`` (recipes have them) falls away with its modality. With a
-    scorer, terms that can contrast its scores do, unless they say ``on: embeddings``. ``none`` is no term at all."""
+    """Resolve the weighted sum. A term with ``if_present: true`` (recipes have them) falls away with its modality. With
+    a scorer, terms that can contrast its scores do, unless they say ``on: embeddings``. ``none`` is no term at all.
+    """
     if value is None or value == "none":
         return []
     items = value if isinstance(value, list) else [value]
@@ -389,7 +390,7 @@ def _contrasts(name: str, given: Any, scorer: bool, path: tuple[str | int, ...])
 
 
 def _needs(kind: str, spec: Spec) -> tuple[str, ...]:
-    """The modalities that a component cannot do without: by its registration, or by its option ``modality``."""
+    """Return the modalities that a component cannot do without: by its registration, or by its option ``modality``."""
     needs = tuple(registry_of(kind).get(spec.name).facts.get("needs", ()))
     named = spec.options.get("modality")
     return needs or ((named,) if named in MODALITIES else ())

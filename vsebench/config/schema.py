@@ -48,12 +48,12 @@ class Spec(Strict):
 
 
 def _block(value: Any) -> Any:
-    """A component that is given by its bare name, as a block."""
+    """Convert a component that is given by its bare name to a block."""
     return {"name": value} if isinstance(value, str) and value != "none" else None if value == "none" else value
 
 
 def _bare(spec: Spec | None) -> Any:
-    """A component without options by its bare name, as it is written in most files."""
+    """Convert a component without options to its bare name, as it is written in most files."""
     return "none" if spec is None else spec.model_dump(mode="json") if spec.options else spec.name
 
 
@@ -62,7 +62,7 @@ BareSpec = Annotated[Spec | None, BeforeValidator(_block), PlainSerializer(_bare
 
 
 def _seconds(value: Any) -> Any:
-    """A time such as ``2h`` or ``90 s`` in seconds; whatever is none is refused with what would be right."""
+    """Convert a time such as ``2h`` or ``90 s`` to seconds; anything else is refused with an example."""
     if value is None:
         return None
     try:
@@ -203,8 +203,9 @@ class Range(Strict):
         return ", ".join(parts)
 
     def nearest(self, drawn: float) -> int | float:
-        """The value that is used for a drawn number: on the range's steps, else to four significant digits, so that
-        the board shows the very number that was used."""
+        """Return the value that is used for a drawn number: on the range's steps, else to four significant digits, so
+        that the board shows the very number that was used.
+        """
         if self.is_integer:
             return round(drawn)
         if self.step is not None:

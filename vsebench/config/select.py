@@ -49,7 +49,7 @@ class Judged:
 def judged_by(
     doc: document.Document, spec: ExperimentFile, systems: Iterable[System], data: Mapping[str, Any] | None = None
 ) -> Judged:
-    """The experiment's metrics and its ``select``, with defaults that fit its systems and data.
+    """Return the experiment's metrics and its ``select``, with defaults that fit its systems and data.
 
     Systems that all lack a head rank, the others classify. The defaults are accuracy for classes, average precision for
     data with several labels per item, the sum of recalls for ranking and, where any shared label makes a match, MAP.

@@ -41,7 +41,7 @@ class Space:
     accepts: Callable[[System], None] = field(default=lambda _: None, repr=False, compare=False)
 
     def row(self, picked: tuple[int, ...], drawn: Mapping[str, float]) -> Row | None:
-        """A sampled configuration; None when it is excluded or cannot work.
+        """Return a sampled configuration; None when it is excluded or cannot work.
 
         Args:
             picked: for each group of ``choices`` the position of its point.
@@ -92,8 +92,9 @@ class Space:
         raise first
 
     def _works(self, good: tuple[int, ...], numbers: Mapping[str, Value], fixed: dict[int, int]) -> Row:
-        """Some row with the fixed values and these numbers; the fault is told for the combination nearest to one
-        that is known to work."""
+        """Return some row with the fixed values and these numbers; the fault is told for the combination nearest to one
+        that is known to work.
+        """
         nearest = tuple(fixed.get(g, i) for g, i in enumerate(good))
         first: ConfigError | None = None
         for picked in itertools.islice(itertools.chain([nearest], self._picks(fixed)), MAX_PROBES):
@@ -136,7 +137,7 @@ class Space:
         return {axis: _at(axis, numbers.low, "low") for axis, numbers in self.ranges.items()}
 
     def _try(self, point: Point, numbers: Mapping[str, Value]) -> Row:
-        """A combination as a row of no board."""
+        """Return a combination as a row of no board."""
         block, origins = laid_over(self.sweep.base, {**point, **numbers})
         name = " · ".join([*(v.label for v in point.values()), *(f"{a}={v.label}" for a, v in numbers.items())])
         return Row(name, "sweep", self._resolve(point, numbers), placed=placing(self.document, block, origins))
@@ -149,7 +150,7 @@ class Space:
             raise error.each(lambda fault: self._of_axis(fault, numbers)) from None
 
     def _of_axis(self, fault: ConfigError, numbers: Mapping[str, Value]) -> ConfigError:
-        """An unknown key is the axis' own fault, not that of the number below it."""
+        """Attribute an unknown key to its axis, not to the number below it."""
         for axis in numbers if fault.on_key else ():
             if tuple(axis.split("."))[: len(fault.path)] == fault.path:
                 place = self.document.place(("sweep", "space", axis), on_key=True)
@@ -186,7 +187,7 @@ def check_method(doc: document.Document, sweep: Sweep) -> None:
 
 
 def read_space(doc: document.Document, sweep: Sweep, train: dict[str, Any]) -> Space:
-    """The axes of a search; ``Space.check`` tries them.
+    """Read the axes of a search; ``Space.check`` tries them.
 
     Raises: ConfigError at the line at fault.
     """

@@ -106,12 +106,12 @@ class Component:
 
 
 def signature_owner(target: Callable[..., Any]) -> Callable[..., Any]:
-    """The function whose signature counts: a class's constructor."""
+    """Return the function whose signature counts: a class's constructor."""
     return target.__init__ if inspect.isclass(target) else target  # type: ignore[misc]
 
 
 def parameters_of(target: Callable[..., Any]) -> list[inspect.Parameter]:
-    """The parameters of a function, or of a class's constructor without ``self``."""
+    """Return the parameters of a function, or of a class's constructor without ``self``."""
     owner = signature_owner(target)
     if inspect.unwrap(owner) is object.__init__:
         return []
@@ -180,7 +180,7 @@ _EXPECTED = {
 
 
 def in_words(faults: Sequence[Mapping[str, Any]]) -> str:
-    """What pydantic says of one value, in one sentence: ``must be an integer or 'r'``.
+    """Format pydantic's errors of one value as one sentence: ``must be an integer or 'r'``.
 
     Args:
         faults: of the value; those of a union are alternatives.
@@ -204,6 +204,6 @@ def _message(fault: Mapping[str, Any]) -> str:
 
 
 def short(value: Any) -> str:
-    """A value in a message, on one line and cut."""
+    """Format a value for a message, on one line and cut."""
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "…"

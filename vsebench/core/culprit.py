@@ -34,7 +34,7 @@ class Culprit:
 
 
 def component_of(target: Any) -> Component | None:
-    """The registered component that an object is an instance of, or that a class or function is."""
+    """Return the registered component that an object is an instance of, or that a class or function is."""
     classes = target.__mro__ if inspect.isclass(target) else (target, *type(target).__mro__)
     owners = {id(component.target): component for component in _registered()}
     return next((owners[id(one)] for one in classes if id(one) in owners), None)
@@ -48,7 +48,7 @@ def described(instance: Any, method: str = "__init__") -> str:
 
 
 def culprit_of(error: BaseException) -> Culprit | None:
-    """The component that an exception was raised in, or None where it passes through none.
+    """Return the component that an exception was raised in, or None where it passes through none.
 
     Modules inside a component, such as a linear layer, count as its own.
     """
@@ -68,7 +68,9 @@ def culprit_of(error: BaseException) -> Culprit | None:
 
 
 def in_one_line(error: BaseException) -> str:
-    """What went wrong, and in which line of which component; of the user's own faults their message."""
+    """Describe an error and the line of the component that raised it; for the user's own faults, return their
+    message.
+    """
     if isinstance(error, VsebenchError):
         return str(error)
     first = (str(error).strip().splitlines() or ["no message"])[0].rstrip(".")

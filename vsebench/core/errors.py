@@ -54,13 +54,13 @@ class ConfigError(VsebenchError):
         self.on_key = on_key
 
     def under(self, *prefix: str | int) -> ConfigError:
-        """The same error, seen from further up in the file."""
+        """Return the same error, seen from further up in the file."""
         error = copy.copy(self)  # of the same class, with what that class has besides
         error.path = (*prefix, *self.path)
         return error
 
     def at(self, place: Place) -> ConfigError:
-        """The same error with its place in a file."""
+        """Return the same error with its place in a file."""
         error = copy.copy(self)
         error.place = self.place or place
         return error
@@ -71,7 +71,7 @@ class ConfigError(VsebenchError):
         return (self,)
 
     def each(self, change: Callable[[ConfigError], ConfigError]) -> ConfigError:
-        """The same with every fault changed."""
+        """Return the same error with every fault changed."""
         return all_of([change(fault) for fault in self.faults])
 
 
@@ -96,11 +96,11 @@ class ConfigFaults(ConfigError):
         return self._faults
 
     def under(self, *prefix: str | int) -> ConfigError:
-        """The same faults, seen from further up in the file."""
+        """Return the same faults, seen from further up in the file."""
         return self.each(lambda fault: fault.under(*prefix))
 
     def at(self, place: Place) -> ConfigError:
-        """The same faults; those without a place get this one."""
+        """Return the same faults; those without a place get this one."""
         return self.each(lambda fault: fault.at(place))
 
 

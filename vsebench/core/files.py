@@ -96,7 +96,7 @@ def writing(file: Path) -> Iterator[None]:
 
 
 def _wrapped_errno(error: Exception) -> int | None:
-    """The system's error number in an error of safetensors (``os error 28``) or h5py (``errno = 28``)."""
+    """Return the system's error number in an error of safetensors (``os error 28``) or h5py (``errno = 28``)."""
     match = re.search(r"(?:os error|errno =) (\d+)", str(error))
     return int(match[1]) if match and int(match[1]) in DISK_FAULTS else None
 
@@ -146,8 +146,8 @@ class Hashing:
 
 @contextlib.contextmanager
 def sealing(file: Path) -> Iterator[Hashing]:
-    """A stream whose content is followed by its digest. :func:`is_sealed` checks it; readers that look for the end of a
-    zip archive (``torch.load``, NumPy) are not disturbed by it.
+    """Open a stream whose content is followed by its digest. :func:`is_sealed` checks it; readers that look for the end
+    of a zip archive (``torch.load``, NumPy) are not disturbed by it.
 
     Raises: OSError, also where the library that writes hides it.
     """
@@ -229,14 +229,14 @@ def locked(file: Path) -> Iterator[None]:
 
 
 def lock_of(file: Path) -> FileLock:
-    """The lock of a file that several processes may make, ``FILE.lock`` beside it."""
+    """Return the lock of a file that several processes may make, ``FILE.lock`` beside it."""
     from filelock import FileLock
 
     return FileLock(f"{file}.lock")
 
 
 def explain(error: OSError, file: Path | str | None = None) -> str:
-    """What an OSError means, in one line: the file, what is wrong, and what would help."""
+    """Explain an OSError in one line: the file, what is wrong, and what would help."""
     named = file if file is not None else error.filename2 or error.filename
     if named is None or isinstance(named, int):  # a descriptor says nothing to anybody
         return _meaning(error, None)

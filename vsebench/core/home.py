@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def home() -> Path:
-    """The folder of vsebench's own files: ``$VSEBENCH_HOME``, or the user's cache folder."""
+    """Return the folder of vsebench's own files: ``$VSEBENCH_HOME``, or the user's cache folder."""
     chosen = os.environ.get("VSEBENCH_HOME")
     if chosen:
         return Path(chosen).expanduser()

@@ -101,7 +101,7 @@ def _takes(name: str, k: int) -> bool:
 
 
 def metric_entry(key: str) -> str:
-    """The entry that gives a key: ``recall@10`` for ``i2t/recall@10``, ``average_precision`` for its ``…/micro``.
+    """Return the entry that gives a key: ``recall@10`` for ``i2t/recall@10``, ``average_precision`` for ``…/micro``.
 
     Raises: ConfigError when no metric gives it.
     """
@@ -176,7 +176,7 @@ def mode_of(key: str) -> Mode | None:
 
 
 def best_of(key: str, values: Iterable[float]) -> float | None:
-    """The best of some values under a metric's key; None without any, or where none is better than another."""
+    """Return the best of some values under a metric's key; None without any, or where none is better than another."""
     mode, values = mode_of(key), list(values)
     if mode is None or not values:
         return None
@@ -211,7 +211,8 @@ def _name(part: str) -> str:
 
 
 def tuned(validation: Predictions, metrics: Sequence[Metric]) -> dict[str, float]:
-    """What the metrics choose on validation, for :attr:`Predictions.thresholds` of validation and test alike.
+    """Return the thresholds that metrics choose on validation, for :attr:`Predictions.thresholds` of validation and
+    test.
 
     Args:
         validation: predictions of the validation split.
@@ -225,7 +226,7 @@ def tuned(validation: Predictions, metrics: Sequence[Metric]) -> dict[str, float
 
 
 def classes_left_out(predictions: Predictions, metrics: Sequence[Metric]) -> list[str]:
-    """The classes that averages over classes leave out, by name, a line for each metric."""
+    """Return the classes that averages over classes leave out, by name, a line for each metric."""
     lines = []
     for name in dict.fromkeys(metric.name for metric in metrics):
         facts = METRICS.get(name).facts

@@ -40,7 +40,7 @@ def fault_of_name(name: object) -> str | None:
 
 
 def fault_of_path(path: object) -> str | None:
-    """The same of a path below a folder, its parts separated by ``/``.
+    """Convert a path below a folder to one with ``/`` between its parts.
 
     Example:
         >>> fault_of_path("run/model.safetensors"), fault_of_path("run/../../x")

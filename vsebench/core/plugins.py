@@ -63,7 +63,7 @@ def load_plugin(path: Path | str, *, place: Place | None = None) -> ModuleType:
 
 
 def imported_files() -> list[Path]:
-    """The plug-in files that this process has imported, for processes that it starts."""
+    """Return the plug-in files that this process has imported, for processes that it starts."""
     return [Path(name) for name in LOADED_PLUGINS if Path(name).is_absolute()]
 
 

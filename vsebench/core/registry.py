@@ -94,11 +94,11 @@ class Registry:
         return sorted({*self._files(), *self._components})
 
     def loaded(self) -> list[Component]:
-        """The components whose files this process has imported."""
+        """Return the components whose files this process has imported."""
         return list(self._components.values())
 
     def builtin_file(self, name: str) -> Path | None:
-        """The file of a built-in component."""
+        """Return the file of a built-in component."""
         return self._files().get(name)
 
     def get(self, name: str) -> Component:
@@ -276,7 +276,7 @@ KINDS: dict[str, Registry] = {value.kind: value for value in list(globals().valu
 
 
 def registry_of(kind: str) -> Registry:
-    """The registry of a kind.
+    """Return the registry of a kind.
 
     Raises: UnknownComponent with the nearest kind.
     """

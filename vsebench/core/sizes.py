@@ -12,7 +12,7 @@ _UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 
 
 def in_bytes(said: str) -> int:
-    """A size such as ``500MB``, ``2GiB`` or ``1000``.
+    """Parse a size such as ``500MB``, ``2GiB`` or ``1000``.
 
     Raises: ConfigError.
 
@@ -27,7 +27,7 @@ def in_bytes(said: str) -> int:
 
 
 def in_seconds(text: object) -> float:
-    """A time such as ``2h``, ``90min`` or ``1.5d``; a plain number is seconds.
+    """Parse a time such as ``2h``, ``90min`` or ``1.5d``; a plain number is seconds.
 
     Raises: ConfigError for what is no time above 0.
 
@@ -42,7 +42,7 @@ def in_seconds(text: object) -> float:
 
 
 def in_words(size: int) -> str:
-    """A number of bytes with a unit.
+    """Format a number of bytes with a unit.
 
     Example:
         >>> in_words(999), in_words(12_345_678)
@@ -57,7 +57,7 @@ def in_words(size: int) -> str:
 
 
 def duration_in_words(seconds: float) -> str:
-    """A time with units, to about two digits.
+    """Format a time with units, to about two digits.
 
     Example:
         >>> duration_in_words(0.4), duration_in_words(95), duration_in_words(3_700), duration_in_words(200_000)

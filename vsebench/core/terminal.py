@@ -37,7 +37,7 @@ def say(text: str, *, error: bool = False, lines: bool = False) -> None:
 
 
 def on_one_line(text: str) -> str:
-    """The same on one line, for a cell or the name of a row.
+    """Format a text on one line, for a cell or the name of a row.
 
     Example:
         >>> on_one_line("a\\nb\\tc")

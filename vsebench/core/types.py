@@ -40,7 +40,7 @@ class Tokens:
         return int(self.values.shape[-1])
 
     def with_values(self, values: Tensor) -> Tokens:
-        """The same set with other vectors; ``final`` no longer describes them and is dropped."""
+        """Return the same set with other vectors; ``final`` no longer describes them and is dropped."""
         return replace(self, values=values, final=None)
 
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> Tokens:
@@ -49,11 +49,13 @@ class Tokens:
         return Tokens(self.values.to(device, dtype), self.mask.to(device), final, self.grid)
 
     def take(self, rows: Tensor) -> Tokens:
-        """Some of the items; ``rows`` are positions, or bool (B,)."""
+        """Return some of the items; ``rows`` are positions, or bool (B,)."""
         return Tokens(self.values[rows], self.mask[rows], None if self.final is None else self.final[rows], self.grid)
 
     def spread(self, present: Tensor) -> Tokens:
-        """The sets of the present items among those that are absent, which have no real token. Inverse of ``take``."""
+        """Return the sets of the present items among those that are absent, which have no real token. Inverse of
+        ``take``.
+        """
         whole = [self._spread(part, present) for part in (self.values, self.mask)]
         return Tokens(whole[0], whole[1], None if self.final is None else self._spread(self.final, present), self.grid)
 
@@ -84,7 +86,7 @@ class Words:
         return Words(self.ids.to(device), self.mask.to(device), bag)
 
     def take(self, rows: Tensor) -> Words:
-        """Some of the texts; ``rows`` are positions, or bool (B,)."""
+        """Return some of the texts; ``rows`` are positions, or bool (B,)."""
         return Words(self.ids[rows], self.mask[rows], None if self.bag is None else self.bag[rows])
 
 
@@ -105,7 +107,7 @@ class Waves:
         return Waves(self.values.to(device), self.lengths.to(device))
 
     def take(self, rows: Tensor) -> Waves:
-        """Some of the sounds; ``rows`` are positions, or bool (B,)."""
+        """Return some of the sounds; ``rows`` are positions, or bool (B,)."""
         return Waves(self.values[rows], self.lengths[rows])
 
 

@@ -18,7 +18,8 @@ OGG_FIRST, OGG_LAST, OGG_HEADER = 2, 4, 27
 
 
 def whole(data: bytes) -> bytes:
-    """A sound file as it can be decoded to its end: the data themselves, or an MP3 file with its length put right.
+    """Return a sound file as it can be decoded to its end: the data themselves, or an MP3 file with its length put
+    right.
 
     Raises: OSError when it is cut short or damaged, as far as its container shows.
     """

@@ -42,7 +42,7 @@ def is_mpeg(data: bytes) -> bool:
 
 
 def with_length(data: bytes) -> bytes:
-    """The file itself where its tag counts its frames, else its frames behind a tag that does.
+    """Return the file itself where its tag counts its frames, else its frames behind a tag that does.
 
     Raises: OSError when it is cut short or damaged between two frames.
     """
@@ -126,7 +126,9 @@ def _side_bytes(header: Header) -> int:
 
 
 def _tag(frame: bytes, header: Header) -> tuple[int | None, bool]:
-    """Number of frames that the tag in a frame counts besides itself, and whether that is sure; None without a tag."""
+    """Return the number of frames that the tag in a frame counts besides itself, and whether that is sure; None without
+    a tag.
+    """
     at = 4 + _side_bytes(header)
     if frame[at : at + 4] not in (b"Xing", b"Info") or not frame[at + 7 : at + 8] or not frame[at + 7] & 1:
         return None, False
@@ -134,7 +136,7 @@ def _tag(frame: bytes, header: Header) -> tuple[int | None, bool]:
 
 
 def _make_tag(start: bytes, header: Header, count: int) -> bytes:
-    """A frame that says how many follow: silent, of the first one's kind, without checksum."""
+    """Return a frame that says how many follow: silent, of the first one's kind, without checksum."""
     bits = int.from_bytes(start, "big") | 1 << 16
     bits = bits & ~(15 << 12 | 1 << 9) | TAG_BIT_RATE << 12
     mine = bits.to_bytes(4, "big")

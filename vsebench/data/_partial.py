@@ -10,8 +10,9 @@ import h5py
 
 
 def create(path: Path) -> h5py.File:
-    """A new file that holds no values back: HDF5 would write them when an array is closed, where a full disk is not
-    noticed, and crash later."""
+    """Return a new file that holds no values back: HDF5 would write them when an array is closed, where a full disk is
+    not noticed, and crash later.
+    """
     access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
     access.set_fclose_degree(h5py.h5f.CLOSE_STRONG)
     access.set_sieve_buf_size(0)

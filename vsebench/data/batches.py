@@ -25,12 +25,12 @@ class EpochOrder:
         self.positions, self.seed = positions, seed
 
     def order(self, epoch: int) -> np.ndarray:
-        """The positions in this epoch's order."""
+        """Return the positions in this epoch's order."""
         return np.random.default_rng([self.seed, epoch]).permutation(self.positions)
 
 
 def bucketed(lengths: np.ndarray, batch_size: int, batches: int, seed: int) -> np.ndarray:
-    """An order in which batches hold texts of similar length, so that less of them is padding.
+    """Return an order in which batches hold texts of similar length, so that less of them is padding.
 
     Every ``batches · batch_size`` successive places are sorted by length, cut into batches, and the batches shuffled,
     by ``seed`` alone. A last batch that is not full stays the last.

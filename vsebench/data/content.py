@@ -45,7 +45,7 @@ class Content:
         return {**self.__dict__, "_file": None, "_handles": {}, "_owner": -1}
 
     def file(self) -> h5py.File:
-        """The open file."""
+        """Return the open file."""
         if self._file is None or self._owner != os.getpid():
             # A handle inherited through a fork shares its file position with the parent: open a new one.
             # Without HDF5's chunk cache a small image is read by itself, not with the whole chunk around it.
@@ -61,7 +61,9 @@ class Content:
         self._file = None
 
     def array(self, name: str) -> h5py.Dataset:
-        """An array of the file; looking one up by name takes longer than reading a small image from it."""
+        """Return an array of the file, kept open because looking one up by name takes longer than reading a small
+        image.
+        """
         file = self.file()
         if name not in self._handles:
             self._handles[name] = file[name]
@@ -79,7 +81,7 @@ class Content:
         return values
 
     def rows(self, name: str, starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Some runs of rows of an array, one after the other, and where each begins, int64 (runs + 1,).
+        """Read some runs of rows of an array, one after the other, and where each begins, int64 (runs + 1,).
 
         Raises: DataError when the file is damaged there.
         """
@@ -94,7 +96,10 @@ class Content:
         return out, at
 
     def compare(self, name: str, position: int, item: str, data: bytes | np.ndarray) -> None:
-        """Raises: DataError when an item's bytes are not those that were sealed."""
+        """Compare an item's bytes with those that were sealed.
+
+        Raises: DataError when an item's bytes are not those that were sealed.
+        """
         if name in self.sums and sum_of(data) != self.sums[name][position].tobytes():
             raise DataError(
                 f"item '{item}': its {NOUNS.get(name, 'features')} in the file is not what was built; the file was "

@@ -99,7 +99,7 @@ class Dataset:
         self._content.close()
 
     def image_bytes(self, position: int) -> bytes | None:
-        """The encoded image as it came, or None.
+        """Return the encoded image as it came, or None.
 
         Raises: DataError when its bytes are not those that were written.
         """
@@ -129,7 +129,7 @@ class Dataset:
         raise DataError(f"item '{self.ids[position]}': its {what} are not JSON. {AGAIN}", place=Place(str(self.path)))
 
     def image(self, position: int, preprocessing: Preprocessing) -> np.ndarray:
-        """Decoded and fitted pixels, uint8 (3, H, W).
+        """Read an image, decoded and fitted, as uint8 (3, H, W).
 
         Raises: DataError when the item has no image or it cannot be decoded.
         """
@@ -151,7 +151,7 @@ class Dataset:
         return self._texts_of(data, offsets - offsets[0])
 
     def all_texts(self, split: str | None = None) -> list[list[str]]:
-        """The texts of every item of a split, or of all; one read."""
+        """Read the texts of every item of a split, or of all."""
         positions = np.arange(len(self)) if split is None else self.splits[split]
         offsets, items = self._offsets["text_offsets"], self._offsets["item_texts"]
         texts = self._texts_of(self._content.read("texts", 0, offsets[-1]).tobytes(), offsets)
@@ -182,13 +182,13 @@ class Dataset:
         return raw in self._offsets and bool(self._offsets[raw][-1] > 0)
 
     def audio_bytes(self, position: int) -> bytes | None:
-        """The encoded sound as it came, or None."""
+        """Return the encoded sound as it came, or None."""
         if "audio_offsets" not in self._offsets:
             return None
         return self._payload("audio", "audio_offsets", position)
 
     def audio(self, position: int, sample_rate: int) -> np.ndarray:
-        """The sound in mono at ``sample_rate`` Hz, float32 (T,).
+        """Return the sound in mono at ``sample_rate`` Hz, float32 (T,).
 
         Raises: DataError when the item has no sound or it cannot be decoded.
         """
@@ -241,7 +241,7 @@ class Dataset:
         return values, at
 
     def feature_counts(self, modality: str) -> np.ndarray:
-        """Number of precomputed tokens of every item, int64 (n,); zeros for a modality without features."""
+        """Return the number of precomputed tokens of every item, int64 (n,); zeros for a modality without features."""
         if modality not in self._feature_offsets:
             return np.zeros(len(self), np.int64)
         return np.diff(self._feature_offsets[modality])
@@ -261,7 +261,9 @@ class Dataset:
         return self._json_of(self._content.read("attributes", start, end).tobytes(), position, "attributes")
 
     def answers(self, positions: np.ndarray) -> list[dict[str, int]]:
-        """What the annotators of some items answered -> how many of them; one read. Empty where there are none."""
+        """Read the annotators' answers of some items, with the number of annotators for each; empty where there are
+        none.
+        """
         if not self.has_answers or not len(positions):
             return [{} for _ in positions]
         starts, ends = (self._offsets["answer_offsets"][np.asarray(positions) + k] for k in (0, 1))
@@ -285,7 +287,7 @@ class Dataset:
         return np.frombuffer(self._content.read("boxes", start, end).tobytes(), np.float32).reshape(-1, 4)
 
     def describe(self) -> dict[str, Any]:
-        """What results and boards say of it, as plain data."""
+        """Describe the dataset for results and boards, as plain data."""
         counts = np.diff(self._offsets["item_texts"])
         return {
             "name": self.name,

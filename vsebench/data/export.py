@@ -71,7 +71,7 @@ def export(
 
 
 def features_of(dataset: Dataset) -> Any:
-    """The columns as ``datasets.Features``."""
+    """Return the columns as ``datasets.Features``."""
     from datasets import Audio, ClassLabel, Features, Image, Sequence, Value
 
     columns: dict[str, Any] = {"id": Value("string")}
@@ -94,7 +94,7 @@ def features_of(dataset: Dataset) -> Any:
 
 
 def rows_of(dataset: Dataset, split: str, names: list[str]) -> Iterator[dict[str, Any]]:
-    """The items of a split as plain rows, images and sounds as ``{bytes, path}``."""
+    """Yield the items of a split as plain rows, images and sounds as ``{bytes, path}``."""
     members = {name: set(positions.tolist()) for name, positions in dataset.sets.items()}
     for i in dataset.splits[split].tolist():
         image, sound = dataset.image_bytes(i), dataset.audio_bytes(i)
@@ -200,7 +200,7 @@ def _arrow(dataset: Dataset, folder: Path, progress: Progress) -> None:
 
 
 def _card(dataset: Dataset, folder: Path, form: str) -> str:
-    """The folder's README: which files are which split, and where it all comes from."""
+    """Return the folder's README: which files are which split, and where it all comes from."""
     names = [SPLIT_NAMES[s] for s in dataset.splits]
     head: dict[str, Any] = {"pretty_name": dataset.title}
     if form == "parquet":

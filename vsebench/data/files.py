@@ -23,7 +23,7 @@ KINDS = {
 
 
 def read_inside(root: Path, path: str, what: str) -> bytes:
-    """The bytes of a file that metadata name.
+    """Read the bytes of a file that metadata name.
 
     Args:
         root: the source folder.
@@ -46,7 +46,7 @@ def read_inside(root: Path, path: str, what: str) -> bytes:
 
 
 def reason(error: Exception) -> str:
-    """What the system says of a file that cannot be read."""
+    """Return the system's reason why a file cannot be read."""
     return str(getattr(error, "strerror", None) or error)
 
 
@@ -86,7 +86,7 @@ def check_regular(file: Path) -> os.stat_result:
 
 
 def read_regular(file: Path) -> bytes:
-    """The bytes of a regular file of limited size.
+    """Read the bytes of a regular file of limited size.
 
     Raises: OSError where it is none, or larger than ``VSEBENCH_MAX_FILE_SIZE``.
     """

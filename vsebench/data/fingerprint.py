@@ -18,7 +18,9 @@ def content_digest(
     groups: np.ndarray,
     sets: Mapping[str, np.ndarray],
 ) -> str:
-    """The fingerprint: 16 hexadecimal digits over items, labels, splits, groups and sets, whatever their storage."""
+    """Compute the fingerprint: 16 hexadecimal digits over items, labels, splits, groups and sets, whatever their
+    storage.
+    """
     digest = hashlib.sha256()
     order: dict[str, Any] = {
         "names": meta["label_names"],

@@ -127,7 +127,7 @@ def _expect(right: bool, name: str, wrong: str) -> None:
 
 
 def _part(file: h5py.File, name: str, kinds: str, dimensions: int) -> h5py.Dataset:
-    """A dataset of one of some types, that lies in this file and is as large on disk as it says."""
+    """Return a dataset of one of some types, that lies in this file and is as large on disk as its header states."""
     parts = name.split("/")
     for k in range(1, len(parts) + 1):
         link = file.get("/".join(parts[:k]), getlink=True)

@@ -31,7 +31,7 @@ class Limit:
     of: str
 
     def value(self) -> int:
-        """The limit in force.
+        """Return the limit in force.
 
         Raises: ConfigError when the variable is not a whole number > 0.
         """
@@ -46,7 +46,7 @@ class Limit:
         return int(text)
 
     def refuse(self, got: float) -> str:
-        """What a message says of more than that."""
+        """Return the message for a value above the limit."""
         return f"{got:,.0f} {self.of}; at most {self.value():,} are read (${self.variable} changes it)"
 
 

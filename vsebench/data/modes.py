@@ -79,7 +79,7 @@ def _from_grey(image: Image.Image, grey: np.ndarray) -> Image.Image:
 
 
 def _repair_transparency(image: Image.Image) -> None:
-    """A PNG names its transparent colour in the bits of the file; Pillow compares it with pixels of 8 bits."""
+    """Scale a PNG's transparent colour to 8 bits: the file states it in its own depth, Pillow compares 8-bit pixels."""
     clear, tile = image.info.get("transparency"), getattr(image, "tile", None)
     if image.format != "PNG" or clear is None or isinstance(clear, bytes) or not tile:
         return
@@ -92,7 +92,7 @@ def _repair_transparency(image: Image.Image) -> None:
 
 
 def _tag(image: Image.Image, number: int) -> int | None:
-    """A number that a TIFF file says of its pixels."""
+    """Read a number that a TIFF file states about its pixels."""
     if image.format != "TIFF":
         return None
     value = image.tag_v2.get(number)  # type: ignore[attr-defined]

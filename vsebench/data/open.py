@@ -60,7 +60,7 @@ def open_dataset(
 
 
 def embedded_file(name: str, options: Mapping[str, Any], progress: Progress, say: Callable[[str], None]) -> Path:
-    """The file of an embedded dataset, generated if nobody has yet, or if what is there is not what was generated."""
+    """Return the file of an embedded dataset; generate it if it is missing or not what was generated."""
     component = DATASETS.get(name)
     checked = component.validate(options)
     path = datasets_home() / f"{name}-{digest([checked, generator_digest(name)])}.h5"

@@ -29,7 +29,7 @@ DRAFTS = (2, 4, 8)  # a JPEG can be decoded at a half, a quarter and an eighth o
 
 
 def pixel_count(data: bytes) -> int:
-    """Number of pixels that an encoded image would be decoded to, from its header alone.
+    """Return the number of pixels that an encoded image would be decoded to, from its header alone.
 
     Raises: OSError when it is not an image.
     """
@@ -70,7 +70,7 @@ def decoded(data: bytes, *, side: int | None = None) -> Iterator[tuple[Image.Ima
 
 
 def open_rgb(data: bytes) -> Image.Image:
-    """The picture of :func:`decoded`.
+    """Decode the picture as :func:`decoded` does.
 
     Raises: OSError likewise.
     """
@@ -142,7 +142,7 @@ def _reduce(image: Image.Image, side: int | None) -> None:
 
 
 def jpeg(data: bytes, side: int) -> bytes:
-    """A picture of any format as a JPEG of at most ``side`` pixels each way.
+    """Convert a picture of any format to a JPEG of at most ``side`` pixels each way.
 
     Raises: OSError when it is not an image or damaged.
     """

@@ -37,7 +37,7 @@ Sums = dict[str, np.ndarray]
 
 
 def sum_of(data: bytes | np.ndarray) -> bytes:
-    """An item's sum: eight bytes."""
+    """Compute an item's checksum: eight bytes."""
     content = data if isinstance(data, bytes) else np.ascontiguousarray(data).data
     return hashlib.sha256(content).digest()[:SUM]
 

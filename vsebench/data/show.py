@@ -126,7 +126,7 @@ def _font() -> Any:
 
 @cache
 def _drawable(character: str) -> str:
-    """The character, or the letters in it that have glyphs, or the sign for none."""
+    """Return the character, or the letters in it that have glyphs, or the sign for none."""
     font = _font()
     missing = bytes(font.getmask(NO_GLYPH))
 

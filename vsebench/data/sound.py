@@ -152,7 +152,7 @@ def highpass(samples: np.ndarray, sample_rate: int, cutoff: float) -> np.ndarray
 
 
 def encode_wav(samples: np.ndarray, sample_rate: int) -> bytes:
-    """A mono 16-bit WAV file. Integers are kept as they are; floats in [-1, 1] are rounded to 16 bits.
+    """Write a mono 16-bit WAV file. Integers are kept as they are; floats in [-1, 1] are rounded to 16 bits.
 
     Example:
         >>> data = encode_wav(np.array([0, 100, -100], np.int16), 8000)

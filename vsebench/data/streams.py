@@ -35,12 +35,12 @@ class ByteStream:
             self.flush()
 
     def get(self, position: int) -> bytes:
-        """The bytes of an item that was added."""
+        """Return the bytes of an item that was added."""
         self.flush()
         return bytes(self.data[self.offsets[position] : self.offsets[position + 1]])
 
     def parts(self) -> Iterator[bytes]:
-        """The bytes of every item that was added, in order, read in blocks."""
+        """Yield the bytes of every item that was added, in order, read in blocks."""
         self.flush()
         for first in range(0, len(self.offsets) - 1, TOGETHER):
             offsets = self.offsets[first : first + TOGETHER + 1]
@@ -106,7 +106,7 @@ class RowStream:
             self.flush()
 
     def get(self, position: int) -> np.ndarray:
-        """The vectors of an item that was added."""
+        """Return the vectors of an item that was added."""
         self.flush()
         return np.asarray(self.values[self.offsets[position] : self.offsets[position + 1]])
 

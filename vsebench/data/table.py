@@ -148,7 +148,7 @@ def _unreadable(table: Table, begin: int, end: int, error: str) -> None:
 
 
 def _separator(text: str) -> str:
-    """What divides the most of the first rows into as many cells as the header, of which there are at least two.
+    """Return the character that divides most of the first rows into as many cells as the header, at least two.
 
     Example:
         >>> _separator("a;b\\n1;2,3\\n"), _separator("a,b\\n1,2;3\\n"), _separator("a\\n1;2\\n")
@@ -191,7 +191,7 @@ def _read_jsonl(file: Path, text: str) -> Table:
 
 
 def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object, none of whose names stands twice: the last one would win without a word.
+    """Parse a JSON object and refuse repeated names: the last one would silently win.
 
     Raises: ValueError with the name.
     """

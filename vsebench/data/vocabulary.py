@@ -71,7 +71,7 @@ class Vocabulary:
 
     @classmethod
     def build(cls, texts: Sequence[str]) -> Vocabulary:
-        """The words of some texts.
+        """Split texts into words.
 
         Example:
             >>> Vocabulary.build(["a red dress", "a dress, a hat"]).counts
@@ -88,7 +88,7 @@ class Vocabulary:
         return cls(tuple(counts), tuple(counts.values()), tuple(documents[w] for w in counts), len(texts))
 
     def __len__(self) -> int:
-        """Number of ids, padding and unknown included."""
+        """Return the number of ids, padding and unknown included."""
         return len(self.words) + FIRST
 
     @cached_property
@@ -134,7 +134,7 @@ class Vocabulary:
         return Words(torch.from_numpy(ids), torch.from_numpy(mask))
 
     def tokenizer(self, max_length: int) -> WordTokenizer:
-        """These words with a length limit, as text encoders want it."""
+        """Return a tokenizer of these words with a length limit, as text encoders expect it."""
         return WordTokenizer(self, max_length)
 
     def to_json(self) -> str:
@@ -169,7 +169,7 @@ class WordTokenizer:
         return self.vocabulary.encode(texts, self.max_length)
 
     def truncated(self, texts: Sequence[str]) -> int:
-        """Number of texts that are longer than ``max_length`` words and thus cut.
+        """Return the number of texts that are longer than ``max_length`` words and thus cut.
 
         Example:
             >>> Vocabulary.build(["a red hat"]).tokenizer(2).truncated(["a red hat", "a hat", ""])

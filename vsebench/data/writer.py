@@ -179,7 +179,7 @@ class DatasetWriter:
         return self.item_texts[position + 1] > self.item_texts[position] or bool(self.more_texts.get(position))
 
     def set_sizes(self) -> dict[str, int]:
-        """Number of items of each named set so far."""
+        """Return the number of items of each named set so far."""
         return {name: len(positions) for name, positions in self._sets().items()}
 
     def drop_set(self, name: str) -> None:

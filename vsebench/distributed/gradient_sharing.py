@@ -102,7 +102,7 @@ class Crew(Team):
         model.whole = torch.compiler.disable(self._whole_rows)
 
     def share(self, count: int, *, seed: int) -> Share:
-        """The process's share; each has the whole of a batch with fewer items than processes."""
+        """Return the process's share; each has the whole of a batch with fewer items than processes."""
         self.current = _Part(self, count, seed) if count >= self.size else None
         return self.current or _Copy(self)
 
@@ -111,21 +111,21 @@ class Crew(Team):
         return jobs[self.number :: self.size]
 
     def collect(self, found: list[T]) -> list[T]:
-        """What all processes found, the first one's first."""
+        """Gather the values of all processes, the first one's first."""
         from accelerate.utils import gather_object
 
         everything: list[T] = gather_object(found)
         return everything
 
     def agree(self, value: T) -> T:
-        """What the first process says."""
+        """Broadcast the value of the first process."""
         from accelerate.utils import broadcast_object_list
 
         said: T = broadcast_object_list([value])[0]
         return said
 
     def add(self, tensor: Tensor) -> Tensor:
-        """The sum over the processes."""
+        """Sum over the processes."""
         total: Tensor = self.accelerator.reduce(tensor, "sum")
         return total
 
@@ -165,7 +165,7 @@ class _Copy(Share):
         self.team = team
 
     def backward(self, loss: Tensor) -> None:
-        """The gradient, as a mean over equal ones."""
+        """Compute the gradient, as a mean over equal shares."""
         loss.backward()
         self.team.add_gradients(model_scale=1 / self.team.size)
 
@@ -193,14 +193,14 @@ class _Part(Share):
             yield
 
     def gather(self, rows: Tensor) -> Tensor:
-        """The rows of all processes, without a gradient. Shape: (share, …) -> (whole batch, …)."""
+        """Gather the rows of all processes, without a gradient. Shape: (share, …) -> (whole batch, …)."""
         longest = max(self.sizes)
         padded = torch.cat([rows, rows.new_zeros(longest - len(rows), *rows.shape[1:])])
         everything: Tensor = self.team.accelerator.gather(padded.contiguous())
         return torch.cat([part[:n] for part, n in zip(everything.split(longest), self.sizes, strict=True)])
 
     def whole(self, output: Output, batch: Batch) -> tuple[Output, Batch]:
-        """The whole batch's outputs as leaves, from which :meth:`backward` goes on. Inputs are not gathered."""
+        """Gather the whole batch's outputs as leaves, from which :meth:`backward` goes on. Inputs are not gathered."""
         seen: dict[int, Tensor] = {}  # one tensor may stand under several names
 
         def leaf(own: Tensor) -> Tensor:

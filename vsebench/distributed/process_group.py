@@ -27,7 +27,7 @@ class Share:
         return nullcontext()
 
     def whole(self, output: Output, batch: Batch) -> tuple[Output, Batch]:
-        """The outputs and facts of the whole batch, from those of the share."""
+        """Return the outputs and facts of the whole batch, from those of the share."""
         return output, batch
 
     def backward(self, loss: Tensor) -> None:
@@ -50,7 +50,7 @@ class Team:
         """Start from the same parameters everywhere."""
 
     def share(self, count: int, *, seed: int) -> Share:
-        """This process's share of a training batch of ``count`` items.
+        """Return this process's share of a training batch of ``count`` items.
 
         Args:
             seed: of what the forward pass draws (dropout), which the processes draw separately.
@@ -62,11 +62,11 @@ class Team:
         return jobs
 
     def collect(self, found: list[T]) -> list[T]:
-        """What all processes found."""
+        """Gather the values of all processes."""
         return found
 
     def agree(self, value: T) -> T:
-        """What the first process says."""
+        """Broadcast the value of the first process."""
         return value
 
 

@@ -35,7 +35,7 @@ class Progress:
 
 
 def trained_state(model: nn.Module) -> dict[str, Tensor]:
-    """The state without frozen encoders: what a run has learned."""
+    """Return the state without frozen encoders: what a run has learned."""
     frozen = tuple(f"encoders.{m}." for m in model.frozen) if isinstance(model, Model) else ()
     return {k: v for k, v in model.state_dict().items() if not (frozen and k.startswith(frozen))}
 

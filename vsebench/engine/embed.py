@@ -20,7 +20,7 @@ from vsebench.ops.masking import masked_mean
 
 @torch.inference_mode()
 def embed(model: Model, modality: str, raw: Any) -> Tensor:
-    """What ``model(batch).embeddings[modality]`` is, whatever the batch's other modalities.
+    """Compute ``model(batch).embeddings[modality]``, independent of the batch's other modalities.
 
     An embedding does not depend on them (see :class:`Model`): where one modality lets another see it, embeddings come
     from the encoder's own tokens; elsewhere the other modalities stand there as sets without a real token.
@@ -65,7 +65,7 @@ def embedding_dim(model: Model, modality: str) -> int:
 
 @torch.inference_mode()
 def side(model: Model, modality: str, raw: Any) -> Tokens:
-    """What the scorer of pairs keeps of some items: ``model(batch).sides[modality]``.
+    """Compute the pair scorer's inputs of some items: ``model(batch).sides[modality]``.
 
     Args:
         model: in eval mode, with a scorer.
@@ -83,7 +83,7 @@ def side(model: Model, modality: str, raw: Any) -> Tokens:
 
 
 def _tokens(model: Model, modality: str, raw: Any) -> Tokens:
-    """The encoder's tokens as evaluation sees them: rounded where they are kept."""
+    """Compute the encoder's tokens as evaluation sees them: rounded where they are kept."""
     encoder: Any = model.encoders[modality]
     features = reads_features(getattr(model.system, ENCODER_SLOTS[modality]), modality)
     if isinstance(raw, Tokens) and not features:
@@ -122,7 +122,7 @@ def _absent(model: Model, like: Tokens) -> dict[str, Tokens]:
 
 @torch.inference_mode()
 def embed_with_side(model: Model, modality: str, raw: Any) -> tuple[Tensor, Tokens]:
-    """What :func:`embed` and :func:`side` give, with the encoder run once.
+    """Compute the results of :func:`embed` and :func:`side`, with the encoder run once.
 
     Args:
         model: in eval mode, with a scorer that ranks again what embeddings found.

@@ -62,7 +62,7 @@ class Offered:
 
 
 def autocast(precision: str, device: torch.device) -> Any:
-    """The autocast context of a precision, or a null context for fp32."""
+    """Return the autocast context of a precision, or a null context for fp32."""
     return torch.autocast(device.type, AUTOCAST[precision]) if precision in AUTOCAST else nullcontext()
 
 
@@ -113,7 +113,7 @@ def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def joined_outputs(parts: Sequence[SplitOutputs]) -> SplitOutputs:
-    """Outputs of several sets of items as those of one, in their order."""
+    """Concatenate outputs of several sets of items, in their order."""
     starts = np.cumsum([0, *(int(part.owner.max()) + 1 for part in parts)])  # every item owns its first caption
     everywhere = [m for m in parts[0].embeddings if all(m in part.embeddings for part in parts)]
     sides = {}
@@ -152,7 +152,7 @@ def _run(
     team: Team,
     wanted: Callable[[Output], Mapping[str, Any]],
 ) -> list[dict[str, np.ndarray]]:
-    """What is wanted of the outputs of every batch, in order."""
+    """Compute the requested outputs of every batch, in order."""
     found: list[tuple[int, dict[str, np.ndarray]]] = []
     for number in team.every(range(len(batches))):
         rows, captions = batches[number]
@@ -163,7 +163,7 @@ def _run(
 
 
 def _by_length(feed: Feed, rows: np.ndarray, captions: np.ndarray | None = None) -> np.ndarray:
-    """The rows with texts of similar length side by side, so that a batch has little padding."""
+    """Order the rows so that texts of similar length are side by side, and a batch has little padding."""
     lengths = feed.text_lengths(rows, captions)
     return rows if lengths is None else rows[np.argsort(lengths, kind="stable")]
 
@@ -194,7 +194,7 @@ def predictions_of(
     rerank: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
     offered: Offered | None = None,
 ) -> Predictions:
-    """A split's outputs beside its labels and groups, as metrics want them; pairs are scored here.
+    """Combine a split's outputs with its labels and groups, as metrics want them; pairs are scored here.
 
     Args:
         offered: what the split's items are ranked against, where that is not the split.
@@ -241,7 +241,7 @@ def predictions_of(
 
 
 def _groups(dataset: Dataset, labels: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """What counts as the same thing: the item itself, its group or its class. Shape: int64 (n,)"""
+    """Return the relevance group of each item: the item itself, its group or its class. Shape: int64 (n,)"""
     if dataset.relevance == "group":
         return groups
     if dataset.relevance == "label" and not dataset.multi_label:
@@ -256,8 +256,9 @@ def reranker_of(
     outputs: SplitOutputs,
     offered: Offered | None = None,
 ) -> Callable[[np.ndarray, np.ndarray], np.ndarray] | None:
-    """The system's re-ranker of one split's images against those offered, as a function of scores. Class queries come
-    from training."""
+    """Return the system's re-ranker of one split's images against those offered, as a function of scores. Class queries
+    come from training.
+    """
     if model.reranker is None or "image" not in outputs.embeddings or outputs.logits is None:
         return None
     prototypes = class_means(train.embeddings["image"], train_labels, model.num_classes)
@@ -282,7 +283,9 @@ def class_means(embeddings: np.ndarray, labels: np.ndarray, num_classes: int) ->
 
 
 def save_predictions(file: Path, predictions: Predictions, feed: Feed) -> None:
-    """What every number can be computed from again: ids' positions, logits, labels, ranks per query."""
+    """Save the predictions: ids' positions, logits, labels, ranks per query; every metric can be recomputed from
+    them.
+    """
     arrays: dict[str, np.ndarray] = {
         "positions": feed.positions,
         "labels": predictions.labels,

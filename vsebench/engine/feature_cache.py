@@ -95,7 +95,7 @@ class Entry:
 
 
 def entries() -> list[Entry]:
-    """What is kept, the last used first."""
+    """Return the cache's entries, the last used first."""
     found = []
     for file in features_home().glob("*/meta.json"):
         try:
@@ -159,7 +159,7 @@ def _remove_orphans() -> None:
 
 
 def round_tokens(tokens: Tokens, dtype: str) -> Tokens:
-    """What a :class:`TokenStore` would give back, so that runs with and without the cache agree."""
+    """Round tokens as a :class:`TokenStore` would, so that runs with and without the cache agree."""
     if dtype == "fp32":
         return tokens
     final = None if tokens.final is None else tokens.final.half().float()
@@ -200,7 +200,7 @@ def _usable(folder: Path, verify: bool) -> bool:
 
 
 def digest_parts(parts: Mapping[str, Any]) -> str:
-    """A folder's name: digest of what its Tokens depend on."""
+    """Return a folder's name: a digest of everything that its Tokens depend on."""
     text = json.dumps({"format": FORMAT, **parts}, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 

@@ -151,7 +151,7 @@ class Feed:
         return len(self.positions)
 
     def batch(self, rows: np.ndarray, captions: np.ndarray | None = None) -> Batch:
-        """The rows as a batch. ``captions``: which of its captions each row takes; the first by default."""
+        """Return the rows as a batch. ``captions``: which of its captions each row takes; the first by default."""
         inputs = {modality: self.inputs_of(modality, rows, captions) for modality in self.sources}
         index = torch.from_numpy(rows)
         lacks = {m: torch.from_numpy(lacking[rows]) for m, lacking in self.lacking.items()}
@@ -175,7 +175,7 @@ class Feed:
         return (np.random.default_rng(seed).random(len(rows)) * counts).astype(np.int64)
 
     def text_lengths(self, rows: np.ndarray, captions: np.ndarray | None = None) -> np.ndarray | None:
-        """Number of tokens of each row's caption; None where texts are not encoded for each batch."""
+        """Return the number of tokens of each row's caption; None where texts are not encoded for each batch."""
         source = self.sources.get("text")
         if not isinstance(source, Texts):
             return None
@@ -250,7 +250,9 @@ def in_order(function: Callable[[A], B], arguments: Iterable[A], threads: int) -
 
 
 def first_part(encoder: Any) -> Callable[[Any], Tokens] | None:
-    """What of an encoder does not change in training: all of a frozen one, the frozen stages of one that has a cut."""
+    """Return the part of an encoder that training does not change: all of a frozen one, or the frozen stages before a
+    cut.
+    """
     if encoder.frozen:
         return encoder  # type: ignore[no-any-return]
     return encoder.before_cut if getattr(encoder, "cut", None) is not None else None
@@ -261,14 +263,14 @@ def _device_of(encoder: nn.Module) -> torch.device:
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:
-    """The batch on a device."""
+    """Move the batch to a device."""
     inputs = {m: x.to(device) for m, x in batch.inputs.items()}
     present = {m: x.to(device) for m, x in batch.present.items()}
     return Batch(inputs, batch.labels.to(device), batch.index.to(device), batch.groups.to(device), present)
 
 
 def _without(tokens: Tokens, lacking: np.ndarray) -> Tokens:
-    """The sets, of which those of items that lack the modality have no real token."""
+    """Mask the tokens of items that lack the modality."""
     present = torch.from_numpy(~lacking)
     return tokens.take(present).spread(present)
 

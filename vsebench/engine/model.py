@@ -262,7 +262,7 @@ class Model(nn.Module):
 
 
 def ranked_by(model: Model, modality: str, vector: Tensor) -> Tensor:
-    """What retrieval ranks of a modality's vector: the vector, or what the fusion makes of it alone."""
+    """Return the vector that retrieval ranks for a modality: its own, or the fusion's transform of it alone."""
     return model.fusion.embed(modality, vector) if isinstance(model.fusion, Fusion) else vector
 
 
@@ -279,12 +279,12 @@ def _unchanged(rows: Tensor) -> Tensor:
 
 
 def _rows(raw: Any, here: Tensor) -> Any:
-    """Some items of a raw input or of cached Tokens."""
+    """Return some items of a raw input or of cached Tokens."""
     return raw[here] if isinstance(raw, Tensor) else raw.take(here)
 
 
 def _nothing(here: Tensor, dim: int) -> Tokens:
-    """Sets of one token that is not real, as many as there are items."""
+    """Return sets of one masked token, one set per item."""
     return Tokens(torch.zeros(len(here), 1, dim, device=here.device), torch.zeros_like(here)[:, None])
 
 

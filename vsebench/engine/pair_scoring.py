@@ -53,7 +53,7 @@ def ranking_of(
     device: torch.device,
     offered: tuple[Mapping[str, np.ndarray], Mapping[str, Tokens]] | None = None,
 ) -> tuple[dict[str, np.ndarray], dict[str, tuple[np.ndarray, np.ndarray]]]:
-    """What the scorer of a model says of a split: scores of all pairs or, with ``rerank_top``, of the candidates.
+    """Score a split with the model's pair scorer: all pairs or, with ``rerank_top``, the candidates.
 
     Args:
         offered: embeddings and sides of what the split is ranked against, where that is not the split.

@@ -65,7 +65,7 @@ class Pretrained:
 
 
 def needed(system: System) -> list[str]:
-    """The slots whose weights are to be trained first."""
+    """Return the slots whose weights are to be trained first."""
     slots = [ENCODER_SLOTS[m] for m in system.modalities]
     return [s for s in slots if getattr(system, s).options.get("weights") == "pretrain"]
 
@@ -77,7 +77,7 @@ def ensure(
     device: torch.device,
     on_epoch: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Pretrained]:
-    """The weights that a system needs, trained now where nobody has before, or where what there is is damaged.
+    """Return the weights that a system needs, trained now if they are missing or damaged.
 
     Returns: slot -> the encoder's weights.
     """
@@ -161,7 +161,7 @@ def read_record(folder: Path) -> dict[str, Any]:
 
 
 def _system(slot: str, spec: Spec) -> System:
-    """The classifier that an encoder is trained in."""
+    """Build the classifier that an encoder is trained in."""
     options = spec.options
     return resolve(
         {
@@ -196,7 +196,7 @@ def _train(
 
 
 def _state(device: torch.device) -> AbstractContextManager[None]:
-    """The same circumstances whatever the run: one thread on a processor, deterministic algorithms."""
+    """Set the same circumstances whatever the run: one thread on a processor, deterministic algorithms."""
     threads = 1 if device.type == "cpu" else None
     return fixed_state(
         seed=seed_of("pretrain", SEED), deterministic=True, warn_only=device.type == "cuda", threads=threads

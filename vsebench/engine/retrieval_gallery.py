@@ -22,7 +22,7 @@ QUERIES = ("val", "test")
 
 
 def gallery_positions(dataset: Dataset, name: str) -> np.ndarray:
-    """The items of a set or split, int64 (n,), rising.
+    """Return the items of a set or split, int64 (n,), rising.
 
     Raises: ConfigError, of the experiment's ``gallery``: no such set, items that are test queries as well, or none that
         can match a query or are left for val's.
@@ -91,7 +91,7 @@ class GalleryFeeds:
         team: Team = ALONE,
         known: dict[str, SplitOutputs] | None = None,
     ) -> Offered:
-        """What the queries of ``val`` or ``test`` are ranked against.
+        """Return the gallery that the queries of ``val`` or ``test`` are ranked against.
 
         Args:
             known: outputs of whole parts, which are used again and added to while the model does not change.
@@ -118,5 +118,5 @@ def gallery_feeds(
     *,
     cache: bool = True,
 ) -> GalleryFeeds | None:
-    """The gallery that an experiment names; None for the split itself."""
+    """Return the gallery that an experiment names; None for the split itself."""
     return None if name == OWN_SPLIT else GalleryFeeds(dataset, name, system, encoders, feeds, cache=cache)

@@ -130,7 +130,7 @@ def fit(
 
 
 def build_objectives(model: Model, multi_label: bool) -> nn.ModuleList:
-    """The terms of the weighted sum, in the order of the system."""
+    """Build the terms of the weighted sum, in the order of the system."""
     for spec in model.system.objective:
         if spec.on == "vectors" and model.dims["image"] != model.dims["text"]:
             raise ConfigError(
@@ -143,7 +143,7 @@ def build_objectives(model: Model, multi_label: bool) -> nn.ModuleList:
 
 
 def build_optimizer(model: Model, objectives: nn.Module) -> torch.optim.Optimizer:
-    """The optimiser over parameter groups: by slot (``lr_scale``), and without decay for biases and norms."""
+    """Build the optimiser over parameter groups: by slot (``lr_scale``), and without decay for biases and norms."""
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
     slots = {f"encoders.{m}.": ENCODER_SLOTS[m] for m in model.system.modalities}
     for name, parameter in [*model.named_parameters(), *objectives.named_parameters(prefix="objective")]:
@@ -161,12 +161,13 @@ def build_optimizer(model: Model, objectives: nn.Module) -> torch.optim.Optimize
 
 
 def seed_of(*parts: int | str) -> int:
-    """A seed that depends on all parts."""
+    """Derive a seed that depends on all parts."""
     return int(digest(list(parts)), 16) % (2**63)
 
 
 def compiled(model: Model) -> Callable[[Batch], Output]:
-    """The model's forward pass through ``torch.compile``, for batches and texts of any length. Shares its parameters.
+    """Compile the model's forward pass with ``torch.compile``, for batches and texts of any length. Parameters are
+    shared.
 
     Raises: TrainingError where torch has no compiler to call.
     """
@@ -219,7 +220,7 @@ def _step(
 
 
 def _contrasted(output: Output, on: Target) -> Output:
-    """The output in which objectives find what they contrast."""
+    """Return the output in which objectives find what they contrast."""
     if on == "scores":
         return output
     return replace(output, scores=None, embeddings=output.vectors if on == "vectors" else output.embeddings)
@@ -251,7 +252,7 @@ def _should_stop(progress: Progress, patience: int | None) -> bool:
 
 
 def judge_by(predictions: Callable[[Model, Feed], Mapping[str, float]], key: str, mode: str) -> Judge:
-    """A judge that looks at one number: ``key`` of what ``predictions`` computes."""
+    """Return a validation scorer that looks at one number: ``key`` of what ``predictions`` computes."""
 
     def judge(model: Model, feed: Feed) -> tuple[float, Mapping[str, float]]:
         numbers = predictions(model, feed)

@@ -190,7 +190,7 @@ def _things(dataset: Dataset, stored: Stored) -> tuple[list[Thing], list[Thing]]
 
 
 def _first(order: np.ndarray, scores: np.ndarray, right: np.ndarray, gallery: Sequence[Thing], k: int) -> list[Found]:
-    """The first k of a gallery, and the first right one if it comes later; equals in the gallery's order."""
+    """Return the first k of a gallery, and the first relevant one if it comes later; ties in the gallery's order."""
     ranked = np.argsort(-order, kind="stable")
     places = list(range(min(k, len(ranked))))
     best = int(np.flatnonzero(right[ranked])[0])

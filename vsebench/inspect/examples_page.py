@@ -68,7 +68,7 @@ def page(gallery: Gallery, dataset: Dataset) -> str:
 
 
 def _numbers(gallery: Gallery, prefix: str) -> str:
-    """A split's metrics in one line: of a direction, or of the classifier; what chance reaches is left out."""
+    """Format a split's metrics in one line, of a direction or of the classifier, without chance levels."""
     chosen = {
         name.removeprefix(prefix): value
         for name, value in gallery.metrics.items()
@@ -120,7 +120,7 @@ def _image(thing: Thing, picture: Callable[[int], str]) -> str:
 
 
 def pictures_of(dataset: Dataset) -> Callable[[int], str]:
-    """An item's picture inside the page, by its position; empty where it has none."""
+    """Return an item's picture inside the page, by its position; empty where it has none."""
 
     @cache
     def picture(position: int) -> str:

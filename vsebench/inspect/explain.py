@@ -73,7 +73,7 @@ class Explanation:
     notes: Sequence[str] = field(default_factory=tuple)
 
     def on_grid(self, weights: np.ndarray) -> np.ndarray | None:
-        """The weights of image tokens on their grid, (h, w); None where they have no place."""
+        """Return the weights of image tokens on their grid, (h, w); None where they have no place."""
         if self.grid is None or len(weights) != self.prefix + self.grid[0] * self.grid[1]:
             return None
         return weights[self.prefix :].reshape(self.grid)
@@ -174,7 +174,7 @@ def _find(dataset: Dataset, item: str) -> tuple[int, str]:
 
 
 def _picture(dataset: Dataset, position: int) -> bytes | None:
-    """A system that reads precomputed features has not decoded it."""
+    """Return whether an image can be shown: a system that reads precomputed features has not decoded it."""
     data = dataset.image_bytes(position)
     try:
         if data is not None:

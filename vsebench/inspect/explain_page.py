@@ -61,7 +61,7 @@ def page(explanation: Explanation) -> str:
 
 
 def sheet_cells(explanation: Explanation) -> tuple[list[Cell | None], int]:
-    """The same as cells of a contact sheet, each panel in rows of its own, and how many cells a row has."""
+    """Arrange the panels as cells of a contact sheet, each panel in rows of its own; return also the cells of a row."""
     shown = explanation
     columns = min(MOST_COLUMNS, 1 + max((len(panel.labels) for panel in shown.panels), default=0))
     words = " ".join(piece.text for piece in shown.words)
@@ -170,7 +170,9 @@ def _token(shown: Explanation, panel: Panel, number: int) -> Piece:
 
 
 def _bars(weights: np.ndarray, low: float, high: float) -> Image.Image:
-    """A bar for each token, in their order, from the bottom up, and a line at the even share; white without any."""
+    """Draw a bar for each token, in their order, from the bottom up, and a line at the even share; white without
+    any.
+    """
     image = np.full((THUMB, THUMB, 3), 245 if low else 255, np.uint8)
     edges = np.linspace(0, THUMB, len(weights) + 1).round().astype(int)
     for left, right, weight in zip(edges[:-1], edges[1:], weights, strict=True):
@@ -183,7 +185,7 @@ def _bars(weights: np.ndarray, low: float, high: float) -> Image.Image:
 
 
 def _swatch() -> Image.Image:
-    """The scale, clear at the left, over grey."""
+    """Draw the scale, clear at the left, over grey."""
     colour, opacity = colours(np.linspace(0, 1, THUMB))
     line = 200 * (1 - opacity[:, None]) + colour * opacity[:, None]
     return Image.fromarray(np.tile(line.round().astype(np.uint8), (THUMB // 6, 1, 1)), "RGB")

@@ -19,7 +19,7 @@ Box = tuple[float, float, float, float]
 
 
 def seen_box(size: tuple[int, int], preprocessing: Preprocessing | None) -> Box:
-    """What an encoder sees of a picture, as x0, y0, x1, y1 in its pixels; beyond its edges where it is padded.
+    """Return the box of a picture that an encoder sees, as x0, y0, x1, y1 in pixels; larger where it is padded.
 
     Args:
         size: (width, height).
@@ -46,7 +46,7 @@ def seen_box(size: tuple[int, int], preprocessing: Preprocessing | None) -> Box:
 
 
 def upsample(grid: np.ndarray, size: tuple[int, int], box: Box, scale: float = 1.0) -> np.ndarray:
-    """The value of a grid over ``box`` at each pixel, bilinear between the centres of its cells, NaN outside.
+    """Interpolate a grid over ``box`` at each pixel, bilinear between the centres of its cells, NaN outside.
 
     Args:
         size: (width, height) of what is drawn.
@@ -72,7 +72,7 @@ def upsample(grid: np.ndarray, size: tuple[int, int], box: Box, scale: float = 1
 
 
 def _between(share: np.ndarray, cells: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The two cells whose centres lie about each place, and how far it is from the first, in [0, 1]."""
+    """Return the two cells whose centres are nearest to each place, and its distance from the first, in [0, 1]."""
     place = np.clip(share * cells - 0.5, 0, cells - 1)
     first = np.minimum(place.astype(np.int64), max(cells - 2, 0))
     return first, np.minimum(first + 1, cells - 1), place - first

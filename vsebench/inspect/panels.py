@@ -118,7 +118,7 @@ def _crossed(
 
 
 def _by_word(title: str, weights: np.ndarray, words: Sequence[Piece], even: float) -> Panel:
-    """A map for each word, after that of their mean."""
+    """Return a map for each word, after that of their mean."""
     rows = np.concatenate([weights.mean(0, keepdims=True), weights])
     return Panel(title, "image", [Piece("mean of all words"), *words], rows, even)
 

@@ -40,7 +40,7 @@ def escape(text: str) -> str:
 
 
 def document(title: str, parts: Sequence[str], *, style: str = "") -> str:
-    """A whole page.
+    """Return a whole page as HTML.
 
     Args:
         title: of the window, as text.
@@ -58,7 +58,7 @@ def document(title: str, parts: Sequence[str], *, style: str = "") -> str:
 
 
 def jpeg_uri(data: bytes) -> str:
-    """A JPEG inside the page.
+    """Return a JPEG as an image element inside the page.
 
     Example:
         >>> jpeg_uri(b"abc")

@@ -24,7 +24,7 @@ class Piece:
 
 
 def pieces_of(tokenizer: Any, text: str, count: int) -> tuple[Piece, ...]:
-    """The pieces of a text, one per token that the encoder made of it.
+    """Split a text into the pieces of the encoder's tokens.
 
     Args:
         tokenizer: the encoder's; None where it reads precomputed features.
@@ -65,5 +65,5 @@ def _unknown(hub: Any, number: int) -> bool:
 
 
 def _shown(hub: Any, token: str) -> str:
-    """A word piece as it is (``##ing``); the bytes of a byte-level piece as letters."""
+    """Format a word piece as it is (``##ing``); the bytes of a byte-level piece as letters."""
     return hub.convert_tokens_to_string([token]).strip() or token

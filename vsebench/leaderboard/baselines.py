@@ -18,7 +18,7 @@ _ARROWS = {"i2t": "i→t", "t2i": "t→i"}
 
 
 def baselines_section(snapshot: Snapshot, comparisons: Comparisons) -> list[str]:
-    """The section: majority class, random answers, each modality alone; a random order of what is ranked."""
+    """Return the section: majority class, random answers, each modality alone; a random order of the gallery."""
     rows = [row for section in SECTIONS for row in views(snapshot, section)]
     lines = [*_classification(snapshot, rows, comparisons), *_retrieval(rows)]
     return ["## Baselines", "", *lines] if lines else []
@@ -88,7 +88,7 @@ def _best_first(snapshot: Snapshot, rows: Sequence[RowView]) -> list[RowView]:
 
 
 def _how_to_add(used: Sequence[str], missing: Sequence[str]) -> list[str]:
-    """What a row of one modality would be."""
+    """Explain how to add rows of one modality."""
     said = []
     for modality in missing:
         others = ", ".join(f"{other}_encoder: none" for other in used if other != modality)
@@ -97,7 +97,7 @@ def _how_to_add(used: Sequence[str], missing: Sequence[str]) -> list[str]:
 
 
 def _retrieval(rows: Sequence[RowView]) -> list[str]:
-    """A random order; no modality alone can be ranked against the other."""
+    """Return the section of a random order; no modality alone can be ranked against the other."""
     metrics = next((r.metrics for row in rows for r in row.results if any("/chance/" in k for k in r.metrics)), None)
     if metrics is None:
         return []

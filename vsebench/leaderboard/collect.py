@@ -60,7 +60,7 @@ def update(snapshot: Snapshot, runs: Path, board: Path, *, groups: np.ndarray | 
 
 
 def gather(snapshot: Snapshot, folder: Path, known: Outcomes | None = None) -> Outcomes | None:
-    """The outcomes of a board's finished runs; None where no run has any.
+    """Return the outcomes of a board's finished runs; None where no run has any.
 
     A run whose predictions are damaged, of other items than those before them, or not those of its result, is named
     and left out.
@@ -100,7 +100,7 @@ def gather(snapshot: Snapshot, folder: Path, known: Outcomes | None = None) -> O
 
 
 def _read_fitting(file: Path, result: Result, gallery: str, before: Outcomes | None) -> Outcomes | None:
-    """A run's outcomes; None without a file.
+    """Return a run's outcomes; None without a file.
 
     Raises: DataError when they are damaged, of other items than those before, or not those of the result.
     """
@@ -152,7 +152,7 @@ def read(file: Path, result: Result, gallery: str = OWN_SPLIT) -> Outcomes:
 
 
 def pairs_of(a: Outcomes, b: Outcomes, run: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """What two collections say of one run: name -> the numbers of each, empty where one of them says nothing."""
+    """Pair what two collections hold of one run: the numbers of each by name, empty where one has none."""
     both = [_arrays(a, run), _arrays(b, run)]
     nothing = np.zeros(0)
     return {name: (both[0].get(name, nothing), both[1].get(name, nothing)) for name in {**both[0], **both[1]}}
@@ -201,7 +201,7 @@ def united(parts: Sequence[Outcomes], snapshot: Snapshot) -> Outcomes | None:
 
 
 def _numbered(groups: np.ndarray) -> np.ndarray:
-    """Groups as numbers from 0 in the order in which they first stand."""
+    """Return groups as numbers from 0 in the order of their first occurrence."""
     _, first, number = np.unique(groups, return_index=True, return_inverse=True)
     return np.argsort(np.argsort(first))[number].astype(np.int64)
 
@@ -219,7 +219,7 @@ def _right(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def _queries(arrays: Mapping[str, np.ndarray], way: str, gallery: str) -> np.ndarray:
-    """The item of each query that has something to find; of another gallery only where every query has."""
+    """Return the item of each query that has a relevant one; with another gallery only where every query has."""
     items, owner, groups = np.arange(len(arrays["positions"])), arrays["owner"], arrays["groups"]
     if gallery != OWN_SPLIT:
         return items if way == "i2t" else owner

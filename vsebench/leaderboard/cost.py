@@ -52,7 +52,9 @@ class Costed:
         return f"{said['device']}, {said['threads']} thread{'s' * (said['threads'] != 1)}"
 
     def answer(self, numbers: Mapping[str, Any], batch: str = "") -> Any:
-        """The number of an answer: of an item, or the mean over both directions of a query. None where it lacks."""
+        """Return a measurement per answer: of an item, or the mean over both directions of a query. None where it
+        lacks.
+        """
         names = ["item"] if self.values["answer"] == "item" else ["i2t", "t2i"]
         found = [numbers[name + batch] for name in names if name + batch in numbers]
         return found if len(found) == len(names) else None
@@ -86,7 +88,7 @@ class Against:
 
 
 def _time(row: Costed) -> float | None:
-    """The fastest repeat: what else a machine does only adds to it."""
+    """Return the fastest repeat: other work of the machine can only add to it."""
     found = row.latency(1)
     return None if found is None else found["low"]
 
@@ -98,12 +100,12 @@ COSTS = (
 
 
 def quality_key(snapshot: Snapshot) -> str:
-    """The number on test that answers to the one on validation that sorts the rows."""
+    """Return the test metric that corresponds to the validation metric by which rows are sorted."""
     return re.sub("^val/", "test/", sort_key(snapshot)[0])
 
 
 def factor_of(key: str) -> int:
-    """What a value of a metric is shown times: 100 of a share."""
+    """Return the factor that a metric's value is shown with: 100 for a share."""
     return 1 if key.split("/")[-1].split("@")[0] in _NOT_SHARES else 100
 
 
@@ -122,8 +124,9 @@ def costed(snapshot: Snapshot) -> list[Costed]:
 
 
 def compared(snapshot: Snapshot, against: Against) -> list[Costed]:
-    """The rows that have both numbers, and give the kind of answer that most rows give; of times, those of the machine
-    that most of these were timed on."""
+    """Return the rows that have both numbers and the kind of answer that most rows have; for times, also the machine of
+    most of these.
+    """
     found = [row for row in costed(snapshot) if row.quality is not None and (against.of(row) or 0) > 0]
     found = _commonest(found, lambda row: str(row.values["answer"]))
     return _commonest(found, lambda row: row.hardware) if against.timed else found
@@ -135,7 +138,7 @@ def _commonest(rows: list[Costed], of: Callable[[Costed], str]) -> list[Costed]:
 
 
 def front_of(snapshot: Snapshot, against: Against) -> list[Costed]:
-    """The rows that no other equals in quality and cost and beats in one, cheapest first, by their means."""
+    """Return the Pareto front: rows that no other row dominates in quality and cost, cheapest first, by their means."""
     rows = compared(snapshot, against)
     sign = 1.0 if sort_key(snapshot)[1] == "max" else -1.0
     points = [(sign * row.quality.mean, -(against.of(row) or 0.0)) for row in rows if row.quality is not None]
@@ -199,7 +202,7 @@ def _main_table(snapshot: Snapshot, rows: Sequence[Costed]) -> list[str]:
 
 
 def _said(snapshot: Snapshot, rows: Sequence[Costed]) -> list[str]:
-    """What the columns mean, and where they were measured."""
+    """Return the lines that explain the columns and name the machine of the measurement."""
     machines = list(dict.fromkeys(row.hardware for row in rows))
     where = "; ".join(f"[{i + 1}] {escape(m)}" if len(machines) > 1 else escape(m) for i, m in enumerate(machines))
     loads = [row.values["hardware"]["load"] for row in rows if "load" in row.values["hardware"]]
@@ -235,7 +238,7 @@ def _energy(rows: Sequence[Costed]) -> list[str]:
 
 
 def _queries(rows: Sequence[Costed]) -> list[str]:
-    """The table of what a search pays for, of the rows that were timed so."""
+    """Return the table of search costs, for the rows with such timings."""
     titles = {"image@1": "image", "text@1": "text", "audio@1": "audio", "image@64": "image, batch 64"}
     titles |= {"text@64": "text, batch 64", "audio@64": "audio, batch 64"}
     titles |= {"i2t@1": "i→t query", "t2i@1": "t→i query", "pair": "a pair"}
@@ -260,7 +263,7 @@ def _parts(rows: Sequence[Costed]) -> list[str]:
 
 
 def _short(count: int) -> str:
-    """A count in thousands or millions."""
+    """Format a count in thousands or millions."""
     for size, unit in ((1_000_000, " M"), (1_000, " k")):
         if count >= size:
             return f"{count / size:.3g}{unit}"

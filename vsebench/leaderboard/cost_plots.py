@@ -22,7 +22,7 @@ LONGEST, NAMED = 44, 24
 
 
 def drawn(snapshot: Snapshot) -> list[Against]:
-    """The plots that a board has: those with two rows at least."""
+    """Return the plots that a board has: those with at least two rows."""
     return [against for against in COSTS if len(compared(snapshot, against)) > 1]
 
 
@@ -42,7 +42,7 @@ def is_current(file: Path, snapshot: Snapshot, against: Against) -> bool:
 
 
 def svg(snapshot: Snapshot, against: Against) -> str:
-    """A plot as text, with its digests."""
+    """Return a plot as SVG text, with its digests."""
     return stamped(as_svg(figure(snapshot, against)), _digest(snapshot, against))
 
 
@@ -58,7 +58,7 @@ def _where(rows: list[Costed], against: Against) -> list[str]:
 
 
 def figure(snapshot: Snapshot, against: Against) -> Any:
-    """A matplotlib figure: cost to the right, its logarithm even; quality upwards, intervals over seeds."""
+    """Draw a matplotlib figure: cost to the right, on a logarithmic scale; quality upwards, intervals over seeds."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
@@ -105,7 +105,7 @@ def _numbers(rows: list[Costed], against: Against, factor: int) -> tuple[list[fl
 
 
 def _name(axes: Any, best: list[Costed], others: int) -> None:
-    """The front's numbers with their rows' names, beside the plot."""
+    """Label the front: its numbers with their rows' names, beside the plot."""
     from matplotlib.lines import Line2D
 
     lines, texts = [], []
@@ -123,7 +123,7 @@ def _name(axes: Any, best: list[Costed], others: int) -> None:
 
 
 def _number_marks(picture: Any, axes: Any, marks: list[tuple[float, float]]) -> None:
-    """A number beside every mark of the front, where it covers no other mark or number."""
+    """Put a number beside every mark of the front, where it covers no other mark or number."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.patheffects import withStroke
     from matplotlib.transforms import Bbox

@@ -102,7 +102,7 @@ def details_of(
 
 
 def flattened(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Settings as lines: ``fusion: gated``, ``fusion.temperature: 1.0``.
+    """Flatten settings to lines: ``fusion: gated``, ``fusion.temperature: 1.0``.
 
     Example:
         >>> flattened({"fusion": {"name": "gated", "options": {"temperature": 1.0}}, "dim": 64})
@@ -223,7 +223,7 @@ def _run(made: Details, result: Result) -> dict[str, Any]:
 
 
 def _numbers(key: str, results: Sequence[Result]) -> list[float | None]:
-    """A number of each run, then their mean and half the width of its interval; None for what there is not."""
+    """Return a number of each run, then their mean and half the width of its interval; None where missing."""
     values = [r.metrics.get(key) for r in results]
     known = [v for v in values if v is not None and math.isfinite(v)]
     found = estimate(known) if known and len(known) == len(values) else None

@@ -61,7 +61,7 @@ class Pictures:
 
 
 def find_dataset(folder: Path, fingerprint: str) -> Dataset | None:
-    """The dataset of a run, where its file lies or among the built ones; None where none has its fingerprint.
+    """Return the dataset of a run, where its file lies or among the built ones; None where none has its fingerprint.
 
     Nothing is generated: a page is written from what there is.
     """

@@ -66,7 +66,7 @@ class Effect:
 
 
 def grid_of(snapshot: Snapshot, key: str) -> Grid | None:
-    """The grid's finished runs that have a metric; None for a search, or where fewer than two levels are left.
+    """Return the grid's finished runs that have a metric; None for a search, or where fewer than two levels are left.
 
     Rows with a pruned seed are left out, as in the tables.
     """
@@ -149,7 +149,7 @@ def level_effects(grid: Grid, axis: int) -> list[Effect | None]:
 
 
 def change(grid: Grid, axis: int, old: int, new: int) -> Effect | None:
-    """What changing only one axis from a level to another does: the mean difference over matched blocks.
+    """Compute the effect of changing only one axis from a level to another: the mean difference over matched blocks.
 
         d = mean over blocks of y[new, block] − y[old, block]
 
@@ -180,7 +180,7 @@ def change(grid: Grid, axis: int, old: int, new: int) -> Effect | None:
 
 
 def t_bound(freedom: int, comparisons: int = 1) -> float:
-    """The quantile of Student's distribution that bounds a two-sided 95 % interval, Bonferroni's for several."""
+    """Return the quantile of Student's distribution for a two-sided 95 % interval, Bonferroni-corrected for several."""
     from scipy.stats import t
 
     return float(t.isf((1 - LEVEL) / 2 / comparisons, freedom))
@@ -189,7 +189,7 @@ def t_bound(freedom: int, comparisons: int = 1) -> float:
 def _error(
     combination: Array, block: Array, level: Array, values: Array, rest: float, freedom: int
 ) -> tuple[float | None, int, str]:
-    """The error's standard deviation, its degrees of freedom, and what it was taken over."""
+    """Return the error's standard deviation, its degrees of freedom, and its source."""
     squares, degrees = 0.0, 0
     for one in np.unique(combination):
         own = combination == one

@@ -23,7 +23,7 @@ LONGEST = 32
 
 
 def effects_of(snapshot: Snapshot) -> tuple[Headline, Grid, list[list[Effect | None]]] | None:
-    """The number, the grid and each axis's effects by level; None where no two runs differ in one part alone."""
+    """Return the number, the grid and each axis's effects by level; None where no two runs differ in one part alone."""
     shown = headline(snapshot)
     grid = grid_of(snapshot, shown.key) if shown is not None else None
     if shown is None or grid is None:
@@ -47,12 +47,12 @@ def is_current(file: Path, snapshot: Snapshot, titles: Mapping[str, str]) -> boo
 
 
 def svg(snapshot: Snapshot, titles: Mapping[str, str]) -> str:
-    """The plot as text, with its digests."""
+    """Return the plot as SVG text, with its digests."""
     return stamped(as_svg(figure(snapshot, titles)), _digest(snapshot, titles))
 
 
 def named(axis: str, titles: Mapping[str, str]) -> str:
-    """An axis by its title; axes that change together by all of theirs."""
+    """Format an axis by its title; axes that change together by all of theirs."""
     return " + ".join(titles.get(part, part) for part in axis.split(" + "))
 
 
@@ -67,7 +67,9 @@ def _digest(snapshot: Snapshot, titles: Mapping[str, str]) -> str:
 
 
 def figure(snapshot: Snapshot, titles: Mapping[str, str]) -> Any:
-    """A matplotlib figure. Panels have scales of their own: one axis may matter a hundred times more than another."""
+    """Draw a matplotlib figure. Panels have scales of their own: one axis may matter a hundred times more than
+    another.
+    """
     from matplotlib.figure import Figure
 
     found = effects_of(snapshot)

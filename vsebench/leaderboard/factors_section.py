@@ -22,7 +22,8 @@ ALL_PAIRS = 4
 
 
 def factors_section(snapshot: Snapshot, titles: Mapping[str, str]) -> list[str]:
-    """The section; empty for a board without a grid: of systems alone, or of a search, which changes several parts.
+    """Return the section; empty for a board without a grid: of systems alone, or of a search, which changes several
+    parts.
 
     Args:
         titles: axis -> what heads its column.
@@ -68,7 +69,7 @@ def _preface(snapshot: Snapshot, grid: Grid, shown: Headline, levels: Sequence[S
 
 
 def _incomplete(snapshot: Snapshot, grid: Grid, titles: Mapping[str, str]) -> list[str]:
-    """What of the grid is not there."""
+    """Return a note on the cells of the grid that are missing."""
     said = []
     there, all_of = len(np.unique(grid.cells, axis=0)), math.prod(len(names) for names in grid.levels)
     if there < all_of:
@@ -80,7 +81,7 @@ def _incomplete(snapshot: Snapshot, grid: Grid, titles: Mapping[str, str]) -> li
 
 
 def _levels(grid: Grid, names: Sequence[str], shown: Headline, levels: Sequence[Sequence[Effect | None]]) -> list[str]:
-    """Main effects of parts with three levels and more; of two, each is half of their change."""
+    """Return main effects of parts with three levels and more; of two, each is half of their change."""
     body = []
     for axis, effects in enumerate(levels):
         for level, effect in zip(grid.levels[axis], effects, strict=True):
@@ -99,7 +100,7 @@ def _pairs(grid: Grid, axis: int) -> list[tuple[int, int]]:
 
 
 def _changes(grid: Grid, names: Sequence[str], shown: Headline) -> list[str]:
-    """A line for each pair of levels, the last one that can be compared read out above."""
+    """Return a line for each pair of levels, the last one that can be compared read out above."""
     body, read = [], ""
     for axis, name in enumerate(names):
         for old, new in _pairs(grid, axis):
@@ -144,7 +145,7 @@ def _variance(grid: Grid, names: Sequence[str], shown: Headline) -> list[str]:
 
 
 def _reading(found: Variance) -> str:
-    """What the table's numbers are."""
+    """Explain the numbers of the table."""
     said = "**Shares of variance** (type II): η² of all variance"
     if found.freedom:
         rest = "the last lines together" if 0 < found.repeats < found.freedom else "the last line"

@@ -35,7 +35,7 @@ def columns_of(keys: Iterable[str]) -> list[tuple[str, str]]:
 
 
 def title_of(key: str) -> str:
-    """What a column of a number is called; the key itself for other numbers.
+    """Return the column title of a number; the key itself for other numbers.
 
     Example:
         >>> title_of("test/i2t/hamming_lookup@2/f1"), title_of("test/rsum")
@@ -46,7 +46,7 @@ def title_of(key: str) -> str:
 
 
 def chances_of(metrics: Mapping[str, float], way: str) -> list[str]:
-    """What a random order reaches in a direction: ``MAP 1.2``, in percent."""
+    """Return the metrics of a random order in a direction: ``MAP 1.2``, in percent."""
     found = [(title.split(" ", 1)[1], key) for title, key in columns_of(metrics) if key.startswith(f"test/{way}/")]
     levels = [(title, metrics.get(key.replace(f"/{way}/", f"/{way}/chance/"))) for title, key in found]
     return [f"{title} {100 * level:.1f}" for title, level in levels if level is not None]

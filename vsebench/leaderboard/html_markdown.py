@@ -45,7 +45,7 @@ def sections_of(markdown: str) -> list[Section]:
 
 
 def beside_table(section: Section, table: Table) -> list[str]:
-    """A section's lines without the tables that an HTML table takes the place of."""
+    """Return a section's lines without the tables that an HTML table replaces."""
     titles = {head.title for head in table.heads} | {"Ranked by"}
     kept: list[str] = []
     block: list[str] = []
@@ -83,14 +83,14 @@ def html_of(lines: Sequence[str], folder: Path | None = None) -> str:
 
 
 def _end_sentence(lines: list[str]) -> None:
-    """What announced a table that is not there ends with a full stop."""
+    """End the sentence that announced a table with a full stop, where the table is missing."""
     last = next((i for i in reversed(range(len(lines))) if lines[i]), None)
     if last is not None:
         lines[last] = re.sub(":$", ".", lines[last])
 
 
 def _plain(cell: str) -> str:
-    """A cell's text without the strokes that escape it."""
+    """Return a cell's text without Markdown escapes."""
     return re.sub(r"\\(.)", r"\1", cell.strip())
 
 

@@ -47,7 +47,7 @@ def page(
     finder: Finder | None = None,
     found: int = 0,
 ) -> str:
-    """The whole page.
+    """Return the whole page as HTML.
 
     Args:
         folder: of the board, where its plots lie.

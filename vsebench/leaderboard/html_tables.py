@@ -92,7 +92,7 @@ class Table:
 
 
 def tables_of(snapshot: Snapshot, added: Mapping[str, Sequence[Column]] | None = None) -> list[Table]:
-    """A table for each section that has rows.
+    """Return a table for each section that has rows.
 
     Args:
         added: section -> further columns of its rows, after those of validation and test.

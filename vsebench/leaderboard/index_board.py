@@ -21,7 +21,7 @@ ENOUGH = 0.9
 
 
 def page(snapshot: Snapshot) -> str:
-    """The whole page."""
+    """Return the whole page as Markdown."""
     lines = [
         f"# {escape(snapshot.title)}",
         "",
@@ -39,7 +39,7 @@ def page(snapshot: Snapshot) -> str:
 
 
 def main_k(snapshot: Snapshot) -> int:
-    """The k that rows are sorted and drawn by."""
+    """Return the k that rows are sorted and drawn by."""
     return int(snapshot.select["metric"].rsplit("@", 1)[1])
 
 
@@ -58,7 +58,7 @@ def _plots(snapshot: Snapshot) -> list[str]:
 
 
 def number_columns(snapshot: Snapshot) -> list[Column]:
-    """What is shown of an index."""
+    """Return the columns of an index's numbers."""
     k, ks = main_k(snapshot), ks_of(snapshot)
     columns = [Column(f"recall@{n}", _percent(f"recall@{n}")) for n in ks]
     columns += [Column(f"1-recall@{n}", _percent(f"1-recall@{n}")) for n in ks if n > 1]
@@ -117,7 +117,7 @@ def _seconds(row: RowView) -> tuple[float, str]:
 
 
 def shown(number: float) -> str:
-    """A positive number to three digits, or whole."""
+    """Format a positive number to three digits, or whole."""
     return f"{number:.3g}" if number < 100 else f"{float(f'{number:.3g}'):,.0f}"
 
 
@@ -180,7 +180,7 @@ def table_csv(snapshot: Snapshot) -> str:
 
 
 def summary(snapshots: Sequence[Snapshot]) -> list[str]:
-    """The part of the folder's index about comparisons of indexes."""
+    """Return the part of the folder's README about comparisons of indexes."""
     body = []
     for s in snapshots:
         k, rows = main_k(s), views(s, SECTION)

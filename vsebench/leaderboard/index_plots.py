@@ -47,7 +47,7 @@ class Kind:
     falling: bool
 
     def key(self, k: int) -> str:
-        """The metric."""
+        """Return the metric of a plot."""
         return "bytes_per_vector" if self.falling else f"qps@{k}"
 
 
@@ -80,12 +80,12 @@ def plot_name(snapshot: Snapshot, kind: Kind) -> str:
 
 
 def drawn(snapshot: Snapshot) -> list[Kind]:
-    """The plots that a board has."""
+    """Return the plots that a board has."""
     return [kind for kind in KINDS if points(snapshot, kind)]
 
 
 def points(snapshot: Snapshot, kind: Kind) -> list[Point]:
-    """What a plot shows, in the order of the board."""
+    """Return the points of a plot, in the order of the board."""
     metric = snapshot.select["metric"]
     k = int(metric.rsplit("@", 1)[1])
     found = []
@@ -111,7 +111,7 @@ def shows(file: Path, shown: str) -> bool:
 
 
 def svg(snapshot: Snapshot, kind: Kind) -> str:
-    """A plot as text, with its digests."""
+    """Return a plot as SVG text, with its digests."""
     return stamped(as_svg(figure(snapshot, kind)), _shown(snapshot, kind))
 
 
@@ -123,14 +123,14 @@ def _shown(snapshot: Snapshot, kind: Kind) -> str:
 
 
 def stamped(text: str, shown: str) -> str:
-    """A drawing with the digest of what it shows, and one of itself."""
+    """Add to a drawing the digest of its data, and one of itself."""
     blank = _STAMP.sub(f"vsebench plot, shows {shown}, drawing {_BLANK}", text)
     drawing = hashlib.sha256(blank.encode()).hexdigest()[:16]
     return blank.replace(f"drawing {_BLANK}", f"drawing {drawing}")
 
 
 def as_svg(drawn: Any) -> str:
-    """A figure as SVG, the same bytes each time: no date, no random ids."""
+    """Convert a figure to SVG, the same bytes each time: no date, no random ids."""
     from matplotlib import rc_context
 
     stream = io.StringIO()
@@ -143,7 +143,7 @@ def as_svg(drawn: Any) -> str:
 
 
 def figure(snapshot: Snapshot, kind: Kind) -> Any:
-    """A matplotlib figure: recall to the right, the other number upwards, the front as a line."""
+    """Draw a matplotlib figure: recall to the right, the other number upwards, the front as a line."""
     from matplotlib.figure import Figure
 
     shown = points(snapshot, kind)
@@ -226,6 +226,6 @@ def placed(text: Any, renderer: Any, frame: Any, taken: list[Any], distance: flo
 
 
 def _legend(family: str) -> str:
-    """A legend's entry; matplotlib leaves out one that begins with an underscore."""
+    """Format a legend's entry; matplotlib leaves out one that begins with an underscore."""
     shown = short(family, 48)
     return f" {shown}" if shown.startswith("_") else shown

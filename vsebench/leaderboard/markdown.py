@@ -60,7 +60,7 @@ class Column:
 
 
 def page(snapshot: Snapshot, outcomes: Outcomes | None = None, unusable: str = "") -> str:
-    """The whole page.
+    """Return the whole page as Markdown.
 
     Args:
         outcomes: of single test items, for intervals over items and rank groups.
@@ -198,7 +198,7 @@ def over_items(compared: Comparison | None) -> list[Column]:
 
 
 def classification_columns(compared: Comparison | None = None) -> list[Column]:
-    """What is shown of classification, and what a row costs."""
+    """Return the columns of classification, and of a row's costs."""
     return [
         Column("Val acc.", _percent("val/accuracy")),
         Column("Test acc.", _percent("test/accuracy")),
@@ -221,7 +221,7 @@ def _trained(row: RowView) -> tuple[float, str]:
 
 
 def retrieval_columns(rows: Sequence[RowView]) -> list[Column]:
-    """What is shown of retrieval, by the metrics that the rows have."""
+    """Return the columns of retrieval, for the metrics that the rows have."""
     columns = []
     for metric, protocol in (("recall", ""), ("recall_1k", "1K ")):
         found = (k for r in rows for k in r.results[0].metrics if f"/{metric}@" in k)
@@ -263,7 +263,7 @@ def rendered(names: Sequence[NameColumn], columns: Sequence[Column], rows: Seque
 
 
 def best_of(column: Column, rows: Sequence[RowView]) -> float | None:
-    """The best value of a column; None where none is better than another."""
+    """Return the best value of a column; None where none is better than another."""
     if column.best is None or len(rows) < 2:
         return None
     values = [found[0] for row in rows if (found := column.value(row)) is not None]

@@ -13,7 +13,7 @@ from vsebench.stats.rows import RowView, axes_of
 
 
 def pivot_lines(asked: Mapping[str, Any] | None, rows: Sequence[RowView], titles: Mapping[str, str]) -> list[str]:
-    """A table of the other axes' combinations, with a column for each metric and each value of the axis across.
+    """Return a table of the other axes' combinations, with a column for each metric and each value of the axis across.
 
     Args:
         asked: ``by``, the axis across, and ``metrics``, the keys; the board's ``pivot``. None for no table.

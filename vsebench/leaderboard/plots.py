@@ -40,7 +40,7 @@ class Line:
 
 
 def asked(snapshot: Snapshot) -> list[str]:
-    """The kinds of plots that the experiment asks for, ``lookup`` and ``topn``, where any row has curves."""
+    """Return the requested kinds of plots, ``lookup`` and ``topn``, for which any row has curves."""
     kinds: list[str] = list(snapshot.board.get("plots") or [])
     return kinds if any(lines_of(snapshot, kind) for kind in kinds) else []
 
@@ -51,7 +51,7 @@ def plot_file(snapshot: Snapshot, kind: str) -> str:
 
 
 def curves_section(snapshot: Snapshot) -> list[str]:
-    """The page's section; empty where no plots are asked for."""
+    """Return the page's section; empty where no plots are requested."""
     if not snapshot.board.get("plots"):
         return []
     kinds = asked(snapshot)
@@ -64,7 +64,7 @@ def curves_section(snapshot: Snapshot) -> list[str]:
 
 
 def lines_of(snapshot: Snapshot, kind: str) -> list[Line]:
-    """The lines of all panels, a section's best rows on validation first."""
+    """Return the lines of all panels, a section's best rows on validation first."""
     found = []
     for section in SECTIONS:
         for view in views(snapshot, section):
@@ -105,7 +105,7 @@ def is_current(file: Path, snapshot: Snapshot, kind: str) -> bool:
 
 
 def svg(snapshot: Snapshot, kind: str) -> str:
-    """The plot as text, with its digest."""
+    """Return the plot as SVG text, with its digest."""
     import matplotlib
 
     stream = io.StringIO()
@@ -121,7 +121,7 @@ def _mark(snapshot: Snapshot, kind: str) -> str:
 
 
 def figure(snapshot: Snapshot, kind: str) -> Any:
-    """A panel for each length of codes and direction, as a matplotlib figure."""
+    """Draw a panel for each length of codes and direction, as a matplotlib figure."""
     from matplotlib.figure import Figure
 
     lines = lines_of(snapshot, kind)
@@ -159,7 +159,7 @@ def _draw(panel: Any, lines: Sequence[Line], kind: str) -> None:
 
 
 def _name(text: str) -> str:
-    """A legend's entry as it is: no mathematics between dollars, and no underscore that hides it."""
+    """Format a legend's entry: no mathematics between dollars, and no underscore that hides it."""
     shown = short(text, 48).replace("$", r"\$")
     return f" {shown}" if shown.startswith("_") else shown
 

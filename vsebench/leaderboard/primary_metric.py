@@ -32,7 +32,7 @@ class Headline:
         return ", in points" if self.factor != 1 else ""
 
     def signed(self, value: float) -> str:
-        """A difference with its sign.
+        """Format a difference with its sign.
 
         Example:
             >>> Headline("test/accuracy").signed(0.0123), Headline("test/accuracy").signed(-0.0001)
@@ -43,11 +43,11 @@ class Headline:
         return shown[1:] if not float(shown) else shown.replace("-", "−")
 
     def interval(self, value: float, half: float | None) -> str:
-        """A difference and its interval, ``+1.2 [+0.4, +2.0]``; the difference alone where there is none."""
+        """Format a difference and its interval, ``+1.2 [+0.4, +2.0]``; the difference alone where there is none."""
         return self.signed(value) + self._ends(value, half)
 
     def said(self, value: float, half: float | None) -> str:
-        """The same in a sentence, with its unit: ``+1.2 points [+0.4, +2.0]``."""
+        """Format a difference for a sentence, with its unit: ``+1.2 points [+0.4, +2.0]``."""
         return self.signed(value) + (" points" if self.unit else "") + self._ends(value, half)
 
     def _ends(self, value: float, half: float | None) -> str:
@@ -55,7 +55,9 @@ class Headline:
 
 
 def headline(snapshot: Snapshot) -> Headline | None:
-    """The number on test that answers to the one on validation that sorts the rows; None where no run has it."""
+    """Return the test metric that corresponds to the validation metric by which rows are sorted; None where no run has
+    it.
+    """
     key = re.sub("^val/", "test/", sort_key(snapshot)[0])
     if not any(key in r.metrics for r in snapshot.results.values() if r.status == "finished"):
         return None

@@ -20,7 +20,7 @@ _MATCHES = {
 
 
 def ranked_items(snapshot: Snapshot) -> str:
-    """What asks, what is ranked, and what a match is."""
+    """Describe queries, gallery and relevance."""
     images, captions = snapshot.dataset["splits"].get("test", 0), snapshot.dataset.get("captions", {}).get("test", 0)
     if not captions and "text" in snapshot.dataset.get("features", {}):
         captions = images  # its features, one set for each item
@@ -50,7 +50,7 @@ def other_definitions(snapshot: Snapshot) -> dict[str, tuple[int, int]]:
 
 
 def definition_lines(snapshot: Snapshot) -> list[str]:
-    """What a page says of them; nothing where all numbers are by today's definitions."""
+    """Return the page's lines on metrics of earlier versions; empty where all are by today's definitions."""
     other = other_definitions(snapshot)
     if not other:
         return []
@@ -75,7 +75,7 @@ def _evaluations(finished: Sequence[Result]) -> str:
 
 
 def protocol_section(snapshot: Snapshot, compared: Comparisons | None = None) -> list[str]:
-    """The section. ``compared``: rows on the same items."""
+    """Return the section. ``compared``: rows on the same items."""
     data = snapshot.dataset
     finished = [r for r in snapshot.results.values() if r.status == "finished"]
     sizes = ", ".join(f"{escape(name)} {size:,}" for name, size in data["splits"].items())
@@ -122,7 +122,7 @@ def protocol_section(snapshot: Snapshot, compared: Comparisons | None = None) ->
 
 
 def _chosen(snapshot: Snapshot, finished: Sequence[Result]) -> str:
-    """What validation decides."""
+    """Describe what validation decides."""
     rows = f"rows are sorted by {code(sort_key(snapshot)[0])}."
     if any(r.config.get("objective") for r in finished):
         return f"The epoch is chosen by {code(snapshot.select['metric'])}; {rows}"

@@ -10,7 +10,7 @@ from vsebench.runs.snapshot import Snapshot
 
 
 def references(snapshot: Snapshot) -> list[str]:
-    """A section for each table of ``board.reference`` and ``board.references``."""
+    """Return a section for each table of ``board.reference`` and ``board.references``."""
     one = snapshot.board.get("reference")
     found = [*([one] if one else []), *snapshot.board.get("references", [])]
     return [line for reference in found for line in _section(reference)]

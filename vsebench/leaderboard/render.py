@@ -44,7 +44,7 @@ def render(folder: Path, experiments: Sequence[str] = ()) -> list[Path]:
 
 
 def stale(folder: Path, experiments: Sequence[str] = ()) -> list[Path]:
-    """The files that are not what the results give.
+    """Return the files that differ from what the results give.
 
     Raises: DataError as :func:`render`.
     """
@@ -62,7 +62,7 @@ def _holds(file: Path, text: str) -> bool:
 
 
 def snapshots_of(folder: Path, experiments: Sequence[str] = ()) -> list[Snapshot]:
-    """The contents of some boards, of all by default.
+    """Read the contents of some boards, of all by default.
 
     Raises: DataError for an experiment without results, or whose results cannot be read.
     """
@@ -70,7 +70,7 @@ def snapshots_of(folder: Path, experiments: Sequence[str] = ()) -> list[Snapshot
 
 
 def _all_boards(folder: Path, experiments: Sequence[str]) -> tuple[list[Snapshot], dict[str, DataError]]:
-    """The contents of all boards, and why some cannot be read."""
+    """Read the contents of all boards, and why some cannot be read."""
     board_names(folder, experiments)
     snapshots: list[Snapshot] = []
     unread: dict[str, DataError] = {}
@@ -159,7 +159,7 @@ def table_csv(snapshot: Snapshot) -> str:
 
 
 def index(snapshots: Sequence[Snapshot], unread: Sequence[str] = ()) -> str:
-    """The folder's README: a line per board. ``unread``: names of boards whose results cannot be read."""
+    """Return the folder's README: a line per board. ``unread``: names of boards whose results cannot be read."""
     body = []
     for s in (s for s in snapshots if s.form != INDEX_FORM):
         everything = [v for section in SECTIONS for v in views(s, section)]

@@ -26,7 +26,9 @@ def shown_of(kind: str) -> Mapping[str, Any]:
 
 
 def main_metric(snapshot: Snapshot, rows: Sequence[MeasuredRow]) -> str:
-    """The number that robustness is told in: accuracy where there is one, else what chooses the epoch."""
+    """Return the metric in which robustness is given: accuracy where there is one, else the one that chooses the
+    epoch.
+    """
     known = {key for row in rows for part in row.parts for key in part["clean"]}
     selected = snapshot.select["metric"].removeprefix("val/")
     wanted = [key for key in ("accuracy", "average_precision", selected) if key in known]
@@ -34,7 +36,7 @@ def main_metric(snapshot: Snapshot, rows: Sequence[MeasuredRow]) -> str:
 
 
 def robustness_sections(snapshot: Snapshot, plot: str | None = None) -> list[str]:
-    """The page's sections; empty where nothing was measured.
+    """Return the page's sections; empty where nothing was measured.
 
     Args:
         plot: where the curves lie, from the board's folder.
@@ -61,7 +63,7 @@ def damages(rows: Sequence[MeasuredRow]) -> list[tuple[str, str, list[float]]]:
 
 
 def at_strength(modality: str, kind: str, strength: float, key: str) -> Value:
-    """The number under one damage."""
+    """Return the number under one corruption."""
 
     def value(part: Mapping[str, Any]) -> float | None:
         points = part["damaged"].get(modality, {}).get(kind, [])
@@ -71,7 +73,7 @@ def at_strength(modality: str, kind: str, strength: float, key: str) -> Value:
 
 
 def title_of(key: str) -> str:
-    """A metric in a sentence."""
+    """Format a metric for a sentence."""
     return {"accuracy": "accuracy", "average_precision": "AP"}.get(key, key)
 
 
@@ -84,7 +86,7 @@ def _is_share(rows: Iterable[MeasuredRow], key: str) -> bool:
 
 
 def _uses(rows: Sequence[MeasuredRow], key: str) -> list[str]:
-    """What a row loses without the right partner, and without any."""
+    """Return the table of what a row loses without the right partner, and without any."""
     shown = [row for row in rows if any(p["shuffled"] or p["dropped"] or p["needed"] for p in row.parts)]
     percent = _is_share(rows, key)
     columns: list[tuple[str, str, str]] = []
@@ -144,7 +146,7 @@ def _reasons(rows: Sequence[MeasuredRow]) -> list[str]:
 
 
 def _strengths(snapshot: Snapshot, rows: Sequence[MeasuredRow], key: str, plot: str | None) -> list[str]:
-    """A table with a column for each strength, and the curves."""
+    """Return a table with a column for each strength, and the curves."""
     columns = [(m, kind, s) for m, kind, strengths in damages(rows) for s in strengths]
     if not columns:
         return []
@@ -176,7 +178,7 @@ def _column(modality: str, kind: str, at: float) -> str:
 
 
 def _remarks(snapshot: Snapshot, rows: Sequence[MeasuredRow]) -> list[str]:
-    """What a reader must know of the measurement."""
+    """Return the remarks on the measurement that a reader needs."""
     lines = []
     wide: dict[str, float] = {}
     for row in rows:

@@ -59,7 +59,7 @@ def plot_name(snapshot: Snapshot) -> str:
 
 
 def panels(snapshot: Snapshot) -> tuple[str, list[Panel]]:
-    """The metric and what each panel shows; no panel where nothing was measured."""
+    """Return the metric and the data of each panel; no panel where nothing was measured."""
     rows = [row for row in measured_rows(snapshot, "robustness") if all(part["clean"] for part in row.parts)]
     if not rows:
         return "", []
@@ -76,7 +76,7 @@ def panels(snapshot: Snapshot) -> tuple[str, list[Panel]]:
 
 
 def drawn(snapshot: Snapshot) -> list[str]:
-    """The plots that a board has: none, or one."""
+    """Return the plots that a board has: none, or one."""
     return [plot_name(snapshot)] if panels(snapshot)[1] else []
 
 
@@ -86,7 +86,7 @@ def current(file: Path, snapshot: Snapshot) -> bool:
 
 
 def svg(snapshot: Snapshot) -> str:
-    """The plot as text, with its digests."""
+    """Return the plot as SVG text, with its digests."""
     return stamped(as_svg(figure(snapshot)), _shown(snapshot))
 
 
@@ -97,7 +97,7 @@ def _shown(snapshot: Snapshot) -> str:
 
 
 def _by_validation(snapshot: Snapshot, rows: Sequence[MeasuredRow]) -> list[MeasuredRow]:
-    """The best first, whatever their section."""
+    """Return the rows best first, whatever their section."""
     metric, mode = sort_key(snapshot)
 
     def order(row: MeasuredRow) -> float:
@@ -118,7 +118,9 @@ def _curve(row: MeasuredRow, rank: int, modality: str, kind: str, strengths: Seq
 
 
 def named(shown: Sequence[Panel]) -> list[Curve]:
-    """The rows that have a name: the best of all, then the best of each modality alone, each as one of its curves."""
+    """Return the rows that are named: the best of all, then the best of each modality alone, each as one of its
+    curves.
+    """
     rows = {curve.row: curve for panel in shown for curve in panel.curves}
     ranked = sorted(rows.values(), key=lambda curve: curve.rank)
     found = ranked[:NAMED]
@@ -129,7 +131,7 @@ def named(shown: Sequence[Panel]) -> list[Curve]:
 
 
 def figure(snapshot: Snapshot) -> Any:
-    """A matplotlib figure."""
+    """Draw a matplotlib figure."""
     from matplotlib.figure import Figure
 
     key, shown = panels(snapshot)

@@ -45,7 +45,7 @@ class Classes:
 
 
 def curves_of(folder: Path) -> dict[str, Points]:
-    """Number of the history -> (epoch, value), values that are no numbers left out.
+    """Return the numbers of the history as (epoch, value), without values that are no numbers.
 
     Raises: DataError for a damaged history.
     """
@@ -64,7 +64,7 @@ def _thinned(points: Points) -> Points:
 
 
 def classes_of(folders: Sequence[Path], *, multi_label: bool = False) -> Classes | None:
-    """What a row's runs predict on test; None where none stored logits.
+    """Return a row's predictions per class on test; None where no run stored logits.
 
     Args:
         folders: of the row's runs.

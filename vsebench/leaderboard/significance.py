@@ -17,7 +17,7 @@ Comparisons = Mapping[tuple[str, str], Comparison]
 
 
 def interval_cell(comparison: Comparison, row: RowView) -> tuple[float, str] | None:
-    """A row's interval over items, with its mean to sort by."""
+    """Return a row's interval over items, with its mean to sort by."""
     found = comparison.standings.get(row.row.name)
     if found is None:
         return None
@@ -27,13 +27,13 @@ def interval_cell(comparison: Comparison, row: RowView) -> tuple[float, str] | N
 
 
 def group_cell(comparison: Comparison, row: RowView) -> tuple[float, str] | None:
-    """A row's rank group."""
+    """Return a row's rank group."""
     found = comparison.standings.get(row.row.name)
     return None if found is None else (found.group, str(found.group))
 
 
 def interval_title(comparison: Comparison) -> str:
-    """What heads the intervals."""
+    """Return the column title of the intervals."""
     measure = comparison.measure
     return f"{escape(measure.heading)}, 95 % over items" if measure.depths else "95 % over items"
 
@@ -60,7 +60,7 @@ def below_table(comparison: Comparison) -> list[str]:
 def unavailable(
     snapshot: Snapshot, outcomes: Outcomes | None, comparisons: Comparisons, unusable: str = ""
 ) -> list[str]:
-    """A sentence where intervals over items and groups are missing, or missing for some rows."""
+    """Explain why intervals over items and groups are missing, or missing for some rows."""
     rows = [(section, row) for section in SECTIONS for row in views(snapshot, section)]
     if not rows:
         return []
@@ -90,7 +90,7 @@ def _lacking(section: str, row: RowView, comparisons: Comparisons) -> bool:
 
 
 def protocol_lines(snapshot: Snapshot, comparisons: Comparisons) -> list[str]:
-    """What the protocol says of intervals and groups."""
+    """Return the protocol's lines on intervals and groups."""
     if not comparisons:
         return []
     some = next(iter(comparisons.values()))

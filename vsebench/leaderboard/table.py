@@ -33,12 +33,12 @@ def escape(text: str, *, longest: int = 1_000) -> str:
 
 
 def prose(text: str) -> str:
-    """What an experiment file says in sentences, as :func:`escape` shows it, however long."""
+    """Return prose of an experiment file, escaped like :func:`escape` but of any length."""
     return _INSIDE.sub("_", escape(text, longest=100_000))
 
 
 def link(text: str, file: str) -> str:
-    """A link to a file beside the page, whatever both are called.
+    """Return a link to a file beside the page, with both names escaped.
 
     Example:
         >>> link("a]b", "c (d).md")
@@ -48,7 +48,7 @@ def link(text: str, file: str) -> str:
 
 
 def comment(text: str) -> str:
-    """A comment of the page's source; nothing in it ends it.
+    """Return a comment of the page's source, which nothing in the text can end.
 
     Example:
         >>> comment("a --> b")
@@ -64,7 +64,7 @@ def printable(text: str) -> str:
 
 
 def short(text: str, longest: int = 120) -> str:
-    """The same, of at most so many characters: for a drawing, which has a place of some size for it.
+    """Shorten a text to at most so many characters, for a drawing with limited space.
 
     Example:
         >>> short("a\\nbcdef", 4)

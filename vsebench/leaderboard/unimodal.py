@@ -50,7 +50,7 @@ class Gain:
 
 
 def gains(snapshot: Snapshot) -> list[Gain]:
-    """A gain for each row of several modalities, systems first, each part in the order of its table."""
+    """Compute the gain of each row of several modalities, systems first, each part in the order of its table."""
     shown = headline(snapshot)
     if shown is None:
         return []
@@ -91,7 +91,7 @@ def _counterparts(row: RowView, modality: str, single: Sequence[RowView]) -> lis
 
 
 def gains_section(snapshot: Snapshot) -> list[str]:
-    """The section; empty where the board has no row of several modalities, or none of one."""
+    """Return the section; empty where the board has no row of several modalities, or none of one."""
     shown = headline(snapshot)
     found = gains(snapshot)
     if shown is None or not any(gain.best is not None for gain in found):

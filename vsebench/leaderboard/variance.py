@@ -145,7 +145,7 @@ class _Design:
 
 
 def _largest(grid: Grid, design: _Design, term: tuple[int, ...], error: tuple[float, int]) -> Deviation | None:
-    """The pair of levels with the largest deviation that can be estimated."""
+    """Return the pair of levels with the largest deviation that can be estimated."""
     inverse, _ = _pinv(design.gram)
     own = design.terms[term]
     a, b = (design.coded[i] for i in term)

@@ -107,7 +107,7 @@ class Calls:
         self.embeds = ranks or run.model.head is None
 
     def item(self, size: int, first: int = 0) -> Callable[[], Any]:
-        """A batch from its raw inputs to whatever the model says of it."""
+        """Return a batch from its raw inputs to whatever the model says of it."""
         batch = self.items.batch(self.items.rows[first : first + size])
 
         def call() -> None:
@@ -117,11 +117,11 @@ class Calls:
         return call
 
     def embed(self, modality: str, size: int, first: int = 0) -> Callable[[], Any]:
-        """A batch of one modality to what is kept of it for a search."""
+        """Return a call that encodes a batch of one modality for a search."""
         return partial(embedding, self.model, modality, self.items.raw(modality, self._rows(size, first)))
 
     def ask(self, direction: Direction, size: int, first: int = 0) -> Callable[[], Any]:
-        """A batch of raw queries to what they find."""
+        """Return a batch of raw queries to what they find."""
         assert self.search is not None
         return partial(self.search.ask, direction, self._rows(size, first))
 
@@ -155,7 +155,7 @@ class Calls:
 
 
 def processor() -> str:
-    """The processor's name, as the system says it, or its kind."""
+    """Return the processor's name, as the system says it, or its kind."""
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):

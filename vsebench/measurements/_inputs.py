@@ -51,19 +51,19 @@ class Permuted:
     order: np.ndarray
 
     def take(self, rows: np.ndarray) -> Any:
-        """Inputs for the rows."""
+        """Return the inputs of some rows."""
         return self.source.take(self.order[rows])
 
 
 def without(feed: Feed, modalities: Collection[str]) -> Feed:
-    """The split as if no item had these modalities."""
+    """Return the split as if no item had these modalities."""
     changed = copy.copy(feed)
     changed.lacking = {**feed.lacking, **{m: np.ones(len(feed), bool) for m in modalities}}
     return changed
 
 
 def shuffled(feed: Feed, modality: str, seed: int) -> Feed:
-    """The split with one modality of other items. Items that lack it still do, and nobody gets it from them.
+    """Return the split with one modality of other items. Items that lack it still do, and nobody gets it from them.
 
     For what is decided of the first caption only: further captions stay where they are.
     """
@@ -81,7 +81,7 @@ def shuffled(feed: Feed, modality: str, seed: int) -> Feed:
 
 
 def derangement(groups: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """A random order in which no item has its own place, nor one of its group's where that is possible.
+    """Draw a random order in which no item has its own place, nor one of its group's where that is possible.
 
     Groups stand in a random order, the items of a group at random within it; each item gets that of the item which
     stands as many places further on as the largest group has items. Where one group holds more than half of all
@@ -116,7 +116,7 @@ class Damager:
         self.clean: dict[str, Any] = {}
 
     def damaged(self, modality: str, damage: Damage) -> Feed:
-        """The split with every item's input of one modality damaged."""
+        """Return the split with every item's input of one modality damaged."""
         changed, source = copy.copy(self.feed), self.feed.sources[modality]
         if isinstance(source, Features):
             found: Any = CorruptedFeatures(source, damage)
@@ -128,7 +128,7 @@ class Damager:
         return changed
 
     def _raw(self, modality: str, damage: Damage) -> Any:
-        """The damaged inputs, before any encoder."""
+        """Corrupt the inputs, before any encoder."""
         feed, encoder = self.feed, cast(Any, self.encoders[modality])
         if modality == "text":
             return Texts(_damaged_texts(feed, damage), encoder.tokenizer)
@@ -143,8 +143,9 @@ class Damager:
         return (CorruptedPixels if modality == "image" else CorruptedSounds)(self.clean[modality], damage)
 
     def _encoded(self, modality: str, damage: Damage) -> TokenStore | Pooled:
-        """What a frozen encoder, or its frozen part, makes of damaged inputs, as the cache would keep it: the same
-        batches, the same rounding."""
+        """Encode corrupted inputs with a frozen encoder, or its frozen part, as the feature cache would: the same
+        batches, the same rounding.
+        """
         feed, encoder, raw = self.feed, cast(Any, self.encoders[modality]), self._raw(modality, damage)
         encode = first_part(encoder)
         assert encode is not None, "only what does not change is kept"
@@ -190,7 +191,7 @@ _MEMORY: dict[str, TokenStore | Pooled] = {}
 
 
 def _kept(key: str, make: Callable[[], TokenStore | Pooled]) -> TokenStore | Pooled:
-    """What several runs with one frozen encoder share, in this process's memory; the oldest goes first."""
+    """Keep what several runs with one frozen encoder share in this process's memory; the oldest is dropped first."""
     if key not in _MEMORY:
         _MEMORY[key] = make()
         while len(_MEMORY) > 1 and sum(map(_size, _MEMORY.values())) > KEPT_BYTES:
@@ -264,7 +265,7 @@ def _drawn(damage: Damage, position: int, part: int = 0) -> tuple[float, np.rand
 
 
 def _reordered(source: Any, order: np.ndarray) -> Any:
-    """The source in another order; texts stay texts, so that batches are still sorted by length."""
+    """Return the source in another order; texts stay texts, so that batches are still sorted by length."""
     if not isinstance(source, Texts):
         return Permuted(source, order)
     found, index = copy.copy(source), torch.from_numpy(order)

@@ -33,7 +33,7 @@ class Items:
         self.rows = np.resize(np.random.default_rng(1).permutation(len(self.feed)), count)
 
     def batch(self, rows: np.ndarray) -> Batch:
-        """Some items, in the host's memory."""
+        """Return some items, in the host's memory."""
         return self.feed.batch(rows)
 
     def raw(self, modality: str, rows: np.ndarray) -> Any:
@@ -46,7 +46,7 @@ class Items:
 
 
 def tiled(rows: torch.Tensor | Tokens, count: int) -> Any:
-    """The rows again and again, up to a number. Shape: (n, …) -> (count, …)"""
+    """Return the rows again and again, up to a number. Shape: (n, …) -> (count, …)"""
     have = len(rows.values) if isinstance(rows, Tokens) else len(rows)
     index = torch.arange(count) % have
     if isinstance(rows, Tokens):

@@ -46,7 +46,9 @@ class Judge:
         return self.run.system.head is not None
 
     def numbers(self, feed: Feed, *, ranked: bool = True) -> dict[str, float]:
-        """The metrics of a split; those of retrieval only where ``ranked``. A gallery of its own stays as it is."""
+        """Compute the metrics of a split; those of retrieval only where ``ranked``. An external gallery stays as
+        it is.
+        """
         model, device = self.run.model, self.run.device
         ranked = ranked and needs_embeddings(self.metrics)
         outputs = predict(model, feed, device=device, embeddings=ranked)
@@ -55,7 +57,7 @@ class Judge:
         return {key: float(value) for key, value in found.items() if not set(key.split("/")) & BESIDE}
 
     def differs(self, clean: Mapping[str, float]) -> dict[str, float]:
-        """The numbers that the run stored, where those of today are others."""
+        """Return the run's stored metrics that differ from those recomputed now."""
         stored = self.run.result.metrics
         return {
             key: stored[f"test/{key}"]

@@ -10,7 +10,7 @@ import torch
 
 
 def peak_bytes(call: Callable[[], Any], device: torch.device) -> int | None:
-    """The most bytes that PyTorch's allocator held at once for the call, beyond those it held before.
+    """Return the peak memory of PyTorch's allocator during the call, beyond what it held before.
 
     On CUDA the allocator's own peak; on a CPU the peak of the running sum of what PyTorch's profiler saw allocated and
     freed, temporary memory of operations included. What libraries allocate for themselves (BLAS, cuDNN's handles) is

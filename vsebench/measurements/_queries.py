@@ -23,7 +23,7 @@ _SIDES: Mapping[Direction, tuple[Literal["image", "text"], str]] = {"i2t": ("ima
 
 
 def embedding(model: Model, modality: str, raw: Any) -> Any:
-    """What is kept of raw items of one modality: embeddings, or sets where a scorer sees every pair."""
+    """Encode raw items of one modality for a search: embeddings, or sets where a scorer sees every pair."""
     return side(model, modality, raw) if model.system.scores_alone else embed(model, modality, raw)
 
 

@@ -126,7 +126,7 @@ def _scan(
 
 
 def _spaced_word(line: bytes, dim: int, place: Place) -> bytes:
-    """The word of a line with more or fewer spaces than numbers; words of GloVe's 840B file hold spaces."""
+    """Return the word of a line with more or fewer spaces than numbers; words of GloVe's 840B file hold spaces."""
     cells = line.rsplit(b" ", dim)
     if len(cells) != dim + 1:
         raise DataError(f"expected a word and {dim} numbers, got {max(0, len(cells) - 1)}.", place=place)

@@ -87,7 +87,7 @@ class Lattice:
         return max(1, -(-self.bits // 8))
 
     def quantize(self, vectors: np.ndarray) -> np.ndarray:
-        """The point of greatest product with each vector, whatever the vector's length.
+        """Return the point of greatest product with each vector, whatever the vector's length.
 
         Shape: (n, d) -> int8 (n, d), int16 where r > 127.
 
@@ -123,7 +123,7 @@ class Lattice:
         return found
 
     def points(self, numbers: Sequence[int]) -> np.ndarray:
-        """The points of these numbers.
+        """Return the points of some numbers.
 
         Shape: -> int8 (n, d), int16 where r > 127.
 
@@ -146,7 +146,7 @@ class Lattice:
         return np.frombuffer(data, np.uint8).reshape(-1, self.code_size).copy()
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
-        """The points of encoded numbers.
+        """Decode points from codes.
 
         Shape: uint8 (n, code_size) -> int8 (n, d), int16 where r > 127.
 
@@ -266,7 +266,7 @@ class Lattice:
         return quotient, numbers - quotient * by
 
     def _places(self, digit: np.ndarray, many: np.ndarray) -> np.ndarray:
-        """The combination of a rank: which of the free places hold the value, bool (n, d)."""
+        """Decode the combination of a rank: which of the free places hold the value, bool (n, d)."""
         among, nth = np.zeros((len(digit), self.dim), bool), many.copy()
         for place in reversed(range(int(self.dim))):
             least = self._combinations[place][nth]

@@ -53,11 +53,11 @@ class Ranks:
         return some(self.tied, self.tied_relevant, take)
 
     def first(self) -> np.ndarray:
-        """Expected 1-based rank of the first relevant item, float64 (Q,): g + (e + 1) / (r + 1)."""
+        """Compute the expected 1-based rank of the first relevant item, float64 (Q,): g + (e + 1) / (r + 1)."""
         return self.above + (self.tied + 1) / (self.tied_relevant + 1)
 
     def chance_hit(self, k: int) -> float:
-        """What a random order reaches: mean over queries of 1 - C(N - R, k) / C(N, k)."""
+        """Compute the chance level: mean over queries of 1 - C(N - R, k) / C(N, k)."""
         size = np.full(len(self.relevant), self.gallery)
         return float(np.mean(some(size, self.relevant, np.minimum(size, k))))
 
@@ -176,7 +176,7 @@ def rank_queries(
 
 
 def block_rows(gallery: int, block_bytes: int) -> int:
-    """Queries of a block."""
+    """Return the number of queries of a block."""
     width = 4 * max(1, gallery)
     return max(
         1, block_bytes // width, min(LEAST_ROWS, LARGE_BLOCK_BYTES // width) if block_bytes == BLOCK_BYTES else 0

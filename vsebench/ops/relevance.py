@@ -78,7 +78,7 @@ MatchesOf = Callable[[slice, slice], np.ndarray]
 
 
 def same_group(query_groups: np.ndarray, gallery_groups: np.ndarray) -> MatchesOf:
-    """A match has the query's group. Shape: groups (Q,), (G,)."""
+    """Return the relevance by group: a match has the query's group. Shape: groups (Q,), (G,)."""
     _, numbers = np.unique(np.concatenate([query_groups, gallery_groups]), return_inverse=True)
     query, gallery = np.split(numbers.astype(np.int32), [len(query_groups)])
 
@@ -90,7 +90,9 @@ def same_group(query_groups: np.ndarray, gallery_groups: np.ndarray) -> MatchesO
 
 
 def shared_label(query_labels: np.ndarray, gallery_labels: np.ndarray) -> MatchesOf:
-    """A match shares a label with the query, found 32 labels at a time. Shape: 0/1 (Q, C), (G, C)."""
+    """Return the relevance by labels: a match shares one with the query, 32 labels at a time. Shape: 0/1 (Q, C), (G,
+    C).
+    """
     query, gallery = _label_words(query_labels), _label_words(gallery_labels)
 
     def matches(part: slice, columns: slice) -> np.ndarray:

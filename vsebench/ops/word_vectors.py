@@ -113,7 +113,7 @@ def _read(path: Path, shown: str, words: list[str]) -> np.ndarray:
 
 
 def _write(file: Path, table: np.ndarray) -> None:
-    """An ``.npy`` file and, behind it, a digest of its bytes; it appears at once, whole."""
+    """Write an ``.npy`` file and, behind it, a digest of its bytes; it appears at once, whole."""
     with replacing(file) as partial, partial.open("w+b") as stream:
         np.save(stream, table)
         stream.seek(0)

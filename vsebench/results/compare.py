@@ -80,7 +80,7 @@ class Comparison:
 
 
 def read_side(said: str, runs: Path, split: str) -> Side:
-    """A finished run and what it stored of a split.
+    """Load a finished run and its stored predictions of a split.
 
     Raises: DataError for a run that is unknown, not finished or without predictions of the split.
     """
@@ -207,7 +207,7 @@ def _of_split(result: Result, split: str) -> dict[str, float]:
 
 
 def _configurations(a: Side, b: Side) -> dict[str, tuple[Any, Any]]:
-    """What differs; not that one has nothing where what the other has stands below."""
+    """Return the settings that differ; a missing setting is skipped where the other run's stands below it."""
     found = differing(*(leaves(_configuration(side)) for side in (a, b)))
     above = {name.rsplit(".", depth)[0] for name in found for depth in range(1, name.count(".") + 1)}
     empty = [name for name, both in found.items() if ABSENT in both and any(one in (None, {}, []) for one in both)]
@@ -237,7 +237,7 @@ class _Asked:
 
 
 def _rights(one: StoredPredictions, other: StoredPredictions, notes: list[str]) -> dict[str, _Asked]:
-    """What both runs can be tested on."""
+    """Return the quantities on which both runs can be tested."""
     found: dict[str, _Asked] = {}
     if one.logits is not None and other.logits is not None:
         if one.multi_label:
@@ -263,8 +263,9 @@ def _rights(one: StoredPredictions, other: StoredPredictions, notes: list[str]) 
 
 
 def _queries(predictions: StoredPredictions, direction: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """A direction's ranked queries item by item, whatever the order in which a tokenizer put captions: item, number of
-    the caption (-1: the image asks), hit among the first, and expected rank of the first right one."""
+    """Return a direction's ranked queries item by item, whatever the order in which a tokenizer put captions: item,
+    number of the caption (-1: the image asks), hit among the first, and expected rank of the first right one.
+    """
     ranks, owner, groups = predictions.kept[direction], predictions.owner, predictions.groups
     if direction == "i2t":
         items, captions = np.arange(len(groups)), np.full(len(groups), -1)

@@ -25,7 +25,7 @@ figcaption p { margin: .15rem 0; }
 
 
 def page(comparison: Comparison, dataset: Dataset | None, *, most: int) -> str:
-    """The page. Names, captions and labels are escaped.
+    """Return the page as HTML. Names, captions and labels are escaped.
 
     Args:
         dataset: None where there are no predictions, and so no items to show.

@@ -31,7 +31,7 @@ class Shown:
 
 
 def shown(comparison: Comparison, apart: Disagreement, dataset: Dataset, most: int) -> list[Shown]:
-    """The first ``most`` of them, in the dataset's order."""
+    """Return the first ``most`` of them, in the dataset's order."""
     predictions = comparison.a.predictions
     assert predictions is not None, "items come from predictions"
     positions, labels = predictions.positions, predictions.labels
@@ -53,7 +53,7 @@ def _class(dataset: Dataset, number: int) -> str:
 
 
 def about(apart: Disagreement, comparison: Comparison) -> str:
-    """A heading: which run is right, on how many."""
+    """Format a heading: which run is right, on how many items."""
     right, wrong = ("A", "B") if apart.right == "a" else ("B", "A")
     what = "items" if apart.key == "accuracy" else "queries"
     count = len(np.asarray(apart.items))

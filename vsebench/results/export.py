@@ -55,7 +55,7 @@ def write(table: pd.DataFrame, file: Path) -> None:
 
 
 def table_of(boards: Iterable[tuple[Snapshot, Outcomes | None]]) -> pd.DataFrame:
-    """The finished runs of some boards, in the order of their experiment files.
+    """Return the finished runs of some boards, in the order of their experiment files.
 
     A run that stands in two tables has a line in each. Columns are of one type: ``Int64``, ``boolean``, ``float64`` or
     text; what a run lacks is missing.
@@ -110,7 +110,7 @@ def _facts(run: Result) -> dict[str, Any]:
 
 
 def _standing(measure: str, standing: Standing) -> dict[str, Any]:
-    """A row's place, of which every run of it has a copy."""
+    """Return a row's position on its board, repeated for each of its runs."""
     said = {
         "group": standing.group,
         "value": standing.value,
@@ -133,7 +133,7 @@ def _joined(parts: Sequence[Mapping[str, Any]], run_id: str) -> dict[str, Any]:
 
 
 def _empty(value: Any) -> bool:
-    """An empty mapping or list says nothing that its missing columns do not."""
+    """Return whether a value is empty: an empty mapping or list says nothing that its missing columns do not."""
     return isinstance(value, Mapping | list | tuple) and not value
 
 

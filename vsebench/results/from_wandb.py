@@ -97,7 +97,7 @@ def fetch(runs: Iterable[Logged], group: str | None = None) -> list[Fetched]:
 
 
 def _plain(text: Any) -> dict[str, Any]:
-    """A JSON object in a text; empty for anything else."""
+    """Parse a JSON object in a text; empty for anything else."""
     try:
         said = json.loads(text)
     except (TypeError, ValueError):
@@ -106,7 +106,7 @@ def _plain(text: Any) -> dict[str, Any]:
 
 
 def _result(run: Logged) -> Result | str:
-    """A run's result, or why it has none."""
+    """Parse a run's result, or return why it has none."""
     text = run.summary.get(RESULT_KEY)
     if text is None:
         if run.state != "finished":
@@ -141,7 +141,8 @@ def _is_whole(result: Result) -> bool:
 
 
 def board_of(fetched: Fetched, *, fingerprint: str | None = None, source: str = "W&B") -> Snapshot:
-    """The board's content: one result for each row and seed, the latest where code or settings have changed since.
+    """Build the board's content: one result for each row and seed, the latest where code or settings have changed
+    since.
 
     What is left out is added to ``fetched.skipped``.
 

@@ -36,7 +36,7 @@ def _walk(value: Any, name: str) -> Iterator[tuple[str, Any]]:
 
 
 def differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """The leaves that differ, sorted by name, as both sides have them.
+    """Return the leaves that differ, sorted by name, as both sides have them.
 
     Example:
         >>> differing(leaves({"x": 1, "y": 2}), leaves({"x": 1, "z": 3}))
@@ -56,7 +56,7 @@ def same(a: Any, b: Any) -> bool:
 
 
 def on_board(result: Result) -> dict[str, Any]:
-    """A result's leaves with the digits that a board's results file keeps of them."""
+    """Return a result's leaves, rounded to the digits of a board's results file."""
     return in_digits(leaves(dataclasses.asdict(result)))
 
 

@@ -136,7 +136,7 @@ def _same(first: Origin, other: Origin, noun: str, a: str, b: str) -> None:
 
 
 def _preferred(origins: Sequence[Origin], prefer: str | None) -> list[Origin]:
-    """The origins, the one whose word counts first."""
+    """Order the origins, the preferred one first."""
     names = [one.name for one in origins]
     if prefer in (None, "first"):
         return list(origins)
@@ -176,7 +176,7 @@ def _results(ordered: Sequence[Origin], tolerance: float) -> tuple[dict[str, Res
 
 
 def _apart(a: Result, b: Result, tolerance: float) -> dict[str, tuple[Any, Any]]:
-    """What one run cannot have twice: other numbers, another configuration or seed."""
+    """Return the values that one run cannot have twice: other numbers, another configuration or seed."""
     found = differing({"seed": a.seed, **leaves(a.config, "config")}, {"seed": b.seed, **leaves(b.config, "config")})
     for key, (x, y) in differing(dict(a.metrics), dict(b.metrics)).items():
         numbers = all(isinstance(value, int | float) for value in (x, y))
@@ -211,7 +211,7 @@ def _rows(ordered: Sequence[Origin], names: Sequence[str]) -> tuple[list[BoardRo
 
 
 def _measures(ordered: Sequence[Origin]) -> dict[str, dict[str, Any]]:
-    """What was measured of each run; of times and memory, which differ from machine to machine, the first word."""
+    """Merge the measurements of each run; of times and memory, which differ by machine, the first wins."""
     found: dict[str, dict[str, Any]] = {}
     for origin in ordered:
         for run, parts in origin.snapshot.measures.items():
@@ -234,7 +234,7 @@ def _came(origins: Sequence[Origin]) -> dict[str, int]:
 
 
 def _notes(origins: Sequence[Origin]) -> list[str]:
-    """What is not a number and differs; the first one's stands."""
+    """Return the differences that are not numbers; the first origin's value is kept."""
     first, found = origins[0], []
     for key in ("title", "command", "board", "search"):
         others = [o.name for o in origins[1:] if getattr(o.snapshot, key) != getattr(first.snapshot, key)]

@@ -81,7 +81,7 @@ class Original:
 
 
 def find_original(said: str, runs: Path, board: Path, seed: int | None = None) -> Original:
-    """A run by ``experiment/row``, folder or id: from its folder, or from a board where that is not at hand.
+    """Find a run by ``experiment/row``, folder or id: in its folder, or on a board where that is missing.
 
     Raises: DataError that says what there is, for a run that is unknown, not finished, or not said in full.
     """
@@ -105,7 +105,7 @@ def find_original(said: str, runs: Path, board: Path, seed: int | None = None) -
 
 
 def from_folder(folder: Path) -> Original:
-    """A run as its folder says it.
+    """Read a run from its folder.
 
     Raises: DataError for a run that is not finished, combined, or not said in full.
     """
@@ -196,8 +196,8 @@ class OnBoard:
 
 
 def find_on_boards(said: str, board: Path, seed: int | None = None) -> OnBoard | None:
-    """A run on a board, by ``experiment/row`` (with that seed, or the best on validation) or the beginning of its id;
-    None where no board has it.
+    """Find a run on a board, by ``experiment/row`` (with that seed, or the best on validation) or by id prefix; None
+    where no board has it.
 
     Raises: DataError for a board without such a row or seed, or for an id that is not unique.
     """
@@ -250,7 +250,7 @@ def _from_board(on: OnBoard) -> Original:
 
 
 def dataset_of(original: Original, said: str | None = None) -> Dataset:
-    """The dataset that the run was trained on.
+    """Open the dataset that the run was trained on.
 
     Args:
         said: a file or name that was given for it.
@@ -269,7 +269,7 @@ def dataset_of(original: Original, said: str | None = None) -> Dataset:
 
 
 def find_dataset(fingerprint: str, spec: str | Mapping[str, Any], path: Path | None = None) -> Dataset:
-    """A dataset by its fingerprint: where it was, among the built ones, or by what an experiment says of it.
+    """Open a dataset by its fingerprint: at its recorded place, among the built ones, or as an experiment describes it.
 
     Raises: DataError when it is not at hand, or is another one under the same name.
     """
@@ -292,7 +292,7 @@ def find_dataset(fingerprint: str, spec: str | Mapping[str, Any], path: Path | N
 
 
 def _opened(file: Path) -> Dataset | None:
-    """A dataset file; None for one that is none, which somebody else may be writing."""
+    """Open a dataset file; None where it is none, as another process may be writing it."""
     try:
         return Dataset.open(file)
     except DataError:
@@ -300,5 +300,5 @@ def _opened(file: Path) -> Dataset | None:
 
 
 def precision_of(original: Original) -> str:
-    """What the numbers that are compared with are worth."""
+    """Describe the precision of the numbers compared with."""
     return "all digits" if original.exact else f"a board's {DIGITS} digits, its configuration too"

@@ -132,7 +132,7 @@ def _compute(
 
 
 def _metrics(folder: Path, result: Result, found: Recomputed, trust: bool) -> tuple[list[Metric], dict[Metric, str]]:
-    """What the run was measured by, as this version would; those of another version of their definition are named."""
+    """Return the run's metrics in this version; name those of another version of their definition."""
     metrics: list[Metric] = []
     entries, left_out = _asked(folder, found, trust)
     for entry in [*entries, *result.metrics]:
@@ -155,7 +155,7 @@ def _metrics(folder: Path, result: Result, found: Recomputed, trust: bool) -> tu
 
 
 def _asked(folder: Path, found: Recomputed, trust: bool) -> tuple[list[str], list[str]]:
-    """The list of metrics in the run's file, and the plug-ins that it names and that were not imported."""
+    """Read the list of metrics in the run's file, and the plug-ins that it names and that were not imported."""
     if not (folder / RUN).is_file():
         return [], []
     try:
@@ -167,7 +167,7 @@ def _asked(folder: Path, found: Recomputed, trust: bool) -> tuple[list[str], lis
 
 
 def _of(key: str) -> list[Metric]:
-    """The metric that gives a key; nothing where none does."""
+    """Return the metric that gives a key; empty where none does."""
     try:
         return parse_metrics([metric_entry(key)])
     except ConfigError:

@@ -61,7 +61,7 @@ def renew(snapshot: Snapshot, store: Store) -> Renewed:
 
 
 def metric_of(key: str) -> str:
-    """The name of the metric that gives a key; empty where none does.
+    """Return the name of the metric that gives a key; empty where none does.
 
     Example:
         >>> metric_of("test/i2t/skipped/recall@5"), metric_of("val/f1/micro"), metric_of("test/mine")
@@ -76,7 +76,9 @@ def metric_of(key: str) -> str:
 def _computed(
     on_board: Result, store: Store, other: Iterable[str]
 ) -> tuple[Result, Mapping[str, float], dict[str, str]]:
-    """A run's own result, its numbers by today's definitions, and which of the metrics cannot be trusted, and why."""
+    """Read a run's own result, recompute its numbers by today's definitions, and name the metrics that cannot be
+    trusted, with reasons.
+    """
     folder, own = store.run_folder(on_board.run_id), store.read(on_board.run_id)
     if own is None:
         return on_board, {}, dict.fromkeys(other, f"{folder} has no whole result")
@@ -101,7 +103,7 @@ def _is_today_s(name: str, result: Result) -> bool:
 
 
 def _with(result: Result, numbers: Mapping[str, float], done: Changed, selected: str) -> Result:
-    """The result with today's numbers of some metrics."""
+    """Return the result with today's numbers of some metrics."""
     metrics = {key: value for key, value in result.metrics.items() if metric_of(key) not in done}
     metrics |= {key: value for key, value in numbers.items() if metric_of(key) in done}
     told = ", ".join(f"{name} (version {now} for {before})" for name, (before, now) in done.items())

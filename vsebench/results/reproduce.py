@@ -167,7 +167,7 @@ def _as_on_board(result: Result) -> dict[str, float]:
 
 
 def shown(value: Any) -> str:
-    """A circumstance in words."""
+    """Describe a circumstance in words."""
     return "nothing" if value in (ABSENT, None) else str(value)
 
 

@@ -199,7 +199,7 @@ def _check_curves(file: str, own: Result, row: str, again: Mapping[str, Any] | N
 
 
 def _check_board(file: Path, on: Result, own: Result, row: str, report: Report) -> None:
-    """The run's own result -> the board's results file: the same to its six digits, in everything."""
+    """Compare the run's own result with the board's results file: equal to its six digits, in everything."""
     a, b = leaves(asdict(on)), on_board(own)
     for name in sorted({*a, *b}):
         if name.startswith(_DATA) and not (name in a and name in b):
@@ -212,7 +212,7 @@ def _check_board(file: Path, on: Result, own: Result, row: str, report: Report) 
 
 
 def _check_measures(file: Path, on: Mapping[str, Any], folder: Path, row: str, report: Report) -> None:
-    """What was measured of the run, in its folder -> the board's results file, to six digits."""
+    """Compare the measurements in the run's folder with the board's results file, to six digits."""
     for name, values in on.items():
         source = folder / FOLDER / f"{name}.json"
         try:

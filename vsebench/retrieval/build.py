@@ -207,7 +207,7 @@ def embed_folder(
 
 
 def refuse_modality(run: LoadedRun, modality: str) -> None:
-    """A gallery is of images or of texts, and the system must read them.
+    """Check that the modality can have a gallery and that the system reads it.
 
     Raises: ConfigError.
     """

@@ -236,7 +236,7 @@ def _read_items(file: Path) -> list[GalleryItem]:
 
 
 def _read_array(file: Path, kind: str) -> np.ndarray:
-    """An array of a kind of numbers, mapped from its file."""
+    """Return an array of a kind of numbers, mapped from its file."""
     try:
         found: np.ndarray = np.load(file, mmap_mode="r", allow_pickle=False)
         fits = isinstance(found, np.ndarray) and found.dtype.kind == kind
@@ -249,7 +249,7 @@ def _read_array(file: Path, kind: str) -> np.ndarray:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """What a gallery says of itself.
+    """Read a gallery's manifest.
 
     Raises: DataError for a folder that is no gallery, or one of another format.
     """

@@ -28,7 +28,7 @@ class Pictures:
         self._thumbnail = lru_cache(KEPT)(self._make_thumbnail)
 
     def data(self, item: GalleryItem) -> bytes | None:
-        """The encoded picture as it came; None for an item without one.
+        """Return the encoded picture as it came; None for an item without one.
 
         Raises: DataError when the source is missing or has changed.
         """

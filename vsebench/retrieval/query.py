@@ -13,7 +13,7 @@ MAX_TEXT = 1_000
 
 
 def checked_text(text: str) -> str:
-    """The text without surrounding space and without halves of surrogate pairs.
+    """Clean a text: no surrounding space and no halves of surrogate pairs.
 
     Raises: QueryError when it is empty or longer than 1,000 characters.
 
@@ -30,7 +30,7 @@ def checked_text(text: str) -> str:
 
 
 def checked_image(image: Path | str | bytes) -> bytes:
-    """The bytes of a picture that can be decoded safely, as far as its header says.
+    """Check that a picture can be decoded safely, as far as its header says, and return its bytes.
 
     Raises: QueryError when it is missing, not an image, or has more pixels than are read.
     """
@@ -46,7 +46,7 @@ def checked_image(image: Path | str | bytes) -> bytes:
 
 
 def checked_k(k: object, most: int | None = None) -> int:
-    """The number of hits.
+    """Parse the number of hits.
 
     Raises: QueryError when it is not a whole number from 1 to ``most``.
 

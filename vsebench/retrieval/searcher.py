@@ -100,7 +100,7 @@ class Searcher:
         k: int = 10,
         rerank: int | None = None,
     ) -> list[Hit]:
-        """The ``k`` items nearest to a text or a picture, the nearest first; all where there are fewer.
+        """Return the ``k`` items nearest to a text or a picture, the nearest first; all where there are fewer.
 
         Args:
             text: a few words.
@@ -135,7 +135,7 @@ class Searcher:
         return np.concatenate([embed(self.run.model, "text", self._words_of(part)).cpu().numpy() for part in parts])
 
     def embed_image(self, image: Path | str | bytes) -> np.ndarray:
-        """A picture as a vector. Shape: -> float32 (1, D).
+        """Encode a picture as a vector. Shape: -> float32 (1, D).
 
         Raises: QueryError.
         """
@@ -184,7 +184,7 @@ class Searcher:
         return scorer.score_all(*pair).flatten().cpu().numpy()
 
     def nearest(self, vectors: np.ndarray, k: int) -> list[list[Hit]]:
-        """The items nearest to vectors, for each of them the nearest first. Shape: (Q, D)."""
+        """Return the items nearest to vectors, for each of them the nearest first. Shape: (Q, D)."""
         scores, rows = self.candidates(vectors, k)
         return [list(self._hits(*pair)) for pair in zip(scores, rows, strict=True)]
 
@@ -200,7 +200,7 @@ class Searcher:
         return list(dict.fromkeys(w for w in split_words(text) if self._words is not None and w not in self._words))
 
     def item(self, name: str) -> GalleryItem | None:
-        """The item of an id."""
+        """Return the item of an id."""
         row = self._rows.get(name)
         return None if row is None else self.gallery.items[row]
 

@@ -115,7 +115,7 @@ class Meter:
         self.seconds = time.perf_counter() - self.begin
 
     def said(self) -> dict[str, Any]:
-        """What was read: ``joules`` and ``why`` not, by counter, and the ``seconds`` of the block."""
+        """Return the readings: ``joules``, or ``why`` not, by counter, and the ``seconds`` of the block."""
         known = {name: counter.joules for name, counter in self.counters.items() if not counter.why}
         why = {name: counter.why for name, counter in self.counters.items() if counter.why}
         return {"joules": known, "why": why, "seconds": self.seconds}
@@ -137,7 +137,7 @@ class Meter:
 
 
 def meter_of(device: Any) -> Meter:
-    """The meter of a run that trains on one torch device."""
+    """Return the meter of a run that trains on one torch device."""
     if device.type != "cuda":
         return Meter()
     import torch

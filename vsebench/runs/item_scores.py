@@ -119,7 +119,10 @@ def load(file: Path) -> Outcomes:
 
 
 def _outcomes(arrays: Mapping[str, np.ndarray]) -> Outcomes:
-    """Raises: ValueError naming the array that is missing or of another form."""
+    """Check the arrays and wrap them.
+
+    Raises: ValueError naming the array that is missing or of another form.
+    """
     number = int(_array(arrays, "format", "iu", ()))
     if number != FORMAT:
         raise ValueError(f"outcomes of format {number}; this version reads {FORMAT}")
@@ -137,7 +140,7 @@ def _outcomes(arrays: Mapping[str, np.ndarray]) -> Outcomes:
 
 
 def _array(arrays: Mapping[str, np.ndarray], name: str, kinds: str, shape: tuple[int | None, ...]) -> np.ndarray:
-    """An array of some kinds of numbers; None in its shape is any length.
+    """Read an array of some kinds of numbers; None in its shape is any length.
 
     Raises: ValueError.
     """
@@ -170,7 +173,7 @@ def _run_ids(arrays: Mapping[str, np.ndarray], name: str) -> list[str]:
 
 
 def load_for(snapshot: Snapshot, folder: Path) -> Outcomes | None:
-    """The outcomes of a board's runs; None where none were collected.
+    """Read the outcomes of a board's runs; None where none were collected.
 
     Raises: DataError when they are damaged, of other data, or say other numbers than the results.
     """
@@ -183,7 +186,7 @@ def load_for(snapshot: Snapshot, folder: Path) -> Outcomes | None:
 
 
 def usable(snapshot: Snapshot, folder: Path) -> tuple[Outcomes | None, str]:
-    """The outcomes of a board's runs, and why they cannot be used, where they cannot.
+    """Read the outcomes of a board's runs, or return why they cannot be used.
 
     What rests on them is then left out, and that is said; the board's other numbers do not depend on them.
     """
@@ -216,7 +219,9 @@ def check(snapshot: Snapshot, outcomes: Outcomes, place: Place | None = None) ->
 
 
 def differing(outcomes: Outcomes, result: Result) -> tuple[str, float, float] | None:
-    """A number of a result that outcomes do not give: its key, what they give and what it says."""
+    """Compare a result with its outcomes; return a disagreement: the key, the number from outcomes and the stored
+    one.
+    """
     for key, value in values_of(outcomes, result.run_id).items():
         said = result.metrics.get(f"test/{key}")
         if said is not None and abs(said - value) > TOLERANCE:
@@ -225,7 +230,7 @@ def differing(outcomes: Outcomes, result: Result) -> tuple[str, float, float] | 
 
 
 def values_of(outcomes: Outcomes, run: str) -> dict[str, float]:
-    """What a run's metrics must be by its outcomes."""
+    """Compute a run's metrics from its outcomes."""
     found = {name: float(by_run[run].mean()) for name, by_run in outcomes.right.items() if run in by_run}
     for way, ranked in outcomes.ranks.items():
         if run in ranked:

@@ -81,7 +81,7 @@ class LoadedRun:
         return self.model.device
 
     def open_dataset(self) -> Dataset:
-        """The dataset that the run was trained on.
+        """Open the dataset that the run was trained on.
 
         Raises: DataError when it is missing, or is another one under the same name.
         """
@@ -96,7 +96,7 @@ class LoadedRun:
 
 
 def find_run(said: str | Path, runs: Path = Path("runs")) -> Path:
-    """The folder of a finished run.
+    """Return the folder of a finished run.
 
     Args:
         said: a run's folder; the beginning of a run's id; or ``experiment/row``, which is the row's best seed by the
@@ -128,7 +128,7 @@ def find_run(said: str | Path, runs: Path = Path("runs")) -> Path:
 
 
 def row_runs(said: str, runs: Path = Path("runs")) -> dict[int, Path]:
-    """The finished runs of a row, ``experiment/row``, by seed; of several with one seed, the latest.
+    """Return the finished runs of a row, ``experiment/row``, by seed; of several with one seed, the latest.
 
     Empty where ``said`` is a run's folder or id, or names no row that has any.
     """
@@ -243,7 +243,7 @@ def _load(folder: Path, said: Mapping[str, Any], result: Result, device: torch.d
 
 
 def _pinned(system: System, result: Result) -> System:
-    """The system with the commits that the hub's models had, wherever their branches are now."""
+    """Return the system with the commits that the hub's models had, wherever their branches are now."""
     pinned = {}
     for slot, origin in result.hub.items():
         spec = getattr(system, slot)

@@ -79,7 +79,7 @@ class StoredPredictions(Predictions):
         return dict(self.kept) or super().ranks
 
     def score_rows(self, direction: str) -> ScoreRows:
-        """What a direction is ranked by. Raises: NotStored."""
+        """Return the scorer of a direction. Raises: NotStored."""
         if direction in self.scores:
             scores = self.scores[direction]
             return lambda part: scores[part]

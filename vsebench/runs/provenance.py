@@ -43,7 +43,7 @@ def write_run_file(file: Path, run: Run, dataset: Dataset, hub: Mapping[str, Map
 
 
 def result_of(run: Run, dataset: Dataset, status: str, **parts: Any) -> Result:
-    """A result with what every result says: the run, the data and where it was computed."""
+    """Add to a result its provenance: the run, the data and the machine."""
     parts.setdefault("hardware", hardware())
     return Result(
         run_id=run.run_id,
@@ -74,7 +74,7 @@ def library_versions() -> dict[str, str]:
 
 @cache
 def hardware() -> dict[str, Any]:
-    """The GPU or kind of processor, the number of threads that a run has, the processor's name and its cores."""
+    """Return the GPU or kind of processor, the number of threads that a run has, the processor's name and its cores."""
     return {
         "device": device_name(),
         "threads": torch.get_num_threads(),
@@ -94,13 +94,13 @@ def processor_name() -> str:
 
 
 def device_name() -> str:
-    """The first GPU, or the kind of processor."""
+    """Return the first GPU, or the kind of processor."""
     return torch.cuda.get_device_name(0) if torch.cuda.is_available() else platform.machine()
 
 
 @cache
 def commit() -> str | None:
-    """The commit of the working copy that vsebench runs from, if it does."""
+    """Return the commit of the working copy that vsebench runs from, if it does."""
     root = Path(vsebench.__file__).parent.parent
     if not (root / ".git").exists():
         return None

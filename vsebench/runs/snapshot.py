@@ -81,7 +81,7 @@ def save(snapshot: Snapshot, file: Path) -> None:
 
 
 def as_text(snapshot: Snapshot) -> str:
-    """A board's content as the text of its file."""
+    """Serialise a board's content as the text of its file."""
     plain = _head(snapshot)
     wanted = {run for row in snapshot.rows for run in row.runs.values()}
     measures = {run: snapshot.measures[run] for run in sorted(wanted & set(snapshot.measures))}
@@ -164,7 +164,7 @@ def load_board(folder: Path, experiment: str) -> Snapshot:
 
 
 def board_names(folder: Path, experiments: Sequence[str] = ()) -> list[str]:
-    """The experiments that a leaderboard folder has results of: those named, or all.
+    """Return the experiments with results in a leaderboard folder: those named, or all.
 
     Raises: DataError for one without results, or where there are none at all.
     """

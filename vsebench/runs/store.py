@@ -50,7 +50,7 @@ class Store:
         return self.folder / plain_name(run_id, "a run")
 
     def lock_file(self, run_id: str) -> Path:
-        """The file that a process locks while it works on a run."""
+        """Return the file that a process locks while it works on a run."""
         return self.folder / ".locks" / f"{plain_name(run_id, 'a run')}.lock"
 
     def finished(self, run_id: str) -> bool:
@@ -59,7 +59,7 @@ class Store:
         return result is not None and result.status == "finished"
 
     def read(self, run_id: str) -> Result | None:
-        """The run's result, or None when there is no whole one."""
+        """Read the run's result, or None when there is no whole one."""
         result = read_result(self.run_folder(run_id))
         return result if result is not None and result.run_id == run_id else None
 
@@ -112,7 +112,7 @@ class Store:
             write_atomically(self.folder / ROWS, json.dumps(after, indent=1, ensure_ascii=False))
 
     def finished_of(self, row: str) -> list[Result]:
-        """The finished results of a row: those that the latest sweep planned for it, or all that have its name."""
+        """Read the finished results of a row: those that the latest sweep planned for it, or all that have its name."""
         runs = self._rows().get(row, {}).values()
         finished = [result for result in self.results() if result.status == "finished"]
         planned = [result for result in finished if result.run_id in runs]
@@ -125,7 +125,7 @@ class Store:
         return sorted({*finished.values(), *shared})
 
     def _rows(self) -> dict[str, dict[str, str]]:
-        """What :meth:`note_rows` wrote; nothing where it is damaged, as it only adds names."""
+        """Read what :meth:`note_rows` wrote; empty where it is damaged, as it only adds names."""
         try:
             said = json.loads((self.folder / ROWS).read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError):
@@ -160,7 +160,7 @@ def times_tested(folder: Path) -> int:
 
 
 def plain_name(name: str, noun: str) -> str:
-    """A name that becomes a part of a path, as it is.
+    """Check a name that becomes a part of a path, and return it.
 
     Raises: DataError for one that would lead elsewhere.
     """
@@ -171,12 +171,12 @@ def plain_name(name: str, noun: str) -> str:
 
 
 def as_text(result: Result) -> str:
-    """A result as JSON, with all its digits."""
+    """Serialise a result as JSON, with all its digits."""
     return json.dumps(dataclasses.asdict(result), indent=1, ensure_ascii=False)
 
 
 def read_result(folder: Path) -> Result | None:
-    """The result in a run's folder, or None when there is no whole one."""
+    """Read the result in a run's folder, or None when there is no whole one."""
     try:
         return parse_result(json.loads((folder / RESULT).read_text(encoding="utf-8")))
     except (OSError, ValueError, RecursionError):
@@ -184,7 +184,7 @@ def read_result(folder: Path) -> Result | None:
 
 
 def read_run_file(folder: Path) -> dict[str, Any]:
-    """What a run's file says of it.
+    """Read a run's ``run.yaml``.
 
     Raises: DataError for a folder without one, or one that is damaged.
     """
@@ -259,7 +259,7 @@ def _differs(file: Path, size: int, digest: str, contents: bool) -> bool:
 
 
 def read_history(folder: Path) -> list[dict[str, float]]:
-    """The per-epoch numbers of a run.
+    """Read the per-epoch numbers of a run.
 
     Raises: DataError for a damaged line.
     """
@@ -276,7 +276,7 @@ def read_history(folder: Path) -> list[dict[str, float]]:
 
 
 def selected_value(store: Store, result: Result, metric: str) -> float:
-    """The validation number that chose the epoch of a result; NaN where there is none.
+    """Return the validation number that chose the epoch of a result; NaN where there is none.
 
     It need not be among the metrics of the board; the history then has it.
     """

@@ -32,7 +32,7 @@ class Tracker(Protocol):
         ...
 
     def finish(self, summary: Mapping[str, Any], *, failed: bool = False) -> None:
-        """The final numbers; nothing is logged after it."""
+        """Log the final numbers and close the run; nothing is logged after it."""
         ...
 
 
@@ -153,7 +153,9 @@ class WandbTracker:
         self._try("log", lambda: self.run.log(dict(numbers)))
 
     def log_table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        """A table, such as the board. Cells that are encoded pictures (bytes) become pictures; text is plain data."""
+        """Log a table, such as the board. Cells that are encoded pictures (bytes) become pictures; text is plain
+        data.
+        """
 
         def send() -> None:
             import wandb
@@ -165,7 +167,7 @@ class WandbTracker:
         self._try("log a table", send)
 
     def log_figure(self, name: str, figure: Any) -> None:
-        """A plot: a matplotlib figure."""
+        """Log a plot: a matplotlib figure."""
 
         def send() -> None:
             import wandb
@@ -178,7 +180,7 @@ class WandbTracker:
         self._try("log a figure", send)
 
     def log_html(self, name: str, text: str) -> None:
-        """A page or a drawing as it is; whoever wrote it has escaped what was not its own."""
+        """Log a page or a drawing as it is; the caller has escaped foreign text."""
 
         def send() -> None:
             import wandb
@@ -238,5 +240,5 @@ def _replace(folder: Path, run_id: str) -> None:
 
 
 def wandb_id(experiment: str, run_id: str) -> str:
-    """The id of a run in W&B: the same run always has the same."""
+    """Return the id of a run in W&B, always the same for the same run."""
     return f"{experiment}-{run_id}"

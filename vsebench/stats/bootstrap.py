@@ -66,7 +66,7 @@ def resampled(total: np.ndarray, count: np.ndarray, *, resamples: int = RESAMPLE
 
 
 def percentile_interval(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The middle 95 % of resampled values. Shape: (B, R) -> (R,), (R,)"""
+    """Return the middle 95 % of resampled values. Shape: (B, R) -> (R,), (R,)"""
     low, high = np.quantile(samples, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
     return low, high
 

@@ -45,14 +45,14 @@ class Measure:
         return self.title if not self.mean_of_columns else "Mean R@" + "/".join(str(k) for k in self.depths)
 
     def value(self, row: RowView, split: str) -> float | None:
-        """A row's mean over seeds on a split, as a share; None where a result lacks it."""
+        """Return a row's mean over seeds on a split, as a share; None where a result lacks it."""
         keys = [f"{split}/{way}/recall@{k}" for way in DIRECTIONS for k in self.depths] or [f"{split}/{self.name}"]
         found = [estimate.mean for key in keys if (estimate := row.estimate(key)) is not None]
         return sum(found) / len(keys) if len(found) == len(keys) else None
 
 
 def measures(snapshot: Snapshot, section: str) -> list[Measure]:
-    """The measures of a section that are means over items: accuracy (VQA's where there is one) and recall."""
+    """Return the metrics of a section that are means over items: accuracy (VQA's where there is one) and recall."""
     keys = {key for row in views(snapshot, section) for r in row.results for key in r.metrics}
     found = []
     if "test/vqa_accuracy" in keys:
@@ -88,7 +88,7 @@ class Sums:
 
 
 def sums(rows: Sequence[RowView], outcomes: Outcomes, measure: Measure) -> Sums | None:
-    """Sums over clusters of the rows that have outcomes; None where none has."""
+    """Compute sums over clusters of the rows that have outcomes; None where none has."""
     clusters = np.unique(outcomes.clusters, return_inverse=True)[1]
     scores = {r.run_id: found for row in rows for r in row.results if (found := _scores(outcomes, measure, r.run_id))}
     kept = [row for row in rows if all(r.run_id in scores for r in row.results)]
@@ -112,7 +112,7 @@ def sums(rows: Sequence[RowView], outcomes: Outcomes, measure: Measure) -> Sums 
 
 
 def _scores(outcomes: Outcomes, measure: Measure, run: str) -> list[np.ndarray]:
-    """A run's score of each item, part by part; nothing where it has no outcomes of the measure."""
+    """Return a run's score of each item, part by part; empty where it has no outcomes of the metric."""
     if not measure.depths:
         found = outcomes.right.get(measure.name, {}).get(run)
         return [] if found is None else [found]

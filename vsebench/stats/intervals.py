@@ -24,7 +24,7 @@ class Estimate:
     count: int
 
     def text(self, *, percent: bool = False, digits: int = 1) -> str:
-        """The mean and its interval as a cell."""
+        """Format the mean and its interval as a cell."""
         factor = 100 if percent else 1
         mean = f"{factor * self.mean:z.{digits}f}"
         return mean if self.half is None else f"{mean} ± {factor * self.half:.{digits}f}"

@@ -74,8 +74,7 @@ class Scores:
 
 
 def seed_noise(seeds: Sequence[Sequence[float]]) -> list[Noise | None]:
-    """What seeds move the rows of a table by: variance over a row's own seeds, or the mean of all rows' variances where
-    that is larger.
+    """Compute the variance of a table's rows over seeds: a row's own, or the mean of all rows' where that is larger.
 
     Two or three seeds that happen to agree say little: where each row is taken at its own word, those that agree by
     chance are found to differ from others. The mean over rows has the degrees of freedom of all.
@@ -139,7 +138,7 @@ def difference(row: Scores, other: Scores) -> Difference:
 
 
 def _error(items: tuple[float, int], noises: Sequence[Noise]) -> tuple[float, float]:
-    """Standard error of a difference and its degrees of freedom; of few seeds at most theirs."""
+    """Compute the standard error of a difference and its degrees of freedom; of few seeds at most theirs."""
     parts = [items, *((noise.variance, noise.freedom) for noise in noises if not noise.pooled)]
     pooled = [noise for noise in noises if noise.pooled]
     if pooled:

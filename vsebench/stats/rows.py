@@ -58,7 +58,9 @@ class RowView:
 
 
 def views(snapshot: Snapshot, section: str) -> list[RowView]:
-    """The rows of a section with a finished run, best on validation first (:func:`sort_key`); ties as in the file."""
+    """Return the rows of a section with a finished run, best on validation first (:func:`sort_key`); ties as in the
+    file.
+    """
     found = []
     for row in snapshot.rows:
         if row.section != section:
@@ -77,12 +79,13 @@ def views(snapshot: Snapshot, section: str) -> list[RowView]:
 
 
 def axes_of(rows: Sequence[RowView]) -> list[str]:
-    """The axes of all rows, in the order in which they first stand."""
+    """Return the axes of all rows, in the order in which they first stand."""
     return list(dict.fromkeys(axis for row in rows for axis in row.row.axes))
 
 
 def sort_key(snapshot: Snapshot) -> tuple[str, str]:
-    """The validation number that orders rows, and its mode: accuracy where there is one, else what chose the epoch.
+    """Return the validation number that orders rows, and its mode: accuracy where there is one, else what chose the
+    epoch.
 
     An epoch may be chosen by a smoother number (``val/nll``); systems are compared by what the board is about.
     """
@@ -92,8 +95,9 @@ def sort_key(snapshot: Snapshot) -> tuple[str, str]:
 
 
 def selected_by(snapshot: Snapshot) -> tuple[str, str]:
-    """The validation number that chose the epochs, and its mode as the metric has it; as recorded, for a metric of a
-    plug-in that is not loaded."""
+    """Return the validation number that chose the epochs, and its mode as the metric has it; as recorded, for a metric
+    of a plug-in that is not loaded.
+    """
     metric = snapshot.select["metric"]
     return metric, mode_of(metric) or snapshot.select["mode"]
 
@@ -112,7 +116,7 @@ def pruned(snapshot: Snapshot) -> list[tuple[BoardRow, Result]]:
 
 
 def missing(snapshot: Snapshot) -> int:
-    """Runs that were planned and have no result."""
+    """Return the number of planned runs without a result."""
     wanted = {run for row in snapshot.rows for run in row.runs.values()}
     return len(wanted - set(snapshot.results))
 

@@ -59,7 +59,7 @@ class Arrival:
 
 
 def rungs(prune: Prune, epochs: int) -> list[int]:
-    """The epochs after which a run of ``epochs`` may be stopped.
+    """Return the epochs after which a run of ``epochs`` may be stopped.
 
     Example:
         >>> rungs(Prune(min_epochs=1, reduction=3), 27)
@@ -151,7 +151,7 @@ class Halving:
 
 
 def read_arrivals(file: Path) -> list[Arrival]:
-    """What has arrived at all rungs, in order. A last line that a kill cut off does not count."""
+    """Read the arrivals at all rungs, in order. A last line that a kill cut off does not count."""
     if not file.is_file():
         return []
     whole = file.read_text(encoding="utf-8").rpartition("\n")[0]

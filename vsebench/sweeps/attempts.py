@@ -45,7 +45,7 @@ class Attempts:
 
 
 def read(folder: Path) -> Attempts:
-    """What a run's folder says; nothing where it has no whole file of them."""
+    """Read the attempts of a run's folder; empty where it has no whole file of them."""
     try:
         plain = json.loads((folder / ATTEMPTS).read_text(encoding="utf-8"))
         return Attempts(int(plain["begun"]), [str(why) for why in plain["losses"]])
@@ -54,14 +54,14 @@ def read(folder: Path) -> Attempts:
 
 
 def begin(folder: Path) -> None:
-    """An attempt begins."""
+    """Record the start of an attempt."""
     attempts = read(folder)
     attempts.begun += 1
     _write(folder, attempts)
 
 
 def lose(folder: Path, why: str) -> int:
-    """An attempt was lost. Returns the number of losses."""
+    """Record that an attempt was lost. Returns the number of losses."""
     attempts = read(folder)
     attempts.begun = 0
     attempts.losses.append(why)
@@ -70,7 +70,7 @@ def lose(folder: Path, why: str) -> int:
 
 
 def end(folder: Path, result: Result) -> None:
-    """An attempt ended with a result: what was lost before no longer counts, unless the result says that it was."""
+    """Record a result: earlier losses no longer count, unless the result is that the run was lost."""
     if result.status != "failed":
         (folder / ATTEMPTS).unlink(missing_ok=True)
         return
@@ -80,19 +80,19 @@ def end(folder: Path, result: Result) -> None:
 
 
 def retry(folder: Path) -> None:
-    """A failed run is done again: it may be lost as often as before, but is tried after the others."""
+    """Prepare another attempt at a failed run: it may be lost as often as before, but is tried after the others."""
     attempts = read(folder)
     if attempts.losses:
         _write(folder, Attempts(begun=SUSPICIOUS))
 
 
 def others_first(runs: Sequence[R], store: Store) -> list[R]:
-    """The runs in their order, those that may take the process down at the end."""
+    """Order the runs so that those that may take the process down come last."""
     return sorted(runs, key=lambda run: read(store.run_folder(run.run_id)).last)
 
 
 def verdict(folder: Path) -> str | None:
-    """The error of a run that was lost too often; None for one that may be tried."""
+    """Return the error of a run that was lost too often; None for one that may be tried."""
     losses = read(folder).losses
     if len(losses) < MAX_LOSSES:
         return None

@@ -97,7 +97,7 @@ def estimate(plan: Plan, root: Path, *, device: str) -> Estimate:
 
 
 def read_records(root: Path, device: str) -> list[Record]:
-    """What is known of finished runs on this hardware."""
+    """Read the records of finished runs on this hardware."""
     found = []
     for folder in sorted(root.iterdir()) if root.is_dir() else []:
         if folder.is_dir() and fault_of_name(folder.name) is None:
@@ -109,7 +109,7 @@ def read_records(root: Path, device: str) -> list[Record]:
 
 
 def keys_of(config: Mapping[str, Any], dataset: Mapping[str, Any]) -> tuple[str, ...]:
-    """What a run must have in common with a record, for each tier."""
+    """Return the properties that a run must share with a record, for each tier."""
     data = str(dataset["fingerprint"])
     encoders = [(config.get(slot) or {}).get("name") for slot in ENCODER_SLOTS.values()]
     trained = [(config.get(slot) or {}).get("options", {}).get("finetune") for slot in ENCODER_SLOTS.values()]

@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def _work(job: Job, tell: Tell) -> str | None:
-    """The run's fault, or None."""
+    """Return the run's fault, or None."""
     from vsebench.core.plugins import load_plugins
     from vsebench.data.dataset import Dataset
     from vsebench.distributed.gradient_sharing import Crew
@@ -99,7 +99,7 @@ def _teller() -> Tell:
 
 
 def _end_with_input() -> None:
-    """A killed sweep leaves no processes behind: they would hold cores, GPUs and locks."""
+    """End this process with its parent: a survivor would hold cores, GPUs and locks."""
     sys.stdin.buffer.read()
     os._exit(1)
 

@@ -67,7 +67,7 @@ class Job:
 
     @classmethod
     def read(cls, line: bytes) -> Job:
-        """What :meth:`line` wrote, with the types that each field has.
+        """Parse a line of :meth:`line`, with the types of the fields.
 
         Raises: pydantic.ValidationError when it is something else.
         """
@@ -181,7 +181,7 @@ class _Member:
         self.heard.put((self.number, None))
 
     def fault(self) -> str | None:
-        """What is known of how it ended, if that was a fault."""
+        """Describe how the process ended, if that was a fault."""
         code = self.process.wait()
         if code == 0:
             return None

@@ -87,7 +87,7 @@ def run_all(runs: Sequence[Run], settings: Settings, *, workers: int, on_event: 
 
 
 def worker_main(runs: Sequence[Run], settings: Settings, number: int, pipe: Connection, errors: Connection) -> None:
-    """A worker process.
+    """Run a worker process.
 
     Args:
         pipe: takes its events.
@@ -121,7 +121,7 @@ def worker_main(runs: Sequence[Run], settings: Settings, number: int, pipe: Conn
 
 
 def _end_with_parent() -> None:
-    """A killed sweep leaves no workers behind: they would hold locks and cores."""
+    """End this process with its parent: a survivor would hold locks and cores."""
     parent = parent_process()
     if parent is not None:
         parent.join()

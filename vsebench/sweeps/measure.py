@@ -53,7 +53,7 @@ class Fault:
 
 
 def lacking(snapshot: Snapshot, store: Store, asked: Asked) -> list[Job]:
-    """The runs of a board that lack something asked for and have a folder, in the board's order.
+    """Return the runs of a board that lack something asked for and have a folder, in the board's order.
 
     What is measured alone is a job of its own; those come last.
     """
@@ -115,7 +115,7 @@ def _start(threads: int, plugins: Sequence[Path]) -> None:
 
 
 def measured(snapshot: Snapshot, store: Store, asked: Asked) -> Measured:
-    """What is known of the board's runs: run id -> measure -> its numbers.
+    """Read the known measurements of the board's runs: numbers by run id and measure.
 
     Of a run without a folder here, what the board knew before is kept.
     """
@@ -166,7 +166,7 @@ def _do(job: Job, device: str, worker: int) -> list[Fault]:
 
 
 def _read(folder: Path, name: str, how: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What was measured as it is asked for today; None where it was not."""
+    """Read a measurement if it was made with the present options; None otherwise."""
     try:
         said = json.loads((folder / FOLDER / f"{name}.json").read_text(encoding="utf-8"))
         same = said["version"] == _version(name) and said["asked"] == json.loads(json.dumps(how))

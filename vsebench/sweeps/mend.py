@@ -34,7 +34,7 @@ def mend(store: Store) -> list[str]:
 
 
 def differing_weights(runs: Sequence[Run], store: Store) -> list[str]:
-    """A line for every encoder of which finished runs had different weights although the same was asked for.
+    """Return a line for every encoder of which finished runs had different weights although the same was asked for.
 
     Their numbers are comparable as those of differently seeded encoders are.
     """

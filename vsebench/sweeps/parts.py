@@ -95,7 +95,7 @@ class Parts:
         return self.dataset.feature_dims[modality] if features else width
 
     def _build(self, kind: str, spec: Spec, wired: Mapping[str, Any]) -> Any:
-        """What a part gives: its width or widths; its ConfigError; None where that cannot be seen without memory."""
+        """Build a part and return its width or widths, or its ConfigError; None where that takes too much memory."""
         import torch
 
         key = (kind, spec.name, repr(spec.options), repr(wired))

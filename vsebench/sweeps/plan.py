@@ -72,7 +72,7 @@ def make_plan(experiment: Experiment, dataset: Mapping[str, Any], store: Store) 
 
 
 def runs_of(experiment: Experiment, rows: Iterable[Row], dataset: Mapping[str, Any], store: Store) -> list[Run]:
-    """The runs of some rows, with what the store says of them."""
+    """Return the runs of some rows, with what the store says of them."""
     unpruned = {_key(experiment, row, seed, dataset) for row, seed in _named(experiment)}
     runs = []
     for row in rows:
@@ -92,12 +92,12 @@ def is_over(run: Run, result: Result) -> bool:
 
 
 def pruned_by(prune: Prune) -> str:
-    """The note of a pruned result."""
+    """Return the note of a pruned result."""
     return f"pruned by {prune.text}"
 
 
 def id_here(run: Run, fingerprint: str) -> str:
-    """The id that a run has in this process: another one than its own where code or local files are others."""
+    """Compute the id that a run has in this process; it differs from the run's where code or local files do."""
     return run_id(
         run.system,
         seed=run.seed,
@@ -110,7 +110,7 @@ def id_here(run: Run, fingerprint: str) -> str:
 
 
 def _named(experiment: Experiment) -> list[tuple[Row, int]]:
-    """The runs of rows by name: they are no part of the sweep and never pruned."""
+    """Return the runs of rows by name: they are no part of the sweep and never pruned."""
     prune = experiment.spec.sweep.prune if experiment.spec.sweep is not None else None
     rows = [row for row in experiment.rows if row.section == "systems"] if prune is not None else []
     return [(row, seed) for row in rows for seed in experiment.spec.seeds]

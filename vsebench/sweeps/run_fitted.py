@@ -51,7 +51,7 @@ def fitted(
 
 
 def refuse_unfit(model: Model, team: Team) -> str:
-    """The fitter's name.
+    """Return the fitter's name.
 
     Raises: ConfigError for a model that it cannot fit here.
     """

@@ -92,7 +92,7 @@ def execute(
 
 
 def _told(error: Exception, folder: Path, team: Team) -> str:
-    """A run's fault in one line, and where the whole traceback of one is that is not the user's."""
+    """Describe a run's fault in one line, and print the traceback of one that is not the user's."""
     message = in_one_line(error)
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         message = f"out of memory; a smaller train.batch_size may fit. {message}"
@@ -244,7 +244,7 @@ def _pruned(run: Run, dataset: Dataset, stop: Pruned, seconds: float) -> Result:
 
 
 def _notes(model: Model, feeds: Mapping[str, Feed]) -> list[str]:
-    """What happened to the inputs: texts that were cut, words without a pretrained vector."""
+    """Return notes on the inputs: texts that were cut, words without a pretrained vector."""
     notes = [note for feed in feeds.values() for note in feed.notes]
     encoder = model.encoders["text"] if "text" in model.encoders else None  # noqa: SIM401  (ModuleDict has no get)
     report: dict[str, Any] = getattr(encoder, "vector_report", dict)()
@@ -257,7 +257,7 @@ def _notes(model: Model, feeds: Mapping[str, Feed]) -> list[str]:
 
 
 def halving_of(run: Run, store: Store, fingerprint: str, decide: Decide | None = None) -> Halving | None:
-    """The judge of a run that may be stopped early."""
+    """Return the validation scorer of a run that may be stopped early."""
     if run.prune is None:
         return None
     return Halving(
@@ -282,7 +282,7 @@ _VOCABULARIES: dict[str, Vocabulary] = {}
 
 
 def vocabulary_of(dataset: Dataset) -> Vocabulary:
-    """The words of the training captions, and of no other split."""
+    """Return the words of the training captions, and of no other split."""
     if dataset.fingerprint not in _VOCABULARIES:
         texts = [text for texts in dataset.all_texts("train") for text in texts]
         _VOCABULARIES[dataset.fingerprint] = Vocabulary.build(texts)

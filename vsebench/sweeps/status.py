@@ -88,11 +88,11 @@ class Watch:
                 self._take_value(event.run_id)
 
     def count(self, status: str) -> int:
-        """Number of runs that ended so in this sweep."""
+        """Return the number of runs of this sweep with a status."""
         return sum(s == status for s in self.ended.values())
 
     def title(self, run_id: str) -> str:
-        """A run's name for people."""
+        """Format a run's name for people."""
         runs = self.runs.get(run_id)
         return runs[0].title if runs else run_id
 
@@ -114,7 +114,7 @@ class Watch:
         return left / max(1, min(self.workers, len(waiting)))
 
     def best(self) -> Best | None:
-        """The best row so far; never by a test number."""
+        """Return the best row so far, by validation only."""
         if not self.values:
             return None
         a_run = next(iter(self.runs.values()))[0]

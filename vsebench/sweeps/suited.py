@@ -47,7 +47,7 @@ class Gives:
 
 
 def suited(experiment: Experiment, dataset: Dataset) -> Experiment:
-    """The experiment with the defaults that suit a dataset.
+    """Return the experiment with the defaults that suit a dataset.
 
     Raises: ConfigError of everything that does not apply to it, each fault once: a split that is missing, a modality or
         labels that a row needs, a metric, or a row without the number that chooses its epoch; and of a part that cannot
@@ -81,7 +81,7 @@ def suited(experiment: Experiment, dataset: Dataset) -> Experiment:
 
 
 def unused(experiment: Experiment, dataset: Dataset) -> list[str]:
-    """What the experiment asks for and no row has, a line each: metrics, and damage of a modality."""
+    """Return the requested metrics and corruptions that no row can give, a line each."""
     trial, rows = _Trial(experiment, dataset), (*experiment.rows, *experiment.tried)
     given = {_given(row.system, dataset) for row in rows}
     lines = []
@@ -134,7 +134,9 @@ def refuse_unlabelled(system: System, dataset: Dataset) -> None:
 
 
 def _check_splits(experiment: Experiment, dataset: Dataset, rows: Sequence[Row]) -> None:
-    """Validation chooses the epoch and test is reported; train is needed by what learns, or has words of its own."""
+    """Check the splits: validation chooses the epoch, test is reported, and train is needed by what learns or builds a
+    vocabulary.
+    """
     learns = any(r.system.objective or r.system.fitter or "text" in r.system.modalities for r in rows)
     missing = [s for s in ("train", "val", "test") if s not in dataset.splits and (s != "train" or learns)]
     if missing:
@@ -174,7 +176,7 @@ def _check_modality(system: System, dataset: Dataset, modality: str) -> None:
 
 
 def _given(system: System, dataset: Dataset) -> Gives:
-    """What evaluation has of a system on validation."""
+    """Return what evaluation knows of a system on validation."""
     ranked = () if system.scores_alone else system.modalities
     whole = []
     for modality in ranked:
@@ -317,7 +319,7 @@ def _check_select(experiment: Experiment, given: Sequence[tuple[Row, Gives]], tr
 
 
 def _why(metric: Metric, gives: Gives) -> str:
-    """What a row lacks that a metric is computed from."""
+    """Explain which input of a metric a row lacks."""
     needs = METRICS.get(metric.name).facts["needs"]
     missing = [m for m in needs if m in MODALITIES and m not in gives.embeddings]
     if "logits" in needs and not gives.logits:

@@ -26,7 +26,9 @@ def slots_of(system: System) -> dict[str, str]:
 
 
 def filed_config(run: Run) -> dict[str, Any]:
-    """The W&B run's configuration: a key per slot, the labels of a grid under ``axes``, all options in ``system``."""
+    """Return the W&B run's configuration: a key per slot, the labels of a grid under ``axes``, all options in
+    ``system``.
+    """
     return {
         "row": run.name,
         "section": run.section,
@@ -54,6 +56,6 @@ def filed_tags(run: Run) -> list[str]:
 
 
 def dataset_name(said: str | Mapping[str, Any]) -> str:
-    """The name of what an experiment file says as ``dataset``; of a file, its name without the folder."""
+    """Return the name of what an experiment file says as ``dataset``; of a file, its name without the folder."""
     name = said if isinstance(said, str) else str(said.get("name"))
     return Path(name).stem if name.endswith(".h5") else name

@@ -77,11 +77,11 @@ class Search:
         return plan
 
     def known(self) -> Experiment:
-        """The experiment with the rows that are asked so far."""
+        """Return the experiment with the rows that are asked so far."""
         return replace(self.experiment, rows=(*self.experiment.rows, *self.asked))
 
     def ask(self) -> list[Run]:
-        """The runs of the next round; none when the budget is used up.
+        """Return the runs of the next round; none when the budget is used up.
 
         Everything that was asked before must be over. A failed run is over once it was tried again.
         """
@@ -97,7 +97,7 @@ class Search:
         return runs_of(self.experiment, rows, self.dataset, self.store)
 
     def judge(self, row: Row) -> Verdict:
-        """What the store says of a configuration whose runs are over."""
+        """Return the verdict on a configuration whose runs are over."""
         results = []
         for run in runs_of(self.experiment, [row], self.dataset, self.store):
             result = self.store.read(run.run_id)

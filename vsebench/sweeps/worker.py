@@ -78,12 +78,12 @@ def is_done(store: Store, run: Run) -> bool:
 
 
 def plugins_of(runs: Sequence[Run], settings: Settings) -> list[Path]:
-    """The plug-ins that a worker loads before it begins, each once."""
+    """Load the plug-ins of a worker before it begins, each once."""
     return list(dict.fromkeys([*(p for run in runs[:1] for p in run.plugins), *settings.plugins]))
 
 
 def headline(result: Result) -> str:
-    """What is said of a run when it ends: its accuracies, or the last line of its error."""
+    """Format the line that ends a run: its accuracies, or the last line of its error."""
     if result.error is not None:
         return result.error.strip().split("\n")[-1]
     if result.status == "pruned":
@@ -93,7 +93,7 @@ def headline(result: Result) -> str:
 
 
 def choose_device(wanted: str, worker: int) -> Any:
-    """A torch device; ``auto`` gives each worker its own GPU where there are GPUs."""
+    """Return a torch device; ``auto`` gives each worker its own GPU where there are GPUs."""
     import torch
 
     if wanted == "auto":
@@ -104,7 +104,7 @@ def choose_device(wanted: str, worker: int) -> Any:
 
 
 def make_tracker(run: Run, store: Store, settings: Settings) -> Tracker:
-    """The run's W&B run, or none."""
+    """Return the run's W&B run, or none."""
     from vsebench.runs.tracking import NullTracker, WandbTracker, wandb_id
     from vsebench.sweeps.tracking_config import filed_config, filed_tags
 

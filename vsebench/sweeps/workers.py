@@ -153,7 +153,7 @@ class Workers:
             self.on_event(event)
 
     def _ended(self, worker: Worker) -> None:
-        """A worker is gone: replace it, unless it had nothing left to do."""
+        """Replace a worker that is gone, unless it had nothing left to do."""
         self.active.remove(worker)
         worker.process.join(timeout=10)
         if worker.reader is not None:

@@ -33,7 +33,7 @@ class Generated(Material):
             self.rows[modality] = centres[self.labels] + 0.5 * torch.randn(COUNT, dim, generator=generator)
 
     def vectors(self, modality: str) -> Tensor:
-        """The view."""
+        """Return the view."""
         return self.rows[modality]
 
     def encode(self, modality: str, rows: Tensor) -> Tensor:

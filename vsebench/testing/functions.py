@@ -16,7 +16,7 @@ from vsebench.testing.written import require
 
 
 def check_optimizer(component: Component, options: Mapping[str, Any]) -> None:
-    """It honours ``lr_scale`` and ``decay`` of every group, and a step goes downhill.
+    """Check that ``lr_scale`` and ``decay`` of every group are honoured, and that a step goes downhill.
 
     Raises: AssertionError.
     """

@@ -93,7 +93,7 @@ class Finding:
 def findings(
     kind: str, name: str, options: Mapping[str, Any] | None = None, *, device: torch.device | str = "cpu"
 ) -> Iterator[Finding]:
-    """The same checks one by one, all of them, whichever fail; one that cannot be built and called gets no further.
+    """Yield the checks one by one, all of them, whichever fail; what cannot be built and called gets no further.
 
     Raises: UnknownComponent; ConfigError when no case allows the options.
     """
@@ -129,7 +129,7 @@ def _finding(check: Callable[..., Any], *arguments: Any) -> Finding:
 
 
 def _check_built(component: Component, options: Mapping[str, Any], device: torch.device, trials: list[Trial]) -> None:
-    """It can be built and called in every case that its options allow."""
+    """Check that the component can be built and called in every case that its options allow."""
     refused: ConfigError | None = None
     for case in cases(component, options):
         try:

@@ -16,7 +16,7 @@ from vsebench.testing.trial import Trial, gradients, meaning
 
 
 def check_shape(trial: Trial) -> None:
-    """The result is what the kind says, in the width that the module declares."""
+    """Check that the result has the kind's type and the width that the module declares."""
     if trial.component.kind == "attention":
         _check_attention_shape(trial)
         return
@@ -70,7 +70,7 @@ def check_deterministic(trial: Trial) -> None:
 
 
 def check_items(trial: Trial) -> None:
-    """An item alone gets what it gets in a batch."""
+    """Check that an item alone gives what it gives in a batch."""
     for item in (0, 1, probes.ITEMS - 1):
         rows = slice(item, item + 1)
         if trial.component.kind == "reranker":

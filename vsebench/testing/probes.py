@@ -41,7 +41,7 @@ class Case:
 
 
 def map_tensors(change: Callable[[Tensor], Tensor], tree: Any) -> Any:
-    """The same structure of mappings, sequences and dataclasses with each tensor changed."""
+    """Return the same structure of mappings, sequences and dataclasses with each tensor changed."""
     if isinstance(tree, Tensor):
         return change(tree)
     if isinstance(tree, Mapping):
@@ -55,7 +55,7 @@ def map_tensors(change: Callable[[Tensor], Tensor], tree: Any) -> Any:
 
 
 def map_tokens(change: Callable[[Tokens], Tokens], tree: Any) -> Any:
-    """The same structure of mappings and tuples with each set of tokens changed."""
+    """Return the same structure of mappings and tuples with each set of tokens changed."""
     if isinstance(tree, Tokens):
         return change(tree)
     if isinstance(tree, Mapping):

@@ -16,7 +16,7 @@ SCAFFOLD_KINDS = tuple(TEMPLATES)
 
 
 def text_of_module(kind: str, name: str) -> str:
-    """A working module that registers ``name``.
+    """Return a working module that registers ``name``.
 
     Raises: ConfigError for a kind without a template or a name that cannot be one.
     """

@@ -28,7 +28,7 @@ def check_padding(trial: Trial) -> None:
 
 
 def check_empty(trial: Trial) -> None:
-    """An item with no real token of a modality gives finite results, and zeros where that modality is pooled."""
+    """Check that an item without a real token of a modality gives finite results, and zeros where that is pooled."""
 
     def emptied(tokens: Tokens) -> Tokens:
         mask = tokens.mask.clone()

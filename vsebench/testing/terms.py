@@ -10,7 +10,7 @@ from vsebench.testing.trial import Trial
 
 
 def check_terms(trial: Trial) -> None:
-    """An objective gives named finite float32 scalars, whatever the number format and the order of the batch."""
+    """Check that an objective gives named finite float32 scalars, whatever the number format and the batch's order."""
     for name, term in trial.results.items():
         if not name or term.ndim:
             trial.fail(f"it must return named scalars {{name: ()}}; got {name!r} of {tuple(term.shape)}")

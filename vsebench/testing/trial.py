@@ -59,7 +59,7 @@ class Trial:
             return meaning((module or self.module)(*arguments))
 
     def rebuilt(self, seed: int) -> nn.Module:
-        """A new instance with the weights of a seed."""
+        """Return a new instance with the weights of a seed."""
         torch.manual_seed(seed)
         module: nn.Module = self.case.build().to(self.device).eval()
         return module
@@ -86,7 +86,7 @@ class Trial:
 
 
 def meaning(result: Any) -> Results:
-    """A result's tensors; of tokens only the real ones, and no column that is padding in every row."""
+    """Return a result's tensors; of tokens only the real ones, and no column that is padding in every row."""
 
     def real(tokens: Tokens) -> Tokens:
         if tokens.values.ndim != 3 or tokens.mask.shape != tokens.values.shape[:2]:

@@ -38,7 +38,7 @@ class Blocks(nn.Module):
         return frequencies
 
     def forward(self, frames: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Maps, and which of their places in time are real."""
+        """Compute the maps and the mask of real positions in time."""
         values = frames[:, None]  # (B, 1, L, F)
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             values = _at_real_places(norm, convolution(values), mask).relu()

@@ -125,7 +125,7 @@ class AudioTransformer(AudioEncoder):
             )
 
     def weights_digest(self) -> str:
-        """Changes with any weight, and with what the feature extractor makes of a sound."""
+        """Return a digest of all weights and of the feature extractor's output for a fixed sound."""
         said = hashlib.sha256(self.extractor.to_json_string().encode()).hexdigest()[:16]
         return f"{weights_digest(self)}-{said}"
 
@@ -152,7 +152,7 @@ class AudioTransformer(AudioEncoder):
         return self._tokens(states, waves)
 
     def _read(self, waves: Waves, row: int) -> dict[str, Tensor]:
-        """What the model reads of one sound, as its feature extractor makes it."""
+        """Return the model's inputs for one sound, as its feature extractor makes them."""
         sound = waves.values[row, : int(waves.lengths[row])].float().cpu()
         short = round(SHORTEST_S * self.sampling.sample_rate) - len(sound)
         sound = F.pad(sound, (0, max(0, short)))
@@ -172,7 +172,7 @@ class AudioTransformer(AudioEncoder):
 
 
 def _last(network: nn.Module, count: int) -> list[nn.Module]:
-    """The last layers of the transformer, behind any convolutions."""
+    """Return the last layers of the transformer, behind any convolutions."""
     names = ("layers", "layer")
     stacks = [m for n, m in network.named_modules() if isinstance(m, nn.ModuleList) and n.split(".")[-1] in names]
     found = list(stacks[-1]) if stacks else []

@@ -36,5 +36,5 @@ class AudioEncoder(nn.Module):
         raise NotImplementedError(type(self).__name__)
 
     def weights_digest(self) -> str:
-        """Changes with any weight or buffer; part of the key of cached Tokens."""
+        """Return a digest of all weights and buffers; part of the key of cached Tokens."""
         return weights_digest(self)

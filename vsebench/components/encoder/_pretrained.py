@@ -55,7 +55,7 @@ class Source:
             raise ConfigError(f"transformers cannot load {where}: {reason(error)}", path=("model",)) from error
 
     def network(self, used: Callable[[Any], nn.Module], unread: Collection[str] = ()) -> nn.Module:
-        """The part of a model that an encoder uses, in float32, with every one of its tensors from the file.
+        """Return the part of a model that an encoder uses, in float32, with every one of its tensors from the file.
 
         A file may hold more than the model: heads of other tasks, which have names outside the model's own parts, and
         buffers that the code computes. It may lack what is not used, such as a pooler or a decoder. Everything else
@@ -97,7 +97,7 @@ class Source:
         return part
 
     def random(self) -> Any:
-        """The architecture with random weights, in float32."""
+        """Return the architecture with random weights, in float32."""
         import transformers
 
         config = self.load("AutoConfig")
@@ -146,7 +146,9 @@ def source_of(model: str, revision: str | None = None) -> Source:
 
 
 def encoder_of(whole: Any) -> Any:
-    """The encoder of an encoder-decoder (a T5 whose configuration may name the encoder alone), or the model itself."""
+    """Return the encoder of an encoder-decoder (a T5 whose configuration may name the encoder alone), or the model
+    itself.
+    """
     pair = all(isinstance(getattr(whole, part, None), nn.Module) for part in ("encoder", "decoder"))
     return whole.get_encoder() if pair or whole.config.is_encoder_decoder else whole
 
@@ -161,7 +163,7 @@ def reason(error: BaseException) -> str:
 
 
 def float32() -> dict[str, Any]:
-    """The argument that gives weights of half precision on disk in float32; transformers 4 does so by itself."""
+    """Return the argument that gives weights of half precision on disk in float32; transformers 4 does so by itself."""
     import transformers
 
     return {"dtype": torch.float32} if int(transformers.__version__.split(".")[0]) >= 5 else {}

@@ -68,7 +68,7 @@ def canonical_pairs(cross: Tensor, white_x: Tensor, white_y: Tensor) -> Pairs:
 
 
 def strongest_pair(whitened: Tensor) -> tuple[Tensor, Tensor, float]:
-    """The first singular pair of a whitened cross covariance and its strength: u (r_x,), v (r_y,), ρ."""
+    """Return the first singular pair of a whitened cross covariance and its strength: u (r_x,), v (r_y,), ρ."""
     if min(whitened.shape) <= DENSE_SIDE:
         left, strength, right = torch.linalg.svd(whitened, full_matrices=False)
         return left[:, 0], right[0], float(strength[0])
@@ -83,7 +83,7 @@ def strongest_pair(whitened: Tensor) -> tuple[Tensor, Tensor, float]:
 
 
 def _turned(pairs: Pairs) -> Pairs:
-    """A pair may change its sign on both sides together: choose one."""
+    """Choose one sign for each pair, since both sides may change theirs together."""
     index = pairs.x.abs().argmax(dim=0, keepdim=True)
     turn = torch.where(pairs.x.gather(0, index) < 0, -1.0, 1.0).double()
     return Pairs(pairs.x * turn, pairs.y * turn, pairs.strength)

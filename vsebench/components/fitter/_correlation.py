@@ -63,7 +63,7 @@ def moments(blocks: Iterable[tuple[Tensor, Tensor]]) -> Moments:
 
 
 def directions(who: str, found: Moments, dim: int | None, ridge: float) -> Pairs:
-    """The first ``dim`` pairs of canonical directions; all that the data determine without a ``dim``.
+    """Return the first ``dim`` pairs of canonical directions; all that the data determine without a ``dim``.
 
     Raises: TrainingError for vectors that are all the same, and when there are fewer than ``dim``.
     """

@@ -60,7 +60,7 @@ class HashNetwork(nn.Module):
                     nn.init.zeros_(layer.bias)
 
     def forward(self, vectors: Tensor) -> Tensor:
-        """The real outputs."""
+        """Return the real outputs."""
         out: Tensor = self.body((vectors - self.mean) / self.scale)
         return out
 
@@ -68,7 +68,7 @@ class HashNetwork(nn.Module):
 def pair_of_networks(
     who: str, dims: Mapping[str, int], bits: int, hidden: Mapping[str, int | None]
 ) -> dict[str, HashNetwork]:
-    """A network for images and one for texts.
+    """Return a network for images and one for texts.
 
     Raises: ConfigError for other modalities.
     """

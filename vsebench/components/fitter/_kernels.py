@@ -52,7 +52,9 @@ def kernel_values(rows: Tensor, others: Tensor, kernel: Kernel, width: Tensor | 
 
 
 def median_distance(rows: Tensor, kernel: Kernel) -> float:
-    """The median distance between different items; 1 where more than half of them are the same. Shape: (m, D)."""
+    """Return the median distance between different items; 1 where more than half of them are the same. Shape: (m,
+    D).
+    """
     first, second = torch.triu_indices(len(rows), len(rows), 1)
     median = float(distances(rows, rows, kernel)[first, second].median()) if len(first) else 0.0
     return median if median > 0 else 1.0

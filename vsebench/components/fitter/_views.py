@@ -13,7 +13,7 @@ PAIR = ("image", "text")
 
 
 def matrix(data: Material, modality: str, who: str) -> Tensor:
-    """A modality's vectors in float64 on the CPU, where the algebra is done.
+    """Return a modality's vectors in float64 on the CPU, where the algebra is done.
 
     Raises: TrainingError for fewer than two items or a vector that is not finite, naming ``who`` and the first one.
     """
@@ -30,7 +30,7 @@ def matrix(data: Material, modality: str, who: str) -> Tensor:
 
 
 def centred(data: Material, modality: str, who: str) -> tuple[Tensor, Tensor]:
-    """A modality's vectors less their mean, and the mean.
+    """Return a modality's vectors less their mean, and the mean.
 
     Shape: float64 (n, D_m), (D_m,)
 
@@ -60,5 +60,5 @@ def unit_labels(data: Material, who: str) -> Tensor:
 
 
 def generator(seed: int) -> torch.Generator:
-    """A generator on the CPU, so that a seed draws the same numbers whatever the device."""
+    """Return a generator on the CPU, so that a seed draws the same numbers whatever the device."""
     return torch.Generator().manual_seed(seed)

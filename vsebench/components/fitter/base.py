@@ -38,21 +38,21 @@ class Material(ABC):
 
     @abstractmethod
     def vectors(self, modality: str) -> Tensor:
-        """The pooled vectors of all items, in eval mode and without gradients; found once and kept, not to be changed.
+        """Return the pooled vectors of all items, in eval mode and without gradients; computed once, read-only.
 
         Shape: float32 (n, D_m), on ``device``.
         """
 
     @abstractmethod
     def encode(self, modality: str, rows: Tensor) -> Tensor:
-        """The pooled vectors of some items in training mode, with gradients into an encoder that is not frozen.
+        """Return the pooled vectors of some items in training mode, with gradients into an encoder that is not frozen.
 
         Shape: int64 (B,), positions in 0 … n − 1 -> float32 (B, D_m), on ``device``.
         """
 
     @abstractmethod
     def parameters(self, modality: str) -> list[nn.Parameter]:
-        """What :meth:`encode` can train of a modality, its encoder's first; empty for a frozen one."""
+        """Return the parameters of a modality that :meth:`encode` can train, its encoder's first; empty if frozen."""
 
     @abstractmethod
     def report(self, step: int, numbers: Mapping[str, float]) -> None:
@@ -86,7 +86,7 @@ class Fitter(nn.Module, ABC):
 
     @abstractmethod
     def embed(self, modality: str, vectors: Tensor) -> Tensor:
-        """The embeddings or codes of new items, each from its own row alone.
+        """Return the embeddings or codes of new items, each from its own row alone.
 
         Shape: float (B, D_m) -> float32 (B, E)
         """
@@ -102,7 +102,7 @@ class Fitter(nn.Module, ABC):
         self.register_buffer(name, value.detach().to(torch.float32).contiguous().clone())
 
     def learned(self, name: str) -> Tensor:
-        """A tensor that was kept by :meth:`learn`.
+        """Return a tensor that was kept by :meth:`learn`.
 
         Raises: RuntimeError before the fit.
         """
@@ -112,7 +112,7 @@ class Fitter(nn.Module, ABC):
         return value
 
     def learned_in(self, state: Mapping[str, Any], prefix: str) -> set[str]:
-        """The keys of a state that are tensors kept by :meth:`learn`, whose sizes the fit decided."""
+        """Return the keys of a state that are tensors kept by :meth:`learn`, whose sizes the fit decided."""
         own = {key.removeprefix(prefix) for key in state if key.startswith(prefix)}
         fixed = dict(self.named_parameters(recurse=False))
         return {f"{prefix}{name}" for name in own if "." not in name and name not in fixed}

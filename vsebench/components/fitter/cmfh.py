@@ -87,7 +87,7 @@ class CMFH(SignedProjection):
             self.keep(data, modality, mean, inverse @ (x.T @ shared))
 
     def _shared(self, views: tuple[Tensor, ...], bases: list[Tensor], weights: list[Tensor]) -> Tensor:
-        """The best V for given U and P."""
+        """Return the best V for given U and P."""
         eye = torch.eye(self.dim_out, dtype=torch.float64)
         parts = list(zip(self.alpha, views, bases, weights, strict=True))
         pulled = torch.stack([a * (x @ (u.T + self.mu * p)) for a, x, u, p in parts]).sum(dim=0)
@@ -105,5 +105,5 @@ class CMFH(SignedProjection):
 
 
 def inverse_of(square: Tensor, ridge: float) -> Tensor:
-    """(A + ridge·I)⁻¹ of a symmetric A that is not negative."""
+    """Compute (A + ridge·I)⁻¹ of a symmetric positive semidefinite A."""
     return torch.cholesky_inverse(torch.linalg.cholesky(square + ridge * torch.eye(len(square), dtype=square.dtype)))

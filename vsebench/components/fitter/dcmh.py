@@ -123,7 +123,7 @@ class Dcmh(Fitter):
             self._fit(data)
 
     def embed(self, modality: str, vectors: Tensor) -> Tensor:
-        """The codes of new items."""
+        """Return the codes of new items."""
         return signs(self.networks[modality](vectors.float()))
 
     def rate(self, step: int) -> float:
@@ -197,7 +197,9 @@ class Dcmh(Fitter):
 
 
 def binarize(buffers: Mapping[str, Tensor], gamma: float) -> Tensor:
-    """The codes that minimise the objective for given outputs. Shape: two of (n, c) -> (n, c) of −1, 0 and +1"""
+    """Compute the codes that minimise the objective for given outputs. Shape: two of (n, c) -> (n, c) of −1, 0
+    and +1
+    """
     return torch.sign(gamma * (buffers["image"] + buffers["text"]))
 
 

@@ -22,7 +22,7 @@ ROWS = 8192
 
 
 def correlation(image: Tensor, text: Tensor, r: float, k: int) -> Tensor:
-    """The sum of the ``k`` largest canonical correlations of two outputs, with its gradient.
+    """Compute the sum of the ``k`` largest canonical correlations of two outputs, differentiably.
 
         Σ̂_ij = H̄_iᵀ H̄_j / (n − 1) + [i = j] r I,  T = Σ̂_11^(−½) Σ̂_12 Σ̂_22^(−½),  Σ_{i ≤ k} σ_i(T)
 

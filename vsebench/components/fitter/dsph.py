@@ -128,7 +128,7 @@ class Dsph(Fitter):
             self._fit(data)
 
     def embed(self, modality: str, vectors: Tensor) -> Tensor:
-        """The codes of new items."""
+        """Return the codes of new items."""
         return signs(self.networks[modality](vectors.float()))
 
     def factor(self, progress: float) -> float:
@@ -187,7 +187,7 @@ class Dsph(Fitter):
 def terms(
     hashed: Mapping[str, Tensor], proxies: Tensor, labels: Tensor, margin: float, *, several: bool
 ) -> dict[str, Tensor]:
-    """The three terms of the loss.
+    """Compute the three terms of the loss.
 
     Args:
         hashed: ``image`` and ``text`` -> outputs of a batch, (B, c).
@@ -217,7 +217,7 @@ def _mean_where(values: Tensor, mask: Tensor) -> Tensor:
 
 
 def margin_of(num_classes: int, bits: int) -> float:
-    """The cosine of two of K code words at the largest distance that the Griesmer bound allows in c bits.
+    """Return the cosine of two of K code words at the largest distance that the Griesmer bound allows in c bits.
 
     Example:
         >>> margin_of(10, 16), margin_of(80, 64), margin_of(80, 32)

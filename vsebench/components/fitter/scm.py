@@ -89,7 +89,9 @@ class SCM(SignedProjection):
         self.keep(data, "text", mean_y, weights[1])
 
     def _orthogonal(self, cross: Tensor, white_x: Tensor, white_y: Tensor, least: int) -> tuple[Tensor, Tensor]:
-        """The strongest pairs, ``bits`` of them or all, (D_x, k) and (D_y, k); ``least`` of them must be there."""
+        """Return the strongest pairs, ``bits`` of them or all, (D_x, k) and (D_y, k); ``least`` of them must be
+        there.
+        """
         pairs = canonical_pairs(cross, white_x, white_y)
         refuse_few("scm", least, len(pairs.strength), "labels correlate in")
         return pairs.x[:, : self.dim_out], pairs.y[:, : self.dim_out]

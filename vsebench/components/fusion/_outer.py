@@ -25,7 +25,7 @@ def with_one(vector: Tensor) -> Tensor:
 
 
 def require_room(fusion: str, sizes: Iterable[int], cap: int, what: str) -> int:
-    """The product of ``sizes``.
+    """Return the product of ``sizes``.
 
     Raises: ConfigError at ``size`` when it is larger than ``cap``; ``what`` says what there would be too many of.
     """

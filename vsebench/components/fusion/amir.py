@@ -105,7 +105,7 @@ class AMIR(Fusion):
         return joint
 
     def compare(self, vectors: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Compared | None:
-        """Queries and keys of a batch's documents; None in a system without text."""
+        """Return queries and keys of a batch's documents; None in a system without text."""
         if not self.asks:
             return None
         adapted = self._adapted(vectors, present)
@@ -135,7 +135,7 @@ class AMIR(Fusion):
         return {m: adaptor(clean[m]) for m, adaptor in self.adaptors.items()}
 
     def _read(self, modality: str, adapted: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
-        """A key modality's part of H. Shape: -> (B, C)."""
+        """Return a key modality's part of H. Shape: -> (B, C)."""
         own, here, asks = adapted[modality], present[modality][:, None], present[ASKS][:, None]
         query, key = self.query(adapted[ASKS]), self.key(own)
         if self.training:

@@ -34,7 +34,7 @@ class Fusion(nn.Module):
         return None
 
     def embed(self, modality: str, vector: Tensor) -> Tensor:
-        """What retrieval ranks, from one modality's vector alone: the vector, in most fusions."""
+        """Return the retrieval embedding of one modality's vector alone: in most fusions the vector itself."""
         return vector
 
     def embedding_dim(self, dim: int) -> int:

@@ -116,7 +116,7 @@ class Bottleneck(Fusion):
         return torch.stack([self.norm(values[:, 0]) for values in states.values()]).mean(0)
 
     def _start(self, modality: str, tokens: Tokens) -> Tensor:
-        """The class token and the projected tokens with their positions, (B, 1 + N, d)."""
+        """Return the class token and the projected tokens with their positions, (B, 1 + N, d)."""
         values = self.project[modality](blank(tokens.values, tokens.mask))
         place = token_positions(values.shape[1], values.shape[2], tokens.grid, device=values.device)
         values = values + place.to(values.dtype) + self.kind[modality]

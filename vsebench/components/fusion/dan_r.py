@@ -98,7 +98,7 @@ class DANR(Fusion):
         return self._read(tokens)[0]
 
     def weights(self, tokens: Mapping[str, Tokens]) -> dict[str, Tensor]:
-        """What each step reads of each modality, by name."""
+        """Return the attention weights of each step on each modality, by name."""
         return self._read(tokens)[1]
 
     def _read(self, tokens: Mapping[str, Tokens]) -> tuple[Tensor, dict[str, Tensor]]:

@@ -28,7 +28,7 @@ def outcomes(logits: Tensor, multi_label: bool) -> Tensor:
 
 
 def logits_of(log_p: Tensor, multi_label: bool) -> Tensor:
-    """The logits whose softmax (or sigmoid) these probabilities are. Shape: as ``outcomes``, the other way."""
+    """Return the logits whose softmax (or sigmoid) these probabilities are. Shape: as ``outcomes``, the other way."""
     return log_p[..., 0] - log_p[..., 1] if multi_label else log_p
 
 

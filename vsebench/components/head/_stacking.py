@@ -11,8 +11,8 @@ FOLDS = 5
 
 
 def evidence_of(log_p: Tensor, present: Tensor, multi_label: bool) -> Tensor:
-    """What a classifier's outcomes are as inputs of a regression: centred log-probabilities, or the logit of each class
-    for ``multi_label``; zeros, which favour nothing, of an absent one.
+    """Convert a classifier's outcomes to inputs of a regression: centred log-probabilities, or the logit of each class
+    for ``multi_label``; neutral zeros for an absent modality.
 
     Shape: (M, B, C) or (M, B, C, 2), bool (M, B) -> (M, B, C).
     """

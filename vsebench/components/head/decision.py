@@ -18,7 +18,7 @@ from vsebench.core.registry import HEADS
 
 
 def classifier(dim_in: int, num_classes: int, hidden: int | None, dropout: float) -> Head:
-    """A multi-layer perceptron, or a linear map where ``hidden`` is None."""
+    """Return a multi-layer perceptron, or a linear map where ``hidden`` is None."""
     return MLP(dim_in, num_classes, hidden=hidden, dropout=dropout) if hidden else Linear(dim_in, num_classes)
 
 

@@ -76,12 +76,12 @@ class Cut:
         return values
 
     def to_tokens(self, values: Tensor) -> Tokens:
-        """What is between the parts as a set of vectors, the last dimension last."""
+        """Convert the values between the parts to a set of vectors, the last dimension last."""
         rows = values.contiguous().view(len(values), -1, values.shape[-1])
         return Tokens(rows, torch.ones(rows.shape[:2], dtype=torch.bool, device=rows.device))
 
     def from_tokens(self, tokens: Tokens) -> Tensor:
-        """The inverse of :meth:`to_tokens`."""
+        """Invert :meth:`to_tokens`."""
         values = tokens.values.reshape(len(tokens.values), *self.layout)
         return values.contiguous(memory_format=self.memory_format) if values.ndim == 4 else values
 
@@ -94,7 +94,7 @@ def cut_of(
     probe: Tensor,
     memory_format: torch.memory_format = torch.contiguous_format,
 ) -> Cut | None:
-    """The backbone cut before its last ``trained`` stages; None where it cannot be cut.
+    """Return the backbone cut before its last ``trained`` stages; None where it cannot be cut.
 
     Args:
         after: modules behind the stages; the last of them may belong to the classifier, which is not run.

@@ -99,7 +99,7 @@ def _layout(backbone: Any, values: Any, size: tuple[int, int], model: str) -> La
 
 
 def _grid(backbone: Any, patches: int, size: tuple[int, int]) -> tuple[int, int] | None:
-    """The rows and columns of patches: the model's own, or those of the image's shape."""
+    """Return the rows and columns of patches: the model's own, or those of the image's shape."""
     own = getattr(getattr(backbone, "patch_embed", None), "grid_size", None)
     if own is not None and own[0] * own[1] == patches:
         return int(own[0]), int(own[1])
@@ -136,7 +136,7 @@ def check_name(model: str) -> None:
 
 
 def creation_of(model: str, image_size: int | None, model_args: Mapping[str, Any]) -> dict[str, Any]:
-    """What ``timm.create_model`` is given: models of a fixed size are told it when they are made."""
+    """Return the arguments of ``timm.create_model``; models of a fixed size need it when they are made."""
     from timm.models import get_pretrained_cfg
 
     arguments = {k: v for k, v in model_args.items() if k != "pre_relu"}  # ours
@@ -150,7 +150,7 @@ def creation_of(model: str, image_size: int | None, model_args: Mapping[str, Any
 
 @lru_cache(maxsize=256)
 def planned_layout(model: str, image_size: int | None, model_args: str) -> Layout | None:
-    """What a model will give, without its weights; None of a model that only the hub describes.
+    """Return the layout of a model's output, without its weights; None for a model that only the hub describes.
 
     It is made of meta tensors, which take neither memory nor time, or on the CPU where that is not possible, as with
     older releases of timm.

@@ -100,7 +100,7 @@ class TimmEncoder(ImageEncoder):
         return self
 
     def features(self, pixels: Tensor) -> Tensor:
-        """The backbone's last map or tokens, float32."""
+        """Return the backbone's last map or tokens, float32."""
         images = self.normalise(pixels).contiguous(memory_format=self.memory_format)
         low = self.frozen and self.options["precision"] == "bf16"
         autocast = torch.autocast(pixels.device.type, torch.bfloat16) if low else nullcontext()
@@ -109,7 +109,7 @@ class TimmEncoder(ImageEncoder):
         return values.float() if low else values
 
     def as_tokens(self, values: Tensor) -> Tokens:
-        """The backbone's last map or tokens as Tokens."""
+        """Return the backbone's last map or tokens as Tokens."""
         raise NotImplementedError(type(self).__name__)
 
     def forward(self, pixels: Tensor) -> Tokens:
@@ -117,7 +117,7 @@ class TimmEncoder(ImageEncoder):
         return self.as_tokens(self.features(pixels))
 
     def before_cut(self, pixels: Tensor) -> Tokens:
-        """What the frozen stages give; computed once for an item."""
+        """Compute the output of the frozen stages, once per item."""
         assert self.cut is not None, "an encoder without a cut"
         with torch.no_grad():
             images = self.normalise(pixels).contiguous(memory_format=self.memory_format)
@@ -129,7 +129,7 @@ class TimmEncoder(ImageEncoder):
         return self.as_tokens(self.cut.after(self.cut.from_tokens(tokens)))
 
     def cut_digest(self) -> str:
-        """Changes with the place of the cut and with any frozen weight."""
+        """Return a digest of the place of the cut and of the frozen weights."""
         assert self.cut is not None, "an encoder without a cut"
         return f"{tensors_digest(outside(self.backbone, self.cut.trained))}-{self.cut.position}"
 
@@ -143,7 +143,7 @@ class TimmEncoder(ImageEncoder):
         return None if any(value.requires_grad for value in before.values()) else cut
 
     def backbone_state(self) -> dict[str, Tensor]:
-        """The backbone's own state dict."""
+        """Return the backbone's own state dict."""
         return self.backbone.state_dict()
 
 
@@ -211,7 +211,7 @@ def _create(options: ImageOptions, checkpoint: Path | None) -> nn.Module:
 
 
 def _at_revision(model: str, weights: str, revision: str) -> tuple[str, dict[str, Any]]:
-    """The model's name and arguments that ask for a revision of its weights."""
+    """Return the model's name and arguments that ask for a revision of its weights."""
     from timm.models import get_pretrained_cfg
 
     if weights != "hub":
@@ -225,7 +225,7 @@ def _at_revision(model: str, weights: str, revision: str) -> tuple[str, dict[str
 
 
 def _merge(layout: Layout, options: ImageOptions) -> int:
-    """The side of the squares of regions that are averaged.
+    """Return the side of the squares of regions that are averaged.
 
     Raises: ConfigError where they do not fill the grid.
     """
@@ -239,7 +239,7 @@ def _merge(layout: Layout, options: ImageOptions) -> int:
 
 
 def _origin(backbone: Any, options: ImageOptions, component: str) -> dict[str, str] | None:
-    """The repository and commit that the weights came from; of shipped ones their name and version."""
+    """Return the repository and commit that the weights came from; of shipped ones their name and version."""
     if options["weights"] == EMBEDDED:
         return {"model": options["model"], "commit": version_of(shipped_file(options["model"], component))}
     from huggingface_hub import constants, try_to_load_from_cache

@@ -45,9 +45,9 @@ class ImageEncoder(nn.Module):
         raise NotImplementedError(type(self).__name__)
 
     def weights_digest(self) -> str:
-        """Changes with any weight or buffer; part of the key of cached Tokens."""
+        """Return a digest of all weights and buffers; part of the key of cached Tokens."""
         return weights_digest(self)
 
     def backbone_state(self) -> dict[str, Tensor]:
-        """What ``weights: pretrain`` keeps: the state that a ``checkpoint`` of this encoder has."""
+        """Return the state that ``weights: pretrain`` keeps and that a ``checkpoint`` of this encoder has."""
         return self.state_dict()

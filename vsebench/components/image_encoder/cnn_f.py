@@ -92,7 +92,7 @@ class CnnF(ImageEncoder):
         return self._top(self._maps(pixels))
 
     def before_cut(self, pixels: Tensor) -> Tokens:
-        """What the convolutions give, 36 positions; computed once for an item."""
+        """Compute the output of the convolutions, 36 positions, once per item."""
         with torch.no_grad():
             rows = self._maps(pixels).flatten(2).transpose(1, 2)  # (B, 36, 256)
         return Tokens(rows, torch.ones(rows.shape[:2], dtype=torch.bool, device=rows.device), grid=(6, 6))
@@ -102,7 +102,7 @@ class CnnF(ImageEncoder):
         return self._top(tokens.values.transpose(1, 2).unflatten(2, (6, 6)))
 
     def cut_digest(self) -> str:
-        """Changes with any weight of the convolutions and with the mean image."""
+        """Return a digest of the convolutions' weights and the mean image."""
         state = self.state_dict()
         return tensors_digest({k: v for k, v in state.items() if not k.startswith("fc")})
 

@@ -113,7 +113,7 @@ class TimmCNN(TimmEncoder):
         return self._regions(values)
 
     def as_tokens(self, values: Tensor) -> Tokens:
-        """A map as regions."""
+        """Return a map as regions."""
         return self._regions(self._map(values))
 
     def _regions(self, values: Tensor) -> Tokens:

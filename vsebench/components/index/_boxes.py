@@ -67,7 +67,7 @@ class Boxes:
         return np.maximum(np.concatenate(found, 1), 0)
 
     def members(self, leaves: np.ndarray) -> np.ndarray:
-        """The vectors in some leaves of each query, the rest -1. Shape: (Q, m) -> int64 (Q, C)."""
+        """Return the vectors in some leaves of each query, the rest -1. Shape: (Q, m) -> int64 (Q, C)."""
         sizes = self._ends - self._starts
         counts = sizes[leaves]  # (Q, m)
         totals = counts.sum(1)

@@ -54,7 +54,7 @@ class Catalyzer(nn.Module):
 
 
 def drawn(dim: int, dim_out: int, hidden: int, seed: int) -> Catalyzer:
-    """A network whose weights depend on ``seed`` alone; torch's own generator stays as it was."""
+    """Return a network whose weights depend on ``seed`` alone; torch's own generator stays as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return Catalyzer(dim, dim_out, hidden).eval()

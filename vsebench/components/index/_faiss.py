@@ -8,7 +8,7 @@ from vsebench.core.errors import ConfigError
 
 
 def faiss_for(name: str) -> Any:
-    """The library.
+    """Import and return the library.
 
     Raises: ConfigError that says how to install it, and what works without.
     """

@@ -29,7 +29,7 @@ _ONES = np.unpackbits(np.arange(1 << 16, dtype=np.uint16).view(np.uint8).reshape
 
 
 def nearest_codes(queries: np.ndarray, codes: np.ndarray, ids: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """The ``k`` codes that differ least from each query, in any order; of equal ones those of smaller id.
+    """Return the ``k`` codes that differ least from each query, in any order; of equal ones those of smaller id.
 
     Shape: uint64 (Q, w), (n, w), int64 (n,) -> distances int64 (Q, min(k, n)), positions int64 (Q, min(k, n)).
     """

@@ -48,7 +48,7 @@ class Points:
             self.points = self.lattice.decode(codes)
 
     def nearest(self, queries: np.ndarray, ids: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """The ``k`` of greatest product with each query, in any order; of equal ones those of smaller id.
+        """Return the ``k`` of greatest product with each query, in any order; of equal ones those of smaller id.
 
         Shape: unit (Q, d), int64 (n,) -> scores (Q, min(k, n)), positions (Q, min(k, n)).
         """
@@ -65,7 +65,7 @@ class Points:
 def _of_block(
     queries: np.ndarray, points: np.ndarray, start: int, ids: np.ndarray, k: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The best among some points, for all queries. Shape: (Q, d), (d, n)."""
+    """Return the best among some points, for all queries. Shape: (Q, d), (d, n)."""
     step, parts = max(1, BLOCK // points.shape[1]), []
     for first in range(0, max(1, len(queries)), step):
         scores = queries[first : first + step] @ points

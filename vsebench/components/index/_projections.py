@@ -23,7 +23,7 @@ def orthogonal(rows: int, dim: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def principal(vectors: np.ndarray, rows: int) -> np.ndarray:
-    """The ``rows`` directions in which vectors vary most, the most first, float32 (rows, dim).
+    """Return the ``rows`` directions in which vectors vary most, the most first, float32 (rows, dim).
 
     The sign of each is such that its greatest entry is positive, so that libraries agree.
     """

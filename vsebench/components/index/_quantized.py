@@ -53,7 +53,7 @@ class Quantized(Coded):
 
 
 def refuse_parts(name: str, dim: int, m: int) -> None:
-    """A vector must divide into ``m`` parts of one size.
+    """Check that a vector divides into ``m`` parts of one size.
 
     Raises: ConfigError that names the nearest numbers that do.
     """

@@ -9,7 +9,7 @@ GATHERED = 1 << 24
 
 
 def best(scores: np.ndarray, positions: np.ndarray, ids: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """The ``k`` candidates of greatest score of each row, in any order; of equal ones those of smaller id stay.
+    """Return the ``k`` candidates of greatest score of each row, in any order; of equal ones those of smaller id stay.
 
     Args:
         positions: of the candidates, -1 (with score -inf) where there is none.

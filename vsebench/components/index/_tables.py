@@ -44,7 +44,8 @@ def to_keys(bits: np.ndarray) -> np.ndarray:
 
 
 def nearest_flips(margins: np.ndarray, count: int) -> list[int]:
-    """Sets of bits to flip, as numbers: the ``count`` of least total |margin|, the least first, after the empty set.
+    """Return the sets of bits to flip, as numbers: the ``count`` of least total |margin|, ascending, after the empty
+    set.
 
     From the margins in rising order: a set's next ones are the set with its last bit moved by one, and the set with the
     bit after its last one added; no sum gets smaller, so that a heap gives the sets in order (Lv et al. 2007, VLDB).

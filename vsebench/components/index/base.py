@@ -73,7 +73,8 @@ class Index:
         self.ids = np.concatenate([self.ids, new])
 
     def search(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """The ``k`` vectors of greatest cosine, the best first, equal ones by smaller id; all where there are fewer.
+        """Return the ``k`` vectors of greatest cosine, the best first, equal ones by smaller id; all where there are
+        fewer.
 
         An approximate index may find fewer: the rest has id -1 and score -inf.
 

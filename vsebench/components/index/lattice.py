@@ -95,7 +95,7 @@ class LatticeIndex(Coded):
         self.points = Points(self.lattice, decoded)
 
     def transformed(self, vectors: np.ndarray) -> np.ndarray:
-        """What is quantised. Shape: unit (n, D) -> unit (n, dim_out)."""
+        """Return the vectors that are quantised. Shape: unit (n, D) -> unit (n, dim_out)."""
         if self.directions is None:
             return vectors
         return unit_rows((vectors - self.mean) @ self.directions.T)

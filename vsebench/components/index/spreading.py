@@ -113,7 +113,7 @@ class Spreading(Coded):
                 )
 
     def spread(self, vectors: np.ndarray) -> np.ndarray:
-        """What is quantised. Shape: unit (n, D) -> unit (n, dim_out)."""
+        """Return the vectors that are quantised. Shape: unit (n, D) -> unit (n, dim_out)."""
         return embed(self.network, torch.tensor(vectors)).numpy()
 
     def _train(self, vectors: np.ndarray) -> None:

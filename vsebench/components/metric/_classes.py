@@ -35,7 +35,7 @@ def log_odds(logits: np.ndarray, *, multi_label: bool = False) -> np.ndarray:
 
 
 def class_ranks(logits: np.ndarray, *, multi_label: bool = False) -> np.ndarray:
-    """The order of all probabilities of a split, as numbers within (0, 1) that libraries take for probabilities.
+    """Return the order of all probabilities of a split, as numbers within (0, 1) that libraries take for probabilities.
 
     The m distinct ones have r / (m + 1), r = 1 … m. Two are equal only where the probabilities are, not where they
     round to the same float.
@@ -58,7 +58,7 @@ def binary_targets(labels: np.ndarray, num_classes: int) -> np.ndarray:
 
 
 def most_probable(logits: np.ndarray) -> np.ndarray:
-    """What is predicted of each item: its most probable class, or equal shares of those that tie.
+    """Predict the most probable class of each item, or equal shares of the classes that tie.
 
     Shape: (n, C) -> float64 (n, C), rows sum to 1
     """

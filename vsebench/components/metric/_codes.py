@@ -87,7 +87,7 @@ class Counts:
         return self.total[self.asked].cumsum(1), self.relevant[self.asked].cumsum(1)
 
     def tie_groups(self) -> TieGroups:
-        """The items at a distance are a group of ties. Any relevant item has a gain of 1."""
+        """Group ties by distance: the items at a distance are one group. Any relevant item has a gain of 1."""
         asked = self.asked
         total, relevant = self.total[asked], self.relevant[asked]
         query, distance = np.nonzero(relevant)

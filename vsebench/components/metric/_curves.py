@@ -18,7 +18,7 @@ DIGITS = 4
 
 
 def curves_of(predictions: Predictions) -> dict[str, Any]:
-    """The curves of both directions; empty for what has no codes, or no query with a relevant item.
+    """Return the curves of both directions; empty for what has no codes, or no query with a relevant item.
 
     Returns: direction -> ``bits``; ``queries`` (those with a relevant item); ``gallery``; ``lookup``, with numbers for
     the radii 0 … c: ``micro`` and ``macro`` have ``precision`` and ``recall`` (pooled over all pairs, None where
@@ -32,7 +32,7 @@ def curves_of(predictions: Predictions) -> dict[str, Any]:
 
 
 def compact(curves: Mapping[str, Any]) -> dict[str, Any]:
-    """What a board draws: the pooled lookup and the precision of the first N, to four digits."""
+    """Return the curves that a board draws: the pooled lookup and the precision of the first N, to four digits."""
     return {
         direction: {
             "bits": one["bits"],

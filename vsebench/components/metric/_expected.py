@@ -24,7 +24,7 @@ Denominator = Literal["all", "min", "found"]
 
 
 def average_precision(groups: TieGroups, cut: np.ndarray, denominator: Denominator) -> np.ndarray:
-    """Expected average precision of the first ``cut`` (q,) items, over R, min(K, R) or what is found among them.
+    """Compute the expected average precision of the first ``cut`` (q,) items, over R, min(K, R) or the hits among them.
 
     Shape: -> float64 (q,)
     """
@@ -35,12 +35,12 @@ def average_precision(groups: TieGroups, cut: np.ndarray, denominator: Denominat
 
 
 def hits(groups: TieGroups, k: int) -> np.ndarray:
-    """Expected number of relevant items among the first k: Σ r t/n. Shape: -> float64 (q,)."""
+    """Compute the expected number of relevant items among the first k: Σ r t/n. Shape: -> float64 (q,)."""
     return groups.sums(groups.relevant * groups.taken(_everywhere(groups, k)) / groups.size)
 
 
 def ndcg(groups: TieGroups, k: int) -> np.ndarray:
-    """Expected DCG@k over that of the best order.
+    """Compute the expected DCG@k over that of the best order.
 
         DCG = Σ_groups (gain/n) (D(b + t) - D(b)),  best DCG = Σ_v D(min(k, items with a gain of v or more)),
         D(i) = Σ_{j <= i} 1/log2(j + 1)

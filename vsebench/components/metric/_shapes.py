@@ -66,7 +66,7 @@ def _check_classes(p: Predictions) -> None:
 def _check_side(
     items: int, embeddings: Mapping[str, np.ndarray], owner: np.ndarray, groups: np.ndarray, whose: str
 ) -> None:
-    """The embeddings, captions and groups of some items."""
+    """Check the embeddings, captions and groups of one side's items."""
     _require(len(groups), items, f"{whose}groups")
     outside = np.flatnonzero((owner < 0) | (owner >= items))
     if len(outside):

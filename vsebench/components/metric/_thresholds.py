@@ -9,7 +9,7 @@ ROUNDING = 1e-12
 
 
 def best_micro(logits: np.ndarray, labels: np.ndarray) -> float:
-    """The threshold with the largest F1 over all pairs of an item and a class.
+    """Return the threshold with the largest F1 over all pairs of an item and a class.
 
     Shape: float64 (n, C), bool (n, C)
 
@@ -24,7 +24,7 @@ def best_micro(logits: np.ndarray, labels: np.ndarray) -> float:
 
 
 def best_macro(logits: np.ndarray, labels: np.ndarray) -> float:
-    """The threshold with the largest mean F1 over the classes that occur or are predicted.
+    """Return the threshold with the largest mean F1 over the classes that occur or are predicted.
 
     Each pair of an item and a class that is predicted next changes the F1 of its own class alone.
 
@@ -43,7 +43,7 @@ def best_macro(logits: np.ndarray, labels: np.ndarray) -> float:
 
 
 def _best(falling: np.ndarray, values: np.ndarray) -> float:
-    """The threshold between the last logit of the best head of a list and the next one.
+    """Return the threshold between the last logit of the best head of a list and the next one.
 
     Args:
         falling: float64 (P,), logits in falling order.

@@ -80,7 +80,7 @@ class TieGroups:
         return sums
 
     def shuffled(self) -> TieGroups:
-        """The same queries of a scorer that knows nothing: all of the gallery is one group."""
+        """Return the same queries for a random scorer: the whole gallery is one group of ties."""
         count = len(self)
         return TieGroups(
             counts=np.ones(count, np.int64),
@@ -146,7 +146,7 @@ def _grouped(scores: np.ndarray, relevant: Relevant) -> TieGroups:
 
 
 def _best_first(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """The order that sorts each query's values, falling. Shape: (P,), (b,) -> int64 (P,)."""
+    """Return the order that sorts each query's values, falling. Shape: (P,), (b,) -> int64 (P,)."""
     order = np.arange(len(values))
     ends = np.cumsum(counts)
     for row in np.flatnonzero(counts > 1):  # row by row: one sort of all by two keys takes ten times as long

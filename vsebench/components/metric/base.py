@@ -168,7 +168,7 @@ class Predictions:
         return found
 
     def score_rows(self, direction: str) -> ScoreRows:
-        """What a direction is ranked by: for a slice of queries, their scores against the whole gallery."""
+        """Return the scorer of a direction: for a slice of queries, their scores against the whole gallery."""
         if self.pairs is not None:
             pairs = self.pairs if direction == "i2t" else self.pairs.T
             return lambda part: np.ascontiguousarray(pairs[part])
@@ -184,12 +184,12 @@ class Predictions:
         return self.embeddings[asked], self.offered.embeddings[offered]
 
     def _items(self, direction: str) -> tuple[np.ndarray, np.ndarray]:
-        """The item that each query, and each member of the gallery, belongs to."""
+        """Return the item that each query, and each member of the gallery, belongs to."""
         items, offered = np.arange(len(self.groups)), self.offered
         return (items, offered.owner) if direction == "i2t" else (self.owner, np.arange(len(offered.groups)))
 
     def relevant(self, direction: str) -> RelevantOf:
-        """What is relevant to a direction's queries: items of the same group or, for items with several labels of
+        """Return the relevance of a direction's queries: items of the same group or, for items with several labels of
         which any makes a match, items that share some, with their number as gain.
 
         Raises: MetricError where neither applies.
@@ -208,7 +208,7 @@ class Predictions:
         return self.similarity == "hamming" and {"image", "text"} <= set(self.embeddings) and not pairs
 
     def code_pairs(self, direction: str) -> CodePairs:
-        """A direction's queries with its gallery, as packed codes."""
+        """Return a direction's queries with its gallery, as packed codes."""
         query, gallery = self._items(direction)
         codes, offered = self._vectors(direction)
         if self.unranked is None:

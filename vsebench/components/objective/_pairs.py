@@ -63,7 +63,7 @@ def contrast(scores: Tensor, positive: Tensor, negatives: Tensor, *, with_positi
 
 
 def hardest_sampled(costs: Tensor, negatives: Tensor, count: int, *, training: bool) -> Tensor:
-    """The largest cost of ``count`` negatives drawn uniformly, with replacement, for each anchor.
+    """Return the largest cost of ``count`` negatives drawn uniformly, with replacement, for each anchor.
 
     Drawn from torch's default generator in training; in eval mode the expectation over the draws, which needs none:
     the r-th smallest of n costs is the largest of k draws with probability (r/n)^k - ((r-1)/n)^k.
@@ -92,7 +92,7 @@ class LogitScale(nn.Module):
         self.log = nn.Parameter(torch.tensor(-math.log(temperature)), requires_grad=learn)
 
     def forward(self) -> Tensor:
-        """The factor."""
+        """Return the factor."""
         if self.log.requires_grad:
             with torch.no_grad():  # the parameter itself, as CLIP: a clamp of the result has no gradient beyond it
                 self.log.clamp_(max=math.log(MAX_SCALE))

@@ -25,7 +25,7 @@ class Objective(nn.Module):
     """
 
     def __call__(self, output: Output, batch: Batch) -> dict[str, Tensor]:
-        """The loss terms of a batch.
+        """Compute the loss terms of a batch.
 
         Raises: ComponentError when they are not what a subclass must return.
         """
@@ -44,12 +44,12 @@ class Objective(nn.Module):
         """
 
     def forward(self, output: Output, batch: Batch) -> dict[str, Tensor]:
-        """The loss terms of a batch, each averaged over it."""
+        """Compute the loss terms of a batch, each averaged over it."""
         raise NotImplementedError(type(self).__name__)
 
 
 def _wrong(terms: Any) -> str:
-    """What is not as it must be in an objective's result; empty when all is."""
+    """Return what is wrong with an objective's result; empty when nothing is."""
     if not isinstance(terms, Mapping):
         return f"{type(terms).__name__}; expected its terms by name"
     for name, term in terms.items():

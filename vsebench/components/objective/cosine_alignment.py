@@ -46,7 +46,7 @@ class CosineAlignment(Objective):
         self.margin, self.positives = margin, positives
 
     def forward(self, output: Output, batch: Batch) -> dict[str, Tensor]:
-        """The loss."""
+        """Compute the loss."""
         image = F.normalize(output.embeddings["image"].float(), dim=-1, eps=1e-12)
         text = F.normalize(output.embeddings["text"].float(), dim=-1, eps=1e-12)
         cosine = image @ text.T  # (B, B)

@@ -50,7 +50,7 @@ class CosineEmbedding(Objective):
         self.margin, self.reduction, self.mask_same_group = margin, reduction, mask_same_group
 
     def forward(self, output: Output, batch: Batch) -> dict[str, Tensor]:
-        """The loss."""
+        """Compute the loss."""
         image, text = image_and_text(output, normalize=True)
         scores = image @ text.T  # (B, B)
         negatives = negatives_of(batch, self.mask_same_group)

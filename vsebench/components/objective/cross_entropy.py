@@ -47,7 +47,7 @@ class CrossEntropy(Objective):
         self.label_smoothing = label_smoothing
 
     def forward(self, output: Output, batch: Batch) -> dict[str, Tensor]:
-        """The loss."""
+        """Compute the loss."""
         if output.logits is None:
             raise ValueError("objective 'cross_entropy' needs logits")
         return {"cross_entropy": classification_loss(output.logits, batch.labels, self.label_smoothing)}

@@ -56,7 +56,7 @@ class DANRanking(Objective):
         self.mask_same_group = mask_same_group
 
     def forward(self, output: Output, batch: Batch) -> dict[str, Tensor]:
-        """The loss."""
+        """Compute the loss."""
         scores = scores_of(output, normalize=False)  # (B, B)
         negatives = negatives_of(batch, self.mask_same_group)
         anchors = self._cost(scores, negatives) + self._cost(scores.T, negatives.T)

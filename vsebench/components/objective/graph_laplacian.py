@@ -51,7 +51,7 @@ class GraphLaplacian(Objective):
         self.beta, self.affinity_grad = beta, affinity_grad
 
     def forward(self, output: Output, batch: Batch) -> dict[str, Tensor]:
-        """The loss."""
+        """Compute the loss."""
         if output.compared is None or output.joint is None or output.logits is None:
             raise ValueError("objective 'graph_laplacian' needs a head, and a fusion that compares documents")
         found = affinity(output.compared)

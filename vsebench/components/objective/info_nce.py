@@ -67,7 +67,7 @@ class InfoNCE(Objective):
         self.mask_same_group = mask_same_group
 
     def forward(self, output: Output, batch: Batch) -> dict[str, Tensor]:
-        """The loss."""
+        """Compute the loss."""
         scores = scores_of(output, normalize=True)
         sides = {"i2t": scores, "t2i": scores.T}
         if self.direction in sides:

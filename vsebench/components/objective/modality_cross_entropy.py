@@ -54,6 +54,6 @@ class ModalityCrossEntropy(Objective):
         self.out = nn.Linear(dims[modality], num_classes)
 
     def forward(self, output: Output, batch: Batch) -> dict[str, Tensor]:
-        """The loss."""
+        """Compute the loss."""
         logits = self.out(output.vectors[self.modality].float())
         return {f"cross_entropy/{self.modality}": classification_loss(logits, batch.labels, self.label_smoothing)}

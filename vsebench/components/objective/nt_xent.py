@@ -54,7 +54,7 @@ class NTXent(Objective):
         self.temperature, self.negatives, self.mask_same_group = temperature, negatives, mask_same_group
 
     def forward(self, output: Output, batch: Batch) -> dict[str, Tensor]:
-        """The loss."""
+        """Compute the loss."""
         image, text = image_and_text(output, normalize=True)
         negatives = negatives_of(batch, self.mask_same_group)
         rows = torch.arange(len(batch), device=image.device)

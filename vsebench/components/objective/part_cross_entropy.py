@@ -38,7 +38,7 @@ class PartCrossEntropy(Objective):
         self.label_smoothing = label_smoothing
 
     def forward(self, output: Output, batch: Batch) -> dict[str, Tensor]:
-        """The loss of every part."""
+        """Compute the loss of every part."""
         if not output.parts:
             raise ValueError("objective 'part_cross_entropy' needs a head with parts: 'decision' or 'hybrid'")
         return {f"part_cross_entropy/{part}": self._loss(part, output, batch) for part in output.parts}

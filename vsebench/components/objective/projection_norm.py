@@ -40,7 +40,7 @@ class ProjectionNorm(Objective):
         self.orthogonal = orthogonal
 
     def forward(self, output: Output, batch: Batch) -> dict[str, Tensor]:
-        """The loss."""
+        """Compute the loss."""
         if output.compared is None:
             raise ValueError("objective 'projection_norm' needs a fusion that compares documents")
         costs = []

@@ -53,7 +53,7 @@ class SigLIP(Objective):
         self.mask_same_group = mask_same_group
 
     def forward(self, output: Output, batch: Batch) -> dict[str, Tensor]:
-        """The loss."""
+        """Compute the loss."""
         logits = self.log_scale.exp() * scores_of(output, normalize=True) + self.bias  # (B, B)
         costs = F.softplus(logits).masked_fill(~negatives_of(batch, self.mask_same_group), 0.0)
         return {"siglip": (F.softplus(-logits.diagonal()) + costs.sum(1)).mean()}

@@ -48,7 +48,7 @@ class SupCon(Objective):
         self.temperature, self.mask_same_group = temperature, mask_same_group
 
     def forward(self, output: Output, batch: Batch) -> dict[str, Tensor]:
-        """The loss."""
+        """Compute the loss."""
         both = torch.cat(image_and_text(output, normalize=True))  # (2B, E)
         itself = torch.eye(len(both), dtype=torch.bool, device=both.device)
         # An item drawn twice is itself, whatever its labels say.

@@ -72,11 +72,11 @@ class Triplet(Objective):
         self.epoch = 0.0
 
     def set_progress(self, epoch: float) -> None:
-        """Ends the warm-up."""
+        """End the warm-up when its epochs are over."""
         self.epoch = epoch
 
     def forward(self, output: Output, batch: Batch) -> dict[str, Tensor]:
-        """The loss."""
+        """Compute the loss."""
         scores = similarities(output, self.similarity)
         negatives = negatives_of(batch, self.mask_same_group)
         anchors = self._picked(scores, negatives) + self._picked(scores.T, negatives.T)

@@ -20,7 +20,7 @@ def by_size(sizes: Tensor) -> Tensor:
 
 
 def rows_of(tokens: Tokens, rows: Tensor, length: int, device: torch.device | str) -> Tokens:
-    """Some of the sets, their first ``length`` positions. Shape: (B, N, D), (R,) -> (R, length, D)."""
+    """Return some of the sets, their first ``length`` positions. Shape: (B, N, D), (R,) -> (R, length, D)."""
     return Tokens(tokens.values[rows, :length].to(device), tokens.mask[rows, :length].to(device))
 
 

@@ -27,7 +27,7 @@ class Scorer(nn.Module):
     """
 
     def embed(self, modality: str, tokens: Tokens) -> Tokens:
-        """What one side of a pair is before it meets the other; to be kept, once per item.
+        """Convert one side of a pair to the form that is scored; done once per item.
 
         Shape: Tokens (B, N, D) -> Tokens (B, N, d).
         """
@@ -65,7 +65,7 @@ class Scorer(nn.Module):
     def blocks(
         self, images: Tokens, texts: Tokens, *, budget: int | None = None, device: torch.device | str | None = None
     ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """The same block by block: rows, columns and their scores. Every pair comes once.
+        """Yield the scores block by block: rows, columns and their scores. Every pair comes once.
 
         Sets of similar size share a block and are cut to its longest, so that little padding is computed. A block has
         at least one pair, however small the budget.

@@ -81,7 +81,7 @@ class Cross(Scorer):
         return scores.masked_fill(~(images.mask.any(1)[:, None] & texts.mask.any(1)), 0.0)
 
     def weights(self, images: Tokens, texts: Tokens) -> dict[str, Tensor]:
-        """The softmaxes of each image with the text of its own row, to look at.
+        """Return the softmaxes of each image with the text of its own row, to look at.
 
         Shape: embedded sets (B, N, 2 d), (B, M, 2 d) -> ``cross/text_to_image`` (B, 1, M, N) and
         ``cross/image_to_text`` (B, 1, N, M).
@@ -98,7 +98,7 @@ class Cross(Scorer):
         return 20 * regions * words + 24 * self.dim
 
     def _base(self, modality: str, hidden: Tensor, mask: Tensor) -> Tensor:
-        """An item's own part of g. Shape: (B, N, d), (B, N) -> (B, d)."""
+        """Return an item's own part of g. Shape: (B, N, d), (B, N) -> (B, d)."""
         mean = masked_mean(hidden, mask)
         if modality not in self.own:
             return mean

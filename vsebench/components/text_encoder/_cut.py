@@ -19,7 +19,7 @@ class _Kept(nn.Module):
     """Stands for the embeddings: gives back what it is given."""
 
     def forward(self, input_ids: Any = None, inputs_embeds: Any = None, **_: Any) -> Any:
-        """The states, by whatever name the model calls them."""
+        """Return the states, by whatever name the model calls them."""
         return inputs_embeds if inputs_embeds is not None else input_ids
 
 
@@ -39,19 +39,19 @@ class Cut:
         self.second._modules["embeddings"] = _Kept()
 
     def before(self, words: Words) -> Tokens:
-        """The states after the frozen layers."""
+        """Return the states after the frozen layers."""
         with torch.no_grad():
             values = self.first(input_ids=words.ids, attention_mask=words.mask.long()).last_hidden_state
         return Tokens(values, words.mask)
 
     def after(self, tokens: Tokens) -> Tensor:
-        """The last hidden states."""
+        """Return the last hidden states."""
         values: Tensor = self.second(inputs_embeds=tokens.values, attention_mask=tokens.mask.long()).last_hidden_state
         return values
 
     @staticmethod
     def _with_layers(model: nn.Module, stack: nn.ModuleList, layers: list[nn.Module]) -> Any:
-        """The model with other layers; a shallow copy along the way to them, so that parameters are shared."""
+        """Return the model with other layers; a shallow copy along the way to them, so that parameters are shared."""
         twin = _shallow(model)
         path = next(name for name, module in model.named_modules() if module is stack).split(".")
         place = twin
@@ -69,7 +69,7 @@ def _shallow(module: nn.Module) -> nn.Module:
 
 
 def cut_of(model: nn.Module, stack: nn.ModuleList, trained: int) -> Cut | None:
-    """The model cut before its last ``trained`` layers; None where both parts do not give what the whole gives.
+    """Return the model cut before its last ``trained`` layers; None where both parts do not give what the whole gives.
 
     Models that norm after their last layer, or share something between layers, are such.
     """

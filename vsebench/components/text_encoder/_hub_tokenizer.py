@@ -63,14 +63,16 @@ class HubTokenizer:
         return Words(ids, torch.ones_like(mask) if self.full else mask)
 
     def truncated(self, texts: Sequence[str]) -> int:
-        """Number of texts that have more than ``max_length`` tokens, special ones included, and thus are cut."""
+        """Return the number of texts that have more than ``max_length`` tokens, special ones included, and thus are
+        cut.
+        """
         if not len(texts):
             return 0
         encoded = self.tokenizer(list(texts), return_attention_mask=False, verbose=False)  # no warning of long texts
         return sum(len(ids) > self.max_length for ids in encoded["input_ids"])
 
     def unknown(self, words: Words) -> int:
-        """Number of texts that have words, of which the vocabulary has none: the model reads the same of them all."""
+        """Return the number of texts with words of which the vocabulary has none: the model reads them all alike."""
         number, hub = self.tokenizer.unk_token_id, self.tokenizer
         if number is None or number in (hub.eos_token_id, hub.pad_token_id):
             return 0  # of byte-level vocabularies, which know every text
@@ -99,7 +101,7 @@ class HubTokenizer:
 
 
 def load_tokenizer(source: Source, network: nn.Module) -> Any:
-    """A model's tokenizer.
+    """Load a model's tokenizer.
 
     Raises: ConfigError for missing files, a vocabulary that does not fit the model's embedding matrix, or one that
     reads all words as unknown.
@@ -112,7 +114,7 @@ def load_tokenizer(source: Source, network: nn.Module) -> Any:
 
 
 def _check_files(source: Source, tokenizer: Any) -> None:
-    """transformers makes an empty tokenizer of special tokens, or one of single letters, where files are missing."""
+    """Refuse missing files, for which transformers makes an empty tokenizer or one of single letters."""
     if source.has("tokenizer.json") or any(any(source.folder.glob(pattern)) for pattern in _OTHER_FORMATS):
         return
     files = getattr(type(tokenizer), "vocab_files_names", {})

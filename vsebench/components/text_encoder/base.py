@@ -22,7 +22,7 @@ class Tokenizer(Protocol):
         ...
 
     def truncated(self, texts: Sequence[str]) -> int:
-        """Number of the texts that are too long and lose words or tokens."""
+        """Return the number of the texts that are too long and lose words or tokens."""
         ...
 
 
@@ -53,5 +53,5 @@ class TextEncoder(nn.Module):
         raise NotImplementedError(type(self).__name__)
 
     def weights_digest(self) -> str:
-        """Changes with any weight or buffer; part of the key of cached Tokens."""
+        """Return a digest of all weights and buffers; part of the key of cached Tokens."""
         return weights_digest(self)

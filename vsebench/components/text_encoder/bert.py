@@ -170,7 +170,7 @@ class Bert(TextEncoder):
         return self._dropped(values.float() if low else values, words.mask)
 
     def before_cut(self, words: Words) -> Tokens:
-        """What the frozen layers give; computed once for a text."""
+        """Compute the output of the frozen layers, once per text."""
         assert self.cut is not None, "an encoder without a cut"
         return self.cut.before(words)
 
@@ -180,7 +180,7 @@ class Bert(TextEncoder):
         return self._dropped(self.cut.after(tokens), tokens.mask)
 
     def cut_digest(self) -> str:
-        """Changes with the place of the cut and with any frozen weight."""
+        """Return a digest of the place of the cut and of the frozen weights."""
         assert self.cut is not None, "an encoder without a cut"
         return f"{tensors_digest(outside(self.bert, self.cut.trained))}-{self.cut.position}"
 
@@ -194,7 +194,7 @@ def _layers(model: nn.Module) -> nn.ModuleList | None:
 
 
 def _before(model: nn.Module, stack: nn.ModuleList) -> list[nn.Module]:
-    """The modules that come before the stack of layers: the embeddings. What comes after it trains with it."""
+    """Return the modules that come before the stack of layers: the embeddings. What comes after it trains with it."""
     before: list[nn.Module] = []
     for child in model.children():
         if child is stack:
@@ -206,7 +206,7 @@ def _before(model: nn.Module, stack: nn.ModuleList) -> list[nn.Module]:
 
 
 def _from_source(source: Source) -> Any:
-    """The text model of a folder or a hub name: of an encoder-decoder its encoder, without the pooler."""
+    """Return the text model of a folder or a hub name: of an encoder-decoder its encoder, without the pooler."""
     config = source.load("AutoConfig")
     if not isinstance(getattr(config, "hidden_size", None), int):
         raise ConfigError(
@@ -293,7 +293,9 @@ class _WordTokenizer:
         return Words(torch.cat([first, words.ids], 1), torch.cat([mask, words.mask], 1))
 
     def truncated(self, texts: Sequence[str]) -> int:
-        """Number of texts that are cut: those with ``max_length`` words or more, since [CLS] takes a place."""
+        """Return the number of texts that are cut: those with ``max_length`` words or more, since [CLS] takes a
+        place.
+        """
         return int(self.words.truncated(texts))
 
 

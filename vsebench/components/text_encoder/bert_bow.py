@@ -95,10 +95,10 @@ class _BothTokenizers:
         return Words(words.ids, words.mask, weigh(self.words(texts), self.idf, self.weighting))
 
     def truncated(self, texts: Sequence[str]) -> int:
-        """Number of texts that lose pieces or words of the bag."""
+        """Return the number of texts that lose pieces or words of the bag."""
         rest = [text for text in texts if not self.words.truncated([text])]
         return len(texts) - len(rest) + int(self.pieces.truncated(rest))
 
     def unknown(self, words: Words) -> int:
-        """Number of texts of whose words the transformer knows none."""
+        """Return the number of texts of whose words the transformer knows none."""
         return int(self.pieces.unknown(words))

@@ -70,7 +70,7 @@ class BagOfWords(TextEncoder):
         self.project = nn.Linear(len(vocabulary), dim) if dim else nn.Identity()
 
     def vector(self, words: Words) -> Tensor:
-        """The weighted unit vector x / ‖x‖₂. Shape: (B, N) -> (B, V)."""
+        """Compute the weighted unit vector x / ‖x‖₂. Shape: (B, N) -> (B, V)."""
         return weigh(words, self.idf, self.weighting)
 
     def forward(self, words: Words) -> Tokens:
@@ -80,7 +80,7 @@ class BagOfWords(TextEncoder):
 
 
 def weigh(words: Words, idf: Tensor, weighting: str) -> Tensor:
-    """The weighted unit vectors of some texts, zeros for a text without known words.
+    """Compute the weighted unit vectors of some texts, zeros for a text without known words.
 
     Shape: (B, N), idf (V,) -> (B, V), on the device of both.
     """

@@ -133,7 +133,7 @@ class Build:
         return None
 
     def _advice(self) -> str:
-        """The first line of a message on faults: how many, and whether leaving them out is a way."""
+        """Return the first line of a message on faults: how many, and whether leaving them out is a way."""
         count = self.bad_items if self.rows else len(self.faults)
         noun = "bad row" if self.rows else "fault"
         many = f"{count} {noun}" if count == 1 else f"{count} {noun}s"
@@ -262,7 +262,7 @@ def _is_text(item: Item) -> bool:
 
 
 def read_sound(root: Path, path: str) -> bytes:
-    """The bytes of a sound file with at least one sample.
+    """Return the bytes of a sound file with at least one sample.
 
     Raises: OSError that names the path.
     """
@@ -270,7 +270,7 @@ def read_sound(root: Path, path: str) -> bytes:
 
 
 def check_sound(data: bytes, name: str) -> bytes:
-    """The bytes themselves, of a sound that can be decoded to its end and has at least one sample.
+    """Return the bytes themselves, of a sound that can be decoded to its end and has at least one sample.
 
     Raises: OSError with the name.
     """
@@ -284,7 +284,7 @@ def check_sound(data: bytes, name: str) -> bytes:
 
 
 def source_folder(source: str) -> Path:
-    """The folder that ``--from`` names.
+    """Return the folder that ``--from`` names.
 
     Raises: DataError when there is none.
     """
@@ -295,7 +295,7 @@ def source_folder(source: str) -> Path:
 
 
 def find(root: Path, *names: str, what: str) -> Path:
-    """The first of some relative paths that exists below the folder: a folder or a regular file.
+    """Return the first of some relative paths that exists below the folder: a folder or a regular file.
 
     Raises: DataError that lists where it was looked for, or for something that cannot be read.
     """
@@ -313,7 +313,7 @@ def find(root: Path, *names: str, what: str) -> Path:
 
 
 def counted(note: str, expected: int, found: int) -> list[str]:
-    """A line where a published size differs from what is there; empty where it agrees.
+    """Return a line where a published size differs from the actual one; empty where they agree.
 
     Example:
         >>> counted("images", 8000, 7999)

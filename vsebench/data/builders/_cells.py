@@ -50,7 +50,7 @@ class Cells:
         return not text or text in EXACT or text.lower() in MARKS
 
     def text(self, value: Any, what: str, problems: list[str]) -> str:
-        """A cell as text without white space around it; an empty text for no value.
+        """Read a cell as text without white space around it; an empty text for no value.
 
         Tables and lists are no text: a problem says so.
         """
@@ -74,7 +74,7 @@ class Cells:
         return texts
 
     def _mark(self, value: Any, what: str) -> str:
-        """What to do where a text that was taken for no value is one."""
+        """Explain what to do where a text that was read as a missing value is a value."""
         if value is None or (isinstance(value, str) and not value.strip()):
             return ""
         if isinstance(value, str):
@@ -142,8 +142,9 @@ class Labels:
             )
 
     def read(self, value: Any, problems: list[str]) -> Any:
-        """A cell as a label: a name, the number of a class where the column has names, or a tuple of them for
-        multi-label data; a problem where there is none."""
+        """Parse a cell as a label: a name, the number of a class where the column has names, or a tuple of them for
+        multi-label data; a problem where there is none.
+        """
         parts = self._parts(value)
         faults = len(problems)
         found = tuple(self._one(part, problems) for part in parts)
@@ -181,7 +182,7 @@ class Labels:
 
 
 def plain(value: Any) -> str:
-    """A label as text: whole numbers without a fraction, so that 1 and 1.0 are the same.
+    """Format a label as text: whole numbers without a fraction, so that 1 and 1.0 are the same.
 
     Example:
         >>> plain(1.0), plain(" 1.0 "), plain(True), plain(0.5), plain("007")

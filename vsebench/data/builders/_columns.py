@@ -29,7 +29,7 @@ MOST_NAMES = 20  # distinct values of a column that are looked at: more are no n
 
 
 def metadata_file(root: Path, metadata: str | None, *, needed: bool = True) -> Path | None:
-    """The metadata file of a folder: the one that is named, or the only one of the usual names.
+    """Return the metadata file of a folder: the one that is named, or the only one of the usual names.
 
     Raises: DataError when both usual names are there, or ``needed`` and none.
     """
@@ -54,7 +54,9 @@ def metadata_file(root: Path, metadata: str | None, *, needed: bool = True) -> P
 
 
 def check_columns(table: Table, wanted: Mapping[str, str], hints: Mapping[str, str] | None = None) -> None:
-    """Raises: DataError that names every column that is not there, with the nearest name.
+    """Check that all columns exist.
+
+    Raises: DataError that names every column that is not there, with the nearest name.
 
     Args:
         table: the file.
@@ -72,7 +74,7 @@ def check_columns(table: Table, wanted: Mapping[str, str], hints: Mapping[str, s
 
 
 def text_columns(requested: str, columns: Collection[str]) -> list[str]:
-    """The columns of captions that an option names: one, or several separated by commas.
+    """Return the columns of captions that an option names: one, or several separated by commas.
 
     Example:
         >>> text_columns("a,b", ["a", "b", "c"]), text_columns("a,b", ["a,b"])
@@ -102,7 +104,7 @@ def numbered_texts(columns: Iterable[str]) -> list[str]:
 def split_column(
     requested: str | None, columns: Mapping[str, Iterable[Any]], taken: Collection[str], place: str, cells: Cells
 ) -> tuple[str | None, list[str]]:
-    """The column of the splits, and what should be said of the choice.
+    """Return the column of the splits, and notes on the choice.
 
     The one that is asked for (an empty name: none); else ``split``; else the only one whose values are all names of
     splits.
@@ -164,7 +166,7 @@ def table_columns(table: Table) -> dict[str, Iterable[Any]]:
 
 
 def split_of(value: Any, problems: list[str], cells: Cells) -> str | None:
-    """A cell as the name of a split; None, and a problem more, where it is none."""
+    """Read a cell as the name of a split; None, and a problem more, where it is none."""
     name = cells.text(value, "split", []).lower()
     if name not in SPLIT_NAMES:
         fault = f"unknown split '{name}'." if name else "empty split."

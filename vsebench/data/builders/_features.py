@@ -44,12 +44,15 @@ class ByPosition(FeatureSource):
         self.values, self.file = values, file
 
     def expect(self, count: int) -> None:
-        """Raises: DataError where the numbers of rows and items differ."""
+        """Check that rows and items are of the same number.
+
+        Raises: DataError where the numbers of rows and items differ.
+        """
         if len(self.values) != count:
             raise DataError(f"{len(self.values):,} rows of features for {count:,} items.", place=Place(str(self.file)))
 
     def get(self, one: str, position: int) -> np.ndarray:
-        """The row at a position."""
+        """Return the row at a position."""
         if position >= len(self.values):
             raise OSError(f"{self.file.name} has {len(self.values)} rows of features, none for number {position}")
         return _tokens(np.asarray(self.values[position]), self.file.name)
@@ -62,7 +65,7 @@ class ByName(FeatureSource):
         self.folder = folder
 
     def get(self, one: str, position: int) -> np.ndarray:
-        """The file of an id."""
+        """Return the file of an id."""
         for suffix in (".npy", ".npz"):
             path = f"{one}{suffix}"
             file = self.folder / path
@@ -116,7 +119,7 @@ class InHDF5(FeatureSource):
         return rows
 
     def get(self, one: str, position: int) -> np.ndarray:
-        """The features of an id."""
+        """Return the features of an id."""
         try:
             if self.rows is None:
                 node = own_node(self.file, one)

@@ -17,7 +17,7 @@ NEEDED = ("train", "val", "test")
 
 
 def crossing(keys: Sequence[Hashable], splits: Sequence[str]) -> int:
-    """Number of keys that stand in more than one split.
+    """Return the number of keys that stand in more than one split.
 
     Example:
         >>> crossing(["a", "a", "b", "b"], ["train", "test", "val", "val"])
@@ -28,7 +28,7 @@ def crossing(keys: Sequence[Hashable], splits: Sequence[str]) -> int:
 
 
 def single_classes(labels: Sequence[Any], splits: Sequence[str]) -> dict[str, Any]:
-    """Splits whose items all have one label -> that label.
+    """Return the splits whose items all have one label, with that label.
 
     Example:
         >>> single_classes(["cat", "dog", "cat"], ["train", "train", "val"])
@@ -64,8 +64,9 @@ def refusal(writer: DatasetWriter) -> str:
 
 
 def one_class_splits(writer: DatasetWriter) -> dict[str, str]:
-    """Splits that are trained or judged on, with a single class -> its name; empty for data without or with several
-    labels an item."""
+    """Return the splits for training or evaluation that have a single class, with its name; empty for data without
+    labels or with several an item.
+    """
     labels, names, _, split = writer.arranged()
     if not names or writer.meta["multi_label"]:
         return {}
@@ -120,7 +121,7 @@ def notes(
 
 
 def lost_by_skipping(rows: int, bad: int, given: Mapping[str | None, int], remaining: Sequence[str | None]) -> str:
-    """What is left where leaving bad rows out would lose most rows or a whole split; empty where it would not.
+    """Describe what remains where skipping bad rows would lose most rows or a whole split; empty where it would not.
 
     Args:
         rows: in all.

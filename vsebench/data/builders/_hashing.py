@@ -186,7 +186,7 @@ class Arrays:
         return cls(found["image"], found["text"], kept.astype(np.uint8), labels)
 
     def rows(self, names: Sequence[str]) -> list[Row]:
-        """The items, in the arrays' order."""
+        """Return the items, in the arrays' order."""
         found = []
         for i, row in enumerate(self.labels):
             labels = tuple(names[k] for k in np.flatnonzero(row).tolist())

@@ -17,7 +17,7 @@ from vsebench.data.item import SPLITS, Item
 
 
 def undecoded(table: Any, columns: Columns) -> Any:
-    """The table with images and sounds as the bytes they came in."""
+    """Read the table with images and sounds as the bytes they came in."""
     from datasets import Audio, Image
 
     for what, kind in (("image", Image), ("audio", Audio)):
@@ -27,7 +27,7 @@ def undecoded(table: Any, columns: Columns) -> Any:
 
 
 def split_map(found: list[str], said: str | None, source: str) -> dict[str, str | None]:
-    """The source's splits -> ours; None where all are made by rule.
+    """Map the source's splits to ours; None where all are made by rule.
 
     Raises: ConfigError for a split that is not there, or one whose name says nothing.
     """
@@ -61,7 +61,7 @@ def split_map(found: list[str], said: str | None, source: str) -> dict[str, str 
 def column_of_splits(
     requested: str | None, tables: Mapping[str, Any], features: Mapping[str, Any], source: str, cells: Cells
 ) -> tuple[str | None, list[str]]:
-    """A column of the source that holds splits, and what should be said of the choice.
+    """Return the column of the source that holds splits, and notes on the choice.
 
     Looked for where the source has a single split of its own, or where it is asked for.
 
@@ -92,7 +92,7 @@ def column_values(table: Any, column: str, feature: Any) -> Iterable[Any]:
 
 
 def named(cell: Any, feature: Any) -> Any:
-    """A number of a class as its name; other cells as they are."""
+    """Convert the number of a class to its name; other cells stay as they are."""
     names = getattr(feature, "names", None)
     return names[cell] if names and isinstance(cell, int) and 0 <= cell < len(names) else cell
 
@@ -122,7 +122,7 @@ class HubReader:
     divided: int = 0
 
     def drafts(self, table: Any, theirs: str, ours: str | None) -> Iterator[Draft]:
-        """The rows of a split."""
+        """Yield the rows of a split."""
         names = self.columns.names
         for number, row in enumerate(table):
             problems: list[str] = []
@@ -139,7 +139,7 @@ class HubReader:
             yield Draft(where, item, image=image, audio=audio, problems=tuple(problems))
 
     def notes(self) -> list[str]:
-        """What should be said of the ids and texts."""
+        """Return notes on the ids and texts."""
         notes = []
         if self.renamed:
             notes.append(f"{self.renamed:,} ids stand in several splits: there they begin with the name of the split")
@@ -171,7 +171,7 @@ class HubReader:
         return divided or texts
 
     def _encoded(self, cell: Any, what: str, problems: list[str]) -> bytes | None:
-        """The bytes of an image or sound cell, from the cell or from the file that it names."""
+        """Return the bytes of an image or sound cell, from the cell or from the file that it names."""
         data, path = (cell.get("bytes"), cell.get("path")) if isinstance(cell, Mapping) else (cell, None)
         if isinstance(data, bytes) and data:
             return data

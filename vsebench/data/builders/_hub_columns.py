@@ -82,7 +82,10 @@ def find_columns(
 
 
 def check_column(features: Mapping[str, Any], column: str, what: str, source: str) -> None:
-    """Raises: ConfigError for a column that does not exist."""
+    """Check that a column exists.
+
+    Raises: ConfigError for a column that does not exist.
+    """
     if column not in features:
         raise ConfigError(
             f"no column '{column}' for the {what} (--{what}-column) in '{source}'."
@@ -95,7 +98,7 @@ def check_column(features: Mapping[str, Any], column: str, what: str, source: st
 def _by_type(
     features: Mapping[str, Any], what: str, source: str, taken: Collection[str], notes: list[str]
 ) -> str | None:
-    """The only column of the type that says what it is.
+    """Return the only column of a type that fits.
 
     Raises: ConfigError where there are several, none of which has a usual name.
     """
@@ -127,7 +130,7 @@ def holds_splits(feature: Any) -> bool:
 def _without(
     features: Mapping[str, Any], names: Mapping[str, str], used: Collection[str], asked: Mapping[str, str | None]
 ) -> list[str]:
-    """What is missing although columns without use could be it."""
+    """Return the roles that have no column, although unused columns could fill them."""
     missing = [what for what in ("text", "label") if what not in names and asked.get(what) is None]
     unused = [n for n, f in features.items() if n not in used and not n.startswith("__") and is_plain(f)]
     if not missing or not unused:

@@ -63,7 +63,7 @@ def stream(file: Path, prefix: str, model: type[M]) -> Iterator[tuple[str, M | N
 
 
 def said(error: ValidationError) -> str:
-    """The first fault of a row in one line."""
+    """Describe the first fault of a row in one line."""
     first = error.errors(include_url=False)[0]
     at = ".".join(str(part) for part in first["loc"])
     got = repr(first["input"])
@@ -71,7 +71,7 @@ def said(error: ValidationError) -> str:
 
 
 def read_json(file: Path, kind: type) -> Any:
-    """A whole JSON file whose top is a ``dict`` or a ``list``.
+    """Read a whole JSON file whose top level is a ``dict`` or a ``list``.
 
     Raises: DataError when it is missing, not JSON, or of another kind.
     """

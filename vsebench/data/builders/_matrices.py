@@ -15,7 +15,7 @@ from vsebench.data.files import check_regular
 
 
 def read_matrix(file: Path, key: str | None = None, *, candidates: Sequence[str] = ()) -> np.ndarray:
-    """A numeric array whose rows are items.
+    """Read a numeric array whose rows are items.
 
     ``.npy`` (memory-mapped) and ``.npz``; ``.mat`` of MATLAB 5 to 7 and 7.3 (HDF5: axes are turned round, as MATLAB
     stores columns first); anything else as a table of numbers in text. Sparse matrices become dense.
@@ -55,7 +55,10 @@ def read_matrix(file: Path, key: str | None = None, *, candidates: Sequence[str]
 
 
 def check_finite(values: np.ndarray, file: Path) -> None:
-    """Raises: DataError with the first row that holds NaN or an infinite value."""
+    """Check that no row holds NaN or an infinite value.
+
+    Raises: DataError with the first row that holds NaN or an infinite value.
+    """
     if values.dtype.kind == "f":
         for start in range(0, len(values), 4096):
             block = np.asarray(values[start : start + 4096])
@@ -79,7 +82,7 @@ def _matlab(file: Path, key: str | None, candidates: Sequence[str]) -> np.ndarra
 
 
 def own_node(group: h5py.Group, name: str) -> Any:
-    """A dataset or group of an HDF5 file, or None; never content of another file.
+    """Return a dataset or group of an HDF5 file, or None; never content of another file.
 
     Raises: OSError for a link to another file, and for a dataset whose values lie in one.
     """

@@ -40,7 +40,7 @@ class RowReader:
     each_row: bool = False
 
     def drafts(self, rows: Sequence[Row]) -> Iterator[Draft]:
-        """The rows in order."""
+        """Yield the rows in order."""
         seen: set[str] = set()
         for position, row in enumerate(rows):
             yield self._draft(row, position, seen)

@@ -166,7 +166,7 @@ def build_rows(attempt: Callable[[Same], None], one_item_per: OneItemPer, releva
 
 
 def _rest(item: Item) -> tuple[Any, ...]:
-    """What rows of one file must have in common to be one item."""
+    """Return the values that rows of one file must share to be one item."""
     features = {m: hashlib.sha256(np.asarray(v).tobytes()).digest() for m, v in (item.features or {}).items()}
     return item.label, item.group, tuple(sorted(features.items()))
 

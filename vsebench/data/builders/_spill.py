@@ -45,6 +45,6 @@ class Spill:
             raise DiskError(f"{self.folder.name}: {error}. Free some space there, or set TMPDIR elsewhere.") from None
 
     def get(self, name: str, key: str) -> str | None:
-        """The value, or None."""
+        """Return the value of a key, or None."""
         found = self.connection.execute("select value from rows where name = ? and key = ?", (name, key)).fetchone()
         return None if found is None else str(found[0])

@@ -38,7 +38,7 @@ class Tables:
     class_names: tuple[str, ...] = ()
 
     def read(self, path: str, what: str) -> bytes:
-        """The bytes of a file that a cell names.
+        """Return the bytes of a file that a cell names.
 
         Raises: OSError with ``what`` and the path: outside the source, missing, no regular file, too large.
         """
@@ -64,7 +64,7 @@ class Tables:
 
 
 def load(call: Callable[[], Any], source: str) -> Any:
-    """What ``datasets`` gives, or one clear message.
+    """Call ``datasets`` and return its result, or raise one clear message.
 
     Raises: DataError.
     """
@@ -89,7 +89,7 @@ def load(call: Callable[[], Any], source: str) -> Any:
 
 
 def open_tables(source: str, config: str | None, revision: str | None, *, streaming: bool) -> Tables:
-    """The splits of a local file or folder, or of a repository.
+    """Return the splits of a local file or folder, or of a repository.
 
     Raises: DataError when it cannot be loaded, or its description names data files outside of it; ConfigError for a
     revision of local files.
@@ -137,7 +137,7 @@ def _repository(source: str, config: str | None, revision: str | None, streaming
 
 
 def _made(make: Callable[[], Any], source: str, streaming: bool, folder: Path | None) -> Tables:
-    """The tables of a builder of ``datasets``, whose files must lie in the source."""
+    """Return the tables of a builder of ``datasets``, whose files must lie in the source."""
     builder = load(make, source)
     files = [str(f) for names in (getattr(builder.config, "data_files", None) or {}).values() for f in names]
     for file in files:
@@ -153,8 +153,11 @@ def _made(make: Callable[[], Any], source: str, streaming: bool, folder: Path | 
 
 
 def _check_file(file: str, source: str, folder: Path | None) -> None:
-    """Raises: DataError for a data file of this machine that is not the source's: a description (README.md) may name
-    any path."""
+    """Check that a local data file belongs to the source: a description (README.md) may name any path.
+
+    Raises: DataError for a data file of this machine that is not the source's: a description (README.md) may name any
+    path.
+    """
     if "://" in file:
         if file.startswith(("http://", "https://", f"hf://datasets/{source}@", f"hf://datasets/{source}/")):
             return
@@ -212,7 +215,7 @@ def _shards(base: str) -> dict[str, list[str]]:
 
 
 def _form(builder: Any) -> str:
-    """The library's name for what it reads: ``parquet``, ``text``, …"""
+    """Return the library's name for what it reads: ``parquet``, ``text``, …"""
     modules = [c.__module__ for c in type(builder).__mro__ if ".packaged_modules." in c.__module__]
     return modules[0].split(".packaged_modules.")[1].split(".")[0] if modules else ""
 
@@ -222,7 +225,7 @@ def _has(folder: Path, patterns: Sequence[str]) -> bool:
 
 
 def _class_names(folder: Path) -> tuple[str, ...]:
-    """The lines of ``classnames.txt``; empty where there is none."""
+    """Return the lines of ``classnames.txt``; empty where there is none."""
     if not (folder / "classnames.txt").exists():
         return ()
     try:

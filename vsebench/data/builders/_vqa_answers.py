@@ -59,7 +59,7 @@ _STOP = re.compile(r"\.(?!\d)")
 
 
 def normalised(answer: str) -> str:
-    """An answer in the form in which answers are compared.
+    """Normalise an answer to the form in which answers are compared.
 
     In this order: white space at the ends goes, line breaks and tabs become spaces. Each mark of :data:`PUNCTUATION`
     goes where it stands beside a space anywhere in the answer, or where the answer has a comma between digits; else it

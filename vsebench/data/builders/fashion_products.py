@@ -142,7 +142,8 @@ def fashion_products(
 
 
 def without_words(text: str, label: str) -> str:
-    """The text without the words of the label, in singular and plural; the text itself where nothing would be left.
+    """Return the text without the words of the label, in singular and plural; the text itself where nothing would be
+    left.
 
     Example:
         >>> without_words("Nike Men T-Shirts and Watch", "Tshirts")

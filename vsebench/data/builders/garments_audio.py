@@ -108,7 +108,7 @@ def recorded(number: int, seed: int, image_size: int, lacking: int) -> Item:
 
 
 def oracle_accuracy(dataset: Dataset, split: str) -> dict[str, float]:
-    """What an observer reaches on a split who reads all evidence and decides best, by what it looks at."""
+    """Compute the accuracy of the best decision from all evidence in a split, for each set of modalities seen."""
     lacking = int(dataset.provenance["lacking"])
     right: dict[str, list[bool]] = {name: [] for name in looks()}
     for position in dataset.splits[split]:

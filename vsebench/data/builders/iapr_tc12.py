@@ -116,7 +116,7 @@ def iapr_tc12(
 
 
 def _concepts(file: Path) -> dict[int, str]:
-    """Number -> name. Lines are ``number name``."""
+    """Read the names of concepts by number. Lines are ``number name``."""
     found: dict[int, str] = {}
     for number, line in enumerate(lines(file, "iso-8859-1"), start=1):
         cells = line.split(None, 1)
@@ -129,7 +129,7 @@ def _concepts(file: Path) -> dict[int, str]:
 
 
 def _labels(folder: Path, concepts: dict[int, str]) -> dict[str, tuple[str, ...]]:
-    """Number of a photo -> its concepts. Rows are ``photo region concept``."""
+    """Read the concepts of each photo by its number. Rows are ``photo region concept``."""
     found: dict[str, dict[str, None]] = defaultdict(dict)
     files = sorted([*folder.glob("labels.txt"), *folder.glob("*/labels.txt")])
     if not files:

@@ -162,5 +162,5 @@ def _concepts(folder: Path, kind: str, photos: set[int]) -> dict[str, set[int]]:
 
 
 def _tags(file: Path) -> list[str] | None:
-    """The distinct tags of a photo in the file's order, or None without a file."""
+    """Return the distinct tags of a photo in the file's order, or None without a file."""
     return list(dict.fromkeys(t.lower() for t in lines(file) if t)) if file.is_file() else None

@@ -130,7 +130,7 @@ def mmfrb(
 
 
 def views(number: int, seed: int, image_size: int) -> list[Item]:
-    """The views of one garment."""
+    """Return the views of one garment."""
     garment = draw_garment(number, seed)
     rng = Random(f"views-{seed}-{number}")
     found = []
@@ -156,7 +156,7 @@ def views(number: int, seed: int, image_size: int) -> list[Item]:
 
 
 def oracle_accuracy(dataset: Dataset, split: str) -> dict[str, float]:
-    """What an observer reaches on a split who reads all evidence and decides best: image alone, text alone, both."""
+    """Compute the accuracy of the best decision from all evidence in a split: from image, from text, from both."""
     right: dict[str, list[bool]] = {"image alone": [], "text alone": [], "both": []}
     for position in dataset.splits[split]:
         said = dataset.attributes(int(position))

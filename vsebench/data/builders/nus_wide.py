@@ -130,7 +130,7 @@ def nus_wide(
 
 
 def _labels(root: Path, count: int, most: int) -> tuple[list[str], np.ndarray]:
-    """The most frequent concepts, sorted, and uint8 (photos, concepts)."""
+    """Return the most frequent concepts, sorted, and uint8 (photos, concepts)."""
     folder = find(root, "Groundtruth/AllLabels", what="the labels")
     files = {f.stem.removeprefix("Labels_"): f for f in sorted(folder.glob("Labels_*.txt"))}
     if not files:

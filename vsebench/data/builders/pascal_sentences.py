@@ -127,14 +127,14 @@ class _Page(HTMLParser):
         self.text: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """An image begins an item; a cell or row ends the sentence before it."""
+        """Begin an item at an image; end the sentence at a cell or row."""
         self._flush()
         source = dict(attrs).get("src") if tag == "img" else None
         if source and source.lower().endswith(SUFFIXES):
             self.rows.append((source, []))
 
     def handle_endtag(self, tag: str) -> None:
-        """The end of a cell ends a sentence."""
+        """End a sentence at the end of its cell."""
         if tag in ("td", "tr", "table", "body"):
             self._flush()
 
@@ -143,7 +143,7 @@ class _Page(HTMLParser):
         self.text.append(data)
 
     def close(self) -> None:
-        """The page's end."""
+        """Finish the page."""
         super().close()
         self._flush()
 

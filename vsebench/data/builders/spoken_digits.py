@@ -100,7 +100,7 @@ def digit_split(speaker: str, take: int, rule: str, speakers: list[str]) -> str:
 
 
 def split_rule(rule: str, speakers: list[str]) -> str:
-    """The rule in words."""
+    """Describe the rule in words."""
     if rule == "official":
         return "takes 0-4 of every speaker and digit for test (official), 5-9 for val, the others for train"
     return f"by speaker: {speakers[0]} for test, {', '.join(speakers[1:2])} for val, the others for train"

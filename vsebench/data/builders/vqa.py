@@ -197,7 +197,9 @@ class _Reader:
             self.spill.put("answers", str(row.question_id), json.dumps(kept))
 
     def choose_classes(self) -> None:
-        """The most frequent answers of training, the first in the alphabet of equally frequent ones."""
+        """Choose the most frequent answers of training as classes, of equally frequent ones the alphabetically
+        first.
+        """
         by_count = sorted(self.frequent.items(), key=lambda pair: (-pair[1], pair[0]))
         self.classes = dict(by_count[: self.num_answers])
 
@@ -257,7 +259,7 @@ class _Reader:
                 self.build.fault(place, f"no question has the id {question}")
 
     def notes(self) -> list[str]:
-        """What a reader of results should know."""
+        """Return notes for readers of results."""
         found = []
         if self.left_out:
             found.append(f"{self.left_out:,} training questions are left out: their answer is no class")

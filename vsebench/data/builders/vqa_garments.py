@@ -85,7 +85,7 @@ def vqa_garments(
 
 
 def asked(number: int, seed: int, image_size: int, questions: int) -> list[Item]:
-    """The questions about one garment's image."""
+    """Return the questions about one garment's image."""
     garment = draw_garment(number, seed)
     rng = Random(f"questions-{seed}-{number}")
     hidden = rng.randrange(HIDDEN.denominator) < HIDDEN.numerator
@@ -115,7 +115,7 @@ def asked(number: int, seed: int, image_size: int, questions: int) -> list[Item]
 
 
 def oracle_accuracy(dataset: Dataset, split: str) -> dict[str, float]:
-    """What an observer reaches on a split who reads all evidence and decides best, by what it looks at."""
+    """Compute the accuracy of the best decision from all evidence in a split, for each set of modalities seen."""
     right: dict[Look, list[bool]] = {look: [] for look in LOOKS}
     for position in dataset.splits[split]:
         said = dataset.attributes(int(position))

@@ -161,7 +161,7 @@ def _lines(file: Path) -> list[str]:
 
 
 def _article(root: Path, path: str, problems: list[str]) -> str:
-    """The words of a section."""
+    """Return the words of a section."""
     try:
         return " ".join(" ".join(ElementTree.fromstring(read_inside(root, path, "text")).itertext()).split())
     except OSError as error:

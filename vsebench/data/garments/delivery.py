@@ -39,7 +39,7 @@ Evidence = tuple[str, str, str]
 
 
 def draw_delivery(use: str, rng: Random) -> str:
-    """A delivery by its probability."""
+    """Draw a delivery by its probability."""
     place = rng.randrange(100)
     for delivery, percent in zip(DELIVERIES, DELIVERY_GIVEN_USE[use], strict=True):
         place -= percent
@@ -54,7 +54,7 @@ def audio_evidence(delivery: str, drowned: bool, lacking: bool) -> str:
 
 
 def looks() -> dict[str, tuple[str, ...]]:
-    """What an observer may have, by name: every subset of the modalities, the smallest first."""
+    """Return every subset of the modalities by name, the smallest first."""
     found = {}
     for count in (1, 2, 3):
         for subset in combinations(MODALITIES, count):
@@ -94,12 +94,12 @@ def best(subset: tuple[str, ...], lacking: int) -> Mapping[tuple[str, ...], tupl
 
 
 def ceilings(lacking: int) -> dict[str, float]:
-    """The best expected accuracy from each subset of the modalities: Σ_e max_y P(y, e)."""
+    """Compute the best expected accuracy from each subset of the modalities: Σ_e max_y P(y, e)."""
     return {name: float(sum(p for _, p in best(subset, lacking).values())) for name, subset in looks().items()}
 
 
 def decide(subset: tuple[str, ...], evidence: Evidence, lacking: int) -> str:
-    """The most probable label given the evidence of some modalities."""
+    """Return the most probable label given the evidence of some modalities."""
     return best(subset, lacking)[_seen(subset, evidence)][0]
 
 

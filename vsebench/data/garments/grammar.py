@@ -43,7 +43,7 @@ DETAILS = ("new in", "limited run", "two pockets", "machine washable", "soft tou
 
 
 def caption(garment: Garment, omitted: bool, rng: Random) -> str:
-    """A caption of 4 to about 20 words. It never says the silhouette, and the use only when not ``omitted``."""
+    """Write a caption of 4 to about 20 words. It never names the silhouette, and the use only when not ``omitted``."""
     words = [rng.choice(BRANDS)] if rng.randrange(10) < 6 else []
     if rng.randrange(10) < 8:
         words.append(rng.choice(COLOUR_WORDS[garment.colour]))

@@ -89,7 +89,7 @@ class View:
 
 
 def draw_garment(number: int, seed: int) -> Garment:
-    """A garment by its number: silhouettes in turn and uses in their exact shares, the rest by chance."""
+    """Draw a garment by its number: silhouettes in turn and uses in their exact shares, the rest by chance."""
     rng = Random(f"garment-{seed}-{number}")
     silhouette = SILHOUETTES[number % len(SILHOUETTES)]
     # 37 and 100 share no factor: every hundred garments of a silhouette meet each percent once.
@@ -102,7 +102,7 @@ def draw_garment(number: int, seed: int) -> Garment:
 
 
 def draw_view(rng: Random) -> View:
-    """What a view lets through."""
+    """Draw what a view lets through."""
     hidden = rng.randrange(HIDDEN.denominator) < HIDDEN.numerator
     return View(hidden, rng.randrange(OMITTED.denominator) < OMITTED.numerator)
 
@@ -132,7 +132,7 @@ def joint() -> dict[tuple[str, str, str], Fraction]:
 
 
 def ceilings() -> dict[str, float]:
-    """The best expected accuracy from the image alone, the caption alone, and both: Σ_e max_y P(y, e)."""
+    """Compute the best expected accuracy from the image alone, the caption alone, and both: Σ_e max_y P(y, e)."""
     return {
         "image alone": float(_bayes(lambda seen, said: (seen,))),
         "text alone": float(_bayes(lambda seen, said: (said,))),
@@ -141,7 +141,7 @@ def ceilings() -> dict[str, float]:
 
 
 def decide(evidence: tuple[str | None, str | None]) -> str:
-    """The most probable category given image evidence and text evidence; None where a modality is not looked at."""
+    """Return the most probable category given image and text evidence; None for a modality that is not seen."""
     scores: dict[str, Fraction] = {}
     for (category, seen, said), p in joint().items():
         if evidence[0] in (None, seen) and evidence[1] in (None, said):

@@ -115,7 +115,7 @@ def brightness(colour: str) -> int:
 
 
 def visible_colours(garment: Garment) -> tuple[str, ...]:
-    """The colours that can be seen; of stripes and checks in no order."""
+    """Return the colours that can be seen; of stripes and checks in no order."""
     if garment.pattern == "plain":
         return (garment.colour,)
     both = (garment.colour, garment.second_colour)
@@ -136,7 +136,7 @@ def questions(garment: Garment) -> Iterator[tuple[Question, Fraction]]:
 
 
 def _abouts(kind: str, garment: Garment) -> list[tuple[str, Fraction]]:
-    """What a question of a kind may name: half of them are right."""
+    """Return the subjects that a question of a kind may name: half of them are right."""
     if kind == "has_colour":
         seen = visible_colours(garment)
         others = [c for c in COLOURS if c not in seen]
@@ -154,7 +154,7 @@ def _abouts(kind: str, garment: Garment) -> list[tuple[str, Fraction]]:
 
 
 def answer(kind: str, about: str, garment: Garment) -> str:
-    """The right answer."""
+    """Return the right answer."""
     both = sorted((garment.colour, garment.second_colour), key=brightness)
     known = {
         "colour": garment.colour,
@@ -172,14 +172,14 @@ def answer(kind: str, about: str, garment: Garment) -> str:
 
 
 def draw_question(garment: Garment, rng: Random) -> Question:
-    """A question by its probability."""
+    """Draw a question by its probability."""
     found = list(questions(garment))
     parts = math.lcm(*(p.denominator for _, p in found))
     return _drawn([(question, int(p * parts)) for question, p in found], rng)
 
 
 def draw_answers(right: str, rng: Random) -> dict[str, int]:
-    """What ten annotators say -> how many of them."""
+    """Draw the answers of ten annotators, with the number of annotators for each."""
     dissent = _drawn(list(DISSENT.items()), rng)
     other = rng.choice(OTHERWISE[right])
     return {right: ANNOTATORS - dissent, **({other: dissent} if dissent else {})}
@@ -254,11 +254,11 @@ def best(look: Look, soft: bool = False) -> Mapping[tuple[str, str], tuple[str, 
 
 
 def ceilings(soft: bool = False) -> dict[str, float]:
-    """The best expected accuracy, or soft accuracy, from the question alone, the image alone, and both."""
+    """Compute the best expected accuracy, or soft accuracy, from the question alone, the image alone, and both."""
     return {look: float(sum(p for _, p in best(look, soft).values())) for look in _LOOKS}
 
 
 def decide(look: Look, question: str, image: str, soft: bool = False) -> str:
-    """The best answer to some evidence."""
+    """Return the best answer to some evidence."""
     asked, seen = _LOOKS[look]
     return best(look, soft)[question if asked else "", image if seen else ""][0]

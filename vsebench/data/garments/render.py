@@ -32,7 +32,7 @@ LANDMARKS = (
 
 
 def outline(silhouette: str, rng: Random) -> tuple[list[list[Point]], list[list[Point]], list[tuple[int, int, int]]]:
-    """A garment's trunk, its deciding parts, and its landmarks (x, y, exists), on the canvas."""
+    """Return a garment's trunk, its deciding parts, and its landmarks (x, y, exists), on the canvas."""
     if PAIRS[silhouette] == "upper_body":
         return _upper(silhouette == "long_sleeves", rng)
     return _lower(silhouette == "skirt", rng)
@@ -89,7 +89,7 @@ class Pose:
         self.mirror = rng.randrange(2) == 1
 
     def __call__(self, point: Point) -> Point:
-        """A canvas point in pixels, times 256."""
+        """Return a canvas point in pixels, times 256."""
         x, y = point[0] - 128, point[1] - 128
         if self.mirror:
             x = -x
@@ -162,7 +162,7 @@ def _colour(rng: Random) -> np.ndarray:
 
 
 def _apart(garment: Garment, rng: Random) -> np.ndarray:
-    """A colour that the garment can be told from."""
+    """Draw a colour that the garment can be told from."""
     cloth = np.array([COLOURS[garment.colour], COLOURS[garment.second_colour]])
     while True:
         colour = _colour(rng)
@@ -203,7 +203,7 @@ def _cloth(garment: Garment, rng: Random, side: int) -> np.ndarray:
 
 
 def _clutter(image: np.ndarray, rng: Random, side: int) -> np.ndarray:
-    """A small thing in front: too small to hide what decides."""
+    """Draw a small thing in front: too small to hide what decides."""
     x, y = rng.randrange(side) * 256, rng.randrange(side) * 256
     size = side * rng.randrange(8, 16) // 128 * 256
     corners = [(x, y), (x + size, y + size // 4), (x + size // 2, y + size), (x - size // 3, y + size // 2)]

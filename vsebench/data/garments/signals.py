@@ -20,7 +20,7 @@ GLIDES: Mapping[str, tuple[int, int]] = {"rising": (8, 12), "falling": (12, 8), 
 
 
 def signal(glide: str, drowned: bool, rng: Random) -> np.ndarray:
-    """The samples of one recording; one that is ``drowned`` is noise of the same length. Shape: -> int16 (T,)."""
+    """Synthesise one recording; one that is ``drowned`` is noise of the same length. Shape: -> int16 (T,)."""
     pitch, square = rng.randrange(500, 1200), rng.randrange(9)
     length, pause = rng.randrange(560, 1000), rng.randrange(120, 400)
     parts = [np.zeros(rng.randrange(200, 1000), np.int64)]
@@ -46,7 +46,7 @@ def _beep(glide: str, pitch: int, length: int, square: int) -> np.ndarray:
 
 
 def _tone(hertz: np.ndarray, square: int) -> np.ndarray:
-    """A triangle mixed with eighths of a square wave. Shape: int64 (T,) -> int64 (T,), within ±FULL."""
+    """Mix a triangle with eighths of a square wave. Shape: int64 (T,) -> int64 (T,), within ±FULL."""
     phase = np.cumsum(hertz * TURN // SAMPLE_RATE) % TURN
     triangle = np.abs(phase - TURN // 2) - TURN // 4
     sharp = np.where(phase < TURN // 2, FULL // 2, -FULL // 2)

@@ -23,7 +23,8 @@ def is_combination(result: Result) -> bool:
 def combinations(
     store: Store, planned: Collection[str], *, fingerprint: str, versions: Mapping[str, int]
 ) -> list[Result]:
-    """The combinations that belong on the board of a plan: of its data and metrics, and of runs that it still has.
+    """Return the combinations that belong on the board of a plan: of its data and metrics, and of runs that it still
+    has.
 
     Args:
         planned: ids of the plan's runs. Runs of other experiments may take part; those are not asked for.
@@ -40,7 +41,7 @@ def combinations(
 
 
 def rows_of(results: Iterable[Result]) -> list[BoardRow]:
-    """A row for each name, its seeds in order; of two results with one name and seed the later counts."""
+    """Return a row for each name, its seeds in order; of two results with one name and seed the later counts."""
     rows: dict[str, dict[str, str]] = {}
     for result in results:
         rows.setdefault(result.system, {})[str(result.seed)] = result.run_id

@@ -83,7 +83,7 @@ def check_comparable(runs: Sequence[LoadedRun]) -> None:
 
 
 def combination_id(runs: Sequence[LoadedRun], recipe: Recipe) -> str:
-    """The id: a digest of the parts, of how they are combined, and of the code that does it."""
+    """Compute the id: a digest of the parts, of how they are combined, and of the code that does it."""
     rule_file = Path(inspect.getfile(inspect.unwrap(ENSEMBLES.get(recipe.rule).target)))
     return digest(
         {
@@ -205,7 +205,7 @@ def _said(weights: Sequence[float]) -> str:
 
 
 def parse_weights(said: str | None, count: int) -> tuple[float, ...] | None:
-    """What ``--weights`` says, as shares: numbers of any scale, equal ones by default, None for ``auto``.
+    """Parse ``--weights`` as shares: numbers of any scale, equal ones by default, None for ``auto``.
 
     Raises: ConfigError.
 
@@ -229,7 +229,7 @@ def parse_weights(said: str | None, count: int) -> tuple[float, ...] | None:
 
 
 def _config(runs: Sequence[LoadedRun]) -> dict[str, Any]:
-    """What boards read of a system: the names in each slot, of all runs."""
+    """Return the configuration that boards read: the names in each slot, over all runs."""
     configs = [run.system.model_dump(mode="json") for run in runs]
     found: dict[str, Any] = {"objective": [term for config in configs for term in config["objective"]]}
     for slot in SINGLE_SLOTS:

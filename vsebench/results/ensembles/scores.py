@@ -30,7 +30,7 @@ def normalised(scores: np.ndarray, rule: str) -> np.ndarray:
 
 
 def summed(rows: Sequence[ScoreRows], weights: Sequence[float]) -> ScoreRows:
-    """The weighted sum of what several score; those of weight 0 are not asked."""
+    """Compute the weighted sum of several scorers; those of weight 0 are not called."""
 
     def total(part: slice) -> np.ndarray:
         said = [weight * one(part) for one, weight in zip(rows, weights, strict=True) if weight]
@@ -61,7 +61,7 @@ class Combined(Predictions):
         return True
 
     def score_rows(self, direction: str) -> ScoreRows:
-        """What a direction is ranked by."""
+        """Return the scorer of a direction."""
         return summed(self.held.get(direction) or self.normalised_rows(direction), self.weights)
 
     def normalised_rows(self, direction: str) -> tuple[ScoreRows, ...]:
@@ -95,8 +95,9 @@ def combined(parts: Sequence[Predictions], weights: Sequence[float], rule: str) 
 
 
 def in_item_order(predictions: Predictions) -> Predictions:
-    """The same predictions with captions item by item. Evaluation orders them by their lengths in tokens, which are
-    each tokenizer's own."""
+    """Order the predictions' captions item by item. Evaluation orders them by their lengths in tokens, which are each
+    tokenizer's own.
+    """
     order = np.argsort(predictions.owner, kind="stable")  # an item's captions come in their own order
     place = np.argsort(order)
     candidates = dict(predictions.candidates)
@@ -115,6 +116,6 @@ def in_item_order(predictions: Predictions) -> Predictions:
 
 
 def _facts(of: Predictions) -> dict[str, Any]:
-    """What predictions say of the split, whoever made them."""
+    """Return the facts about the split in predictions, which no model changes."""
     names = ("labels", "multi_label", "label_names", "owner", "groups", "unranked")
     return {name: getattr(of, name) for name in names}

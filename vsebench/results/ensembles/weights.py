@@ -39,7 +39,7 @@ def simplex(count: int, steps: int) -> Iterator[tuple[float, ...]]:
 
 
 def best_weights(predictions: Combined, key: str, mode: str) -> tuple[tuple[float, ...], float]:
-    """The point of the grid with the best number; of equally good ones the most even, then the first.
+    """Return the point of the grid with the best number; of equally good ones the most even, then the first.
 
     Args:
         predictions: of the validation split.
@@ -72,7 +72,7 @@ def best_weights(predictions: Combined, key: str, mode: str) -> tuple[tuple[floa
 
 
 def _held(predictions: Combined) -> Combined:
-    """The same with its normalised scores computed once, if they fit."""
+    """Cache the normalised scores, if they fit."""
     images, captions = len(predictions.groups), len(predictions.owner)
     if 2 * 8 * images * captions * len(predictions.parts) > MEMORY:
         return predictions

@@ -23,7 +23,7 @@ VERSION = 1
 
 
 def exact(gallery: np.ndarray, queries: np.ndarray, k: int) -> np.ndarray:
-    """The truth: cosines of the ``k`` nearest, best first, by comparison with every vector.
+    """Compute the truth: cosines of the ``k`` nearest, best first, by comparison with every vector.
 
     Shape: (n, D), (Q, D) -> float32 (Q, k).
     """
@@ -109,7 +109,7 @@ def _cosines(gallery: np.ndarray, queries: np.ndarray, found: np.ndarray) -> np.
 
 
 def _timed(search: Callable[[], np.ndarray]) -> tuple[np.ndarray, float]:
-    """What a search finds, and the seconds of its fastest pass."""
+    """Return the result of a search, and the seconds of its fastest pass."""
     found, best, spent = np.zeros(0, np.int64), float("inf"), 0.0
     for _ in range(PASSES):
         begin = time.perf_counter()
@@ -122,7 +122,7 @@ def _timed(search: Callable[[], np.ndarray]) -> tuple[np.ndarray, float]:
 
 
 def _one_at_a_time(index: Index, queries: np.ndarray, k: int) -> float:
-    """Queries per second when each is asked alone."""
+    """Return the queries per second when each is asked alone."""
     best = 0.0
     for _ in range(2):
         begin, asked = time.perf_counter(), 0

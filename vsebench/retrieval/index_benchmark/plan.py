@@ -42,7 +42,7 @@ class Measurement:
 def plan(
     experiment: IndexExperiment, described: Mapping[str, Any], store: Store, *, threads: int
 ) -> tuple[Measurement, ...]:
-    """The measurements, in the order of the file.
+    """Return the measurements, in the order of the file.
 
     Args:
         described: the vectors, as results name them.

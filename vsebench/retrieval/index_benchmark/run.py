@@ -117,7 +117,7 @@ def _measure(
 
 
 def headline(result: Result, ks: Sequence[int]) -> str:
-    """What is said of a measurement when it ends."""
+    """Format the line that ends a measurement."""
     if result.error is not None:
         return result.error.strip().split("\n")[-1]
     numbers = result.metrics
@@ -128,7 +128,7 @@ def headline(result: Result, ks: Sequence[int]) -> str:
 
 
 def main_k(ks: Sequence[int]) -> int:
-    """The k that boards sort and draw by: 10 where it is asked for, else the largest below, else the smallest."""
+    """Return the k that boards sort and draw by: 10 where requested, else the largest below, else the smallest."""
     return max((k for k in ks if k <= 10), default=min(ks))
 
 
@@ -156,7 +156,7 @@ def take_snapshot(
     store: Store,
     command: str,
 ) -> Snapshot:
-    """The board's content: every row with the results that exist."""
+    """Return the board's content: every row with the results that exist."""
     rows: dict[str, dict[str, Any]] = {}
     for one in measurements:
         row = rows.setdefault(
@@ -208,7 +208,7 @@ def _result(
 
 @cache
 def processor() -> str:
-    """The processor's name, which speeds depend on; its kind where the system does not say."""
+    """Return the processor's name, which speeds depend on; its kind where the system does not report it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

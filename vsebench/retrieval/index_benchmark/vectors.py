@@ -45,7 +45,7 @@ def load_vectors(
     cache: bool = True,
     say: Callable[[str], None] = lambda _: None,
 ) -> VectorSet:
-    """What the experiment's block ``vectors`` says.
+    """Load the vectors of the experiment's block ``vectors``.
 
     Args:
         runs: folder of all runs.
@@ -140,7 +140,7 @@ def _from_files(experiment: IndexExperiment, block: VectorsBlock) -> tuple[np.nd
 
 
 def _read(file: Path, place: Place) -> np.ndarray:
-    """A matrix of finite numbers."""
+    """Read a matrix of finite numbers."""
     if not file.is_file():
         raise DataError(f"no such file: '{file}'.", place=place)
     try:

@@ -45,7 +45,7 @@ SIDES = (32, 1024)
 
 
 def make_app(searcher: Searcher, limits: Limits | None = None, *, hosts: Collection[str] | None = None) -> ASGIApp:
-    """The application.
+    """Build the application.
 
     Args:
         limits: bounds; the usual ones by default.
@@ -143,7 +143,9 @@ class _Service:
 
     @asynccontextmanager
     async def _query(self, request: Request) -> AsyncIterator[dict[str, Any]]:
-        """The query's parts, from the address, JSON or a form. A picture stays in its file until it is decoded."""
+        """Parse the query's parts, from the address, JSON or a form. A picture stays in its file until it is
+        decoded.
+        """
         if request.method != "POST":
             yield dict(request.query_params)
             return
@@ -168,7 +170,7 @@ class _Service:
         return self.searcher.search(image=_data_of(image), k=k)
 
     def _answer(self, query: dict[str, Any], hits: list[Hit], unknown: list[str], begin: float) -> dict[str, Any]:
-        """The body of an answer. An item without a picture has no address of one."""
+        """Build the body of an answer. An item without a picture has no address of one."""
         items = self.searcher.gallery.items
         pictures = [f"/api/item/{quote(h.id, safe='')}/image" if items[h.row].at is not None else None for h in hits]
         return {

@@ -109,7 +109,7 @@ class Lanes:
         self.large = Lane(1, limits.queue, limits.wait_s)
 
     def of(self, pixels: int) -> Lane:
-        """The lane of a picture."""
+        """Return the lane of a picture."""
         return self.small if pixels <= SMALL else self.large
 
     def close(self) -> None:

@@ -56,7 +56,7 @@ class BoundedProtocol(H11Protocol):
         self._send = self.loop.call_later(self.limits.send_s, self._end)
 
     def resume_writing(self) -> None:
-        """It reads again."""
+        """Resume writing: the client reads again."""
         super().resume_writing()
         self._stop_send()
 
@@ -82,8 +82,9 @@ class BoundedProtocol(H11Protocol):
                 self._head = self.loop.call_later(self.limits.head_s, self._end)
 
     def _slowest(self) -> BoundedProtocol | None:
-        """The connection that has waited for longest for a head; without one, some connection whose body is not whole.
-        None where every request is being answered."""
+        """Choose the connection that has waited longest for a head; without one, some connection whose body is not
+        whole. None where every request is being answered.
+        """
         others = [one for one in self.connections if isinstance(one, BoundedProtocol) and one is not self]
         waiting = [(one.since, one) for one in others if one.since is not None]
         if waiting:
@@ -107,5 +108,5 @@ class BoundedProtocol(H11Protocol):
 
 
 def bounded(limits: Limits) -> type[Any]:
-    """The protocol of a server with these limits."""
+    """Return the protocol of a server with these limits."""
     return type("Bounded", (BoundedProtocol,), {"limits": limits})

@@ -38,7 +38,7 @@ class Parcel:
 
 
 def pieces(file: Path, size: int = PIECE) -> Iterator[bytes]:
-    """A file's bytes, in order; nothing for an empty one."""
+    """Yield a file's bytes, in order; nothing for an empty one."""
     with file.open("rb") as stream:
         while piece := stream.read(size):
             yield piece

@@ -40,23 +40,23 @@ class Hub:
         self._open: dict[tuple[int, int], asyncio.Future[bool]] = {}
 
     async def tell(self, said: Said) -> None:
-        """A worker says something."""
+        """Send a worker's message."""
         self._said.append(said)
 
     async def ask(self, said: Said) -> bool:
-        """A worker asks, and waits for the driver's answer."""
+        """Ask the driver, as a worker, and wait for its answer."""
         answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._open[said.ticket, said.epoch] = answer
         self._said.append(said)
         return await answer
 
     async def take(self) -> list[Said]:
-        """The driver takes what was said since the last time, in the order in which it came."""
+        """Take the messages since the last call, as the driver, in the order of their arrival."""
         said, self._said = self._said, []
         return said
 
     async def answer(self, ticket: int, epoch: int, kept: bool) -> None:
-        """The driver answers a question."""
+        """Send the driver's answer to a question."""
         waiting = self._open.pop((ticket, epoch), None)
         if waiting is not None and not waiting.done():
             waiting.set_result(kept)

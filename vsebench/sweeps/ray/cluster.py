@@ -100,7 +100,7 @@ def _reach(address: str) -> None:
 
 
 def resources_of(cpus: float | None, gpus: float | None, *, threads: int, device: str) -> Resources:
-    """What a run is given: by default a core for each of its threads, and a GPU where the cluster has some.
+    """Return the resources of a run: by default a core for each of its threads, and a GPU where the cluster has some.
 
     Raises: ClusterError when it would be nothing, or no GPU for a run that is to use one, or what Ray cannot count.
     """

@@ -68,7 +68,7 @@ class Worker:
         self.scratch, self._lock = open_scratch()
 
     def hello(self) -> tuple[str, str]:
-        """The version of vsebench here, and the node's name."""
+        """Return the version of vsebench here, and the node's name."""
         return vsebench.__version__, socket.gethostname()
 
     def prepare(self, job: Job) -> bool:
@@ -154,7 +154,7 @@ class ToldTracker:
 
 
 def open_scratch() -> tuple[Path, FileLock]:
-    """A folder of this process, and its lock. Folders whose process was killed are removed."""
+    """Create a folder of this process, and its lock. Folders of killed processes are removed."""
     root = scratch_home()
     root.mkdir(parents=True, exist_ok=True)
     for left in [child for child in root.iterdir() if child.is_dir()]:
@@ -179,7 +179,7 @@ def close_scratch(folder: Path, lock: FileLock) -> None:
 
 
 def find_dataset(path: Path, fingerprint: str) -> Dataset | None:
-    """The dataset where the driver has it, or where an earlier sweep left it."""
+    """Find the dataset at the driver's path, or where an earlier sweep left it."""
     from vsebench.data.dataset import Dataset
 
     for file in (path, _shipped_dataset(fingerprint)):
@@ -218,7 +218,7 @@ def _shipped_dataset(fingerprint: str) -> Path:
 
 
 def place_plugin(path: Path, source: str) -> Path:
-    """The plug-in where the driver has it, if it says the same there; otherwise a copy of this node's own."""
+    """Find the plug-in at the driver's path, if its content is the same; otherwise write a copy of this node's own."""
     try:
         if path.read_text(encoding="utf-8") == source:
             return path

@@ -226,7 +226,7 @@ class RayPool:
                 self._lost(desk, seat, error)
 
     def _step(self, desk: Desk, seat: Seat, value: Any) -> None:
-        """A worker has done what it was told: on to the next."""
+        """Take a worker's completed step and assign the next."""
         import ray
 
         if seat.stage == "hello":
@@ -249,7 +249,7 @@ class RayPool:
             seat.stage, self._false_starts = "idle", 0
 
     def _fault(self, desk: Desk, seat: Seat, error: Any) -> None:
-        """A worker lives, and could not do what it was told."""
+        """Handle an error of a worker that is still alive."""
         cause = error.cause if isinstance(error.cause, Exception) else error
         if seat.task is not None:
             desk.fail(seat.task, str(cause) if isinstance(cause, VsebenchError) else str(error))
@@ -263,7 +263,7 @@ class RayPool:
             )
 
     def _lost(self, desk: Desk, seat: Seat, error: Exception) -> None:
-        """A worker died: its node did, or it was killed, as for want of memory."""
+        """Handle a worker that died: with its node, or killed, for example for lack of memory."""
         import ray
 
         with contextlib.suppress(Exception):
@@ -295,6 +295,6 @@ def _start_hub() -> Any:
 
 
 def _line(error: Exception, number: int) -> str:
-    """A line of what an error says; its type where it says nothing."""
+    """Format an error in one line; its type where it has no message."""
     lines = str(error).strip().splitlines()
     return lines[number] if lines else type(error).__name__

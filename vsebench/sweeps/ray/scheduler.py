@@ -76,7 +76,7 @@ class Desk:
         return len(self.waiting) + len(self.out)
 
     def claim(self, worker: int) -> Task | None:
-        """The next run that nobody has finished or locked, for a worker; None when there is none now."""
+        """Return the next run that nobody has finished or locked, for a worker; None when there is none now."""
         for _ in range(len(self.waiting)):
             task = self.waiting.popleft()
             if task.lock is None and task.not_before <= time.monotonic():
@@ -96,14 +96,14 @@ class Desk:
         return None
 
     def take(self, task: Task, parcel: Parcel, get: Callable[[Any], bytes]) -> None:
-        """A run is over: put it into the store."""
+        """Store the results of a finished run."""
         from vsebench.runs.provenance import write_run_file
 
         deliver(parcel, self.store, get, write_run_file=lambda file: write_run_file(file, task.run, self.dataset))
         self._end(task, parcel.result)
 
     def fail(self, task: Task, message: str) -> None:
-        """A run cannot be done: that is its result."""
+        """Store a failure as the run's result."""
         from vsebench.runs.provenance import result_of
 
         result = result_of(task.run, self.dataset, "failed", error=message)
@@ -112,8 +112,8 @@ class Desk:
         self._end(task, result)
 
     def lose(self, task: Task, where: str, cause: str = "") -> None:
-        """The worker of a run died: the run is given out again, before the others, or is failed. The run's folder
-        counts, also over sweeps.
+        """Give out a lost worker's run again, before the others, or fail it. The run's folder counts losses, also over
+        sweeps.
 
         Args:
             cause: why it was ended, where this process did that.
@@ -135,7 +135,7 @@ class Desk:
         self.on_event(Event("crash", task.worker, task.run.run_id, text))
 
     def note(self, said: Said, answer: Callable[[int, int, bool], None]) -> None:
-        """What a worker said of its run. Words about an assignment that was given up are dropped.
+        """Handle a worker's message on its run. Messages on an assignment that was given up are dropped.
 
         Args:
             answer: takes ticket, epoch and decision when a run at a rung waits for them.
