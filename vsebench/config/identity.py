@@ -16,6 +16,8 @@ from vsebench.core.shipped import embedded_versions
 from vsebench.core.types import OWN_SPLIT
 
 PACKAGE = Path(__file__).parent.parent
+#: Raise it when the engine (model, loader, training, evaluation) gives other numbers for the same configuration.
+ENGINE_VERSION = 1
 #: Modules that cannot change a run's numbers although the training code imports them.
 _WITHOUT_EFFECT = (
     "vsebench.core.errors",
@@ -40,7 +42,7 @@ def run_id(
     select: Mapping[str, Any],
     gallery: str = OWN_SPLIT,
 ) -> str:
-    """16 hex digits over configuration, data, metric versions and the code that matters."""
+    """16 hex digits over configuration, data, and the declared versions of the engine, components and metrics."""
     parts: dict[str, Any] = {
         "system": _portable(system),
         "seed": seed,
@@ -49,15 +51,26 @@ def run_id(
         "metric_versions": dict(sorted(metric_versions.items())),
         "select": dict(select),
         "weights": _local_weights(system),
-        "code": code_digest(system),
+        "engine": ENGINE_VERSION,
+        "versions": component_versions(system),
     }
     if gallery != OWN_SPLIT:
         parts["gallery"] = gallery
     return digest(parts)
 
 
+def component_versions(system: System) -> dict[str, int]:
+    """The declared version of each component in use, by ``kind.name``."""
+    return {f"{kind}.{spec.name}": component_version(kind, spec.name) for kind, spec in system.components()}
+
+
+def component_version(kind: str, name: str) -> int:
+    """The version that a component's decorator declares."""
+    return int(registry_of(kind).get(name).facts["version"])
+
+
 def code_digest(system: System, module: str = "vsebench.engine.train") -> str:
-    """Digest of the training code and of the components in use, blind to comments, docstrings and layout.
+    """Digest of the training code and of the components in use: a check stored with a run, no part of its id.
 
     Args:
         module: that trains, with all that it imports.
@@ -68,14 +81,14 @@ def code_digest(system: System, module: str = "vsebench.engine.train") -> str:
     for kind, spec in system.components():
         file = Path(_source_file(kind, spec.name))
         files |= {file, *imports_of(file)}
-    return digest(sorted((f.name, file_digest(f)) for f in files))
+    return digest(sorted(file_digest(f) for f in files))
 
 
 def component_digest(kind: str, name: str, module: str) -> str:
     """Digest of one component's code and of a module that uses it, with all that they import."""
     own = Path(_source_file(kind, name))
     files = {*_closure(module), own, *imports_of(own)}
-    return digest(sorted((f.name, file_digest(f)) for f in files))
+    return digest(sorted(file_digest(f) for f in files))
 
 
 def _portable(system: System) -> dict[str, Any]:

@@ -29,13 +29,37 @@ def path_digest(path: Path) -> str:
 
 @cache
 def file_digest(file: Path) -> str:
-    """Digest of a Python file's syntax tree without docstrings."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list) and body and _is_docstring(body[0]):
-            node.body = body[1:] or [ast.Pass()]  # type: ignore[attr-defined]
+    """Digest of what a Python file computes: its syntax tree without docstrings, imports and annotations."""
+    tree = _Normalise().visit(ast.parse(file.read_text(encoding="utf-8")))
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+
+
+class _Normalise(ast.NodeTransformer):
+    """Drop docstrings, imports and annotations."""
+
+    def visit_Import(self, node: ast.Import) -> None:
+        return None
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        return None
+
+    def visit_arg(self, node: ast.arg) -> ast.arg:
+        return ast.arg(arg=node.arg)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
+        self.generic_visit(node)
+        return None if node.value is None else ast.Assign(targets=[node.target], value=node.value)
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            node.returns = None
+        super().generic_visit(node)
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            if body and _is_docstring(body[0]):
+                body = body[1:]
+            node.body = body or [ast.Pass()]  # type: ignore[attr-defined]
+        return node
 
 
 def _is_docstring(node: ast.AST) -> bool:

@@ -30,7 +30,8 @@ class Registry:
         package: folder of the built-ins, ``vsebench.components.fusion``; each file without a leading underscore and not
             named ``base`` registers its own stem.
         noun: one line that says what the kind computes.
-        facts: the facts that a decorator of this kind may state, with their defaults.
+        facts: the facts that a decorator of this kind may state, with their defaults, besides ``version``, which is 1
+            and is part of a run's id.
         required: facts without a default, which every decorator of this kind states.
     """
 
@@ -45,7 +46,7 @@ class Registry:
         self.kind = kind
         self.package = package
         self.noun = noun
-        self.facts = dict(facts or {})
+        self.facts = {"version": 1, **(facts or {})}  # raised when the same options give other numbers
         self.required = required
         self._components: dict[str, Component] = {}
 
@@ -239,7 +240,6 @@ METRICS = Registry(
     "vsebench.components.metric",
     "stored predictions -> named numbers",
     {
-        "version": 1,
         "needs": ("logits",),
         "folds": False,  # ranks parts of a split against themselves: no gallery of other items
         "forms": (),  # how an entry goes on behind the name, e.g. ("", "@{k}:min"); read off its options if empty

@@ -252,6 +252,7 @@ class Result:
     hub: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # slot -> model, commit: what the hub gave
     hardware: Mapping[str, Any] = field(default_factory=dict)
     commit: str | None = None
+    code: str = ""  # digest of the code that made it: a check, no part of the id
     finished_at: str = ""
     notes: Sequence[str] = ()
     error: str | None = None

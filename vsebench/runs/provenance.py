@@ -16,6 +16,7 @@ import torch
 import yaml
 
 import vsebench
+from vsebench.config.identity import code_digest
 from vsebench.core.files import write_atomically
 from vsebench.core.types import Result
 from vsebench.data.dataset import Dataset
@@ -35,6 +36,7 @@ def write_run_file(file: Path, run: Run, dataset: Dataset, hub: Mapping[str, Map
         "select": {"metric": run.select_metric, "mode": run.select_mode},
         "gallery": run.gallery,
         "dataset": {"spec": run.dataset, "path": str(dataset.path), "fingerprint": dataset.fingerprint},
+        "code": code_digest(run.system),
         "plugins": [str(p) for p in run.plugins],
         **({"hub": {slot: dict(origin) for slot, origin in hub.items()}} if hub else {}),
         "system": run.system.model_dump(mode="json"),
@@ -55,6 +57,7 @@ def result_of(run: Run, dataset: Dataset, status: str, **parts: Any) -> Result:
         dataset=dataset.describe(),
         versions=library_versions(),
         commit=commit(),
+        code=code_digest(run.system),
         finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
         **parts,
     )

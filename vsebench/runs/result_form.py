@@ -80,6 +80,7 @@ FORM: Mapping[str, tuple[str, Test]] = {
     ),
     "hardware": ("a mapping", _mapping),
     "commit": ("a text or null", lambda v: v is None or _text(v)),
+    "code": ("a text", _text),
     "finished_at": ("a text", _text),
     "notes": ("a list of texts", _texts),
     "error": ("a text or null", lambda v: v is None or _text(v)),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vsebench.config.experiment import Experiment, Row, plugin_files
-from vsebench.config.identity import run_id
+from vsebench.config.identity import code_digest, run_id
 from vsebench.config.schema import Prune, System
 from vsebench.core.types import OWN_SPLIT, Result
 from vsebench.runs.store import Store
@@ -34,6 +34,7 @@ class Run:
     plugins: tuple[Path, ...] = ()
     prune: Prune | None = None
     gallery: str = OWN_SPLIT  # the set that queries are ranked against
+    code: str = ""  # digest of the code that planned it, which other nodes must have too
     status: Status = "waiting"
 
     @property
@@ -97,7 +98,7 @@ def pruned_by(prune: Prune) -> str:
 
 
 def id_here(run: Run, fingerprint: str) -> str:
-    """Compute the id that a run has in this process; it differs from the run's where code or local files do."""
+    """Compute the id that a run has in this process; it differs from the run's where versions or local files do."""
     return run_id(
         run.system,
         seed=run.seed,
@@ -141,6 +142,7 @@ def _run(experiment: Experiment, row: Row, seed: int, key: str) -> Run:
     prune = spec.sweep.prune if spec.sweep is not None and row.section == "sweep" else None
     return Run(
         run_id=key,
+        code=code_digest(row.system),
         experiment=experiment.name,
         name=row.name,
         section=row.section,

@@ -98,10 +98,13 @@ def test_a_run_of_other_code_or_files_is_refused(
     dataset = Dataset.open(tiny_file)
     plan = make_plan(load_experiment(write_experiment(tiny_experiment)), dataset.describe(), Store(tmp_path, "x"))
     for run in plan.runs:
+        assert run.code
         assert id_here(run, dataset.fingerprint) == run.run_id
         refuse_another(run, dataset.fingerprint)
     with pytest.raises(ClusterError, match="another run: vsebench's code or a plug-in differs"):
         refuse_another(replace(plan.runs[0], run_id="0" * 16), dataset.fingerprint)
+    with pytest.raises(ClusterError, match="another run: vsebench's code or a plug-in differs"):
+        refuse_another(replace(plan.runs[0], code="0" * 16), dataset.fingerprint)
     weights.unlink()
     with pytest.raises(ClusterError, match=f"the files that its options name \\({weights}\\)"):
         refuse_another(plan.runs[1], dataset.fingerprint)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from vsebench.config.identity import component_digest
+from vsebench.config.identity import ENGINE_VERSION, component_version
 from vsebench.config.index_experiment import IndexExperiment, IndexRow
 from vsebench.core.digests import digest
 from vsebench.core.errors import Collector, ConfigError
@@ -69,7 +69,7 @@ def plan(
 def measurement_id(
     experiment: IndexExperiment, name: str, options: Mapping[str, Any], fingerprint: str, threads: int
 ) -> str:
-    """16 hex digits over the index, the vectors, what is measured, and the code that does it."""
+    """16 hex digits over the index, the vectors, what is measured, and the declared versions."""
     return digest(
         {
             "index": name,
@@ -78,6 +78,7 @@ def measurement_id(
             "k": sorted(experiment.spec.k),
             "threads": threads,
             "version": VERSION,
-            "code": component_digest("index", name, "vsebench.retrieval.index_benchmark.measure"),
+            "engine": ENGINE_VERSION,
+            "component": component_version("index", name),
         }
     )

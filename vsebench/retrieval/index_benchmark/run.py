@@ -16,6 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from vsebench.config.identity import component_digest
 from vsebench.config.index_experiment import IndexExperiment
 from vsebench.core.errors import VsebenchError
 from vsebench.core.types import Result
@@ -201,6 +202,7 @@ def _result(
         versions=versions,
         hardware={"device": processor(), "threads": threads},
         commit=commit(),
+        code=component_digest("index", one.row.spec.name, "vsebench.retrieval.index_benchmark.measure"),
         finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
         **parts,
     )

@@ -47,4 +47,5 @@ class RunFile(Form):
     plugins: list[str]
     system: dict[str, Any]
     gallery: str = OWN_SPLIT
+    code: str = ""
     combined: list[Part] = Field([])

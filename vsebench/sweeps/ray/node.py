@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 import vsebench
+from vsebench.config.identity import code_digest
 from vsebench.core.digests import digest
 from vsebench.core.errors import ClusterError, DataError
 from vsebench.core.home import scratch_home, shipped_home
@@ -235,7 +236,7 @@ def refuse_another(run: Run, fingerprint: str) -> None:
 
     Raises: ClusterError with the files that its options name.
     """
-    if id_here(run, fingerprint) == run.run_id:
+    if id_here(run, fingerprint) == run.run_id and run.code in ("", code_digest(run.system)):
         return
     named = [
         str(value)
