@@ -8,9 +8,10 @@ from pathlib import Path
 import planned
 import pytest
 
-from vsebench.config import identity
-from vsebench.core.digests import file_digest
-from vsebench.core.registry import METRICS, registry_of
+from vsebench.config import code_files, identity
+from vsebench.core.plugins import load_plugin
+from vsebench.core.python_files import Code
+from vsebench.core.registry import FUSIONS, METRICS, registry_of
 from vsebench.sweeps.plan import id_here
 
 
@@ -26,7 +27,7 @@ def test_a_run_chosen_by_another_version_of_a_metric_is_another_run(monkeypatch:
 def test_a_raised_version_is_another_run_and_other_code_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     run = planned.run("a")
     before = id_here(run, "f1")
-    monkeypatch.setattr(identity, "file_digest", lambda _: "other code")
+    monkeypatch.setattr(code_files, "code_of", lambda _: Code("other", ()))
     assert id_here(run, "f1") == before
     kind, spec = next(iter(run.system.components()))
     component = registry_of(kind).get(spec.name)
@@ -38,9 +39,43 @@ def test_a_raised_version_is_another_run_and_other_code_is_not(monkeypatch: pyte
     assert id_here(run, "f1") != before
 
 
-def test_the_digest_of_a_file_is_blind_to_spelling(tmp_path: Path) -> None:
-    one, two, three = (tmp_path / name for name in ("a.py", "b.py", "c.py"))
-    one.write_text('"""One."""\nimport os\ndef f(x: int) -> int:\n    y: int = x\n    return y + 1\n')
-    two.write_text("def f(x):\n    # two\n    y = x\n    return y + 1\n")
-    three.write_text("def f(x):\n    y = x\n    return y + 2\n")
-    assert file_digest(one) == file_digest(two) != file_digest(three)
+PLUGIN = """
+import torch
+from vsebench.core.registry import FUSIONS
+from vsebench.components.fusion.base import Fusion
+
+@FUSIONS.register("my_sum", source="a test")
+class MySum(Fusion):
+    \"\"\"Add.\"\"\"
+    def __init__(self, dims, dim_out): ...
+    def forward(self, vectors):
+        return FACTOR * sum(vectors.values())
+"""
+
+
+def test_an_edited_plugin_is_another_run(tmp_path: Path) -> None:
+    ids = {}
+    edits = {"first": PLUGIN, "docstring": PLUGIN.replace("Add.", "Add all."), "edited": PLUGIN.replace("FACTOR", "2")}
+    for name, text in edits.items():
+        file = tmp_path / f"{name}.py"
+        file.write_text(text)
+        load_plugin(file)
+        try:
+            ids[name] = id_here(planned.run("a", fusion="my_sum"), "f1")
+        finally:
+            FUSIONS.forget("my_sum")
+    assert ids["first"] == ids["docstring"] != ids["edited"]
+
+
+def test_of_an_installed_plugin_only_its_own_package_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(code_files.sysconfig, "get_path", lambda _: str(tmp_path))
+    for name, text in {
+        "mine/__init__": "from mine import part\npart",
+        "mine/part": "import other\nother",
+        "other": "",
+    }.items():
+        file = tmp_path / f"{name}.py"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text)
+    files = code_files.code_files(tmp_path / "mine" / "__init__.py")
+    assert files == {tmp_path / "mine" / "__init__.py", tmp_path / "mine" / "part.py"}

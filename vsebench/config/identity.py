@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from vsebench.config.code_files import plugin_digest
 from vsebench.config.schema import System
-from vsebench.core.digests import digest, file_digest, path_digest
-from vsebench.core.public_names import HOME_OF
+from vsebench.core.digests import digest, path_digest
 from vsebench.core.registry import registry_of
 from vsebench.core.shipped import embedded_versions
 from vsebench.core.types import OWN_SPLIT
 
-PACKAGE = Path(__file__).parent.parent
 #: Raise it when the engine (model, loader, training, evaluation) gives other numbers for the same configuration.
 ENGINE_VERSION = 1
-#: Modules that cannot change a run's numbers although the training code imports them.
-_WITHOUT_EFFECT = (
-    "vsebench.core.errors",
-    "vsebench.core.registry",
-    "vsebench.core.component",
-    "vsebench.core.plugins",
-    "vsebench.core.home",
-    "vsebench.core.files",
-    "vsebench.config",
-    "vsebench.components.metric",
-    "vsebench.core.metric_specs",
-)
+#: The same of ``weights: pretrain``.
+PRETRAIN_VERSION = 2
 
 
 def run_id(
@@ -43,6 +30,7 @@ def run_id(
     gallery: str = OWN_SPLIT,
 ) -> str:
     """16 hex digits over configuration, data, and the declared versions of the engine, components and metrics."""
+    used = {(kind, spec.name) for kind, spec in system.components()} | {("metric", name) for name in metric_versions}
     parts: dict[str, Any] = {
         "system": _portable(system),
         "seed": seed,
@@ -53,42 +41,29 @@ def run_id(
         "weights": _local_weights(system),
         "engine": ENGINE_VERSION,
         "versions": component_versions(system),
+        "plugins": plugin_digests(used),
     }
     if gallery != OWN_SPLIT:
         parts["gallery"] = gallery
+    if any(spec.options.get("weights") == "pretrain" for _, spec in system.components()):
+        parts["pretrain"] = PRETRAIN_VERSION  # the rest of what these weights are made from stands above
     return digest(parts)
 
 
 def component_versions(system: System) -> dict[str, int]:
-    """The declared version of each component in use, by ``kind.name``."""
+    """Return the declared version of each component in use, by ``kind.name``."""
     return {f"{kind}.{spec.name}": component_version(kind, spec.name) for kind, spec in system.components()}
 
 
 def component_version(kind: str, name: str) -> int:
-    """The version that a component's decorator declares."""
+    """Return the version that a component's decorator declares."""
     return int(registry_of(kind).get(name).facts["version"])
 
 
-def code_digest(system: System, module: str = "vsebench.engine.train") -> str:
-    """Digest of the training code and of the components in use: a check stored with a run, no part of its id.
-
-    Args:
-        module: that trains, with all that it imports.
-    """
-    files = set(_closure(module))
-    if system.fitter is not None:
-        files |= _closure("vsebench.engine.fit_data")
-    for kind, spec in system.components():
-        file = Path(_source_file(kind, spec.name))
-        files |= {file, *imports_of(file)}
-    return digest(sorted(file_digest(f) for f in files))
-
-
-def component_digest(kind: str, name: str, module: str) -> str:
-    """Digest of one component's code and of a module that uses it, with all that they import."""
-    own = Path(_source_file(kind, name))
-    files = {*_closure(module), own, *imports_of(own)}
-    return digest(sorted(file_digest(f) for f in files))
+def plugin_digests(used: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return the digest of the files of each plug-in among some components: its author need not declare versions."""
+    digests = {f"{kind}.{name}": plugin_digest(kind, name) for kind, name in used}
+    return {name: value for name, value in digests.items() if value is not None}
 
 
 def _portable(system: System) -> dict[str, Any]:
@@ -117,59 +92,3 @@ def _local_weights(system: System) -> dict[str, str]:
             if isinstance(value, str) and Path(value).expanduser().exists():
                 found[f"{kind}.{option}"] = path_digest(Path(value).expanduser().resolve())
     return found
-
-
-def _source_file(kind: str, name: str) -> str:
-    import inspect
-
-    builtin = registry_of(kind).builtin_file(name)
-    if builtin is not None:
-        return str(builtin)
-    return str(inspect.getsourcefile(inspect.unwrap(registry_of(kind).get(name).target)))
-
-
-@cache
-def _closure(module: str) -> frozenset[Path]:
-    file = _module_file(module)
-    return frozenset() if file is None else frozenset({file, *imports_of(file)})
-
-
-@cache
-def imports_of(file: Path) -> frozenset[Path]:
-    """Files of the package that a file imports, directly or not, leaving out those without effect."""
-    found: set[Path] = set()
-    queue = [file]
-    while queue:
-        for module in _imported_modules(queue.pop()):
-            target = _module_file(module)
-            if target is not None and target not in found and not module.startswith(_WITHOUT_EFFECT):
-                found.add(target)
-                queue.append(target)
-    return frozenset(found)
-
-
-@cache
-def _imported_modules(file: Path) -> tuple[str, ...]:
-    """Return the modules of the package that a file imports; for ``vb.NAME`` the module that defines the name."""
-    names: list[str] = []
-    aliases: set[str] = set()
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-            aliases |= {alias.asname or alias.name for alias in node.names if alias.name == "vsebench"}
-        elif isinstance(node, ast.ImportFrom) and node.module == "vsebench":
-            names += [HOME_OF.get(alias.name, f"vsebench.{alias.name}") for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    attributes = (node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and aliases)
-    used = {node.attr for node in attributes if isinstance(node.value, ast.Name) and node.value.id in aliases}
-    names += sorted(HOME_OF[name] for name in used & HOME_OF.keys())
-    return tuple(n for n in names if n.startswith("vsebench."))
-
-
-def _module_file(module: str) -> Path | None:
-    path = PACKAGE.joinpath(*module.split(".")[1:])
-    if path.with_suffix(".py").is_file() and path != PACKAGE:
-        return path.with_suffix(".py")
-    return path / "__init__.py" if (path / "__init__.py").is_file() else None

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from vsebench.config.code_files import code_files
-from vsebench.core.digests import digest, file_digest
+from vsebench.config.code_files import code_files, digest_of_files, source_file
+from vsebench.core.digests import digest
 from vsebench.core.errors import ConfigError, DataError, did_you_mean, known_names
 from vsebench.core.files import locked, make_folder
 from vsebench.core.home import datasets_home
@@ -92,10 +91,7 @@ def available() -> list[str]:
 
 def generator_digest(name: str) -> str:
     """Digest of the code of a builder and of all that it imports, so that changed code generates again."""
-    file = DATASETS.builtin_file(name)
-    if file is None:  # a plug-in's
-        file = Path(str(inspect.getsourcefile(inspect.unwrap(DATASETS.get(name).target))))
-    return digest(sorted((f.name, file_digest(f)) for f in code_files(file)))
+    return digest_of_files(code_files(source_file("dataset", name)))
 
 
 def _name_and_options(spec: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from vsebench.config.absent import why_all_need
-from vsebench.config.identity import component_digest
+from vsebench.config.code_files import component_digest
 from vsebench.config.schema import ENCODER_SLOTS, System
 from vsebench.core.digests import digest
 from vsebench.core.errors import ConfigError, DataError

@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from vsebench.config.identity import code_digest
+from vsebench.config.code_files import code_digest
+from vsebench.config.identity import PRETRAIN_VERSION
 from vsebench.config.resolve import resolve
 from vsebench.config.schema import ENCODER_SLOTS, Spec, System
 from vsebench.core.digests import digest
@@ -37,7 +38,6 @@ from vsebench.engine.train import fit, seed_of
 from vsebench.ops.process_state import fixed_state
 from vsebench.ops.weights import load_weights, save_weights, state_digest
 
-VERSION = 2
 SEED = 0
 #: Which weights a run had, in its folder.
 RECORD = "pretrained.json"
@@ -90,7 +90,7 @@ def _ensure(
     system = _system(slot, spec)
     made_from = digest(
         {
-            "version": VERSION,
+            "version": PRETRAIN_VERSION,
             "seed": SEED,
             "encoder": spec.name,
             "options": {k: v for k, v in spec.options.items() if k not in _LATER},

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from vsebench.core.digests import file_digest
 from vsebench.core.errors import DataError, Place
 from vsebench.core.files import locked, make_folder, replacing
 from vsebench.core.home import vectors_home
+from vsebench.core.python_files import code_of
 from vsebench.ops import _vector_files
 from vsebench.ops._vector_files import LISTED, RANDOM, SUBWORD, read_vectors
 
@@ -91,7 +91,7 @@ def _cached(path: Path, shown: str, words: list[str]) -> np.ndarray:
         raise DataError(f"word vectors cannot be read ({error.strerror}).", place=Place(shown)) from None
     # The time of the last change of the file's record, too: nobody can set it back, as copying with times does.
     state = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
-    code = [file_digest(Path(module)) for module in (__file__, _vector_files.__file__)]
+    code = [code_of(Path(module)).digest for module in (__file__, _vector_files.__file__)]
     parts = [FORMAT, str(path), state, code, hashlib.sha256(json.dumps(words).encode()).hexdigest()]
     name = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
     file = vectors_home() / f"{name}.npy"

@@ -16,7 +16,7 @@ import torch
 import yaml
 
 import vsebench
-from vsebench.config.identity import code_digest
+from vsebench.config.code_files import code_digest
 from vsebench.core.files import write_atomically
 from vsebench.core.types import Result
 from vsebench.data.dataset import Dataset

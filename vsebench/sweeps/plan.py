@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from vsebench.config.code_files import code_digest
 from vsebench.config.experiment import Experiment, Row, plugin_files
-from vsebench.config.identity import code_digest, run_id
+from vsebench.config.identity import run_id
 from vsebench.config.schema import Prune, System
 from vsebench.core.types import OWN_SPLIT, Result
 from vsebench.runs.store import Store

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,11 +11,11 @@ from typing import Any
 
 import yaml
 
+from vsebench.config.identity import component_version, plugin_digests
 from vsebench.config.schema import SINGLE_SLOTS
-from vsebench.core.digests import digest, file_digest
+from vsebench.core.digests import digest
 from vsebench.core.errors import ConfigError, DataError
 from vsebench.core.metric_specs import compute, needs_embeddings, parse_metrics, tuned
-from vsebench.core.registry import ENSEMBLES
 from vsebench.core.types import OWN_SPLIT, Result
 from vsebench.data.dataset import Dataset
 from vsebench.engine.evaluate import predict, predictions_of, save_predictions
@@ -29,6 +28,8 @@ from vsebench.runs.provenance import commit, hardware, library_versions
 from vsebench.runs.store import RUN, Store
 
 Say = Callable[[str], None]
+#: Raise it when the same runs, combined by the same rule, give other numbers.
+VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,7 @@ def check_comparable(runs: Sequence[LoadedRun]) -> None:
 
 
 def combination_id(runs: Sequence[LoadedRun], recipe: Recipe) -> str:
-    """Compute the id: a digest of the parts, of how they are combined, and of the code that does it."""
-    rule_file = Path(inspect.getfile(inspect.unwrap(ENSEMBLES.get(recipe.rule).target)))
+    """Compute the id: a digest of the parts, of how they are combined, and of the declared versions."""
     return digest(
         {
             "combined": [run.run_id for run in runs],
@@ -94,7 +94,8 @@ def combination_id(runs: Sequence[LoadedRun], recipe: Recipe) -> str:
             "select": list(recipe.select) if recipe.weights is None else None,
             "metrics": sorted(runs[0].metrics),
             "versions": dict(runs[0].result.metric_versions),
-            "code": sorted(file_digest(file) for file in (rule_file, *Path(__file__).parent.glob("*.py"))),
+            "version": [VERSION, component_version("ensemble", recipe.rule)],
+            "plugins": plugin_digests([("ensemble", recipe.rule)]),
         }
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from vsebench.config.identity import ENGINE_VERSION, component_version
+from vsebench.config.identity import ENGINE_VERSION, component_version, plugin_digests
 from vsebench.config.index_experiment import IndexExperiment, IndexRow
 from vsebench.core.digests import digest
 from vsebench.core.errors import Collector, ConfigError
@@ -80,5 +80,6 @@ def measurement_id(
             "version": VERSION,
             "engine": ENGINE_VERSION,
             "component": component_version("index", name),
+            "plugins": plugin_digests([("index", name)]),
         }
     )

@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from vsebench.config.identity import component_digest
+from vsebench.config.code_files import component_digest
 from vsebench.config.index_experiment import IndexExperiment
 from vsebench.core.errors import VsebenchError
 from vsebench.core.types import Result

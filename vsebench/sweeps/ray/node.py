@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 import vsebench
-from vsebench.config.identity import code_digest
+from vsebench.config.code_files import code_digest
 from vsebench.core.digests import digest
 from vsebench.core.errors import ClusterError, DataError
 from vsebench.core.home import scratch_home, shipped_home
