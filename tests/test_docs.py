@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from vsebench.cli import api_page
 from vsebench.cli.components import catalogue
 from vsebench.cli.datasets_page import page as datasets_page
 from vsebench.config.schema import System, Train
@@ -117,3 +118,8 @@ def test_the_tests_of_the_documents_pass_after_a_sweep(tmp_path: Path) -> None:
 def git(*arguments: str, cwd: Path) -> str:
     """Return what a git command prints."""
     return subprocess.run(["git", *arguments], cwd=cwd, capture_output=True, text=True, check=True).stdout
+
+
+def test_the_page_of_the_api_is_current() -> None:
+    page = ROOT / "docs" / "api.md"
+    assert page.read_text(encoding="utf-8") == api_page.page(), "run python -m vsebench.cli.api_page"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from vsebench.core.public_names import HOME_OF
 
 if TYPE_CHECKING:
+    from vsebench import metrics as metrics
     from vsebench.components.attention.base import Attention as Attention
     from vsebench.components.audio_encoder.base import AudioEncoder as AudioEncoder
     from vsebench.components.fitter.base import Fitter as Fitter
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from vsebench.core.registry import ATTENTIONS as ATTENTIONS
     from vsebench.core.registry import AUDIO_ENCODERS as AUDIO_ENCODERS
     from vsebench.core.registry import AUGMENTATIONS as AUGMENTATIONS
+    from vsebench.core.registry import CORRUPTIONS as CORRUPTIONS
     from vsebench.core.registry import DATASETS as DATASETS
     from vsebench.core.registry import ENSEMBLES as ENSEMBLES
     from vsebench.core.registry import FITTERS as FITTERS
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
     from vsebench.core.registry import HEADS as HEADS
     from vsebench.core.registry import IMAGE_ENCODERS as IMAGE_ENCODERS
     from vsebench.core.registry import INDEXES as INDEXES
+    from vsebench.core.registry import MEASUREMENTS as MEASUREMENTS
     from vsebench.core.registry import METRICS as METRICS
     from vsebench.core.registry import OBJECTIVES as OBJECTIVES
     from vsebench.core.registry import OPTIMIZERS as OPTIMIZERS
@@ -79,6 +82,8 @@ if TYPE_CHECKING:
     from vsebench.data.item import Item as Item
     from vsebench.data.open import open_dataset as open_dataset
     from vsebench.data.writer import DatasetWriter as DatasetWriter
+    from vsebench.leaderboard.measured import Shown as Shown
+    from vsebench.measurements.base import Measurement as Measurement
     from vsebench.ops.masking import blank as blank
     from vsebench.ops.masking import masked_max as masked_max
     from vsebench.ops.masking import masked_mean as masked_mean
@@ -97,7 +102,8 @@ def __getattr__(name: str) -> Any:
     """Import a public name on its first use."""
     if name not in HOME_OF:
         raise AttributeError(f"module 'vsebench' has no attribute '{name}'")
-    value = getattr(importlib.import_module(HOME_OF[name]), name)
+    module = importlib.import_module(HOME_OF[name])
+    value = module if name == module.__name__.rpartition(".")[2] else getattr(module, name)
     globals()[name] = value
     return value
 

@@ -41,11 +41,10 @@ def test_a_raised_version_is_another_run_and_other_code_is_not(monkeypatch: pyte
 
 PLUGIN = """
 import torch
-from vsebench.core.registry import FUSIONS
-from vsebench.components.fusion.base import Fusion
+import vsebench as vb
 
-@FUSIONS.register("my_sum", source="a test")
-class MySum(Fusion):
+@vb.FUSIONS.register("my_sum", source="a test")
+class MySum(vb.Fusion):
     \"\"\"Add.\"\"\"
     def __init__(self, dims, dim_out): ...
     def forward(self, vectors):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-#: Module -> its public names. ``vsebench/__init__.py`` says the same to type checkers.
+#: Module -> its public names, or its own name where all of it is public.
+#: ``vsebench/__init__.py`` says the same to type checkers.
 NAMES_OF = {
     "vsebench.components.attention.base": "Attention",
     "vsebench.components.audio_encoder.base": "AudioEncoder",
@@ -24,14 +25,18 @@ NAMES_OF = {
     ),
     "vsebench.core.plugins": "load_plugin",
     "vsebench.core.registry": (
-        "ATTENTIONS AUDIO_ENCODERS AUGMENTATIONS DATASETS ENSEMBLES FITTERS FUSIONS HEADS IMAGE_ENCODERS INDEXES "
-        "METRICS OBJECTIVES OPTIMIZERS POOLINGS PROJECTIONS RERANKERS SCHEDULES SCORERS TEXT_ENCODERS"
+        "ATTENTIONS AUDIO_ENCODERS AUGMENTATIONS CORRUPTIONS DATASETS ENSEMBLES FITTERS FUSIONS HEADS IMAGE_ENCODERS "
+        "INDEXES MEASUREMENTS METRICS OBJECTIVES OPTIMIZERS POOLINGS PROJECTIONS RERANKERS SCHEDULES SCORERS "
+        "TEXT_ENCODERS"
     ),
     "vsebench.core.types": "Batch Compared Output Preprocessing Result Sampling Tokens Waves Words",
     "vsebench.data.dataset": "Dataset",
     "vsebench.data.item": "Item",
     "vsebench.data.open": "open_dataset",
     "vsebench.data.writer": "DatasetWriter",
+    "vsebench.measurements.base": "Measurement",
+    "vsebench.leaderboard.measured": "Shown",
+    "vsebench.metrics": "metrics",
     "vsebench.ops.masking": "blank masked_max masked_mean masked_softmax",
     "vsebench.retrieval.searcher": "Hit Searcher",
     "vsebench.testing.kit": "check_component",

@@ -10,7 +10,7 @@ import numpy as np
 
 from vsebench.core.errors import MetricError
 from vsebench.ops.draws import some
-from vsebench.ops.relevance import by_group
+from vsebench.ops.relevance import RelevantOf
 
 #: A block of scores: small enough to stay near the processor while it is compared.
 BLOCK_BYTES = 1 << 25
@@ -135,26 +135,19 @@ def reranked_rows(first: ScoreRows, candidates: np.ndarray, scores: np.ndarray) 
 
 
 def rank_queries(
-    scores_of: ScoreRows,
-    query_groups: np.ndarray,
-    gallery_groups: np.ndarray,
-    *,
-    block_bytes: int = BLOCK_BYTES,
+    scores_of: ScoreRows, relevant_of: RelevantOf, *, queries: int, gallery: int, block_bytes: int = BLOCK_BYTES
 ) -> Ranks:
-    """Rank a gallery for each query; relevant is what has the query's group.
+    """Rank a gallery for each query, and note where the best relevant item is.
 
     Memory: one block of scores of about ``block_bytes`` (of at most ``LARGE_BLOCK_BYTES`` where a gallery is so large
     that the block would have fewer than ``LEAST_ROWS`` queries) and a comparison of it.
 
-    Shape: groups (Q,), (G,).
-
     Raises: MetricError naming the first query with a NaN or infinite score.
     """
-    relevant_of = by_group(query_groups, gallery_groups)
-    relevant, above, tied, tied_relevant = (np.zeros(len(query_groups), np.int64) for _ in range(4))
-    rows = block_rows(len(gallery_groups), block_bytes)
-    for start in range(0, len(query_groups), rows):
-        part = slice(start, start + rows)
+    relevant, above, tied, tied_relevant = (np.zeros(queries, np.int64) for _ in range(4))
+    rows = block_rows(gallery, block_bytes)
+    for start in range(0, queries, rows):
+        part = slice(start, min(start + rows, queries))
         scores = scores_of(part)
         refuse_not_finite(scores, start)
         found = relevant_of(part)
@@ -172,7 +165,7 @@ def rank_queries(
         tied_relevant[at] = np.add.reduceat((good == np.repeat(best, counts)).astype(np.int64), first)
     kept = relevant > 0
     above, tied, tied_relevant, relevant = (c[kept] for c in (above, tied, tied_relevant, relevant))
-    return Ranks(above, tied, tied_relevant, relevant, gallery=len(gallery_groups), skipped=int((~kept).sum()))
+    return Ranks(above, tied, tied_relevant, relevant, gallery=gallery, skipped=int((~kept).sum()))
 
 
 def block_rows(gallery: int, block_bytes: int) -> int:

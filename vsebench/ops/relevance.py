@@ -66,11 +66,20 @@ def by_shared_labels(
     offered = values if gallery_labels is None else gallery_labels.astype(np.float32)
 
     def relevant(part: slice) -> Relevant:
-        shared = (values[query_items[part]] @ offered.T)[:, gallery_items].astype(np.int64)
-        rows, items = np.nonzero(shared)
-        return Relevant(np.bincount(rows, minlength=len(shared)), items, shared[rows, items])
+        return _with_gains((values[query_items[part]] @ offered.T)[:, gallery_items].astype(np.int64))
 
     return relevant
+
+
+def by_matrix(gains: np.ndarray) -> RelevantOf:
+    """Take what is relevant, and how much, from a matrix. Shape: bool or int (Q, G); 0 is not relevant."""
+    return lambda part: _with_gains(gains[part].astype(np.int64))
+
+
+def _with_gains(gains: np.ndarray) -> Relevant:
+    """Return the items of successive queries whose gain is not 0. Shape: int64 (b, G)."""
+    rows, items = np.nonzero(gains)
+    return Relevant(np.bincount(rows, minlength=len(gains)), items, gains[rows, items])
 
 
 #: For a slice of queries and one of the gallery: which pairs match, bool (b, g).

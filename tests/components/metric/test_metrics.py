@@ -17,13 +17,15 @@ from vsebench.core.errors import MetricError
 from vsebench.core.metric_specs import Metric, compute, metric_entry, mode_of, parse_metrics
 from vsebench.core.registry import METRICS
 from vsebench.ops.ranking import Ranks, neighbour_precision, rank_queries, similarity_rows
+from vsebench.ops.relevance import by_group
 
 RNG = np.random.default_rng(0)
 CLASSIFICATION = [n for n in METRICS.names() if METRICS.get(n).facts["needs"] == ("logits",)]
 
 
 def ranked(query: np.ndarray, gallery: np.ndarray, *groups: np.ndarray, **options: Any) -> Ranks:
-    return rank_queries(similarity_rows(query, gallery), *groups, **options)
+    sizes = {"queries": len(query), "gallery": len(gallery)}
+    return rank_queries(similarity_rows(query, gallery), by_group(*groups), **sizes, **options)
 
 
 def classified(n: int = 60, classes: int = 7, seed: int = 0) -> Predictions:

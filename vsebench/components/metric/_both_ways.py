@@ -20,7 +20,7 @@ def both_ways(predictions: Predictions, entry: str, value: Callable[[TieGroups],
     Raises: MetricError when no query has one.
     """
     result: dict[str, float] = {}
-    for direction in ("i2t", "t2i"):
+    for direction in predictions.directions:
         found, chance, asked, skipped = 0.0, 0.0, 0, 0
         for groups in predictions.tie_groups(direction):
             found += float(value(groups).sum())

@@ -25,7 +25,7 @@ from vsebench.ops.ranking import (
     reranked_rows,
     similarity_rows,
 )
-from vsebench.ops.relevance import RelevantOf, by_group, by_shared_labels, same_group, shared_label
+from vsebench.ops.relevance import MatchesOf, RelevantOf, by_group, by_shared_labels, same_group, shared_label
 
 #: Tie groups up to this size are kept for the next metric; larger ones are found again.
 KEPT_BYTES = 1 << 28
@@ -138,6 +138,11 @@ class Predictions:
             raise MetricError(f"'{metric}' is for single-label data; use average_precision for multi-label data.")
 
     @property
+    def directions(self) -> tuple[str, ...]:
+        """What is ranked: the captions for each image, ``i2t``, and the images for each caption, ``t2i``."""
+        return ("i2t", "t2i")
+
+    @property
     def retrieval(self) -> bool:
         """Whether there are image and text embeddings, or scores of pairs, to rank."""
         return self.pairs is not None or {"image", "text"} <= set(self.embeddings)
@@ -157,15 +162,14 @@ class Predictions:
         """
         if self.unranked is not None:
             raise MetricError(f"{self.unranked} Metrics of the whole list do: map, ndcg, set_recall, cross_precision.")
-        offered = self.offered
-        found = {
-            "i2t": rank_queries(self.score_rows("i2t"), self.groups, offered.groups[offered.owner]),
-            "t2i": rank_queries(self.score_rows("t2i"), self.groups[self.owner], offered.groups),
-        }
-        for direction, ranks in found.items():
+        result = {}
+        for direction in self.directions:
+            queries, gallery = (len(items) for items in self._items(direction))
+            ranks = rank_queries(self.score_rows(direction), self.relevant(direction), queries=queries, gallery=gallery)
             if not len(ranks.above):
                 raise MetricError(f"no query of {direction} has a relevant item in the gallery.")
-        return found
+            result[direction] = ranks
+        return result
 
     def score_rows(self, direction: str) -> ScoreRows:
         """Return the scorer of a direction: for a slice of queries, their scores against the whole gallery."""
@@ -209,13 +213,15 @@ class Predictions:
 
     def code_pairs(self, direction: str) -> CodePairs:
         """Return a direction's queries with its gallery, as packed codes."""
-        query, gallery = self._items(direction)
         codes, offered = self._vectors(direction)
+        return CodePairs(pack(codes), pack(offered), codes.shape[1], self.matches(direction))
+
+    def matches(self, direction: str) -> MatchesOf:
+        """Return which pairs of a direction's queries and gallery match."""
+        query, gallery = self._items(direction)
         if self.unranked is None:
-            matches = same_group(self.groups[query], self.offered.groups[gallery])
-        else:
-            matches = shared_label(self.labels[query], self.offered.labels[gallery])
-        return CodePairs(pack(codes), pack(offered), codes.shape[1], matches)
+            return same_group(self.groups[query], self.offered.groups[gallery])
+        return shared_label(self.labels[query], self.offered.labels[gallery])
 
     def distance_counts(self, direction: str) -> Counts:
         """How many items of the gallery are at each Hamming distance of a direction's queries; counted once."""

@@ -61,7 +61,7 @@ def hamming_lookup(
     """
     entry = f"hamming_lookup@{k}" + ("" if variant is None else f":{variant}")
     result: dict[str, float] = {}
-    for direction in ("i2t", "t2i"):
+    for direction in predictions.directions:
         counts = predictions.distance_counts(direction)
         if not counts.asked.any():
             raise MetricError(f"'{entry}' has nothing to average: no query of {direction} has a relevant item.")

@@ -57,7 +57,7 @@ def hamming_map(predictions: Predictions, *, variant: Literal["stable"] | None =
     """
     entry = "hamming_map" + ("" if variant is None else f":{variant}")
     result: dict[str, float] = {}
-    for direction in ("i2t", "t2i"):
+    for direction in predictions.directions:
         groups = predictions.distance_counts(direction).tie_groups()
         if not len(groups):
             raise MetricError(f"'{entry}' has nothing to average: no query of {direction} has a relevant item.")
