@@ -109,7 +109,7 @@ def test_captions_are_matched_whatever_their_order(tmp_path: Path) -> None:
     b = in_order(tmp_path / "b", mixed, worse, owner, result)
     (test,) = [t for t in compare(a, b, "test").tests if t.key == "t2i/recall@1"]
     assert (test.only_a, test.only_b, test.count) == (1, 0, 8)
-    assert test.test == "paired bootstrap over 4 pictures"
+    assert test.test == "paired bootstrap and t-test over 4 pictures"
     (apart,) = [d for d in compare(a, b, "test").disagreements if d.key == "t2i/recall@1" and d.right == "a"]
     assert (apart.items.tolist(), apart.captions.tolist()) == ([2], [1])
     assert apart.answers.tolist() == [[1.0, 4.0]]

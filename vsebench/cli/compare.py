@@ -79,7 +79,7 @@ def lines(comparison: Comparison, dataset: Dataset | None, show: int) -> list[st
             said.append(f"  {printable(key)}: {numbers[0]}  {numbers[1]}  {apart}")
     said += ["", "Paired tests:"] if comparison.tests else []
     for test in comparison.tests:
-        span = "" if test.low is None or test.high is None else f" ({test.low:+.4f} to {test.high:+.4f})"
+        span = f" ({test.low:+.4f} to {test.high:+.4f})"
         said.append(
             f"  {test.key}: A - B {test.a - test.b:+.4f}{span}, only A right {test.only_a:,}, only B right "
             f"{test.only_b:,} of {test.count:,}, p = {test.p:.4g} ({test.test})"

@@ -10,7 +10,7 @@ from vsebench.leaderboard.full_ranking_metrics import columns_of
 from vsebench.leaderboard.significance import Comparisons, interval_cell
 from vsebench.leaderboard.table import code, escape, table
 from vsebench.runs.snapshot import Snapshot
-from vsebench.stats.bootstrap import wilson_interval
+from vsebench.stats.intervals import wilson_interval
 from vsebench.stats.rows import SECTIONS, RowView, sort_key, views
 
 _CHANCE = re.compile(r"test/(i2t|t2i)/chance/recall@(\d+)")

@@ -17,7 +17,18 @@ from vsebench.core.files import set_aside
 from vsebench.core.terminal import say
 from vsebench.core.types import OWN_SPLIT, Result
 from vsebench.ops.ranking import Ranks
-from vsebench.runs.item_scores import DIRECTIONS, RANK_PARTS, Outcomes, check, differing, items_file, load, save
+from vsebench.runs.item_scores import (
+    DIRECTIONS,
+    RANK_PARTS,
+    Outcomes,
+    check,
+    clusters_of,
+    differing,
+    items_file,
+    load,
+    numbered,
+    save,
+)
 from vsebench.runs.snapshot import Snapshot
 
 PREDICTIONS = "predictions-test.npz"
@@ -49,7 +60,7 @@ def update(snapshot: Snapshot, runs: Path, board: Path, *, groups: np.ndarray | 
     if outcomes is None:
         return sorted(finished)
     if groups is not None:
-        outcomes = replace(outcomes, clusters=_numbered(groups[outcomes.positions]))
+        outcomes = replace(outcomes, clusters=numbered(groups[outcomes.positions]))
     elif known is not None and np.array_equal(known.positions, outcomes.positions):
         outcomes = replace(outcomes, clusters=known.clusters)
     check(snapshot, outcomes, Place(str(file)))
@@ -123,10 +134,7 @@ def read(file: Path, result: Result, gallery: str = OWN_SPLIT) -> Outcomes:
     try:
         with file.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
-        run, relevance = result.run_id, result.dataset.get("relevance", "item")
-        count = len(arrays["positions"])
-        grouped = relevance == "group"  # in other datasets the stored groups say what a match is, such as the class
-        clusters = _numbered(arrays["groups"]) if grouped else np.arange(count)
+        run, clusters = result.run_id, clusters_of(arrays["groups"], result.dataset)
         asked: dict[str, np.ndarray] = {}
         ranks: dict[str, dict[str, Ranks]] = {}
         for way in DIRECTIONS:
@@ -198,12 +206,6 @@ def united(parts: Sequence[Outcomes], snapshot: Snapshot) -> Outcomes | None:
     found = Outcomes(parts[0].fingerprint, parts[0].positions, parts[0].clusters, right, ranks, asked)
     check(snapshot, found)
     return found
-
-
-def _numbered(groups: np.ndarray) -> np.ndarray:
-    """Return groups as numbers from 0 in the order of their first occurrence."""
-    _, first, number = np.unique(groups, return_index=True, return_inverse=True)
-    return np.argsort(np.argsort(first))[number].astype(np.int64)
 
 
 def _right(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -16,7 +16,7 @@ from vsebench.core.types import OWN_SPLIT, Result
 from vsebench.results.leaves import ABSENT, differing, leaves
 from vsebench.results.original import OnBoard, find_on_boards
 from vsebench.results.paired_runs import Paired, compare_right
-from vsebench.runs.item_scores import Outcomes, usable
+from vsebench.runs.item_scores import Outcomes, clusters_of, usable
 from vsebench.runs.load import find_run
 from vsebench.runs.predictions import StoredPredictions, load_predictions
 from vsebench.runs.snapshot import SYSTEM_FORM
@@ -132,8 +132,9 @@ def compare(a: Side, b: Side, split: str) -> Comparison:
     tests: list[Paired] = []
     apart: list[Disagreement] = []
     if a.predictions is not None and b.predictions is not None:
+        clusters = clusters_of(a.predictions.groups, a.result.dataset)
         for key, asked in _rights(a.predictions, b.predictions, notes).items():
-            tests.append(compare_right(key, asked.a, asked.b, asked.items))
+            tests.append(compare_right(key, asked.a, asked.b, clusters[asked.items]))
             apart += [asked.disagreement(key, "a"), asked.disagreement(key, "b")]
     else:
         tests = _tests_on_board(a, b, split, notes)
@@ -189,7 +190,7 @@ def _tests_on_board(a: Side, b: Side, split: str, notes: list[str]) -> list[Pair
     tests = []
     right = [o.right.get("accuracy", {}).get(run) for o, run in zip((one, other), ids, strict=True)]
     if right[0] is not None and right[1] is not None:
-        tests.append(compare_right("accuracy", right[0], right[1], np.arange(len(right[0]))))
+        tests.append(compare_right("accuracy", right[0], right[1], one.clusters))
     for direction, key in DIRECTIONS.items():
         ranks = [o.ranks.get(direction, {}).get(run) for o, run in zip((one, other), ids, strict=True)]
         if ranks[0] is None or ranks[1] is None:
@@ -197,7 +198,7 @@ def _tests_on_board(a: Side, b: Side, split: str, notes: list[str]) -> list[Pair
         if not np.array_equal(one.asked[direction], other.asked[direction]):
             notes.append(f"{key} is not tested: the runs do not ask the same queries (one has other captions)")
             continue
-        tests.append(compare_right(key, ranks[0].hit(1), ranks[1].hit(1), one.asked[direction]))
+        tests.append(compare_right(key, ranks[0].hit(1), ranks[1].hit(1), one.clusters[one.asked[direction]]))
     return tests
 
 

@@ -55,7 +55,7 @@ def page(comparison: Comparison, dataset: Dataset | None, *, most: int) -> str:
 
 def test_cells(test: Paired) -> list[str]:
     """A test in cells."""
-    span = "" if test.low is None or test.high is None else f" ({test.low:+.4f} to {test.high:+.4f})"
+    span = f" ({test.low:+.4f} to {test.high:+.4f})"
     difference = f"{test.a - test.b:+.4f}{span}"
     return [
         test.key,

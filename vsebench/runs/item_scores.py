@@ -7,6 +7,7 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from zipfile import ZipFile
 
 import numpy as np
@@ -57,6 +58,23 @@ class Outcomes:
     def runs(self) -> set[str]:
         """Ids of the runs that it knows."""
         return {run for kept in (*self.right.values(), *self.ranks.values()) for run in kept}
+
+
+def clusters_of(groups: np.ndarray, dataset: Mapping[str, Any]) -> np.ndarray:
+    """Return which items are drawn together, as stored predictions tell it: those of a group, else each alone.
+
+    Args:
+        groups: int (n,), of the items; they are products or pictures where relevance is of groups, and what a match is
+            (such as the class) elsewhere.
+        dataset: what a result says of its dataset.
+    """
+    return numbered(groups) if dataset.get("relevance", "item") == "group" else np.arange(len(groups))
+
+
+def numbered(groups: np.ndarray) -> np.ndarray:
+    """Return groups as numbers from 0 in the order of their first occurrence."""
+    _, first, number = np.unique(groups, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[number].astype(np.int64)
 
 
 def items_file(folder: Path, experiment: str) -> Path:

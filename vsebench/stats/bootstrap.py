@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
+
+from vsebench.stats.intervals import LEVEL
 
 RESAMPLES = 10_000
 SEED = 0
-LEVEL = 0.95
 #: A block of resamples: counts of clusters, 8 bytes each.
 BLOCK_BYTES = 1 << 26
 #: With fewer clusters that hold any score, or lack any, than this a share is near 0 or 1.
@@ -82,25 +81,3 @@ def near_edge(total: np.ndarray, count: np.ndarray) -> np.ndarray:
     lacking = (total < count[:, None] - 1e-9).any(-1).sum(0)
     found: np.ndarray = np.minimum(some, lacking) < FEW
     return found
-
-
-def wilson_interval(share: float, count: int) -> tuple[float, float]:
-    """Wilson's 95 % score interval of a share.
-
-        (p + z²/2n ± z √(p(1 − p)/n + z²/4n²)) / (1 + z²/n)
-
-    Of scores within [0, 1] that are not only 0 and 1 it is too wide rather than too narrow: their variance is at most
-    p(1 − p).
-
-    Args:
-        share: in [0, 1].
-        count: independent items or clusters, ≥ 1.
-
-    Example:
-        >>> tuple(round(v, 4) for v in wilson_interval(1.0, 50))
-        (0.9287, 1.0)
-    """
-    z = 1.959963984540054
-    centre, scale = (share + z * z / (2 * count)), 1 + z * z / count
-    half = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)

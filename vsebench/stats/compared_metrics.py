@@ -95,20 +95,34 @@ def sums(rows: Sequence[RowView], outcomes: Outcomes, measure: Measure) -> Sums 
     if not kept:
         return None
     belongs = [clusters[outcomes.asked[way]] for way in DIRECTIONS] if measure.depths else [clusters]
-    size = int(clusters.max()) + 1
+    return summed(kept, [[scores[r.run_id] for r in row.results] for row in kept], belongs)
+
+
+def summed(
+    rows: Sequence[RowView], scores: Sequence[Sequence[Sequence[np.ndarray]]], belongs: Sequence[np.ndarray]
+) -> Sums:
+    """Sum scores over clusters.
+
+    Args:
+        rows: what the scores are of; none where no board knows them.
+        scores: of each row, seed by seed and part by part, float (items of the part,).
+        belongs: of each part, its items' clusters, numbered from 0 over all parts.
+    """
+    size = max(int(b.max()) for b in belongs) + 1
     count = np.stack([np.bincount(b, minlength=size) for b in belongs], axis=1).astype(np.float64)
-    total = np.zeros((size, len(kept), len(belongs)))
+    total = np.zeros((size, len(scores), len(belongs)))
     seeds: list[list[float]] = []
     binary: list[np.ndarray | None] = []
-    for at, row in enumerate(kept):
-        own = [scores[r.run_id] for r in row.results]
+    for at, own in enumerate(scores):
         for part, where in enumerate(belongs):
             mean = np.mean([one[part] for one in own], axis=0)
             total[:, at, part] = np.bincount(where, mean, size)
         seeds.append([float(np.mean([part.mean() for part in one])) for one in own])
-        plain = len(own) == 1 and len(belongs) == 1 and size == len(clusters) and bool(np.isin(own[0][0], (0, 1)).all())
+        plain = (
+            len(own) == 1 and len(belongs) == 1 and size == len(belongs[0]) and bool(np.isin(own[0][0], (0, 1)).all())
+        )
         binary.append(own[0][0] if plain else None)
-    return Sums(kept, total, count, seeds, binary)
+    return Sums(rows, total, count, seeds, binary)
 
 
 def _scores(outcomes: Outcomes, measure: Measure, run: str) -> list[np.ndarray]:

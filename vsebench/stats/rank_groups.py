@@ -10,16 +10,9 @@ import numpy as np
 
 from vsebench.runs.item_scores import Outcomes
 from vsebench.runs.snapshot import Snapshot
-from vsebench.stats.bootstrap import (
-    LEVEL,
-    RESAMPLES,
-    near_edge,
-    percentile_interval,
-    ratios,
-    resampled,
-    wilson_interval,
-)
+from vsebench.stats.bootstrap import RESAMPLES, near_edge, percentile_interval, ratios, resampled
 from vsebench.stats.compared_metrics import Measure, Sums, measures, sums
+from vsebench.stats.intervals import LEVEL, wilson_interval
 from vsebench.stats.paired_tests import ALPHA, Difference, Scores, difference, holm, seed_noise
 from vsebench.stats.rows import SECTIONS, RowView, views
 
@@ -146,22 +139,27 @@ def place(
         resamples: of the bootstrap.
         family: comparisons to correct for; all pairs of rows by default.
     """
-    value, samples = ratios(found.total, found.count), resampled(found.total, found.count, resamples=resamples)
-    scores = [
-        Scores(float(value[i]), noise, samples[:, i], found.total[:, i], found.binary[i])
-        for i, noise in enumerate(seed_noise(found.seeds))
-    ]
+    value, scores = ratios(found.total, found.count), scored(found, resamples=resamples)
     to_leader = [difference(score, scores[0]) for score in scores[1:]]
     family = family_of(len(scores)) if family is None else family
     group = grouped(len(scores), lambda i, j: to_leader[i - 1] if j == 0 else difference(scores[i], scores[j]), family)
     adjusted = holm([d.p for d in to_leader], family)
-    intervals = _intervals(found, value, samples)
+    intervals = _intervals(found, value, np.stack([score.samples for score in scores], axis=1))
     standings = [Standing(float(value[0]), intervals[0], group[0])]
     for i, d in enumerate(to_leader, start=1):
         half = d.quantile((1 + LEVEL) / 2)
         between = Interval(d.value - half, d.value + half, "t")
         standings.append(Standing(float(value[i]), intervals[i], group[i], d.value, between, adjusted[i - 1]))
     return standings, to_leader
+
+
+def scored(found: Sums, *, resamples: int = RESAMPLES) -> list[Scores]:
+    """Return what paired tests see of each row, all resampled alike."""
+    value, samples = ratios(found.total, found.count), resampled(found.total, found.count, resamples=resamples)
+    return [
+        Scores(float(value[i]), noise, samples[:, i], found.total[:, i], found.binary[i])
+        for i, noise in enumerate(seed_noise(found.seeds))
+    ]
 
 
 def _intervals(found: Sums, value: np.ndarray, samples: np.ndarray) -> list[Interval]:
