@@ -23,6 +23,9 @@ CHECKED = (
     "projection",
     "augmentation",
     "ensemble",
+    "corruption",
+    "measurement",
+    "executor",
 )
 #: Options of components that take minutes by their defaults.
 QUICK = {

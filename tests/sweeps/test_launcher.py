@@ -25,6 +25,7 @@ from vsebench.config.schema import Prune, Spec, System, Train, WeightedSpec
 from vsebench.core.errors import ConfigError
 from vsebench.core.types import Result
 from vsebench.runs.store import Store, read_history
+from vsebench.sweeps.executors.base import Work
 from vsebench.sweeps.launcher import Job, _Member, check
 from vsebench.sweeps.plan import Run
 from vsebench.sweeps.worker import Settings
@@ -38,7 +39,7 @@ def test_what_cannot_work_is_told_first(monkeypatch: pytest.MonkeyPatch) -> None
         check(2, "auto")
     check(2, "cpu")
     with pytest.raises(ConfigError, match="--processes-per-run belongs to --executor local; Ray gives"):
-        ExecutorOptions(name="ray", processes=2).check()
+        ExecutorOptions("ray", Work(processes=2)).build()
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"accelerate, which is not installed: pip install 'vsebench\[parallel\]'"):
         check(2, "cpu")

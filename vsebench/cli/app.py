@@ -81,7 +81,12 @@ def sweep(
         int, typer.Option(min=1, help="Processes that train one run together, each with a GPU or threads of its own.")
     ] = 1,
     device: Device = "auto",
-    executor: Annotated[str, typer.Option(help="local (this machine) or ray (an existing Ray cluster).")] = "local",
+    executor: Annotated[
+        str, typer.Option(help="local (this machine), ray (an existing Ray cluster) or a plug-in's.")
+    ] = "local",
+    executor_option: Annotated[
+        list[str] | None, typer.Option(help="An option of the executor as NAME=VALUE, for a plug-in's.")
+    ] = None,
     address: Annotated[str | None, typer.Option(help="Of the Ray cluster: auto (the default) or HOST:PORT.")] = None,
     cpus_per_run: Annotated[
         float | None, typer.Option(min=0, help="CPUs of a run on the cluster; one per thread by default.")
@@ -96,8 +101,10 @@ def sweep(
     board: BoardFolder = Path("leaderboard"),
 ) -> None:
     """Run every system of an experiment that has no result yet, and write its leaderboard."""
+    from vsebench.cli.components import options_of
     from vsebench.cli.executor import ExecutorOptions
     from vsebench.cli.sweep import SweepOptions, run_sweep
+    from vsebench.sweeps.executors.base import Work
 
     run_sweep(
         SweepOptions(
@@ -108,13 +115,13 @@ def sweep(
             dry_run=dry_run,
             executor=ExecutorOptions(
                 name=executor,
-                workers=workers,
-                threads=threads,
-                processes=processes_per_run,
-                device=device,
-                address=address,
-                cpus_per_run=cpus_per_run,
-                gpus_per_run=gpus_per_run,
+                work=Work(workers, threads, processes_per_run, device),
+                options={
+                    "address": address,
+                    "cpus_per_run": cpus_per_run,
+                    "gpus_per_run": gpus_per_run,
+                    **options_of(executor_option or ()),
+                },
             ),
             wandb=wandb,
             wandb_project=wandb_project,

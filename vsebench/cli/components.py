@@ -38,7 +38,7 @@ def check(kind: str, name: str, assignments: Sequence[str], plugins: Sequence[Pa
     """
     load_plugins(plugins)
     component = registry_of(kind).get(name)
-    options = _options(assignments)
+    options = options_of(assignments)
     from vsebench.testing.kit import MODULE_CHECKS, findings
 
     print(f"{kind} '{name}' ({component.place})")
@@ -54,7 +54,11 @@ def check(kind: str, name: str, assignments: Sequence[str], plugins: Sequence[Pa
     return 1 if faults else 0
 
 
-def _options(assignments: Sequence[str]) -> dict[str, Any]:
+def options_of(assignments: Sequence[str]) -> dict[str, Any]:
+    """Return options that are given as ``name=value``, values as YAML.
+
+    Raises: ConfigError of one that is not.
+    """
     import yaml
 
     options = {}

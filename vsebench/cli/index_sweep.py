@@ -37,9 +37,10 @@ def run_index_sweep(options: SweepOptions, command: str) -> None:
     load_entry_points()
     experiment = load_index_experiment(options.file, overrides=options.overrides, plugins=options.plugins)
     wanted = experiment.only(options.only) if options.only else experiment
-    threads, store = options.executor.threads, Store(options.runs, experiment.name)
+    work, store = options.executor.work, Store(options.runs, experiment.name)
+    threads = work.threads
     with limited(threads):
-        vectors = load_vectors(experiment, options.runs, device=options.executor.device, cache=options.cache, say=say)
+        vectors = load_vectors(experiment, options.runs, device=work.device, cache=options.cache, say=say)
     everything = plan(experiment, vectors.described, store, threads=threads)
     names = {row.name for row in wanted.rows}
     asked = [one for one in everything if one.row.name in names]
@@ -81,9 +82,9 @@ def _refuse(options: SweepOptions) -> None:
     why = "an experiment of indexes measures speed, one index after the other in one process."
     told = options.executor
     for option, said in (
-        ("--executor ray", told.name != "local"),
-        ("--workers", told.workers not in (None, 1)),
-        ("--processes-per-run", told.processes > 1),
+        (f"--executor {told.name}", told.name != "local"),
+        ("--workers", told.work.workers not in (None, 1)),
+        ("--processes-per-run", told.work.processes > 1),
     ):
         if said:
             raise ConfigError(f"{option}: {why} --threads says how many threads a search has.")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vsebench.cli.executor import ExecutorOptions, executor
+from vsebench.cli.executor import ExecutorOptions
 from vsebench.cli.measure import complete
 from vsebench.cli.plan import print_plan, record_device
 from vsebench.cli.progress import ProgressView
@@ -19,6 +19,7 @@ from vsebench.config.index_experiment import is_index_experiment
 from vsebench.config.select import BETTER
 from vsebench.core.errors import ConfigError, RunFailed, did_you_mean, known_names
 from vsebench.core.plugins import load_plugins
+from vsebench.core.registry import EXECUTORS
 from vsebench.core.terminal import say
 from vsebench.core.types import OWN_SPLIT
 from vsebench.runs.store import Store
@@ -60,7 +61,9 @@ def run_sweep(options: SweepOptions) -> None:
     if options.wandb not in WANDB_MODES:
         said = did_you_mean(options.wandb, WANDB_MODES) + known_names(WANDB_MODES)
         raise ConfigError(f"--wandb '{options.wandb}' is unknown." + said)
-    options.executor.check()
+    load_plugins(options.plugins)
+    if options.executor.name in EXECUTORS:  # else a plug-in that the file names may have it
+        options.executor.build()
     if is_index_experiment(document.load(options.file).data):
         from vsebench.cli.index_sweep import run_index_sweep
 
@@ -68,8 +71,8 @@ def run_sweep(options: SweepOptions) -> None:
         return
     if not options.dry_run and _is_done(options):
         return
-    load_plugins(options.plugins)
     experiment = load_experiment(options.file, overrides=options.overrides)
+    executor = options.executor.build()
     if options.only and experiment.space is None:
         experiment.only(options.only)
     dataset = _open(experiment)
@@ -77,15 +80,15 @@ def run_sweep(options: SweepOptions) -> None:
     settings = Settings(
         store_root=options.runs.resolve(),
         dataset_path=dataset.path.resolve(),
-        device=options.executor.device,
-        threads=options.executor.threads,
-        processes=options.executor.processes,
+        device=executor.work.device,
+        threads=executor.work.threads,
+        processes=executor.work.processes,
         wandb_mode=resolve_mode(options.wandb),  # type: ignore[arg-type]
         wandb_project=options.wandb_project,
         cache=options.cache,
         plugins=tuple(p.expanduser().resolve() for p in options.plugins),
     )
-    with executor(options.executor) as (workers, execute):
+    with executor.started() as (workers, execute):
         if options.dry_run:
             count = default_workers(settings) if workers is None else max(1, workers)
             print_plan(_planned(experiment, dataset, options), options.runs, count)
@@ -97,9 +100,9 @@ def run_sweep(options: SweepOptions) -> None:
             asked,
             runs=options.runs,
             board=options.board,
-            workers=options.executor.workers,
-            threads=options.executor.threads,
-            device=options.executor.device,
+            workers=executor.work.workers,
+            threads=executor.work.threads,
+            device=executor.work.device,
         )
     if settings.wandb_mode != "disabled":
         from vsebench.cli.wandb_board import log_board

@@ -258,6 +258,7 @@ MEASUREMENTS = Registry(
         "alone": False,  # nothing else is measured meanwhile, so that times are those of an idle machine
     },
 )
+EXECUTORS = Registry("executor", "vsebench.sweeps.executors", "runs of a sweep -> results in the store")
 DATASETS = Registry(
     "dataset",
     "vsebench.data.builders",

@@ -1,4 +1,4 @@
 """Conformance kit for components, built in or of one's own, and the files that a new component starts from.
 
-Imports components, core and ops.
+Imports components, config, core, data, leaderboard, measurements, ops, pipeline, runs and sweeps.
 """

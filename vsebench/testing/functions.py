@@ -1,4 +1,4 @@
-"""What kinds that are no modules promise: optimisers, schedules, indexes, fitters, augmentations, ensembling rules."""
+"""What kinds that are no modules promise, by kind."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import numpy as np
 import torch
 
 from vsebench.core.component import Component
+from vsebench.testing.corruptions import check_corruption
 from vsebench.testing.fitters import check_fitter
 from vsebench.testing.indexes import check_index
+from vsebench.testing.measurements import check_executor, check_measured, check_measurement
 from vsebench.testing.written import require
 
 
@@ -110,4 +112,7 @@ FUNCTION_CHECKS: dict[str, tuple[Callable[[Component, Mapping[str, Any]], None],
     "fitter": (check_fitter,),
     "augmentation": (check_augmentation,),
     "ensemble": (check_ensemble,),
+    "corruption": (check_corruption,),
+    "measurement": (check_measurement, check_measured),
+    "executor": (check_executor,),
 }
