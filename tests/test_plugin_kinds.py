@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from swept import sweep_in
+import torch
+import yaml
 
+from vsebench.cli.app import app
 from vsebench.cli.combine import CombineOptions, run_combine
 from vsebench.cli.components import check
 from vsebench.config.experiment import load_experiment
 from vsebench.core.errors import ConfigError
-from vsebench.core.registry import KINDS
+from vsebench.core.registry import KINDS, MEASUREMENTS
+from vsebench.leaderboard.measured import measurement_sections
+from vsebench.leaderboard.render import stale
 from vsebench.runs.load import find_run, load_run
 from vsebench.runs.snapshot import load, results_file
 
 PLUGIN = '''
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import Annotated
 
 import numpy as np
@@ -30,7 +36,7 @@ from torch import Tensor, nn
 
 import vsebench as vb
 
-DARKENED = []
+DARKENED, STARTED = [], []
 
 
 @vb.AUGMENTATIONS.register("my_darken", source="a test")
@@ -85,8 +91,86 @@ def my_centred(scores: np.ndarray) -> np.ndarray:
         [[-1.0, 1.0]]
     """
     return scores - scores.mean(1, keepdims=True)
+
+
+@vb.CORRUPTIONS.register("my_stripes", source="a test", meaning={"image": "stripes by their colour"}, title="stripes")
+class MyStripes(vb.Corruption):
+    """Paint every second column.
+
+    Example:
+        >>> MyStripes().image(np.zeros((3, 1, 2), np.uint8), 2.0, np.random.default_rng(0))[0].tolist()
+        [[2, 0]]
+    """
+
+    def image(self, pixels: np.ndarray, strength: Annotated[float, Gt(1)], generator: np.random.Generator):
+        """Return striped pixels."""
+        changed = pixels.copy()
+        changed[..., ::2] = int(strength)
+        return changed
+
+
+@vb.MEASUREMENTS.register("my_norms", source="a test")
+class MyNorms(vb.Measurement):
+    """Measure the size of a projection's weights.
+
+    Args:
+        order: of the norm.
+
+    Example:
+        >>> MyNorms(order=1).order
+        1
+    """
+
+    title = "Norms"
+    description = "How large the weights are."
+    columns = (
+        vb.BoardColumn("Largest", "largest", digits=3, best="min"),
+        vb.BoardColumn("Items", "sizes/test", digits=0),
+    )
+
+    def __init__(self, *, order: Annotated[int, Gt(0)] = 2) -> None:
+        self.order = order
+
+    def measure(self, run, dataset):
+        """Return norms of all parameters."""
+        norms = [float(torch.linalg.vector_norm(p.detach(), self.order)) for p in run.model.parameters()]
+        return {"largest": max(norms), "sizes": {"test": len(dataset.splits["test"])}}
+
+
+@vb.EXECUTORS.register("my_loop", source="a test")
+class MyLoop(vb.Executor):
+    """Do the runs one after the other, in this process.
+
+    Args:
+        work: how many at a time, and with what (wired).
+        note: kept for the test.
+
+    Example:
+        >>> MyLoop(vb.Work(), note="x").note
+        'x'
+    """
+
+    def __init__(self, work, *, note: str = "") -> None:
+        super().__init__(work)
+        self.note = note
+
+    @contextmanager
+    def started(self):
+        """Give a loop."""
+        def execute(runs, settings, on_event):
+            STARTED.append((self.note, len(runs)))
+            self.run_here(runs, settings, on_event)
+
+        yield 1, execute
 '''
-NAMES = {"augmentation": "my_darken", "projection": "my_halves", "ensemble": "my_centred"}
+NAMES = {
+    "augmentation": "my_darken",
+    "projection": "my_halves",
+    "ensemble": "my_centred",
+    "corruption": "my_stripes",
+    "measurement": "my_norms",
+    "executor": "my_loop",
+}
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +179,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory, tiny_file: Path) -> Iterato
     folder = tmp_path_factory.mktemp("plugin_kinds")
     (folder / "my_parts.py").write_text(PLUGIN, encoding="utf-8")
     shutil.copy(tiny_file, folder / "tiny.h5")
-    sweep_in(folder, experiment(folder))
+    (folder / "parts.yaml").write_text(yaml.safe_dump(experiment(folder), sort_keys=False), encoding="utf-8")
+    command = ["sweep", "parts.yaml", "--executor", "my_loop", "--executor-option", "note=a note", "--workers", "1"]
+    threads = torch.get_num_threads()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("VSEBENCH_HOME", str(folder / "home"))
+        app([*command, "--wandb", "disabled", "--board", "board", "--device", "cpu"], standalone_mode=False)
+    torch.set_num_threads(threads)
     yield folder
     for kind, name in NAMES.items():
         KINDS[kind].forget(name)
@@ -111,6 +202,10 @@ def experiment(folder: Path) -> dict[str, Any]:
         "metrics": ["recall@{1,5}"],
         "seeds": [0],
         "train": {"epochs": 1, "batch_size": 16, "augment": {"name": "my_darken", "most": 0.25}},
+        "measure": {
+            "my_norms": {"order": 1},
+            "robustness": {"image": {"my_stripes": [200]}, "text": {}, "shuffle": False, "drop": False},
+        },
         "systems": {"halves": {**row, "projection": "my_halves"}, "whole": {**row, "projection": "linear"}},
     }
 
@@ -156,6 +251,41 @@ def test_an_ensembling_rule_of_a_plug_in_is_named_on_the_command_line(folder: Pa
     assert both.ranking["rule"] == "my_centred"
 
 
+def test_an_executor_of_a_plug_in_does_the_runs(folder: Path) -> None:
+    assert module(folder).STARTED == [("a note", 2)]
+
+
+def test_a_measurement_of_a_plug_in_is_stored_and_on_the_board(folder: Path) -> None:
+    snapshot = load(results_file(folder / "board", "parts"))
+    run = load_run(find_run("parts/halves", folder / "runs"))
+    norms = [float(p.detach().abs().sum()) for p in run.model.parameters()]
+    values: Any = snapshot.measures[run.run_id]["my_norms"]
+    assert values == {"largest": pytest.approx(max(norms), rel=1e-4), "sizes": {"test": 12}}
+    page = (folder / "board" / "parts.md").read_text()
+    section = page.split("## Norms")[1].split("##")[0]
+    assert "How large the weights are." in section
+    assert re.search(r"\| System +\| +Largest \| Items \|", section)
+    assert re.search(rf"\| halves +\| +\**{values['largest']:.3f}\** \| +12 \|", section)
+    assert stale(folder / "board", ["parts"]) == []
+
+
+def test_a_board_names_a_measurement_whose_plug_in_is_not_loaded(folder: Path) -> None:
+    component = MEASUREMENTS.get("my_norms")
+    MEASUREMENTS.forget("my_norms")
+    try:
+        lines = measurement_sections(load(results_file(folder / "board", "parts")))
+    finally:
+        MEASUREMENTS._components["my_norms"] = component
+    assert "Measured and not shown (the plug-in that registers it was not loaded" in "\n".join(lines)
+    assert "## Robustness" in lines
+
+
+def test_a_corruption_of_a_plug_in_is_a_column_of_the_board(folder: Path) -> None:
+    page = (folder / "board" / "parts.md").read_text()
+    assert re.search(r"\| System +\| +As it is \| +image stripes 200 \|", page)
+    assert "stripes by their colour" in page
+
+
 @pytest.mark.parametrize(("kind", "name"), NAMES.items())
 def test_the_conformance_kit_checks_a_part_of_a_plug_in(folder: Path, kind: str, name: str) -> None:
     assert check(kind, name, (), (folder / "my_parts.py",)) == 0
@@ -169,12 +299,14 @@ def test_the_conformance_kit_checks_a_part_of_a_plug_in(folder: Path, kind: str,
             {"train": {"augment": {"name": "my_darken", "mots": 1}}},
             "unknown option 'mots' of augmentation 'my_darken'.",
         ),
+        ({"measure": {"my_nroms": True}}, "unknown measurement 'my_nroms'. Did you mean 'my_norms'?"),
+        ({"measure": {"my_norms": {"ordr": 1}}}, "unknown option 'ordr' of measurement 'my_norms'."),
+        ({"measure": {"my_norms": {"order": 0}}}, "'order' of measurement 'my_norms': must be greater than 0"),
+        ({"measure": {"robustness": {"image": {"my_strips": [2]}}}}, "Did you mean 'my_stripes'?"),
         ({"systems": {"a": {"projection": "my_halvs"}}}, "unknown projection 'my_halvs'. Did you mean 'my_halves'?"),
     ],
 )
 def test_misspelt_names_have_their_place(folder: Path, block: dict[str, Any], message: str) -> None:
-    import yaml
-
     file = folder / "wrong.yaml"
     file.write_text(yaml.safe_dump({**experiment(folder), **block}, sort_keys=False))
     with pytest.raises(ConfigError) as caught:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from vsebench import metrics as metrics
     from vsebench.components.attention.base import Attention as Attention
     from vsebench.components.audio_encoder.base import AudioEncoder as AudioEncoder
+    from vsebench.components.corruption.base import Corruption as Corruption
     from vsebench.components.fitter.base import Fitter as Fitter
     from vsebench.components.fitter.base import Material as Material
     from vsebench.components.fusion.base import Fusion as Fusion
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from vsebench.core.registry import CORRUPTIONS as CORRUPTIONS
     from vsebench.core.registry import DATASETS as DATASETS
     from vsebench.core.registry import ENSEMBLES as ENSEMBLES
+    from vsebench.core.registry import EXECUTORS as EXECUTORS
     from vsebench.core.registry import FITTERS as FITTERS
     from vsebench.core.registry import FUSIONS as FUSIONS
     from vsebench.core.registry import HEADS as HEADS
@@ -82,7 +84,7 @@ if TYPE_CHECKING:
     from vsebench.data.item import Item as Item
     from vsebench.data.open import open_dataset as open_dataset
     from vsebench.data.writer import DatasetWriter as DatasetWriter
-    from vsebench.leaderboard.measured import Shown as Shown
+    from vsebench.leaderboard.measured import BoardColumn as BoardColumn
     from vsebench.measurements.base import Measurement as Measurement
     from vsebench.ops.masking import blank as blank
     from vsebench.ops.masking import masked_max as masked_max
@@ -90,6 +92,8 @@ if TYPE_CHECKING:
     from vsebench.ops.masking import masked_softmax as masked_softmax
     from vsebench.retrieval.searcher import Hit as Hit
     from vsebench.retrieval.searcher import Searcher as Searcher
+    from vsebench.sweeps.executors.base import Executor as Executor
+    from vsebench.sweeps.executors.base import Work as Work
     from vsebench.testing.kit import check_component as check_component
 
 __version__ = "0.1.0"

@@ -7,6 +7,7 @@ from __future__ import annotations
 NAMES_OF = {
     "vsebench.components.attention.base": "Attention",
     "vsebench.components.audio_encoder.base": "AudioEncoder",
+    "vsebench.components.corruption.base": "Corruption",
     "vsebench.components.fitter.base": "Fitter Material",
     "vsebench.components.fusion.base": "Fusion",
     "vsebench.components.head.base": "Head",
@@ -25,20 +26,21 @@ NAMES_OF = {
     ),
     "vsebench.core.plugins": "load_plugin",
     "vsebench.core.registry": (
-        "ATTENTIONS AUDIO_ENCODERS AUGMENTATIONS CORRUPTIONS DATASETS ENSEMBLES FITTERS FUSIONS HEADS IMAGE_ENCODERS "
-        "INDEXES MEASUREMENTS METRICS OBJECTIVES OPTIMIZERS POOLINGS PROJECTIONS RERANKERS SCHEDULES SCORERS "
-        "TEXT_ENCODERS"
+        "ATTENTIONS AUDIO_ENCODERS AUGMENTATIONS CORRUPTIONS DATASETS ENSEMBLES EXECUTORS FITTERS FUSIONS HEADS "
+        "IMAGE_ENCODERS INDEXES MEASUREMENTS METRICS OBJECTIVES OPTIMIZERS POOLINGS PROJECTIONS RERANKERS SCHEDULES "
+        "SCORERS TEXT_ENCODERS"
     ),
     "vsebench.core.types": "Batch Compared Output Preprocessing Result Sampling Tokens Waves Words",
     "vsebench.data.dataset": "Dataset",
     "vsebench.data.item": "Item",
     "vsebench.data.open": "open_dataset",
     "vsebench.data.writer": "DatasetWriter",
+    "vsebench.leaderboard.measured": "BoardColumn",
     "vsebench.measurements.base": "Measurement",
-    "vsebench.leaderboard.measured": "Shown",
     "vsebench.metrics": "metrics",
     "vsebench.ops.masking": "blank masked_max masked_mean masked_softmax",
     "vsebench.retrieval.searcher": "Hit Searcher",
+    "vsebench.sweeps.executors.base": "Executor Work",
     "vsebench.testing.kit": "check_component",
 }
 #: Public name -> the module that defines it.

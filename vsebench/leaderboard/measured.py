@@ -38,7 +38,7 @@ class MeasuredRow:
 
 
 @dataclass(frozen=True)
-class Shown:
+class BoardColumn:
     """A column of a measurement's table.
 
     Args:
@@ -80,7 +80,7 @@ def measured_rows(snapshot: Snapshot, name: str) -> list[MeasuredRow]:
     return found
 
 
-def measured_table(snapshot: Snapshot, name: str, columns: Sequence[Shown]) -> list[str]:
+def measured_table(snapshot: Snapshot, name: str, columns: Sequence[BoardColumn]) -> list[str]:
     """Return the lines of a table with a column for each number; none where no row has any."""
     rows = measured_rows(snapshot, name)
     cells = [[row.estimate(column.value) for column in columns] for row in rows]

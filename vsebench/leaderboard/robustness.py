@@ -25,6 +25,12 @@ def shown_of(kind: str) -> Mapping[str, Any]:
     return CORRUPTIONS.get(kind).facts if kind in CORRUPTIONS else {**CORRUPTIONS.facts, "meaning": {}}
 
 
+def fact_of(kind: str, fact: str, modality: str, *, precomputed: bool) -> str:
+    """Return a corruption's fact of a modality, or of precomputed features; empty where it has none."""
+    facts = shown_of(kind)[fact]
+    return str((precomputed and facts.get("features")) or facts.get(modality, ""))
+
+
 def main_metric(snapshot: Snapshot, rows: Sequence[MeasuredRow]) -> str:
     """Return the metric in which robustness is given: accuracy where there is one, else the one that chooses the
     epoch.
@@ -161,7 +167,7 @@ def _strengths(snapshot: Snapshot, rows: Sequence[MeasuredRow], key: str, plot: 
         marks = [one is not None and len(rows) > 1 and one.mean == top for one, top in zip(line, best, strict=True)]
         body.append([row.name, *(f"**{cell}**" if mark else cell for cell, mark in zip(cells, marks, strict=True))])
     header = ["System", "As it is", *(_column(*column) for column in columns)]
-    meanings = [shown_of(kind)["meaning"].get("features" if m in features else m) for m, kind, _ in columns]
+    meanings = [fact_of(kind, "meaning", m, precomputed=m in features) for m, kind, _ in columns]
     units = list(dict.fromkeys(filter(None, meanings)))
     said = (
         f"Test {escape(title_of(key))} of finished runs with one modality damaged, for all systems and seeds by the "

@@ -13,7 +13,7 @@ from typing import Any
 from vsebench.leaderboard.index_plots import COLOURS, MARKERS, as_svg, shows, stamped
 from vsebench.leaderboard.measured import MeasuredRow, measured_rows
 from vsebench.leaderboard.plots import FOLDER
-from vsebench.leaderboard.robustness import at_strength, damages, main_metric, shown_of, title_of
+from vsebench.leaderboard.robustness import at_strength, damages, fact_of, main_metric, shown_of, title_of
 from vsebench.leaderboard.table import printable, short
 from vsebench.runs.snapshot import Snapshot
 from vsebench.stats.rows import sort_key
@@ -144,10 +144,9 @@ def figure(snapshot: Snapshot) -> Any:
     handles: dict[str, Any] = {}
     for panel, one in zip(shown, axes, strict=False):
         handles |= _draw(one, panel, styles)
-        facts = shown_of(panel.kind)
-        title = facts["title"] or panel.kind
+        title = shown_of(panel.kind)["title"] or panel.kind
         one.set_title(short(f"{panel.modality}: {title}", 48), fontsize=10, loc="left", parse_math=False)
-        label = facts["axis"].get("features" if panel.features else panel.modality, panel.kind)
+        label = fact_of(panel.kind, "axis", panel.modality, precomputed=panel.features) or panel.kind
         one.set_xlabel(short(label, 60), fontsize=8, parse_math=False)
         one.tick_params(labelsize=8)
         one.grid(True, color="#dddddd", linewidth=0.6, zorder=0)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from vsebench.leaderboard.drawing import Drawing
-from vsebench.leaderboard.measured import Shown, measured_table
+from vsebench.leaderboard.measured import BoardColumn, measured_table
 from vsebench.leaderboard.table import escape, prose
 from vsebench.runs.snapshot import Snapshot
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from vsebench.data.dataset import Dataset
     from vsebench.runs.load import LoadedRun
 
-__all__ = ["Measurement", "Shown"]
+__all__ = ["BoardColumn", "Measurement"]
 
 
 class Measurement(ABC):
@@ -30,7 +30,7 @@ class Measurement(ABC):
 
     title: ClassVar[str] = ""
     description: ClassVar[str] = ""
-    columns: ClassVar[Sequence[Shown]] = ()
+    columns: ClassVar[Sequence[BoardColumn]] = ()
 
     @abstractmethod
     def measure(self, run: LoadedRun, dataset: Dataset) -> Mapping[str, Any]:

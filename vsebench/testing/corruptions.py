@@ -18,7 +18,7 @@ _TEXT = "a red hat with three green feathers and a small blue ribbon"
 
 
 def check_corruption(component: Component, options: Mapping[str, Any]) -> None:
-    """Its draws come from the generator alone, its input stays as it is, and shapes and types are kept.
+    """Check that its draws come from the generator alone, its input stays as it is, and shapes and types are kept.
 
     Raises: AssertionError.
     """

@@ -59,7 +59,7 @@ def check_schedule(component: Component, options: Mapping[str, Any]) -> None:
 
 
 def check_augmentation(component: Component, options: Mapping[str, Any]) -> None:
-    """Pixels keep their shape and type, the batch that is given stays as it is, and the seed fixes the result.
+    """Check that pixels keep their shape and type, the given batch stays as it is, and the seed fixes the result.
 
     Raises: AssertionError.
     """
@@ -81,7 +81,7 @@ def check_augmentation(component: Component, options: Mapping[str, Any]) -> None
 
 
 def check_ensemble(component: Component, options: Mapping[str, Any]) -> None:
-    """Scores stay finite and in their order, each query's by themselves, and equal scores stay equal.
+    """Check that scores stay finite and in their order, each query's by themselves, and equal scores stay equal.
 
     Raises: AssertionError.
     """

@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 
 from vsebench.core.component import Component
-from vsebench.measurements.base import Measurement, Shown
+from vsebench.measurements.base import BoardColumn, Measurement
 from vsebench.testing.written import require
 
 ITEMS = 24
 
 
 def check_measurement(component: Component, options: Mapping[str, Any]) -> None:
-    """It is a measurement, its options are plain data, and its columns have titles of their own.
+    """Check that it is a measurement, its options are plain data, and its columns have titles of their own.
 
     Raises: AssertionError.
     """
@@ -30,13 +30,13 @@ def check_measurement(component: Component, options: Mapping[str, Any]) -> None:
     checked = target.check_options(dict(options))
     require(json.loads(json.dumps(checked)) == checked, f"{who}: its options change in JSON: {checked}")
     require(target.check_options(checked) == checked, f"{who}: its options change when they are checked again")
-    require(all(isinstance(column, Shown) for column in target.columns), f"{who}: its columns are not all Shown")
+    require(all(isinstance(column, BoardColumn) for column in target.columns), f"{who}: a column is no BoardColumn")
     titles = [column.title for column in target.columns]
     require(len(set(titles)) == len(titles), f"{who} has two columns of one title: {', '.join(titles)}")
 
 
 def check_measured(component: Component, options: Mapping[str, Any]) -> None:
-    """Of a small run it gives plain, finite values, the same each time, and the board shows its columns.
+    """Check that of a small run it gives plain, finite values, the same each time, and a board shows them.
 
     Raises: AssertionError.
     """
@@ -67,7 +67,7 @@ def check_measured(component: Component, options: Mapping[str, Any]) -> None:
 
 
 def check_executor(component: Component, options: Mapping[str, Any]) -> None:
-    """It is built of a number of workers, and refuses what it cannot do with one line.
+    """Check that it is built of a number of workers, and refuses what it cannot do with one line.
 
     Raises: AssertionError.
     """

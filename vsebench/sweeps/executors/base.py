@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from vsebench.core.errors import ConfigError
-from vsebench.sweeps.worker import Execute
+from vsebench.sweeps.plan import Run
+from vsebench.sweeps.worker import Event, Execute, Settings
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,13 @@ class Executor(ABC):
         """
         if self.work.processes > 1:
             raise ConfigError("--processes-per-run belongs to --executor local; this one gives a run one process.")
+
+    @staticmethod
+    def run_here(runs: Sequence[Run], settings: Settings, on_event: Callable[[Event], None]) -> None:
+        """Do runs one after the other, in this process."""
+        from vsebench.sweeps.local import run_all
+
+        run_all(runs, settings, workers=0, on_event=on_event)
 
     @abstractmethod
     def started(self) -> AbstractContextManager[tuple[int | None, Execute | None]]:
