@@ -173,7 +173,7 @@ def test_the_command(
     run_compare(told)
     said = capsys.readouterr().out
     assert "text_encoder.name: lstm | (absent)" in said
-    assert "McNemar, exact" in said
+    assert "paired bootstrap and t-test over" in said, "views of a product are drawn together"
     text = (tmp_path / "x" / "page.html").read_text()
     if "right" in said and re.search(r"right, [AB] wrong \([1-9]", said):
         assert "data:image/jpeg;base64," in text
