@@ -20,7 +20,10 @@ from vsebench.data.dataset import Dataset
 from vsebench.engine.loader import Feed
 from vsebench.engine.model import Model
 from vsebench.engine.train import Progress, build_objectives, build_optimizer, fit
-from vsebench.sweeps.run_one import vocabulary_of
+from vsebench.runs.store import Store
+from vsebench.runs.tracking import NullTracker
+from vsebench.sweeps.plan import Run
+from vsebench.sweeps.run_one import execute, training_items, vocabulary_of
 
 SYSTEM = {
     "dim": 8,
@@ -228,3 +231,17 @@ def test_a_contrast_of_vectors_trains_what_the_head_sees(tiny_file: Path) -> Non
 def test_a_contrast_needs_vectors_of_one_size(tiny_file: Path) -> None:
     with pytest.raises(ConfigError, match="those of image and text have 96 and 4 numbers"):
         gradients(tiny_file, "vectors", projection="none")
+
+
+def test_a_run_trains_on_a_part_of_the_items(tiny_file: Path, tmp_path: Path) -> None:
+    """Whole groups, drawn by the seed; the result says how many."""
+    dataset = Dataset.open(tiny_file)
+    system = resolve({**SYSTEM, "objective": "cross_entropy", "train": {**SYSTEM["train"], "epochs": 1, "items": 20}})
+    drawn = [training_items(system, dataset, seed) for seed in (0, 0, 1)]
+    assert drawn[0].tolist() == drawn[1].tolist() != drawn[2].tolist()
+    assert set(drawn[0]) <= set(dataset.splits["train"])
+    run = Run("part", "e", "row", "systems", system, 0, ("accuracy",), "val/accuracy", "max", "tiny")
+    store = Store(tmp_path, "e")
+    result = execute(run, dataset, store, device=torch.device("cpu"), tracker=lambda _: NullTracker(), cache=False)
+    assert result.status == "finished", result.error
+    assert any(f"trained on {len(drawn[0])} of {len(dataset.splits['train'])} items" in n for n in result.notes)

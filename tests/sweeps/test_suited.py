@@ -291,3 +291,22 @@ def test_widths_that_encoders_give_are_not_guessed(tmp_path: Path, write_experim
     dataset = build(tmp_path, one)
     rows = {"a": {**CLASSIFIES, "pooling": {"image": "mean", "text": {"name": "visual_semantic", "heads": 7}}}}
     suited(experiment_on(dataset, write_experiment, rows), dataset)
+
+
+@pytest.mark.parametrize(
+    ("items", "message"),
+    [
+        (8, "'items' (8) must be fewer than the 8 items of the training split, and no fewer than its smallest group"),
+        (900, "'items' (900) must be fewer than the 8 items"),
+    ],
+)
+def test_a_part_of_the_training_split_that_is_none(
+    tmp_path: Path, write_experiment: Write, items: int, message: str
+) -> None:
+    dataset = build(tmp_path, one)
+    (found,) = faults(dataset, write_experiment, {"row": CLASSIFIES}, train={"items": items})
+    assert message in found
+    pretrained = {**CLASSIFIES, "image_encoder": {**TINY_CNN, "weights": "pretrain"}}
+    (found,) = faults(dataset, write_experiment, {"row": pretrained}, train={"items": 4})
+    assert "'items' does not go with weights: pretrain" in found
+    suited(experiment_on(dataset, write_experiment, {"row": CLASSIFIES}, train={"items": 4}), dataset)

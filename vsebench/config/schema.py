@@ -82,6 +82,8 @@ class WeightedSpec(Spec):
 class Train(Strict):
     """How a run is trained. Every key is described in docs/experiments.md."""
 
+    #: Most training items; whole groups of them, drawn by the run's seed.
+    items: Annotated[int, Gt(1)] | Literal["all"] = "all"
     epochs: Annotated[int, Ge(0)] = 30
     batch_size: Annotated[int, Gt(0)] = 64
     eval_batch_size: Annotated[int, Gt(0)] = 256

@@ -61,6 +61,28 @@ def make_splits(
     return {name: np.flatnonzero(split_of == s).astype(np.int64) for s, name in enumerate(names)}
 
 
+def some_items(groups: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Return the rows of whole groups, drawn at random, that hold at most so many items.
+
+    A larger ``count`` has the groups of a smaller one and others, so that learning curves of one seed are nested.
+
+    Args:
+        groups: int (n,).
+        count: most items.
+        seed: of the draw.
+
+    Returns: sorted rows, int64.
+
+    Example:
+        >>> some_items(np.array([0, 0, 1, 1, 2, 2]), 5, seed=0).tolist() in ([0, 1, 2, 3], [0, 1, 4, 5], [2, 3, 4, 5])
+        True
+    """
+    _, group_of, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    order = np.random.Generator(np.random.PCG64(seed)).permutation(len(sizes))
+    chosen = order[np.cumsum(sizes[order]) <= count]
+    return np.flatnonzero(np.isin(group_of, chosen)).astype(np.int64)
+
+
 def _strata(labels: np.ndarray) -> np.ndarray:
     if labels.ndim == 1:
         return labels

@@ -77,7 +77,7 @@ class GalleryFeeds:
         self.parts: dict[str, Feed] = {}
         for split, rows in dataset.splits.items():
             inside = np.isin(rows, positions)
-            if inside.all() and split in feeds:
+            if inside.all() and split in feeds and feeds[split].part is None:
                 self.parts[split] = feeds[split]
             elif inside.any():
                 self.parts[split] = Feed(dataset, split, system, encoders, cache=cache, among=rows[inside])

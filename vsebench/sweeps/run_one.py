@@ -9,14 +9,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
+from vsebench.config.schema import System
 from vsebench.core.culprit import TRACEBACK, in_one_line, keep_traceback
 from vsebench.core.errors import ComponentError, ConfigError, DiskError, VsebenchError
 from vsebench.core.files import FULL, explain, make_folder, writing
 from vsebench.core.metric_specs import compute, metric_entry, needs_embeddings, parse_metrics, tuned, versions
 from vsebench.core.types import Result
 from vsebench.data.dataset import Dataset
+from vsebench.data.splits import some_items
 from vsebench.data.vocabulary import Vocabulary
 from vsebench.distributed.gradient_sharing import ALONE, Team
 from vsebench.engine import pretrain
@@ -137,7 +140,8 @@ def _finish(
     model = model.to(device)
     say("encoding")
     splits = ("train", "val") if run.system.objective or run.system.fitter else ("val",)
-    feeds = {split: Feed(dataset, split, run.system, model.encoders, cache=cache) for split in splits}
+    among = {"train": training_items(run.system, dataset, run.seed)}
+    feeds = {s: Feed(dataset, s, run.system, model.encoders, cache=cache, among=among.get(s)) for s in splits}
     dry_run(model, feeds[splits[0]], device=device)
     gallery = gallery_feeds(dataset, run.gallery, run.system, model.encoders, feeds, cache=cache)
     parsed = parse_metrics(list(run.metrics))
@@ -243,9 +247,22 @@ def _pruned(run: Run, dataset: Dataset, stop: Pruned, seconds: float) -> Result:
     )
 
 
+def training_items(system: System, dataset: Dataset, seed: int) -> np.ndarray | None:
+    """Return the positions of ``train.items`` of the training split; None for all of them."""
+    count = system.train.items
+    if count == "all":
+        return None
+    split = np.asarray(dataset.splits["train"], dtype=np.int64)
+    rows = some_items(np.asarray(dataset.groups)[split], count, seed_of("items", seed))
+    return split[rows]
+
+
 def _notes(model: Model, feeds: Mapping[str, Feed]) -> list[str]:
     """Return notes on the inputs: texts that were cut, words without a pretrained vector."""
     notes = [note for feed in feeds.values() for note in feed.notes]
+    if "train" in feeds and feeds["train"].part is not None:
+        whole = len(feeds["train"].dataset.splits["train"])
+        notes.append(f"trained on {len(feeds['train']):,} of {whole:,} items, whole groups drawn by the seed")
     encoder = model.encoders["text"] if "text" in model.encoders else None  # noqa: SIM401  (ModuleDict has no get)
     report: dict[str, Any] = getattr(encoder, "vector_report", dict)()
     if report:

@@ -108,7 +108,29 @@ def check_system(system: System, dataset: Dataset) -> None:
             _check_modality(system, dataset, modality)
     with faults:
         refuse_unlabelled(system, dataset)
+    with faults:
+        _check_items(system, dataset)
     faults.check()
+
+
+def _check_items(system: System, dataset: Dataset) -> None:
+    """Refuse a part of the training split that is none, or that encoders would have learned beyond."""
+    count, split = system.train.items, np.asarray(dataset.splits.get("train", ()), np.int64)
+    if count == "all":
+        return
+    sizes = np.unique(np.asarray(dataset.groups)[split], return_counts=True)[1]
+    if not sizes.min(initial=len(split) + 1) <= count < len(split):
+        raise ConfigError(
+            f"'items' ({count:,}) must be fewer than the {len(split):,} items of the training split, and no fewer than "
+            f"its smallest group has ({sizes.min(initial=0):,}). Write all for all of them.",
+            path=("train", "items"),
+        )
+    for slot in (ENCODER_SLOTS[m] for m in system.modalities):
+        if getattr(system, slot).options.get("weights") == "pretrain":
+            raise ConfigError(
+                f"'items' does not go with weights: pretrain, which trains {slot} on the whole training split.",
+                path=("train", "items"),
+            )
 
 
 def refuse_unlabelled(system: System, dataset: Dataset) -> None:
