@@ -18,6 +18,7 @@ from vsebench.core.registry import DATASETS
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "experiments").glob("*.yaml")])
 COMMAND: Any = typer.main.get_command(app)
+CONTEXT: Any = COMMAND.make_context("vsebench", [], resilient_parsing=True)
 # Commands whose first arguments are runs or rows of an experiment.
 ON_ROWS = {"gallery", "explain", "index", "combine", "compare", "reproduce"}
 
@@ -60,14 +61,14 @@ def check_parses(parts: list[str]) -> tuple[str, list[str]]:
     command = COMMAND
     path: list[str] = []
     rest = parts[1:]
-    while hasattr(command, "commands") and rest:
+    while hasattr(command, "list_commands") and rest:
         if rest[0].startswith("-"):
             break
         name, *rest = rest
-        if name not in command.commands:
-            raise WrongCommand(f"no command '{name}'")
         path.append(name)
-        command = command.commands[name]
+        command = command.get_command(CONTEXT, name)
+        if command is None:
+            raise WrongCommand(f"no command '{name}'")
     if not rest or "--help" in rest:  # a command that is only named, as in a heading
         return " ".join(path), []
     if rest[0] == "--version":
@@ -120,6 +121,30 @@ def test_every_command_can_be_given_as_printed(page: Path) -> None:
             elif name in ON_ROWS and re.fullmatch(r"[a-z0-9_]+/[^/.]+", argument):
                 experiment, row = argument.split("/")
                 assert row in rows_of(experiment), f"{place}\n{experiment}.yaml has no row '{row}'"
+
+
+def commands(group: Any = COMMAND, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    """Yield every command with its path, those of groups too."""
+    for name in group.list_commands(CONTEXT):
+        command = group.get_command(CONTEXT, name)
+        if hasattr(command, "list_commands"):
+            yield from commands(command, (*path, name))
+        else:
+            yield " ".join((*path, name)), command
+
+
+@pytest.mark.parametrize(("name", "command"), [pytest.param(*one, id=one[0]) for one in commands()])
+def test_every_command_has_an_example_in_its_help(name: str, command: Any) -> None:
+    """One that parses, in one line of the narrowest terminal that help is written for."""
+    examples = re.findall(r"^Example: (vsebench .*)$", command.help, re.M)
+    assert len(examples) == 1, command.help
+    assert len(f"  Example: {examples[0]}") <= 78
+    path, arguments = check_parses(words(examples[0]))
+    assert path == name
+    for argument in arguments:
+        if name in ON_ROWS and "/" in argument:
+            experiment, row = argument.split("/")
+            assert row in rows_of(experiment), f"{experiment}.yaml has no row '{row}'"
 
 
 def test_a_wrong_command_is_noticed() -> None:

@@ -247,14 +247,32 @@ def test_no_torch(code: str) -> None:
     subprocess.run([sys.executable, "-c", check], check=True)
 
 
-@pytest.mark.parametrize("argument", ["--help", "--version"])
-def test_help_loads_nothing_heavy(argument: str) -> None:
-    code = (
-        "import sys\nsys.argv = ['vsebench', sys.argv[1]]\nfrom vsebench.cli.app import main\n"
-        "try:\n    main()\nexcept SystemExit:\n    pass\n"
-        "heavy = {'torch', 'numpy', 'pandas', 'wandb', 'pydantic', 'yaml'} & set(sys.modules)\nassert not heavy, heavy"
-    )
-    subprocess.run([sys.executable, "-c", code, argument], check=True, stdout=subprocess.DEVNULL)
+HELP = """
+import sys
+from vsebench.cli.app import PANELS, main
+for arguments in {arguments}:
+    sys.argv = ["vsebench", *arguments]
+    try:
+        main()
+    except SystemExit as error:
+        assert not error.code, arguments
+    heavy = {heavy} & set(sys.modules)
+    assert not heavy, (arguments, heavy)
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "heavy"),
+    [
+        ('[["--help"], ["--version"]]', {"torch", "numpy", "pandas", "wandb", "pydantic", "yaml"}),
+        ('[[name, "--help"] for names in PANELS.values() for name in names]', {"torch", "pandas", "wandb", "scipy"}),
+        ('[["data", "build", "--help"], ["results", "merge", "--help"]]', {"torch", "pandas", "wandb", "scipy"}),
+    ],
+    ids=["vsebench", "every command", "commands of groups"],
+)
+def test_help_loads_nothing_heavy(arguments: str, heavy: set[str]) -> None:
+    code = HELP.format(arguments=arguments, heavy=heavy)
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":

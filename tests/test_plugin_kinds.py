@@ -13,7 +13,7 @@ import torch
 import yaml
 
 from vsebench.cli.app import app
-from vsebench.cli.combine import CombineOptions, run_combine
+from vsebench.cli.combine import combine
 from vsebench.cli.components import check
 from vsebench.config.experiment import load_experiment
 from vsebench.core.errors import ConfigError
@@ -230,21 +230,15 @@ def test_a_projection_of_a_plug_in_gives_its_own_width(folder: Path) -> None:
 
 
 def test_an_ensembling_rule_of_a_plug_in_is_named_on_the_command_line(folder: Path) -> None:
-    run_combine(
-        CombineOptions(
-            ["parts/halves", "parts/whole"],
-            weights=None,
-            normalize="my_centred",
-            select=None,
-            name="both",
-            experiment=None,
-            runs=folder / "runs",
-            board=folder / "board",
-            device="cpu",
-            plugins=(folder / "my_parts.py",),
-            trust=False,
-            cache=False,
-        )
+    combine(
+        ["parts/halves", "parts/whole"],
+        normalize="my_centred",
+        name="both",
+        runs=folder / "runs",
+        board=folder / "board",
+        device="cpu",
+        plugin=[folder / "my_parts.py"],
+        cache=False,
     )
     results = load(results_file(folder / "board", "parts")).results.values()
     (both,) = [result for result in results if result.system == "both"]

@@ -16,7 +16,7 @@ import pytest
 import torch
 from filelock import FileLock
 
-from vsebench.cli.cache import make_room, show
+from vsebench.cli import cache
 from vsebench.core.errors import ConfigError
 from vsebench.core.home import features_home
 from vsebench.core.types import Tokens
@@ -37,7 +37,7 @@ def keep(seed: int, age_s: float = 0.0) -> None:
 
 
 def test_list(capsys: pytest.CaptureFixture[str]) -> None:
-    show()
+    cache.list_()
     assert capsys.readouterr().out.strip() == "0 entries, 0 B"
     keep(1, 100)
     keep(2)
@@ -46,7 +46,7 @@ def test_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert found[0].tokens == 24
     assert found[0].dim == 16
     assert found[0].size == sum(f.stat().st_size for f in (features_home() / found[0].key).iterdir())
-    show()
+    cache.list_()
     assert "2 entries" in capsys.readouterr().out
 
 
@@ -57,11 +57,11 @@ def test_the_least_recently_used_goes_first(capsys: pytest.CaptureFixture[str]) 
     removed, kept = prune(2 * size + 10)
     assert [e.split for e in removed] == ["s1"]
     assert [e.split for e in kept] == ["s2", "s3"]
-    make_room("0")
+    cache.prune("0")
     assert "removed 2 entries" in capsys.readouterr().out
     assert entries() == []
     with pytest.raises(ConfigError, match="'much' is no size"):
-        make_room("much")
+        cache.prune("much")
 
 
 def test_reading_counts_as_use() -> None:

@@ -25,7 +25,9 @@ from vsebench.core.errors import DataError, Place
 from vsebench.core.terminal import LONGEST, harmless, on_one_line, say
 from vsebench.data.item import Item
 from vsebench.data.writer import DatasetWriter
+from vsebench.engine import feature_cache
 from vsebench.engine.feature_cache import Entry
+from vsebench.retrieval.report import Answer
 from vsebench.retrieval.searcher import Hit
 from vsebench.runs.store import Store
 from vsebench.sweeps.worker import Event
@@ -129,10 +131,10 @@ def test_plans_of_indexes_and_the_cache(text: str, terminal: io.StringIO, monkey
     described = {"title": text, "splits": {"gallery": 1, "queries": 1}, "dim": 2}
     index_sweep._print_plan(experiment, [], SimpleNamespace(described=described))  # type: ignore[arg-type]
     assert_shown(terminal.getvalue(), text)
-    monkeypatch.setattr(cache, "entries", lambda: [Entry(text, text, text, text, 1, 1, 1, 0.0)])
+    monkeypatch.setattr(feature_cache, "entries", lambda: [Entry(text, text, text, text, 1, 1, 1, 0.0)])
     terminal.seek(0)
     terminal.truncate(0)
-    cache.show()
+    cache.list_()
     assert_shown(terminal.getvalue(), text)
 
 
@@ -159,7 +161,7 @@ def test_progress_bars(text: str, terminal: io.StringIO) -> None:
 
 @every
 def test_hits(text: str, terminal: io.StringIO, capsys: pytest.CaptureFixture[str]) -> None:
-    answer = search.Answer(text, [Hit(1, text, 0.5, text, 0)])
+    answer = Answer(text, [Hit(1, text, 0.5, text, 0)])
     search._print([answer])
     assert_shown(terminal.getvalue(), text)
     columns = search._columns(answer.hits[0])
@@ -168,7 +170,7 @@ def test_hits(text: str, terminal: io.StringIO, capsys: pytest.CaptureFixture[st
 
 def test_hits_as_json_come_back_equal(capsys: pytest.CaptureFixture[str]) -> None:
     for text in STRINGS.values():
-        said = search.as_json([search.Answer(text, [Hit(1, text, 0.5, text, 0)])])
+        said = search.json_of([Answer(text, [Hit(1, text, 0.5, text, 0)])])
         assert not CONTROL.search(said)
         assert json.loads(said)[0]["hits"][0]["caption"] == text
 

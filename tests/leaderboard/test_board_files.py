@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from mutations import as_bytes, changed, damaged, fuzzed
 
 from vsebench.cli import wandb_board
-from vsebench.cli.verify import VerifyOptions, run_verify
+from vsebench.cli.verify import verify as verify_command
 from vsebench.core.errors import DataError, VsebenchError
 from vsebench.leaderboard import index_board, render
 from vsebench.leaderboard.html_page import page as html_page
@@ -165,7 +165,7 @@ def test_one_damaged_file_stops_no_other_board(tmp_path: Path, capsys: pytest.Ca
     assert (tmp_path / "vqa.md").is_file()
     with pytest.raises(DataError, match=r"wikipedia\.json: not JSON"):
         render.render(tmp_path, ["wikipedia"])
-    assert run_verify(VerifyOptions((), tmp_path / "runs", tmp_path)) == 1
+    assert verify_command((), tmp_path / "runs", tmp_path) == 1
     out = capsys.readouterr().out
     assert "wikipedia: cannot be read" in out
     assert "vqa: 18 runs" in out

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 import yaml
 
-from vsebench.cli.compare import CompareOptions, lines, run_compare
+from vsebench.cli.compare import compare as compare_command
+from vsebench.cli.compare import lines
 from vsebench.components.metric.base import Predictions
 from vsebench.core.errors import DataError
 from vsebench.engine.evaluate import save_predictions
@@ -167,29 +168,28 @@ def test_the_command(
 ) -> None:
     """Real runs, with pictures; and a run against itself, which differs in nothing."""
     monkeypatch.setenv("VSEBENCH_HOME", str(swept / "home"))
-    told = CompareOptions(
-        "tiny/both", "tiny/image only", "test", 2, tmp_path / "x" / "page.html", None, swept / "runs", swept / "board"
-    )
-    run_compare(told)
+    told: dict[str, Any] = {"run_a": "tiny/both", "run_b": "tiny/image only", "show": 2}
+    told |= {"html": tmp_path / "x" / "page.html", "runs": swept / "runs", "board": swept / "board"}
+    compare_command(**told)
     said = capsys.readouterr().out
     assert "text_encoder.name: lstm | (absent)" in said
     assert "paired bootstrap and t-test over" in said, "views of a product are drawn together"
     text = (tmp_path / "x" / "page.html").read_text()
     if "right" in said and re.search(r"right, [AB] wrong \([1-9]", said):
         assert "data:image/jpeg;base64," in text
-    run_compare(replace(told, b="tiny/both", html=None))
+    compare_command(**{**told, "run_b": "tiny/both", "html": None})
     said = capsys.readouterr().out
     assert "  the same" in said
     assert "only A right 0, only B right 0" in said
     file = next((swept / "home" / "datasets").glob("*.h5"))
-    run_compare(replace(told, html=None, dataset=str(file)))
+    compare_command(**{**told, "html": None, "dataset": str(file)})
     other = Path(shutil.copytree(swept / "runs", tmp_path / "runs"))
     for name in other.rglob("result.json"):
         plain = json.loads(name.read_text())
         plain["dataset"]["fingerprint"] = "0" * 16
         name.write_text(json.dumps(plain))
     with pytest.raises(DataError, match=r"has fingerprint .*; the runs were evaluated on 0000"):
-        run_compare(replace(told, html=None, dataset=str(file), runs=other))
+        compare_command(**{**told, "html": None, "dataset": str(file), "runs": other})
 
 
 @pytest.mark.slow
@@ -197,10 +197,11 @@ def test_from_boards_where_the_runs_are_not_at_hand(
     swept: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A fresh clone has the committed boards and no runs: the same settings, numbers and tests, and what is missing."""
-    told = CompareOptions("tiny/both", "tiny/image only", "test", 2, None, None, swept / "runs", swept / "board")
-    run_compare(told)
+    told: dict[str, Any] = {"run_a": "tiny/both", "run_b": "tiny/image only", "show": 2}
+    told |= {"runs": swept / "runs", "board": swept / "board"}
+    compare_command(**told)
     whole = capsys.readouterr().out
-    run_compare(replace(told, runs=tmp_path / "none", html=tmp_path / "page.html"))
+    compare_command(**{**told, "runs": tmp_path / "none", "html": tmp_path / "page.html"})
     said = capsys.readouterr()
     assert "Both runs are read from their boards." in said.err
     assert "which items they disagree on, and what each run answered" in said.out
@@ -209,14 +210,14 @@ def test_from_boards_where_the_runs_are_not_at_hand(
     assert [line for line in said.out.splitlines() if ": A - B " in line] == tests
     assert "  text_encoder" in said.out
     assert "Two runs on" in (tmp_path / "page.html").read_text()
-    run_compare(replace(told, runs=tmp_path / "none", split="val"))
+    compare_command(**{**told, "runs": tmp_path / "none", "split": "val"})
     assert "per-item outcomes are of test alone" in capsys.readouterr().out
     shutil.copytree(swept / "board", tmp_path / "board")
     for file in (tmp_path / "board" / "items").glob("*.npz"):
         file.unlink()
-    run_compare(replace(told, runs=tmp_path / "none", board=tmp_path / "board"))
+    compare_command(**{**told, "runs": tmp_path / "none", "board": tmp_path / "board"})
     assert "there are no paired tests: a board has no per-item outcomes" in capsys.readouterr().out
     with pytest.raises(DataError, match=r"board 'tiny' has no row 'bth'\. Did you mean 'both'"):
-        run_compare(replace(told, a="tiny/bth", runs=tmp_path / "none"))
+        compare_command(**{**told, "run_a": "tiny/bth", "runs": tmp_path / "none"})
     with pytest.raises(DataError, match="there is no run 'elsewhere/both'"):
-        run_compare(replace(told, a="elsewhere/both", runs=tmp_path / "none"))
+        compare_command(**{**told, "run_a": "elsewhere/both", "runs": tmp_path / "none"})

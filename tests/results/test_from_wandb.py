@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from vsebench.cli.app import app
-from vsebench.cli.from_wandb import FromWandbOptions, run_from_wandb
+from vsebench.cli.from_wandb import fetch_boards
 from vsebench.core.errors import ConfigError, DataError, VsebenchError
 from vsebench.core.types import Result
 from vsebench.leaderboard.render import stale
@@ -64,15 +64,10 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> list[Result]:
     ]
 
 
-def options(board: Path, **changes: Any) -> FromWandbOptions:
-    told: dict[str, Any] = {"group": None, "fingerprint": None, "replace": False, "board": board}
-    return FromWandbOptions(PROJECT, **{**told, **changes})
-
-
 def test_the_board_is_the_one_that_the_store_gives(results: list[Result], tmp_path: Path) -> None:
     there = boards.put(tmp_path / "there", boards.snapshot(results))
     head = Run(None, job_type="leaderboard", config={BOARD_KEY: head_of(boards.snapshot(results))})
-    run_from_wandb(options(tmp_path / "here"), Api(*(Run(r) for r in reversed(results)), head))
+    fetch_boards(PROJECT, tmp_path / "here", api=Api(*(Run(r) for r in reversed(results)), head))
     here = tmp_path / "here" / "results" / "demo.json"
     plain = [json.loads(file.read_text()) for file in (there, here)]
     assert plain[1].pop("command") == "vsebench leaderboard --from-wandb team/project --group demo"
@@ -83,7 +78,7 @@ def test_the_board_is_the_one_that_the_store_gives(results: list[Result], tmp_pa
 
 def test_it_is_verified_by_the_runs(results: list[Result], tmp_path: Path) -> None:
     boards.make(tmp_path)
-    run_from_wandb(options(tmp_path / "here"), Api(*(Run(r) for r in results)))
+    fetch_boards(PROJECT, tmp_path / "here", api=Api(*(Run(r) for r in results)))
     file = tmp_path / "here" / "results" / "demo.json"
     assert verify(load(file), file, tmp_path / "runs").differences == []
 
@@ -185,9 +180,9 @@ def test_nothing_is_lost(results: list[Result], tmp_path: Path, capsys: pytest.C
     before = file.read_bytes()
     api = Api(*(Run(r) for r in results[:2]), Run(None, state="running", name="a\nb"), Run(None, group=None))
     with pytest.raises(DataError, match="this board has 2 runs that team/project has not"):
-        run_from_wandb(options(tmp_path), api)
+        fetch_boards(PROJECT, tmp_path, api=api)
     assert file.read_bytes() == before
-    run_from_wandb(options(tmp_path, replace=True), api)
+    fetch_boards(PROJECT, tmp_path, replace=True, api=api)
     assert len(load(file).results) == 2
     said = capsys.readouterr().out
     assert "demo: 1 rows, 2 runs" in said
@@ -197,9 +192,9 @@ def test_nothing_is_lost(results: list[Result], tmp_path: Path, capsys: pytest.C
 def test_several_experiments_and_one(results: list[Result], tmp_path: Path) -> None:
     other = replace(results[0], experiment="other")
     api = Api(Run(results[0]), Run(other, group="other"))
-    run_from_wandb(options(tmp_path / "all"), api)
+    fetch_boards(PROJECT, tmp_path / "all", api=api)
     assert sorted(f.stem for f in (tmp_path / "all" / "results").iterdir()) == ["demo", "other"]
-    run_from_wandb(options(tmp_path / "one", group="other"), api)
+    fetch_boards(PROJECT, tmp_path / "one", group="other", api=api)
     assert sorted(f.stem for f in (tmp_path / "one" / "results").iterdir()) == ["other"]
 
 
@@ -210,17 +205,17 @@ def test_what_cannot_be_asked(results: list[Result], tmp_path: Path) -> None:
             yield
 
     with pytest.raises(DataError, match=r"W&B cannot be asked for the runs of team/project: Could not find project$"):
-        run_from_wandb(options(tmp_path), Broken())
+        fetch_boards(PROJECT, tmp_path, api=Broken())
     with pytest.raises(DataError, match="has no runs of group 'x'"):
-        run_from_wandb(options(tmp_path, group="x"), Api(Run(results[0])))
+        fetch_boards(PROJECT, tmp_path, group="x", api=Api(Run(results[0])))
     with pytest.raises(ConfigError, match="written ENTITY/PROJECT. Got 'project'"):
-        run_from_wandb(replace(options(tmp_path), project="project"), Api())
+        fetch_boards("project", tmp_path, api=Api())
     hostile = replace(results[0], experiment="../x")
     with pytest.raises(DataError, match=r"team/project: .*'experiment' must be a plain name, but has '/' in it"):
-        run_from_wandb(options(tmp_path / "board"), Api(Run(hostile, group="../x")))
+        fetch_boards(PROJECT, tmp_path / "board", api=Api(Run(hostile, group="../x")))
     elsewhere = replace(results[0], run_id="/x")
     with pytest.raises(DataError, match=r"team/project: .*must be a plain name, but has '/' in it, is '/x'"):
-        run_from_wandb(options(tmp_path / "board"), Api(Run(elsewhere)))
+        fetch_boards(PROJECT, tmp_path / "board", api=Api(Run(elsewhere)))
     assert not (tmp_path / "x.json").exists()
     assert not (tmp_path / "board").exists()
 

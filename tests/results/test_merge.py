@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from vsebench.cli.app import app
-from vsebench.cli.merge import MergeOptions, run_merge
+from vsebench.cli.results import merge as merge_command
 from vsebench.core.errors import ConfigError, DataError
 from vsebench.core.types import Result
 from vsebench.leaderboard.collect import update
@@ -158,7 +158,7 @@ def test_the_command_writes_the_board(runs: Runs, tmp_path: Path, capsys: pytest
     yours = written(tmp_path, "yours.json", boards.snapshot([runs["a", 1], runs["b", 0]]))
     board = tmp_path / "board"
     boards.put(board, boards.snapshot([runs["b", 1]]))
-    run_merge(MergeOptions((mine, yours), board, None, 1e-5))
+    merge_command((mine, yours), board, None, 1e-5)
     file = board / "results" / "demo.json"
     assert set(load(file).results) == {r.run_id for r in runs.values()}, "what the board had stays"
     assert stale(board) == []
@@ -166,13 +166,13 @@ def test_the_command_writes_the_board(runs: Runs, tmp_path: Path, capsys: pytest
     assert "demo: 2 rows, 4 runs, seeds 0, 1" in said
     assert f"1 runs from {file}" in said
     before = file.read_bytes()
-    run_merge(MergeOptions((mine, yours, file), board, None, 1e-5))
+    merge_command((mine, yours, file), board, None, 1e-5)
     assert file.read_bytes() == before, "merging again changes nothing"
     other = written(tmp_path, "other.json", boards.snapshot([moved(runs["a", 0], "test/nll", 2)]))
     with pytest.raises(DataError, match="1 conflicts; nothing was written"):
-        run_merge(MergeOptions((other,), board, None, 1e-5))
+        merge_command((other,), board, None, 1e-5)
     assert file.read_bytes() == before
-    run_merge(MergeOptions((other,), board, "first", 1e-5))
+    merge_command((other,), board, "first", 1e-5)
     assert "settled: run" in capsys.readouterr().out
     assert load(file).results[runs["a", 0].run_id].metrics["test/nll"] == load(other).results[
         runs["a", 0].run_id
@@ -187,7 +187,7 @@ def test_outcomes_are_united(tmp_path: Path, capsys: pytest.CaptureFixture[str])
         boards.put(tmp_path / name, part)
         update(part, tmp_path / "runs", tmp_path / name)
         files.append(results_file(tmp_path / name, boards.NAME))
-    run_merge(MergeOptions(tuple(files), tmp_path / "board", None, 1e-5))
+    merge_command(tuple(files), tmp_path / "board", None, 1e-5)
     whole = load(results_file(tmp_path / "board", boards.NAME))
     found = load_for(whole, tmp_path / "board")
     assert found is not None
@@ -197,11 +197,11 @@ def test_outcomes_are_united(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert joined == at_once
     assert "per-item" not in capsys.readouterr().out
     items_file(tmp_path / "yours", boards.NAME).unlink()
-    run_merge(MergeOptions(tuple(files), tmp_path / "other", None, 1e-5))
+    merge_command(tuple(files), tmp_path / "other", None, 1e-5)
     assert "note: 2 runs have no per-item outcomes" in capsys.readouterr().out
 
 
 def test_a_name_that_leaves_the_folder_is_refused(runs: Runs, tmp_path: Path) -> None:
     file = written(tmp_path, "x.json", boards.snapshot([runs["a", 0]], experiment="../../x"))
     with pytest.raises(DataError, match=r"'experiment' must be a plain name, but has '/' in it"):
-        run_merge(MergeOptions((file,), tmp_path / "board", None, 1e-5))
+        merge_command((file,), tmp_path / "board", None, 1e-5)

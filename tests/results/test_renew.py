@@ -12,7 +12,7 @@ import boards
 import numpy as np
 import pytest
 
-from vsebench.cli.recompute import run_recompute
+from vsebench.cli.results import recompute as recompute_command
 from vsebench.components.metric.base import Predictions
 from vsebench.core.metric_specs import compute, parse_metrics, tuned, versions
 from vsebench.core.registry import METRICS
@@ -60,7 +60,7 @@ def test_a_page_says_what_is_by_an_older_definition(old: Path) -> None:
 
 def test_numbers_are_computed_again(old: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = board_of(old)
-    run_recompute((), old / "runs", old / "board")
+    recompute_command((), old / "runs", old / "board")
     assert f"demo: nll computed again by version {CURRENT} (was {CURRENT - 1})" in capsys.readouterr().out
     after = board_of(old)
     for run, result in after.results.items():
@@ -73,7 +73,7 @@ def test_numbers_are_computed_again(old: Path, capsys: pytest.CaptureFixture[str
     file = results_file(old / "board", boards.NAME)
     report = verify(after, file, old / "runs")
     assert (report.differences, report.lacking) == ([], [])
-    run_recompute((), old / "runs", old / "board")
+    recompute_command((), old / "runs", old / "board")
     assert "demo: every number is by today's definitions" in capsys.readouterr().out
 
 
@@ -82,7 +82,7 @@ def test_one_run_without_predictions_keeps_all_as_they_are(old: Path, capsys: py
     folder = old / "runs" / boards.NAME / "good000000000000"
     own = (folder / "result.json").read_text()
     (folder / "predictions-val.npz").unlink()
-    run_recompute((boards.NAME,), old / "runs", old / "board")
+    recompute_command((boards.NAME,), old / "runs", old / "board")
     said = capsys.readouterr().out
     assert "nll stays as it is; 1 runs stand in the way:" in said
     assert "good000000000000 (good): its folder has no predictions-val.npz" in said

@@ -11,7 +11,7 @@ from typing import Any
 import boards
 import pytest
 
-from vsebench.cli.reproduce import ReproduceOptions, lines, run_reproduce
+from vsebench.cli.reproduce import lines, reproduce
 from vsebench.core.errors import DataError
 from vsebench.core.types import Result
 from vsebench.results.original import dataset_of, find_original, from_folder, refuse_incomplete
@@ -28,21 +28,9 @@ def _own_home(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setenv("VSEBENCH_HOME", str(request.getfixturevalue("swept") / "home"))
 
 
-def options(folder: Path, out: Path, said: str, **changes: Any) -> ReproduceOptions:
-    told: dict[str, Any] = {
-        "seed": None,
-        "runs": folder / "runs",
-        "board": folder / "board",
-        "out": out,
-        "dataset": None,
-        "tolerance": None,
-        "threads": None,
-        "device": "cpu",
-        "plugins": (),
-        "trust": False,
-        "cache": True,
-    }
-    return ReproduceOptions(said, **{**told, **changes})
+def done_again(folder: Path, out: Path, row: str, **changes: Any) -> int:
+    told = {"runs": folder / "runs", "board": folder / "board", "out": out, "device": "cpu"}
+    return reproduce(row, **{**told, **changes})
 
 
 def result_of(swept: Path, row: str, seed: int) -> Result:
@@ -52,7 +40,7 @@ def result_of(swept: Path, row: str, seed: int) -> Result:
 
 @pytest.mark.slow
 def test_the_same_to_the_last_bit(swept: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_reproduce(options(swept, tmp_path, "tiny/both", seed=1)) == 0
+    assert done_again(swept, tmp_path, "tiny/both", seed=1) == 0
     before = result_of(swept, "both", 1)
     again = Store(tmp_path, "tiny").read(before.run_id)
     assert again is not None
@@ -64,14 +52,13 @@ def test_the_same_to_the_last_bit(swept: Path, tmp_path: Path, capsys: pytest.Ca
     assert report["holds"]
     assert report["identical_expected"]
     with pytest.raises(DataError, match="was done again here before"):
-        run_reproduce(options(swept, tmp_path, before.run_id))
+        done_again(swept, tmp_path, before.run_id)
 
 
 @pytest.mark.slow
 def test_from_a_board_alone(swept: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """No folder of the run is at hand; the dataset is found by its fingerprint."""
-    told = options(swept, tmp_path / "again", "tiny/image only", runs=tmp_path / "none")
-    assert run_reproduce(told) == 0
+    assert done_again(swept, tmp_path / "again", "tiny/image only", runs=tmp_path / "none") == 0
     before = result_of(swept, "image only", 0)
     again = Store(tmp_path / "again", "tiny").read(before.run_id)
     assert again is not None

@@ -13,7 +13,8 @@ import boards
 import numpy as np
 import pytest
 
-from vsebench.cli.verify import VerifyOptions, lines, run_verify
+from vsebench.cli.verify import lines
+from vsebench.cli.verify import verify as verify_command
 from vsebench.core.errors import DataError, VsebenchError
 from vsebench.core.types import Result
 from vsebench.leaderboard.collect import update
@@ -58,7 +59,7 @@ def test_what_is_right_passes(made: Path, capsys: pytest.CaptureFixture[str]) ->
     numbers = sum(len(r.metrics) for r in Store(made / "runs", boards.NAME).results())
     assert (report.runs, report.recomputed, report.differences, report.lacking) == (4, numbers, [], [])
     assert report.rounded == 0
-    assert run_verify(VerifyOptions((), made / "runs", made / "board", strict=True)) == 0
+    assert verify_command((), made / "runs", made / "board", strict=True) == 0
     assert "Every number is what its predictions give." in capsys.readouterr().out
 
 
@@ -214,12 +215,11 @@ def test_what_cannot_be_recomputed_is_counted(own: Path, capsys: pytest.CaptureF
         "i2t/map", "t2i/map", "i2t/chance/map", "t2i/chance/map"
     }  # fmt: skip
     assert len(report.lacking) == 2 * 4 * 4
-    options = VerifyOptions((), own / "runs", own / "board")
-    assert run_verify(options) == 0
+    assert verify_command((), own / "runs", own / "board") == 0
     said = capsys.readouterr().out
     assert "not recomputable: 32 numbers of 4 runs: its run stored ranks and logits alone, no vectors" in said
     assert "No differences in what could be checked." in said
-    assert run_verify(replace(options, strict=True)) == 1
+    assert verify_command((), own / "runs", own / "board", strict=True) == 1
 
 
 def test_missing_and_damaged_folders_are_said(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -236,7 +236,7 @@ def test_missing_and_damaged_folders_are_said(own: Path, capsys: pytest.CaptureF
         (folders[1].name, "damaged"), (folders[2].name, "damaged")
     ]  # fmt: skip
     assert any("has no predictions-val.npz" in why for *_, why in report.lacking)
-    assert run_verify(VerifyOptions((), own / "runs", own / "board")) == 1
+    assert verify_command((), own / "runs", own / "board") == 1
     assert "not checked: row 'good'" in capsys.readouterr().out
 
 
@@ -285,9 +285,9 @@ def test_hostile_names_stay_on_their_line() -> None:
 
 def test_unknown_boards_are_refused(made: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no results of 'dmo'. Did you mean 'demo'"):
-        run_verify(VerifyOptions(("dmo",), made / "runs", made / "board"))
+        verify_command(("dmo",), made / "runs", made / "board")
     with pytest.raises(DataError, match="there are no results"):
-        run_verify(VerifyOptions((), made / "runs", tmp_path))
+        verify_command((), made / "runs", tmp_path)
 
 
 def test_every_item_is_compared(own: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mutations import damaged, fuzzed
 from outcome_boards import CLUSTERS, ITEMS, OWNER, made_up, write_predictions
 
-from vsebench.cli.verify import VerifyOptions, run_verify
+from vsebench.cli.verify import verify as verify_command
 from vsebench.core.errors import DataError
 from vsebench.leaderboard.collect import gather, update
 from vsebench.leaderboard.render import render
@@ -204,7 +204,7 @@ def test_a_board_is_shown_without_what_rests_on_a_damaged_file(
     assert "`vsebench outcomes demo` makes it again" in page
     assert "rank groups are not available" not in whole
     assert f"{file}: not a file of outcomes" in capsys.readouterr().err
-    assert run_verify(VerifyOptions((), tmp_path / "nowhere", tmp_path)) == 1
+    assert verify_command((), tmp_path / "nowhere", tmp_path) == 1
     assert "items/demo.npz: file is damaged" in capsys.readouterr().out.replace(str(tmp_path) + "/", "")
 
 

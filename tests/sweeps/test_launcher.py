@@ -20,7 +20,7 @@ import torch
 from pydantic import ValidationError
 from safetensors.numpy import load_file
 
-from vsebench.cli.executor import ExecutorOptions
+from vsebench.cli.executor import build_executor
 from vsebench.config.schema import Prune, Spec, System, Train, WeightedSpec
 from vsebench.core.errors import ConfigError
 from vsebench.core.types import Result
@@ -39,7 +39,7 @@ def test_what_cannot_work_is_told_first(monkeypatch: pytest.MonkeyPatch) -> None
         check(2, "auto")
     check(2, "cpu")
     with pytest.raises(ConfigError, match="--processes-per-run belongs to --executor local; Ray gives"):
-        ExecutorOptions("ray", Work(processes=2)).build()
+        build_executor("ray", Work(processes=2), {})
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"accelerate, which is not installed: pip install 'vsebench\[parallel\]'"):
         check(2, "cpu")

@@ -1,4 +1,4 @@
-"""The command line: arguments in app*.py, what a command does in its own file.
+"""The command line: a file for each command, whose function's signature is the only definition of its options.
 
-Imports everything.
+Imports everything, but not before a command is used.
 """

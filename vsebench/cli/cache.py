@@ -1,27 +1,38 @@
-"""``vsebench cache …``: what is kept of frozen encoders, and making room."""
+"""See and bound the stored features of frozen encoders."""
 
 from __future__ import annotations
 
 import time
+from typing import Annotated
 
+import typer
+
+from vsebench.cli.options import PLAIN
 from vsebench.core.sizes import in_bytes, in_words
 from vsebench.core.terminal import on_one_line, say
-from vsebench.engine.feature_cache import entries, prune
+
+app = typer.Typer(help=__doc__, no_args_is_help=True, **PLAIN)
 
 
-def show() -> None:
-    """Print what is kept, the last used first."""
+@app.command("list")
+def list_() -> None:
+    """Print the stored features of frozen encoders: of what, how large, when last used.
+
+    Example: vsebench cache list
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    found = entries()
+    from vsebench.engine.feature_cache import entries
+
+    stored = entries()
     table = Table(title="features of frozen encoders", title_justify="left")
     for column in ("key", "encoder", "dataset", "split"):
         table.add_column(column)
     for column in ("tokens", "dim", "size", "last used"):
         table.add_column(column, justify="right")
-    for entry in found:
+    for entry in stored:
         used = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.used_at))
         table.add_row(
             *(Text(on_one_line(t)) for t in (entry.key[:8], entry.encoder, entry.dataset, entry.split)),
@@ -30,16 +41,19 @@ def show() -> None:
             in_words(entry.size),
             used,
         )
-    if found:
+    if stored:
         Console().print(table)
-    say(f"{len(found)} entries, {in_words(sum(e.size for e in found))}")
+    say(f"{len(stored)} entries, {in_words(sum(e.size for e in stored))}")
 
 
-def make_room(max_size: str) -> None:
-    """Remove what was not used for longest until the rest fits; what a run is using stays.
+@app.command()
+def prune(max_size: Annotated[str, typer.Option(help="What may stay, such as 20GB; 0 removes all.")]) -> None:
+    """Remove the features that were not used for longest, until the rest fits; what a run is using stays.
 
-    Raises: ConfigError for a size that is none.
+    Example: vsebench cache prune --max-size 20GB
     """
-    removed, kept = prune(in_bytes(max_size))
+    from vsebench.engine.feature_cache import prune as remove
+
+    removed, left = remove(in_bytes(max_size))
     freed = in_words(sum(e.size for e in removed))
-    say(f"removed {len(removed)} entries ({freed}); {len(kept)} left ({in_words(sum(e.size for e in kept))})")
+    say(f"removed {len(removed)} entries ({freed}); {len(left)} left ({in_words(sum(e.size for e in left))})")

@@ -4,70 +4,96 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
+import typer
+
+from vsebench.cli.options import (
+    RUN_HELP,
+    BoardFolder,
+    Cache,
+    Device,
+    Plugins,
+    RunsFolder,
+    Trust,
+    complete_board,
+    complete_run,
+)
 from vsebench.core.errors import ConfigError
 from vsebench.core.metric_specs import mode_of, selecting
 from vsebench.core.plugins import load_plugins
 from vsebench.core.registry import ENSEMBLES
 from vsebench.core.terminal import say
-from vsebench.results.ensembles.board import refuse_taken, show
-from vsebench.results.ensembles.make import Recipe, check_comparable, combination_id, combine, parse_weights
-from vsebench.runs.load import LoadedRun, find_run, load_run, row_runs
-from vsebench.runs.store import Store
-from vsebench.sweeps.worker import choose_device
+
+if TYPE_CHECKING:
+    from vsebench.runs.load import LoadedRun
 
 
-@dataclass(frozen=True)
-class CombineOptions:
-    """The command's arguments."""
+def combine(
+    run: Annotated[list[str], typer.Argument(help=f"Two or more. {RUN_HELP}", autocompletion=complete_run)],
+    weights: Annotated[
+        str | None, typer.Option(help="Numbers with commas, or auto: chosen on validation. Equal by default.")
+    ] = None,
+    normalize: Annotated[
+        str, typer.Option(help="Of each run's scores, query by query: zscore, minmax, rank, rrf or none.")
+    ] = "zscore",
+    select: Annotated[
+        str | None, typer.Option(help="What --weights auto goes by, as val/rsum; what chose the epochs by default.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Of the board's row; the rows' names by default.")] = None,
+    experiment: Annotated[
+        str | None, typer.Option(help="Whose board; the first run's by default.", autocompletion=complete_board)
+    ] = None,
+    runs: RunsFolder = Path("runs"),
+    board: BoardFolder = Path("leaderboard"),
+    device: Device = "auto",
+    plugin: Plugins = None,
+    trust: Trust = False,
+    cache: Cache = True,
+) -> None:
+    """Rank by a weighted sum of finished runs' scores, and put it on the board; rows are combined seed by seed.
 
-    said: Sequence[str]
-    weights: str | None
-    normalize: str
-    select: str | None
-    name: str | None
-    experiment: str | None
-    runs: Path
-    board: Path
-    device: str
-    plugins: Sequence[Path]
-    trust: bool
-    cache: bool
-
-
-def run_combine(options: CombineOptions) -> None:
-    """Find the runs, combine them seed by seed, and write the row.
-
-    Raises: VsebenchError.
+    Example: vsebench combine "mmfrb/VSE" "mmfrb/CIM" --weights auto
     """
-    if len(options.said) < 2:
+    from vsebench.results.ensembles.board import refuse_taken
+    from vsebench.results.ensembles.board import show as written
+    from vsebench.results.ensembles.make import Recipe, check_comparable, combination_id, parse_weights
+    from vsebench.results.ensembles.make import combine as combined
+    from vsebench.runs.load import load_run
+    from vsebench.runs.store import Store
+    from vsebench.sweeps.worker import choose_device
+
+    if len(run) < 2:
         raise ConfigError("give at least two runs, or rows as experiment/row.")
-    weights = parse_weights(options.weights, len(options.said))
-    if options.select is not None and (weights is not None or not options.select.startswith("val/")):
+    parsed = parse_weights(weights, len(run))
+    if select is not None and (parsed is not None or not select.startswith("val/")):
         raise ConfigError("--select names the number of validation (val/…) that --weights auto goes by.")
-    load_plugins(options.plugins)
-    ENSEMBLES.get(options.normalize).validate({})  # unknown, or with an option that has no default
-    device = choose_device(options.device, 0)
-    groups = groups_of(options.said, options.runs)
+    load_plugins(plugin or ())
+    ENSEMBLES.get(normalize).validate({})  # unknown, or with an option that has no default
+    where = choose_device(device, 0)
+    flags = {"--normalize": normalize, "--weights": weights, "--select": select, "--name": name}
+    given = [word for flag, value in flags.items() if value is not None for word in (flag, value)]
     results = []
-    for folders in groups:
-        loaded = [load_run(folder, device=device, trust=options.trust) for folder in folders]
+    for folders in groups_of(run, runs):
+        loaded = [load_run(folder, device=where, trust=trust) for folder in folders]
         check_comparable(loaded)
-        recipe = _recipe(options, loaded, weights)
-        store = Store(options.runs, options.experiment or loaded[0].experiment)
-        refuse_taken(recipe.name, options.board, store)
+        rows = " + ".join(dict.fromkeys(one.row for one in loaded))
+        recipe = Recipe(name or rows, normalize, parsed, _selected(select, loaded[0]))
+        store = Store(runs, experiment or loaded[0].experiment)
+        refuse_taken(recipe.name, board, store)
         done = store.read(combination_id(loaded, recipe))
-        result = done or combine(loaded, recipe, store, cache=options.cache, say=say)
+        result = done or combined(loaded, recipe, store, cache=cache, say=say)
         say(f"{recipe.name}, seed {result.seed}: {result.ranking['by']}" + (" (done before)" if done else ""))
         for note in result.notes if recipe.weights is None else ():
             if note.startswith("weights "):
                 say(f"note: {note}")
         results.append(result)
-    for page in show(results, store, options.board, select=recipe.select, command=_command(options)):
+    for page in written(
+        results, store, board, select=recipe.select, command=shlex.join(["vsebench", "combine", *run, *given])
+    ):
         say(f"wrote {page}")
-    say(f"Board: {options.board / (store.experiment + '.md')}")
+    say(f"Board: {board / (store.experiment + '.md')}")
 
 
 def groups_of(said: Sequence[str], runs: Path) -> list[list[Path]]:
@@ -76,6 +102,8 @@ def groups_of(said: Sequence[str], runs: Path) -> list[list[Path]]:
 
     Raises: ConfigError for rows beside runs, or rows without a common seed; DataError for an unknown run.
     """
+    from vsebench.runs.load import find_run, row_runs
+
     rows = [row_runs(one, runs) for one in said]
     if not any(rows):
         return [[find_run(one, runs) for one in said]]
@@ -90,18 +118,9 @@ def groups_of(said: Sequence[str], runs: Path) -> list[list[Path]]:
     return [[found[seed] for found in rows] for seed in common]
 
 
-def _recipe(options: CombineOptions, runs: Sequence[LoadedRun], weights: tuple[float, ...] | None) -> Recipe:
-    name = options.name or " + ".join(dict.fromkeys(run.row for run in runs))
-    metric = runs[0].select["metric"]
-    select: tuple[str, str] = (metric, mode_of(metric) or runs[0].select["mode"])
-    if options.select is not None:
-        select = (options.select, selecting(options.select))
-    return Recipe(name, options.normalize, weights, select)
-
-
-def _command(options: CombineOptions) -> str:
-    """Return the command line that makes this row."""
-    parts = ["vsebench", "combine", *options.said, "--normalize", options.normalize]
-    for flag, value in (("--weights", options.weights), ("--select", options.select), ("--name", options.name)):
-        parts += [flag, value] if value is not None else []
-    return shlex.join(parts)
+def _selected(select: str | None, first: LoadedRun) -> tuple[str, str]:
+    """Return the metric that weights are chosen by, and its direction."""
+    if select is not None:
+        return select, selecting(select)
+    metric = first.select["metric"]
+    return metric, mode_of(metric) or first.select["mode"]

@@ -2,57 +2,59 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
+
+from vsebench.cli.options import BoardFolder, DatasetOfRun, Run, RunsFolder, complete_run
 from vsebench.core.errors import DataError
 from vsebench.core.sizes import in_words
 from vsebench.core.terminal import say
-from vsebench.data.dataset import Dataset
-from vsebench.data.open import open_dataset
 from vsebench.leaderboard.table import printable
-from vsebench.results.compare import Comparison, Side, compare, read_sides
-from vsebench.results.disagree import about, shown
-from vsebench.results.original import find_dataset
-from vsebench.runs.store import write_atomically
+
+if TYPE_CHECKING:
+    from vsebench.data.dataset import Dataset
+    from vsebench.results.compare import Comparison, Side
 
 
-@dataclass(frozen=True)
-class CompareOptions:
-    """The command's arguments."""
+def compare(
+    run_a: Run,
+    run_b: Annotated[str, typer.Argument(help="Another one on the same data.", autocompletion=complete_run)],
+    split: Annotated[str, typer.Option(help="That both were evaluated on: test or val.")] = "test",
+    show: Annotated[int, typer.Option(min=0, help="Items that are shown of each disagreement.")] = 10,
+    html: Annotated[Path | None, typer.Option(help="Write a page with pictures of the items.")] = None,
+    dataset: DatasetOfRun = None,
+    runs: RunsFolder = Path("runs"),
+    board: BoardFolder = Path("leaderboard"),
+) -> None:
+    """Compare two runs: what differs in their configuration, their numbers, paired tests, and where they disagree.
 
-    a: str
-    b: str
-    split: str
-    show: int
-    html: Path | None
-    dataset: str | None
-    runs: Path
-    board: Path
-
-
-def run_compare(options: CompareOptions) -> None:
-    """Compare, print, and write the page where one is asked for.
-
-    Raises: DataError.
+    Example: vsebench compare mmfrb/VSE mmfrb/CIM
     """
-    a, b, missing = read_sides(options.a, options.b, options.runs, options.board, options.split)
-    comparison = compare(a, b, options.split)
+    from vsebench.core.files import write_atomically
+    from vsebench.results.compare import compare as comparison_of
+    from vsebench.results.compare import read_sides
+
+    a, b, missing = read_sides(run_a, run_b, runs, board, split)
+    comparison = comparison_of(a, b, split)
     for line in missing:
         say(f"note: {line}", error=True)
-    dataset = None if a.predictions is None else _dataset(a, options.dataset)
-    for line in lines(comparison, dataset, options.show):
+    data = None if a.predictions is None else _dataset(a, dataset)
+    for line in lines(comparison, data, show):
         say(line)
-    if options.html is not None:
+    if html is not None:
         from vsebench.results.compare_page import page
 
-        options.html.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(options.html, page(comparison, dataset, most=options.show))
-        say(f"wrote {options.html}, {in_words(options.html.stat().st_size)}")
+        html.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(html, page(comparison, data, most=show))
+        say(f"wrote {html}, {in_words(html.stat().st_size)}")
 
 
 def _dataset(side: Side, said: str | None) -> Dataset:
+    from vsebench.data.open import open_dataset
+    from vsebench.results.original import find_dataset
+
     fingerprint = str(side.result.dataset["fingerprint"])
     if said is None:
         where = side.said["dataset"]
@@ -67,6 +69,8 @@ def _dataset(side: Side, said: str | None) -> Dataset:
 
 def lines(comparison: Comparison, dataset: Dataset | None, show: int) -> list[str]:
     """Format a comparison: configuration, numbers, tests, and the first items on which the runs disagree."""
+    from vsebench.results.disagree import about, shown
+
     said = [f"A: {printable(comparison.a.name)}", f"B: {printable(comparison.b.name)}", "", "Configuration:"]
     said += [
         f"  {printable(name)}: {_value(x)} | {_value(y)}" for name, (x, y) in comparison.config.items()

@@ -6,26 +6,49 @@ import ast
 import inspect
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
+
+from vsebench.cli.options import Plugins, complete_component
 from vsebench.core.component import Component
 from vsebench.core.errors import ConfigError
 from vsebench.core.plugins import load_plugins
 from vsebench.core.registry import KINDS, registry_of
 
 
-def show(kind: str | None, name: str | None, plugins: Sequence[Path]) -> None:
-    """Print kinds, the components of a kind, or one component.
+def components(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[check] [KIND] [NAME]", help="Such as fusion.", autocompletion=complete_component),
+    ] = None,
+    option: Annotated[list[str] | None, typer.Option("-o", help="With check: an option, as in scale=2.0.")] = None,
+    plugin: Plugins = None,
+) -> int:
+    """List what can be combined: kinds, the components of a kind, or one with its options, shapes and source.
 
-    Raises: UnknownComponent with the nearest name.
+    'vsebench components check KIND NAME' runs the conformance kit on a component: shapes, masks, gradients,
+    determinism, saving, docstring. It exits with 1 when a check fails.
+
+    Example: vsebench components fusion gated
     """
-    load_plugins(plugins)
-    if kind is None:
+    names = words or []
+    if names[:1] == ["check"]:
+        if len(names) != 3:
+            raise ConfigError("write 'vsebench components check KIND NAME', such as check fusion gated.")
+        return check(names[1], names[2], option or (), plugin or ())
+    if option:
+        raise ConfigError("-o is for 'vsebench components check KIND NAME'.")
+    if len(names) > 2:
+        raise ConfigError("write 'vsebench components', 'components KIND' or 'components KIND NAME'.")
+    load_plugins(plugin or ())
+    if not names:
         _print_kinds()
-    elif name is None:
-        _print_kind(kind)
+    elif len(names) == 1:
+        _print_kind(names[0])
     else:
-        print(describe(registry_of(kind).get(name)))
+        print(describe(registry_of(names[0]).get(names[1])))
+    return 0
 
 
 def check(kind: str, name: str, assignments: Sequence[str], plugins: Sequence[Path]) -> int:

@@ -1,40 +1,50 @@
-"""``vsebench data …``."""
+"""Build, show and check datasets."""
 
 from __future__ import annotations
 
-import inspect
-import typing
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
+import typer
 
-from vsebench.cli.components import type_name
-from vsebench.core.component import Component
+from vsebench.cli.component_options import parse_options
+from vsebench.cli.options import PASSES_ON, PLAIN, Stored, complete_dataset
 from vsebench.core.errors import ConfigError, DataError, did_you_mean, known_names
 from vsebench.core.home import datasets_home
 from vsebench.core.registry import DATASETS
 from vsebench.core.sizes import in_bytes
 from vsebench.core.terminal import on_one_line, say
-from vsebench.data.check import CHANGED, seal_again
-from vsebench.data.check import check as problems_of
-from vsebench.data.dataset import Dataset
-from vsebench.data.open import available, open_dataset
 
+if TYPE_CHECKING:
+    from vsebench.data.dataset import Dataset
+
+app = typer.Typer(help=__doc__, no_args_is_help=True, **PLAIN)
 HUB = "hub:"
 
 
+@app.command(context_settings=PASSES_ON)
 def build(
-    name: str, source: Path | None, builder: str | None, out: Path | None, force: bool, arguments: Sequence[str]
+    context: typer.Context,
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="Name of the dataset; a builder of that name is used if there is one.", autocompletion=complete_dataset
+        ),
+    ],
+    source: Annotated[Path | None, typer.Option("--from", help="Folder of the source files.")] = None,
+    builder: Annotated[str | None, typer.Option(help="The builder; 'folder' by default.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The file to write; by default in vsebench's own folder.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a dataset of that name.")] = False,
 ) -> None:
-    """Build a dataset with its own builder, or as a folder of images.
+    """Build a dataset. Further options are the builder's: 'vsebench components dataset folder' lists them.
 
-    Raises: ConfigError for options that the builder does not have; DataError from the builder.
+    Example: vsebench data build photos --from photos --text-column caption
     """
+    from vsebench.data.dataset import Dataset
+
     name, source, kind = _builder_of(name, source, builder)
     component = DATASETS.get(kind)
-    options = parse_options(component, arguments)
+    options = parse_options(component, context.args)
     if "source" in component.options and (source is not None or not component.facts["embedded"]):
         if source is None:
             raise ConfigError(f"'{kind}' needs --from: the folder of the source files.")
@@ -83,61 +93,22 @@ def _builder_of(name: str, source: Path | None, builder: str | None) -> tuple[st
     return name, source, "folder"
 
 
-def parse_options(component: Component, arguments: Sequence[str]) -> dict[str, Any]:
-    """``--text-column title --skip-bad`` as the component's options, by its signature.
+@app.command()
+def show(
+    name: Stored,
+    sheet: Annotated[Path | None, typer.Option(help="PNG of examples; NAME.png by default.")] = None,
+    split: Annotated[str, typer.Option(help="Split of the examples.")] = "train",
+    seed: Annotated[int, typer.Option(help="Which examples.")] = 0,
+) -> None:
+    """Print counts, splits, labels and text lengths, and draw a contact sheet of examples.
 
-    Raises: ConfigError for an unknown option, a missing or wrong value.
-    """
-    options: dict[str, Any] = {}
-    rest = list(arguments)
-    while rest:
-        said = rest.pop(0)
-        key, equals, value = said.removeprefix("--").partition("=")
-        name = key.replace("-", "_")
-        if not said.startswith("--") or name not in component.options or name == "source":
-            known = [f"--{o.replace('_', '-')}" for o in component.options if o not in ("source", "name")]
-            raise ConfigError(
-                f"{component.kind} '{component.name}' has no option '{said}'."
-                + did_you_mean(said, known)
-                + known_names(known)
-            )
-        kinds = _types(component.options[name])
-        if kinds == {bool}:
-            options[name] = True if not equals else value.lower() in ("true", "yes", "1")
-            continue
-        if not equals:
-            if not rest or rest[0].startswith("--"):
-                raise ConfigError(f"option '--{key}' needs a value: {type_name(component.options[name].annotation)}.")
-            value = rest.pop(0)
-        try:
-            options[name] = int(value) if int in kinds else float(value) if float in kinds else value
-        except ValueError:
-            wanted = type_name(component.options[name].annotation)
-            raise ConfigError(f"option '--{key}' must be {wanted}. Got '{value}'.") from None
-    return options
-
-
-def _types(parameter: inspect.Parameter) -> set[type]:
-    def flat(annotation: Any) -> set[type]:
-        if typing.get_origin(annotation) is typing.Annotated:
-            return flat(typing.get_args(annotation)[0])
-        arguments = [a for a in typing.get_args(annotation) if a is not type(None)]
-        if arguments and typing.get_origin(annotation) is not typing.Literal:
-            return set().union(*(flat(a) for a in arguments))
-        return {annotation} if isinstance(annotation, type) else {str}
-
-    return flat(parameter.annotation)
-
-
-def show(name: str, sheet: Path | None, split: str, seed: int) -> None:
-    """Print the summary and draw the contact sheet.
-
-    Raises: DataError for an unknown dataset or split.
+    Example: vsebench data show mmfrb --sheet examples.png
     """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    from vsebench.data.open import open_dataset
     from vsebench.data.show import contact_sheet, summary
 
     dataset = open_dataset(name, say=say)
@@ -160,8 +131,18 @@ def show(name: str, sheet: Path | None, split: str, seed: int) -> None:
     say(f"wrote {target}")
 
 
-def check(name: str) -> int:
-    """Print every problem; 1 when there are some. A file of an earlier version is sealed where it is what was built."""
+@app.command()
+def check(name: Stored) -> int:
+    """Verify a dataset: fingerprint, images, sounds, texts, splits. It exits with 1 where something is wrong.
+
+    A file of an earlier version is sealed where it is what was built.
+
+    Example: vsebench data check mmfrb
+    """
+    from vsebench.data.check import CHANGED, seal_again
+    from vsebench.data.check import check as problems_of
+    from vsebench.data.open import open_dataset
+
     dataset = open_dataset(name, say=say, sealed=False)
     problems = problems_of(dataset)
     for problem in problems:
@@ -173,12 +154,20 @@ def check(name: str) -> int:
     return 1 if problems else 0
 
 
-def export(name: str, out: Path, form: str, shard_size: str, force: bool) -> None:
-    """Write a dataset as Parquet or Arrow.
+@app.command()
+def export(
+    name: Stored,
+    out: Annotated[Path, typer.Option(help="The folder to write.")],
+    form: Annotated[str, typer.Option("--format", help="parquet or arrow.")] = "parquet",
+    shard_size: Annotated[str, typer.Option(help="A Parquet file is closed when it is larger.")] = "500MB",
+    force: Annotated[bool, typer.Option("--force", help="Replace the folder.")] = False,
+) -> None:
+    """Write a dataset as Parquet or Arrow, for 'datasets.load_dataset' or 'load_from_disk'.
 
-    Raises: ConfigError for an unknown format or size; DataError when the folder exists.
+    Example: vsebench data export mmfrb --out mmfrb-parquet
     """
     from vsebench.data.export import export as write
+    from vsebench.data.open import open_dataset
 
     forms = ("parquet", "arrow")
     if form not in forms:
@@ -193,13 +182,23 @@ def export(name: str, out: Path, form: str, shard_size: str, force: bool) -> Non
     say(f"wrote {out}: {len(dataset):,} items; read it with datasets.{call}")
 
 
-def vectors(file: Path, name: str, min_count: int) -> None:
-    """Read word vectors for a dataset's training words, keep them, and print how many words they cover.
+@app.command()
+def vectors(
+    file: Annotated[Path, typer.Argument(help="GloVe, word2vec or FastText: .txt, .vec, .gz, .bin.")],
+    name: Annotated[
+        str, typer.Option("--for", help="Name or .h5 file of the dataset.", autocompletion=complete_dataset)
+    ],
+    min_count: Annotated[int, typer.Option(min=1, help="Leave rarer words out.")] = 1,
+) -> None:
+    """Read word vectors for a dataset's training words, keep them for its runs, and print the coverage.
 
-    Raises: DataError for an unreadable file or an unknown dataset.
+    Example: vsebench data vectors glove.6B.300d.txt --for mmfrb
     """
     import time
 
+    import numpy as np
+
+    from vsebench.data.open import open_dataset
     from vsebench.data.vocabulary import Vocabulary
     from vsebench.ops.word_vectors import load_vectors
 
@@ -223,8 +222,14 @@ def vectors(file: Path, name: str, min_count: int) -> None:
         say("most frequent words without a vector: " + ", ".join(f"{w} ({n})" for n, w in missing[:10]))
 
 
-def list_all() -> None:
-    """Print names of datasets and builders."""
+@app.command("list")
+def list_() -> None:
+    """List the datasets that can be opened, and the builders.
+
+    Example: vsebench data list
+    """
+    from vsebench.data.open import available
+
     say("datasets: " + ", ".join(available()))
     say("builders: " + ", ".join(DATASETS.names()))
 

@@ -17,8 +17,13 @@ import vsebench
 from vsebench.core.home import home
 
 
-def report() -> int:
-    """Print the report; 1 when something is broken."""
+def doctor() -> int:
+    """Report versions, devices, and problems found in this installation with how to fix them.
+
+    It exits with 1 when something is broken.
+
+    Example: vsebench doctor
+    """
     print(
         f"vsebench {vsebench.__version__}, Python {platform.python_version()}, {platform.system()} {platform.machine()}"
     )

@@ -2,58 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
+import typer
+
+from vsebench.cli.opened import open_run
+from vsebench.cli.options import Cache, Device, Plugins, Run, RunsFolder, Trust
 from vsebench.core.errors import QueryError
-from vsebench.core.plugins import load_plugins
 from vsebench.core.sizes import in_words
 from vsebench.core.terminal import say
-from vsebench.inspect.examples import make_gallery
-from vsebench.inspect.examples_page import page
-from vsebench.runs.load import find_run, load_run
-from vsebench.runs.store import write_atomically
-from vsebench.sweeps.worker import choose_device
 
 #: A page holds every picture several times; beyond this it is no longer one to look at.
 MOST_QUERIES, MOST_RESULTS = 200, 50
 
 
-@dataclass(frozen=True)
-class GalleryOptions:
-    """The command's arguments."""
+def gallery(
+    run: Run,
+    split: Annotated[str, typer.Option(help="That the run was evaluated on: test or val.")] = "test",
+    queries: Annotated[int, typer.Option(help="Of each kind (best, worst, random), in each direction.")] = 12,
+    k: Annotated[int, typer.Option("-k", help="Number of results of each query.")] = 5,
+    seed: Annotated[int, typer.Option(min=0, help="Which random ones, and which of equally good ones.")] = 0,
+    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("gallery.html"),
+    runs: RunsFolder = Path("runs"),
+    device: Device = "auto",
+    plugin: Plugins = None,
+    trust: Trust = False,
+    cache: Cache = True,
+) -> None:
+    """Write a page of a run's best, worst and random queries with their results, or of items with their classes.
 
-    run: str
-    split: str
-    queries: int
-    k: int
-    seed: int
-    out: Path
-    runs: Path
-    device: str
-    plugins: Sequence[Path]
-    trust: bool
-    cache: bool
-
-
-def write_page(options: GalleryOptions) -> None:
-    """Choose, find and write.
-
-    Raises: VsebenchError.
+    Example: vsebench gallery mmfrb/VSE --out vse.html
     """
-    for name, value, most in (("--queries", options.queries, MOST_QUERIES), ("-k", options.k, MOST_RESULTS)):
+    for name, value, most in (("--queries", queries, MOST_QUERIES), ("-k", k, MOST_RESULTS)):
         if not 1 <= value <= most:
             raise QueryError(f"{name} must be from 1 to {most}. Got {value}.")
-    load_plugins(options.plugins)
-    device = choose_device(options.device, 0)
-    run = load_run(find_run(options.run, options.runs), device=device, trust=options.trust)
-    say(f"{run.experiment}, {run.row}, seed {run.seed} (run {run.run_id})")
-    gallery, dataset = make_gallery(
-        run, options.split, queries=options.queries, k=options.k, seed=options.seed, cache=options.cache
-    )
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(options.out, page(gallery, dataset))
-    for note in gallery.notes:
+    from vsebench.core.files import write_atomically
+    from vsebench.inspect.examples import make_gallery
+    from vsebench.inspect.examples_page import page
+
+    loaded = open_run(run, runs, device, plugin, trust)
+    made, dataset = make_gallery(loaded, split, queries=queries, k=k, seed=seed, cache=cache)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(out, page(made, dataset))
+    for note in made.notes:
         say(f"note: {note}")
-    say(f"wrote {options.out}, {in_words(options.out.stat().st_size)}")
+    say(f"wrote {out}, {in_words(out.stat().st_size)}")

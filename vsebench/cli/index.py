@@ -3,87 +3,80 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from vsebench.cli.data import parse_options
+import typer
+
+from vsebench.cli.component_options import parse_options
+from vsebench.cli.opened import open_run
+from vsebench.cli.options import PASSES_ON, PLAIN, Cache, Device, Plugins, Run, RunsFolder, Trust, complete_index
 from vsebench.core.errors import ConfigError, did_you_mean, known_names
 from vsebench.core.plugins import load_plugins
 from vsebench.core.registry import INDEXES
 from vsebench.core.sizes import in_words
 from vsebench.core.terminal import say
-from vsebench.engine.embed import embedding_dim
-from vsebench.retrieval.build import embed_folder, embed_split, make_gallery, refuse_modality
-from vsebench.retrieval.collection import refuse_existing
-from vsebench.runs.load import find_run, load_run
-from vsebench.sweeps.worker import choose_device
 
+app = typer.Typer(**PLAIN)
 MODALITIES = ("image", "text")
 
 
-@dataclass(frozen=True)
-class IndexOptions:
-    """The command's arguments."""
+@app.command(context_settings=PASSES_ON)
+def index(
+    context: typer.Context,
+    run: Run,
+    out: Annotated[Path, typer.Option(help="The folder to write.")],
+    split: Annotated[str | None, typer.Option(help="Of the run's dataset; test by default.")] = None,
+    source: Annotated[Path | None, typer.Option("--from", help="A folder of images, or of .txt files.")] = None,
+    modality: Annotated[str, typer.Option(help="What is found: image or text.")] = "image",
+    kind: Annotated[
+        str,
+        typer.Option(
+            "--index", help="The index; 'vsebench components index' lists them.", autocompletion=complete_index
+        ),
+    ] = "flat",
+    runs: RunsFolder = Path("runs"),
+    device: Device = "auto",
+    plugin: Plugins = None,
+    trust: Trust = False,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out images that cannot be read.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a gallery of that name.")] = False,
+    cache: Cache = True,
+) -> None:
+    """Embed a gallery with a finished run, for 'search' and 'serve'. Further options are passed to the index.
 
-    run: str
-    out: Path
-    split: str | None
-    source: Path | None
-    modality: str
-    index: str
-    arguments: Sequence[str]
-    runs: Path
-    device: str
-    plugins: Sequence[Path]
-    trust: bool
-    skip_bad: bool
-    force: bool
-    cache: bool
-
-
-def make(options: IndexOptions) -> None:
-    """Embed and write. Everything that can be wrong with the arguments is found before anything is embedded.
-
-    Raises: VsebenchError.
+    Example: vsebench index mmfrb/VSE --out galleries/vse
     """
-    load_plugins(options.plugins)
-    if options.modality not in MODALITIES:
-        said = did_you_mean(options.modality, MODALITIES) + known_names(MODALITIES)
-        raise ConfigError(f"--modality '{options.modality}' is unknown." + said)
-    if options.split is not None and options.source is not None:
+    from vsebench.engine.embed import embedding_dim
+    from vsebench.retrieval.build import embed_folder, embed_split, make_gallery, refuse_modality
+    from vsebench.retrieval.collection import refuse_existing
+
+    load_plugins(plugin or ())
+    if modality not in MODALITIES:
+        hint = did_you_mean(modality, MODALITIES) + known_names(MODALITIES)
+        raise ConfigError(f"--modality '{modality}' is unknown." + hint)
+    if split is not None and source is not None:
         raise ConfigError("give either --split or --from.")
-    component = INDEXES.get(options.index)
-    settings = component.validate(parse_options(component, options.arguments))
-    refuse_existing(options.out, options.force)
-    device = choose_device(options.device, 0)
-    run = load_run(find_run(options.run, options.runs), device=device, trust=options.trust)
-    refuse_modality(run, options.modality)
-    # A missing library, or an option that does not fit the vectors' size, is told now.
-    component.build(settings, dim=embedding_dim(run.model, options.modality))
-    say(f"{run.experiment}, {run.row}, seed {run.seed} (run {run.run_id})")
+    component = INDEXES.get(kind)
+    settings = component.validate(parse_options(component, context.args))
+    refuse_existing(out, force)
+    loaded = open_run(run, runs, device, plugin, trust)
+    refuse_modality(loaded, modality)
+    # A missing library, or an option that does not fit the vectors' size, is reported before anything is embedded.
+    component.build(settings, dim=embedding_dim(loaded.model, modality))
     show = _Progress()
-    if options.source is not None:
-        embedded = embed_folder(run, options.source, options.modality, skip_bad=options.skip_bad, progress=show.update)
+    if source is not None:
+        embedded = embed_folder(loaded, source, modality, skip_bad=skip_bad, progress=show.update)
     else:
-        split = options.split or "test"
-        embedded = embed_split(run, split, options.modality, progress=show.update, cache=options.cache)
+        embedded = embed_split(loaded, split or "test", modality, progress=show.update, cache=cache)
     show.close()
-    manifest = make_gallery(
-        run,
-        embedded,
-        options.modality,
-        options.out,
-        index=options.index,
-        options=settings,
-        force=options.force,
-    )
-    size = sum(os.path.getsize(f) for f in options.out.rglob("*") if f.is_file())
+    manifest = make_gallery(loaded, embedded, modality, out, index=kind, options=settings, force=force)
+    size = sum(os.path.getsize(f) for f in out.rglob("*") if f.is_file())
     what = "images" if manifest.modality == "image" else "texts"
-    say(f"{options.out}: {manifest.count:,} {what}, {manifest.dim} numbers each, {options.index}, {in_words(size)}")
+    say(f"{out}: {manifest.count:,} {what}, {manifest.dim} numbers each, {kind}, {in_words(size)}")
     for note in embedded.notes:
         say(f"note: {note}")
-    say(f'Ask it: vsebench search {options.out} --text "…"   or   vsebench serve {options.out}')
+    say(f'Ask it: vsebench search {out} --text "…"   or   vsebench serve {out}')
 
 
 class _Progress:

@@ -7,7 +7,9 @@ import io
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from vsebench.config.index_experiment import IndexExperiment, load_index_experiment
 from vsebench.core.errors import ConfigError, RunFailed
@@ -19,74 +21,77 @@ from vsebench.retrieval.index_benchmark.run import limited, measure_all
 from vsebench.retrieval.index_benchmark.vectors import VectorSet, load_vectors
 from vsebench.runs.snapshot import load_board
 from vsebench.runs.store import Store
-from vsebench.runs.tracking import NullTracker, Tracker, WandbTracker, resolve_mode, wandb_id
+from vsebench.runs.tracking import NullTracker, Tracker, WandbTracker, wandb_id
 
 if TYPE_CHECKING:
-    from vsebench.cli.sweep import SweepOptions
+    from vsebench.runs.snapshot import Snapshot
+    from vsebench.sweeps.completion import Asked
+    from vsebench.sweeps.worker import Settings
 
 
-def run_index_sweep(options: SweepOptions, command: str) -> None:
+def run_index_sweep(asked: Asked, settings: Settings, runs: Path, *, dry_run: bool) -> None:
     """Validate, get the vectors, measure, write the board.
 
     Args:
-        command: what the board says it was made by.
+        asked: the experiment file and what the command changes of it.
+        settings: threads, device, cache and W&B.
+        runs: folder of all runs, as the command has it.
+        dry_run: print the plan and stop.
 
     Raises: VsebenchError for the user's faults; RunFailed when measurements failed, after the board is written.
     """
-    _refuse(options)
     load_entry_points()
-    experiment = load_index_experiment(options.file, overrides=options.overrides, plugins=options.plugins)
-    wanted = experiment.only(options.only) if options.only else experiment
-    work, store = options.executor.work, Store(options.runs, experiment.name)
-    threads = work.threads
+    experiment = load_index_experiment(asked.file, overrides=asked.overrides, plugins=asked.plugins)
+    wanted = experiment.only(asked.only) if asked.only else experiment
+    threads, store = settings.threads, Store(runs, experiment.name)
     with limited(threads):
-        vectors = load_vectors(experiment, options.runs, device=work.device, cache=options.cache, say=say)
+        vectors = load_vectors(experiment, runs, device=settings.device, cache=settings.cache, say=say)
     everything = plan(experiment, vectors.described, store, threads=threads)
     names = {row.name for row in wanted.rows}
-    asked = [one for one in everything if one.row.name in names]
-    counts = Counter(one.status for one in asked)
-    if options.dry_run:
-        _print_plan(wanted, asked, vectors)
+    chosen = [one for one in everything if one.row.name in names]
+    counts = Counter(one.status for one in chosen)
+    if dry_run:
+        _print_plan(wanted, chosen, vectors)
         return
-    say(f"{experiment.name}: {len(asked)} measurements, {counts['finished']} finished, "
-        f"{len(asked) - counts['finished']} to do.")  # fmt: skip
+    say(f"{experiment.name}: {len(chosen)} measurements, {counts['finished']} finished, "
+        f"{len(chosen) - counts['finished']} to do.")  # fmt: skip
+    tracker = partial(_tracker, settings, experiment.name)
     try:
         outcome = measure_all(
             experiment,
-            asked,
+            chosen,
             everything,
             vectors,
             store,
             threads=threads,
-            tracker=_trackers(options, experiment),
-            board_folder=options.board,
-            command=command,
+            tracker=partial(_tracker_of, tracker),
+            board_folder=asked.board,
+            command=asked.command,
             say=say,
         )
     except KeyboardInterrupt:
         print("\nInterrupted. What was measured is kept; the same command goes on from here.", file=sys.stderr)
         raise SystemExit(130) from None
-    if counts["finished"] < len(asked):
-        _log_board(options, experiment)
-    say(f"Board: {options.board / (experiment.name + '.md')}")
+    if counts["finished"] < len(chosen) and settings.wandb_mode != "disabled":
+        _log_board(load_board(asked.board, experiment.name), tracker)
+    say(f"Board: {asked.board / (experiment.name + '.md')}")
     if outcome.failed:
         lines = [f"  {r.system}, seed {r.seed}: {(r.error or '').strip().splitlines()[-1]}" for r in outcome.failed]
-        raise RunFailed(f"{len(outcome.failed)} of {len(asked)} measurements failed:\n" + "\n".join(lines))
+        raise RunFailed(f"{len(outcome.failed)} of {len(chosen)} measurements failed:\n" + "\n".join(lines))
 
 
-def _refuse(options: SweepOptions) -> None:
-    """Options that have no meaning where speed is measured.
+def refuse_options(executor: str, workers: int | None, processes: int) -> None:
+    """Refuse options that have no meaning where speed is measured.
 
     Raises: ConfigError.
     """
     why = "an experiment of indexes measures speed, one index after the other in one process."
-    told = options.executor
-    for option, said in (
-        (f"--executor {told.name}", told.name != "local"),
-        ("--workers", told.work.workers not in (None, 1)),
-        ("--processes-per-run", told.work.processes > 1),
+    for option, given in (
+        (f"--executor {executor}", executor != "local"),
+        ("--workers", workers not in (None, 1)),
+        ("--processes-per-run", processes > 1),
     ):
-        if said:
+        if given:
             raise ConfigError(f"{option}: {why} --threads says how many threads a search has.")
 
 
@@ -111,46 +116,32 @@ def _print_plan(experiment: IndexExperiment, asked: Sequence[Measurement], vecto
     say(f"{len(asked)} measurements, {todo} to do.")
 
 
-def _trackers(options: SweepOptions, experiment: IndexExperiment) -> Callable[[Measurement], Tracker]:
-    mode, folder = resolve_mode(options.wandb), options.runs.resolve() / experiment.name  # type: ignore[arg-type]
-
-    def make(one: Measurement) -> Tracker:
-        if mode == "disabled":
-            return NullTracker()
-        index = {"name": one.row.spec.name, "options": dict(one.options)}
-        return WandbTracker(
-            mode=mode,
-            folder=folder,
-            project=options.wandb_project,
-            group=experiment.name,
-            name=one.title,
-            run_id=wandb_id(experiment.name, one.run_id),
-            config={"row": one.row.name, "seed": one.seed, "run_id": one.run_id, "index": index, **one.row.axes},
-            tags=["indexes"],
-            job_type="measure",
-        )
-
-    return make
-
-
-def _log_board(options: SweepOptions, experiment: IndexExperiment) -> None:
-    """Log the board as a W&B table and its plots as pictures, in a run of its own in the experiment's group."""
-    mode = resolve_mode(options.wandb)  # type: ignore[arg-type]
-    if mode == "disabled":
-        return
-    snapshot = load_board(options.board, experiment.name)
-    rows = list(csv.reader(io.StringIO(index_board.table_csv(snapshot))))
-    tracker = WandbTracker(
-        mode=mode,
-        folder=options.runs.resolve() / experiment.name,
-        project=options.wandb_project,
-        group=experiment.name,
-        name="leaderboard",
-        run_id=wandb_id(experiment.name, "leaderboard"),
-        config={"experiment": experiment.name},
-        job_type="leaderboard",
+def _tracker(settings: Settings, experiment: str, run_id: str, **about: Any) -> Tracker:
+    """Return the W&B run of a measurement, or of the board, or none where W&B is disabled."""
+    if settings.wandb_mode == "disabled":
+        return NullTracker()
+    return WandbTracker(
+        mode=settings.wandb_mode,
+        folder=settings.store_root / experiment,
+        project=settings.wandb_project,
+        group=experiment,
+        run_id=wandb_id(experiment, run_id),
+        **about,
     )
-    tracker.log_table("leaderboard", rows[0], rows[1:])
+
+
+def _tracker_of(tracker: Callable[..., Tracker], one: Measurement) -> Tracker:
+    index = {"name": one.row.spec.name, "options": dict(one.options)}
+    config = {"row": one.row.name, "seed": one.seed, "run_id": one.run_id, "index": index, **one.row.axes}
+    return tracker(one.run_id, name=one.title, config=config, tags=["indexes"], job_type="measure")
+
+
+def _log_board(snapshot: Snapshot, tracker: Callable[..., Any]) -> None:
+    """Log the board as a W&B table and its plots as pictures, in a run of its own in the experiment's group."""
+    rows = list(csv.reader(io.StringIO(index_board.table_csv(snapshot))))
+    config = {"experiment": snapshot.experiment}
+    board_run = tracker("leaderboard", name="leaderboard", config=config, job_type="leaderboard")
+    board_run.log_table("leaderboard", rows[0], rows[1:])
     for kind in index_plots.drawn(snapshot):
-        tracker.log_figure(f"plots/{kind.name}", index_plots.figure(snapshot, kind))
-    tracker.finish({})
+        board_run.log_figure(f"plots/{kind.name}", index_plots.figure(snapshot, kind))
+    board_run.finish({})

@@ -4,52 +4,42 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from vsebench.config.experiment import load_experiment
+import typer
+
+from vsebench.cli.options import BoardFolder, Device, Experiment, Overrides, RunsFolder
 from vsebench.core.errors import ConfigError
 from vsebench.core.terminal import say
-from vsebench.leaderboard.render import render
-from vsebench.runs.snapshot import load_board, results_file, save
-from vsebench.runs.store import Store
-from vsebench.sweeps.measure import Job, lacking, measure, measured
+
+if TYPE_CHECKING:
+    from vsebench.sweeps.measure import Job
 
 
-@dataclass(frozen=True)
-class MeasureOptions:
-    """The command's arguments."""
+def measure(
+    experiment: Experiment,
+    override: Overrides = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Runs at a time; one per core by default.")] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of each worker.")] = 1,
+    runs: RunsFolder = Path("runs"),
+    board: BoardFolder = Path("leaderboard"),
+    device: Device = "auto",
+) -> None:
+    """Run the measurements still missing for the finished runs on a board, and write the board.
 
-    file: Path
-    overrides: tuple[str, ...]
-    runs: Path
-    board: Path
-    workers: int | None
-    threads: int
-    device: str
-
-
-def run_measure(options: MeasureOptions) -> None:
-    """Measure what the runs on a board lack, and write the board.
-
-    Raises: ConfigError of an experiment that asks for nothing; DataError without its results.
+    Example: vsebench measure mmfrb
     """
-    experiment = load_experiment(options.file, overrides=options.overrides)
-    asked = experiment.spec.measure.asked()
+    from vsebench.config.experiment import load_experiment
+
+    loaded = load_experiment(experiment, overrides=override or ())
+    asked = loaded.spec.measure.asked()
     if not asked:
         raise ConfigError(
-            f"experiment '{experiment.name}' asks for no measurement; write a block such as measure: {{cost: true}}."
+            f"experiment '{loaded.name}' asks for no measurement; write a block such as measure: {{cost: true}}."
         )
-    complete(
-        experiment.name,
-        asked,
-        runs=options.runs,
-        board=options.board,
-        workers=options.workers,
-        threads=options.threads,
-        device=options.device,
-    )
+    complete(loaded.name, asked, runs=runs, board=board, workers=workers, threads=threads, device=device)
 
 
 def complete(
@@ -63,6 +53,12 @@ def complete(
     device: str,
 ) -> None:
     """Measure what is lacking of one experiment's board, say what could not be, write results and page."""
+    from vsebench.leaderboard.render import render
+    from vsebench.runs.snapshot import load_board, results_file, save
+    from vsebench.runs.store import Store
+    from vsebench.sweeps.measure import lacking, measured
+    from vsebench.sweeps.measure import measure as measure_all
+
     file = results_file(board, name)
     snapshot, store = load_board(board, name), Store(runs, name)
     jobs = lacking(snapshot, store, asked)
@@ -74,7 +70,7 @@ def complete(
         say(f"  measured {count} of {len(jobs)}: {job.row} ({', '.join(job.asked)})")
 
     count_of = workers or _workers(threads)
-    faults = measure(jobs, workers=count_of, threads=threads, device=device, say=tell)
+    faults = measure_all(jobs, workers=count_of, threads=threads, device=device, say=tell)
     for fault in faults:
         say(f"not measured: {fault.measure} of {fault.row}, run {fault.run_id}: {fault.message}", error=True)
     found = measured(snapshot, store, asked)

@@ -1,23 +1,26 @@
-"""``vsebench outcomes``: outcomes of single test items beside boards that were written without them."""
+"""``vsebench outcomes``."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
+from vsebench.cli.options import BoardFolder, Boards, RunsFolder
 from vsebench.core.terminal import say
-from vsebench.leaderboard.collect import update
-from vsebench.leaderboard.render import render, snapshots_of
-from vsebench.runs.item_scores import items_file
-from vsebench.runs.snapshot import INDEX_FORM
 
 
-def collect(experiments: Sequence[str], runs: Path, board: Path) -> None:
-    """Collect them for some experiments, for all by default, and write their boards again.
+def outcomes(
+    experiments: Boards = None, runs: RunsFolder = Path("runs"), board: BoardFolder = Path("leaderboard")
+) -> None:
+    """Collect the per-item results of finished runs, for a board's intervals and tests, and write the boards.
 
-    Raises: DataError for an experiment without results, and for predictions that are not those of its results.
+    Example: vsebench outcomes mmfrb
     """
-    for snapshot in snapshots_of(board, experiments):
+    from vsebench.leaderboard.collect import update
+    from vsebench.leaderboard.render import render, snapshots_of
+    from vsebench.runs.item_scores import items_file
+    from vsebench.runs.snapshot import INDEX_FORM
+
+    for snapshot in snapshots_of(board, experiments or ()):
         if snapshot.form == INDEX_FORM:
             continue
         finished = sum(result.status == "finished" for result in snapshot.results.values())
@@ -26,5 +29,5 @@ def collect(experiments: Sequence[str], runs: Path, board: Path) -> None:
         if lacking:
             more = f" and {len(lacking) - 10} more" if len(lacking) > 10 else ""
             say(f"  without predictions in {runs / snapshot.experiment}: {', '.join(lacking[:10])}{more}")
-    for file in render(board, experiments):
+    for file in render(board, experiments or ()):
         say(f"wrote {file}")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vsebench.core.sizes import duration_in_words, in_words
 from vsebench.core.terminal import on_one_line, say
-from vsebench.sweeps.estimate import estimate
-from vsebench.sweeps.plan import Plan
+
+if TYPE_CHECKING:
+    from vsebench.sweeps.plan import Plan
 
 
 def print_plan(plan: Plan, runs: Path, workers: int) -> None:
@@ -38,6 +40,8 @@ def print_plan(plan: Plan, runs: Path, workers: int) -> None:
 
 
 def _print_estimate(plan: Plan, runs: Path, workers: int) -> None:
+    from vsebench.sweeps.estimate import estimate
+
     todo = {r.run_id for r in plan.todo}
     counts = f"{len({r.run_id for r in plan.runs})} runs, {len(todo)} to do."
     if not todo:

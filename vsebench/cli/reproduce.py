@@ -4,68 +4,73 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
+import typer
+
+from vsebench.cli.options import BoardFolder, Cache, DatasetOfRun, Device, Plugins, Run, RunsFolder, Trust
+from vsebench.core.files import write_atomically
 from vsebench.core.plugins import load_plugins
 from vsebench.core.terminal import say
 from vsebench.core.types import Result
 from vsebench.leaderboard.table import printable, table
-from vsebench.results.original import Original, dataset_of, find_original, precision_of
-from vsebench.results.reproduce import Line, Reproduction, do_again, judge, plain, shown
 from vsebench.runs.snapshot import load
-from vsebench.runs.store import Store, write_atomically
-from vsebench.sweeps.worker import choose_device, prepare
+from vsebench.runs.store import Store
+
+if TYPE_CHECKING:
+    from vsebench.results.original import Original
+    from vsebench.results.reproduce import Line, Reproduction
 
 REPORT = "reproduction.json"
 
 
-@dataclass(frozen=True)
-class ReproduceOptions:
-    """The command's arguments."""
+def reproduce(
+    row: Run,
+    seed: Annotated[int | None, typer.Option(help="Of the row; its best on validation by default.")] = None,
+    runs: RunsFolder = Path("runs"),
+    board: BoardFolder = Path("leaderboard"),
+    out: Annotated[Path, typer.Option(help="Folder for the run that is done again.")] = Path("reproduced"),
+    dataset: DatasetOfRun = None,
+    tolerance: Annotated[
+        float | None, typer.Option(min=0, help="How far apart numbers may be; the row's interval by default.")
+    ] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="As many as the run had by default.")] = None,
+    device: Device = "auto",
+    plugin: Plugins = None,
+    trust: Trust = False,
+    cache: Cache = True,
+) -> int:
+    """Train a run again from its stored configuration, and compare the results.
 
-    said: str
-    seed: int | None
-    runs: Path
-    board: Path
-    out: Path
-    dataset: str | None
-    tolerance: float | None
-    threads: int | None
-    device: str
-    plugins: Sequence[Path]
-    trust: bool
-    cache: bool
+    It exits with 1 where a number differs by more than it may.
 
-
-def run_reproduce(options: ReproduceOptions) -> int:
-    """Do a run again and compare. Returns: the exit code, 1 where a number differs by more than it may.
-
-    Raises: VsebenchError.
+    Example: vsebench reproduce mmfrb/VSE --seed 0
     """
-    load_plugins(options.plugins)
-    original = find_original(options.said, options.runs, options.board, options.seed)
-    run, result = original.run, original.result
-    original.check_components(trust=options.trust)
-    dataset = dataset_of(original, options.dataset)
-    prepare(options.threads or int(result.hardware.get("threads", 1)))
+    from vsebench.results.original import dataset_of, find_original, precision_of
+    from vsebench.results.reproduce import do_again, judge, plain
+    from vsebench.sweeps.worker import choose_device, prepare
+
+    load_plugins(plugin or ())
+    original = find_original(row, runs, board, seed)
+    run = original.run
+    original.check_components(trust=trust)
+    data = dataset_of(original, dataset)
+    prepare(threads or int(original.result.hardware.get("threads", 1)))
     say(f"{printable(run.experiment)}, {printable(run.name)}, seed {run.seed} (run {run.run_id})")
     say(f"from {printable(str(original.source))}: {precision_of(original)}")
-    store = Store(options.out, run.experiment)
-    again = do_again(
-        original, dataset, store, device=choose_device(options.device, 0), cache=options.cache, say=_say
-    )  # fmt: skip
-    found = judge(original, again, row=_row(original, options), tolerance=options.tolerance)
-    for line in lines(found):
+    store = Store(out, run.experiment)
+    again = do_again(original, data, store, device=choose_device(device, 0), cache=cache, say=lambda s: say(f"  {s}"))
+    verdict = judge(original, again, row=_row(original), tolerance=tolerance)
+    for line in lines(verdict):
         say(line)
     file = store.run_folder(again.run_id) / REPORT
-    write_atomically(file, json.dumps(plain(found), indent=1, ensure_ascii=False))
+    write_atomically(file, json.dumps(plain(verdict), indent=1, ensure_ascii=False))
     say(f"wrote {file}")
-    return int(not found.holds)
+    return int(not verdict.holds)
 
 
-def _row(original: Original, options: ReproduceOptions) -> list[Result]:
+def _row(original: Original) -> list[Result]:
     """Return the finished runs of the same row, from where the run was found."""
     if original.exact:
         everything = list(Store(original.source.parent.parent, original.run.experiment).results())
@@ -81,6 +86,8 @@ def _row(original: Original, options: ReproduceOptions) -> list[Result]:
 
 def lines(found: Reproduction) -> list[str]:
     """Format a reproduction: a table of the numbers computed from scores, other differences, and the verdict."""
+    from vsebench.results.reproduce import shown
+
     judged = [line for line in found.lines if "/chance/" not in line.key or line.verdict != "same"]
     header = ["Number", "Stored", "Again", "Difference", "Allowed", "Verdict"]
     said = [line.replace("\\", "") for line in table(header, [_cells(line) for line in judged])]
@@ -101,7 +108,3 @@ def lines(found: Reproduction) -> list[str]:
 def _cells(line: Line) -> list[str]:
     allowed = "" if line.allowed is None else f"{line.allowed:.3g} ({line.by})"
     return [line.key, f"{line.stored:.8g}", f"{line.again:.8g}", f"{line.difference:+.3g}", allowed, line.verdict]
-
-
-def _say(text: str) -> None:
-    say(f"  {text}")

@@ -6,75 +6,79 @@ import json
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
+import typer
+
+from vsebench.cli.options import Device, Gallery, Plugins, Trust
 from vsebench.core.errors import QueryError
 from vsebench.core.plugins import load_plugins
 from vsebench.core.terminal import on_one_line, say
-from vsebench.retrieval.query import checked_k, checked_text
-from vsebench.retrieval.report import Answer, page, sheet
-from vsebench.retrieval.searcher import Hit, Searcher
-from vsebench.sweeps.worker import choose_device
+
+if TYPE_CHECKING:
+    from vsebench.retrieval.report import Answer
+    from vsebench.retrieval.searcher import Hit
 
 #: What a terminal may obey or turn around, and JSON leaves as it is; it can say the same in ASCII.
 _UNSEEN = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
-@dataclass(frozen=True)
-class SearchOptions:
-    """The command's arguments."""
+def search(
+    gallery: Gallery,
+    text: Annotated[list[str] | None, typer.Option("--text", help="What to look for; may be repeated.")] = None,
+    image: Annotated[list[Path] | None, typer.Option("--image", help="A picture; may be repeated.")] = None,
+    text_file: Annotated[Path | None, typer.Option(help="A text a line.")] = None,
+    k: Annotated[int, typer.Option("-k", help="Number of hits.")] = 10,
+    rerank: Annotated[
+        int | None, typer.Option(min=1, help="Rank so many of the first again by the system's scorer of pairs.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Write a page of the hits with their pictures.")] = None,
+    sheet: Annotated[Path | None, typer.Option(help="Write a contact sheet, as PNG.")] = None,
+    device: Device = "auto",
+    plugin: Plugins = None,
+    trust: Trust = False,
+) -> None:
+    """Find a gallery's items by text or picture.
 
-    gallery: Path
-    texts: Sequence[str]
-    images: Sequence[Path]
-    text_file: Path | None
-    k: int
-    as_json: bool
-    html: Path | None
-    sheet: Path | None
-    device: str
-    rerank: int | None = None
-    plugins: Sequence[Path] = ()
-    trust: bool = False
-
-
-def run_search(options: SearchOptions) -> None:
-    """Ask the gallery, print what it answers, and write the pages that are wanted.
-
-    Raises: QueryError, DataError.
+    Example: vsebench search galleries/vse --text "red striped shirt" -k 5
     """
-    checked_k(options.k)
-    texts = [checked_text(text) for text in [*options.texts, *_lines(options.text_file)]]
-    if not texts and not options.images:
+    from vsebench.retrieval import report
+    from vsebench.retrieval.query import checked_k, checked_text
+    from vsebench.retrieval.searcher import Searcher
+    from vsebench.sweeps.worker import choose_device
+
+    checked_k(k)
+    texts = [checked_text(query) for query in [*(text or ()), *_lines(text_file)]]
+    if not texts and not image:
         raise QueryError("nothing is asked: give --text, --image or --text-file.")
-    load_plugins(options.plugins)
-    searcher = Searcher.load(options.gallery, device=choose_device(options.device, 0), trust=options.trust)
+    load_plugins(plugin or ())
+    searcher = Searcher.load(gallery, device=choose_device(device, 0), trust=trust)
     answers = []
-    if options.rerank is not None:
-        searcher.refuse_rerank(options.rerank)
-        found = [searcher.search(text=text, k=options.k, rerank=options.rerank) for text in texts]
-        answers += [Answer(text, hits) for text, hits in zip(texts, found, strict=True)]
-    elif texts:
-        found = searcher.nearest(searcher.embed_texts(texts), options.k)
-        answers += [Answer(text, hits) for text, hits in zip(texts, found, strict=True)]
-    for file in options.images:
-        hits = searcher.search(image=file, k=options.k, rerank=options.rerank)
-        answers.append(Answer(str(file), hits, file.read_bytes()))
-    if options.as_json:
-        sys.stdout.write(as_json(answers) + "\n")
+    if rerank is not None:
+        searcher.refuse_rerank(rerank)
+        hits = [searcher.search(text=query, k=k, rerank=rerank) for query in texts]
+    else:
+        hits = searcher.nearest(searcher.embed_texts(texts), k) if texts else []
+    answers += [report.Answer(query, some) for query, some in zip(texts, hits, strict=True)]
+    for file in image or ():
+        answers.append(report.Answer(str(file), searcher.search(image=file, k=k, rerank=rerank), file.read_bytes()))
+    if as_json:
+        sys.stdout.write(json_of(answers) + "\n")
     else:
         _print(answers)
-    for text in texts:
-        unknown = searcher.unknown_words(text)
+    for query in texts:
+        unknown = searcher.unknown_words(query)
         if unknown:
             say(f"note: words that the run has never read: {', '.join(unknown)}", error=True)
-    if options.sheet is not None:
-        sheet(searcher, answers, options.sheet)
-        say(f"wrote {options.sheet}", error=True)
-    if options.html is not None:
-        page(searcher, answers, options.html)
-        say(f"wrote {options.html}", error=True)
+    if sheet is not None:
+        report.sheet(searcher, answers, sheet)
+        say(f"wrote {sheet}", error=True)
+    if html is not None:
+        report.page(searcher, answers, html)
+        say(f"wrote {html}", error=True)
 
 
 def _lines(file: Path | None) -> list[str]:
@@ -89,7 +93,7 @@ def _lines(file: Path | None) -> list[str]:
     return lines
 
 
-def as_json(answers: Sequence[Answer]) -> str:
+def json_of(answers: Sequence[Answer]) -> str:
     """Answers as JSON that a terminal shows as it is."""
     said = json.dumps([_plain(answer) for answer in answers], ensure_ascii=False, indent=1)
     return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", said)

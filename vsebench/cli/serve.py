@@ -5,12 +5,12 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
-from collections.abc import Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
+
+from vsebench.cli.options import Device, Gallery, Plugins, Trust
 from vsebench.core.errors import ConfigError
 from vsebench.core.sizes import in_bytes
 from vsebench.core.terminal import say
@@ -19,25 +19,20 @@ from vsebench.core.terminal import say
 HEADER_BYTES = 256 * 1024
 
 
-@dataclass(frozen=True)
-class ServeOptions:
-    """The command's arguments."""
+def serve(
+    gallery: Gallery,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
+    host: Annotated[str, typer.Option(help="Address; this machine alone by default.")] = "127.0.0.1",
+    workers: Annotated[int | None, typer.Option(min=1, help="Searches at a time; one per core by default.")] = None,
+    queue: Annotated[int, typer.Option(min=0, help="Searches that may wait; beyond them the answer is 503.")] = 64,
+    max_upload: Annotated[str, typer.Option(help="Maximum upload size.")] = "16MB",
+    device: Device = "auto",
+    plugin: Plugins = None,
+    trust: Trust = False,
+) -> None:
+    """Serve a gallery as a web page, with JSON beneath it.
 
-    gallery: Path
-    host: str
-    port: int
-    workers: int | None
-    queue: int
-    max_upload: str
-    device: str
-    plugins: Sequence[Path] = ()
-    trust: bool = False
-
-
-def run_server(options: ServeOptions) -> None:
-    """Serve until interrupted.
-
-    Raises: ConfigError without the libraries, or when the port is taken; DataError from the gallery.
+    Example: vsebench serve galleries/vse --port 8080
     """
     try:
         import python_multipart  # noqa: F401
@@ -56,14 +51,14 @@ def run_server(options: ServeOptions) -> None:
     from vsebench.retrieval.server.protocol import bounded
     from vsebench.sweeps.worker import choose_device
 
-    with closing(_listen(options.host, options.port)) as listening:
-        workers = options.workers or _cores()
-        torch.set_num_threads(max(1, _cores() // workers))  # the workers share the cores
-        load_plugins(options.plugins)
-        searcher = Searcher.load(options.gallery, device=choose_device(options.device, 0), trust=options.trust)
-        limits = Limits(workers=workers, queue=options.queue, max_upload=in_bytes(options.max_upload))
-        local = _is_local(options.host)
-        app = make_app(searcher, limits, hosts={"localhost", "127.0.0.1", "::1", options.host} if local else None)
+    with closing(_listen(host, port)) as listening:
+        count = workers or _cores()
+        torch.set_num_threads(max(1, _cores() // count))  # the workers share the cores
+        load_plugins(plugin or ())
+        searcher = Searcher.load(gallery, device=choose_device(device, 0), trust=trust)
+        limits = Limits(workers=count, queue=queue, max_upload=in_bytes(max_upload))
+        local = _is_local(host)
+        app = make_app(searcher, limits, hosts={"localhost", "127.0.0.1", "::1", host} if local else None)
         _allow_many_connections()
         config = uvicorn.Config(
             app,
@@ -73,9 +68,9 @@ def run_server(options: ServeOptions) -> None:
             ws="none",
             h11_max_incomplete_event_size=HEADER_BYTES,
         )
-        port = listening.getsockname()[1]
-        shown = f"[{options.host}]" if ":" in options.host else options.host
-        say(f"{len(searcher):,} {searcher.gallery.manifest.modality}s on http://{shown}:{port}/ (Ctrl+C ends)")
+        bound = listening.getsockname()[1]
+        shown = f"[{host}]" if ":" in host else host
+        say(f"{len(searcher):,} {searcher.gallery.manifest.modality}s on http://{shown}:{bound}/ (Ctrl+C ends)")
         if not local:
             print("note: everybody who can reach this machine can search, and see the pictures.", flush=True)
         with suppress(KeyboardInterrupt):

@@ -4,112 +4,134 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from vsebench.cli.executor import ExecutorOptions
+import typer
+
 from vsebench.cli.measure import complete
+from vsebench.cli.options import BoardFolder, Cache, Device, Overrides, Plugins, RunsFolder
+from vsebench.cli.options import Experiment as ExperimentFile
 from vsebench.cli.plan import print_plan, record_device
-from vsebench.cli.progress import ProgressView
-from vsebench.config import document
-from vsebench.config.experiment import Experiment, load_experiment, plugin_files
-from vsebench.config.index_experiment import is_index_experiment
-from vsebench.config.select import BETTER
-from vsebench.core.errors import ConfigError, RunFailed, did_you_mean, known_names
+from vsebench.core.errors import ConfigError, DataError, RunFailed, did_you_mean, known_names
 from vsebench.core.plugins import load_plugins
 from vsebench.core.registry import EXECUTORS
 from vsebench.core.terminal import say
 from vsebench.core.types import OWN_SPLIT
-from vsebench.runs.store import Store
-from vsebench.runs.tracking import resolve_mode
-from vsebench.sweeps.completion import Asked, leave_note, still_done
-from vsebench.sweeps.estimate import estimate
-from vsebench.sweeps.local import default_workers
-from vsebench.sweeps.plan import Plan, make_plan
-from vsebench.sweeps.worker import Execute, Settings
 
 if TYPE_CHECKING:
+    from vsebench.config.experiment import Experiment
     from vsebench.pipeline import Outcome
+    from vsebench.sweeps.completion import Asked
+    from vsebench.sweeps.plan import Plan
+    from vsebench.sweeps.worker import Execute, Settings
 
 WANDB_MODES = ("auto", "online", "offline", "disabled")
 
 
-@dataclass(frozen=True)
-class SweepOptions:
-    """The command's arguments."""
+def sweep(
+    experiment: ExperimentFile,
+    override: Overrides = None,
+    plugin: Plugins = None,
+    only: Annotated[list[str] | None, typer.Option("--only", help="Rows to run, by name or pattern.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=0, help="Runs at a time; one per core or GPU by default. 0: in this process, to debug it."),
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of each worker. Use 1 for reproducible numbers.")] = 1,
+    processes_per_run: Annotated[
+        int, typer.Option(min=1, help="Processes that train one run together, each with a GPU or threads of its own.")
+    ] = 1,
+    device: Device = "auto",
+    executor: Annotated[
+        str, typer.Option(help="local (this machine), ray (an existing Ray cluster) or a plug-in's.")
+    ] = "local",
+    executor_option: Annotated[
+        list[str] | None, typer.Option(help="An option of the executor as NAME=VALUE, for a plug-in's.")
+    ] = None,
+    address: Annotated[str | None, typer.Option(help="Of the Ray cluster: auto (the default) or HOST:PORT.")] = None,
+    cpus_per_run: Annotated[
+        float | None, typer.Option(min=0, help="CPUs of a run on the cluster; one per thread by default.")
+    ] = None,
+    gpus_per_run: Annotated[
+        float | None, typer.Option(min=0, help="GPUs of a run on the cluster; one by default where it has GPUs.")
+    ] = None,
+    wandb: Annotated[str, typer.Option(help="auto (online when logged in), online, offline or disabled.")] = "auto",
+    wandb_project: Annotated[str, typer.Option(help="W&B project.")] = "vsebench",
+    cache: Cache = True,
+    runs: RunsFolder = Path("runs"),
+    board: BoardFolder = Path("leaderboard"),
+) -> None:
+    """Run every system of an experiment that has no result yet, and write its leaderboard.
 
-    file: Path
-    overrides: tuple[str, ...]
-    plugins: tuple[Path, ...]
-    only: tuple[str, ...]
-    dry_run: bool
-    executor: ExecutorOptions
-    wandb: str
-    wandb_project: str
-    cache: bool
-    runs: Path
-    board: Path
-
-
-def run_sweep(options: SweepOptions) -> None:
-    """Validate, plan, run, write the board.
-
-    Raises: VsebenchError for the user's faults; RunFailed when runs failed, after the board is written.
+    Example: vsebench sweep experiments/mmfrb.yaml --dry-run
     """
-    if options.wandb not in WANDB_MODES:
-        said = did_you_mean(options.wandb, WANDB_MODES) + known_names(WANDB_MODES)
-        raise ConfigError(f"--wandb '{options.wandb}' is unknown." + said)
-    load_plugins(options.plugins)
-    if options.executor.name in EXECUTORS:  # else a plug-in that the file names may have it
-        options.executor.build()
-    if is_index_experiment(document.load(options.file).data):
-        from vsebench.cli.index_sweep import run_index_sweep
+    from vsebench.cli.components import options_of
+    from vsebench.cli.executor import build_executor
+    from vsebench.config import document
+    from vsebench.config.experiment import load_experiment
+    from vsebench.config.index_experiment import is_index_experiment
+    from vsebench.runs.tracking import resolve_mode
+    from vsebench.sweeps.completion import Asked
+    from vsebench.sweeps.executors.base import Work
+    from vsebench.sweeps.local import default_workers
+    from vsebench.sweeps.worker import Settings
 
-        run_index_sweep(options, command_of(options))
-        return
-    if not options.dry_run and _is_done(options):
-        return
-    experiment = load_experiment(options.file, overrides=options.overrides)
-    executor = options.executor.build()
-    if options.only and experiment.space is None:
-        experiment.only(options.only)
-    dataset = _open(experiment)
-    experiment = _suited(experiment, dataset)
+    if wandb not in WANDB_MODES:
+        hint = did_you_mean(wandb, WANDB_MODES) + known_names(WANDB_MODES)
+        raise ConfigError(f"--wandb '{wandb}' is unknown." + hint)
+    plugins, overrides = tuple(plugin or ()), tuple(override or ())
+    load_plugins(plugins)
+    work = Work(workers, threads, processes_per_run, device)
+    cluster = {"address": address, "cpus_per_run": cpus_per_run, "gpus_per_run": gpus_per_run}
+    executor_options = {**cluster, **options_of(executor_option or ())}
+    if executor in EXECUTORS:  # else a plug-in that the file names may have it
+        build_executor(executor, work, executor_options)
+    command = command_of(experiment, overrides, plugins)
+    asked = Asked(experiment, overrides, tuple(only or ()), plugins, board, command)
     settings = Settings(
-        store_root=options.runs.resolve(),
-        dataset_path=dataset.path.resolve(),
-        device=executor.work.device,
-        threads=executor.work.threads,
-        processes=executor.work.processes,
-        wandb_mode=resolve_mode(options.wandb),  # type: ignore[arg-type]
-        wandb_project=options.wandb_project,
-        cache=options.cache,
-        plugins=tuple(p.expanduser().resolve() for p in options.plugins),
+        store_root=runs.resolve(),
+        dataset_path=Path(),  # until it is opened
+        device=device,
+        threads=threads,
+        processes=processes_per_run,
+        wandb_mode=resolve_mode(wandb),  # type: ignore[arg-type]
+        wandb_project=wandb_project,
+        cache=cache,
+        plugins=tuple(p.expanduser().resolve() for p in plugins),
     )
-    with executor.started() as (workers, execute):
-        if options.dry_run:
-            count = default_workers(settings) if workers is None else max(1, workers)
-            print_plan(_planned(experiment, dataset, options), options.runs, count)
+    if is_index_experiment(document.load(experiment).data):
+        from vsebench.cli.index_sweep import refuse_options, run_index_sweep
+
+        refuse_options(executor, workers, processes_per_run)
+        run_index_sweep(asked, settings, runs, dry_run=dry_run)
+        return
+    if not dry_run and _is_done(asked, runs):
+        return
+    loaded = load_experiment(experiment, overrides=overrides)
+    built = build_executor(executor, work, executor_options)
+    if asked.only and loaded.space is None:
+        loaded.only(asked.only)
+    dataset = _open(loaded)
+    loaded = _suited(loaded, dataset)
+    settings = replace(settings, dataset_path=dataset.path.resolve())
+    with built.started() as (places, execute):
+        if dry_run:
+            count = default_workers(settings) if places is None else max(1, places)
+            print_plan(_planned(loaded, dataset, asked.only, runs), runs, count)
             return
-        outcome = _do(experiment, dataset, settings, options, workers, execute)
-    if asked := experiment.spec.measure.asked():
-        complete(
-            experiment.name,
-            asked,
-            runs=options.runs,
-            board=options.board,
-            workers=executor.work.workers,
-            threads=executor.work.threads,
-            device=executor.work.device,
-        )
+        outcome = _do(loaded, dataset, settings, asked, places, execute)
+    if measures := loaded.spec.measure.asked():
+        complete(loaded.name, measures, runs=runs, board=board, workers=workers, threads=threads, device=device)
     if settings.wandb_mode != "disabled":
         from vsebench.cli.wandb_board import log_board
 
-        log_board(experiment.name, settings, options.board)
-    _leave_note(options, outcome, dataset.path)
-    say(f"Board: {options.board / (experiment.name + '.md')}")
+        log_board(loaded.name, settings, board)
+    _leave_note(asked, outcome, dataset.path, runs)
+    say(f"Board: {board / (loaded.name + '.md')}")
     if outcome.failed:
         lines = [f"  {r.system}, seed {r.seed}: {(r.error or '').strip().splitlines()[-1]}" for r in outcome.failed]
         raise RunFailed(f"{len(outcome.failed)} of {len(outcome.plan.runs)} runs failed:\n" + "\n".join(lines))
@@ -119,11 +141,15 @@ def _do(
     experiment: Experiment,
     dataset: Any,
     settings: Settings,
-    options: SweepOptions,
+    asked: Asked,
     workers: int | None,
     execute: Execute | None,
 ) -> Outcome:
+    from vsebench.cli.progress import ProgressView
     from vsebench.pipeline import sweep
+    from vsebench.runs.store import Store
+    from vsebench.sweeps.estimate import estimate
+    from vsebench.sweeps.local import default_workers
 
     store = Store(settings.store_root, experiment.name)
 
@@ -137,9 +163,9 @@ def _do(
             dataset,
             settings=settings,
             workers=workers,
-            board_folder=options.board,
-            command=command_of(options),
-            only=options.only,
+            board_folder=asked.board,
+            command=asked.command,
+            only=asked.only,
             execute=execute,
             on_plan=show.plan,
             on_event=show.event,
@@ -152,30 +178,33 @@ def _do(
         show.close()
 
 
-def _asked(options: SweepOptions) -> Asked:
-    return Asked(options.file, options.overrides, options.only, options.plugins, options.board, command_of(options))
-
-
-def _is_done(options: SweepOptions) -> bool:
+def _is_done(asked: Asked, runs: Path) -> bool:
     """Say so when a finished sweep is asked for again and nothing has changed, without planning it."""
-    doc = document.load(options.file)
-    for assignment in options.overrides:
+    from vsebench.config import document
+    from vsebench.sweeps.completion import still_done
+
+    doc = document.load(asked.file)
+    for assignment in asked.overrides:
         doc.override(assignment)
     name = doc.data.get("experiment") if isinstance(doc.data, dict) else None
-    found = still_done(_asked(options), options.runs, name) if isinstance(name, str) else None
+    found = still_done(asked, runs, name) if isinstance(name, str) else None
     if found is None:
         return False
     finished, pruned = found
     said = f"{finished} finished, " + (f"{pruned} pruned, " if pruned else "")
     say(f"{name}: {finished + pruned} runs, {said}0 to do.")
-    say(f"Board: {options.board / (str(name) + '.md')}")
+    say(f"Board: {asked.board / (str(name) + '.md')}")
     return True
 
 
-def _leave_note(options: SweepOptions, outcome: Outcome, dataset: Path) -> None:
+def _leave_note(asked: Asked, outcome: Outcome, dataset: Path, runs: Path) -> None:
     """Note a grid that has nothing left to do. A search may have more to ask."""
+    from vsebench.config.experiment import plugin_files
+    from vsebench.runs.store import Store
+    from vsebench.sweeps.completion import leave_note
+
     experiment = outcome.plan.experiment
-    store = Store(options.runs, experiment.name)
+    store = Store(runs, experiment.name)
     results = {run.run_id: store.read(run.run_id) for run in outcome.plan.runs}
     status = {run_id: result.status for run_id, result in results.items() if result is not None}
     if experiment.space is not None or len(status) < len(results) or "failed" in status.values():
@@ -183,33 +212,34 @@ def _leave_note(options: SweepOptions, outcome: Outcome, dataset: Path) -> None:
     said = {v for row in experiment.rows for _, s in row.system.components() for v in s.options.values()
             if isinstance(v, str)}  # fmt: skip
     leave_note(
-        _asked(options),
+        asked,
         store,
         finished=[run_id for run_id, one in status.items() if one == "finished"],
         pruned=[run_id for run_id, one in status.items() if one == "pruned"],
         depends_on=[
             dataset,
-            options.board,
-            *options.plugins,
+            asked.board,
+            *asked.plugins,
             *plugin_files(experiment),
             *(Path(value).expanduser() for value in sorted(said)),
         ],
     )
 
 
-def _planned(experiment: Experiment, dataset: Any, options: SweepOptions) -> Plan:
+def _planned(experiment: Experiment, dataset: Any, only: Sequence[str], runs: Path) -> Plan:
     """Return the plan of the first round; for a search, the runs requested so far and the next round."""
+    from vsebench.runs.store import Store
+    from vsebench.sweeps.plan import make_plan
     from vsebench.sweeps.tuning import Search
 
-    store, described = Store(options.runs, experiment.name), dataset.describe()
+    store, described = Store(runs, experiment.name), dataset.describe()
     if experiment.space is not None:
         plan = Search(experiment, described, store).replay()
-        return make_plan(plan.experiment.only(options.only), described, store) if options.only else plan
-    return make_plan(experiment.only(options.only) if options.only else experiment, described, store)
+        return make_plan(plan.experiment.only(only), described, store) if only else plan
+    return make_plan(experiment.only(only) if only else experiment, described, store)
 
 
 def _open(experiment: Experiment) -> Any:
-    from vsebench.core.errors import DataError
     from vsebench.data.open import open_dataset
 
     try:
@@ -234,6 +264,7 @@ def _suited(experiment: Experiment, dataset: Any) -> Experiment:
 
     Raises: ConfigError of what does not apply to the dataset.
     """
+    from vsebench.config.select import BETTER
     from vsebench.sweeps.suited import suited, unused
 
     experiment = suited(experiment, dataset)
@@ -244,11 +275,8 @@ def _suited(experiment: Experiment, dataset: Any) -> Experiment:
     return experiment
 
 
-def command_of(options: SweepOptions) -> str:
+def command_of(file: Path, overrides: Sequence[str], plugins: Sequence[Path]) -> str:
     """Return the command line that makes this board, without ``--only`` and worker counts, which do not change it."""
-    parts = ["vsebench", "sweep", str(options.file)]
-    for assignment in options.overrides:
-        parts += ["-o", assignment]
-    for plugin in options.plugins:
-        parts += ["--plugin", str(plugin)]
-    return shlex.join(parts)
+    words = [word for assignment in overrides for word in ("-o", assignment)]
+    words += [word for plugin in plugins for word in ("--plugin", str(plugin))]
+    return shlex.join(["vsebench", "sweep", str(file), *words])

@@ -4,51 +4,54 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
+
+from vsebench.cli.options import BoardFolder, Boards, Plugins, RunsFolder, Trust
 from vsebench.core.errors import DataError
 from vsebench.core.plugins import load_plugins
 from vsebench.core.terminal import say
 from vsebench.leaderboard.table import printable
-from vsebench.results.pages import check_pages
-from vsebench.results.verify import Difference, Report, verify
-from vsebench.runs.snapshot import board_names, load_board, results_file
+
+if TYPE_CHECKING:
+    from vsebench.results.verify import Difference, Report
 
 #: Runs, or differences, of one kind that are listed; the others are counted.
 SHOWN = 20
 
 
-@dataclass(frozen=True)
-class VerifyOptions:
-    """The command's arguments."""
+def verify(
+    experiments: Boards = None,
+    runs: RunsFolder = Path("runs"),
+    board: BoardFolder = Path("leaderboard"),
+    strict: Annotated[bool, typer.Option("--strict", help="Fail as well on what cannot be checked.")] = False,
+    plugin: Plugins = None,
+    trust: Trust = False,
+) -> int:
+    """Compute every number of a board again from the stored predictions, and compare it down to the pages.
 
-    experiments: Sequence[str]
-    runs: Path
-    board: Path
-    strict: bool = False
-    plugins: Sequence[Path] = ()
-    trust: bool = False
+    It exits with 1 where something differs.
 
-
-def run_verify(options: VerifyOptions) -> int:
-    """Check boards and say what came of it. Returns: the exit code, 1 where something differs.
-
-    Raises: DataError for a board that is not there.
+    Example: vsebench verify mmfrb --strict
     """
-    load_plugins(options.plugins)
+    from vsebench.results.pages import check_pages
+    from vsebench.results.verify import verify as report_of
+    from vsebench.runs.snapshot import board_names, load_board, results_file
+
+    load_plugins(plugin or ())
     wrong, unchecked = 0, 0
-    for name in board_names(options.board, options.experiments):
-        file = results_file(options.board, name)
+    for name in board_names(board, experiments or ()):
+        file = results_file(board, name)
         try:
-            snapshot = load_board(options.board, name)
+            snapshot = load_board(board, name)
         except DataError as error:
             say(f"{printable(name)}: cannot be read\n  DIFFERS {error}", lines=True)
             wrong += 1
             continue
-        report = verify(snapshot, file, options.runs, trust=options.trust)
-        pages = check_pages(options.board, [name])
+        report = report_of(snapshot, file, runs, trust=trust)
+        pages = check_pages(board, [name])
         for line in lines(report, pages):
             say(line)
         wrong += len(report.differences) + len(pages)
@@ -59,7 +62,7 @@ def run_verify(options: VerifyOptions) -> int:
         say("No differences in what could be checked.")
     else:
         say("Every number is what its predictions give.")
-    return int(bool(wrong or (options.strict and unchecked)))
+    return int(bool(wrong or (strict and unchecked)))
 
 
 def lines(report: Report, pages: Sequence[Difference]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from builder_layouts import LAYOUTS, OPTIONS
@@ -80,13 +81,13 @@ def test_from_the_command_line(name: str, lay: Lay, tmp_path: Path, capsys: pyte
     root = lay(name)
     builder = name if name in ("audio", "folder") else None
     options = [f"--{option.replace('_', '-')}={value}" for option, value in OPTIONS.get(name, {}).items()]
-    build_command(name, root, builder, tmp_path / "cli.h5", False, options)
+    build_command(SimpleNamespace(args=options), name, root, builder, tmp_path / "cli.h5")
     said = capsys.readouterr().out
     assert "items (train" in said
     assert "fingerprint" in said
     assert "\nsplits: " in said
     with pytest.raises(DataError, match="exists already"):
-        build_command(name, root, builder, tmp_path / "cli.h5", False, [])
+        build_command(SimpleNamespace(args=[]), name, root, builder, tmp_path / "cli.h5")
 
 
 @pytest.mark.parametrize("name", [n for n in BUILDERS if n not in ("folder", "audio")])

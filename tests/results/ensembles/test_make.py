@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from combine_runs import CNN, do, experiment_of, write_dataset
 
-from vsebench.cli.combine import CombineOptions, groups_of, run_combine
+from vsebench.cli.combine import combine as combine_command
+from vsebench.cli.combine import groups_of
 from vsebench.config.experiment import load_experiment
 from vsebench.core.errors import ConfigError, DataError
 from vsebench.core.types import Result
@@ -112,20 +113,8 @@ def copy_of(swept: Path, tmp_path: Path) -> Path:
 
 
 def command(folder: Path, *said: str, **changes: Any) -> None:
-    told: dict[str, Any] = {
-        "weights": None,
-        "normalize": "zscore",
-        "select": None,
-        "name": None,
-        "experiment": None,
-        "runs": folder / "runs",
-        "board": folder / "board",
-        "device": "cpu",
-        "plugins": (),
-        "trust": False,
-        "cache": True,
-    }
-    run_combine(CombineOptions(said, **{**told, **changes}))
+    folders = {"runs": folder / "runs", "board": folder / "board"}
+    combine_command(list(said), **{**folders, "device": "cpu", **changes})
 
 
 def test_rows_are_combined_seed_by_seed_and_stay_on_the_board(

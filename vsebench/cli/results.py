@@ -1,0 +1,155 @@
+"""Results files of boards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vsebench.cli.options import PLAIN, BoardFolder, Boards, RunsFolder
+from vsebench.core.errors import DataError
+from vsebench.core.terminal import say
+from vsebench.leaderboard.table import printable
+
+if TYPE_CHECKING:
+    from vsebench.results.merge import Merged
+    from vsebench.results.renew import Renewed
+    from vsebench.runs.item_scores import Outcomes
+
+app = typer.Typer(help=__doc__, no_args_is_help=True, **PLAIN)
+#: Runs that are named of those that stand in the way.
+SHOWN = 3
+
+
+@app.command()
+def merge(
+    files: Annotated[list[Path], typer.Argument(help="Results files (leaderboard/results/….json) of one experiment.")],
+    into: Annotated[Path, typer.Option(help="Folder of the leaderboards; what its board has is merged too.")] = Path(
+        "leaderboard"
+    ),
+    prefer: Annotated[
+        str | None, typer.Option(help="Which wins in conflicts: first, last, or one of the files.")
+    ] = None,
+    tolerance: Annotated[float, typer.Option(min=0, help="Relative; one run's numbers may be so far apart.")] = 1e-5,
+) -> None:
+    """Unite results of one experiment from several machines or people, and write its board.
+
+    Example: vsebench results merge mine.json yours.json
+    """
+    from vsebench.leaderboard.render import render
+    from vsebench.results.merge import Origin
+    from vsebench.results.merge import merge as united
+    from vsebench.runs.snapshot import load, load_board, results_file, save
+
+    origins = [Origin(str(file), load(file)) for file in files]
+    experiment = origins[0].snapshot.experiment
+    there = results_file(into, experiment)
+    if there.is_file() and there.resolve() not in {file.resolve() for file in files}:
+        origins.append(Origin(str(there), load_board(into, experiment)))
+    merged = united(origins, prefer=prefer, tolerance=tolerance)
+    save(merged.snapshot, there)
+    notes = _join_outcomes([*files, there], merged, into)
+    for line in [*merge_lines(merged), *notes]:
+        say(line)
+    for file in render(into, [experiment]):
+        say(f"wrote {file}")
+    say(f"Board: {into / (experiment + '.md')}")
+
+
+def _join_outcomes(files: Sequence[Path], merged: Merged, into: Path) -> list[str]:
+    """Write what every run made of every item, from the files in the folder ``items`` beside each results folder.
+    Returns what to say of runs that none of them knows."""
+    from vsebench.leaderboard.collect import united
+    from vsebench.runs.item_scores import items_file
+    from vsebench.runs.item_scores import load as load_outcomes
+    from vsebench.runs.item_scores import save as save_outcomes
+
+    experiment = merged.snapshot.experiment
+    places = list(dict.fromkeys(items_file(file.resolve().parent.parent, experiment) for file in files))
+    said: list[str] = []
+    parts: list[Outcomes] = []
+    for place in (place for place in places if place.is_file()):
+        try:
+            part = load_outcomes(place)
+        except DataError as error:
+            said.append(f"  note: {error} It is left out.")
+            continue
+        if part.fingerprint == merged.snapshot.dataset["fingerprint"]:
+            parts.append(part)
+    joined = None
+    try:
+        joined = united(parts, merged.snapshot) if parts else None
+    except DataError as error:
+        said.append(f"  note: {error}")
+    if joined is not None:
+        save_outcomes(joined, items_file(into, experiment))
+    finished = {run for run, result in merged.snapshot.results.items() if result.status == "finished"}
+    left = finished - (set() if joined is None else joined.runs)
+    if not left:
+        return said
+    return [
+        *said,
+        f"  note: {len(left)} runs have no per-item outcomes beside their results (items/{printable(experiment)}.npz); "
+        "intervals over items and rank groups leave them out",
+    ]
+
+
+def merge_lines(merged: Merged) -> list[str]:
+    """Format the summary of a merge."""
+    snapshot = merged.snapshot
+    said = [
+        f"{printable(snapshot.experiment)}: {len(snapshot.rows)} rows, {len(snapshot.results)} runs, seeds "
+        + ", ".join(map(str, snapshot.seeds))
+    ]
+    said += [f"  {count} runs from {printable(name)}" for name, count in merged.came.items()]
+    if merged.duplicates:
+        said.append(f"  {merged.duplicates} runs were there more than once, with the same numbers")
+    said += [f"  settled: {printable(str(one))}" for one in merged.settled]
+    return [*said, *(f"  note: {printable(note)}" for note in merged.notes)]
+
+
+@app.command()
+def recompute(
+    experiments: Boards = None, runs: RunsFolder = Path("runs"), board: BoardFolder = Path("leaderboard")
+) -> None:
+    """Compute numbers that are by older definitions of metrics again from the stored predictions, and write boards.
+
+    Example: vsebench results recompute mmfrb
+    """
+    from vsebench.leaderboard.render import render, snapshots_of
+    from vsebench.results.renew import renew
+    from vsebench.runs.snapshot import INDEX_FORM, results_file, save
+    from vsebench.runs.store import Store
+
+    for snapshot in snapshots_of(board, experiments or ()):
+        if snapshot.form == INDEX_FORM:
+            continue
+        store = Store(runs, snapshot.experiment)
+        renewed = renew(snapshot, store)
+        for line in recompute_lines(snapshot.experiment, renewed):
+            say(line)
+        for result in renewed.results.values():
+            store.write(result)
+        if renewed.results:
+            results = {**snapshot.results, **renewed.results}
+            save(replace(snapshot, results=results), results_file(board, snapshot.experiment))
+    for file in render(board, experiments or ()):
+        say(f"wrote {file}")
+
+
+def recompute_lines(experiment: str, renewed: Renewed) -> list[str]:
+    """Format the summary of a recomputed board."""
+    if not renewed.metrics and not renewed.lacking:
+        return [f"{experiment}: every number is by today's definitions"]
+    found = [
+        f"{experiment}: {name} computed again by version {now} (was {before})"
+        for name, (before, now) in renewed.metrics.items()
+    ]
+    for name, reasons in renewed.lacking.items():
+        found.append(f"{experiment}: {name} stays as it is; {len(reasons)} runs stand in the way:")
+        found += [f"  {printable(reason)}" for reason in reasons[:SHOWN]]
+        found += [f"  and {len(reasons) - SHOWN} more"] if len(reasons) > SHOWN else []
+    return found
