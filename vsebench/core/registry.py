@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from vsebench.core.component import Component, parameters_of, same_definition, signature_owner
 from vsebench.core.errors import DuplicateComponent, UnknownComponent, did_you_mean, known_names
 from vsebench.core.plugins import LOADED_PLUGINS
+from vsebench.core.shared_options import gathered, shared_in, splice, spliced_doc
 
 T = TypeVar("T", bound=Callable[..., Any])
 
@@ -300,8 +301,12 @@ def _checked(target: T, registry: Registry, name: str) -> T:
         if component is not None:
             options = {k: v for k, v in kwargs.items() if k in component.options}
             kwargs = {**kwargs, **component.validate(options)}
-        return owner(*args, **kwargs)
+        return owner(*args, **gathered(kwargs, shared))
 
+    shared = shared_in(owner)
+    if shared:
+        splice(wrapper, shared)
+        target.__doc__ = spliced_doc(target.__doc__ or "", shared)
     if inspect.isclass(target):
         target.__init__ = wrapper  # type: ignore[misc, method-assign]
         return target

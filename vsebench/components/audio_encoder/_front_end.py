@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
+from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 
 from vsebench.components.audio_encoder._augment import gain, shift, spec_mask
 from vsebench.core.errors import ConfigError
+from vsebench.core.shared_options import SharedOptions
 from vsebench.core.types import Sampling, Tokens, Waves
 
 Features = Literal["stft", "log_mel"]
@@ -22,26 +24,41 @@ MEL_MEAN, MEL_DEVIATION = -2.5, 5.0
 
 
 @dataclass(frozen=True)
-class FrontOptions:
-    """The options that encoders over frames share; they describe them.
+class FrontOptions(SharedOptions):
+    """How encoders over frames make them of a waveform.
+
+    Args:
+        features: ``stft`` (n_fft // 2 + 1 magnitudes) or ``log_mel`` (``mels`` bands).
+        sample_rate: in Hz, to which sounds are resampled, > 0.
+        max_seconds: samples after it are cut, > 0.
+        highpass: in Hz, damps hum and wind below it (Butterworth, order 4), > 0; the source takes 80. Null leaves it.
+        n_fft: samples of a frame, > 1.
+        hop: samples from one frame to the next, > 0, <= n_fft.
+        frame_seconds: the transform begins anew after each stretch of this length, > 0; 1 in the source. Null runs on.
+        mels: bands of ``log_mel``, > 0.
+        gain_db: in training, each sound is louder or softer by up to this many decibels, in [0, 60].
+        shift_seconds: in training, each sound is moved in time by up to this, >= 0.
+        freq_masks: in training, number of bands that are blanked (SpecAugment), >= 0.
+        time_masks: the same of stretches of frames.
+        mask_share: the most of all bands, or of a sound's frames, that one mask blanks, in [0, 1].
 
     Raises: ConfigError if ``hop`` is longer than ``n_fft``, ``n_fft`` than ``frame_seconds``, or ``highpass`` not below
         half of the sample rate.
     """
 
-    features: Features
-    sample_rate: int
-    max_seconds: float
-    highpass: float | None
-    n_fft: int
-    hop: int
-    frame_seconds: float | None
-    mels: int
-    gain_db: float
-    shift_seconds: float
-    freq_masks: int
-    time_masks: int
-    mask_share: float
+    features: Features = "log_mel"
+    sample_rate: Annotated[int, Gt(0)] = 16_000
+    max_seconds: Annotated[float, Gt(0)] = 10.0
+    highpass: Annotated[float, Gt(0)] | None = None
+    n_fft: Annotated[int, Gt(1)] = 400
+    hop: Annotated[int, Gt(0)] = 160
+    frame_seconds: Annotated[float, Gt(0)] | None = None
+    mels: Annotated[int, Gt(0)] = 64
+    gain_db: Annotated[float, Ge(0), Le(60)] = 0.0
+    shift_seconds: Annotated[float, Ge(0)] = 0.0
+    freq_masks: Annotated[int, Ge(0)] = 0
+    time_masks: Annotated[int, Ge(0)] = 0
+    mask_share: Annotated[float, Ge(0), Le(1)] = 0.2
 
     def __post_init__(self) -> None:
         if self.hop > self.n_fft:

@@ -2,18 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
 import torch
+from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 
 from vsebench.components.encoder._recurrent import join_directions, run_recurrent
 from vsebench.components.text_encoder.base import TextEncoder
 from vsebench.core.errors import ConfigError
+from vsebench.core.shared_options import SharedOptions
 from vsebench.core.shipped import EMBEDDED, VECTORS
 from vsebench.core.types import Tokens, Words
 from vsebench.ops.freezing import freeze
 from vsebench.ops.word_vectors import SCALE, load_vectors
+
+
+@dataclass(frozen=True)
+class WordOptions(SharedOptions):
+    """How encoders over a vocabulary's words make vectors of them.
+
+    Args:
+        dim_word: size of a word vector; the file's with ``vectors``, else 300.
+        vectors: file of GloVe, word2vec or FastText vectors (text, ``.gz`` or ``.bin``), or ``embedded``: those of the
+            words of rendered scenes, which ship with the package; random without it.
+        freeze_vectors: keep the file's vectors as they are.
+        min_count: rarer words become the unknown word.
+        max_length: words after it are cut.
+        dropout: rate in [0, 0.95) on the word vectors.
+    """
+
+    dim_word: Annotated[int, Gt(0)] | None = None
+    vectors: str | None = None
+    freeze_vectors: bool = False
+    min_count: Annotated[int, Gt(0)] = 1
+    max_length: Annotated[int, Gt(0)] = 64
+    dropout: Annotated[float, Ge(0), Le(0.95)] = 0.0
 
 
 class WordEncoder(TextEncoder):
@@ -21,33 +46,20 @@ class WordEncoder(TextEncoder):
 
     Args:
         vocabulary: the training split's words.
-        dim_word: size of a word vector.
-        vectors: file of pretrained vectors (text, ``.gz`` or ``.bin``), ``embedded`` for those that ship with the
-            package, or None for random ones.
-        freeze_vectors: keep them as they are.
-        min_count: rarer words become the unknown word.
-        max_length: words after it are cut.
-        dropout: rate on the word vectors.
+        words: how words become vectors.
+
+    Raises: ConfigError if ``dim_word`` differs from the file's, or vectors are frozen without a file.
     """
 
-    def __init__(
-        self,
-        vocabulary: Any,
-        *,
-        dim_word: int | None,
-        vectors: str | None,
-        freeze_vectors: bool,
-        min_count: int,
-        max_length: int,
-        dropout: float,
-    ) -> None:
+    def __init__(self, vocabulary: Any, words: WordOptions) -> None:
         super().__init__()
         if vocabulary is None:
             raise ValueError("a word encoder needs a vocabulary")
-        if freeze_vectors and vectors is None:
+        dim_word, vectors = words.dim_word, words.vectors
+        if words.freeze_vectors and vectors is None:
             raise ConfigError("freeze_vectors needs 'vectors'; random vectors must train.", path=("freeze_vectors",))
-        vocabulary = vocabulary.restrict(min_count)
-        self.tokenizer = vocabulary.tokenizer(max_length)
+        vocabulary = vocabulary.restrict(words.min_count)
+        self.tokenizer = vocabulary.tokenizer(words.max_length)
         self._report: dict[str, float | int] = {}
         table = torch.zeros(len(vocabulary), dim_word or 300)
         if vectors is not None:
@@ -77,9 +89,9 @@ class WordEncoder(TextEncoder):
         self.embedding = nn.Embedding(len(vocabulary), self.dim_word, padding_idx=0)
         with torch.no_grad():
             self.embedding.weight.copy_(table)
-        if freeze_vectors:
+        if words.freeze_vectors:
             freeze([self.embedding])
-        self.drop = nn.Dropout(dropout)
+        self.drop = nn.Dropout(words.dropout)
         self.frozen = False
         self.dim_out = self.dim_word
 
@@ -100,13 +112,29 @@ class WordEncoder(TextEncoder):
 class RecurrentEncoder(WordEncoder):
     """A recurrent network over the words.
 
-    Attributes:
-        network: set by the subclass.
-        merge: how the directions of a bidirectional network are joined.
+    Args:
+        vocabulary: the training split's words.
+        words: how words become vectors.
+        cell: ``nn.GRU`` or ``nn.LSTM``.
+        dim_hidden: size of a state of one direction.
+        layers: stacked layers.
+        merge: how the directions of a bidirectional network are joined; None of one direction.
     """
 
-    network: nn.RNNBase
-    merge: Literal["concat", "sum", "mean"] = "concat"
+    def __init__(
+        self,
+        vocabulary: Any,
+        words: WordOptions,
+        cell: type[nn.GRU | nn.LSTM],
+        dim_hidden: int,
+        layers: int,
+        merge: Literal["concat", "sum", "mean"] | None = None,
+    ) -> None:
+        super().__init__(vocabulary, words)
+        between, both = words.dropout if layers > 1 else 0.0, merge is not None
+        self.network = cell(self.dim_word, dim_hidden, layers, batch_first=True, dropout=between, bidirectional=both)
+        self.merge: Literal["concat", "sum", "mean"] = merge or "concat"
+        self.dim_out = 2 * dim_hidden if merge == "concat" else dim_hidden
 
     def forward(self, words: Words) -> Tokens:
         """Encode. ``final`` is the state after the last real word and, backwards, after the first."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from annotated_types import Ge, Gt, Le
+from annotated_types import Gt
 from torch import nn
 
-from vsebench.components.text_encoder._words import RecurrentEncoder
+from vsebench.components.text_encoder._words import RecurrentEncoder, WordOptions
 from vsebench.core.registry import TEXT_ENCODERS
 
 
@@ -23,13 +23,7 @@ class GRU(RecurrentEncoder):
         vocabulary: words of the training split (wired).
         dim_hidden: H, size of a state, > 0.
         layers: stacked layers, > 0.
-        dim_word: size of a word vector; the file's with ``vectors``, else 300.
-        vectors: file of GloVe, word2vec or FastText vectors (text, ``.gz`` or ``.bin``), or ``embedded``: those of the
-            words of rendered scenes, which ship with the package; random without it.
-        freeze_vectors: keep the file's vectors as they are.
-        min_count: rarer words become the unknown word.
-        max_length: words after it are cut.
-        dropout: rate in [0, 0.95) on the word vectors.
+        words: how words become vectors; its fields are options.
 
     Shape: Words (B, N) -> Tokens (B, N, H), final (B, H).
 
@@ -48,22 +42,6 @@ class GRU(RecurrentEncoder):
         *,
         dim_hidden: Annotated[int, Gt(0)] = 512,
         layers: Annotated[int, Gt(0)] = 1,
-        dim_word: Annotated[int, Gt(0)] | None = None,
-        vectors: str | None = None,
-        freeze_vectors: bool = False,
-        min_count: Annotated[int, Gt(0)] = 1,
-        max_length: Annotated[int, Gt(0)] = 64,
-        dropout: Annotated[float, Ge(0), Le(0.95)] = 0.0,
+        words: WordOptions = WordOptions(),
     ) -> None:
-        super().__init__(
-            vocabulary,
-            dim_word=dim_word,
-            vectors=vectors,
-            freeze_vectors=freeze_vectors,
-            min_count=min_count,
-            max_length=max_length,
-            dropout=dropout,
-        )
-        between = dropout if layers > 1 else 0.0
-        self.network = nn.GRU(self.dim_word, dim_hidden, layers, batch_first=True, dropout=between)
-        self.dim_out = dim_hidden
+        super().__init__(vocabulary, words, nn.GRU, dim_hidden, layers)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from annotated_types import Ge, Gt, Le
-
-from vsebench.components.text_encoder._words import WordEncoder
+from vsebench.components.text_encoder._words import WordEncoder, WordOptions
 from vsebench.core.registry import TEXT_ENCODERS
 from vsebench.core.types import Tokens, Words
 
@@ -19,13 +17,7 @@ class WordVectorTokens(WordEncoder):
 
     Args:
         vocabulary: words of the training split (wired).
-        dim_word: size of a word vector; the file's with ``vectors``, else 300.
-        vectors: file of GloVe, word2vec or FastText vectors (text, ``.gz`` or ``.bin``), or ``embedded``: those of the
-            words of rendered scenes, which ship with the package; random without it.
-        freeze_vectors: keep the file's vectors as they are.
-        min_count: rarer words become the unknown word.
-        max_length: words after it are cut.
-        dropout: rate in [0, 0.95) on the word vectors.
+        words: how words become vectors; its fields are options.
 
     Shape: Words (B, N) -> Tokens (B, N, dim_word).
 
@@ -38,26 +30,8 @@ class WordVectorTokens(WordEncoder):
         4
     """
 
-    def __init__(
-        self,
-        vocabulary: Any,
-        *,
-        dim_word: Annotated[int, Gt(0)] | None = None,
-        vectors: str | None = None,
-        freeze_vectors: bool = False,
-        min_count: Annotated[int, Gt(0)] = 1,
-        max_length: Annotated[int, Gt(0)] = 64,
-        dropout: Annotated[float, Ge(0), Le(0.95)] = 0.0,
-    ) -> None:
-        super().__init__(
-            vocabulary,
-            dim_word=dim_word,
-            vectors=vectors,
-            freeze_vectors=freeze_vectors,
-            min_count=min_count,
-            max_length=max_length,
-            dropout=dropout,
-        )
+    def __init__(self, vocabulary: Any, *, words: WordOptions = WordOptions()) -> None:
+        super().__init__(vocabulary, words)
 
     def forward(self, words: Words) -> Tokens:
         """Encode."""
