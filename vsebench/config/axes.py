@@ -6,9 +6,11 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 from vsebench.config import document
+from vsebench.config.fraction import balanced_part
 from vsebench.config.merge import set_path
 from vsebench.config.resolve import SYSTEMS_FOLDER, recipe, resolve, system_block
 from vsebench.config.schema import SLOTS, Sweep, System
@@ -116,9 +118,10 @@ def grid_rows(doc: document.Document, sweep: Sweep, train: dict[str, Any]) -> li
     total = choices.count
     if total > MAX_ROWS:
         raise ConfigError(f"the grid has {total:,} points; {MAX_ROWS:,} is the most.", place=doc.place(("sweep",)))
+    chosen = _fraction(doc, sweep, choices)
     rows = []
-    for point in choices.combinations():
-        if not choices.is_excluded(point):
+    for number, point in enumerate(choices.combinations()):
+        if not choices.is_excluded(point) and (chosen is None or number in chosen):
             block, origins = laid_over(sweep.base, point)
             shown = {axis: value.label for axis, value in point.items()}
             with faults:
@@ -129,6 +132,25 @@ def grid_rows(doc: document.Document, sweep: Sweep, train: dict[str, Any]) -> li
     if not rows:
         raise ConfigError("'exclude' leaves nothing of the grid.", place=doc.place(("sweep", "exclude")))
     return rows
+
+
+def _fraction(doc: document.Document, sweep: Sweep, choices: Choices) -> set[int] | None:
+    """Return the numbers of the combinations that ``fraction`` takes; None for all.
+
+    Raises: ConfigError at its line.
+    """
+    if sweep.fraction is None:
+        return None
+    levels = [len(group) for group in choices.groups]
+    names = [" and ".join(group[0]) for group in choices.groups]
+    try:
+        if choices.excluded:
+            raise ConfigError("'fraction' and 'exclude' do not go together: what is left out would leave no balance.")
+        part = balanced_part(levels, Fraction(sweep.fraction), sweep.seed, names)
+    except ConfigError as error:
+        raise ConfigError(error.message, place=doc.place(("sweep", "fraction"))) from None
+    points = itertools.product(*(range(n) for n in levels))
+    return {number for number, point in enumerate(points) if point in part}
 
 
 def laid_over(base: dict[str, Any], point: Point) -> tuple[dict[str, Any], Origins]:

@@ -223,6 +223,7 @@ class Sweep(Strict):
     seed: Annotated[int, Ge(0), Lt(2**32)] = 0
     round: Annotated[int, Gt(0)] = 4
     prune: Prune | None = None
+    fraction: Annotated[str, Field(pattern=r"^[1-9]\d*/[1-9]\d*$")] | None = None
     base: dict[str, Any] = {}
     grid: dict[str, Any] = {}
     zip: list[dict[str, Any]] = []

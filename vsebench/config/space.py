@@ -170,9 +170,14 @@ def check_method(doc: document.Document, sweep: Sweep) -> None:
     given = sweep.model_fields_set
     if sweep.method == "grid":
         for key in ("budget", "seed", "space"):
+            if key == "seed" and sweep.fraction is not None:
+                continue  # of the part of the grid
             if key in given and getattr(sweep, key) not in (None, {}):
                 message = f"'{key}' is for the methods random and tpe, and this sweep is a grid."
                 raise ConfigError(message, place=doc.place(("sweep", key), on_key=True))
+    elif sweep.fraction is not None:
+        message = f"'fraction' takes a part of a grid, and this sweep is a search ({sweep.method})."
+        raise ConfigError(message, place=doc.place(("sweep", "fraction"), on_key=True))
     if sweep.method != "tpe" and "round" in given:
         message = "'round' is for the method tpe, the only one that learns from what is finished."
         raise ConfigError(message, place=doc.place(("sweep", "round"), on_key=True))
