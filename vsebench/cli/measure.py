@@ -32,8 +32,9 @@ def measure(
     Example: vsebench measure mmfrb
     """
     from vsebench.config.experiment import load_experiment
+    from vsebench.config.find import experiment_file
 
-    loaded = load_experiment(experiment, overrides=override or ())
+    loaded = load_experiment(experiment_file(experiment), overrides=override or ())
     asked = loaded.spec.measure.asked()
     if not asked:
         raise ConfigError(

@@ -36,8 +36,8 @@ PASSES_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
 def beginning(names: Iterator[str], incomplete: str) -> list[str]:
-    """Return the names that begin with what was typed, in whatever case."""
-    return [name for name in names if name.lower().startswith(incomplete.lower())]
+    """Return the names that begin with what was typed; shells complete nothing else."""
+    return [name for name in names if name.startswith(incomplete)]
 
 
 def complete_experiment(incomplete: str) -> list[str]:

@@ -73,6 +73,7 @@ def sweep(
     from vsebench.cli.executor import build_executor
     from vsebench.config import document
     from vsebench.config.experiment import load_experiment
+    from vsebench.config.find import experiment_file
     from vsebench.config.index_experiment import is_index_experiment
     from vsebench.runs.tracking import resolve_mode
     from vsebench.sweeps.completion import Asked
@@ -83,6 +84,9 @@ def sweep(
     if wandb not in WANDB_MODES:
         hint = did_you_mean(wandb, WANDB_MODES) + known_names(WANDB_MODES)
         raise ConfigError(f"--wandb '{wandb}' is unknown." + hint)
+    file = experiment_file(experiment)
+    if file != experiment:
+        say(f"{experiment} is {file}.")
     plugins, overrides = tuple(plugin or ()), tuple(override or ())
     load_plugins(plugins)
     work = Work(workers, threads, processes_per_run, device)
@@ -90,8 +94,8 @@ def sweep(
     executor_options = {**cluster, **options_of(executor_option or ())}
     if executor in EXECUTORS:  # else a plug-in that the file names may have it
         build_executor(executor, work, executor_options)
-    command = command_of(experiment, overrides, plugins)
-    asked = Asked(experiment, overrides, tuple(only or ()), plugins, board, command)
+    command = command_of(file, overrides, plugins)
+    asked = Asked(file, overrides, tuple(only or ()), plugins, board, command)
     settings = Settings(
         store_root=runs.resolve(),
         dataset_path=Path(),  # until it is opened
@@ -103,7 +107,7 @@ def sweep(
         cache=cache,
         plugins=tuple(p.expanduser().resolve() for p in plugins),
     )
-    if is_index_experiment(document.load(experiment).data):
+    if is_index_experiment(document.load(file).data):
         from vsebench.cli.index_sweep import refuse_options, run_index_sweep
 
         refuse_options(executor, workers, processes_per_run)
@@ -111,7 +115,7 @@ def sweep(
         return
     if not dry_run and _is_done(asked, runs):
         return
-    loaded = load_experiment(experiment, overrides=overrides)
+    loaded = load_experiment(file, overrides=overrides)
     built = build_executor(executor, work, executor_options)
     if asked.only and loaded.space is None:
         loaded.only(asked.only)

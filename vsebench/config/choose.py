@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fnmatch import fnmatch
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from vsebench.core.errors import ConfigError, did_you_mean, known_names
 
 
 def chosen(names: Sequence[str], patterns: Sequence[str], file: Path) -> list[str]:
-    """Return the names that match one of the shell patterns, in their order.
+    """Return the names that match one of the shell patterns, in whatever case, in their order.
 
     Raises: ConfigError when a pattern matches no name.
     """
@@ -25,4 +25,4 @@ def chosen(names: Sequence[str], patterns: Sequence[str], file: Path) -> list[st
 
 
 def _matches(name: str, pattern: str) -> bool:
-    return fnmatch(name, pattern) or name == pattern
+    return fnmatchcase(name.casefold(), pattern.casefold()) or name == pattern

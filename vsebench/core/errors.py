@@ -220,9 +220,20 @@ class RunFailed(VsebenchError):
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`` Did you mean 'x'?`` for the nearest known name, or an empty string when none is near."""
-    near = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.6)
+    """Return `` Did you mean 'x'?`` for the nearest known name, in whatever case, or an empty string."""
+    near = nearest(word, known)
     return f" Did you mean '{near[0]}'?" if near else ""
+
+
+def nearest(word: str, known: Iterable[str], most: int = 1) -> list[str]:
+    """Return the known names that are most like a word, the nearest first, in whatever case it is typed.
+
+    Example:
+        >>> nearest("vse+bert", ["VSE", "VSE + BERT", "CIM"])
+        ['VSE + BERT']
+    """
+    names = {name.casefold(): name for name in known}
+    return [names[near] for near in difflib.get_close_matches(str(word).casefold(), names, n=most, cutoff=0.6)]
 
 
 def known_names(names: Iterable[str], noun: str = "Known") -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from vsebench.core.errors import ConfigError, UnknownComponent, did_you_mean, known_names
+from vsebench.core.errors import ConfigError, UnknownComponent, did_you_mean, known_names, nearest
 from vsebench.core.registry import METRICS
 
 if TYPE_CHECKING:
@@ -194,7 +193,7 @@ def selecting(key: str) -> Mode:
     bare = key.removeprefix("val/")
     if not any(_name(part) in METRICS for part in bare.split("/")):
         names = METRICS.names()
-        near = difflib.get_close_matches(_name(bare.split("/")[-1]), names, n=1, cutoff=0.6)
+        near = nearest(_name(bare.split("/")[-1]), names)
         right = key.replace(_name(bare.split("/")[-1]), near[0]) if near else ""
         said = f" Did you mean '{right}'?" if near else ""
         raise ConfigError(f"unknown metric '{key}'.{said}" + known_names(names))

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 LONGEST = 200
 _REFUSED = re.compile(r"[/\\:\x00-\x1f\x7f]")
 #: Windows keeps these for devices, whatever follows the dot.
 _DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
+
+
+def in_any_case(name: str, known: Iterable[str]) -> str:
+    """Return the known name that differs from a name in case alone, if there is exactly one; else the name itself.
+
+    Example:
+        >>> in_any_case("vse", ["VSE", "CIM"]), in_any_case("a", ["A", "a"]), in_any_case("b", ["A"])
+        ('VSE', 'a', 'b')
+    """
+    names = list(known)
+    alike = [other for other in names if other.casefold() == name.casefold()]
+    return alike[0] if len(alike) == 1 and name not in names else name
 
 
 def fault_of_name(name: object) -> str | None:

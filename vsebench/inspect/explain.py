@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
@@ -11,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vsebench.core.errors import ConfigError, DataError, Place, QueryError, known_names
+from vsebench.core.errors import ConfigError, DataError, Place, QueryError, known_names, nearest
 from vsebench.core.registry import ATTENTIONS, FUSIONS, SCORERS
 from vsebench.core.types import Preprocessing, Tokens
 from vsebench.data.dataset import Dataset
@@ -166,7 +165,7 @@ def _shows(model: Model) -> bool:
 
 def _find(dataset: Dataset, item: str) -> tuple[int, str]:
     if item not in dataset.ids:
-        near = difflib.get_close_matches(item, dataset.ids, n=3)
+        near = nearest(item, dataset.ids, 3)
         said = known_names((f"'{one}'" for one in near), "Near") if near else f" Its first is '{dataset.ids[0]}'."
         raise DataError(f"dataset '{dataset.name}' has no item '{item}'." + said)
     position = dataset.ids.index(item)

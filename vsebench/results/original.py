@@ -13,7 +13,7 @@ from vsebench.config.schema import System
 from vsebench.core.errors import ConfigError, DataError, Place, did_you_mean, known_names
 from vsebench.core.home import datasets_home
 from vsebench.core.metric_specs import metric_entry, parse_metrics
-from vsebench.core.names import fault_of_name
+from vsebench.core.names import fault_of_name, in_any_case
 from vsebench.core.plugins import import_stored, refusing_unknown
 from vsebench.core.registry import registry_of
 from vsebench.core.types import OWN_SPLIT, Result
@@ -202,9 +202,11 @@ def find_on_boards(said: str, board: Path, seed: int | None = None) -> OnBoard |
     Raises: DataError for a board without such a row or seed, or for an id that is not unique.
     """
     experiment, slash, name = said.partition("/")
+    experiment = in_any_case(experiment, (file.stem for file in (board / RESULTS).glob("*.json")))
     if slash and fault_of_name(experiment) is None and (file := results_file(board, experiment)).is_file():
         snapshot = load_board(board, experiment)
         rows = {row.name: row for row in snapshot.rows}
+        name = in_any_case(name, rows)
         if name not in rows:
             known = did_you_mean(name, rows) + known_names(rows, "Rows")
             raise DataError(f"board '{experiment}' has no row '{name}'." + known, place=Place(str(file)))

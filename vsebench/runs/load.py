@@ -15,7 +15,7 @@ from vsebench.config.schema import System
 from vsebench.core.errors import DataError, Place, did_you_mean, known_names
 from vsebench.core.home import pretrained_home
 from vsebench.core.metric_specs import mode_of
-from vsebench.core.names import fault_of_name
+from vsebench.core.names import fault_of_name, in_any_case
 from vsebench.core.plugins import import_stored, refusing_unknown
 from vsebench.core.types import OWN_SPLIT, Result
 from vsebench.data.dataset import Dataset
@@ -100,7 +100,7 @@ def find_run(said: str | Path, runs: Path = Path("runs")) -> Path:
 
     Args:
         said: a run's folder; the beginning of a run's id; or ``experiment/row``, which is the row's best seed by the
-            validation number that chose its epoch.
+            validation number that chose its epoch. Names may be typed in any case where one alone fits.
         runs: folder of all runs.
 
     Raises: DataError that says what there is, for a run that is unknown, not unique, or not finished.
@@ -110,6 +110,8 @@ def find_run(said: str | Path, runs: Path = Path("runs")) -> Path:
             return folder
     text = str(said)
     experiment, slash, row = text.partition("/")
+    experiments = sorted(f.name for f in runs.iterdir() if f.is_dir()) if runs.is_dir() else []
+    experiment = in_any_case(experiment, experiments)
     if slash and fault_of_name(experiment) is None and (runs / experiment).is_dir():
         return _best_of_row(Store(runs, experiment), row)
     found = sorted(f.parent for f in runs.glob(f"*/*/{RUN}") if f.parent.name.startswith(text) and text)
@@ -119,7 +121,6 @@ def find_run(said: str | Path, runs: Path = Path("runs")) -> Path:
         raise DataError(
             f"{len(found)} runs begin with '{text}'; give more of the id.", problems=[str(f) for f in found]
         )
-    experiments = sorted(f.name for f in runs.iterdir() if f.is_dir()) if runs.is_dir() else []
     raise DataError(
         f"there is no run '{text}' in {runs}. Give a run's folder, the beginning of its id, or experiment/row."
         + did_you_mean(experiment, experiments)
@@ -139,7 +140,7 @@ def row_runs(said: str, runs: Path = Path("runs")) -> dict[int, Path]:
         or any((folder / RUN).is_file() for folder in (Path(said), runs / said))
     ):
         return {}
-    store = Store(runs, experiment)
+    store = Store(runs, in_any_case(experiment, (f.name for f in runs.iterdir()) if runs.is_dir() else ()))
     found = sorted(store.finished_of(row), key=lambda r: r.finished_at)
     return {r.seed: store.run_folder(r.run_id) for r in found}
 

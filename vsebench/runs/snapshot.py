@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vsebench.core.errors import DataError, Place, did_you_mean, known_names
-from vsebench.core.names import fault_of_name
+from vsebench.core.names import fault_of_name, in_any_case
 from vsebench.core.types import OWN_SPLIT, Result
 from vsebench.runs.store import parse_result, plain_name, write_atomically
 
@@ -171,13 +171,14 @@ def board_names(folder: Path, experiments: Sequence[str] = ()) -> list[str]:
     place = Place(str(folder / RESULTS))
     stems = sorted(file.stem for file in (folder / RESULTS).glob("*.json"))
     known = [name for name in stems if fault_of_name(name) is None]  # others are being written at this moment
-    for name in experiments:
+    named = [in_any_case(name, known) for name in experiments]
+    for name in named:
         if name not in known:
             said = did_you_mean(name, known) + known_names(known, "There are")
             raise DataError(f"no results of '{name}'." + said, place=place)
     if not known:
         raise DataError("there are no results; run 'vsebench sweep' first.", place=place)
-    return list(dict.fromkeys(experiments)) or known
+    return list(dict.fromkeys(named)) or known
 
 
 def results_file(folder: Path, experiment: str) -> Path:

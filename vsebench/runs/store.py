@@ -13,7 +13,7 @@ from typing import Any
 
 from vsebench.core.errors import ConfigError, DataError, Place
 from vsebench.core.files import DAMAGED, file_digest, make_folder, write_atomically, writing
-from vsebench.core.names import fault_of_name
+from vsebench.core.names import fault_of_name, in_any_case
 from vsebench.core.types import Result
 from vsebench.runs.result_form import parse_result, result_from
 
@@ -112,11 +112,16 @@ class Store:
             write_atomically(self.folder / ROWS, json.dumps(after, indent=1, ensure_ascii=False))
 
     def finished_of(self, row: str) -> list[Result]:
-        """Read the finished results of a row: those that the latest sweep planned for it, or all that have its name."""
+        """Read the finished results of a row: those that the latest sweep planned for it, or all that have its name.
+
+        A row may be named in any case where one row alone fits.
+        """
         runs = self._rows().get(row, {}).values()
         finished = [result for result in self.results() if result.status == "finished"]
         planned = [result for result in finished if result.run_id in runs]
-        return planned or [result for result in finished if result.system == row]
+        named = planned or [result for result in finished if result.system == row]
+        alike = row if named else in_any_case(row, self.rows())
+        return named if alike == row else self.finished_of(alike)
 
     def rows(self) -> list[str]:
         """Names of the rows that have a finished run."""
