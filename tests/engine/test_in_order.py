@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from vsebench.engine.loader import in_order
+from vsebench.engine.encode_once import in_order
 
 
 @pytest.mark.parametrize("threads", [1, 3])

@@ -21,8 +21,9 @@ from vsebench.core.registry import HEADS, registry_of
 from vsebench.data.dataset import Dataset
 from vsebench.engine.embed import embedding_dim
 from vsebench.engine.evaluate import predict
+from vsebench.engine.feature_plan import pooled_alone
 from vsebench.engine.loader import Feed
-from vsebench.engine.model import Model, pooled_alone
+from vsebench.engine.model import Model
 from vsebench.engine.train import build_objectives, build_optimizer
 from vsebench.sweeps.run_one import vocabulary_of
 
@@ -220,7 +221,7 @@ def test_results_do_not_depend_on_the_evaluation_batch(tiny_file: Path) -> None:
 
 def test_cached_tokens_equal_computed_ones(tiny_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model, dataset = tiny_model(tiny_file)
-    monkeypatch.setattr("vsebench.engine.loader.pooled_alone", lambda system: set())
+    monkeypatch.setattr("vsebench.engine.feature_plan.pooled_alone", lambda system: set())
     rows = np.array([3, 0, 5])
     cached = Feed(dataset, "val", model.system, model.encoders).batch(rows).inputs["image"]
     again = Feed(dataset, "val", model.system, model.encoders).batch(rows).inputs["image"]
@@ -235,7 +236,7 @@ def test_tokens_pooled_once_change_no_number(tiny_file: Path, monkeypatch: pytes
     pooled = Feed(dataset, "val", model.system, model.encoders)
     assert pooled.batch(np.arange(3)).inputs["image"].values.shape[1] == 1
     first = predict(model, pooled, device=torch.device("cpu"))
-    monkeypatch.setattr("vsebench.engine.loader.pooled_alone", lambda system: set())
+    monkeypatch.setattr("vsebench.engine.feature_plan.pooled_alone", lambda system: set())
     whole = Feed(dataset, "val", model.system, model.encoders)
     assert whole.batch(np.arange(3)).inputs["image"].values.shape[1] > 1
     second = predict(model, whole, device=torch.device("cpu"))

@@ -131,6 +131,16 @@ class System(Strict):
         """The modalities that have an encoder."""
         return tuple(m for m in MODALITIES if getattr(self, ENCODER_SLOTS[m]) is not None)
 
+    def encoder(self, modality: str) -> Spec:
+        """Return the encoder of a modality that the system reads.
+
+        Raises: KeyError for any other.
+        """
+        spec: Spec | None = getattr(self, ENCODER_SLOTS[modality])
+        if spec is None:
+            raise KeyError(modality)
+        return spec
+
     @property
     def scores_alone(self) -> bool:
         """Whether a scorer of pairs does everything: nothing trains, ranks or classifies embeddings."""

@@ -7,14 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vsebench.components.fusion.base import Fusion
 from vsebench.components.scorer.base import Scorer
-from vsebench.config.schema import ENCODER_SLOTS
 from vsebench.core.errors import ConfigError
 from vsebench.core.types import Tokens
 from vsebench.engine.evaluate import autocast
-from vsebench.engine.feature_cache import round_tokens
-from vsebench.engine.model import Model, ranked_by, reads_features, width_of
+from vsebench.engine.model import Model, ranked_by, width_of
 from vsebench.ops.masking import masked_mean
 
 
@@ -40,19 +37,12 @@ def embed(model: Model, modality: str, raw: Any) -> Tensor:
             f"this system has no embeddings: its scorer '{name}' must see every pair. Train it with rerank_top and a "
             "term on embeddings to find candidates by them."
         )
-    device = model.device
-    with autocast(model.system.train.precision, device):
-        tokens = _tokens(model, modality, raw.to(device))
+    with autocast(model.system.train.precision, model.device):
+        tokens = _tokens(model, modality, raw)
         if model.cross_modal:
             own: Tensor = model.own_projection[modality](masked_mean(tokens.values, tokens.mask))
             return own.float()
-        attended = model.attention({**_absent(model, tokens), modality: tokens}, None)
-        context = {m: t for m, t in attended.items() if m != modality}
-        vector: Tensor = model.projection[modality](model.pooling[modality](attended[modality], context))
-        if model.fitter is not None:
-            vector = model.fitter({modality: vector})[modality]
-        vector = ranked_by(model, modality, vector)
-    return vector.float()
+        return _embedding(model, modality, _attended(model, modality, tokens)).float()
 
 
 def embedding_dim(model: Model, modality: str) -> int:
@@ -60,7 +50,7 @@ def embedding_dim(model: Model, modality: str) -> int:
     if model.cross_modal:
         return model.system.dim
     dim = model.dims[modality]
-    return model.fusion.embedding_dim(dim) if isinstance(model.fusion, Fusion) else dim
+    return model.fusion.embedding_dim(dim) if model.fusion is not None else dim
 
 
 @torch.inference_mode()
@@ -74,41 +64,27 @@ def side(model: Model, modality: str, raw: Any) -> Tokens:
     Shape: -> float32 Tokens (B, N, d), on the model's device.
     """
     assert isinstance(model.scorer, Scorer), "only a system with a scorer keeps sides"
-    device = model.device
-    with autocast(model.system.train.precision, device):
-        tokens = _tokens(model, modality, raw.to(device))
-        attended = model.attention({**_absent(model, tokens), modality: tokens}, None)
-        kept = model.scorer.embed(modality, attended[modality])
+    with autocast(model.system.train.precision, model.device):
+        kept = model.scorer.embed(modality, _attended(model, modality, _tokens(model, modality, raw))[modality])
     return Tokens(kept.values.float(), kept.mask)
 
 
 def _tokens(model: Model, modality: str, raw: Any) -> Tokens:
-    """Compute the encoder's tokens as evaluation sees them: rounded where they are kept."""
-    encoder: Any = model.encoders[modality]
-    features = reads_features(getattr(model.system, ENCODER_SLOTS[modality]), modality)
-    if isinstance(raw, Tokens) and not features:
-        return raw if encoder.frozen else encoder.after_cut(raw)  # type: ignore[no-any-return]
-    if _kept_at_cut(model, modality):
-        device = next(encoder.parameters()).device
-        with torch.autocast(device.type, enabled=False):
-            kept = round_tokens(encoder.before_cut(raw), model.system.train.feature_dtype)
-        return encoder.after_cut(kept)  # type: ignore[no-any-return]
-    tokens: Tokens = encoder(raw)
-    if not features and _kept_narrow(model, modality):
-        return round_tokens(tokens, model.system.train.feature_dtype)
-    return tokens
+    """Encode as evaluation did."""
+    return model.plans[modality].encode(model.encoders[modality], raw.to(model.device))
 
 
-def _kept_narrow(model: Model, modality: str) -> bool:
-    """Whether evaluation saw the encoder's tokens rounded, as the cache of frozen features keeps them."""
-    return modality in model.frozen and not (modality == "image" and model.system.train.augment is not None)
+def _attended(model: Model, modality: str, tokens: Tokens) -> dict[str, Tokens]:
+    """Return what attention makes of one modality's tokens beside sets without a real one."""
+    attended: dict[str, Tokens] = model.attention({**_absent(model, tokens), modality: tokens}, None)
+    return attended
 
 
-def _kept_at_cut(model: Model, modality: str) -> bool:
-    """Whether evaluation saw what the encoder's frozen stages give rounded, as it is kept."""
-    encoder: Any = model.encoders[modality]
-    cut = not encoder.frozen and getattr(encoder, "cut", None) is not None
-    return cut and not (modality == "image" and model.system.train.augment is not None)
+def _embedding(model: Model, modality: str, attended: dict[str, Tokens]) -> Tensor:
+    vector = model.vector(modality, attended)
+    if model.fitter is not None:
+        vector = model.fitter({modality: vector})[modality]
+    return ranked_by(model, modality, vector)
 
 
 def _absent(model: Model, like: Tokens) -> dict[str, Tokens]:
@@ -132,9 +108,6 @@ def embed_with_side(model: Model, modality: str, raw: Any) -> tuple[Tensor, Toke
     """
     assert isinstance(model.scorer, Scorer), "only a system with a scorer keeps sides"
     with autocast(model.system.train.precision, model.device):
-        tokens = _tokens(model, modality, raw.to(model.device))
-        attended = model.attention({**_absent(model, tokens), modality: tokens}, None)
-        context = {m: t for m, t in attended.items() if m != modality}
-        vector: Tensor = model.projection[modality](model.pooling[modality](attended[modality], context))
-        kept = model.scorer.embed(modality, attended[modality])
+        attended = _attended(model, modality, _tokens(model, modality, raw))
+        vector, kept = _embedding(model, modality, attended), model.scorer.embed(modality, attended[modality])
     return vector.float(), Tokens(kept.values.float(), kept.mask)

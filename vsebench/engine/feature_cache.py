@@ -195,6 +195,32 @@ def cached_tokens(
     return _open(folder)
 
 
+def tokens_in_memory(batches: Iterable[Tokens], dtype: str) -> TokenStore:
+    """Return Tokens of all rows as :func:`cached_tokens` gives them, without a file.
+
+    Raises: DataError when a value does not fit the dtype.
+    """
+    values: list[np.ndarray] = []
+    offsets, final, grid, _ = _narrowed(batches, dtype, values.append)
+    return TokenStore(np.concatenate(values), offsets, final, grid)
+
+
+def _narrowed(
+    batches: Iterable[Tokens], dtype: str, keep: Callable[[np.ndarray], object]
+) -> tuple[np.ndarray, np.ndarray | None, tuple[int, int] | None, int]:
+    """Hand the real tokens of each batch on, rounded, and return offsets, final, grid and D of them all."""
+    lengths, finals = [np.zeros(1, np.int64)], []
+    grid, dim = None, 0
+    for tokens in batches:
+        keep(_narrow(tokens.values[tokens.mask], dtype))
+        lengths.append(tokens.mask.sum(1).cpu().numpy())
+        if tokens.final is not None:
+            finals.append(_narrow(tokens.final, dtype))
+        grid, dim = tokens.grid, tokens.dim
+    offsets = np.cumsum(np.concatenate(lengths)).astype(np.int64)
+    return offsets, np.concatenate(finals) if finals else None, grid, dim
+
+
 def _usable(folder: Path, verify: bool) -> bool:
     return _verified(folder) if verify else (folder / "meta.json").is_file()
 
@@ -210,20 +236,11 @@ def _write(folder: Path, parts: Mapping[str, Any], batches: Iterable[Tokens], dt
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
-        lengths: list[np.ndarray] = []
-        finals: list[np.ndarray] = []
-        grid, dim = None, 0
         with (partial / "values.bin").open("wb") as stream:
-            for tokens in batches:
-                real = tokens.values[tokens.mask]
-                stream.write(_narrow(real, dtype).tobytes())
-                lengths.append(tokens.mask.sum(1).cpu().numpy())
-                if tokens.final is not None:
-                    finals.append(_narrow(tokens.final, dtype))
-                grid, dim = tokens.grid, tokens.dim
-        np.save(partial / "offsets.npy", np.concatenate([[0], np.cumsum(np.concatenate(lengths))]).astype(np.int64))
-        if finals:
-            np.save(partial / "final.npy", np.concatenate(finals))
+            offsets, final, grid, dim = _narrowed(batches, dtype, lambda values: stream.write(values.tobytes()))
+        np.save(partial / "offsets.npy", offsets)
+        if final is not None:
+            np.save(partial / "final.npy", final)
         meta: dict[str, Any] = {
             "parts": json.loads(json.dumps(parts, default=str)),
             "dtype": dtype,

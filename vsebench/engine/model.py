@@ -6,15 +6,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from numbers import Integral
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vsebench.components.attention.base import Attention
+from vsebench.components.encoder.base import Encoder, Encoders
 from vsebench.components.fitter.base import Fitter
 from vsebench.components.fusion.base import Fusion
 from vsebench.components.head.base import Head
+from vsebench.components.reranker.base import Reranker
+from vsebench.components.scorer.base import Scorer
 from vsebench.config.schema import ENCODER_SLOTS, Spec, System
 from vsebench.core.culprit import described
 from vsebench.core.errors import ComponentError, ConfigError
@@ -27,9 +31,11 @@ from vsebench.core.registry import (
     PROJECTIONS,
     RERANKERS,
     SCORERS,
+    Registry,
     registry_of,
 )
 from vsebench.core.types import Batch, Output, Tokens
+from vsebench.engine.feature_plan import feature_plans, is_cross_modal
 from vsebench.ops.masking import masked_mean
 
 
@@ -68,59 +74,42 @@ class Model(nn.Module):
         self.system = system
         self.whole: Callable[[Tensor], Tensor] = _unchanged
         self.num_classes = num_classes
-        checkpoints = checkpoints or {}
-        self.encoders = nn.ModuleDict()
-        for modality in system.modalities:
-            slot = ENCODER_SLOTS[modality]
-            self.encoders[modality] = build_encoder(
-                slot,
-                getattr(system, slot),
-                vocabulary=vocabulary,
-                checkpoint=checkpoints.get(slot),
-                feature_dim=(feature_dims or {}).get(modality),
-                visual_dim=self.encoders["image"].dim_out if "image" in self.encoders else None,
-            )
-        token_dims = {m: width_of(self.encoders[m]) for m in system.modalities}
-        self.attention = ATTENTIONS.build(
-            system.attention.name, system.attention.options, dims=token_dims, dim=system.dim
-        )
-        given = getattr(self.attention, "dims_out", {})
-        dims = {m: _promised(self.attention, given.get(m), f"dims_out['{m}']") for m in system.modalities}
-        self.pooling = nn.ModuleDict()
-        for modality, spec in () if system.scores_alone else system.pooling.items():
-            context = {m: d for m, d in dims.items() if m != modality}
-            wired = {"modality": modality, "dim": dims[modality], "context": context}
-            self.pooling[modality] = POOLINGS.build(spec.name, spec.options, **wired)
+        classes = {"num_classes": num_classes, "multi_label": multi_label}
+        # Each part draws its weights from torch's generator: their order is a part of what a seed means.
+        self.encoders = self._encoders(vocabulary, checkpoints or {}, feature_dims or {})
+        self.plans = feature_plans(system, self.encoders)
+        token_dims = {m: width_of(e) for m, e in self.encoders.items()}
+        self.attention: Attention = built(ATTENTIONS, system.attention, dims=token_dims, dim=system.dim)
+        dims = self._attended_dims()
+        self.pooling = self._poolings(dims)
         pooled = {m: width_of(pool) for m, pool in self.pooling.items()}
         self.projection = nn.ModuleDict({m: self._projection(width) for m, width in pooled.items()})
         self.dims = {m: pooled[m] if system.projection is None else width_of(p) for m, p in self.projection.items()}
         self.fitter: Fitter | None = None
         if system.fitter is not None:
-            seen = {"dims": pooled, "num_classes": num_classes, "multi_label": multi_label}
-            self.fitter = FITTERS.build(system.fitter.name, system.fitter.options, **seen)
+            self.fitter = built(FITTERS, system.fitter, dims=pooled, **classes)
             self.gives_codes = bool(FITTERS.get(system.fitter.name).facts["codes"])
             self.dims = dict.fromkeys(pooled, width_of(self.fitter))
-        self.cross_modal = is_cross_modal(system) or any(_uses_visual(e) for e in self.encoders.values())
-        self.own_projection = nn.ModuleDict()
-        if self.cross_modal:
-            self.own_projection.update({m: nn.Linear(token_dims[m], system.dim) for m in system.modalities})
-        self.fusion = self._fusion(token_dims)
+        self.cross_modal = is_cross_modal(system) or any(e.uses_visual for e in self.encoders.values())
+        seen = token_dims if self.cross_modal else {}
+        self.own_projection = nn.ModuleDict({m: nn.Linear(width, system.dim) for m, width in seen.items()})
+        self.fusion: Fusion | None = None
+        if system.fusion is not None:
+            self.fusion_facts = FUSIONS.get(system.fusion.name).facts
+            wired = {"dims": self.dims, "dim_out": system.dim, "token_dims": token_dims}
+            self.fusion = built(FUSIONS, system.fusion, **wired)
         self.dropout = nn.Dropout(system.dropout)
         self.head_reads: tuple[str, ...] = ()
-        self.head: nn.Module | None = None
+        self.head: Head | None = None
         if system.head is not None:
             joint = self.dims[system.modalities[0]] if self.fusion is None else width_of(self.fusion)
             self.head_reads = HEADS.get(system.head.name).facts["reads"]
-            seen = {"dim_in": joint, "dims": dict(self.dims), "num_classes": num_classes, "multi_label": multi_label}
-            self.head = HEADS.build(system.head.name, system.head.options, **seen)
-        self.scorer = None
-        if system.scorer is not None:
-            if self.cross_modal:
-                raise ConfigError("a scorer of pairs needs text that has not seen an image: visual: false.")
-            wired = {"dims": dims, "dim": system.dim}
-            self.scorer = SCORERS.build(system.scorer.name, system.scorer.options, **wired)
-        rerank = system.reranker
-        self.reranker = None if rerank is None else RERANKERS.build(rerank.name, rerank.options)
+            self.head = built(HEADS, system.head, dim_in=joint, dims=dict(self.dims), **classes)
+        if system.scorer is not None and self.cross_modal:
+            raise ConfigError("a scorer of pairs needs text that has not seen an image: visual: false.")
+        scorer, reranker = system.scorer, system.reranker
+        self.scorer: Scorer | None = None if scorer is None else built(SCORERS, scorer, dims=dims, dim=system.dim)
+        self.reranker: Reranker | None = None if reranker is None else built(RERANKERS, reranker)
         # Drawn after all else: the other weights are those of the system without them. Of length 1, where a fusion
         # that normalises has finite gradients; at zero it has none.
         lacking = self.dims if system.absent == "learned" else {}
@@ -128,23 +117,37 @@ class Model(nn.Module):
             {m: nn.Parameter(F.normalize(torch.randn(d), dim=0)) for m, d in lacking.items()}
         )
 
+    def _encoders(self, vocabulary: Any, checkpoints: Mapping[str, Path], feature_dims: Mapping[str, int]) -> Encoders:
+        encoders = Encoders()
+        for modality in self.system.modalities:
+            encoders[modality] = built(
+                registry_of(ENCODER_SLOTS[modality]),
+                self.system.encoder(modality),
+                vocabulary=vocabulary,
+                checkpoint=checkpoints.get(ENCODER_SLOTS[modality]),
+                feature_dim=feature_dims.get(modality),
+                visual_dim=encoders["image"].dim_out if "image" in encoders else None,
+            )
+        return encoders
+
+    def _attended_dims(self) -> dict[str, int]:
+        """Sizes of the tokens after attention."""
+        dims = getattr(self.attention, "dims_out", {})
+        return {m: _promised(self.attention, dims.get(m), f"dims_out['{m}']") for m in self.system.modalities}
+
+    def _poolings(self, dims: Mapping[str, int]) -> nn.ModuleDict:
+        poolings = nn.ModuleDict()
+        for modality, spec in () if self.system.scores_alone else self.system.pooling.items():
+            context = {m: d for m, d in dims.items() if m != modality}
+            poolings[modality] = built(POOLINGS, spec, modality=modality, dim=dims[modality], context=context)
+        return poolings
+
     def _projection(self, dim: int) -> nn.Module:
         """From a pooled vector to v or t in R^d; the pooled vector itself without a projection."""
         spec = self.system.projection
         if spec is None:
             return nn.Identity()
-        wired = {"dim": dim, "dim_out": self.system.dim, "dropout": self.system.dropout}
-        built: nn.Module = PROJECTIONS.build(spec.name, spec.options, **wired)
-        return built
-
-    def _fusion(self, token_dims: Mapping[str, int]) -> nn.Module | None:
-        if self.system.fusion is None:
-            return None
-        name, options = self.system.fusion.name, self.system.fusion.options
-        self.fusion_facts = FUSIONS.get(name).facts
-        wired = {"dims": self.dims, "dim_out": self.system.dim, "token_dims": dict(token_dims)}
-        module: nn.Module = FUSIONS.build(name, options, **wired)
-        return module
+        return built(PROJECTIONS, spec, dim=dim, dim_out=self.system.dim, dropout=self.system.dropout)
 
     @property
     def device(self) -> torch.device:
@@ -154,13 +157,12 @@ class Model(nn.Module):
     @property
     def origins(self) -> dict[str, dict[str, str]]:
         """Where the encoders' weights come from that the hub has: slot -> ``model``, ``commit``."""
-        found = {ENCODER_SLOTS[m]: getattr(e, "origin", None) for m, e in self.encoders.items()}
-        return {slot: dict(origin) for slot, origin in found.items() if origin}
+        return {ENCODER_SLOTS[m]: dict(e.origin) for m, e in self.encoders.items() if e.origin}
 
     @property
-    def frozen(self) -> dict[str, nn.Module]:
+    def frozen(self) -> dict[str, Encoder]:
         """The encoders whose Tokens can be computed once: modality -> module."""
-        return {m: e for m, e in self.encoders.items() if e.frozen and not _uses_visual(e)}
+        return {m: e for m, e in self.encoders.items() if e.frozen and not e.uses_visual}
 
     def encode(self, inputs: Mapping[str, Any], present: Mapping[str, Tensor] | None = None) -> dict[str, Tokens]:
         """Raw inputs and precomputed features to Tokens; cached Tokens of frozen encoders pass through, those of frozen
@@ -173,7 +175,7 @@ class Model(nn.Module):
         tokens: dict[str, Tokens] = {}
         for modality, encoder in self.encoders.items():
             raw, here = inputs[modality], (present or {}).get(modality)
-            image = tokens.get("image") if _uses_visual(encoder) and not isinstance(raw, Tokens) else None
+            image = tokens.get("image") if encoder.uses_visual and not isinstance(raw, Tokens) else None
             if here is not None and not here.any():
                 tokens[modality] = _nothing(here, width_of(encoder))
                 continue
@@ -187,9 +189,8 @@ class Model(nn.Module):
     def encode_one(self, modality: str, raw: Any) -> Tokens:
         """One modality's raw input, cached Tokens or features to Tokens; no other modality is seen."""
         encoder = self.encoders[modality]
-        if isinstance(raw, Tokens) and not reads_features(getattr(self.system, ENCODER_SLOTS[modality]), modality):
-            return raw if encoder.frozen else cast(Tokens, cast(Any, encoder).after_cut(raw))
-        tokens: Tokens = encoder(raw)
+        kept = isinstance(raw, Tokens) and self.plans[modality].mode != "features"
+        tokens: Tokens = encoder.rest(raw) if kept else encoder(raw)
         return tokens
 
     def own_embeddings(
@@ -199,51 +200,70 @@ class Model(nn.Module):
         found = {}
         for modality, encoder in self.encoders.items():
             alone = tokens[modality]
-            if _uses_visual(encoder):
+            if encoder.uses_visual:
                 alone = encoder(inputs[modality])
                 here = (present or {}).get(modality)
                 alone = alone if here is None else replace(alone, mask=alone.mask & here[:, None])
             found[modality] = self.own_projection[modality](masked_mean(alone.values, alone.mask))
         return found
 
+    def vector(self, modality: str, attended: Mapping[str, Tokens]) -> Tensor:
+        """Pool and project one modality's tokens. Shape: -> (B, D_m)."""
+        context = {m: t for m, t in attended.items() if m != modality}
+        vector: Tensor = self.projection[modality](self.pooling[modality](attended[modality], context))
+        return vector
+
     def forward(self, batch: Batch, *, keep_attention: bool = False) -> Output:
         """Score a batch. ``keep_attention`` fills ``Output.attention``."""
         tokens = self.encode(batch.inputs, batch.present)
         weights: dict[str, Tensor] | None = {} if keep_attention else None
         attended = self.attention(tokens, weights)
-        vectors = {}
-        for modality, pool in self.pooling.items():
-            context = {m: t for m, t in attended.items() if m != modality}
-            vectors[modality] = self.projection[modality](pool(attended[modality], context))
+        vectors = {modality: self.vector(modality, attended) for modality in self.pooling}
         if self.fitter is not None:
-            found = self.fitter(vectors)
-            return Output(None, found, vectors, codes=dict(found) if self.gives_codes else None)
+            embeddings = self.fitter(vectors)
+            return Output(None, embeddings, vectors, codes=dict(embeddings) if self.gives_codes else None)
         if self.cross_modal:
             embeddings = self.own_embeddings(batch.inputs, tokens, batch.present)
         else:
             embeddings = {m: ranked_by(self, m, v) for m, v in vectors.items()}
+        self._fill_absent(vectors, tokens)
+        joint = self._join(vectors, tokens)
+        self._observe(joint, batch.labels)
+        output = Output(None, embeddings, vectors, joint, attention=weights or {})
+        self._score_pairs(output, attended)
+        if self.training and self.fusion is not None and self.fusion_facts["compares"]:
+            output.compared = self.fusion.compare(vectors, _present(tokens))
+        self._classify(output, tokens)
+        return output
+
+    def _fill_absent(self, vectors: dict[str, Tensor], tokens: Mapping[str, Tokens]) -> None:
+        """Put the learned vectors in the place of those of sets without a real token."""
         for modality, learned in self.absent.items():
             here, vector = tokens[modality].mask.any(1, keepdim=True), vectors[modality]
             vectors[modality] = torch.where(here, vector, learned.to(vector.dtype))
-        joint = self._join(vectors, tokens)
-        if self.training and joint is not None and isinstance(self.head, Head) and _observes(self.head):
+
+    def _observe(self, joint: Tensor | None, labels: Tensor) -> None:
+        """Show a head that keeps statistics the training items of all processes."""
+        observes = self.head is not None and type(self.head).observe is not Head.observe
+        if self.training and joint is not None and self.head is not None and observes:
             with torch.no_grad():
-                self.head.observe(self.whole(joint.detach()), self.whole(batch.labels))
-        output = Output(None, embeddings, vectors, joint, attention=weights or {})
-        if self.scorer is not None:
-            output.sides = {m: self.scorer.embed(m, attended[m]) for m in ("image", "text")}
-            if self.training:
-                output.scores = self.scorer.score(output.sides["image"], output.sides["text"])
-        if self.training and isinstance(self.fusion, Fusion) and self.fusion_facts["compares"]:
-            output.compared = self.fusion.compare(vectors, _present(tokens))
+                self.head.observe(self.whole(joint.detach()), self.whole(labels))
+
+    def _score_pairs(self, output: Output, attended: Mapping[str, Tokens]) -> None:
+        if self.scorer is None:
+            return
+        output.sides = {m: self.scorer.embed(m, attended[m]) for m in ("image", "text")}
+        if self.training:
+            output.scores = self.scorer.score(output.sides["image"], output.sides["text"])
+
+    def _classify(self, output: Output, tokens: Mapping[str, Tokens]) -> None:
         if self.head is None:
-            return output
-        seen: list[Any] = [] if joint is None else [self.dropout(joint)]
+            return
+        seen: list[Any] = [] if output.joint is None else [self.dropout(output.joint)]
         if "vectors" in self.head_reads:
             output.present = _present(tokens)
-            seen += [{m: self.dropout(v) for m, v in vectors.items()}, output.present, output.parts]
+            seen += [{m: self.dropout(v) for m, v in output.vectors.items()}, output.present, output.parts]
         output.logits = self.head(*seen)
-        return output
 
     def _join(self, vectors: Mapping[str, Tensor], tokens: Mapping[str, Tokens]) -> Tensor | None:
         if "joint" not in self.head_reads:
@@ -263,15 +283,11 @@ class Model(nn.Module):
 
 def ranked_by(model: Model, modality: str, vector: Tensor) -> Tensor:
     """Return the vector that retrieval ranks for a modality: its own, or the fusion's transform of it alone."""
-    return model.fusion.embed(modality, vector) if isinstance(model.fusion, Fusion) else vector
+    return vector if model.fusion is None else model.fusion.embed(modality, vector)
 
 
 def _present(tokens: Mapping[str, Tokens]) -> dict[str, Tensor]:
     return {m: t.mask.any(1) for m, t in tokens.items()}
-
-
-def _observes(head: Head) -> bool:
-    return type(head).observe is not Head.observe
 
 
 def _unchanged(rows: Tensor) -> Tensor:
@@ -288,26 +304,9 @@ def _nothing(here: Tensor, dim: int) -> Tokens:
     return Tokens(torch.zeros(len(here), 1, dim, device=here.device), torch.zeros_like(here)[:, None])
 
 
-def build_encoder(slot: str, spec: Spec, **wired: Any) -> nn.Module:
-    """One encoder of a slot, from its spec."""
-    module: nn.Module = registry_of(slot).build(spec.name, spec.options, **wired)
-    return module
-
-
-def pooled_alone(system: System) -> set[str]:
-    """Modalities whose tokens go into a fixed pooling and nowhere else: frozen ones can be pooled once.
-
-    Not where attention, a scorer of pairs, another modality's pooling or the fusion sees the tokens.
-    """
-    sees_tokens = system.fusion is not None and FUSIONS.get(system.fusion.name).facts["needs_tokens"]
-    if system.attention.name != "none" or sees_tokens or system.scorer is not None or is_cross_modal(system):
-        return set()
-    return {m for m, spec in system.pooling.items() if POOLINGS.get(spec.name).facts["fixed"]}
-
-
-def reads_features(spec: Spec, modality: str) -> bool:
-    """Whether an encoder takes the dataset's precomputed features instead of the raw modality."""
-    return bool(registry_of(ENCODER_SLOTS[modality]).get(spec.name).facts["reads"] == "features")
+def built(registry: Registry, spec: Spec, **wired: Any) -> Any:
+    """Build a component from its spec."""
+    return registry.build(spec.name, spec.options, **wired)
 
 
 def width_of(module: nn.Module) -> int:
@@ -322,16 +321,3 @@ def _promised(module: nn.Module, width: Any, what: str) -> int:
     if not isinstance(width, Integral) or width < 1:
         raise ComponentError(f"{described(module)} must set {what} to a whole number > 0; it is {width!r}.")
     return int(width)
-
-
-def is_cross_modal(system: System) -> bool:
-    """Whether attention or pooling lets one modality see another."""
-    if len(system.modalities) < 2:
-        return False
-    if ATTENTIONS.get(system.attention.name).facts["cross_modal"]:
-        return True
-    return any(POOLINGS.get(s.name).facts["cross_modal"] for s in system.pooling.values())
-
-
-def _uses_visual(encoder: nn.Module) -> bool:
-    return bool(getattr(encoder, "uses_visual", False))

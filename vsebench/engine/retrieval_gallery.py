@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
-from torch import nn
 
+from vsebench.components.encoder.base import Encoders
 from vsebench.config.schema import System
 from vsebench.core.errors import ConfigError, did_you_mean, known_names
 from vsebench.core.types import OWN_SPLIT
@@ -67,7 +67,7 @@ class GalleryFeeds:
         dataset: Dataset,
         name: str,
         system: System,
-        encoders: nn.ModuleDict,
+        encoders: Encoders,
         feeds: Mapping[str, Feed],
         *,
         cache: bool = True,
@@ -113,7 +113,7 @@ def gallery_feeds(
     dataset: Dataset,
     name: str,
     system: System,
-    encoders: nn.ModuleDict,
+    encoders: Encoders,
     feeds: Mapping[str, Feed],
     *,
     cache: bool = True,

@@ -9,19 +9,22 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
+from vsebench.components.audio_encoder.base import AudioEncoder
 from vsebench.components.corruption.base import generator_of
-from vsebench.config.schema import ENCODER_SLOTS
+from vsebench.components.encoder.base import Encoders
+from vsebench.components.image_encoder.base import ImageEncoder
+from vsebench.components.text_encoder.base import TextEncoder
 from vsebench.core.registry import CORRUPTIONS
 from vsebench.core.types import Tokens, Waves
-from vsebench.engine.feature_cache import DTYPES, TokenStore, digest_parts
-from vsebench.engine.inputs import ENCODE_BATCH, Features, Pixels, Pooled, Sounds, Texts
-from vsebench.engine.loader import Feed, first_part
+from vsebench.engine.encode_once import encoding
+from vsebench.engine.feature_cache import TokenStore, digest_parts, tokens_in_memory
+from vsebench.engine.inputs import Features, Pixels, Pooled, Sounds, Texts
+from vsebench.engine.loader import Feed
 
 #: Items whose features say how far each dimension spreads.
 SPREAD_ITEMS = 2_000
@@ -111,7 +114,7 @@ class Damager:
         encoders: modality -> encoder, as the feed was made with.
     """
 
-    def __init__(self, feed: Feed, encoders: nn.ModuleDict) -> None:
+    def __init__(self, feed: Feed, encoders: Encoders) -> None:
         self.feed, self.encoders = feed, encoders
         self.clean: dict[str, Any] = {}
 
@@ -129,16 +132,17 @@ class Damager:
 
     def _raw(self, modality: str, damage: Damage) -> Any:
         """Corrupt the inputs, before any encoder."""
-        feed, encoder = self.feed, cast(Any, self.encoders[modality])
-        if modality == "text":
+        feed, encoder = self.feed, self.encoders[modality]
+        if isinstance(encoder, TextEncoder):
             return Texts(_damaged_texts(feed, damage), encoder.tokenizer)
         if modality not in self.clean:  # decoded once for all strengths
             own = feed.sources[modality]
             if isinstance(own, Pixels | Sounds):
                 self.clean[modality] = own
-            elif modality == "image":
+            elif isinstance(encoder, ImageEncoder):
                 self.clean[modality] = Pixels(feed.dataset, feed.positions, encoder.preprocessing)
             else:
+                assert isinstance(encoder, AudioEncoder), "no other modality is read"
                 self.clean[modality] = Sounds(feed.dataset, feed.positions, encoder.sampling, feed.seconds)
         return (CorruptedPixels if modality == "image" else CorruptedSounds)(self.clean[modality], damage)
 
@@ -146,43 +150,24 @@ class Damager:
         """Encode corrupted inputs with a frozen encoder, or its frozen part, as the feature cache would: the same
         batches, the same rounding.
         """
-        feed, encoder, raw = self.feed, cast(Any, self.encoders[modality]), self._raw(modality, damage)
-        encode = first_part(encoder)
-        assert encode is not None, "only what does not change is kept"
-        device = next(iter([*encoder.parameters(), *encoder.buffers()])).device
-        there = ~feed.lacking.get(modality, np.zeros(len(feed), bool))
-        there = np.repeat(there, feed.captions_per_item) if modality == "text" else there
-        dtype = DTYPES[feed.system.train.feature_dtype]
-        values, lengths, finals, grid = [], [], [], None
-        with torch.inference_mode():
-            for start in range(0, len(there), ENCODE_BATCH):
-                rows = np.arange(start, min(start + ENCODE_BATCH, len(there)))
-                tokens = encode(raw.take(rows).to(device)).to("cpu")
-                here = torch.from_numpy(there[rows])
-                tokens = tokens if here.all() else tokens.take(here).spread(here)
-                values.append(tokens.values[tokens.mask].float().numpy().astype(dtype))
-                lengths.append(tokens.mask.sum(1).numpy())
-                grid = tokens.grid
-                if tokens.final is not None:
-                    finals.append(tokens.final.float().numpy().astype(dtype))
-        offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths))]).astype(np.int64)
-        store = TokenStore(np.concatenate(values), offsets, np.concatenate(finals) if finals else None, grid)
-        early = isinstance(feed.sources[modality], Pooled)
-        return Pooled(store, feed.system.pooling[modality], modality) if early else store
+        feed, raw = self.feed, self._raw(modality, damage)
+        plan, deterministic = feed.plans[modality], feed.system.train.deterministic
+        lacking = feed.lacking_rows(modality)
+        with encoding(plan, self.encoders[modality], raw, lacking, deterministic=deterministic) as batches:
+            return feed.stored(modality, tokens_in_memory(batches(), plan.dtype))
 
     def _key(self, modality: str, damage: Damage) -> str:
         """Of what a damaged split is after a frozen encoder: what it depends on."""
-        encoder, spec = cast(Any, self.encoders[modality]), getattr(self.feed.system, ENCODER_SLOTS[modality])
-        pooled = isinstance(self.feed.sources[modality], Pooled)
+        encoder, spec, plan = self.encoders[modality], self.feed.system.encoder(modality), self.feed.plans[modality]
         parts = {
             "dataset": self.feed.dataset.fingerprint,
             "positions": self.feed.positions.tolist(),
             "encoder": [modality, spec.name, spec.options],
-            "weights": encoder.weights_digest() if encoder.frozen else encoder.cut_digest(),
-            "words": encoder.tokenizer.digest if modality == "text" else None,
+            "weights": encoder.frozen_digest(),
+            "input": encoder.input_digest(),
             "damage": [damage.kind, damage.strength, damage.seed],
-            "pooled": self.feed.system.pooling[modality].model_dump(mode="json") if pooled else None,
-            "dtype": self.feed.system.train.feature_dtype,
+            "pooled": None if plan.pooling is None else plan.pooling.model_dump(mode="json"),
+            "dtype": plan.dtype,
         }
         return digest_parts(parts)
 

@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
+from vsebench.components.encoder.base import Encoders
 from vsebench.components.index.base import Index, unit_rows
 from vsebench.core.errors import ConfigError, DataError, Place, QueryError, did_you_mean, known_names
 from vsebench.core.registry import INDEXES
 from vsebench.data.pixels import decode
 from vsebench.engine.embed import embed, side
+from vsebench.engine.feature_plan import reads_features
 from vsebench.engine.loader import Feed
-from vsebench.engine.model import reads_features
 from vsebench.ops.freezing import weights_digest
 from vsebench.retrieval.collection import GalleryItem, Manifest, Sides, refuse_existing, write_gallery
 from vsebench.retrieval.query import checked_image
@@ -113,8 +113,8 @@ def embed_split(
             + did_you_mean(split, dataset.splits)
             + known_names(dataset.splits)
         )
-    encoders = nn.ModuleDict({modality: run.model.encoders[modality]})
-    feed = Feed(dataset, split, run.system, encoders, cache=cache)
+    encoders = Encoders({modality: run.model.encoders[modality]})
+    feed = Feed(dataset, split, run.system, encoders, cache=cache, plans=run.model.plans)
     rows, numbers = np.arange(len(feed)), np.zeros(len(feed), np.int64)
     if modality == "text":
         counts = feed.captions_per_item

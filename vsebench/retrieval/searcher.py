@@ -17,7 +17,7 @@ from vsebench.core.types import Tokens
 from vsebench.data.pixels import decode
 from vsebench.data.vocabulary import WordTokenizer, split_words
 from vsebench.engine.embed import embed, side
-from vsebench.engine.model import reads_features
+from vsebench.engine.feature_plan import reads_features
 from vsebench.ops.freezing import weights_digest
 from vsebench.retrieval.collection import RUN, Gallery, GalleryItem, read_gallery
 from vsebench.retrieval.pictures import Pictures

@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Literal
 
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
+from vsebench.components.encoder.base import Encoder
 from vsebench.core.errors import ConfigError, DataError
 from vsebench.core.types import Tokens
 
 Transform = Literal["none", "l2", "sqrt", "sqrt_l2"]
 
 
-class Precomputed(nn.Module):
+class Precomputed(Encoder):
     """Pass the dataset's own tokens on, normalised where asked for.
 
     Args:

@@ -68,7 +68,7 @@ class TimmEncoder(ImageEncoder):
         if options["finetune"] == "last":
             for parameter in self.backbone.parameters(recurse=False):
                 parameter.requires_grad_(False)  # position embeddings and class tokens lie before the stages
-        self.cut = self._cut() if options["finetune"] == "last" else None
+        self.cut: Cut | None = self._cut() if options["finetune"] == "last" else None
         if options["freeze_norm"]:
             self.frozen_parts += [m for m in self.backbone.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
 

@@ -103,6 +103,16 @@ class WordEncoder(TextEncoder):
         """
         return dict(self._report)
 
+    def notes(self) -> list[str]:
+        """Return a line on where the vectors come from."""
+        report = self._report
+        if not report:
+            return []
+        return [
+            f"word vectors: {100 * report['coverage']:.1f} % of {report['words']:,} training words"
+            f" ({report['found']:,} listed, {report['subword']:,} from subwords, {report['random']:,} random)"
+        ]
+
     def embed(self, words: Words) -> Tensor:
         """Word vectors, zeros at padding. Shape: (B, N) -> (B, N, dim_word)."""
         vectors: Tensor = self.drop(self.embedding(words.ids))

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
-from torch import nn
-
+from vsebench.components.encoder.base import Encoder
 from vsebench.core.types import Tokens, Words
-from vsebench.ops.freezing import weights_digest
 
 
 class Tokenizer(Protocol):
@@ -26,32 +24,21 @@ class Tokenizer(Protocol):
         ...
 
 
-class TextEncoder(nn.Module):
-    """Turn word ids into tokens.
+class TextEncoder(Encoder):
+    """Turn word ids into tokens; see :class:`Encoder` for its attributes.
 
     Attributes:
-        dim_out: D, size of a token.
-        cut: not None when the encoder trains in part and can be cut where its frozen stages end. It then has
-            ``before_cut(raw) -> Tokens``, computed once and kept, ``after_cut(Tokens) -> Tokens``, which together
-            give what ``forward`` gives, and ``cut_digest()`` over the frozen weights.
-        frozen: True when no parameter takes a gradient and the module runs in eval mode for good.
-        origin: repository and commit of the hub that its weights come from (``model``, ``commit``), recorded with a
-            run; None where they come from elsewhere.
         tokenizer: makes the ids that this encoder reads.
 
     Shape: Words (B, N) -> Tokens (B, N, D); tokens do not depend on padding.
     """
 
-    dim_out: int
-    frozen: bool
-    cut: Any = None
-    origin: dict[str, str] | None = None
     tokenizer: Tokenizer
 
     def forward(self, words: Words) -> Tokens:
         """Encode a batch of ids."""
         raise NotImplementedError(type(self).__name__)
 
-    def weights_digest(self) -> str:
-        """Return a digest of all weights and buffers; part of the key of cached Tokens."""
-        return weights_digest(self)
+    def input_digest(self) -> str:
+        """Return what changes when the same text may get other ids."""
+        return self.tokenizer.digest
