@@ -95,7 +95,8 @@ def test_a_kind_without_a_template_is_refused() -> None:
     with pytest.raises(ConfigError) as caught:
         scaffold.text_of_module("fusoin", "mine")
     assert str(caught.value) == (
-        "no template for a new 'fusoin'. Did you mean 'fusion'? There are: attention, fusion, head, objective, pooling."
+        "no template for a new 'fusoin'. Did you mean 'fusion'? There are: attention, augmentation, fusion, head, "
+        "measurement, objective, pooling."
     )
 
 

@@ -17,7 +17,7 @@ SECTIONS = {
     "Components": ("core.catalogue", "core.plugins", "testing"),
     "Registries": ("core.registry",),
     "Metrics": ("metrics",),
-    "Base classes": ("components", "measurements"),
+    "Base classes": ("components", "measurements", "sweeps"),
     "What components are given and return": ("core.types", "ops", "leaderboard"),
     "Data": ("data",),
     "Search": ("retrieval",),
