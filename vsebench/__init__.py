@@ -90,8 +90,13 @@ if TYPE_CHECKING:
     from vsebench.ops.masking import masked_max as masked_max
     from vsebench.ops.masking import masked_mean as masked_mean
     from vsebench.ops.masking import masked_softmax as masked_softmax
+    from vsebench.pipeline import sweep as sweep
+    from vsebench.results.board import Board as Board
+    from vsebench.results.board import load_board as load_board
     from vsebench.retrieval.searcher import Hit as Hit
     from vsebench.retrieval.searcher import Searcher as Searcher
+    from vsebench.runs.run import Run as Run
+    from vsebench.runs.run import load_run as load_run
     from vsebench.sweeps.executors.base import Executor as Executor
     from vsebench.sweeps.executors.base import Work as Work
     from vsebench.testing.kit import check_component as check_component

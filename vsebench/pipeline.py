@@ -1,28 +1,44 @@
 """A sweep from experiment file to board: the runs, ensembles of them, measurements, then the pages.
 
-Imports config, core, leaderboard, measurements, results, runs and sweep.
+Imports config, core, leaderboard, results, runs and sweeps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from vsebench.config.experiment import Experiment
+import yaml
+
+from vsebench.config import document
+from vsebench.config.experiment import Experiment, load_experiment
+from vsebench.config.index_experiment import is_index_experiment
+from vsebench.core.errors import ConfigError, Place, RunFailed
 from vsebench.core.metric_specs import parse_metrics, versions
+from vsebench.core.plugins import load_plugins
 from vsebench.core.types import Result
 from vsebench.leaderboard.collect import update
 from vsebench.leaderboard.render import render
+from vsebench.results.board import Board, load_board
 from vsebench.results.ensembles.board import combinations, rows_of
 from vsebench.runs.snapshot import BoardRow, Snapshot, collect, results_file, save
+from vsebench.runs.snapshot import load_board as load_snapshot
 from vsebench.runs.store import Store
-from vsebench.sweeps.measure import measured
+from vsebench.sweeps.completion import command_of
+from vsebench.sweeps.local import default_workers
+from vsebench.sweeps.measure import Job, lacking, measure, measured
 from vsebench.sweeps.mend import differing_weights
+from vsebench.sweeps.open_data import open_data, suited_to
 from vsebench.sweeps.plan import Plan, is_over
 from vsebench.sweeps.run import Sweep
 from vsebench.sweeps.worker import Event, Execute, Settings
+
+#: How an experiment that is no file is named on its board.
+MAPPING = "experiment"
 
 
 @dataclass(frozen=True)
@@ -39,8 +55,105 @@ class Outcome:
     failed: Sequence[Result]
     written: Sequence[Path]
 
+    @property
+    def summary(self) -> str:
+        """How many runs failed, and the last line of each."""
+        lines = [f"  {r.system}, seed {r.seed}: {(r.error or '').strip().splitlines()[-1]}" for r in self.failed]
+        return f"{len(self.failed)} of {len(self.plan.runs)} runs failed:\n" + "\n".join(lines)
+
 
 def sweep(
+    experiment: Path | str | Mapping[str, Any],
+    *,
+    only: str | Sequence[str] = (),
+    overrides: Mapping[str, Any] | None = None,
+    plugins: Sequence[Path | str] = (),
+    runs: Path | str = "runs",
+    board: Path | str = "leaderboard",
+    workers: int | None = None,
+    device: str = "auto",
+    say: Callable[[str], None] = print,
+) -> Board:
+    """Run what an experiment lacks, and write and return its board.
+
+    Finished runs are never done again. Worker processes import the script that calls this: put the call under
+    ``if __name__ == "__main__":``, or give ``workers=0``.
+
+    Args:
+        experiment: an experiment file, or what one holds as a mapping; its plug-ins are then relative to this folder.
+        only: names of the rows to run, or patterns such as ``gated*``; all by default.
+        overrides: value by dotted key, such as ``{"train.epochs": 2, "seeds": [0]}``.
+        plugins: files that register components, beside those that the experiment names.
+        runs: folder of all runs.
+        board: the leaderboard folder.
+        workers: processes; as many as suit the machine by default, and 0 for none but this one.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
+        say: takes the lines that tell how it goes on.
+
+    Returns: the board of all results that there are, of other rows too.
+
+    Raises: ConfigError with file and line for mistakes in the experiment; DataError for a dataset that is missing or
+        damaged; PluginError; RunFailed when runs failed, after the board is written.
+    """
+    patterns = (only,) if isinstance(only, str) else tuple(only)
+    load_plugins(Path(plugin) for plugin in plugins)
+    assignments = [f"{key}={json.dumps(value)}" for key, value in (overrides or {}).items()]
+    doc = _document(experiment)
+    if is_index_experiment(doc.data):
+        raise ConfigError("it compares indexes; run it with 'vsebench sweep'.", place=doc.place(()))
+    parsed = load_experiment(doc, overrides=assignments)
+    if patterns and parsed.space is None:
+        parsed.only(patterns)
+    dataset = open_data(parsed, say)
+    parsed = suited_to(parsed, dataset, say)
+    settings = Settings(
+        store_root=Path(runs).resolve(),
+        dataset_path=dataset.path.resolve(),
+        device=device,
+        plugins=tuple(Path(plugin).expanduser().resolve() for plugin in plugins),
+    )
+    count = default_workers(settings) if workers is None else workers
+
+    def tell(event: Event) -> None:
+        if event.kind in ("end", "crash", "note", "halt"):
+            say(f"{titles[event.run_id]}: {event.text}" if event.run_id in titles else event.text)
+
+    titles: dict[str, str] = {}
+    outcome = sweep_to_board(
+        parsed,
+        dataset,
+        settings=settings,
+        workers=count,
+        board_folder=Path(board),
+        command=command_of(Path(doc.file), assignments, settings.plugins),
+        only=patterns,
+        on_plan=lambda plan: titles.update({run.run_id: run.title for run in plan.runs}),
+        on_event=tell,
+    )
+    if requested := parsed.spec.measure.asked():
+        for line in measure_missing(
+            parsed.name, requested, runs=Path(runs), board=Path(board), workers=max(1, count), device=device, say=say
+        ):
+            say(line)
+    if outcome.failed:
+        raise RunFailed(outcome.summary)
+    return load_board(parsed.name, board)
+
+
+def _document(experiment: Path | str | Mapping[str, Any]) -> document.Document:
+    if isinstance(experiment, Path | str):
+        return document.load(experiment)
+    try:
+        text = yaml.safe_dump(dict(experiment), sort_keys=False, allow_unicode=True)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"an experiment holds plain data: {str(error).splitlines()[0]}.") from None
+    doc = document.parse(text, file=MAPPING)
+    for table in (doc.keys, doc.values):  # there is no line to show: say which key
+        table.update({path: Place(".".join(map(str, path)) or MAPPING) for path in table})
+    return doc
+
+
+def sweep_to_board(
     experiment: Experiment,
     dataset: Any,
     *,
@@ -82,6 +195,46 @@ def sweep(
     wanted = {r.run_id for r in work.plan.runs}
     failed = [r for r in snapshot.results.values() if r.status == "failed" and r.run_id in wanted]
     return Outcome(work.plan, failed, written)
+
+
+def measure_missing(
+    name: str,
+    requested: Mapping[str, Mapping[str, Any]],
+    *,
+    runs: Path,
+    board: Path,
+    workers: int,
+    say: Callable[[str], None],
+    threads: int = 1,
+    device: str = "auto",
+) -> list[str]:
+    """Measure what finished runs on a board lack, and write results and page.
+
+    Args:
+        name: of the experiment.
+        requested: measurement -> its options.
+        runs: folder of all runs.
+        board: the leaderboard folder.
+        workers: processes.
+        say: takes a line for each run that was measured.
+        threads: of each worker.
+        device: as of a sweep.
+
+    Returns: a line for each measurement that failed.
+    """
+    snapshot, store = load_snapshot(board, name), Store(runs, name)
+    jobs = lacking(snapshot, store, requested)
+    done = itertools.count(1)
+
+    def tell(job: Job) -> None:
+        say(f"  measured {next(done)} of {len(jobs)}: {job.row} ({', '.join(job.asked)})")
+
+    faults = measure(jobs, workers=workers, threads=threads, device=device, say=tell)
+    measures = measured(snapshot, store, requested)
+    if measures != snapshot.measures:
+        save(replace(snapshot, measures=measures), results_file(board, name))
+        render(board, [name])
+    return [f"not measured: {f.measure} of {f.row}, run {f.run_id}: {f.message}" for f in faults]
 
 
 def take_snapshot(plan: Plan, store: Store, command: str) -> Snapshot:

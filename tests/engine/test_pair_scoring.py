@@ -26,7 +26,7 @@ from vsebench.engine.loader import Feed
 from vsebench.engine.model import Model
 from vsebench.engine.pair_scoring import first_of, said_of
 from vsebench.ops.ranking import reranked_rows, similarity_rows
-from vsebench.pipeline import sweep
+from vsebench.pipeline import sweep_to_board
 from vsebench.runs.store import Store
 from vsebench.sweeps.run_one import vocabulary_of
 from vsebench.sweeps.worker import Settings
@@ -93,7 +93,9 @@ def test_recipes_train_rank_and_say_how(write_experiment: Write, tiny_file: Path
     experiment = load_experiment(file)
     dataset = open_dataset(experiment.spec.dataset)
     told = Settings(store_root=tmp_path / "runs", dataset_path=dataset.path, device="cpu")
-    outcome = sweep(experiment, dataset, settings=told, workers=0, board_folder=tmp_path / "board", command="x")
+    outcome = sweep_to_board(
+        experiment, dataset, settings=told, workers=0, board_folder=tmp_path / "board", command="x"
+    )
     assert [r.error for r in outcome.failed] == []
     found = {r.system: r for r in Store(tmp_path / "runs", "retrieval").results()}
     assert set(found) == {*SMALL, "both"}

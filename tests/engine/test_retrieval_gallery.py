@@ -31,7 +31,7 @@ from vsebench.engine.model import Model
 from vsebench.engine.retrieval_gallery import GalleryFeeds, gallery_positions
 from vsebench.inspect.examples import make_gallery
 from vsebench.ops.ranking import neighbour_precision
-from vsebench.pipeline import Outcome, sweep
+from vsebench.pipeline import Outcome, sweep_to_board
 from vsebench.results.ensembles.make import check_comparable
 from vsebench.runs.load import load_run
 from vsebench.runs.store import Store
@@ -100,7 +100,7 @@ def do(file: Path, folder: Path) -> Outcome:
     experiment = load_experiment(file)
     dataset = open_dataset(experiment.spec.dataset)
     told = Settings(store_root=folder / "runs", dataset_path=dataset.path, device="cpu")
-    return sweep(experiment, dataset, settings=told, workers=0, board_folder=folder / "board", command="x")
+    return sweep_to_board(experiment, dataset, settings=told, workers=0, board_folder=folder / "board", command="x")
 
 
 def experiment(dataset: Path, **parts: Any) -> dict[str, Any]:
@@ -280,7 +280,7 @@ def test_items_that_match_themselves_alone_have_no_other_gallery(tmp_path: Path)
 
 
 def test_mistakes_are_told_with_their_line(write_experiment: Write, tmp_path: Path) -> None:
-    from vsebench.cli.sweep import _open
+    from vsebench.sweeps.open_data import open_data
 
     dataset = written(tmp_path / "sets.h5", multi_label=True)
     for parts, said in (
@@ -292,4 +292,4 @@ def test_mistakes_are_told_with_their_line(write_experiment: Write, tmp_path: Pa
             load_experiment(write_experiment(experiment(dataset, **parts)))
         assert re.search(said, str(caught.value)), str(caught.value)
     with pytest.raises(ConfigError, match=r":3: dataset 'sets' has no set 'databse'\. Did you mean 'database'"):
-        _open(load_experiment(write_experiment(experiment(dataset, gallery="databse"))))
+        open_data(load_experiment(write_experiment(experiment(dataset, gallery="databse"))), print)

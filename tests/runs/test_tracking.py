@@ -17,7 +17,7 @@ from wandb_files import read_back
 from vsebench.config.experiment import load_experiment
 from vsebench.config.schema import Prune
 from vsebench.data.open import open_dataset
-from vsebench.pipeline import sweep
+from vsebench.pipeline import sweep_to_board
 from vsebench.runs.store import Store, read_history, result_from
 from vsebench.runs.tracking import RESULT_KEY, ROW_KEY, WandbTracker, resolve_mode
 from vsebench.sweeps.plan import make_plan
@@ -31,7 +31,7 @@ def run(file: Path, folder: Path) -> None:
     experiment = load_experiment(file)
     dataset = open_dataset(experiment.spec.dataset)
     settings = Settings(folder / "runs", dataset.path, device="cpu", wandb_mode="offline")
-    sweep(experiment, dataset, settings=settings, workers=0, board_folder=folder / "board", command="x")
+    sweep_to_board(experiment, dataset, settings=settings, workers=0, board_folder=folder / "board", command="x")
 
 
 @pytest.mark.slow

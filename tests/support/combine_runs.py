@@ -14,7 +14,7 @@ from vsebench.config.experiment import load_experiment
 from vsebench.data.item import Item
 from vsebench.data.open import open_dataset
 from vsebench.data.writer import DatasetWriter
-from vsebench.pipeline import sweep
+from vsebench.pipeline import sweep_to_board
 from vsebench.sweeps.worker import Settings
 
 CNN = {"name": "timm_cnn", "model": "test_resnet", "weights": "none", "image_size": 64}
@@ -72,5 +72,7 @@ def do(file: Path, folder: Path) -> None:
     experiment = load_experiment(file)
     dataset = open_dataset(experiment.spec.dataset)
     told = Settings(store_root=folder / "runs", dataset_path=dataset.path, device="cpu", wandb_mode="disabled")
-    outcome = sweep(experiment, dataset, settings=told, workers=0, board_folder=folder / "board", command="sweep")
+    outcome = sweep_to_board(
+        experiment, dataset, settings=told, workers=0, board_folder=folder / "board", command="sweep"
+    )
     assert not outcome.failed, [r.error for r in outcome.failed]

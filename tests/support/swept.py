@@ -9,10 +9,7 @@ from typing import Any
 import torch
 import yaml
 
-from vsebench.config.experiment import load_experiment
-from vsebench.data.open import open_dataset
-from vsebench.pipeline import sweep
-from vsebench.sweeps.worker import Settings
+import vsebench as vb
 
 
 def sweep_in(folder: Path, plain: dict[str, Any]) -> None:
@@ -23,11 +20,7 @@ def sweep_in(folder: Path, plain: dict[str, Any]) -> None:
     before = {name: os.environ.get(name) for name in ("VSEBENCH_HOME", "WANDB_MODE")}
     os.environ |= {"VSEBENCH_HOME": str(folder / "home"), "WANDB_MODE": "offline"}
     try:
-        experiment = load_experiment(file)
-        dataset = open_dataset(experiment.spec.dataset)
-        told = Settings(store_root=folder / "runs", dataset_path=dataset.path, device="cpu", wandb_mode="disabled")
-        outcome = sweep(experiment, dataset, settings=told, workers=0, board_folder=folder / "board", command="sweep")
-        assert not outcome.failed, [r.error for r in outcome.failed]
+        vb.sweep(file, runs=folder / "runs", board=folder / "board", workers=0, device="cpu", say=lambda _: None)
     finally:
         for name, value in before.items():
             if value is None:

@@ -22,7 +22,7 @@ from vsebench.core.registry import FUSIONS, KINDS
 from vsebench.core.types import Result
 from vsebench.data.open import open_dataset
 from vsebench.engine.dry_run import dry_run
-from vsebench.pipeline import sweep
+from vsebench.pipeline import sweep_to_board
 from vsebench.runs.store import Store
 from vsebench.runs.tracking import NullTracker
 from vsebench.sweeps import run_one as execution
@@ -199,7 +199,7 @@ def run(plugin: Path, tiny_file: Path, folder: Path, **changes: Any) -> Result:
     dataset = open_dataset(experiment.spec.dataset)
     settings = Settings(store_root=folder / "runs", dataset_path=dataset.path, device="cpu")
     told = {"settings": settings, "workers": 1, "board_folder": folder / "board", "command": "vsebench sweep"}
-    sweep(experiment, dataset, execute=here, **told)
+    sweep_to_board(experiment, dataset, execute=here, **told)
     (result,) = Store(folder / "runs", "broken").results()
     return result
 

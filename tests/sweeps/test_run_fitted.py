@@ -27,7 +27,7 @@ from vsebench.engine.evaluate import predict
 from vsebench.engine.fit_data import FeedMaterial
 from vsebench.engine.loader import Feed
 from vsebench.engine.model import Model
-from vsebench.pipeline import Outcome, sweep
+from vsebench.pipeline import Outcome, sweep_to_board
 from vsebench.runs.load import load_run
 from vsebench.runs.store import Store
 from vsebench.sweeps.run_fitted import refuse_unfit
@@ -104,7 +104,7 @@ def do(file: Path, folder: Path) -> Outcome:
     experiment = load_experiment(file)
     dataset = open_dataset(experiment.spec.dataset)
     told = Settings(store_root=folder / "runs", dataset_path=dataset.path, device="cpu")
-    return sweep(experiment, dataset, settings=told, workers=0, board_folder=folder / "board", command="x")
+    return sweep_to_board(experiment, dataset, settings=told, workers=0, board_folder=folder / "board", command="x")
 
 
 def test_fitted_rows_from_file_to_board_and_back(write_experiment: Write, features_file: Path, tmp_path: Path) -> None:
@@ -258,7 +258,7 @@ def test_hashing_experiments_run_on_the_embedded_edition(
     told = Settings(store_root=tmp_path / "runs", dataset_path=dataset.path, device="cpu")
     quick = [row for row in experiment.rows if row.axes["fitter"] not in ("DCMH", "DSPH")]
     assert {row.axes["fitter"] for row in quick} == {"CCA", "CMFH", "STMH", "SCM", "SePH"}
-    outcome = sweep(
+    outcome = sweep_to_board(
         replace(experiment, rows=tuple(quick)), dataset, settings=told, workers=0, board_folder=tmp_path, command="x"
     )
     assert [r.error for r in outcome.failed] == []

@@ -26,7 +26,7 @@ from vsebench.data.writer import DatasetWriter
 from vsebench.engine.evaluate import predict
 from vsebench.engine.loader import Feed
 from vsebench.engine.model import Model
-from vsebench.pipeline import Outcome, sweep
+from vsebench.pipeline import Outcome, sweep_to_board
 from vsebench.runs.load import load_run
 from vsebench.runs.store import Store
 from vsebench.sweeps.run_untrained import refuse_unfit
@@ -49,7 +49,7 @@ def do(file: Path, folder: Path) -> Outcome:
     experiment = load_experiment(file)
     dataset = open_dataset(experiment.spec.dataset)
     told = Settings(store_root=folder / "runs", dataset_path=dataset.path, device="cpu")
-    return sweep(experiment, dataset, settings=told, workers=0, board_folder=folder / "board", command="x")
+    return sweep_to_board(experiment, dataset, settings=told, workers=0, board_folder=folder / "board", command="x")
 
 
 def test_zero_shot_rows_from_file_to_board(write_experiment: Write, tiny_file: Path, tmp_path: Path) -> None:

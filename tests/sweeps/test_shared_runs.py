@@ -14,7 +14,7 @@ import vsebench.sweeps.run
 from vsebench.config.experiment import load_experiment
 from vsebench.core.errors import DataError
 from vsebench.data.open import open_dataset
-from vsebench.pipeline import sweep
+from vsebench.pipeline import sweep_to_board
 from vsebench.runs.load import find_run, row_runs
 from vsebench.runs.provenance import result_of, write_run_file
 from vsebench.runs.store import HISTORY, ROWS, RUN, Store, write_atomically
@@ -46,7 +46,7 @@ def swept(write_experiment: Write, tiny_experiment: Any, tmp_path: Path, monkeyp
 
     monkeypatch.setattr(vsebench.sweeps.run, "run_all", pretend)
     settings = Settings(store_root=tmp_path / "runs", dataset_path=dataset.path, device="cpu", wandb_mode="disabled")
-    sweep(experiment, dataset, settings=settings, workers=1, board_folder=tmp_path / "board", command="sweep")
+    sweep_to_board(experiment, dataset, settings=settings, workers=1, board_folder=tmp_path / "board", command="sweep")
     return store
 
 

@@ -18,7 +18,7 @@ from vsebench.data.open import open_dataset
 from vsebench.distributed.gradient_sharing import ALONE
 from vsebench.engine.evaluate import predict
 from vsebench.engine.loader import Feed
-from vsebench.pipeline import sweep
+from vsebench.pipeline import sweep_to_board
 from vsebench.runs.load import load_run
 from vsebench.runs.store import Store
 from vsebench.sweeps.stacking import stack
@@ -44,7 +44,9 @@ def test_a_run_is_stacked_after_training(write_experiment: Write, tiny_experimen
     experiment = load_experiment(write_experiment({**tiny_experiment, "systems": rows}))
     dataset = open_dataset(experiment.spec.dataset)
     told = Settings(store_root=tmp_path / "runs", dataset_path=dataset.path, device="cpu", wandb_mode="disabled")
-    outcome = sweep(experiment, dataset, settings=told, workers=0, board_folder=tmp_path / "board", command="sweep")
+    outcome = sweep_to_board(
+        experiment, dataset, settings=told, workers=0, board_folder=tmp_path / "board", command="sweep"
+    )
     assert not outcome.failed, [r.error for r in outcome.failed]
     store = Store(tmp_path / "runs", "tiny")
     found = {r.system: r for r in store.results()}

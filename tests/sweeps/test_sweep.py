@@ -23,7 +23,7 @@ from vsebench.core.types import Result
 from vsebench.data.open import open_dataset
 from vsebench.leaderboard.render import stale
 from vsebench.ops.ranking import Ranks
-from vsebench.pipeline import Outcome, sweep
+from vsebench.pipeline import Outcome, sweep_to_board
 from vsebench.runs.store import Store
 from vsebench.sweeps.plan import make_plan
 from vsebench.sweeps.worker import Settings
@@ -41,7 +41,7 @@ def do(file: Path, folder: Path, *, workers: int = 0, only: tuple[str, ...] = ()
     dataset = open_dataset(experiment.spec.dataset)
     told = Settings(store_root=folder / "runs", dataset_path=dataset.path, device="cpu", **settings)
     board = folder / "board"
-    return sweep(
+    return sweep_to_board(
         experiment, dataset, settings=told, workers=workers, board_folder=board, command="vsebench sweep", only=only
     )
 
@@ -287,7 +287,7 @@ def test_what_is_damaged_of_a_finished_run_is_named_and_done_again(
     experiment = load_experiment(file)
     dataset = open_dataset(experiment.spec.dataset)
     told = Settings(store_root=tmp_path / "runs", dataset_path=dataset.path, device="cpu")
-    sweep(
+    sweep_to_board(
         experiment,
         dataset,
         settings=told,

@@ -17,7 +17,7 @@ from vsebench.core.errors import ConfigError
 from vsebench.core.types import Result
 from vsebench.data.open import open_dataset
 from vsebench.leaderboard.render import stale
-from vsebench.pipeline import Outcome, sweep
+from vsebench.pipeline import Outcome, sweep_to_board
 from vsebench.runs.store import Store
 from vsebench.sweeps.plan import Run, make_plan, pruned_by
 from vsebench.sweeps.worker import Settings
@@ -49,7 +49,7 @@ def do(file: Path, folder: Path, *, workers: int = 1, only: tuple[str, ...] = ()
     dataset = open_dataset(experiment.spec.dataset)
     told = Settings(store_root=folder / "runs", dataset_path=dataset.path, device="cpu")
     board = folder / "board"
-    return sweep(
+    return sweep_to_board(
         experiment, dataset, settings=told, workers=workers, board_folder=board, command="vsebench sweep", only=only
     )
 

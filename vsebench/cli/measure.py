@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from vsebench.cli.options import BoardFolder, Device, Experiment, Overrides, RunsFolder
 from vsebench.core.errors import ConfigError
 from vsebench.core.terminal import say
-
-if TYPE_CHECKING:
-    from vsebench.sweeps.measure import Job
 
 
 def measure(
@@ -54,30 +50,13 @@ def complete(
     device: str,
 ) -> None:
     """Measure what is lacking of one experiment's board, say what could not be, write results and page."""
-    from vsebench.leaderboard.render import render
-    from vsebench.runs.snapshot import load_board, results_file, save
-    from vsebench.runs.store import Store
-    from vsebench.sweeps.measure import lacking, measured
-    from vsebench.sweeps.measure import measure as measure_all
+    from vsebench.pipeline import measure_missing
 
-    file = results_file(board, name)
-    snapshot, store = load_board(board, name), Store(runs, name)
-    jobs = lacking(snapshot, store, asked)
-    count = 0
-
-    def tell(job: Job) -> None:
-        nonlocal count
-        count += 1
-        say(f"  measured {count} of {len(jobs)}: {job.row} ({', '.join(job.asked)})")
-
-    count_of = workers or _workers(threads)
-    faults = measure_all(jobs, workers=count_of, threads=threads, device=device, say=tell)
-    for fault in faults:
-        say(f"not measured: {fault.measure} of {fault.row}, run {fault.run_id}: {fault.message}", error=True)
-    found = measured(snapshot, store, asked)
-    if found != snapshot.measures:
-        save(replace(snapshot, measures=found), file)
-        render(board, [name])
+    count = workers or _workers(threads)
+    for line in measure_missing(
+        name, asked, runs=runs, board=board, workers=count, threads=threads, device=device, say=say
+    ):
+        say(line, error=True)
 
 
 def _workers(threads: int) -> int:

@@ -45,8 +45,8 @@ def search(
 
     Example: vsebench search galleries/vse --text "red striped shirt" -k 5
     """
+    from vsebench.data.query import checked_k, checked_text
     from vsebench.retrieval import report
-    from vsebench.retrieval.query import checked_k, checked_text
     from vsebench.retrieval.searcher import Searcher
     from vsebench.sweeps.worker import choose_device
 

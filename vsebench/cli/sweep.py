@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,11 +14,10 @@ from vsebench.cli.measure import complete
 from vsebench.cli.options import BoardFolder, Cache, Device, Overrides, Plugins, RunsFolder
 from vsebench.cli.options import Experiment as ExperimentFile
 from vsebench.cli.plan import print_plan, record_device
-from vsebench.core.errors import ConfigError, DataError, RunFailed, did_you_mean, known_names
+from vsebench.core.errors import ConfigError, RunFailed, did_you_mean, known_names
 from vsebench.core.plugins import load_plugins
 from vsebench.core.registry import EXECUTORS
 from vsebench.core.terminal import say
-from vsebench.core.types import OWN_SPLIT
 
 if TYPE_CHECKING:
     from vsebench.config.experiment import Experiment
@@ -76,9 +74,10 @@ def sweep(
     from vsebench.config.find import experiment_file
     from vsebench.config.index_experiment import is_index_experiment
     from vsebench.runs.tracking import resolve_mode
-    from vsebench.sweeps.completion import Asked
+    from vsebench.sweeps.completion import Asked, command_of
     from vsebench.sweeps.executors.base import Work
     from vsebench.sweeps.local import default_workers
+    from vsebench.sweeps.open_data import open_data, suited_to
     from vsebench.sweeps.worker import Settings
 
     if wandb not in WANDB_MODES:
@@ -119,8 +118,8 @@ def sweep(
     built = build_executor(executor, work, executor_options)
     if asked.only and loaded.space is None:
         loaded.only(asked.only)
-    dataset = _open(loaded)
-    loaded = _suited(loaded, dataset)
+    dataset = open_data(loaded, say)
+    loaded = suited_to(loaded, dataset, say)
     settings = replace(settings, dataset_path=dataset.path.resolve())
     with built.started() as (places, execute):
         if dry_run:
@@ -137,8 +136,7 @@ def sweep(
     _leave_note(asked, outcome, dataset.path, runs)
     say(f"Board: {board / (loaded.name + '.md')}")
     if outcome.failed:
-        lines = [f"  {r.system}, seed {r.seed}: {(r.error or '').strip().splitlines()[-1]}" for r in outcome.failed]
-        raise RunFailed(f"{len(outcome.failed)} of {len(outcome.plan.runs)} runs failed:\n" + "\n".join(lines))
+        raise RunFailed(outcome.summary)
 
 
 def _do(
@@ -150,7 +148,7 @@ def _do(
     execute: Execute | None,
 ) -> Outcome:
     from vsebench.cli.progress import ProgressView
-    from vsebench.pipeline import sweep
+    from vsebench.pipeline import sweep_to_board
     from vsebench.runs.store import Store
     from vsebench.sweeps.estimate import estimate
     from vsebench.sweeps.local import default_workers
@@ -162,7 +160,7 @@ def _do(
 
     show = ProgressView(store, lambda: default_workers(settings) if workers is None else max(1, workers), expected)
     try:
-        return sweep(
+        return sweep_to_board(
             experiment,
             dataset,
             settings=settings,
@@ -241,46 +239,3 @@ def _planned(experiment: Experiment, dataset: Any, only: Sequence[str], runs: Pa
         plan = Search(experiment, described, store).replay()
         return make_plan(plan.experiment.only(only), described, store) if only else plan
     return make_plan(experiment.only(only) if only else experiment, described, store)
-
-
-def _open(experiment: Experiment) -> Any:
-    from vsebench.data.open import open_dataset
-
-    try:
-        dataset = open_dataset(experiment.spec.dataset, say=say)
-        if experiment.spec.gallery != OWN_SPLIT:
-            from vsebench.engine.retrieval_gallery import gallery_positions
-
-            gallery_positions(dataset, experiment.spec.gallery)
-        return dataset
-    except (ConfigError, DataError) as error:
-        if error.place is not None:
-            raise
-        path = error.path if isinstance(error, ConfigError) else ("dataset",)
-        on_key = isinstance(error, ConfigError) and error.on_key
-        place = experiment.document.place(path or ("dataset",), on_key=on_key)
-        raise type(error)(str(error), place=place) from None
-
-
-def _suited(experiment: Experiment, dataset: Any) -> Experiment:
-    """Return the experiment with defaults for its dataset; print these, and requested measurements that no row can
-    give.
-
-    Raises: ConfigError of what does not apply to the dataset.
-    """
-    from vsebench.config.select import BETTER
-    from vsebench.sweeps.suited import suited, unused
-
-    experiment = suited(experiment, dataset)
-    if experiment.spec.select.metric is None and experiment.select.metric != "val/accuracy":
-        say(f"The epoch is chosen by {experiment.select.metric} ({BETTER[experiment.select.mode]}).")
-    for line in unused(experiment, dataset):
-        say(f"note: {line}")
-    return experiment
-
-
-def command_of(file: Path, overrides: Sequence[str], plugins: Sequence[Path]) -> str:
-    """Return the command line that makes this board, without ``--only`` and worker counts, which do not change it."""
-    words = [word for assignment in overrides for word in ("-o", assignment)]
-    words += [word for plugin in plugins for word in ("--plugin", str(plugin))]
-    return shlex.join(["vsebench", "sweep", str(file), *words])

@@ -82,18 +82,23 @@ class Experiment:
 
 
 def load_experiment(
-    file: Path | str, *, overrides: Iterable[str] = (), plugins: Iterable[str] = (), only: Sequence[str] = ()
+    file: Path | str | document.Document,
+    *,
+    overrides: Iterable[str] = (),
+    plugins: Iterable[str] = (),
+    only: Sequence[str] = (),
 ) -> Experiment:
     """Read and validate an experiment file.
 
     Args:
+        file: its path, or what was read of it.
         overrides: ``key=value`` as given with ``-o``.
         plugins: files given with ``--plugin``, beside those that the file names.
         only: shell patterns of row names.
 
     Raises: ConfigError with file and line; PluginError.
     """
-    doc = document.load(file)
+    doc = file if isinstance(file, document.Document) else document.load(file)
     faults = Collector()
     for assignment in overrides:
         with faults:
@@ -102,7 +107,7 @@ def load_experiment(
     for plugin in plugins:
         load_plugin(plugin)
     for i, plugin in enumerate(spec.plugins):
-        load_plugin(Path(file).parent / plugin, place=doc.place(("plugins", i)))
+        load_plugin(Path(doc.file).parent / plugin, place=doc.place(("plugins", i)))
     _check_top(doc, spec, faults)
     rows = _named_rows(doc, spec, faults)
     space: Space | None = None
@@ -127,7 +132,7 @@ def load_experiment(
     faults.check()
     if not rows and space is None:
         raise ConfigError("there is nothing to run: give 'systems', 'sweep' or both.", place=doc.place(()))
-    experiment = Experiment(Path(file), spec, tuple(rows), doc, judged, space, tuple(tried))
+    experiment = Experiment(Path(doc.file), spec, tuple(rows), doc, judged, space, tuple(tried))
     return experiment.only(only) if only else experiment
 
 

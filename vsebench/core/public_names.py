@@ -39,7 +39,10 @@ NAMES_OF = {
     "vsebench.measurements.base": "Measurement",
     "vsebench.metrics": "metrics",
     "vsebench.ops.masking": "blank masked_max masked_mean masked_softmax",
+    "vsebench.pipeline": "sweep",
+    "vsebench.results.board": "Board load_board",
     "vsebench.retrieval.searcher": "Hit Searcher",
+    "vsebench.runs.run": "Run load_run",
     "vsebench.sweeps.executors.base": "Executor Work",
     "vsebench.testing.kit": "check_component",
 }

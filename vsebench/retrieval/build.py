@@ -16,12 +16,12 @@ from vsebench.components.index.base import Index, unit_rows
 from vsebench.core.errors import ConfigError, DataError, Place, QueryError, did_you_mean, known_names
 from vsebench.core.registry import INDEXES
 from vsebench.data.pixels import decode
+from vsebench.data.query import checked_image
 from vsebench.engine.embed import embed, side
 from vsebench.engine.feature_plan import reads_features
 from vsebench.engine.loader import Feed
 from vsebench.ops.freezing import weights_digest
 from vsebench.retrieval.collection import GalleryItem, Manifest, Sides, refuse_existing, write_gallery
-from vsebench.retrieval.query import checked_image
 from vsebench.runs.load import LoadedRun
 
 BATCH = 64

@@ -14,17 +14,14 @@ import torch
 from vsebench.components.scorer.base import Scorer
 from vsebench.core.errors import DataError, Place, QueryError
 from vsebench.core.types import Tokens
-from vsebench.data.pixels import decode
+from vsebench.data.query import checked_k
 from vsebench.data.vocabulary import WordTokenizer, split_words
 from vsebench.engine.embed import embed, side
-from vsebench.engine.feature_plan import reads_features
+from vsebench.engine.queries import embed_images, embed_texts, pixels_of, queryable, words_of
 from vsebench.ops.freezing import weights_digest
 from vsebench.retrieval.collection import RUN, Gallery, GalleryItem, read_gallery
 from vsebench.retrieval.pictures import Pictures
-from vsebench.retrieval.query import checked_image, checked_k, checked_text
 from vsebench.runs.load import LoadedRun, load_run
-
-BATCH = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +87,7 @@ class Searcher:
     @property
     def modalities(self) -> tuple[str, ...]:
         """What may be asked with: ``text``, ``image`` or both."""
-        return tuple(m for m in ("text", "image") if m in self.run.model.encoders and not self._features(m))
+        return queryable(self.run.model)
 
     def search(
         self,
@@ -115,8 +112,11 @@ class Searcher:
         if (text is None) == (image is None):
             raise ValueError("give either text or image.")
         checked_k(k)
-        modality, raw = ("text", self._words_of([text])) if text is not None else ("image", self._pixels(image or b""))
-        vector = embed(self.run.model, modality, raw).cpu().numpy()
+        model = self.run.model
+        modality, raw = (
+            ("text", words_of(model, [text])) if text is not None else ("image", pixels_of(model, image or b""))
+        )
+        vector = embed(model, modality, raw).cpu().numpy()
         if rerank is None:
             return self.nearest(vector, k)[0]
         self.refuse_rerank(rerank)
@@ -131,15 +131,14 @@ class Searcher:
 
         Raises: QueryError.
         """
-        parts = [texts[i : i + BATCH] for i in range(0, len(texts), BATCH)]
-        return np.concatenate([embed(self.run.model, "text", self._words_of(part)).cpu().numpy() for part in parts])
+        return embed_texts(self.run.model, texts)
 
     def embed_image(self, image: Path | str | bytes) -> np.ndarray:
         """Encode a picture as a vector. Shape: -> float32 (1, D).
 
         Raises: QueryError.
         """
-        return embed(self.run.model, "image", self._pixels(image)).cpu().numpy()
+        return embed_images(self.run.model, [image])
 
     def refuse_rerank(self, rerank: int) -> None:
         """Say why pairs cannot be scored.
@@ -153,21 +152,6 @@ class Searcher:
                 f"this gallery's system ('{self.run.row}') has no scorer of pairs to rank again with; a system with "
                 "scorer and rerank_top has."
             )
-
-    def _words_of(self, texts: Sequence[str]) -> Any:
-        self._refuse("text")
-        tokenizer: Any = self.run.model.encoders["text"].tokenizer
-        return tokenizer([checked_text(text) for text in texts])
-
-    def _pixels(self, image: Path | str | bytes) -> torch.Tensor:
-        self._refuse("image")
-        data = checked_image(image)
-        encoder: Any = self.run.model.encoders["image"]
-        try:
-            pixels = decode(data, encoder.preprocessing)
-        except OSError as error:
-            raise QueryError(f"the picture is damaged: {error}") from None
-        return torch.from_numpy(pixels)[None]
 
     def _pair_scores(self, modality: str, raw: Any, rows: np.ndarray) -> np.ndarray:
         """Scores of a query with some items, float32 (len(rows),)."""
@@ -218,13 +202,3 @@ class Searcher:
             if row >= 0:
                 item = self.gallery.items[row]
                 yield Hit(rank, item.id, score, item.caption, row)
-
-    def _features(self, modality: str) -> bool:
-        spec = getattr(self.run.system, f"{modality}_encoder")
-        return reads_features(spec, modality)
-
-    def _refuse(self, modality: str) -> None:
-        if modality in self.modalities:
-            return
-        asked = " and ".join(self.modalities) or "nothing: its encoders read precomputed features"
-        raise QueryError(f"this gallery's system cannot be asked with {modality}; it can be asked with {asked}.")

@@ -185,7 +185,7 @@ def load_run(folder: Path, *, device: torch.device | str = "cpu", trust: bool = 
         a plug-in that was not imported.
     """
     said = read_run_file(folder)
-    result = _finished_result(folder, str(said["run_id"]))
+    result = finished_result(folder, str(said["run_id"]))
     if "combined" in said:
         raise DataError(
             "this is a combination of runs, which has no model of its own; ask one of its runs: "
@@ -254,7 +254,7 @@ def _pinned(system: System, result: Result) -> System:
     return system.model_copy(update=pinned)
 
 
-def _finished_result(folder: Path, run_id: str) -> Result:
+def finished_result(folder: Path, run_id: str) -> Result:
     result = read_result(folder)
     if result is None or result.run_id != run_id:
         state = f"it has no whole {RESULT}. The same sweep goes on with it"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import entry_points
@@ -129,3 +130,10 @@ def _state(place: Path) -> Any:
 def _stat(file: Path) -> list[int]:
     found = file.stat()
     return [found.st_size, found.st_mtime_ns]
+
+
+def command_of(file: Path, overrides: Sequence[str], plugins: Sequence[Path]) -> str:
+    """Return the command line that makes this board, without ``--only`` and worker counts, which do not change it."""
+    words = [word for assignment in overrides for word in ("-o", assignment)]
+    words += [word for plugin in plugins for word in ("--plugin", str(plugin))]
+    return shlex.join(["vsebench", "sweep", str(file), *words])

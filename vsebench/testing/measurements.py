@@ -104,14 +104,9 @@ def _small_run() -> tuple[Any, Any, Any, Any]:
 
 
 def _sweep(folder: Path) -> None:
-    import yaml
-
-    from vsebench.config.experiment import load_experiment
     from vsebench.data.item import Item
-    from vsebench.data.open import open_dataset
     from vsebench.data.writer import DatasetWriter
     from vsebench.pipeline import sweep
-    from vsebench.sweeps.worker import Settings
 
     random, thirds = np.random.default_rng(0), {"train": 0.5, "val": 0.25, "test": 0.25}
     with DatasetWriter(folder / "small.h5", name="small", title="Small", fractions=thirds) as out:
@@ -126,8 +121,4 @@ def _sweep(folder: Path) -> None:
         "train": {"epochs": 1, "batch_size": 8},
         "systems": {"row": row},
     }
-    (folder / "small.yaml").write_text(yaml.safe_dump(plain), encoding="utf-8")
-    experiment = load_experiment(folder / "small.yaml")
-    dataset = open_dataset(experiment.spec.dataset)
-    settings = Settings(folder / "runs", dataset.path, device="cpu", wandb_mode="disabled")
-    sweep(experiment, dataset, settings=settings, workers=0, board_folder=folder / "board", command="")
+    sweep(plain, runs=folder / "runs", board=folder / "board", workers=0, device="cpu", say=lambda _: None)

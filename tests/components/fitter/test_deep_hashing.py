@@ -17,7 +17,7 @@ from vsebench.data.open import open_dataset
 from vsebench.engine.embed import embed
 from vsebench.engine.evaluate import predict
 from vsebench.engine.loader import Feed
-from vsebench.pipeline import sweep
+from vsebench.pipeline import sweep_to_board
 from vsebench.runs.load import load_run
 from vsebench.runs.store import Store
 from vsebench.sweeps.worker import Settings
@@ -70,7 +70,7 @@ def test_recipes_are_fitted_stored_and_loaded(
     )
     told = Settings(store_root=tmp_path / "runs", dataset_path=open_dataset(str(tiny_file)).path, device="cpu")
     dataset = Dataset.open(tiny_file)
-    done = sweep(experiment, dataset, settings=told, workers=0, board_folder=tmp_path / "board", command="x")
+    done = sweep_to_board(experiment, dataset, settings=told, workers=0, board_folder=tmp_path / "board", command="x")
     assert [run.error for run in done.failed] == []
     store = Store(tmp_path / "runs", "deep")
     found = {result.system: result for result in store.results()}

@@ -31,7 +31,7 @@ import vsebench
 from vsebench.core.errors import DataError, QueryError
 from vsebench.core.sizes import in_words
 from vsebench.data.pixels import pixel_count
-from vsebench.retrieval.query import MAX_TEXT, checked_image, checked_k, checked_text
+from vsebench.data.query import MAX_TEXT, checked_image, checked_k, checked_text
 from vsebench.retrieval.searcher import Hit, Searcher
 from vsebench.retrieval.server.limits import MAX_JSON, BodyLimit, Lanes, Limits
 
