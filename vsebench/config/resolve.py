@@ -350,27 +350,36 @@ def _objectives(value: Any, present: list[str], scorer: bool) -> list[WeightedSp
     items = value if isinstance(value, list) else [value]
     if not items:
         raise ConfigError(f"objective must not be an empty list.{known_names(OBJECTIVES.names())}", path=("objective",))
-    found = []
+    found: list[WeightedSpec] = []
+    faults = Collector()
     for i, item in enumerate(items):
         path: tuple[str | int, ...] = ("objective", i) if isinstance(value, list) else ("objective",)
-        item = dict(item) if isinstance(item, dict) else item
-        weight = item.pop("weight", 1.0) if isinstance(item, dict) else 1.0
-        optional = item.pop("if_present", False) if isinstance(item, dict) else False
-        given = item.pop("on", None) if isinstance(item, dict) else None
-        if isinstance(weight, bool) or not isinstance(weight, int | float) or not -MOST < weight < MOST:
-            raise ConfigError(f"an objective's weight must be a number. Got {short(weight)}.", path=(*path, "weight"))
-        if not isinstance(optional, bool):
-            message = f"'if_present' must be true or false. Got {short(optional)}."
-            raise ConfigError(message, path=(*path, "if_present"))
-        spec = _component("objective", item, path)
-        alone = len(present) == 1 and OBJECTIVES.get(spec.name).facts["needs_compared"]  # nothing is fused
-        if optional and (alone or not set(_needs("objective", spec)) <= set(present)):
-            continue
-        on = _contrasts(spec.name, given, scorer, path)
-        found.append(WeightedSpec(name=spec.name, options=spec.options, weight=float(weight), on=on))
+        with faults:
+            term = _objective(item, present, scorer, path)
+            found += [] if term is None else [term]
+    faults.check()
     if not found:
         raise ConfigError("no objective is left: each one needs a modality that is none.", path=("objective",))
     return found
+
+
+def _objective(item: Any, present: list[str], scorer: bool, path: tuple[str | int, ...]) -> WeightedSpec | None:
+    """Resolve one term; None for an optional one whose modality is absent."""
+    item = dict(item) if isinstance(item, dict) else item
+    weight = item.pop("weight", 1.0) if isinstance(item, dict) else 1.0
+    optional = item.pop("if_present", False) if isinstance(item, dict) else False
+    given = item.pop("on", None) if isinstance(item, dict) else None
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not -MOST < weight < MOST:
+        raise ConfigError(f"an objective's weight must be a number. Got {short(weight)}.", path=(*path, "weight"))
+    if not isinstance(optional, bool):
+        message = f"'if_present' must be true or false. Got {short(optional)}."
+        raise ConfigError(message, path=(*path, "if_present"))
+    spec = _component("objective", item, path)
+    alone = len(present) == 1 and OBJECTIVES.get(spec.name).facts["needs_compared"]  # nothing is fused
+    if optional and (alone or not set(_needs("objective", spec)) <= set(present)):
+        return None
+    on = _contrasts(spec.name, given, scorer, path)
+    return WeightedSpec(name=spec.name, options=spec.options, weight=float(weight), on=on)
 
 
 def _contrasts(name: str, given: Any, scorer: bool, path: tuple[str | int, ...]) -> Target:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from vsebench.components.metric.base import Predictions
     from vsebench.data.dataset import Dataset
 
+#: What weights and vectors may be besides a file.
+_NO_FILE = ("hub", "none", "pretrain", "embedded")
 _NOUNS = {"image": "images", "text": "texts", "audio": "sounds"}
 #: Items of the predictions that metrics are tried on, and numbers of an embedding.
 _ITEMS, _WIDTH = 8, 8
@@ -63,7 +66,13 @@ def suited(experiment: Experiment, dataset: Dataset) -> Experiment:
 
     def accepts(system: System) -> None:
         check_system(system, dataset)
-        parts.check(system)
+        refused = Collector()
+        for modality in system.modalities:
+            with refused:
+                _check_files(system, ENCODER_SLOTS[modality])
+        with refused:
+            parts.check(system)
+        refused.check()
 
     for row in rows:
         try:
@@ -111,6 +120,17 @@ def check_system(system: System, dataset: Dataset) -> None:
     with faults:
         _check_items(system, dataset)
     faults.check()
+
+
+def _check_files(system: System, slot: str) -> None:
+    """Refuse an encoder of ours whose local checkpoint or word vectors are not there."""
+    spec = getattr(system, slot)
+    if registry_of(slot).builtin_file(spec.name) is None:
+        return  # a plug-in may mean something else by these options
+    for option in ("weights", "vectors"):
+        file = spec.options.get(option)
+        if file not in (None, *_NO_FILE) and not Path(file).expanduser().is_file():
+            raise ConfigError(f"{option} '{file}': no such file.", path=(slot, option))
 
 
 def _check_items(system: System, dataset: Dataset) -> None:
