@@ -113,3 +113,16 @@ def test_shipped_bert_reads_captions() -> None:
     assert tokenizer.unk_token_id not in words["input_ids"]
     with torch.no_grad():
         assert model(**words).last_hidden_state.isfinite().all()
+
+
+def test_the_documentation_has_the_probes_of_what_is_shipped() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "mmfrb.md").read_text(encoding="utf-8")
+    shown = page.partition("<!-- scenes: probes -->\n")[2].partition("<!-- /scenes: probes -->")[0]
+    names = [*images.ATTRIBUTES, "setting"]
+    rows = []
+    for encoder in images.RECIPES:
+        reached = provenance()[encoder]["reached"]["probe accuracy"]
+        assert reached["silhouette"] >= 0.95
+        assert min(reached["colour"], reached["place"]) >= 0.97
+        rows.append(f"| `{encoder}` | {' | '.join(f'{100 * reached[name]:.1f}' for name in names)} |\n")
+    assert shown == f"| | {' | '.join(names)} |\n|--|{'--:|' * len(names)}\n{''.join(rows)}"

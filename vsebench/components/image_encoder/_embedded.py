@@ -32,6 +32,7 @@ def with_embedded(options: Mapping[str, Any], component: str) -> dict[str, Any]:
                 f"'{option}' does not go with weights: embedded: '{name}' has {decided[option]}. Leave it out.",
                 path=(option,),
             )
+    decided["standard"] = {key: decided.pop(key) for key in ("offset", "scale")}
     # They were trained without a classifier and without pooling, which decides where timm puts the last norm.
     arguments = {**decided["model_args"], "num_classes": 0, "global_pool": ""}
     return {**options, **decided, "model_args": arguments, "weights": str(file), "revision": None}

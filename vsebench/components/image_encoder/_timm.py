@@ -48,6 +48,8 @@ class TimmEncoder(ImageEncoder):
     """
 
     component: ClassVar[str]
+    offset: Tensor
+    scale: Tensor
 
     def __init__(self, checkpoint: Path | None, options: ImageOptions, *, convolutional: bool) -> None:
         super().__init__()
@@ -62,6 +64,8 @@ class TimmEncoder(ImageEncoder):
         self.layout = layout_of(self.backbone, self.preprocessing.size, options["model"])
         self.check_layout(options["model"], self.layout)
         self.merge = _merge(self.layout, options)
+        for name, numbers in options.get("standard", {}).items():
+            self.register_buffer(name, torch.tensor(numbers))  # of shipped weights: each number of a token
         self.frozen_parts = _frozen_parts(self.backbone, options)
         self.frozen = options["finetune"] == "none"
         freeze(self.frozen_parts)
@@ -110,7 +114,17 @@ class TimmEncoder(ImageEncoder):
 
     def as_tokens(self, values: Tensor) -> Tokens:
         """Return the backbone's last map or tokens as Tokens."""
+        return self.standardised(self.arrange(values))
+
+    def arrange(self, values: Tensor) -> Tokens:
+        """Return the backbone's last map or tokens as Tokens, in their own scale."""
         raise NotImplementedError(type(self).__name__)
+
+    def standardised(self, tokens: Tokens) -> Tokens:
+        """Return tokens in the scale that shipped weights ask for; others as they are."""
+        if "standard" not in self.options:
+            return tokens
+        return tokens.with_values((tokens.values - self.offset) / self.scale)
 
     def forward(self, pixels: Tensor) -> Tokens:
         """Encode."""

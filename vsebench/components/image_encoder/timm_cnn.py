@@ -110,9 +110,9 @@ class TimmCNN(TimmEncoder):
         values = self._map(self.features(pixels))
         if self.flip:
             values = (values + self._map(self.features(pixels.flip(-1))).flip(-1)) / 2
-        return self._regions(values)
+        return self.standardised(self._regions(values))
 
-    def as_tokens(self, values: Tensor) -> Tokens:
+    def arrange(self, values: Tensor) -> Tokens:
         """Return a map as regions."""
         return self._regions(self._map(values))
 

@@ -110,7 +110,7 @@ class TimmViT(TimmEncoder):
         if layout.kind != "tokens":
             raise ConfigError(f"'{model}' gives a map and does not give patch tokens; use timm_cnn.", path=("model",))
 
-    def as_tokens(self, tokens: Tensor) -> Tokens:
+    def arrange(self, tokens: Tensor) -> Tokens:
         """Prefix tokens and patches (B, prefix + h·w, D)."""
         prefix, grid = self.layout.prefix, self.layout.grid
         if self.merge > 1:

@@ -18,6 +18,7 @@ import numpy as np
 from vsebench.core.shipped import FOLDER, PROVENANCE, provenance
 
 SCENES = 16_000
+STANDARD = 2_000  # of them, over which tokens are standardised
 PROBED = 1_500  # scenes of the linear probes, as many to learn from as to test on
 
 
@@ -53,6 +54,7 @@ def _images(out: Path) -> dict[str, dict[str, Any]]:
         begun = time.perf_counter()
         trained = train(name, pictures)
         trained.backbone.half().float()  # what is stored is what is measured
+        trained.standardise(pictures[:STANDARD])
         file = out / f"{name}.safetensors"
         options = {
             "model": recipe.model,
@@ -61,6 +63,7 @@ def _images(out: Path) -> dict[str, dict[str, Any]]:
             "image_size": SIDE,
             "mean": [MEAN] * 3,
             "std": [STD] * 3,
+            **{key: [round(v, 5) for v in getattr(trained, key).tolist()] for key in ("offset", "scale")},
         }
         state = {k: v.half() if v.is_floating_point() else v for k, v in trained.backbone.state_dict().items()}
         save_file({k: v.contiguous() for k, v in state.items()}, file, {"options": json.dumps(options)})

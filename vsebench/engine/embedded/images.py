@@ -7,6 +7,7 @@ the garment in whose box its cell's centre lies, and for the setting everywhere.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random
@@ -97,6 +98,9 @@ class Pictures:
     def __len__(self) -> int:
         return len(self.pixels)
 
+    def __getitem__(self, rows: slice) -> Pictures:
+        return Pictures(self.pixels[rows], self.classes[rows], self.settings[rows])
+
 
 def draw_pictures(count: int, seed: str, cells: int = 3) -> Pictures:
     """Draw scenes that are in no dataset: datasets have whole numbers as seeds."""
@@ -131,15 +135,26 @@ class Trained:
         backbone: the network, without its classifiers.
         recipe: how it was made.
         history: mean loss of each epoch.
+        offset, scale: of each number of a token, so that its mean is 0 and its standard deviation 1 over the cells of
+            scenes. Without them the empty cells, which differ by their setting alone, outweigh the garments in a mean.
     """
 
     backbone: nn.Module
     recipe: Recipe
     history: list[float] = field(default_factory=list)
+    offset: Tensor = field(default_factory=lambda: torch.zeros(()))
+    scale: Tensor = field(default_factory=lambda: torch.ones(()))
 
     def tokens(self, pixels: Tensor) -> Tensor:
         """Encode. Shape: uint8 (B, 3, side, side) -> float32 (B, cells², D)."""
-        return _tokens(self.backbone, self.recipe, pixels)
+        return (_tokens(self.backbone, self.recipe, pixels) - self.offset) / self.scale
+
+    def standardise(self, pictures: Pictures) -> None:
+        """Set offset and scale, rounded to what is written."""
+        with torch.no_grad():
+            tokens = torch.cat([_tokens(self.backbone, self.recipe, part) for part in pictures.pixels.split(256)])
+        flat = tokens.flatten(0, 1).double()
+        self.offset, self.scale = (values.float().round(decimals=5) for values in (flat.mean(0), flat.std(0)))
 
 
 def train(
@@ -187,13 +202,18 @@ def train(
 
 def shipped(name: str) -> Trained:
     """Load one of :data:`RECIPES` with the weights that ship with the package, in float32."""
+    from safetensors import safe_open
     from safetensors.torch import load_file
 
-    recipe = RECIPES[name]
+    recipe, file = RECIPES[name], FOLDER / f"{name}.safetensors"
     backbone = _backbone(recipe)
-    state = load_file(FOLDER / f"{name}.safetensors")
+    state = load_file(file)
     backbone.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
-    return Trained(backbone.eval(), recipe)
+    with safe_open(file, framework="pt") as stored:
+        options = json.loads(stored.metadata()["options"])
+    return Trained(
+        backbone.eval(), recipe, offset=torch.tensor(options["offset"]), scale=torch.tensor(options["scale"])
+    )
 
 
 def _backbone(recipe: Recipe) -> nn.Module:
