@@ -22,7 +22,7 @@ from vsebench.data.open import open_dataset
 from vsebench.engine.loader import Feed
 from vsebench.engine.model import Model
 from vsebench.engine.train import fit
-from vsebench.sweeps.run_one import vocabulary_of
+from vsebench.sweeps.prepare import vocabulary_of
 
 CNN = {"name": "timm_cnn", "model": "test_resnet", "weights": "none", "image_size": 64}
 SMALL_BERT = {"hidden_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 256}

@@ -18,7 +18,7 @@ from vsebench.data.dataset import Dataset
 from vsebench.engine.loader import Feed
 from vsebench.engine.model import Model
 from vsebench.engine.train import Progress, fit
-from vsebench.sweeps.run_one import vocabulary_of
+from vsebench.sweeps.prepare import vocabulary_of
 
 IMAGES = [
     ("timm_cnn", "test_resnet", 1),

@@ -22,7 +22,7 @@ from vsebench.engine.evaluate import predict, predictions_of
 from vsebench.engine.loader import Feed
 from vsebench.engine.model import Model
 from vsebench.engine.train import fit, judge_by
-from vsebench.sweeps.run_one import vocabulary_of
+from vsebench.sweeps.prepare import vocabulary_of
 
 CPU = torch.device("cpu")
 DECISION = {"head": {"name": "decision", "hidden": None}}

@@ -25,7 +25,7 @@ from vsebench.engine.feature_plan import pooled_alone
 from vsebench.engine.loader import Feed
 from vsebench.engine.model import Model
 from vsebench.engine.train import build_objectives, build_optimizer
-from vsebench.sweeps.run_one import vocabulary_of
+from vsebench.sweeps.prepare import vocabulary_of
 
 BERT = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
 #: What makes a component small, or buildable without downloads; a component that is not named takes its defaults.

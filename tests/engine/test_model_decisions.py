@@ -21,7 +21,7 @@ from vsebench.engine.inputs import Pooled
 from vsebench.engine.loader import Feed
 from vsebench.engine.model import Model
 from vsebench.engine.train import build_objectives, build_optimizer
-from vsebench.sweeps.run_one import vocabulary_of
+from vsebench.sweeps.prepare import vocabulary_of
 
 SMALL: dict[str, Any] = {
     "dim": 16,

@@ -28,7 +28,7 @@ from vsebench.engine.pair_scoring import first_of, said_of
 from vsebench.ops.ranking import reranked_rows, similarity_rows
 from vsebench.pipeline import sweep_to_board
 from vsebench.runs.store import Store
-from vsebench.sweeps.run_one import vocabulary_of
+from vsebench.sweeps.prepare import vocabulary_of
 from vsebench.sweeps.worker import Settings
 
 Write = Callable[[Any], Path]

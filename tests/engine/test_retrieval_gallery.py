@@ -36,7 +36,7 @@ from vsebench.results.ensembles.make import check_comparable
 from vsebench.runs.load import load_run
 from vsebench.runs.store import Store
 from vsebench.sweeps.plan import make_plan
-from vsebench.sweeps.run_one import vocabulary_of
+from vsebench.sweeps.prepare import vocabulary_of
 from vsebench.sweeps.worker import Settings
 
 Write = Callable[[Any], Path]

@@ -23,7 +23,8 @@ from vsebench.engine.train import Progress, build_objectives, build_optimizer, f
 from vsebench.runs.store import Store
 from vsebench.runs.tracking import NullTracker
 from vsebench.sweeps.plan import Run
-from vsebench.sweeps.run_one import execute, training_items, vocabulary_of
+from vsebench.sweeps.prepare import training_items, vocabulary_of
+from vsebench.sweeps.run_one import execute
 
 SYSTEM = {
     "dim": 8,

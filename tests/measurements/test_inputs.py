@@ -23,7 +23,7 @@ from vsebench.engine.loader import Feed
 from vsebench.engine.model import Model
 from vsebench.measurements import _inputs
 from vsebench.measurements._inputs import Damage, Damager, Permuted, derangement, shuffled, without
-from vsebench.sweeps.run_one import vocabulary_of
+from vsebench.sweeps.prepare import vocabulary_of
 
 CPU = torch.device("cpu")
 DECISION = {"head": {"name": "decision", "hidden": None}}

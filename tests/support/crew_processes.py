@@ -21,7 +21,7 @@ from vsebench.engine.evaluate import predict
 from vsebench.engine.loader import Feed
 from vsebench.engine.model import Model
 from vsebench.engine.train import fit
-from vsebench.sweeps.run_one import vocabulary_of
+from vsebench.sweeps.prepare import vocabulary_of
 
 CPU = torch.device("cpu")
 BASE: dict[str, Any] = {

@@ -172,7 +172,7 @@ def test_an_encoder_that_is_trained_has_gradients(features_file: Path, tiny_file
     system = resolve(
         {"image_encoder": encoder, "text_encoder": {"name": "bow"}, "fitter": "signed", "train": {"augment": "flip"}}
     )
-    from vsebench.sweeps.run_one import vocabulary_of
+    from vsebench.sweeps.prepare import vocabulary_of
 
     dataset = Dataset.open(tiny_file)
     model = Model(system, num_classes=3, vocabulary=vocabulary_of(dataset))
@@ -210,7 +210,7 @@ def test_what_cannot_stand_beside_a_fitter(block: dict[str, Any], said: str) -> 
 
 def test_encoders_that_nothing_trains_are_refused(tiny_file: Path) -> None:
     gru = {"name": "gru", "dim_hidden": 8, "dim_word": 8}
-    from vsebench.sweeps.run_one import vocabulary_of
+    from vsebench.sweeps.prepare import vocabulary_of
 
     wired: dict[str, Any] = {"num_classes": 3, "vocabulary": vocabulary_of(Dataset.open(tiny_file))}
     with pytest.raises(ConfigError, match=r"trains no encoder, .* the first is 'encoders\.text\."):

@@ -83,7 +83,7 @@ def test_the_validation_split_may_be_too_small(tiny_file: Path) -> None:
     from vsebench.config.resolve import resolve
     from vsebench.data.dataset import Dataset
     from vsebench.engine.model import Model
-    from vsebench.sweeps.run_one import vocabulary_of
+    from vsebench.sweeps.prepare import vocabulary_of
 
     dataset = Dataset.open(tiny_file)
     text = {"name": "gru", "dim_word": 4, "dim_hidden": 4}

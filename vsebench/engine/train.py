@@ -66,6 +66,7 @@ def fit(
 
     Raises: TrainingError when the loss is NaN or infinite.
     """
+    # ---- init
     train = model.system.train
     objectives = build_objectives(model, train_feed.dataset.multi_label).to(device)
     optimizer = build_optimizer(model, objectives)
@@ -84,7 +85,9 @@ def fit(
     forward = compiled(model) if train.compile else model
     steps = math.ceil(len(train_feed) / train.batch_size)
     saved_at = time.monotonic()
+    # ---- loop
     while progress.epoch < train.epochs and not _should_stop(progress, train.early_stopping):
+        # -- data
         begin = time.perf_counter()
         epoch_seed = seed_of(seed, progress.epoch)
         torch.manual_seed(epoch_seed)
@@ -94,6 +97,7 @@ def fit(
         if lengths is not None and train.bucket_batches is not None:
             places = bucketed(lengths, train.batch_size, train.bucket_batches, epoch_seed)
             rows, captions = rows[places], captions[places]
+        # -- steps
         model.train()
         losses: dict[str, list[Tensor]] = {}
         for step in range(steps):
@@ -111,11 +115,13 @@ def fit(
         numbers = {f"train/{k}": float(torch.stack(v).mean()) for k, v in losses.items()}
         if not all(math.isfinite(v) for v in numbers.values()):
             raise TrainingError(f"the loss is not finite in epoch {progress.epoch + 1}: {numbers}")
+        # -- evaluate
         goodness, judged = team.agree(judge(model, val_feed))
         progress.epoch += 1
         if goodness > progress.best:
             progress.best, progress.best_epoch = goodness, progress.epoch
             progress.best_state = {k: v.detach().cpu().clone() for k, v in trained_state(model).items()}
+        # -- record
         progress.seconds += time.perf_counter() - begin
         numbers = {"epoch": progress.epoch, "lr": optimizer.param_groups[0]["lr"], **numbers, **judged}
         progress.history.append(numbers)

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from vsebench.components.metric._curves import compact, curves_of
+from vsebench.components.metric.base import Predictions
 from vsebench.core.metric_specs import classes_left_out, compute, tuned
-from vsebench.data.dataset import Dataset
-from vsebench.distributed.gradient_sharing import Team
 from vsebench.engine.evaluate import SplitOutputs, predict, predictions_of, reranker_of, save_predictions
-from vsebench.engine.loader import Feed
 from vsebench.engine.model import Model
 from vsebench.engine.pair_scoring import said_of
-from vsebench.engine.retrieval_gallery import GalleryFeeds
 from vsebench.runs.predictions import save_vectors
 from vsebench.runs.store import write_atomically
-from vsebench.sweeps.plan import Run
+from vsebench.sweeps.prepare import Prepared, RunContext
 
 CURVES = "curves-test.json"
 
@@ -39,36 +34,23 @@ class Evaluated:
         notes: which classes an average leaves out.
     """
 
-    metrics: Mapping[str, float]
-    ranking: Mapping[str, Any]
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    ranking: Mapping[str, Any] = field(default_factory=dict)
     curves: Mapping[str, Any] = field(default_factory=dict)
     notes: Sequence[str] = ()
 
 
-def evaluate(
-    run: Run,
-    dataset: Dataset,
-    model: Model,
-    feeds: dict[str, Feed],
-    device: torch.device,
-    folder: Path,
-    parsed: Any,
-    cache: bool,
-    say: Callable[[str], None],
-    team: Team,
-    stacked: np.ndarray | None = None,
-    gallery: GalleryFeeds | None = None,
-) -> Evaluated:
-    """All metrics of the selected epoch, and how and at what cost test was ranked. Test is opened here, once.
+def evaluate(context: RunContext, prepared: Prepared, stacked: np.ndarray | None = None) -> Evaluated:
+    """Compute all metrics of the selected epoch, and how and at what cost test was ranked. Test is opened here, once.
 
-    ``stacked``: cross-fitted logits of validation, where the model's own were fitted to it.
+    Args:
+        stacked: cross-fitted logits of validation, where the model's own were fitted to it.
     """
-    say("evaluating")
-    feeds["test"] = Feed(dataset, "test", run.system, model.encoders, cache=cache)
-    metrics: dict[str, float] = {}
-    ranking: dict[str, Any] = {}
-    curves: dict[str, Any] = {}
-    notes: list[str] = []
+    context.say("evaluating")
+    model, feeds, gallery = prepared.model, prepared.feeds, prepared.gallery
+    device, team = context.device, context.team
+    feeds["test"] = context.feed("test", model)
+    evaluated = Evaluated()
     thresholds: Mapping[str, float] = {}
     known: dict[str, SplitOutputs] = {}
     train = predict(model, feeds["train"], device=device, team=team) if model.reranker is not None else None
@@ -85,20 +67,35 @@ def evaluate(
         begin = time.perf_counter()
         predictions = predictions_of(outputs, feeds[split], model, device=device, rerank=rerank, offered=offered)
         if split == "val":
-            thresholds = tuned(predictions, parsed)
+            thresholds = tuned(predictions, prepared.metrics)
         predictions = replace(predictions, thresholds=thresholds)
-        if predictions.retrieval:
-            ranking = {"by": said_of(model)}
-        if predictions.retrieval and predictions.unranked is None:
-            queries = len(predictions.groups) + len(predictions.owner)
-            assert predictions.ranks, "ranked here, so that it is timed"
-            ranking["ms_per_query"] = 1e3 * (time.perf_counter() - begin) / queries
-        found = compute(predictions, parsed)
-        metrics |= {f"{split}/{name}": value for name, value in found.items()}
-        notes += [f"{split}: {line}" for line in classes_left_out(predictions, parsed)]
-        save_predictions(folder / f"predictions-{split}.npz", predictions, feeds[split])
-        save_vectors(folder / f"vectors-{split}.npz", predictions, parsed, found)
-        curves = curves_of(predictions)
-    if curves:  # test's, which is the last
-        write_atomically(folder / CURVES, json.dumps(curves))
-    return Evaluated(metrics, ranking, compact(curves), notes)
+        ranking = _ranking(model, predictions, begin) if predictions.retrieval else evaluated.ranking
+        evaluated = _with_split(context, prepared, split, predictions, replace(evaluated, ranking=ranking))
+    if evaluated.curves:  # test's, which is the last
+        write_atomically(context.folder / CURVES, json.dumps(evaluated.curves))
+    return replace(evaluated, curves=compact(evaluated.curves))
+
+
+def _ranking(model: Model, predictions: Predictions, begin: float) -> dict[str, Any]:
+    """Rank a split, and return how that was done and how long it took since ``begin``."""
+    ranking: dict[str, Any] = {"by": said_of(model)}
+    if predictions.unranked is None:
+        queries = len(predictions.groups) + len(predictions.owner)
+        assert predictions.ranks, "ranked here, so that it is timed"
+        ranking["ms_per_query"] = 1e3 * (time.perf_counter() - begin) / queries
+    return ranking
+
+
+def _with_split(
+    context: RunContext, prepared: Prepared, split: str, predictions: Predictions, before: Evaluated
+) -> Evaluated:
+    """Write a split's predictions, and add its numbers to those of the splits before it."""
+    numbers = compute(predictions, prepared.metrics)
+    save_predictions(context.folder / f"predictions-{split}.npz", predictions, prepared.feeds[split])
+    save_vectors(context.folder / f"vectors-{split}.npz", predictions, prepared.metrics, numbers)
+    return Evaluated(
+        {**before.metrics, **{f"{split}/{name}": value for name, value in numbers.items()}},
+        before.ranking,
+        curves_of(predictions),
+        [*before.notes, *(f"{split}: {line}" for line in classes_left_out(predictions, prepared.metrics))],
+    )

@@ -33,7 +33,7 @@ from vsebench.distributed.gradient_sharing import require_accelerate
 from vsebench.runs.provenance import result_of
 from vsebench.runs.store import Store
 from vsebench.sweeps.plan import Run
-from vsebench.sweeps.run_one import Say
+from vsebench.sweeps.prepare import Say
 from vsebench.sweeps.worker import Settings
 
 #: How long the other processes may take to end once the first has ended or one is lost.
