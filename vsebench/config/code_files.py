@@ -18,7 +18,7 @@ from vsebench.core.registry import registry_of
 
 PACKAGE = Path(__file__).parent.parent
 #: Modules that cannot change a run's numbers although the training code imports them.
-_WITHOUT_EFFECT = (
+WITHOUT_EFFECT = (
     "vsebench.core.errors",
     "vsebench.core.registry",
     "vsebench.core.component",
@@ -99,15 +99,20 @@ def closure(module: str) -> frozenset[Path]:
 
 
 @cache
-def imports_of(file: Path) -> frozenset[Path]:
-    """Return the package's files that a file imports, directly or not, leaving out those without effect."""
+def imports_of(file: Path, without: tuple[str, ...] = WITHOUT_EFFECT) -> frozenset[Path]:
+    """Return the package's files that a file imports, directly or not.
+
+    Args:
+        file: that imports.
+        without: beginnings of modules that are left out, by default those that cannot change a trained model.
+    """
     files: set[Path] = set()
     queue = [file]
     while queue:
         for one in code_of(queue.pop()).imports:
             for module in _modules(one):
                 target = _module_file(module)
-                if target is not None and target not in files and not module.startswith(_WITHOUT_EFFECT):
+                if target is not None and target not in files and not module.startswith(without):
                     files.add(target)
                     queue.append(target)
     return frozenset(files)
