@@ -285,27 +285,32 @@ class DatasetWriter:
                 f"{len(missing)} of {len(self)} items have no label.", problems=[f"id '{i}'" for i in missing]
             )
         rows = [tuple(v) if isinstance(v, tuple | list) else (v,) for v in self.columns["labels"]]
-        names = self.label_names
-        if names is None:
-            numbered = [v for row in rows for v in row if isinstance(v, int)]
-            named = {v for row in rows for v in row if isinstance(v, str)}
-            names = sorted(named) if named else [str(v) for v in range(max(numbered, default=-1) + 1)]
+        names = _label_names(rows) if self.label_names is None else self.label_names
+        numbers = self._numbered(rows, names)
+        if not multi:
+            return np.array([row[0] for row in numbers], np.int64), names
+        matrix = np.zeros((len(rows), len(names)), np.uint8)
+        for i, row in enumerate(numbers):
+            matrix[i, row] = 1
+        return matrix, names
+
+    def _numbered(self, rows: Sequence[tuple[Any, ...]], names: Sequence[str]) -> list[list[int]]:
+        """Return each item's labels as class numbers.
+
+        Raises: DataError of labels that do not exist, and of items with several where one is right.
+        """
         number = {name: i for i, name in enumerate(names)}
         problems, numbers = [], []
-        for one, row in zip(self.columns["ids"], rows, strict=True):
-            found = [v if isinstance(v, int) else number.get(v, -1) for v in row]
-            problems += [f"id '{one}': label {v!r}" for v, k in zip(row, found, strict=True) if not 0 <= k < len(names)]
-            if not multi and len(found) != 1:
-                problems.append(f"id '{one}' has {len(found)} labels, but the dataset is single-label")
-            numbers.append(found)
+        for item, row in zip(self.columns["ids"], rows, strict=True):
+            classes = [v if isinstance(v, int) else number.get(v, -1) for v in row]
+            wrong = [v for v, k in zip(row, classes, strict=True) if not 0 <= k < len(names)]
+            problems += [f"id '{item}': label {v!r}" for v in wrong]
+            if not self.meta["multi_label"] and len(classes) != 1:
+                problems.append(f"id '{item}' has {len(classes)} labels, but the dataset is single-label")
+            numbers.append(classes)
         if problems:
             raise DataError(f"labels that do not exist. Known: {', '.join(names[:20])}.", problems=problems)
-        if not multi:
-            return np.array([n[0] for n in numbers], np.int64), names
-        matrix = np.zeros((len(rows), len(names)), np.uint8)
-        for i, found in enumerate(numbers):
-            matrix[i, found] = 1
-        return matrix, names
+        return numbers
 
     def _split(self, labels: np.ndarray, groups: np.ndarray) -> np.ndarray:
         given = self.columns["split"]
@@ -346,6 +351,13 @@ class DatasetWriter:
             raise DataError("items have different numbers of landmarks.")
         empty = np.full(present[0].shape, np.nan, np.float32)
         self.file["landmarks"] = np.stack([empty if m is None else m for m in marks])
+
+
+def _label_names(rows: Sequence[tuple[Any, ...]]) -> list[str]:
+    """Return the names of the classes that occur, sorted; of classes that are numbers alone, all up to the largest."""
+    named = {v for row in rows for v in row if isinstance(v, str)}
+    numbered = [v for row in rows for v in row if isinstance(v, int)]
+    return sorted(named) if named else [str(v) for v in range(max(numbered, default=-1) + 1)]
 
 
 def answers_text(one: str, answers: Mapping[str, int] | None) -> str:
