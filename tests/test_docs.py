@@ -123,3 +123,14 @@ def git(*arguments: str, cwd: Path) -> str:
 def test_the_page_of_the_api_is_current() -> None:
     page = ROOT / "docs" / "api.md"
     assert page.read_text(encoding="utf-8") == api_page.page(), "run python -m vsebench.cli.api_page"
+
+
+@pytest.mark.slow
+def test_the_python_of_the_readme_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    block = re.search(r"<!-- run in Python -->\n```python\n(.*?)```", text, re.DOTALL)
+    assert block is not None
+    monkeypatch.chdir(ROOT)
+    names: dict[str, object] = {}
+    exec(block[1], names)
+    assert "board" in names

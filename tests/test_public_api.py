@@ -106,8 +106,6 @@ def texts_of_plugins() -> Iterator[tuple[str, str]]:
     for kind in scaffold.SCAFFOLD_KINDS:
         yield f"scaffold of {kind}", scaffold.text_of_module(kind, "my_part") + scaffold.text_of_test(kind, "my_part")
     for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
-        if page.stem in ("reproduce", "statistics"):  # of boards and runs, which are not public yet
-            continue
         yield page.relative_to(ROOT).as_posix(), page.read_text(encoding="utf-8")
     for file in sorted((ROOT / "tests").rglob("*.py")):
         text = file.read_text(encoding="utf-8")

@@ -66,6 +66,8 @@ class Board:
 
         Raises: DataError when two facts of a run would share a column.
         """
+        import pandas as pd
+
         scores = usable(self.snapshot, self.folder)[0] if self.snapshot.form == SYSTEM_FORM else None
         table = table_of([(self.snapshot, scores)])
         if by == "run" or table.empty:
@@ -76,7 +78,9 @@ class Board:
         kept = [
             name for name in constant.index if name not in ("seed", "run_id") and (constant[name] or name in numbers)
         ]
-        return groups.agg({name: "first" if constant[name] else "mean" for name in kept}).reset_index()
+        rows = groups.agg({name: "first" if constant[name] else "mean" for name in kept})
+        # Not reset_index, which inserts column by column: pandas warns of that where a table has hundreds.
+        return pd.concat([rows.index.to_frame(index=False), rows.reset_index(drop=True)], axis=1)
 
 
 def load_board(name: str, folder: Path | str = "leaderboard") -> Board:
