@@ -14,10 +14,10 @@ import pytest
 from vsebench.core.errors import DataError
 from vsebench.engine.evaluate import predict, predictions_of
 from vsebench.engine.loader import Feed
-from vsebench.inspect.choose import read_stored
 from vsebench.inspect.examples import Query, Thing, make_gallery
 from vsebench.inspect.examples_page import _query, page
 from vsebench.runs.load import LoadedRun
+from vsebench.runs.predictions import load_predictions
 
 pytestmark = pytest.mark.slow
 RunOf = Callable[[str], LoadedRun]
@@ -28,7 +28,7 @@ def test_results_are_those_of_evaluation(run_of: RunOf, row: str) -> None:
     run = run_of(row)
     gallery, dataset = make_gallery(run, queries=100, k=4)
     assert not gallery.notes
-    stored = read_stored(run.folder, "test")
+    stored = load_predictions(run.folder, "test")
     feed = Feed(dataset, "test", run.system, run.model.encoders)
     outputs = predict(run.model, feed, device=run.device)
     predictions = predictions_of(outputs, feed, run.model, device=run.device)
@@ -55,8 +55,8 @@ def test_results_are_those_of_evaluation(run_of: RunOf, row: str) -> None:
             assert sum(f.right for f in query.results) >= 1
             if len(query.results) == 5:
                 assert not any(f.right for f in query.results[:4])
-                at = int(np.flatnonzero(stored.queries[direction] == number)[0])
-                above, tied = stored.ranks[direction].above[at], stored.ranks[direction].tied[at]
+                at = int(np.flatnonzero(stored.queries(direction) == number)[0])
+                above, tied = stored.kept[direction].above[at], stored.kept[direction].tied[at]
                 assert above < query.results[4].rank <= above + tied
                 assert above < query.rank <= above + tied
 
@@ -64,13 +64,13 @@ def test_results_are_those_of_evaluation(run_of: RunOf, row: str) -> None:
 def test_best_and_worst_by_the_stored_ranks(run_of: RunOf) -> None:
     run = run_of("t2i")
     gallery, _ = make_gallery(run, queries=3)
-    stored = read_stored(run.folder, "test")
+    stored = load_predictions(run.folder, "test")
     for direction in ("i2t", "t2i"):
-        first = np.sort(stored.ranks[direction].first())
+        first = np.sort(stored.kept[direction].first())
         kinds = gallery.queries[direction]
         assert [q.rank for q in kinds["best"]] == first[:3].tolist()
         assert [q.rank for q in kinds["worst"]] == first[::-1][:3].tolist()
-        assert gallery.sizes[direction] == (len(first), stored.ranks[direction].gallery)
+        assert gallery.sizes[direction] == (len(first), stored.kept[direction].gallery)
     assert not gallery.items
 
 
@@ -113,7 +113,7 @@ def test_ranks_in_large_galleries_are_written_out(rank: float, shown: str) -> No
 def test_classes_of_items(run_of: RunOf) -> None:
     run = run_of("plain")
     gallery, dataset = make_gallery(run, queries=100)
-    stored = read_stored(run.folder, "test")
+    stored = load_predictions(run.folder, "test")
     logits = stored.logits.astype(float)  # type: ignore[union-attr]
     shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     names = dataset.label_names

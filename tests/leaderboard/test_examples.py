@@ -14,7 +14,7 @@ from PIL import Image
 from vsebench.data.dataset import Dataset
 from vsebench.data.item import Item
 from vsebench.data.writer import DatasetWriter
-from vsebench.leaderboard.examples import Pictures, examples_of, find_dataset
+from vsebench.leaderboard.examples import Pictures, dataset_of_run, examples_of
 
 
 @pytest.fixture
@@ -61,22 +61,22 @@ def test_why_there_are_none(tmp_path: Path, dataset: Dataset) -> None:
     assert examples_of(tmp_path, Pictures(dataset)) == ({}, "The run's predictions are not at hand.")
     folder = run(tmp_path / "run", dataset)
     assert "dataset is not at hand" in examples_of(folder, Pictures(None))[1]
-    elsewhere = run(tmp_path / "other", dataset, **{"gallery/positions": np.arange(3)})
+    elsewhere = run(tmp_path / "other", dataset, **{"gallery/positions": np.arange(3), "gallery/owner": np.arange(3)})
     assert "another set" in examples_of(elsewhere, Pictures(dataset))[1]
 
 
 def test_the_dataset_of_a_run(tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VSEBENCH_HOME", str(tmp_path))
     folder = run(tmp_path / "run", dataset)
-    found = find_dataset(folder, dataset.fingerprint)
+    found = dataset_of_run(folder, dataset.fingerprint)
     assert found is not None
     assert found.path == dataset.path
-    assert find_dataset(folder, "0" * 16) is None
+    assert dataset_of_run(folder, "0" * 16) is None
     said = yaml.safe_load((folder / "run.yaml").read_text())
     said["dataset"]["path"] = str(tmp_path / "moved.h5")
     (folder / "run.yaml").write_text(yaml.safe_dump(said))
-    assert find_dataset(folder, dataset.fingerprint) is not None  # among the built ones
-    assert find_dataset(tmp_path, dataset.fingerprint) is None
+    assert dataset_of_run(folder, dataset.fingerprint) is not None  # among the built ones
+    assert dataset_of_run(tmp_path, dataset.fingerprint) is None
 
 
 def test_what_was_found(tmp_path: Path, dataset: Dataset) -> None:

@@ -93,7 +93,7 @@ def in_order(folder: Path, order: np.ndarray, scores: np.ndarray, owner: np.ndar
     from vsebench.runs.predictions import load_predictions
 
     said = {"seed": 0, "metrics": [], "select": {}, "plugins": []}
-    return Side(said, result, load_predictions(folder / "predictions-test.npz"))
+    return Side(said, result, load_predictions(folder, "test"))
 
 
 def test_captions_are_matched_whatever_their_order(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_what_cannot_be_compared(tmp_path: Path) -> None:
         with pytest.raises(DataError, match=message):
             compare(a, other, "test")
     folder = Store(tmp_path, boards.NAME).run_folder(a.result.run_id)
-    with pytest.raises(DataError, match="there are no such predictions"):
+    with pytest.raises(DataError, match="no predictions of a split 'train'"):
         read_side(str(folder), tmp_path, "train")
     Store(tmp_path, boards.NAME).write(replace(a.result, status="failed"))
     with pytest.raises(DataError, match="is not finished"):

@@ -54,7 +54,7 @@ def kept(folder: Path, given: Predictions, entries: list[str]) -> tuple[stored.S
     feed: Any = SimpleNamespace(positions=np.arange(len(given.labels)) + 100)
     save_predictions(file, given, feed)
     save_vectors(folder / "vectors-test.npz", given, parsed, found)
-    return load_predictions(file), found
+    return load_predictions(folder, "test"), found
 
 
 def by_pairs() -> Predictions:
@@ -195,9 +195,48 @@ def test_damaged_files_are_named(tmp_path: Path, name: str) -> None:
     data = (tmp_path / name).read_bytes()
     (tmp_path / name).write_bytes(data[: len(data) // 2])
     with pytest.raises(DataError, match=f"{name}: not a whole file of predictions"):
-        load_predictions(tmp_path / "predictions-test.npz")
+        load_predictions(tmp_path, "test")
 
 
 def test_missing_predictions_are_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no such predictions"):
-        load_predictions(tmp_path / "predictions-val.npz")
+    with pytest.raises(DataError, match="no predictions of a split 'val'"):
+        load_predictions(tmp_path, "val")
+
+
+def _write(folder: Path, **more: np.ndarray) -> None:
+    groups, owner = np.array([0, 1, 1, 2]), np.array([0, 1, 2, 3, 3, 1, 3])
+    parts = {"positions": np.arange(4), "labels": np.zeros(4, int), "groups": groups, "owner": owner}
+    for direction, count in (("i2t", 4), ("t2i", 7)):
+        parts |= {f"{direction}/{part}": np.ones(count, int) for part in ("above", "tied", "tied_relevant", "relevant")}
+    np.savez(folder / "predictions-test.npz", **(parts | more))
+
+
+def test_captions_are_numbered_in_the_order_of_rounds(tmp_path: Path) -> None:
+    _write(tmp_path)
+    stored = load_predictions(tmp_path, "test")
+    assert stored.caption_numbers().tolist() == [0, 0, 0, 0, 1, 1, 2]
+    assert stored.kept["i2t"].first().tolist() == [2.0] * 4
+    assert stored.kept["t2i"].gallery == 4
+    assert stored.logits is None
+
+
+def test_queries_without_anything_to_find_have_no_rank(tmp_path: Path) -> None:
+    owner = np.array([0, 2, 3])  # item 1 has no caption, though item 2 is of its group; item 0 keeps its own
+    three = np.ones(3, int)
+    names = ("above", "tied", "tied_relevant", "relevant")
+    parts = {f"{direction}/{name}": three for direction in ("i2t", "t2i") for name in names}
+    _write(tmp_path, groups=np.array([0, 1, 2, 2]), owner=owner, **parts)
+    assert load_predictions(tmp_path, "test").queries("i2t").tolist() == [0, 2, 3]
+    _write(tmp_path, groups=np.array([0, 1, 2, 2]), owner=owner)
+    with pytest.raises(DataError, match="4 ranks of 3 queries"):
+        load_predictions(tmp_path, "test")
+
+
+def test_a_split_that_was_not_evaluated_and_a_damaged_file(tmp_path: Path) -> None:
+    _write(tmp_path)
+    with pytest.raises(DataError, match="no predictions of a split 'tset'. Did you mean 'test'.*Splits with .*: test"):
+        load_predictions(tmp_path, "tset")
+    file = tmp_path / "predictions-test.npz"
+    file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(DataError, match="not a whole file of predictions"):
+        load_predictions(tmp_path, "test")

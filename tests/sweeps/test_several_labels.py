@@ -49,7 +49,7 @@ def test_thresholds_of_validation_judge_test(tmp_path: Path) -> None:
     folder = tmp_path / "runs" / "genres" / result.run_id
     for key in ("f1", "f1/micro"):
         assert numbers[f"test/{key}/threshold"] == numbers[f"val/{key}/threshold"]
-        assert load_predictions(folder / "predictions-test.npz").thresholds[key] == numbers[f"val/{key}/threshold"]
+        assert load_predictions(folder, "test").thresholds[key] == numbers[f"val/{key}/threshold"]
     assert numbers["val/f1/threshold"] != 0.0
     assert numbers["test/skipped/average_precision"] == 1.0
     assert "test: average_precision is not over 1 of 4 classes: western" in result.notes
@@ -64,7 +64,7 @@ def report_f1(folder: Path, threshold: float) -> float:
     """By scikit-learn, of the classes that occur or are predicted."""
     from sklearn.metrics import f1_score
 
-    stored = load_predictions(folder / "predictions-test.npz")
+    stored = load_predictions(folder, "test")
     said = stored.scored >= threshold
     met = stored.labels.any(0) | said.any(0)
     return float(f1_score(stored.labels[:, met], said[:, met], average="macro"))

@@ -53,12 +53,12 @@ def compare(
 
 def _dataset(side: Side, said: str | None) -> Dataset:
     from vsebench.data.open import open_dataset
-    from vsebench.results.original import find_dataset
+    from vsebench.results.original import require_dataset
 
     fingerprint = str(side.result.dataset["fingerprint"])
     if said is None:
         where = side.said["dataset"]
-        return find_dataset(fingerprint, where["spec"], Path(where["path"]))
+        return require_dataset(fingerprint, where["spec"], Path(where["path"]))
     dataset = open_dataset(said)
     if dataset.fingerprint != fingerprint:
         raise DataError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,22 @@ def open_dataset(
         + known_names(known, "There are")
         + f" Build it first: vsebench data build {name} --from FOLDER"
     )
+
+
+def find_dataset(files: Iterable[Path], fingerprint: str) -> Dataset | None:
+    """Open the first of some files that is the dataset with a fingerprint; None where none is.
+
+    A file of another format, or one that another process is writing, is passed over.
+    """
+    for file in files:
+        try:
+            dataset = Dataset.open(file)
+        except DataError:
+            continue
+        if dataset.fingerprint == fingerprint:
+            return dataset
+        dataset.close()
+    return None
 
 
 def embedded_file(name: str, options: Mapping[str, Any], progress: Progress, say: Callable[[str], None]) -> Path:

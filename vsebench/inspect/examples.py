@@ -17,9 +17,10 @@ from vsebench.data.dataset import Dataset
 from vsebench.engine.evaluate import SplitOutputs, predict
 from vsebench.engine.loader import Feed
 from vsebench.engine.pair_scoring import first_of, score_pairs
-from vsebench.inspect.choose import DIRECTIONS, Stored, choose, read_stored
-from vsebench.ops.ranking import reranked_rows, similarity_rows
+from vsebench.inspect.choose import choose
+from vsebench.ops.ranking import DIRECTIONS, reranked_rows, similarity_rows
 from vsebench.runs.load import LoadedRun
+from vsebench.runs.predictions import StoredPredictions, load_predictions
 
 _SIDES = {"i2t": ("image", "text"), "t2i": ("text", "image")}
 
@@ -121,11 +122,11 @@ def make_gallery(
         neither ranks nor classes.
     """
     dataset = run.open_dataset()
-    stored = read_stored(run.folder, split)
+    stored = load_predictions(run.folder, split, vectors=False)
     prefix = f"{split}/"
     metrics = {name.removeprefix(prefix): v for name, v in run.result.metrics.items() if name.startswith(prefix)}
     measured = any(name.split("/")[0] in DIRECTIONS for name in metrics)
-    ranked = bool(stored.ranks) and (measured or stored.logits is None)
+    ranked = bool(stored.kept) and not stored.elsewhere and (measured or stored.logits is None)
     if not ranked and stored.logits is None:
         said = "this run stored neither ranks nor classes; there is nothing to show."
         if stored.elsewhere:
@@ -136,7 +137,7 @@ def make_gallery(
     gallery = Gallery(
         about=f"{run.experiment}, {run.row}, seed {run.seed} · {title}",
         metrics=metrics,
-        sizes={d: (len(stored.queries[d]), stored.ranks[d].gallery) for d in found},
+        sizes={d: (len(stored.queries(d)), stored.kept[d].gallery) for d in found},
         queries=found,
         items={} if stored.logits is None else _classified(dataset, stored, queries, seed),
         notes=notes,
@@ -145,7 +146,7 @@ def make_gallery(
 
 
 def _retrieved(
-    run: LoadedRun, dataset: Dataset, split: str, stored: Stored, count: int, k: int, seed: int, cache: bool
+    run: LoadedRun, dataset: Dataset, split: str, stored: StoredPredictions, count: int, k: int, seed: int, cache: bool
 ) -> tuple[dict[str, dict[str, list[Query]]], list[str]]:
     feed = Feed(dataset, split, run.system, run.model.encoders, cache=cache)
     outputs = predict(run.model, feed, device=run.device)
@@ -156,7 +157,7 @@ def _retrieved(
     found: dict[str, dict[str, list[Query]]] = {}
     moved = shown = 0
     for direction in DIRECTIONS:
-        ranks, asked = stored.ranks[direction], stored.queries[direction]
+        ranks, asked = stored.kept[direction], stored.queries(direction)
         first = ranks.first()
         chosen = choose(-first, count, seed)
         picked = np.unique(np.concatenate(list(chosen.values())))
@@ -176,7 +177,7 @@ def _retrieved(
     return found, [note] if moved else []
 
 
-def _things(dataset: Dataset, stored: Stored) -> tuple[list[Thing], list[Thing]]:
+def _things(dataset: Dataset, stored: StoredPredictions) -> tuple[list[Thing], list[Thing]]:
     """Every image with its first text, and every caption."""
     texts = [dataset.texts(int(p)) for p in stored.positions]
     places = [(dataset.ids[int(p)], int(p)) for p in stored.positions]
@@ -233,7 +234,7 @@ def scores_of(run: LoadedRun, outputs: SplitOutputs, direction: str, rows: np.nd
     return reranked_rows(first, few, second)(slice(None)), said
 
 
-def _classified(dataset: Dataset, stored: Stored, count: int, seed: int) -> dict[str, list[Classified]]:
+def _classified(dataset: Dataset, stored: StoredPredictions, count: int, seed: int) -> dict[str, list[Classified]]:
     """Items by the probability of what they are; of several labels, by the mean log-probability of all answers."""
     predictions = Predictions(stored.logits, stored.labels, multi_label=dataset.multi_label)
     shares = predictions.probabilities

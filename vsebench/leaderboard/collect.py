@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from vsebench.components.metric._answers import Answers
 from vsebench.components.metric.accuracy import correct
 from vsebench.components.metric.base import Predictions
 from vsebench.components.metric.vqa_accuracy import item_accuracy
 from vsebench.core.errors import DataError, Place
 from vsebench.core.files import set_aside
 from vsebench.core.terminal import say
-from vsebench.core.types import OWN_SPLIT, Result
-from vsebench.ops.ranking import Ranks
+from vsebench.core.types import Result
+from vsebench.ops.ranking import RANK_PARTS, Ranks
 from vsebench.runs.item_scores import (
-    DIRECTIONS,
-    RANK_PARTS,
     Outcomes,
     check,
     clusters_of,
@@ -29,9 +26,10 @@ from vsebench.runs.item_scores import (
     numbered,
     save,
 )
+from vsebench.runs.predictions import load_predictions, predictions_file
 from vsebench.runs.snapshot import Snapshot
 
-PREDICTIONS = "predictions-test.npz"
+SPLIT = "test"
 
 
 def update(snapshot: Snapshot, runs: Path, board: Path, *, groups: np.ndarray | None = None) -> list[str]:
@@ -90,7 +88,7 @@ def gather(snapshot: Snapshot, folder: Path, known: Outcomes | None = None) -> O
         own = known if known is not None and run in known.runs and differing(known, result) is None else None
         if own is None:
             try:
-                own = _read_fitting(folder / run / PREDICTIONS, result, snapshot.gallery, found)
+                own = _read_fitting(folder / run, result, found)
             except DataError as error:
                 say(f"{error} Run {run} is left out of intervals over items and tests.", error=True)
         if own is None or run not in own.runs:
@@ -110,14 +108,15 @@ def gather(snapshot: Snapshot, folder: Path, known: Outcomes | None = None) -> O
     return Outcomes(found.fingerprint, found.positions, found.clusters, right, ranks, asked)
 
 
-def _read_fitting(file: Path, result: Result, gallery: str, before: Outcomes | None) -> Outcomes | None:
+def _read_fitting(folder: Path, result: Result, before: Outcomes | None) -> Outcomes | None:
     """Return a run's outcomes; None without a file.
 
     Raises: DataError when they are damaged, of other items than those before, or not those of the result.
     """
+    file = predictions_file(folder, SPLIT)
     if not file.is_file():
         return None
-    own = read(file, result, gallery)
+    own = read(folder, result)
     if before is not None and not np.array_equal(own.positions, before.positions):
         raise DataError("predictions of other test items than those of the runs before.", place=Place(str(file)))
     if (wrong := differing(own, result)) is not None:
@@ -126,37 +125,25 @@ def _read_fitting(file: Path, result: Result, gallery: str, before: Outcomes | N
     return own
 
 
-def read(file: Path, result: Result, gallery: str = OWN_SPLIT) -> Outcomes:
-    """One run's outcomes.
+def read(folder: Path, result: Result) -> Outcomes:
+    """Return one run's outcomes.
 
-    Raises: DataError when the file is damaged.
+    Raises: DataError when its predictions are missing or damaged.
     """
-    try:
-        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-        run, clusters = result.run_id, clusters_of(arrays["groups"], result.dataset)
-        asked: dict[str, np.ndarray] = {}
-        ranks: dict[str, dict[str, Ranks]] = {}
-        for way in DIRECTIONS:
-            if f"{way}/above" not in arrays:
-                continue
-            queries = _queries(arrays, way, gallery)
-            if len(queries) == len(arrays[f"{way}/above"]):
-                order = np.argsort(queries, kind="stable")  # a combination keeps its captions in another order
-                above, tied, tied_relevant, relevant = (
-                    arrays[f"{way}/{part}"][order].astype(np.int64) for part in RANK_PARTS
-                )
-                asked[way] = queries[order]
-                ranks[way] = {
-                    run: Ranks(above, tied, tied_relevant, relevant, gallery=_offered(arrays, way), skipped=0)
-                }
-        fingerprint = str(result.dataset["fingerprint"])
-        right = {name: {run: values} for name, values in _right(arrays).items()}
-        return Outcomes(fingerprint, arrays["positions"], clusters, right, ranks, asked)
-    except DataError:
-        raise
-    except Exception as error:  # numpy, zipfile and zlib each have their own for a damaged file
-        raise DataError(f"not a file of predictions: {error}.", place=Place(str(file))) from None
+    stored = load_predictions(folder, SPLIT, vectors=False)
+    asked: dict[str, np.ndarray] = {}
+    ranks: dict[str, dict[str, Ranks]] = {}
+    for way, kept in stored.kept.items():
+        rows = stored.queries(way)
+        if len(rows) != len(kept.above):
+            continue
+        queries = rows if way == "i2t" else stored.owner[rows]
+        order = np.argsort(queries, kind="stable")  # a combination keeps its captions in another order
+        parts = {part: getattr(kept, part)[order].astype(np.int64) for part in RANK_PARTS}
+        asked[way], ranks[way] = queries[order], {result.run_id: Ranks(**parts, gallery=kept.gallery, skipped=0)}
+    right = {name: {result.run_id: values} for name, values in _right(stored).items()}
+    clusters = clusters_of(stored.groups, result.dataset)
+    return Outcomes(str(result.dataset["fingerprint"]), stored.positions, clusters, right, ranks, asked)
 
 
 def pairs_of(a: Outcomes, b: Outcomes, run: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -208,27 +195,9 @@ def united(parts: Sequence[Outcomes], snapshot: Snapshot) -> Outcomes | None:
     return found
 
 
-def _right(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _right(predictions: Predictions) -> dict[str, np.ndarray]:
     """How right each answer is; nothing of items with several labels, where it is no matter of one answer."""
-    if "logits" not in arrays or arrays["labels"].ndim > 1:
+    if predictions.logits is None or predictions.multi_label:
         return {}
-    answers = None
-    if "answers/item" in arrays:
-        answers = Answers(*(arrays[f"answers/{name}"] for name in ("item", "label", "count", "given")))
-    predictions = Predictions(arrays["logits"], arrays["labels"], answers=answers)
-    found = {"accuracy": correct(predictions, 1)}
-    return found if answers is None else {**found, "vqa_accuracy": item_accuracy(predictions)}
-
-
-def _queries(arrays: Mapping[str, np.ndarray], way: str, gallery: str) -> np.ndarray:
-    """Return the item of each query that has a relevant one; with another gallery only where every query has."""
-    items, owner, groups = np.arange(len(arrays["positions"])), arrays["owner"], arrays["groups"]
-    if gallery != OWN_SPLIT:
-        return items if way == "i2t" else owner
-    return items[np.isin(groups, groups[owner])] if way == "i2t" else owner
-
-
-def _offered(arrays: Mapping[str, np.ndarray], way: str) -> int:
-    owner = arrays.get("gallery/owner", arrays["owner"])
-    images = arrays.get("gallery/positions", arrays["positions"])
-    return len(owner) if way == "i2t" else len(images)
+    right = {"accuracy": correct(predictions, 1)}
+    return right if predictions.answers is None else {**right, "vqa_accuracy": item_accuracy(predictions)}

@@ -13,7 +13,7 @@ from vsebench.core.errors import DataError
 from vsebench.core.terminal import say
 from vsebench.core.types import Result
 from vsebench.data.dataset import Dataset
-from vsebench.leaderboard.examples import Pictures, Results, examples_of, find_dataset
+from vsebench.leaderboard.examples import Pictures, Results, dataset_of_run, examples_of
 from vsebench.leaderboard.html_tables import Line, Table
 from vsebench.leaderboard.run_details import MOST_CLASSES, Classes, classes_of, curves_of
 from vsebench.leaderboard.table import printable
@@ -138,7 +138,7 @@ def _dataset(snapshot: Snapshot, store: Store | None, results: Sequence[Result])
         return None
     folder = next((f for r in results if (f := store.run_folder(r.run_id)).is_dir()), None)
     try:
-        return None if folder is None else find_dataset(folder, str(snapshot.dataset["fingerprint"]))
+        return None if folder is None else dataset_of_run(folder, str(snapshot.dataset["fingerprint"]))
     except DataError as error:
         say(f"{error} The dataset is not looked for.", error=True)
         return None

@@ -12,10 +12,13 @@ import numpy as np
 from vsebench.core.errors import DataError
 from vsebench.core.home import datasets_home
 from vsebench.data.dataset import Dataset
+from vsebench.data.open import find_dataset
 from vsebench.data.pixels import jpeg
-from vsebench.inspect.choose import DIRECTIONS, choose, read_stored
+from vsebench.inspect.choose import choose
 from vsebench.inspect.standalone_page import jpeg_uri
 from vsebench.leaderboard.table import printable
+from vsebench.ops.ranking import DIRECTIONS
+from vsebench.runs.predictions import load_predictions, predictions_file
 from vsebench.runs.store import RUN, read_run_file
 
 SPLIT = "test"
@@ -60,7 +63,7 @@ class Pictures:
         return position
 
 
-def find_dataset(folder: Path, fingerprint: str) -> Dataset | None:
+def dataset_of_run(folder: Path, fingerprint: str) -> Dataset | None:
     """Return the dataset of a run, where its file lies or among the built ones; None where none has its fingerprint.
 
     Nothing is generated: a page is written from what there is.
@@ -73,16 +76,7 @@ def find_dataset(folder: Path, fingerprint: str) -> Dataset | None:
     candidates = [Path(said["path"])]
     if name.replace("_", "").isalnum():
         candidates += [datasets_home() / f"{name}.h5", *sorted(datasets_home().glob(f"{name}-*.h5"))]
-    for candidate in candidates:
-        if candidate.is_file():
-            try:
-                dataset = Dataset.open(candidate)
-            except DataError:
-                continue  # another format of the same name: as if it were not there
-            if dataset.fingerprint == fingerprint:
-                return dataset
-            dataset.close()
-    return None
+    return find_dataset(candidates, fingerprint)
 
 
 def examples_of(
@@ -98,19 +92,19 @@ def examples_of(
 
     Raises: DataError for a damaged file of predictions.
     """
-    if not (folder / f"predictions-{SPLIT}.npz").is_file():
+    if not predictions_file(folder, SPLIT).is_file():
         return {}, "The run's predictions are not at hand."
-    stored = read_stored(folder, SPLIT)
+    stored = load_predictions(folder, SPLIT, vectors=False)
     if stored.elsewhere:
         return {}, "Queries were ranked against another set; only ranks within test are shown by example."
-    if not stored.ranks:
+    if not stored.kept:
         return {}, "The run ranks nothing."
     if pictures.dataset is None:
         return {}, "The dataset is not at hand, so that queries cannot be shown."
     numbers = stored.caption_numbers()
     found: dict[str, dict[str, list[Example]]] = {}
     for direction in DIRECTIONS:
-        ranks, asked = stored.ranks[direction], stored.queries[direction]
+        ranks, asked = stored.kept[direction], stored.queries(direction)
         first = ranks.first()
         chosen = choose(-first, COUNT, seed)
 

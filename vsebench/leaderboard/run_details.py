@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from vsebench.components.metric.base import Predictions
-from vsebench.inspect.choose import read_stored
+from vsebench.runs.predictions import load_predictions, predictions_file
 from vsebench.runs.store import read_history
 
 SPLIT = "test"
@@ -74,8 +74,8 @@ def classes_of(folders: Sequence[Path], *, multi_label: bool = False) -> Classes
     """
     answers = []
     for folder in folders:
-        if (folder / f"predictions-{SPLIT}.npz").is_file():
-            stored = read_stored(folder, SPLIT)
+        if predictions_file(folder, SPLIT).is_file():
+            stored = load_predictions(folder, SPLIT, vectors=False)
             if stored.logits is not None:
                 ranks = Predictions(stored.logits, stored.labels, multi_label=multi_label).class_ranks
                 answers.append((ranks, stored.labels))

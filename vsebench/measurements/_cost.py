@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import platform
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,14 +17,15 @@ from vsebench.engine.model import Model
 from vsebench.measurements._flops import Flops, flops
 from vsebench.measurements._items import COUNT, Items
 from vsebench.measurements._memory import peak_bytes
-from vsebench.measurements._queries import GALLERY, Direction, Search, embedding
+from vsebench.measurements._queries import GALLERY, Search, embedding
 from vsebench.measurements._timing import timed
+from vsebench.ops.ranking import DIRECTIONS, Direction
 from vsebench.runs.energy import read_energy
 from vsebench.runs.load import LoadedRun
+from vsebench.runs.provenance import processor_name
 
 #: Items whose operations are averaged: texts and sounds differ in length.
 COUNTED = 4
-DIRECTIONS: tuple[Direction, ...] = ("i2t", "t2i")
 _PARTS = ("attention", "pooling", "projection", "fusion", "head", "scorer", "fitter")
 
 
@@ -70,7 +69,7 @@ def cost_of(run: LoadedRun, dataset: Dataset) -> dict[str, Any]:
         "inputs": calls.items.said(),
         "precision": run.system.train.precision,
         "hardware": {
-            "device": processor() if device.type == "cpu" else _accelerator(device),
+            "device": processor_name() if device.type == "cpu" else _accelerator(device),
             "threads": torch.get_num_threads(),
             "torch": torch.__version__.split("+")[0],
             **({} if load is None else {"load": load}),
@@ -154,19 +153,8 @@ class Calls:
         return found
 
 
-def processor() -> str:
-    """Return the processor's name, as the system says it, or its kind."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return " ".join(line.partition(":")[2].split())
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
-
-
 def _accelerator(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type}, {processor()}"
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type}, {processor_name()}"
 
 
 def _mean(found: list[Flops]) -> tuple[float, set[str]]:

@@ -15,10 +15,10 @@ from vsebench.core.types import Tokens
 from vsebench.engine.embed import embed, embed_with_side, side
 from vsebench.engine.model import Model
 from vsebench.measurements._items import Items, tiled
+from vsebench.ops.ranking import Direction
 
 #: Items of the gallery, and how many of them a query finds.
 GALLERY, FOUND = 1_000, 10
-Direction = Literal["i2t", "t2i"]
 _SIDES: Mapping[Direction, tuple[Literal["image", "text"], str]] = {"i2t": ("image", "text"), "t2i": ("text", "image")}
 
 

@@ -22,6 +22,11 @@ LARGEST, SMALLEST = 1e15, 1e-12
 
 Similarity = Literal["cosine", "dot", "hamming"]  # of codes of −1 and +1: c − 2·distance, their dot product
 ScoreRows = Callable[[slice], np.ndarray]
+Direction = Literal["i2t", "t2i"]
+#: Of retrieval: an image finds texts, a text finds images.
+DIRECTIONS: tuple[Direction, ...] = ("i2t", "t2i")
+#: The arrays of :class:`Ranks`, one number a query.
+RANK_PARTS = ("above", "tied", "tied_relevant", "relevant")
 
 
 @dataclass(frozen=True)

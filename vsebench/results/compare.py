@@ -88,7 +88,7 @@ def read_side(said: str, runs: Path, split: str) -> Side:
     result = read_result(folder)
     if result is None or result.status != "finished":
         raise DataError("this run is not finished; there is nothing to compare.", place=Place(str(folder)))
-    return Side(read_run_file(folder), result, load_predictions(folder / f"predictions-{split}.npz"))
+    return Side(read_run_file(folder), result, load_predictions(folder, split))
 
 
 def read_sides(a: str, b: str, runs: Path, board: Path, split: str) -> tuple[Side, Side, list[str]]:
@@ -267,28 +267,12 @@ def _queries(predictions: StoredPredictions, direction: str) -> tuple[np.ndarray
     """Return a direction's ranked queries item by item, whatever the order in which a tokenizer put captions: item,
     number of the caption (-1: the image asks), hit among the first, and expected rank of the first right one.
     """
-    ranks, owner, groups = predictions.kept[direction], predictions.owner, predictions.groups
+    ranks, rows = predictions.kept[direction], predictions.queries(direction)
+    if not len(rows):
+        return rows, rows, np.zeros(0), np.zeros(0)
     if direction == "i2t":
-        items, captions = np.arange(len(groups)), np.full(len(groups), -1)
-        offered = groups[owner]
+        items, captions = rows, np.full(len(rows), -1)
     else:
-        items, captions, offered = owner, _numbers(owner), groups
-    if len(ranks.above) < len(items):
-        if predictions.gallery is not None:
-            side = predictions.gallery
-            offered = side.groups[side.owner] if direction == "i2t" else side.groups
-        asked = np.flatnonzero(np.isin(groups[items], offered))
-        if len(asked) != len(ranks.above):
-            return items[:0], captions[:0], np.zeros(0), np.zeros(0)
-        items, captions = items[asked], captions[asked]
+        items, captions = predictions.owner[rows], predictions.caption_numbers()[rows]
     order = np.lexsort((captions, items))
     return items[order], captions[order], ranks.hit(1)[order], ranks.first()[order]
-
-
-def _numbers(owner: np.ndarray) -> np.ndarray:
-    """Which of its item's captions each one is, from 0."""
-    order = np.argsort(owner, kind="stable")
-    counts = np.bincount(owner)
-    numbers = np.zeros(len(owner), np.int64)
-    numbers[order] = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return numbers

@@ -18,7 +18,7 @@ from vsebench.core.plugins import import_stored, refusing_unknown
 from vsebench.core.registry import registry_of
 from vsebench.core.types import OWN_SPLIT, Result
 from vsebench.data.dataset import Dataset
-from vsebench.data.open import open_dataset
+from vsebench.data.open import find_dataset, open_dataset
 from vsebench.runs.load import WITHOUT_MODEL, find_run, row_runs
 from vsebench.runs.snapshot import (
     DIGITS,
@@ -267,18 +267,17 @@ def dataset_of(original: Original, said: str | None = None) -> Dataset:
                 f"dataset '{said}' has fingerprint {dataset.fingerprint}; the run was trained on {wanted} ('{name}')."
             )
         return dataset
-    return find_dataset(wanted, original.run.dataset, original.dataset_path)
+    return require_dataset(wanted, original.run.dataset, original.dataset_path)
 
 
-def find_dataset(fingerprint: str, spec: str | Mapping[str, Any], path: Path | None = None) -> Dataset:
+def require_dataset(fingerprint: str, spec: str | Mapping[str, Any], path: Path | None = None) -> Dataset:
     """Open a dataset by its fingerprint: at its recorded place, among the built ones, or as an experiment describes it.
 
     Raises: DataError when it is not at hand, or is another one under the same name.
     """
     there = sorted(datasets_home().glob("*.h5")) if datasets_home().is_dir() else []
-    for file in [*([] if path is None else [path]), *there]:
-        if file.is_file() and (opened := _opened(file)) is not None and opened.fingerprint == fingerprint:
-            return opened
+    if (found := find_dataset([*([] if path is None else [path]), *there], fingerprint)) is not None:
+        return found
     try:
         dataset = open_dataset(spec)
     except (DataError, ConfigError) as error:
@@ -291,14 +290,6 @@ def find_dataset(fingerprint: str, spec: str | Mapping[str, Any], path: Path | N
             f"{fingerprint}. Build it again as it was, or give --dataset FILE."
         )
     return dataset
-
-
-def _opened(file: Path) -> Dataset | None:
-    """Open a dataset file; None where it is none, as another process may be writing it."""
-    try:
-        return Dataset.open(file)
-    except DataError:
-        return None
 
 
 def precision_of(original: Original) -> str:

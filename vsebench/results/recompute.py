@@ -13,7 +13,7 @@ from vsebench.core.errors import ConfigError, DataError, MetricError, UnknownCom
 from vsebench.core.metric_specs import Metric, compute, metric_entry, parse_metrics, tuned, versions
 from vsebench.core.plugins import import_stored, refusal
 from vsebench.core.types import Result
-from vsebench.runs.predictions import StoredPredictions, load_predictions
+from vsebench.runs.predictions import StoredPredictions, load_predictions, predictions_file
 from vsebench.runs.store import RUN, read_history, read_run_file
 
 SPLITS = ("val", "test")
@@ -87,12 +87,12 @@ def _from_predictions(folder: Path, result: Result, found: Recomputed, trust: bo
     thresholds: Mapping[str, float] | None = None
     for split in SPLITS:
         keys = [key for key in result.metrics if key.startswith(f"{split}/")]
-        file = folder / f"predictions-{split}.npz"
+        file = predictions_file(folder, split)
         if not file.is_file():
             found.lacking |= dict.fromkeys(keys, f"its folder has no {file.name}")
             continue
         try:
-            predictions = load_predictions(file)
+            predictions = load_predictions(folder, split)
             if split == "val":
                 thresholds = tuned(predictions, metrics)
             if thresholds is not None:  # without validation's predictions, test's own say what they were

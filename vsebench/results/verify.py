@@ -12,11 +12,12 @@ import numpy as np
 
 from vsebench.core.errors import DataError
 from vsebench.core.types import Result
-from vsebench.leaderboard.collect import PREDICTIONS, pairs_of, read
+from vsebench.leaderboard.collect import SPLIT, pairs_of, read
 from vsebench.results.leaves import ABSENT, differing, in_digits, leaves, on_board, same
 from vsebench.results.recompute import agrees, recompute
 from vsebench.runs.item_scores import items_file
 from vsebench.runs.item_scores import load as load_outcomes
+from vsebench.runs.predictions import predictions_file
 from vsebench.runs.snapshot import Snapshot
 from vsebench.runs.store import RESULT, Store
 from vsebench.sweeps.measure import FOLDER
@@ -137,12 +138,12 @@ def _check_items(snapshot: Snapshot, file: Path, store: Store, report: Report) -
         if result is None:
             report.differences.append(Difference(str(file), row, run_id, "runs", "outcomes without a result", ABSENT))
             continue
-        source = store.run_folder(run_id) / PREDICTIONS
+        source = predictions_file(store.run_folder(run_id), SPLIT)
         if not source.is_file():
             report.lacking.append((row, run_id, "items", f"{source} is not there"))
             continue
         try:
-            own = read(source, result, snapshot.gallery)
+            own = read(source.parent, result)
         except DataError as error:
             report.differences.append(Difference(str(source), row, run_id, "file", "damaged", error.message))
             continue

@@ -17,7 +17,7 @@ from vsebench.core.files import make_folder, replacing
 from vsebench.core.sizes import in_words
 from vsebench.core.terminal import say
 from vsebench.core.types import Result
-from vsebench.ops.ranking import Ranks
+from vsebench.ops.ranking import DIRECTIONS, RANK_PARTS, Ranks
 from vsebench.runs.snapshot import Snapshot
 from vsebench.runs.store import plain_name
 
@@ -25,8 +25,6 @@ FORMAT = 1
 #: Kinds of numbers, as NumPy has them, in words.
 _KINDS = {"iu": "whole numbers", "u": "bits", "f": "numbers", "U": "text"}
 ITEMS = "items"
-DIRECTIONS = ("i2t", "t2i")
-RANK_PARTS = ("above", "tied", "tied_relevant", "relevant")
 #: Results keep six significant digits.
 TOLERANCE = 1e-5
 #: Bytes of all arrays.
@@ -146,7 +144,9 @@ def _outcomes(arrays: Mapping[str, np.ndarray]) -> Outcomes:
         raise ValueError(f"outcomes of format {number}; this version reads {FORMAT}")
     positions = _counts(arrays, "positions", (None,))
     count = len(positions)
-    asked = {way: _counts(arrays, f"{way}/asked", (None,), count - 1) for way in DIRECTIONS if f"{way}/asked" in arrays}
+    asked: dict[str, np.ndarray] = {
+        way: _counts(arrays, f"{way}/asked", (None,), count - 1) for way in DIRECTIONS if f"{way}/asked" in arrays
+    }
     return Outcomes(
         str(_array(arrays, "fingerprint", "U", ())),
         positions,

@@ -12,24 +12,21 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
 from vsebench.components.metric._answers import Answers
 from vsebench.components.metric._sides import Gallery
 from vsebench.components.metric.base import Predictions
-from vsebench.core.errors import DataError, MetricError, Place
+from vsebench.core.errors import DataError, MetricError, Place, did_you_mean, known_names
 from vsebench.core.files import replacing
 from vsebench.core.metric_specs import CLASSIFIES, Metric, compute, metric_entry, parse_metrics
 from vsebench.core.registry import METRICS
-from vsebench.ops.ranking import Ranks, ScoreRows
+from vsebench.ops.ranking import DIRECTIONS, RANK_PARTS, Ranks, ScoreRows
 
 #: Vectors and scores of a split beyond this are not kept.
 LIMIT = 1 << 28
 NOTHING_KEPT = "its run stored ranks and logits alone, no vectors"
-_PARTS = ("above", "tied", "tied_relevant", "relevant")
-_DIRECTIONS = ("i2t", "t2i")
 
 
 class NotStored(MetricError):
@@ -46,6 +43,7 @@ class StoredPredictions(Predictions):
         reranked: k -> float64 (n,), the share of an image's k nearest after re-ranking that have its class.
         lacking: why there are no vectors; empty where there are.
         positions: int64 (n,), the items in the dataset file.
+        elsewhere: whether the split was ranked against another set than itself.
     """
 
     kept: Mapping[str, Ranks] = field(default_factory=dict)
@@ -53,6 +51,36 @@ class StoredPredictions(Predictions):
     reranked: Mapping[int, np.ndarray] = field(default_factory=dict)
     lacking: str = NOTHING_KEPT
     positions: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    elsewhere: bool = False
+
+    def queries(self, direction: str) -> np.ndarray:
+        """Return which images or captions a direction's ranks are of, int64 (Q,): those with something to find.
+
+        Of a split that was ranked against another set these are known where vectors are stored, or where all have a
+        rank; else there are none here.
+        """
+        images, captions = self.groups, self.groups[self.owner]
+        asked, offered = (images, captions) if direction == "i2t" else (captions, images)
+        if self.elsewhere:
+            if len(self.kept[direction].above) == len(asked):
+                return np.arange(len(asked))
+            if self.gallery is None:
+                return np.zeros(0, np.int64)
+            side = self.gallery
+            offered = side.groups[side.owner] if direction == "i2t" else side.groups
+        rows = np.flatnonzero(np.isin(asked, offered))
+        return rows if not self.elsewhere or len(rows) == len(self.kept[direction].above) else rows[:0]
+
+    def caption_numbers(self) -> np.ndarray:
+        """Return which of its item's captions each one is, from 0, int64 (captions,).
+
+        Captions are ranked in rounds: the first of every item, then the second of those that have one, and so on.
+        """
+        order = np.argsort(self.owner, kind="stable")
+        counts = np.bincount(self.owner, minlength=len(self.positions))
+        numbers = np.zeros(len(self.owner), np.int64)
+        numbers[order] = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
+        return numbers
 
     @property
     def compact(self) -> StoredPredictions:
@@ -177,7 +205,7 @@ def _vectors(predictions: Predictions, metrics: Sequence[Metric]) -> dict[str, n
         arrays |= _packed("gallery/embeddings", gallery.embeddings, predictions.similarity)
         arrays |= {f"gallery/pairs/{d}": np.asarray(scores) for d, scores in gallery.pairs.items()}
     if predictions.retrieval and not predictions.embeddings and predictions.pairs is None:
-        arrays |= {f"scores/{d}": predictions.score_rows(d)(slice(None)) for d in _DIRECTIONS}
+        arrays |= {f"scores/{d}": predictions.score_rows(d)(slice(None)) for d in DIRECTIONS}
     if predictions.rerank is not None:
         lengths = sorted({int(m.k or 10) for m in metrics if m.name == "precision"})
         arrays |= {f"reranked/{k}": predictions.neighbours(k, reranked=True) for k in lengths}
@@ -195,30 +223,55 @@ def _packed(name: str, embeddings: Mapping[str, np.ndarray], similarity: str) ->
     }
 
 
-def load_predictions(file: Path) -> StoredPredictions:
-    """Read a split's predictions, with the vectors beside them where there are any.
+def predictions_file(folder: Path, split: str) -> Path:
+    """Return where a run keeps what its numbers on a split follow from."""
+    return folder / f"predictions-{split}.npz"
+
+
+def vectors_file(folder: Path, split: str) -> Path:
+    """Return where a run keeps what whole rankings of a split need."""
+    return folder / f"vectors-{split}.npz"
+
+
+def load_predictions(folder: Path, split: str, *, vectors: bool = True) -> StoredPredictions:
+    """Read a split's predictions.
 
     Args:
-        file: ``predictions-<split>.npz`` in a run's folder.
+        folder: of the run.
+        split: that it was evaluated on.
+        vectors: read the vectors beside them too, where there are any.
 
-    Raises: DataError for a file that is missing or damaged.
+    Raises: DataError for a split without predictions, or a damaged file.
     """
+    file, beside = predictions_file(folder, split), vectors_file(folder, split)
     if not file.is_file():
-        raise DataError("there are no such predictions.", place=Place(str(file)))
-    vectors = file.with_name(file.name.replace("predictions-", "vectors-", 1))
+        prefix, suffix = predictions_file(folder, "*").name.split("*")
+        splits = sorted(f.name[len(prefix) : -len(suffix)] for f in folder.glob(f"{prefix}*{suffix}"))
+        hint = did_you_mean(split, splits) + known_names(splits, "Splits with predictions")
+        raise DataError(f"the run has no predictions of a split '{split}'." + hint, place=Place(str(folder)))
     arrays = _read(file)
-    more = _read(vectors) if vectors.is_file() else {"lacking": np.array(NOTHING_KEPT)}
+    more = _read(beside) if vectors and beside.is_file() else {"lacking": np.array(NOTHING_KEPT)}
     try:
-        return _predictions(arrays, more)
-    except (KeyError, ValueError, IndexError) as error:
+        predictions = _predictions(arrays, more)
+        _check_ranks(predictions)
+    except Exception as error:  # arrays of another form fail in ways of their own
         raise DataError(f"not whole predictions ({error}).", place=Place(str(file))) from None
+    return predictions
+
+
+def _check_ranks(predictions: StoredPredictions) -> None:
+    """Raise ValueError unless there is a rank for each query that has something to find in its own split."""
+    for direction, ranks in predictions.kept.items():
+        queries = predictions.queries(direction)
+        if not predictions.elsewhere and len(queries) != len(ranks.above):
+            raise ValueError(f"{len(ranks.above)} ranks of {len(queries)} queries")
 
 
 def _read(file: Path) -> dict[str, np.ndarray]:
     try:
         with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, BadZipFile, RuntimeError) as error:
+    except Exception as error:  # numpy, zipfile and zlib each have their own for a damaged file
         raise DataError(f"not a whole file of predictions ({error}).", place=Place(str(file))) from None
 
 
@@ -227,9 +280,9 @@ def _predictions(arrays: Mapping[str, np.ndarray], more: Mapping[str, np.ndarray
     said = "answers/item" in arrays
     answers = Answers(*(arrays[f"answers/{n}"] for n in ("item", "label", "count", "given"))) if said else None
     reranked = {int(n.removeprefix("reranked/")): a for n, a in more.items() if n.startswith("reranked/")}
-    candidates = {
+    candidates: dict[str, Any] = {
         d: (more[f"candidates/{d}/items"], more[f"candidates/{d}/scores"])
-        for d in _DIRECTIONS
+        for d in DIRECTIONS
         if f"candidates/{d}/items" in more
     }
     return StoredPredictions(
@@ -248,10 +301,11 @@ def _predictions(arrays: Mapping[str, np.ndarray], more: Mapping[str, np.ndarray
         answers=answers,
         thresholds={n.removeprefix("thresholds/"): float(a) for n, a in arrays.items() if n.startswith("thresholds/")},
         kept=_ranks(arrays),
-        scores={d: more[f"scores/{d}"] for d in _DIRECTIONS if f"scores/{d}" in more},
+        scores={d: more[f"scores/{d}"] for d in DIRECTIONS if f"scores/{d}" in more},
         reranked=reranked,
         lacking=str(more["lacking"]),
         positions=arrays["positions"],
+        elsewhere="gallery/positions" in arrays,
     )
 
 
@@ -263,7 +317,7 @@ def _ranks(arrays: Mapping[str, np.ndarray]) -> dict[str, Ranks]:
     found = {}
     for direction, (queries, gallery) in sizes.items():
         if f"{direction}/above" in arrays:
-            parts = {part: arrays[f"{direction}/{part}"] for part in _PARTS}
+            parts = {part: arrays[f"{direction}/{part}"] for part in RANK_PARTS}
             found[direction] = Ranks(**parts, gallery=gallery, skipped=queries - len(parts["above"]))
     return found
 
@@ -276,7 +330,7 @@ def _gallery(arrays: Mapping[str, np.ndarray], more: Mapping[str, np.ndarray]) -
         _unpacked("gallery/embeddings/", more),
         arrays["gallery/owner"],
         more["gallery/groups"],
-        {d: more[f"gallery/pairs/{d}"] for d in _DIRECTIONS if f"gallery/pairs/{d}" in more},
+        {d: more[f"gallery/pairs/{d}"] for d in DIRECTIONS if f"gallery/pairs/{d}" in more},
         arrays["gallery/positions"],
     )
 

@@ -87,12 +87,12 @@ def hardware() -> dict[str, Any]:
 
 
 def processor_name() -> str:
-    """As the operating system calls it, ``Intel(R) Xeon(R) ...``; its kind where that is not known."""
+    """Return the processor's name in the system's words, ``Intel(R) Xeon(R) ...``; its kind where that is not known."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         lines = []
-    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    named = (" ".join(line.partition(":")[2].split()) for line in lines if line.startswith("model name"))
     return next(named, "") or platform.processor() or platform.machine()
 
 

@@ -1,4 +1,4 @@
 """Intervals, bootstrap, paired tests, rank groups.
 
-Imports core and runs.
+Imports core, ops and runs.
 """

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vsebench.runs.item_scores import DIRECTIONS, Outcomes
+from vsebench.ops.ranking import DIRECTIONS
+from vsebench.runs.item_scores import Outcomes
 from vsebench.runs.snapshot import Snapshot
 from vsebench.stats.rows import RowView, views
 

@@ -19,10 +19,10 @@ from vsebench.core.errors import ConfigError, DataError
 from vsebench.core.types import Result
 from vsebench.engine.evaluate import predict, predictions_of
 from vsebench.engine.loader import Feed
-from vsebench.inspect.choose import read_stored
 from vsebench.leaderboard.render import stale
 from vsebench.results.ensembles.make import Recipe, combination_id, combine, parse_weights
 from vsebench.runs.load import LoadedRun, find_run, load_run
+from vsebench.runs.predictions import load_predictions
 from vsebench.runs.snapshot import load, results_file
 from vsebench.runs.store import Store
 
@@ -100,8 +100,8 @@ def test_a_result_says_what_it_is_made_of(swept: Path, tmp_path: Path) -> None:
     assert f"{result.metrics['val/rsum']:.4g}" in result.notes[0]
     best = max(run.result.metrics["val/rsum"] for run in runs)
     assert result.metrics["val/rsum"] >= best - 1e-9  # the grid has each run alone
-    stored = read_stored(store.run_folder(result.run_id), "test")
-    assert float(stored.ranks["i2t"].hit(5).mean()) == pytest.approx(result.metrics["test/i2t/recall@5"])
+    stored = load_predictions(store.run_folder(result.run_id), "test")
+    assert float(stored.kept["i2t"].hit(5).mean()) == pytest.approx(result.metrics["test/i2t/recall@5"])
     with pytest.raises(DataError, match="a combination of runs, which has no model of its own"):
         load_run(find_run("pairs/both", tmp_path))
 

@@ -20,7 +20,7 @@ from vsebench.sweeps.ray.node import (
     Job,
     _device,
     close_scratch,
-    find_dataset,
+    dataset_here,
     keep_dataset,
     open_scratch,
     place_plugin,
@@ -32,11 +32,11 @@ Write = Callable[[Any], Path]
 
 def test_dataset_is_used_where_it_lies(tiny_file: Path) -> None:
     fingerprint = Dataset.open(tiny_file).fingerprint
-    found = find_dataset(tiny_file, fingerprint)
+    found = dataset_here(tiny_file, fingerprint)
     assert found is not None
     assert found.path == tiny_file
-    assert find_dataset(tiny_file, "another") is None
-    assert find_dataset(tiny_file.with_name("absent.h5"), fingerprint) is None
+    assert dataset_here(tiny_file, "another") is None
+    assert dataset_here(tiny_file.with_name("absent.h5"), fingerprint) is None
 
 
 def test_dataset_that_was_sent_is_kept(tiny_file: Path) -> None:
@@ -44,7 +44,7 @@ def test_dataset_that_was_sent_is_kept(tiny_file: Path) -> None:
     kept = keep_dataset(fingerprint, pieces(tiny_file, 1000))
     assert kept.path.parent == shipped_home()
     assert kept.path.read_bytes() == tiny_file.read_bytes()
-    again = find_dataset(absent, fingerprint)
+    again = dataset_here(absent, fingerprint)
     assert again is not None
     assert again.path == kept.path
 

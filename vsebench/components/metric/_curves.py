@@ -11,6 +11,7 @@ from vsebench.components.metric import _expected
 from vsebench.components.metric._codes import Counts
 from vsebench.components.metric._lookup import balls
 from vsebench.components.metric.base import Predictions
+from vsebench.ops.ranking import DIRECTIONS
 
 #: Lengths of lists whose precision is drawn; the gallery's own comes last.
 LENGTHS = (1, 2, 5, 10, 20, 50, *range(100, 1_001, 100), 2_000, 5_000, 10_000, 20_000, 50_000, 100_000)
@@ -27,7 +28,7 @@ def curves_of(predictions: Predictions) -> dict[str, Any]:
     """
     if not predictions.codes:
         return {}
-    counts = {direction: predictions.distance_counts(direction) for direction in ("i2t", "t2i")}
+    counts = {direction: predictions.distance_counts(direction) for direction in DIRECTIONS}
     return {direction: _curves(one) for direction, one in counts.items() if one.asked.any()}
 
 

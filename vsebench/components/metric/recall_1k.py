@@ -8,7 +8,7 @@ from annotated_types import Gt
 
 from vsebench.components.metric.base import Predictions
 from vsebench.core.registry import METRICS
-from vsebench.ops.ranking import skipped_queries
+from vsebench.ops.ranking import DIRECTIONS, skipped_queries
 
 FOLD = 1_000
 
@@ -48,7 +48,7 @@ def recall_1k(predictions: Predictions, *, k: Annotated[int, Gt(0)] = 1) -> dict
     """
     folds = predictions.folds(FOLD)
     result = skipped_queries(f"recall_1k@{k}", *(fold.ranks for fold in folds))
-    for direction in ("i2t", "t2i"):
+    for direction in DIRECTIONS:
         ranks = [fold.ranks[direction] for fold in folds]
         result[f"{direction}/recall_1k@{k}"] = sum(float(r.hit(k).mean()) for r in ranks) / len(ranks)
         result[f"{direction}/chance/recall_1k@{k}"] = sum(r.chance_hit(k) for r in ranks) / len(ranks)

@@ -23,7 +23,7 @@ from vsebench.engine.loader import Feed
 from vsebench.results.ensembles.scores import Combined, combined, in_item_order
 from vsebench.results.ensembles.weights import best_weights
 from vsebench.runs.load import LoadedRun
-from vsebench.runs.predictions import save_vectors
+from vsebench.runs.predictions import predictions_file, save_vectors, vectors_file
 from vsebench.runs.provenance import commit, hardware, library_versions
 from vsebench.runs.store import RUN, Store
 
@@ -137,8 +137,8 @@ def combine(
             ranking["ms_per_query"] = 1e3 * (time.perf_counter() - ranked_at - encoding) / queries
         found = compute(together, parsed)
         metrics |= {f"{split}/{name}": value for name, value in found.items()}
-        save_predictions(folder / f"predictions-{split}.npz", together, feed)
-        save_vectors(folder / f"vectors-{split}.npz", together, parsed, found)
+        save_predictions(predictions_file(folder, split), together, feed)
+        save_vectors(vectors_file(folder, split), together, parsed, found)
     parts = [{"experiment": r.experiment, "run_id": r.run_id, "row": r.row, "seed": r.seed} for r in runs]
     ranking |= {"combined": parts, "weights": list(weights), "rule": recipe.rule}
     _write_run_file(folder / RUN, key, runs, recipe, store, parts)

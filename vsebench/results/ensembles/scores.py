@@ -13,8 +13,6 @@ from vsebench.core.errors import DataError
 from vsebench.core.registry import ENSEMBLES
 from vsebench.ops.ranking import ScoreRows
 
-DIRECTIONS = ("i2t", "t2i")
-
 
 def normalised(scores: np.ndarray, rule: str) -> np.ndarray:
     """Return scores of queries against a gallery, made comparable with another run's; larger stays better.

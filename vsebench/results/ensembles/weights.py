@@ -10,7 +10,7 @@ import numpy as np
 from vsebench.core.errors import ConfigError
 from vsebench.core.metric_specs import compute, metric_entry, parse_metrics
 from vsebench.ops.ranking import LEAST_ROWS, ScoreRows
-from vsebench.results.ensembles.scores import DIRECTIONS, Combined
+from vsebench.results.ensembles.scores import Combined
 
 #: Steps from 0 to 1 by the number of runs: 21, 66, 56, 126 and 252 points.
 STEPS = {2: 20, 3: 10, 4: 5, 5: 5, 6: 5}
@@ -76,8 +76,8 @@ def _held(predictions: Combined) -> Combined:
     images, captions = len(predictions.groups), len(predictions.owner)
     if 2 * 8 * images * captions * len(predictions.parts) > MEMORY:
         return predictions
-    sizes = dict(zip(DIRECTIONS, (images, captions), strict=True))
-    held = {d: tuple(_matrix(rows, sizes[d]) for rows in predictions.normalised_rows(d)) for d in DIRECTIONS}
+    sizes = {"i2t": images, "t2i": captions}
+    held = {d: tuple(_matrix(rows, size) for rows in predictions.normalised_rows(d)) for d, size in sizes.items()}
     return replace(predictions, held=held)
 
 

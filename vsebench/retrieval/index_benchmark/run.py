@@ -3,14 +3,12 @@ so that they do not slow each other."""
 
 from __future__ import annotations
 
-import platform
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,6 +22,7 @@ from vsebench.leaderboard.render import render
 from vsebench.retrieval.index_benchmark.measure import VERSION, exact, measure
 from vsebench.retrieval.index_benchmark.plan import Measurement
 from vsebench.retrieval.index_benchmark.vectors import VectorSet
+from vsebench.runs.provenance import processor_name
 from vsebench.runs.snapshot import INDEX_FORM, BoardRow, Snapshot, collect, results_file, save
 from vsebench.runs.store import Store
 from vsebench.runs.tracking import Tracker
@@ -200,20 +199,9 @@ def _result(
         dataset=described,
         metric_versions={"index": VERSION},
         versions=versions,
-        hardware={"device": processor(), "threads": threads},
+        hardware={"device": processor_name(), "threads": threads},
         commit=commit(),
         code=component_digest("index", one.row.spec.name, "vsebench.retrieval.index_benchmark.measure"),
         finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
         **parts,
     )
-
-
-@cache
-def processor() -> str:
-    """Return the processor's name, which speeds depend on; its kind where the system does not report it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return next(filter(None, named), platform.processor() or platform.machine())

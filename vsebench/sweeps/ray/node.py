@@ -85,7 +85,7 @@ class Worker:
         self.job = job
         self.device = _device(job)
         load_plugins([place_plugin(path, source) for path, source in job.plugins])
-        found = find_dataset(job.dataset_path, job.fingerprint)
+        found = dataset_here(job.dataset_path, job.fingerprint)
         if found is not None:
             self.dataset = found
         return found is not None
@@ -179,19 +179,11 @@ def close_scratch(folder: Path, lock: FileLock) -> None:
     lock.release()
 
 
-def find_dataset(path: Path, fingerprint: str) -> Dataset | None:
+def dataset_here(path: Path, fingerprint: str) -> Dataset | None:
     """Find the dataset at the driver's path, or where an earlier sweep left it."""
-    from vsebench.data.dataset import Dataset
+    from vsebench.data.open import find_dataset
 
-    for file in (path, _shipped_dataset(fingerprint)):
-        try:
-            dataset = Dataset.open(file)
-        except DataError:
-            continue
-        if dataset.fingerprint == fingerprint:
-            return dataset
-        dataset.close()
-    return None
+    return find_dataset((path, _shipped_dataset(fingerprint)), fingerprint)
 
 
 def keep_dataset(fingerprint: str, parts: Iterable[bytes]) -> Dataset:
@@ -204,7 +196,7 @@ def keep_dataset(fingerprint: str, parts: Iterable[bytes]) -> Dataset:
     file = _shipped_dataset(fingerprint)
     file.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{file}.lock"):
-        found = find_dataset(file, fingerprint)
+        found = dataset_here(file, fingerprint)
         if found is not None:
             return found
         assemble(file, parts)
