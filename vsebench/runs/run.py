@@ -96,7 +96,7 @@ class Run:
         if split not in splits:
             hint = did_you_mean(split, splits) + known_names(splits, "There are")
             raise DataError(f"run {self.id} has no predictions of '{split}'.{hint}", place=Place(str(self.folder)))
-        return load_predictions(self.folder / f"predictions-{split}.npz")
+        return load_predictions(self.folder, split)
 
     def embed(
         self, *, texts: Sequence[str] | None = None, images: Sequence[Path | str | bytes] | None = None
