@@ -27,7 +27,7 @@ def print_plan(plan: Plan, runs: Path, workers: int) -> None:
         system = row.system
         table.add_row(
             Text(on_one_line(row.name)),
-            " + ".join(getattr(system, f"{m}_encoder").name for m in system.modalities),
+            " + ".join(system.encoder(m).name for m in system.modalities),
             system.attention.name,
             system.fusion.name if system.fusion else "–",
             str(system.train.epochs),

@@ -171,7 +171,7 @@ def embed_folder(
         ConfigError for a modality that the system does not read.
     """
     refuse_modality(run, modality)
-    if reads_features(getattr(run.system, f"{modality}_encoder"), modality):
+    if reads_features(run.system.encoder(modality), modality):
         raise ConfigError(f"this run reads precomputed {modality} features; a folder of files has none. Use --split.")
     if not folder.is_dir():
         raise DataError("no such folder.", place=Place(str(folder)))
