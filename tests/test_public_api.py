@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -119,3 +121,22 @@ def test_plugins_import_public_names_alone() -> None:
     wrong = {name: lines for name, text in texts_of_plugins() if (lines := inner_imports(text))}
     assert not wrong
     assert inner_imports("from vsebench.core.types import Tokens")  # the pattern sees one
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if not name.isupper() and name not in ("metrics", "Result")])
+def test_docstrings_name_every_parameter(name: str) -> None:
+    assert not unnamed(getattr(vb, name))
+
+
+@pytest.mark.parametrize("name", vb.metrics.__all__)
+def test_docstrings_of_metrics_name_every_parameter(name: str) -> None:
+    assert not unnamed(getattr(vb.metrics, name))
+
+
+def unnamed(target: Any) -> list[str]:
+    """Return the parameters that a docstring, with those of the classes above, does not name."""
+    classes = inspect.getmro(target) if inspect.isclass(target) else (target,)
+    text = "\n".join(inspect.getdoc(one) or "" for one in classes if one is not object)
+    parameters = inspect.signature(target).parameters.values()
+    names = [p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) and p.name[0] != "_"]
+    return [n for n in names if not re.search(rf"^\s*(\w+, )*{n}(, \w+)*:|``{n}``", text, re.MULTILINE)]

@@ -26,7 +26,12 @@ class Place:
 
 
 class VsebenchError(Exception):
-    """Something the user can mend. ``str(error)`` is the whole message."""
+    """Something the user can mend. ``str(error)`` is the whole message.
+
+    Args:
+        message: what is wrong and what would be right.
+        place: where it is written.
+    """
 
     exit_code = 2
 

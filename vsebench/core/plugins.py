@@ -35,6 +35,12 @@ def load_plugins(files: Iterable[Path]) -> None:
 def load_plugin(path: Path | str, *, place: Place | None = None) -> ModuleType:
     """Import a Python file that registers components. A file that was imported already is not imported again.
 
+    Args:
+        path: of the file.
+        place: where it was named, for errors.
+
+    Returns: its module.
+
     Raises: PluginError when it is missing or its import fails, with the line at fault.
     """
     file = Path(path).expanduser().resolve()

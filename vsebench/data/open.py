@@ -35,6 +35,9 @@ def open_dataset(
     its options, which is generated on first use, and again when its file is not whole.
 
     Args:
+        spec: a name or path; or a mapping with ``name`` and an embedded dataset's options.
+        progress: takes the items done, and all of them where that is known.
+        say: takes lines that tell what is generated.
         sealed: False opens a file without a seal too.
 
     Raises: DataError when there is no such dataset; ConfigError for wrong options.
