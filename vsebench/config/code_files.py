@@ -21,6 +21,7 @@ PACKAGE = Path(__file__).parent.parent
 WITHOUT_EFFECT = (
     "vsebench.core.errors",
     "vsebench.core.registry",
+    "vsebench.core.checked",
     "vsebench.core.component",
     "vsebench.core.plugins",
     "vsebench.core.home",

@@ -23,7 +23,7 @@ class Measures(RootModel[dict[str, Any]]):
 
         Raises: ConfigError of every measurement and option at fault, with its path.
         """
-        found: dict[str, dict[str, Any]] = {}
+        requested: dict[str, dict[str, Any]] = {}
         faults = Collector()
         for name, value in self.root.items():
             with faults:
@@ -32,9 +32,9 @@ class Measures(RootModel[dict[str, Any]]):
                 except ConfigError as error:
                     raise error.under(name) from None
                 if options is not None:
-                    found[name] = options
+                    requested[name] = options
         faults.check()
-        return found
+        return requested
 
     def given(self, name: str) -> set[str]:
         """Return the options of a measurement that the file gives."""

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import functools
 import importlib
-import inspect
-import typing
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from vsebench.core.component import Component, parameters_of, same_definition, signature_owner
+from vsebench.core.checked import checked
+from vsebench.core.component import Component, same_definition
 from vsebench.core.errors import DuplicateComponent, UnknownComponent, did_you_mean, known_names
 from vsebench.core.plugins import LOADED_PLUGINS
-from vsebench.core.shared_options import gathered, shared_in, splice, spliced_doc
 
 T = TypeVar("T", bound=Callable[..., Any])
 
@@ -73,8 +71,8 @@ class Registry:
                 raise TypeError(f"{self.kind} '{name}' must state {fact}; it has no default")
 
         def decorate(target: T) -> T:
-            checked = _checked(target, self, name)
-            component = Component(self.kind, name, checked, source, MappingProxyType({**self.facts, **facts}))
+            wrapped = checked(target, f"{self.kind} '{name}'", lambda: self._components.get(name))
+            component = Component(self.kind, name, wrapped, source, MappingProxyType({**self.facts, **facts}))
             before = self._components.get(name)
             if before is not None and not same_definition(before.target, target):
                 raise DuplicateComponent(
@@ -87,7 +85,7 @@ class Registry:
                     "Give yours another name."
                 )
             self._components[name] = component
-            return checked
+            return wrapped
 
         return decorate
 
@@ -254,7 +252,6 @@ MEASUREMENTS = Registry(
     "vsebench.measurements",
     "a finished run -> named values beside its metrics",
     {
-        "version": 1,  # runs measured by another version are measured again
         "every_seed": True,  # False: of each row's first finished run alone
         "alone": False,  # nothing else is measured meanwhile, so that times are those of an idle machine
     },
@@ -285,29 +282,3 @@ def registry_of(kind: str) -> Registry:
     if kind not in KINDS:
         raise UnknownComponent(f"unknown kind '{kind}'." + did_you_mean(kind, KINDS) + known_names(KINDS))
     return KINDS[kind]
-
-
-def _checked(target: T, registry: Registry, name: str) -> T:
-    """``target`` with its keyword-only options validated on each construction or call."""
-    owner = signature_owner(target)
-    for parameter in parameters_of(target):
-        if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
-            raise TypeError(f"{registry.kind} '{name}' takes *args or **kwargs; its signature is its schema")
-
-    @functools.wraps(owner)
-    def wrapper(*args: Any, **kwargs: Any) -> Any:
-        component = registry._components.get(name)
-        # A subclass that calls super().__init__ passes through here too: only this component's options are checked.
-        if component is not None:
-            options = {k: v for k, v in kwargs.items() if k in component.options}
-            kwargs = {**kwargs, **component.validate(options)}
-        return owner(*args, **gathered(kwargs, shared))
-
-    shared = shared_in(owner)
-    if shared:
-        splice(wrapper, shared)
-        target.__doc__ = spliced_doc(target.__doc__ or "", shared)
-    if inspect.isclass(target):
-        target.__init__ = wrapper  # type: ignore[misc, method-assign]
-        return target
-    return typing.cast(T, wrapper)

@@ -27,9 +27,8 @@ class MeasuredRow:
 
     def estimate(self, value: Value) -> Estimate | None:
         """Mean and interval over seeds; None where a run lacks the number."""
-        found = [value(part) for part in self.parts]
-        known = [one for one in found if one is not None]
-        return estimate(known) if len(known) == len(found) else None
+        numbers = [number for part in self.parts if (number := value(part)) is not None]
+        return estimate(numbers) if len(numbers) == len(self.parts) else None
 
     @property
     def name(self) -> str:
@@ -57,11 +56,11 @@ class BoardColumn:
 
     def value(self, values: Mapping[str, Any]) -> float | None:
         """Return the number; None where there is none."""
-        found: Any = values
+        value: Any = values
         for part in self.key.split("/"):
-            found = found.get(part) if isinstance(found, Mapping) else None
-        number = isinstance(found, int | float) and not isinstance(found, bool) and math.isfinite(found)
-        return float(found) if number else None
+            value = value.get(part) if isinstance(value, Mapping) else None
+        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        return float(value) if number else None
 
 
 def measured_rows(snapshot: Snapshot, name: str) -> list[MeasuredRow]:
@@ -70,21 +69,21 @@ def measured_rows(snapshot: Snapshot, name: str) -> list[MeasuredRow]:
     One of every seed needs all of a row's runs.
     """
     every = name not in MEASUREMENTS or MEASUREMENTS.get(name).facts["every_seed"]
-    found = []
+    rows = []
     for section in SECTIONS:
         for view in views(snapshot, section):
             parts = [snapshot.measures.get(result.run_id, {}).get(name) for result in view.results]
             known = [part for part in parts if part is not None]
             if known and (len(known) == len(parts) or not every):
-                found.append(MeasuredRow(view, known))
-    return found
+                rows.append(MeasuredRow(view, known))
+    return rows
 
 
 def measured_table(snapshot: Snapshot, name: str, columns: Sequence[BoardColumn]) -> list[str]:
     """Return the lines of a table with a column for each number; none where no row has any."""
     rows = measured_rows(snapshot, name)
     cells = [[row.estimate(column.value) for column in columns] for row in rows]
-    if not any(one is not None for line in cells for one in line):
+    if not any(cell is not None for line in cells for cell in line):
         return []
     best = []
     for at, column in enumerate(columns):

@@ -69,8 +69,8 @@ class Measurement(ABC):
             name: under which the measurement is registered.
         """
         lines = measured_table(snapshot, name, cls.columns)
-        said = [prose(cls.description), ""] if cls.description else []
-        return [f"## {escape(cls.title or name)}", "", *said, *lines, ""] if lines else []
+        description = [prose(cls.description), ""] if cls.description else []
+        return [f"## {escape(cls.title or name)}", "", *description, *lines, ""] if lines else []
 
     @classmethod
     def drawings(cls, snapshot: Snapshot, folder: Path) -> list[Drawing]:

@@ -42,9 +42,9 @@ class Cost(Measurement):
     @classmethod
     def drawings(cls, snapshot: Snapshot, folder: Path) -> list[Drawing]:
         """Return quality against each cost."""
-        found = []
+        drawings = []
         for cost in cost_plots.drawn(snapshot):
             file = folder / cost_plots.plot_file(snapshot, cost)
             current = partial(cost_plots.is_current, file, snapshot, cost)
-            found.append(Drawing(file, current, partial(cost_plots.svg, snapshot, cost)))
-        return found
+            drawings.append(Drawing(file, current, partial(cost_plots.svg, snapshot, cost)))
+        return drawings
