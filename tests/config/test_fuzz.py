@@ -30,7 +30,7 @@ TEXTS = [(FOLDER / f"{name}.yaml").read_text(encoding="utf-8") for name in NAMES
 #: A search, blocks of robustness and a pivot, which few of the files have.
 TEXTS.append("""\
 experiment: found
-dataset: {name: mmfrb, options: {items: 40}}
+dataset: {name: mmfrb, options: {edition: single, items: 40}}
 plugins: []
 select: {metric: val/nll}
 train: {epochs: 3, optimizer: {lr: 1e-3}}

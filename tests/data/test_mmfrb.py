@@ -28,7 +28,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     before = os.environ.get("VSEBENCH_HOME")
     os.environ["VSEBENCH_HOME"] = str(tmp_path_factory.mktemp("mmfrb"))
     try:
-        return open_dataset("mmfrb")
+        return open_dataset({"name": "mmfrb", "edition": "single"})
     finally:
         if before is not None:
             os.environ["VSEBENCH_HOME"] = before
@@ -124,8 +124,8 @@ def test_fill_counts_pixel_centres() -> None:
 
 def test_matches_may_be_of_the_same_category(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VSEBENCH_HOME", str(tmp_path))
-    by_item = open_dataset({"name": "mmfrb", "items": 40, "image_size": 32})
-    by_label = open_dataset({"name": "mmfrb", "items": 40, "image_size": 32, "relevance": "label"})
+    by_item = open_dataset({"name": "mmfrb", "edition": "single", "items": 40, "image_size": 32})
+    by_label = open_dataset({"name": "mmfrb", "edition": "single", "items": 40, "image_size": 32, "relevance": "label"})
     assert (by_item.relevance, by_label.relevance) == ("group", "label")
     assert by_item.fingerprint != by_label.fingerprint
     assert by_item.ids == by_label.ids

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from vsebench.data.dataset import Dataset
 from vsebench.data.item import Item
 from vsebench.data.open import available, generator_digest, open_dataset
 
-SMALL = {"name": "mmfrb", "items": 40, "image_size": 32}
+SMALL = {"name": "mmfrb", "edition": "single", "items": 40, "image_size": 32}
 
 
 def test_by_path_and_by_name(items: Callable[..., list[Item]], write: Callable[..., Dataset]) -> None:
@@ -59,6 +60,7 @@ def test_generated_files_are_not_listed_but_names_like_them_are(
 
 BUILDER = """
 from pathlib import Path
+from typing import Any
 
 import vsebench as vb
 from helper import word
@@ -73,6 +75,7 @@ def words_of_mine(out: Path, progress, *, items: int = 20) -> None:
 OPENED = """
 import sys
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, sys.argv[1])
 from vsebench.data.open import open_dataset
@@ -107,3 +110,15 @@ def test_a_generator_rests_on_all_that_it_imports() -> None:
     assert {"mmfrb", "grammar", "latent", "writer", "splits", "item"} <= files
     digests = {name: generator_digest(name) for name in ("mmfrb", "garments_audio", "vqa_garments")}
     assert len(set(digests.values())) == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"items": 60}, "'items' is of edition 'single', and this is 'scenes'."),
+        ({"edition": "single", "scenes": 60}, "'scenes' is of edition 'scenes', and this is 'single'."),
+    ],
+)
+def test_an_option_of_another_edition(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        open_dataset({"name": "mmfrb", **options})

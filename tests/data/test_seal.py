@@ -189,7 +189,7 @@ def test_an_embedded_dataset_that_is_damaged_is_generated_again(
 ) -> None:
     monkeypatch.setenv("VSEBENCH_HOME", str(tmp_path))
     messages: list[str] = []
-    options = {"items": 40, "image_size": 32}
+    options = {"edition": "single", "items": 40, "image_size": 32}
     path = embedded_file("mmfrb", options, quiet, messages.append)
     before = Dataset.open(path).fingerprint
     stamp = os.stat(path)

@@ -21,7 +21,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lstm = {"name": "lstm", "dim_word": 8, "dim_hidden": 8}
     plain = {
         "experiment": "tiny",
-        "dataset": {"name": "mmfrb", "items": 60, "image_size": 32},
+        "dataset": {"name": "mmfrb", "edition": "single", "items": 60, "image_size": 32},
         "metrics": ["accuracy", "nll", "recall@{1,5}", "map"],
         "seeds": [0, 1],
         "train": {"epochs": 1, "batch_size": 16, "optimizer": {"name": "adamw", "lr": 2e-3}},

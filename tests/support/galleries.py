@@ -40,7 +40,7 @@ def home() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="galleries-"))
     plain = {
         "experiment": "tiny",
-        "dataset": {"name": "mmfrb", "items": 60, "image_size": 32},
+        "dataset": {"name": "mmfrb", "edition": "single", "items": 60, "image_size": 32},
         "metrics": ["accuracy", "recall@{1,5}"],
         "seeds": [0, 1],
         "train": {"epochs": 1, "batch_size": 16, "optimizer": {"name": "adamw", "lr": 2e-3}},

@@ -247,7 +247,7 @@ def test_hashing_experiments_run_on_the_embedded_edition(
     experiment = load_experiment(
         Path(__file__).parents[2] / "experiments" / f"{name}.yaml",
         overrides=[
-            "dataset={name: mmfrb, relevance: label, items: 60, image_size: 32}",
+            "dataset={name: mmfrb, edition: single, relevance: label, items: 60, image_size: 32}",
             "gallery=train",
             "sweep.base.text_encoder={name: bow, dim: null}",
             "sweep.base.image_encoder={name: timm_cnn, model: resnet18, weights: none, image_size: 32}",

@@ -50,8 +50,8 @@ def mmfrb(
     *,
     edition: Literal["single", "scenes", "in_shop"] | None = None,
     source: str | None = None,
-    items: Annotated[int, Ge(40)] = 2400,
-    scenes: Annotated[int, Ge(20)] = 6000,
+    items: Annotated[int, Ge(40)] | None = None,
+    scenes: Annotated[int, Ge(20)] | None = None,
     image_size: Annotated[int, Ge(32)] | None = None,
     seed: int = 0,
     relevance: Literal["group", "label"] = "group",
@@ -74,10 +74,10 @@ def mmfrb(
     Args:
         out: the dataset file (wired).
         progress: told of every item (wired).
-        edition: ``single`` (the default without a source), ``scenes``, or ``in_shop`` (the default with one).
+        edition: ``scenes`` (the default without a source), ``single``, or ``in_shop`` (the default with one).
         source: folder of DeepFashion's In-shop files.
-        items: number of garments of ``single``.
-        scenes: number of scenes of ``scenes``.
+        items: number of garments of ``single``; 2,400 by default.
+        scenes: number of scenes of ``scenes``; 6,000 by default.
         image_size: side in pixels, even; 64 for ``single`` and 96 for ``scenes`` by default.
         seed: of everything.
         relevance: what is a match in retrieval: an item's own views and captions (``group``), or all of its category
@@ -87,12 +87,13 @@ def mmfrb(
         resize: In-shop only: longest side of stored images in pixels.
         skip_bad: In-shop only: leave bad images out, and count them, instead of stopping.
 
-    Raises: ConfigError for an edition without its source; DataError that lists every fault of the In-shop files.
+    Raises: ConfigError for an edition without its source or with another's option; DataError that lists every fault of
+        the In-shop files.
 
     Example:
-        >>> mmfrb(Path("out.h5"), lambda done, total: None, items=40)  # doctest: +SKIP
+        >>> mmfrb(Path("out.h5"), lambda done, total: None, scenes=40)  # doctest: +SKIP
     """
-    edition = edition or ("single" if source is None else "in_shop")
+    edition = edition or ("scenes" if source is None else "in_shop")
     if (edition == "in_shop") != (source is not None):
         raise ConfigError(
             "edition 'in_shop' needs --from: the folder of DeepFashion's In-shop files."
@@ -100,6 +101,9 @@ def mmfrb(
             else f"edition '{edition}' is generated and takes no --from.",
             path=("edition",),
         )
+    for option, given, owner in (("items", items, "single"), ("scenes", scenes, "scenes")):
+        if given is not None and edition != owner:
+            raise ConfigError(f"'{option}' is of edition '{owner}', and this is '{edition}'.", path=(option,))
     if source is not None:
         root = source_folder(source)
         build_in_shop(
@@ -107,9 +111,9 @@ def mmfrb(
         )
         return
     if edition == "scenes":
-        build_scenes(out, progress, scenes=scenes, image_size=image_size or 96, seed=seed, relevance=relevance)
+        build_scenes(out, progress, scenes=scenes or 6000, image_size=image_size or 96, seed=seed, relevance=relevance)
         return
-    image_size = image_size or 64
+    items, image_size = items or 2400, image_size or 64
     names = list(CATEGORIES.values())
     provenance = {
         "builder": "mmfrb",
