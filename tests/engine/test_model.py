@@ -16,7 +16,7 @@ from tiny_models import bert_folder, clip_folder
 from vsebench.config.merge import merge_system
 from vsebench.config.resolve import recipes, resolve, system_block
 from vsebench.config.schema import System
-from vsebench.core.errors import ConfigError
+from vsebench.core.errors import ComponentError, ConfigError
 from vsebench.core.registry import HEADS, registry_of
 from vsebench.data.dataset import Dataset
 from vsebench.engine.embed import embedding_dim
@@ -281,3 +281,10 @@ def test_a_model_over_fits_a_batch(tiny_file: Path) -> None:
         optimizer.step()
         losses.append(float(loss.detach()))
     assert losses[-1] < 0.05 * losses[0]
+
+
+def test_an_encoder_that_is_none_is_one_line(tiny_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plug-in's module without the base class cannot say what of it is computed once."""
+    monkeypatch.setattr(type(registry_of("image_encoder")), "build", lambda *_, **__: torch.nn.Linear(2, 2))
+    with pytest.raises(ComponentError, match=r"Linear.* must be a subclass of vsebench\.ImageEncoder"):
+        tiny_model(tiny_file)

@@ -115,8 +115,10 @@ OWN = {"sweep", "measure", "components", "new", "doctor"}
 
 
 def commands(group: Any, prefix: str = "") -> Iterator[str]:
-    for name, command in group.commands.items():
-        if hasattr(command, "commands"):
+    """All commands, those of groups with the group's name before theirs."""
+    for name in group.list_commands(None):
+        command = group.get_command(None, name)
+        if hasattr(command, "list_commands"):
             yield from commands(command, f"{prefix}{name} ")
         else:
             yield f"{prefix}{name}"

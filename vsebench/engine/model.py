@@ -120,7 +120,7 @@ class Model(nn.Module):
     def _encoders(self, vocabulary: Any, checkpoints: Mapping[str, Path], feature_dims: Mapping[str, int]) -> Encoders:
         encoders = Encoders()
         for modality in self.system.modalities:
-            encoders[modality] = built(
+            encoder = built(
                 registry_of(ENCODER_SLOTS[modality]),
                 self.system.encoder(modality),
                 vocabulary=vocabulary,
@@ -128,6 +128,12 @@ class Model(nn.Module):
                 feature_dim=feature_dims.get(modality),
                 visual_dim=encoders["image"].dim_out if "image" in encoders else None,
             )
+            if not isinstance(encoder, Encoder):
+                raise ComponentError(
+                    f"{described(encoder)} must be a subclass of vsebench.{modality.capitalize()}Encoder, which says "
+                    "what of it is computed once."
+                )
+            encoders[modality] = encoder
         return encoders
 
     def _attended_dims(self) -> dict[str, int]:
