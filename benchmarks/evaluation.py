@@ -40,8 +40,8 @@ def retrieval(images: int) -> Predictions:
     image = rng.standard_normal((images, DIM), dtype=np.float32)
     owner = np.repeat(np.arange(images), CAPTIONS)
     text = image[owner] + 6 * rng.standard_normal((len(owner), DIM), dtype=np.float32)
-    own = np.arange(images)
-    return Predictions(None, own, embeddings={"image": image, "text": text}, owner=owner, groups=own)
+    current = np.arange(images)
+    return Predictions(None, current, embeddings={"image": image, "text": text}, owner=owner, groups=current)
 
 
 def bare(p: Predictions) -> None:
@@ -84,9 +84,9 @@ def child(name: str, size: int, threads: int) -> None:
     else:
         rng = np.random.default_rng(0)
         gallery = rng.standard_normal((1_000_000, 256), dtype=np.float32)
-        own = np.arange(1_000) * 997
-        query = gallery[own] + 3 * rng.standard_normal((1_000, 256), dtype=np.float32)
-        relevant = by_group(own, np.arange(1_000_000))
+        current = np.arange(1_000) * 997
+        query = gallery[current] + 3 * rng.standard_normal((1_000, 256), dtype=np.float32)
+        relevant = by_group(current, np.arange(1_000_000))
         rows = similarity_rows(query, gallery)
         measure(lambda: rank_queries(rows, relevant, queries=1_000, gallery=1_000_000))
 
@@ -94,8 +94,8 @@ def child(name: str, size: int, threads: int) -> None:
 def run(name: str, size: int, threads: int) -> tuple[float, float]:
     """Measure in a process of its own: seconds and MiB."""
     command = [sys.executable, __file__, "--child", name, "--size", str(size), "--threads", str(threads)]
-    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
-    return float(said[-2]), float(said[-1])
+    message = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    return float(message[-2]), float(message[-1])
 
 
 def main() -> None:
@@ -105,26 +105,26 @@ def main() -> None:
     parser.add_argument("--large", action="store_true")
     parser.add_argument("--child", default=None)
     parser.add_argument("--size", type=int, default=0)
-    told = parser.parse_args()
-    if told.child is not None:
-        child(told.child, told.size, told.threads)
+    message = parser.parse_args()
+    if message.child is not None:
+        child(message.child, message.size, message.threads)
         return
-    print(f"Ranks both ways, {DIM:,} numbers, {told.threads} threads, blocks of {BLOCK_BYTES >> 20} MiB\n")
+    print(f"Ranks both ways, {DIM:,} numbers, {message.threads} threads, blocks of {BLOCK_BYTES >> 20} MiB\n")
     print("| images x captions | seconds | bare operations | ratio | MiB |\n|--|--:|--:|--:|--:|")
     for factor in (1, 2, 4):
         images = 1_250 * factor
-        (seconds, memory), (least, _) = (run(name, images, told.threads) for name in ("retrieval", "bare"))
+        (seconds, memory), (least, _) = (run(name, images, message.threads) for name in ("retrieval", "bare"))
         row = f"{seconds:.2f} | {least:.2f} | {seconds / least:.2f} | {memory:,.0f}"
         print(f"| {images:,} x {CAPTIONS * images:,} | {row} |", flush=True)
     print(f"\n| classes | seconds, {len(CLASSIFICATION)} metrics of 5,000 items | against the first | MiB |")
     print("|--:|--:|--:|--:|")
     first = 0.0
     for factor in (1, 4, 16):
-        seconds, memory = run("classes", 25 * factor, told.threads)
+        seconds, memory = run("classes", 25 * factor, message.threads)
         first = first or seconds
         print(f"| {25 * factor} | {seconds:.2f} | {seconds / first:.1f} | {memory:,.0f} |", flush=True)
-    if told.large:
-        seconds, memory = run("large", 0, told.threads)
+    if message.large:
+        seconds, memory = run("large", 0, message.threads)
         whole = memory + 1_000_000 * 256 * 4 / 2**20
         print(f"\n1,000 queries in 1,000,000 x 256: {seconds:.1f} s, {memory:,.0f} MiB beside the gallery,", end=" ")
         print(f"{whole:,.0f} with it")

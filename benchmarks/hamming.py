@@ -50,7 +50,7 @@ def predictions(bits: int) -> Predictions:
     planes = rng.standard_normal((LABELS, bits), dtype=np.float32)
     query, items = ((rng.random((n, LABELS)) < 0.12).astype(np.int64) for n in (QUERIES, ITEMS))
     query[:, 0] |= query.sum(1) == 0
-    offered = {m: codes_of(rng, items, bits, planes) for m in ("image", "text")}
+    ranked_gallery = {m: codes_of(rng, items, bits, planes) for m in ("image", "text")}
     return Predictions(
         None,
         query,
@@ -60,7 +60,7 @@ def predictions(bits: int) -> Predictions:
         groups=np.arange(QUERIES),
         similarity="hamming",
         unranked="by label",
-        gallery=Gallery(items, offered, np.arange(ITEMS), np.arange(ITEMS)),
+        gallery=Gallery(items, ranked_gallery, np.arange(ITEMS), np.arange(ITEMS)),
     )
 
 
@@ -77,24 +77,24 @@ def stable(p: Predictions) -> float:
 
 def generic(p: Predictions) -> float:
     """One direction's MAP from scores, as any embeddings have it."""
-    found = [average_precision(g, np.full(len(g), g.gallery), "all") for g in p.tie_groups("i2t")]
-    return float(np.concatenate(found).mean())
+    results = [average_precision(g, np.full(len(g), g.gallery), "all") for g in p.tie_groups("i2t")]
+    return float(np.concatenate(results).mean())
 
 
 def loop(p: Predictions) -> float:
     """Compute the definition, item by item, for a few queries: ties in the gallery's order."""
     assert p.gallery is not None
     values = []
-    offered, marks = p.gallery.embeddings["text"].tolist(), p.gallery.labels.tolist()
-    for code, own in zip(p.embeddings["image"][:FEW].tolist(), p.labels[:FEW].tolist(), strict=True):
-        apart = [sum(a != b for a, b in zip(code, other, strict=True)) for other in offered]
-        good = [any(a and b for a, b in zip(own, mark, strict=True)) for mark in marks]
-        found, total = 0, 0.0
+    ranked_gallery, marks = p.gallery.embeddings["text"].tolist(), p.gallery.labels.tolist()
+    for code, current in zip(p.embeddings["image"][:FEW].tolist(), p.labels[:FEW].tolist(), strict=True):
+        apart = [sum(a != b for a, b in zip(code, other, strict=True)) for other in ranked_gallery]
+        good = [any(a and b for a, b in zip(current, mark, strict=True)) for mark in marks]
+        result, total = 0, 0.0
         for place, item in enumerate(sorted(range(len(apart)), key=apart.__getitem__), start=1):
             if good[item]:
-                found += 1
-                total += found / place
-        values.append(total / found)
+                result += 1
+                total += result / place
+        values.append(total / result)
     return float(np.mean(values))
 
 
@@ -102,15 +102,15 @@ def large() -> Predictions:
     """Return queries and a large gallery of 100 classes, codes as float32."""
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 100, LARGE_ITEMS)
-    own = np.arange(LARGE_QUERIES) * 997
+    current = np.arange(LARGE_QUERIES) * 997
     planes = rng.standard_normal((100, 64), dtype=np.float32)
     codes = np.empty((LARGE_ITEMS, 64), np.float32)
     for start in range(0, LARGE_ITEMS, 50_000):
         part = planes[labels[start : start + 50_000]] + 2 * rng.standard_normal((50_000, 64), dtype=np.float32)
         codes[start : start + 50_000] = np.where(part > 0, 1, -1)
-    query = dict.fromkeys(("image", "text"), codes[own])
+    query = dict.fromkeys(("image", "text"), codes[current])
     gallery = Gallery(labels, {"image": codes, "text": codes}, np.arange(LARGE_ITEMS), labels)
-    groups = labels[own]
+    groups = labels[current]
     return Predictions(
         None,
         groups,
@@ -172,8 +172,8 @@ def child(name: str, bits: int, threads: int) -> None:
 def run(name: str, bits: int, threads: int) -> tuple[float, float, float, float]:
     """Measure in a process of its own: the value, seconds, MiB beside the codes and in all."""
     command = [sys.executable, __file__, "--child", name, "--bits", str(bits), "--threads", str(threads)]
-    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
-    value, seconds, grown, peak = (float(part) for part in said[-4:])
+    message = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    value, seconds, grown, peak = (float(part) for part in message[-4:])
     return value, seconds, grown, peak
 
 
@@ -184,11 +184,11 @@ def main() -> None:
     parser.add_argument("--large", action="store_true")
     parser.add_argument("--child", default=None)
     parser.add_argument("--bits", type=int, default=64)
-    told = parser.parse_args()
-    if told.child is not None:
-        child(told.child, told.bits, told.threads)
+    message = parser.parse_args()
+    if message.child is not None:
+        child(message.child, message.bits, message.threads)
         return
-    print(f"{QUERIES:,} queries, {ITEMS:,} items, {LABELS} labels, one direction; {told.threads} threads\n")
+    print(f"{QUERIES:,} queries, {ITEMS:,} items, {LABELS} labels, one direction; {message.threads} threads\n")
     print("| bits | way | MAP | seconds | against counting | MiB |\n|--:|--|--:|--:|--:|--:|")
     names = {
         "expected": "counted by distance",
@@ -199,19 +199,19 @@ def main() -> None:
     for bits in (16, 32, 64):
         first = 0.0
         for name, title in names.items():
-            value, seconds, grown, _ = run(name, bits, told.threads)
+            value, seconds, grown, _ = run(name, bits, message.threads)
             seconds *= QUERIES / FEW if name == "loop" else 1
             first = first or seconds
             shown = "–" if name == "loop" else f"{value:.4f}"
             row = f"{shown} | {seconds:,.2f} | {seconds / first:,.1f} | {grown:,.0f}"
             print(f"| {bits} | {title} | {row} |", flush=True)
-    _, seconds, grown, _ = run("curves", 64, told.threads)
+    _, seconds, grown, _ = run("curves", 64, message.threads)
     print(f"\nThe curves of both directions at 64 bits, counting included: {seconds:.2f} s, {grown:,.0f} MiB")
-    if told.large:
+    if message.large:
         print(f"\n{LARGE_QUERIES:,} queries in {LARGE_ITEMS:,} codes of 64 bits:\n")
         print("| way | seconds | MiB beside the codes | MiB in all |\n|--|--:|--:|--:|")
         for name, title in (("large_map", "MAP, ties in expectation"), ("large_first", "the first 100 of every query")):
-            _, seconds, grown, peak = run(name, 64, told.threads)
+            _, seconds, grown, peak = run(name, 64, message.threads)
             print(f"| {title} | {seconds:.1f} | {grown:,.0f} | {peak:,.0f} |", flush=True)
 
 

@@ -34,30 +34,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=2_000)
     parser.add_argument("--times", type=int, default=5)
-    asked = parser.parse_args()
+    requested = parser.parse_args()
     start = time.perf_counter()
-    text = page(board(asked.rows, 1))
-    print(f"{asked.rows:,} rows: {len(text.encode()) / 1e6:.1f} MB, written in {time.perf_counter() - start:.1f} s")
+    text = page(board(requested.rows, 1))
+    print(f"{requested.rows:,} rows: {len(text.encode()) / 1e6:.1f} MB, written in {time.perf_counter() - start:.1f} s")
     executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if executable is None:
         sys.exit("no chromium on this machine")
-    found: dict[str, list[float]] = {"first row painted": [], "table answers": [], "sort": [], "filter": []}
+    result: dict[str, list[float]] = {"first row painted": [], "table answers": [], "sort": [], "filter": []}
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as play:
         file = Path(folder) / "board.html"
         file.write_text(text, encoding="utf-8")
         browser = play.chromium.launch(executable_path=executable, args=ARGUMENTS)
-        for _ in range(asked.times):
+        for _ in range(requested.times):
             shown = browser.new_page(viewport={"width": 1280, "height": 900})
             shown.goto(file.as_uri())
             painted = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
-            found["first row painted"].append(shown.evaluate(painted))
-            found["table answers"].append(shown.evaluate("performance.getEntriesByName('ready')[0].startTime"))
-            found["sort"].append(shown.evaluate(TIMED % SORT))
-            found["filter"].append(shown.evaluate(TIMED % FILTER))
+            result["first row painted"].append(shown.evaluate(painted))
+            result["table answers"].append(shown.evaluate("performance.getEntriesByName('ready')[0].startTime"))
+            result["sort"].append(shown.evaluate(TIMED % SORT))
+            result["filter"].append(shown.evaluate(TIMED % FILTER))
             shown.close()
         browser.close()
-    for name, times in found.items():
-        print(f"{name}: {statistics.median(times):.0f} ms (largest of {asked.times}: {max(times):.0f})")
+    for name, times in result.items():
+        print(f"{name}: {statistics.median(times):.0f} ms (largest of {requested.times}: {max(times):.0f})")
 
 
 if __name__ == "__main__":

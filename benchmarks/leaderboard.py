@@ -108,12 +108,12 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=500)
     parser.add_argument("--results", type=int, default=10_000)
-    told = parser.parse_args()
+    message = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         os.environ["VSEBENCH_HOME"] = str(Path(place) / "home")
         folder = Path(place) / "resume"
         folder.mkdir()
-        file = write_experiment(folder, told.runs)
+        file = write_experiment(folder, message.runs)
         plan = planned(file)
         make_up(plan, Store(folder / "runs", "many"))
         empty = command(folder, "--version")
@@ -132,7 +132,7 @@ def main() -> None:
 
         folder = Path(place) / "board"
         folder.mkdir()
-        file = write_experiment(folder, told.results)
+        file = write_experiment(folder, message.results)
         store, plan = Store(folder / "runs", "many"), planned(file)
         make_up(plan, store)
         begin = time.perf_counter()

@@ -19,7 +19,7 @@ import torch
 
 from vsebench.config.resolve import resolve
 from vsebench.data.open import open_dataset
-from vsebench.engine.loader import Feed
+from vsebench.engine.loader import Loader
 from vsebench.engine.model import Model
 from vsebench.engine.train import fit
 from vsebench.sweeps.prepare import vocabulary_of
@@ -61,14 +61,21 @@ def profiled(block: dict[str, Any], items: int, epochs: int) -> tuple[float, dic
     train = {"epochs": epochs, "batch_size": 64, "optimizer": {"name": "adamw", "lr": 1e-3}}
     system = resolve({"dim": 256, **block, "train": train})
     model = Model(system, num_classes=dataset.num_classes, vocabulary=vocabulary_of(dataset))
-    feeds = {split: Feed(dataset, split, system, model.encoders) for split in ("train", "val")}
+    loaders = {split: Loader(dataset, split, system, model.encoders) for split in ("train", "val")}
 
     profiler = cProfile.Profile()
     profiler.enable()
-    fit(model, feeds["train"], feeds["val"], seed=0, judge=lambda *_: (0.0, {}), device=torch.device("cpu"))
+    fit(
+        model,
+        loaders["train"],
+        loaders["val"],
+        seed=0,
+        validation_scorer=lambda *_: (0.0, {}),
+        device=torch.device("cpu"),
+    )
     profiler.disable()
-    found: Any = pstats.Stats(profiler)
-    times = dict(found.stats)
+    result: Any = pstats.Stats(profiler)
+    times = dict(result.stats)
     whole = next(value[3] for key, value in times.items() if key[2] == "fit")
     spent = {name: sum(_time(times, file, function) for file, function in which) for name, which in PARTS.items()}
     steps = next(value[1] for key, value in times.items() if key[2] == "_step")
@@ -76,8 +83,8 @@ def profiled(block: dict[str, Any], items: int, epochs: int) -> tuple[float, dic
 
 
 def _time(times: Mapping[Any, Any], file: str, function: str) -> float:
-    found = (value[3] for (where, _, name), value in times.items() if name == function and where.endswith(f"/{file}"))
-    return float(sum(found))
+    result = (value[3] for (where, _, name), value in times.items() if name == function and where.endswith(f"/{file}"))
+    return float(sum(result))
 
 
 def main() -> None:
@@ -85,12 +92,12 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--items", type=int, default=1000)
     parser.add_argument("--epochs", type=int, default=3)
-    told = parser.parse_args()
+    message = parser.parse_args()
     torch.set_num_threads(1)
     print("| family | ms/step | " + " | ".join(PARTS) + " | rest |")
     print("|--|--:|" + "--:|" * (len(PARTS) + 1))
     for name, block in FAMILIES.items():
-        whole, shares, steps = profiled(block, told.items, told.epochs)
+        whole, shares, steps = profiled(block, message.items, message.epochs)
         cells = [f"{100 * share:.0f} %" for share in (*shares.values(), 1 - sum(shares.values()))]
         print(f"| {name} | {1e3 * whole / steps:.0f} | " + " | ".join(cells) + " |", flush=True)
 

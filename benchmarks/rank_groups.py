@@ -34,11 +34,11 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--tables", type=int, default=1000)
     parser.add_argument("--resamples", type=int, default=300)
-    told = parser.parse_args()
+    message = parser.parse_args()
     print("| tables with a false group, % | Holm over all pairs | over pairs with the first row |\n|--|--:|--:|")
     for name, null in TABLES.items():
         shares = [
-            100 * false_groups(null, told.tables, resamples=told.resamples, family=family)
+            100 * false_groups(null, message.tables, resamples=message.resamples, family=family)
             for family in (None, null.rows - 1)
         ]
         print(f"| {name} | {shares[0]:.1f} | {shares[1]:.1f} |", flush=True)

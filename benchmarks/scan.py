@@ -89,8 +89,8 @@ def main() -> None:
         pair = (few.values, images.values) if swap else (images.values, few.values)
         timed(lambda: module.score_all(images, few), device)  # noqa: B023  (warm-up, called at once)
         bare_s, wanted = timed(lambda: bare_blocks(*pair, module, budget), device)  # noqa: B023
-        seconds, found = timed(lambda: module.score_all(images, texts), device)  # noqa: B023
-        torch.testing.assert_close(found[:, : len(few.values)], wanted.T if swap else wanted, atol=1e-5, rtol=1e-4)
+        seconds, result = timed(lambda: module.score_all(images, texts), device)  # noqa: B023
+        torch.testing.assert_close(result[:, : len(few.values)], wanted.T if swap else wanted, atol=1e-5, rtol=1e-4)
         bare_s *= chosen.captions / len(few.values)
         each = seconds / (chosen.images * chosen.captions) * 1e6
         print(f"{direction}  {seconds:8.1f} s  {each:6.1f} us a pair   bare {bare_s:8.1f} s   {seconds / bare_s:.3f} x")

@@ -83,15 +83,19 @@ def sweep(folder: Path, plan: dict[str, Any], home: Path, *more: str) -> Cost:
     (folder / "experiment.yaml").write_text(yaml.safe_dump(plan, sort_keys=False))
     command = [sys.executable, "-m", "vsebench", "sweep", "experiment.yaml", "--wandb", "disabled", "--device", "cpu"]
     begin = time.perf_counter()
-    with tempfile.TemporaryFile() as said:
+    with tempfile.TemporaryFile() as message:
         process = subprocess.Popen(
-            [*command, *more], cwd=folder, env={**os.environ, "VSEBENCH_HOME": str(home)}, stdout=said, stderr=said
+            [*command, *more],
+            cwd=folder,
+            env={**os.environ, "VSEBENCH_HOME": str(home)},
+            stdout=message,
+            stderr=message,
         )
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
-            said.seek(0)
-            raise SystemExit(said.read().decode())
+            message.seek(0)
+            raise SystemExit(message.read().decode())
     seconds = time.perf_counter() - begin
     children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     return Cost(seconds, max(usage.ru_maxrss, children) / 1024)
@@ -99,11 +103,11 @@ def sweep(folder: Path, plan: dict[str, Any], home: Path, *more: str) -> Cost:
 
 def accuracies(folder: Path) -> dict[tuple[str, int], float]:
     """Test accuracy by row and seed."""
-    found = {}
+    results = {}
     for file in folder.glob("runs/benchmark/*/result.json"):
         result = json.loads(file.read_text())
-        found[result["system"], result["seed"]] = result["metrics"]["test/accuracy"]
-    return found
+        results[result["system"], result["seed"]] = result["metrics"]["test/accuracy"]
+    return results
 
 
 def one_run(plan: dict[str, Any], fusion: str, rate: float, seed: int) -> dict[str, Any]:
@@ -150,24 +154,24 @@ def main() -> None:
     parser.add_argument("--sample", type=int, default=2)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--scaling", action="store_true")
-    told = parser.parse_args()
+    message = parser.parse_args()
     root = Path(tempfile.mkdtemp(prefix="vsebench-sweep-"))
-    plan = experiment(told.dataset, told.epochs)
-    if told.scaling:
-        scaling(root, plan, told.dataset)
+    plan = experiment(message.dataset, message.epochs)
+    if message.scaling:
+        scaling(root, plan, message.dataset)
         shutil.rmtree(root)
         return
-    points = [(fusion, rate, seed) for fusion in FUSIONS for rate in RATES for seed in SEEDS][: told.sample]
-    home = fresh_home(root, "plain-home", told.dataset)
+    points = [(fusion, rate, seed) for fusion in FUSIONS for rate in RATES for seed in SEEDS][: message.sample]
+    home = fresh_home(root, "plain-home", message.dataset)
 
     cores = ("--threads", str(len(os.sched_getaffinity(0))))
-    plain, said = Cost(0.0, 0.0), {}
+    plain, text = Cost(0.0, 0.0), {}
     for i, point in enumerate(points):
         one = sweep(root / f"plain-{i}", one_run(plan, *point), home, "--no-cache", "--workers", "1", *cores)
         plain = Cost(plain.seconds + one.seconds, max(plain.memory, one.memory))
-        said |= accuracies(root / f"plain-{i}")
+        text |= accuracies(root / f"plain-{i}")
     base = plain.seconds * RUNS / len(points)
-    print(f"{RUNS} runs of {told.epochs} epochs, {told.dataset}", flush=True)
+    print(f"{RUNS} runs of {message.epochs} epochs, {message.dataset}", flush=True)
     print("\n| way | seconds | against the plain way | MiB |\n|--|--:|--:|--:|")
     print(line("a process for each run, encoding each batch", len(points), plain, base), flush=True)
 
@@ -176,7 +180,7 @@ def main() -> None:
     done = len(accuracies(root / "uncached"))
     print(line("one sweep without kept features, 1 worker with all cores", done, uncached, base), flush=True)
 
-    cold = sweep(root / "two", plan, fresh_home(root, "home", told.dataset), "--workers", "2")
+    cold = sweep(root / "two", plan, fresh_home(root, "home", message.dataset), "--workers", "2")
     print(line("one sweep, nothing kept yet, 2 workers", RUNS, cold, base), flush=True)
     one = sweep(root / "warm-one", plan, root / "home", "--workers", "1")
     print(line("one sweep, features kept, 1 worker", RUNS, one, base), flush=True)
@@ -191,7 +195,7 @@ def main() -> None:
           f"{again.seconds:.1f} s")  # fmt: skip
 
     whole = accuracies(root / "two")
-    worst = max(abs(whole[key] - value) for key, value in said.items())
+    worst = max(abs(whole[key] - value) for key, value in text.items())
     same = all(abs(whole[key] - value) < 1e-12 for key, value in accuracies(root / "warm-one").items())
     print(f"Test accuracies: 1 and 2 workers {'are equal' if same else 'DIFFER'}; against the plain way, at most "
           f"{100 * worst:.2f} points")  # fmt: skip

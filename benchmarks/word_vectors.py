@@ -36,14 +36,14 @@ def write_file(path: Path, lines: int, dim: int) -> None:
 
 def naive(path: Path, words: list[str]) -> np.ndarray:
     """Parse every line, keep the wanted ones."""
-    wanted, found = set(words), {}
+    wanted, result = set(words), {}
     with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as stream:
         for line in stream:
             word, *numbers = line.split()
             vector = np.array(numbers, dtype=np.float32)
             if word in wanted:
-                found[word] = vector
-    return np.stack([found[word] for word in words])
+                result[word] = vector
+    return np.stack([result[word] for word in words])
 
 
 def through_gensim(path: Path, words: list[str]) -> np.ndarray:
@@ -85,8 +85,8 @@ def main() -> None:
             "Python loop": lambda: naive(path, words),
             "gensim": lambda: through_gensim(path, words),
         }.items():
-            seconds, found = (first, values) if read is None else timed(read)
-            np.testing.assert_allclose(found, values, rtol=1e-6)
+            seconds, result = (first, values) if read is None else timed(read)
+            np.testing.assert_allclose(result, values, rtol=1e-6)
             print(f"{name:12} {seconds:8.2f} s   {seconds / first:8.3f} x the first load")
 
 

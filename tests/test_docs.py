@@ -41,15 +41,15 @@ def test_add_a_fusion_works_as_written(tmp_path: Path) -> None:
             )
             assert done.returncode == 0, done.stdout + done.stderr
     assert "| my\\_fusion" in (tmp_path / "leaderboard" / "my_experiment.md").read_text(encoding="utf-8")
-    said = re.search(r"```text\nerror: my_experiment.yaml:(\d+): (.*)\n```", page)
-    assert said is not None
+    message = re.search(r"```text\nerror: my_experiment.yaml:(\d+): (.*)\n```", page)
+    assert message is not None
     experiment = tmp_path / "my_experiment.yaml"
     experiment.write_text(experiment.read_text().replace("scale: 2.0", "scle: 2.0"))
     done = subprocess.run(
         [str(shim), "sweep", "my_experiment.yaml"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
-    assert done.stderr.strip() == f"error: my_experiment.yaml:{said[1]}: {said[2]}"
+    assert done.stderr.strip() == f"error: my_experiment.yaml:{message[1]}: {message[2]}"
 
 
 def test_the_catalogue_is_current() -> None:

@@ -59,8 +59,8 @@ def test_what_changes_numbers_is_required() -> None:
 def test_faults_of_the_compiler_are_known_by_their_module(module: str) -> None:
     __import__(module)
     errors = [e for e in vars(torch.sys.modules[module]).values() if isinstance(e, type) and issubclass(e, Exception)]
-    own = [e for e in errors if e.__module__ == module]
-    assert own, f"PyTorch {torch.__version__} raises faults of torch.compile elsewhere: see compiled in train.py"
+    selected = [e for e in errors if e.__module__ == module]
+    assert selected, f"PyTorch {torch.__version__} raises faults of torch.compile elsewhere: see compiled in train.py"
 
 
 def test_every_batch_normalisation_is_one() -> None:

@@ -48,10 +48,10 @@ def test_a_file_and_a_mapping_are_the_same_runs(
     tiny_experiment: dict[str, Any], write_experiment: Any, tmp_path: Path
 ) -> None:
     tiny_experiment["systems"].pop("both")
-    told: dict[str, Any] = {"workers": 0, "device": "cpu", "overrides": {"train.epochs": 1}, "say": lambda _: None}
+    message: dict[str, Any] = {"workers": 0, "device": "cpu", "overrides": {"train.epochs": 1}, "say": lambda _: None}
     file = write_experiment(tiny_experiment)
     made = [
-        vb.sweep(given, runs=tmp_path / "runs", board=tmp_path / f"board{i}", **told).to_dataframe()
+        vb.sweep(given, runs=tmp_path / "runs", board=tmp_path / f"board{i}", **message).to_dataframe()
         for i, given in enumerate((tiny_experiment, file, str(file)))
     ]
     for other in made[1:]:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from vsebench.components.attention.base import Attention as Attention
     from vsebench.components.audio_encoder.base import AudioEncoder as AudioEncoder
     from vsebench.components.corruption.base import Corruption as Corruption
+    from vsebench.components.fitter.base import FitData as FitData
     from vsebench.components.fitter.base import Fitter as Fitter
-    from vsebench.components.fitter.base import Material as Material
     from vsebench.components.fusion.base import Fusion as Fusion
     from vsebench.components.head.base import Head as Head
     from vsebench.components.image_encoder.base import ImageEncoder as ImageEncoder
@@ -71,15 +71,15 @@ if TYPE_CHECKING:
     from vsebench.core.registry import SCHEDULES as SCHEDULES
     from vsebench.core.registry import SCORERS as SCORERS
     from vsebench.core.registry import TEXT_ENCODERS as TEXT_ENCODERS
+    from vsebench.core.types import AudioPreprocessing as AudioPreprocessing
     from vsebench.core.types import Batch as Batch
-    from vsebench.core.types import Compared as Compared
+    from vsebench.core.types import DocumentAttention as DocumentAttention
     from vsebench.core.types import Output as Output
     from vsebench.core.types import Preprocessing as Preprocessing
     from vsebench.core.types import Result as Result
-    from vsebench.core.types import Sampling as Sampling
+    from vsebench.core.types import TokenIds as TokenIds
     from vsebench.core.types import Tokens as Tokens
-    from vsebench.core.types import Waves as Waves
-    from vsebench.core.types import Words as Words
+    from vsebench.core.types import Waveforms as Waveforms
     from vsebench.data.dataset import Dataset as Dataset
     from vsebench.data.item import Item as Item
     from vsebench.data.open import open_dataset as open_dataset

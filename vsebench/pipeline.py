@@ -30,7 +30,7 @@ from vsebench.runs.snapshot import load_board as load_snapshot
 from vsebench.runs.store import Store
 from vsebench.sweeps.completion import command_of
 from vsebench.sweeps.local import default_workers
-from vsebench.sweeps.measure import Job, lacking, measure, measured
+from vsebench.sweeps.measure import Job, measure, measured, missing
 from vsebench.sweeps.mend import differing_weights
 from vsebench.sweeps.open_data import open_data, suited_to
 from vsebench.sweeps.plan import Plan, is_over
@@ -130,7 +130,7 @@ def sweep(
         on_plan=lambda plan: titles.update({run.run_id: run.title for run in plan.runs}),
         on_event=tell,
     )
-    if requested := parsed.spec.measure.asked():
+    if requested := parsed.spec.measure.requested():
         for line in measure_missing(
             parsed.name, requested, runs=Path(runs), board=Path(board), workers=max(1, count), device=device, say=say
         ):
@@ -223,11 +223,11 @@ def measure_missing(
     Returns: a line for each measurement that failed.
     """
     snapshot, store = load_snapshot(board, name), Store(runs, name)
-    jobs = lacking(snapshot, store, requested)
+    jobs = missing(snapshot, store, requested)
     done = itertools.count(1)
 
     def tell(job: Job) -> None:
-        say(f"  measured {next(done)} of {len(jobs)}: {job.row} ({', '.join(job.asked)})")
+        say(f"  measured {next(done)} of {len(jobs)}: {job.row} ({', '.join(job.requested)})")
 
     faults = measure(jobs, workers=workers, threads=threads, device=device, say=tell)
     measures = measured(snapshot, store, requested)
@@ -245,7 +245,7 @@ def take_snapshot(plan: Plan, store: Store, command: str) -> Snapshot:
         row["runs"][str(run.seed)] = run.run_id
     runs = {run.run_id: run for run in plan.runs}
     read = {run_id: store.read(run_id) for run_id in sorted(runs)}
-    found = [r for key, r in read.items() if r is not None and (r.status == "failed" or is_over(runs[key], r))]
+    results = [r for key, r in read.items() if r is not None and (r.status == "failed" or is_over(runs[key], r))]
     spec = plan.experiment.spec
     fingerprint, versions_now = str(plan.dataset["fingerprint"]), versions(parse_metrics(plan.experiment.metrics))
     made = [
@@ -260,11 +260,11 @@ def take_snapshot(plan: Plan, store: Store, command: str) -> Snapshot:
         select=plan.experiment.select.plain,
         board=spec.board.model_dump(exclude_none=True),
         command=command,
-        results=collect([*found, *made], fingerprint),
+        results=collect([*results, *made], fingerprint),
         search=search_of(plan),
         gallery=spec.gallery,
     )
-    return replace(snapshot, measures=measured(snapshot, store, spec.measure.asked()))
+    return replace(snapshot, measures=measured(snapshot, store, spec.measure.requested()))
 
 
 def search_of(plan: Plan) -> dict[str, Any]:
@@ -272,11 +272,11 @@ def search_of(plan: Plan) -> dict[str, Any]:
     sweep = plan.experiment.spec.sweep
     if sweep is None:
         return {}
-    said: dict[str, Any] = {} if sweep.prune is None else {"prune": sweep.prune.text}
+    message: dict[str, Any] = {} if sweep.prune is None else {"prune": sweep.prune.text}
     if sweep.method == "grid":
-        return said
-    asked = len({run.name for run in plan.runs if run.section == "sweep"})
-    return {"method": sweep.method, "budget": sweep.budget, "seed": sweep.seed, "asked": asked, **said}
+        return message
+    sampled = len({run.name for run in plan.runs if run.section == "sweep"})
+    return {"method": sweep.method, "budget": sweep.budget, "seed": sweep.seed, "asked": sampled, **message}
 
 
 def title_of(plan: Plan) -> str:

@@ -53,7 +53,7 @@ def test_failed_runs_exit_with_1_and_the_rest_is_kept(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "text"),
     [
         (["sweep", "nothing.yaml"], "error: nothing.yaml: no such file"),
         (["sweep", "e.yaml"], "error: e.yaml:2: there is no dataset 'mmfbr'. Did you mean 'mmfrb'? There are: "),
@@ -78,12 +78,12 @@ def test_failed_runs_exit_with_1_and_the_rest_is_kept(
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )  # fmt: skip
-def test_mistakes_are_one_message(tmp_path: Path, arguments: list[str], said: str) -> None:
+def test_mistakes_are_one_message(tmp_path: Path, arguments: list[str], text: str) -> None:
     content = {"experiment": "e", "dataset": "mmfbr", "systems": {"a": {"system": "vse"}}}
     (tmp_path / "e.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
     done = vsebench(*arguments, cwd=tmp_path)
     assert done.returncode == 2, done.stdout + done.stderr
-    assert said in done.stderr
+    assert text in done.stderr
     assert done.stderr.startswith("error: ")
     assert "Traceback" not in done.stderr
     assert done.stderr.count("\n") == 1

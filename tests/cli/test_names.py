@@ -49,9 +49,9 @@ def test_a_row_is_found_in_any_case(tmp_path: Path) -> None:
     folder = runs / boards.NAME / made.run_id
     assert row_runs("DEMO/vse", runs) == {0: folder}
     assert board_names(board, ["Demo"]) == ["demo"]
-    found = find_on_boards("DEMO/vse", board, 0)
-    assert found is not None
-    assert found.run_id == made.run_id
+    result = find_on_boards("DEMO/vse", board, 0)
+    assert result is not None
+    assert result.run_id == made.run_id
     boards.run(runs, "vsE", 1)
     assert row_runs("demo/vse", runs) == {}, "two rows fit"
     assert set(row_runs("demo/VSE", runs)) == {0}

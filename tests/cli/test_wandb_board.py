@@ -58,9 +58,9 @@ def board(folder: Path) -> Snapshot:
     return load(results_file(folder / "board", "hostile"))
 
 
-def table(found: dict[str, Any], name: str) -> dict[str, Any]:
+def table(results: dict[str, Any], name: str) -> dict[str, Any]:
     """A logged table, from where the offline run keeps it."""
-    entries = [entry for entries in found["artifacts"].values() for entry in entries]
+    entries = [entry for entries in results["artifacts"].values() for entry in entries]
     (place,) = (place for path, place in entries if path == f"{name}.table.json")
     plain: dict[str, Any] = json.loads(Path(place).read_text())
     return plain
@@ -106,12 +106,12 @@ def test_offline_runs_hold_everything(folder: Path) -> None:
     log_board("hostile", settings, folder / "board")
     places = {f.stem.split("-", 1)[1]: f for f in (folder / "runs" / "hostile" / "wandb").rglob("run-*.wandb")}
     assert set(places) == {"hostile-leaderboard", "hostile-measures"}
-    found = {name: read_back(file) for name, file in places.items()}
-    leaderboard, measures = found["hostile-leaderboard"], found["hostile-measures"]
+    results = {name: read_back(file) for name, file in places.items()}
+    leaderboard, measures = results["hostile-leaderboard"], results["hostile-measures"]
     assert (leaderboard["group"], leaderboard["job_type"]) == ("hostile", "leaderboard")
     assert (measures["group"], measures["job_type"]) == ("hostile", "measure")
     for name, file in places.items():
-        for entries in found[name]["artifacts"].values():
+        for entries in results[name]["artifacts"].values():
             assert all(Path(place).is_relative_to(file.parent) and Path(place).is_file() for _, place in entries)
     assert len(table(leaderboard, "leaderboard")["data"]) == 4
     systems = [line[0] for line in table(leaderboard, "rows")["data"]]

@@ -49,14 +49,14 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize(("text", "line", "said"), BROKEN, ids=[repr(b[0][:24]) for b in BROKEN])
-def test_what_cannot_be_read_is_a_line(text: str, line: int | None, said: str) -> None:
+@pytest.mark.parametrize(("text", "line", "description"), BROKEN, ids=[repr(b[0][:24]) for b in BROKEN])
+def test_what_cannot_be_read_is_a_line(text: str, line: int | None, description: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse(text, file="e.yaml")
     message = str(caught.value)
     assert "\n" not in message
     assert message.startswith(f"e.yaml:{line}: " if line else "e.yaml:")
-    assert said in message
+    assert description in message
 
 
 def test_a_bomb_of_aliases_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,7 +128,7 @@ def test_large_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "said"),
+    ("text", "line", "message"),
     [
         ("train: {batch-size: 64}\n", 3, ["unknown key 'batch-size' in train", "Did you mean 'batch_size'?"]),
         ("train: {early-stopping: 3}\n", 3, ["unknown key 'early-stopping'", "Did you mean 'early_stopping'?"]),
@@ -149,13 +149,13 @@ def test_large_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         ("select: {mode: best}\n", 3, ["'select.mode': must be 'max' or 'min'. Got 'best'"]),
     ],
 )  # fmt: skip
-def test_unknown_keys_and_wrong_types(write_experiment: Write, text: str, line: int, said: list[str]) -> None:
+def test_unknown_keys_and_wrong_types(write_experiment: Write, text: str, line: int, message: list[str]) -> None:
     file = write_experiment(HEAD + text + ROWS)
     with pytest.raises(ConfigError) as caught:
         load_experiment(file)
     assert str(caught.value).startswith(f"{file}:{line}: ")
     assert "\n" not in str(caught.value)
-    for part in said:
+    for part in message:
         assert part in str(caught.value)
 
 
@@ -164,8 +164,8 @@ def test_a_dataset_is_a_name_or_a_block(write_experiment: Write, dataset: str) -
     file = write_experiment(f"experiment: demo\ndataset: {dataset}\n{ROWS}")
     with pytest.raises(ConfigError) as caught:
         load_experiment(file)
-    said = f"{file}:2: 'dataset': must be a dataset's name or file, or one block with 'name' and 'options'. Got "
-    assert str(caught.value).startswith(said)
+    message = f"{file}:2: 'dataset': must be a dataset's name or file, or one block with 'name' and 'options'. Got "
+    assert str(caught.value).startswith(message)
 
 
 def test_every_fault_of_a_file_is_told(write_experiment: Write) -> None:
@@ -178,8 +178,8 @@ def test_every_fault_of_a_file_is_told(write_experiment: Write) -> None:
     )
     with pytest.raises(ConfigError) as caught:
         load_experiment(file)
-    told = [str(fault) for fault in caught.value.faults]
-    for line, said in (
+    message = [str(fault) for fault in caught.value.faults]
+    for line, text in (
         (2, "unknown key 'datset'"),
         (3, "'epochs': must be an integer"),
         (3, "unknown key 'batch-size'"),
@@ -195,11 +195,11 @@ def test_every_fault_of_a_file_is_told(write_experiment: Write) -> None:
         (13, "unknown axis 'fusoin'"),
         (13, "axis 'attention' is empty"),
     ):
-        assert any(one.startswith(f"{file}:{line}: ") and said in one for one in told), (line, said, told)
-    assert len(told) == len(set(told))
-    assert not any("needs 'dataset'" in one for one in told)
-    assert [int(one.removeprefix(f"{file}:").split(":")[0]) for one in told] == sorted(
-        int(one.removeprefix(f"{file}:").split(":")[0]) for one in told
+        assert any(one.startswith(f"{file}:{line}: ") and text in one for one in message), (line, text, message)
+    assert len(message) == len(set(message))
+    assert not any("needs 'dataset'" in one for one in message)
+    assert [int(one.removeprefix(f"{file}:").split(":")[0]) for one in message] == sorted(
+        int(one.removeprefix(f"{file}:").split(":")[0]) for one in message
     )
 
 
@@ -211,9 +211,9 @@ def test_a_block_without_a_name_changes_single_options(write_experiment: Write, 
         load_experiment(write_experiment(text)),
         load_experiment(write_experiment(HEAD + f"systems: {{both: {row}}}\n"), overrides=["train.optimizer.lr=0.05"]),
     ):
-        found = experiment.rows[0].system.train.optimizer
-        assert found.name == plain.name
-        assert found.options == {**plain.options, "lr": 0.05}
+        result = experiment.rows[0].system.train.optimizer
+        assert result.name == plain.name
+        assert result.options == {**plain.options, "lr": 0.05}
     file = write_experiment(f"{HEAD}train:\n  optimizer: {{ler: 0.05}}\nsystems: {{both: {row}}}\n")
     with pytest.raises(ConfigError, match=r":4: unknown option 'ler' of optimizer '\w+'. Did you mean 'lr'\?"):
         load_experiment(file)
@@ -229,7 +229,7 @@ def test_defaults_too_have_options_that_a_block_changes(write_experiment: Write)
 
 
 @pytest.mark.parametrize(
-    ("override", "said"),
+    ("override", "text"),
     [
         ("seeds.²=1", "'seeds' has no position '²'"),
         ("seeds.7=1", "'seeds' has no position '7'"),
@@ -239,12 +239,12 @@ def test_defaults_too_have_options_that_a_block_changes(write_experiment: Write)
         ("=1", "key=value"),
     ],
 )
-def test_overrides(write_experiment: Write, override: str, said: str) -> None:
+def test_overrides(write_experiment: Write, override: str, text: str) -> None:
     file = write_experiment(HEAD + "seeds: [0]\n" + ROWS)
     with pytest.raises(ConfigError) as caught:
         load_experiment(file, overrides=[override])
     assert str(caught.value).startswith(f"-o {override}: ") or "experiment.x" in override
-    assert said in str(caught.value) or "experiment.x" in override
+    assert text in str(caught.value) or "experiment.x" in override
 
 
 def test_the_file_of_a_run_has_the_same_limits(tmp_path: Path) -> None:

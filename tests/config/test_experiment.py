@@ -105,15 +105,15 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize(("right", "wrong", "line", "said"), FAULTS, ids=[f[1][:30] for f in FAULTS])
-def test_fault(write_experiment: Write, right: str, wrong: str, line: int, said: list[str]) -> None:
+@pytest.mark.parametrize(("right", "wrong", "line", "text"), FAULTS, ids=[f[1][:30] for f in FAULTS])
+def test_fault(write_experiment: Write, right: str, wrong: str, line: int, text: list[str]) -> None:
     assert GOOD.count(right) >= 1
     file = write_experiment(GOOD.replace(right, wrong, 1))
     with pytest.raises(VsebenchError) as caught:
         load_experiment(file)
     message = str(caught.value)
     assert message.startswith(f"{file}:{line}: "), message
-    for part in said:
+    for part in text:
         assert part in message
     assert caught.value.exit_code == 2
     assert "\n" not in message
@@ -128,19 +128,19 @@ def test_component_without_its_modality(write_experiment: Write) -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "said"),
+    ("row", "text"),
     [
         ("    absent: learnt\n", "'absent': must be 'zero' or 'learned'"),
         ("    absent: learned\n    fusion: none\n    head: decision\n", "with head 'decision' nothing is fused"),
         ("    absent: learned\n    fusion: bottleneck\n", "fusion 'bottleneck' reads tokens, of which an absent"),
     ],
 )
-def test_absent_modalities_that_nothing_reads(write_experiment: Write, row: str, said: str) -> None:
+def test_absent_modalities_that_nothing_reads(write_experiment: Write, row: str, text: str) -> None:
     head, _ = GOOD.split("    fusion:\n      name")
     with pytest.raises(ConfigError) as caught:
         load_experiment(write_experiment(f"{head}{row}"))
     assert ".yaml:9: " in str(caught.value)
-    assert said in str(caught.value)
+    assert text in str(caught.value)
 
 
 def test_absent_modalities_are_skipped_with_one_modality(write_experiment: Write) -> None:
@@ -191,14 +191,14 @@ def test_zip_axes_move_together(write_experiment: Write) -> None:
 
 
 @pytest.mark.parametrize(
-    ("blocks", "said"),
+    ("blocks", "text"),
     [
         ("  grid: {dim: [8]}\n  zip:\n    - {dim: [64, 128], train.epochs: [1, 2]}\n", "'grid' and in 'zip'"),
         ("  zip:\n    - {dim: [64, 128], train.epochs: [1, 2]}\n    - {dim: [8, 16]}\n", "two blocks of 'zip'"),
     ],
 )
-def test_an_axis_stands_once(write_experiment: Write, blocks: str, said: str) -> None:
-    with pytest.raises(ConfigError, match=f"axis 'dim' stands in {said}"):
+def test_an_axis_stands_once(write_experiment: Write, blocks: str, text: str) -> None:
+    with pytest.raises(ConfigError, match=f"axis 'dim' stands in {text}"):
         load_experiment(write_experiment(GOOD.split("  grid:")[0] + blocks))
 
 

@@ -71,14 +71,14 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize(("right", "wrong", "line", "said"), FAULTS, ids=[f[1][:30] for f in FAULTS])
-def test_fault(write_experiment: Write, right: str, wrong: str, line: int, said: list[str]) -> None:
+@pytest.mark.parametrize(("right", "wrong", "line", "message"), FAULTS, ids=[f[1][:30] for f in FAULTS])
+def test_fault(write_experiment: Write, right: str, wrong: str, line: int, message: list[str]) -> None:
     assert GOOD.count(right) >= 1
     file = write_experiment(GOOD.replace(right, wrong))
     with pytest.raises(ConfigError) as fault:
         load_index_experiment(file)
     assert str(fault.value).startswith(f"{file}:{line}: "), str(fault.value)
-    for part in said:
+    for part in message:
         assert part in str(fault.value)
 
 

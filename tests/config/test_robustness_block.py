@@ -23,24 +23,24 @@ DEFAULTS = {
 }
 
 
-def asked(block: Any) -> dict[str, Any]:
-    return Measures.model_validate(block).asked()
+def requested(block: Any) -> dict[str, Any]:
+    return Measures.model_validate(block).requested()
 
 
 def test_true_is_all_defaults_and_false_is_nothing() -> None:
-    assert asked({"robustness": True}) == asked({"robustness": {}}) == {"robustness": DEFAULTS}
-    assert asked({"robustness": False}) == asked({}) == asked({"subsets": False}) == {}
-    assert asked({"subsets": True}) == {"subsets": {}}
+    assert requested({"robustness": True}) == requested({"robustness": {}}) == {"robustness": DEFAULTS}
+    assert requested({"robustness": False}) == requested({}) == requested({"subsets": False}) == {}
+    assert requested({"subsets": True}) == {"subsets": {}}
 
 
 def test_a_key_that_is_left_out_has_its_default_and_an_empty_block_does_nothing() -> None:
-    found = asked({"robustness": {"image": {}, "audio": {"snr": [5]}, "repeats": 1}})["robustness"]
-    assert found == {**DEFAULTS, "image": {}, "audio": {"snr": [5.0]}, "repeats": 1}
-    assert asked({"robustness": {"image": {"noise": [0.3]}}})["robustness"]["image"] == {"noise": [0.3]}
+    result = requested({"robustness": {"image": {}, "audio": {"snr": [5]}, "repeats": 1}})["robustness"]
+    assert result == {**DEFAULTS, "image": {}, "audio": {"snr": [5.0]}, "repeats": 1}
+    assert requested({"robustness": {"image": {"noise": [0.3]}}})["robustness"]["image"] == {"noise": [0.3]}
 
 
 @pytest.mark.parametrize(
-    ("block", "said"),
+    ("block", "message"),
     [
         ({"robustness": "yes"}, "'measure.robustness': must be true, false or a block of keys. Got 'yes'"),
         (
@@ -64,12 +64,12 @@ def test_a_key_that_is_left_out_has_its_default_and_an_empty_block_does_nothing(
     ],
 )
 def test_mistakes_are_told_with_their_line(
-    block: Any, said: str, tiny_experiment: dict[str, Any], write_experiment: Callable[..., Path]
+    block: Any, message: str, tiny_experiment: dict[str, Any], write_experiment: Callable[..., Path]
 ) -> None:
     file = write_experiment({**tiny_experiment, "measure": block})
     with pytest.raises(ConfigError) as caught:
         load_experiment(file)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     line = int(str(caught.value).split("experiment.yaml:")[1].split(":")[0])
     last = next(iter(block))
     assert line >= next(i for i, text in enumerate(file.read_text().split("\n"), 1) if last in text)

@@ -107,15 +107,17 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize(("right", "wrong", "line", "said"), FAULTS, ids=[f[1][:30] or f[3][:30] for f in FAULTS])
-def test_fault(write_experiment: Write, right: str, wrong: str, line: int, said: str) -> None:
+@pytest.mark.parametrize(
+    ("right", "wrong", "line", "description"), FAULTS, ids=[f[1][:30] or f[3][:30] for f in FAULTS]
+)
+def test_fault(write_experiment: Write, right: str, wrong: str, line: int, description: str) -> None:
     text = GOOD.split("  exclude:")[0]
     assert text.count(right) == 1
     file = write_experiment(text.replace(right, wrong))
     with pytest.raises(ConfigError) as caught:
         load_experiment(file)
     message = str(caught.value)
-    assert message.startswith(f"{file}:{line}: {said}"), message
+    assert message.startswith(f"{file}:{line}: {description}"), message
     assert "\n" not in message
 
 

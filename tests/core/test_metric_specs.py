@@ -23,7 +23,7 @@ def test_entries_have_a_length_and_a_variant() -> None:
 
 
 @pytest.mark.parametrize(
-    ("entry", "said"),
+    ("entry", "text"),
     [
         ("map@10", f"metric 'map@10' is written {MAP}."),
         ("map@10:most", "metric 'map@10:most' is written 'map', 'map@r', "),
@@ -41,10 +41,10 @@ def test_entries_have_a_length_and_a_variant() -> None:
         ("map@5:", "unknown metric 'map@5:'."),
     ],
 )  # fmt: skip
-def test_wrong_entries_are_told_how_they_are_written(entry: str, said: str) -> None:
+def test_wrong_entries_are_told_how_they_are_written(entry: str, text: str) -> None:
     with pytest.raises(ConfigError) as error:
         parse_metrics(["accuracy", entry])
-    assert str(error.value).startswith(said)
+    assert str(error.value).startswith(text)
     assert error.value.path == (1,)
 
 

@@ -41,11 +41,11 @@ def test_data_without_has_no_table_and_the_fingerprint_of_before(tmp_path: Path,
 
 
 def test_the_fingerprint_knows_texts_and_counts(tmp_path: Path, items: Items, write: Write) -> None:
-    found = {
-        write(tmp_path / f"{k}.h5", items({"answers": said})).fingerprint
-        for k, said in enumerate(({"a": 1, "b": 2}, {"b": 2, "a": 1}, {"a": 2, "b": 1}, {"a": 1, "c": 2}))
+    results = {
+        write(tmp_path / f"{k}.h5", items({"answers": message})).fingerprint
+        for k, message in enumerate(({"a": 1, "b": 2}, {"b": 2, "a": 1}, {"a": 2, "b": 1}, {"a": 1, "c": 2}))
     }
-    assert len(found) == 3, "the order of the answers does not matter, all else does"
+    assert len(results) == 3, "the order of the answers does not matter, all else does"
 
 
 def test_damage_is_found(tmp_path: Path, items: Items, write: Write) -> None:

@@ -43,12 +43,12 @@ def test_image_loader_keeps_the_order_whatever_the_workers(
 def test_buckets_are_a_permutation_of_full_batches_and_the_rest(
     lengths: list[int], batch_size: int, batches: int, seed: int
 ) -> None:
-    found = bucketed(np.array(lengths, int), batch_size, batches, seed)
-    assert sorted(found.tolist()) == list(range(len(lengths)))
+    result = bucketed(np.array(lengths, int), batch_size, batches, seed)
+    assert sorted(result.tolist()) == list(range(len(lengths)))
     full = len(lengths) // batch_size * batch_size
-    assert found[full:].tolist() == list(range(full, len(lengths)))
+    assert result[full:].tolist() == list(range(full, len(lengths)))
     for start in range(0, full, batch_size * batches):  # nothing leaves its pool
-        pool = found[start : start + batch_size * batches]
+        pool = result[start : start + batch_size * batches]
         pool = pool[: full - start]
         assert sorted(pool.tolist()) == list(range(start, min(start + batch_size * batches, full)))
         cut = sorted(np.array(lengths)[pool].reshape(-1, batch_size).tolist(), key=lambda b: (min(b), max(b)))

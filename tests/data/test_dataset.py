@@ -84,8 +84,8 @@ def test_many_processes_read_one_object(
     dataset.image_bytes(0)  # the parent's handle is open when the children begin
     assert pickle.loads(pickle.dumps(dataset)).image_bytes(3) == items()[3].image
     with mp.get_context("fork").Pool(3) as pool:
-        found = pool.starmap(_digest, [(dataset, i % 12) for i in range(60)])
-    assert found == [items()[i % 12].image for i in range(60)]
+        result = pool.starmap(_digest, [(dataset, i % 12) for i in range(60)])
+    assert result == [items()[i % 12].image for i in range(60)]
 
 
 def test_another_process_opens_what_was_pickled(
@@ -104,12 +104,12 @@ def test_check_names_what_splits_must_not_do(tmp_path: Path, write: Callable[...
         Item("c", b"no image", ("t",), "cat", split="val", group="g"),
     ]
     problems = check(write(tmp_path / "a.h5", content))
-    for said in (
+    for message in (
         "there is no test split",
         "the val split has a single class",
         "1 groups are in train and in val",
         "id 'b': empty text",
     ):
-        assert said in problems
+        assert message in problems
     assert any(p.startswith("id 'c': not an image that is read") for p in problems)
     assert len(problems) == 5

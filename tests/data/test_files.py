@@ -42,7 +42,7 @@ def root(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize(
-    ("path", "said"),
+    ("path", "text"),
     [
         ("fifo.png", "image 'fifo.png' cannot be read (it is a FIFO, not a regular file)"),
         ("socket.png", "image 'socket.png' cannot be read (it is a socket, not a regular file)"),
@@ -57,10 +57,10 @@ def root(tmp_path: Path) -> Iterator[Path]:
         ("a\0b", "image 'a\0b' cannot be read ("),
     ],
 )
-def test_what_is_not_read(root: Path, path: str, said: str) -> None:
+def test_what_is_not_read(root: Path, path: str, text: str) -> None:
     with pytest.raises(OSError, match="image") as caught:
         read_inside(root, path, "image")
-    assert str(caught.value).startswith(said)
+    assert str(caught.value).startswith(text)
 
 
 def test_what_is_read(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,14 +103,14 @@ def test_features_stay_in_their_folder(tmp_path: Path) -> None:
     (folder / "link.npy").symlink_to(tmp_path / "secret.npy")
     os.mkfifo(folder / "fifo.npy")
     source = open_features(str(folder))
-    for one, said in (
+    for one, message in (
         ("../secret", "lie outside the folder"),
         (str(tmp_path / "secret"), "lie outside the folder"),
         ("link", "a link leads out of the folder"),
         ("fifo", "a FIFO"),
         ("a\0b", "no features"),
     ):
-        with pytest.raises(OSError, match=said):
+        with pytest.raises(OSError, match=message):
             source.get(one, 0)
 
 

@@ -65,9 +65,9 @@ def test_a_lacking_sound_changes_nothing_else() -> None:
 
 def test_probabilities_sum_to_one() -> None:
     assert all(sum(shares) == 100 for shares in DELIVERY_GIVEN_USE.values())
-    for lacking in (0, 15, 90):
-        assert sum(joint(lacking).values()) == 1
-        assert {label for label, _ in joint(lacking)} == set(LABELS)
+    for missing in (0, 15, 90):
+        assert sum(joint(missing).values()) == 1
+        assert {label for label, _ in joint(missing)} == set(LABELS)
     assert len(set(LABELS)) == len(LABELS) == 36
     assert set(SIGNALS) == set(DELIVERIES)
     assert set(SIGNALS.values()) == set(GLIDES)
@@ -76,9 +76,9 @@ def test_probabilities_sum_to_one() -> None:
 def test_deliveries_are_drawn_by_their_probabilities() -> None:
     rng = Random(0)
     for use, shares in DELIVERY_GIVEN_USE.items():
-        found = Counter(draw_delivery(use, rng) for _ in range(5000))
+        result = Counter(draw_delivery(use, rng) for _ in range(5000))
         for delivery, percent in zip(DELIVERIES, shares, strict=True):
-            assert found[delivery] / 5000 == pytest.approx(percent / 100, abs=0.04)
+            assert result[delivery] / 5000 == pytest.approx(percent / 100, abs=0.04)
 
 
 def test_ceilings_are_the_bayes_accuracy() -> None:
@@ -164,8 +164,8 @@ def test_the_data_keeps_the_ceilings(whole: Dataset) -> None:
 @pytest.mark.slow
 def test_the_documentation_says_the_ceilings(whole: Dataset) -> None:
     page = (Path(__file__).parents[2] / "docs" / "amir.md").read_text(encoding="utf-8")
-    said = re.findall(r"^\| ([a-z +]+) \| ([\d.]+) % \| ([\d.]+) % \|$", page, re.MULTILINE)
+    message = re.findall(r"^\| ([a-z +]+) \| ([\d.]+) % \| ([\d.]+) % \|$", page, re.MULTILINE)
     real = oracle_accuracy(whole, "test")
-    assert {name: tuple(map(float, shares)) for name, *shares in said} == {
+    assert {name: tuple(map(float, shares)) for name, *shares in message} == {
         name: (round(100 * value, 1), round(100 * real[name], 1)) for name, value in ceilings(15).items()
     }

@@ -61,10 +61,10 @@ def test_ceilings_are_the_bayes_accuracy() -> None:
     guess = {(s, t): decide((s, t)) for _, s, t in keys} | {(s, None): decide((s, None)) for _, s, _ in keys}
     guess |= {(None, t): decide((None, t)) for _, _, t in keys}
     for d in draws:
-        category, seen, said = keys[d]
+        category, seen, message = keys[d]
         right["image alone"] += guess[seen, None] == category
-        right["text alone"] += guess[None, said] == category
-        right["both"] += guess[seen, said] == category
+        right["text alone"] += guess[None, message] == category
+        right["both"] += guess[seen, message] == category
     for name, value in ceilings().items():
         assert right[name] / 40_000 == pytest.approx(value, abs=0.01)
     assert ceilings()["both"] - max(ceilings()["image alone"], ceilings()["text alone"]) > 0.4
@@ -86,9 +86,9 @@ def test_the_data_keeps_the_ceilings(whole: Dataset) -> None:
 @pytest.mark.slow
 def test_the_documentation_says_the_ceilings(whole: Dataset) -> None:
     page = (Path(__file__).parents[2] / "docs" / "mmfrb.md").read_text(encoding="utf-8")
-    said = re.findall(r"^\| ([a-z ]+) \| ([\d.]+) % \| ([\d.]+) % \|$", page, re.MULTILINE)
+    message = re.findall(r"^\| ([a-z ]+) \| ([\d.]+) % \| ([\d.]+) % \|$", page, re.MULTILINE)
     real = oracle_accuracy(whole, "test")
-    assert {name: (float(a), float(b)) for name, a, b in said} == {
+    assert {name: (float(a), float(b)) for name, a, b in message} == {
         name: (round(100 * value, 1), round(100 * real[name], 1)) for name, value in ceilings().items()
     }
 

@@ -98,18 +98,18 @@ def test_a_modality_that_comes_late(tmp_path: Path, items: Items, write: Write) 
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "text"),
     [
         (np.zeros((2, 7), np.float32), r"id 'id-1': features of shape \(2, 7\); those before have \(any, 6\)"),
         (np.zeros(6, np.float32), r"id 'id-1': features of shape \(6,\)"),
         (np.full((1, 6), np.inf, np.float32), "id 'id-1': features hold NaN or infinite values"),
     ],
 )
-def test_features_that_are_refused(tmp_path: Path, items: Items, write: Write, values: np.ndarray, said: str) -> None:
+def test_features_that_are_refused(tmp_path: Path, items: Items, write: Write, values: np.ndarray, text: str) -> None:
     content = rich(items())
     content[0] = replace(content[0], features={"image": regions(2)})
     content[1] = replace(content[1], features={"image": values})
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=text):
         write(tmp_path / "a.h5", content)
     assert list(tmp_path.iterdir()) == []
 
@@ -180,9 +180,9 @@ def test_memory_stays_flat(tmp_path: Path) -> None:
                 picture = np.random.default_rng(n).bytes(20_000)
                 features = {"image": np.zeros((10, 100), np.float32)}
                 writer.add(Item(f"id {n}", picture, (f"text {n}",), f"c{n % 3}", features=features))
-        found = tracemalloc.get_traced_memory()[1]
+        result = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        return found
+        return result
 
     small, large = peak(1500), peak(6000)
     assert (large - small) / 4500 < 1500, "bytes kept of an item of 24,000"

@@ -39,11 +39,11 @@ def test_by_path_and_by_name(items: Callable[..., list[Item]], write: Callable[.
 
 
 def test_embedded_data_are_generated_once_for_the_same_options() -> None:
-    said: list[str] = []
-    first = open_dataset(SMALL, say=said.append)
-    assert open_dataset(SMALL, say=said.append).path == first.path
-    assert len(said) == 1
-    other = open_dataset({**SMALL, "seed": 1}, say=said.append)
+    lines: list[str] = []
+    first = open_dataset(SMALL, say=lines.append)
+    assert open_dataset(SMALL, say=lines.append).path == first.path
+    assert len(lines) == 1
+    other = open_dataset({**SMALL, "seed": 1}, say=lines.append)
     assert other.path != first.path
     assert other.fingerprint != first.fingerprint
     with pytest.raises(ConfigError, match="itmes"):

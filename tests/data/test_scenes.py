@@ -157,7 +157,7 @@ def test_words_without_their_order_do_not_tell_the_target() -> None:
     scene = Scene((RED, BLUE), SETTINGS[0])
     for first, second in ((RED, BLUE), (BLUE, RED)):
         for attribute in ("colour", "pattern", "place"):
-            said = Message(
+            message = Message(
                 "reference",
                 scene.setting,
                 first.describe([attribute]),
@@ -171,8 +171,8 @@ def test_words_without_their_order_do_not_tell_the_target() -> None:
                 others=(first.describe([attribute]),),
                 uses=("sport",),
             )
-            assert bags(said) == bags(other)
-            assert answer(scene, said) != answer(scene, other)
+            assert bags(message) == bags(other)
+            assert answer(scene, message) != answer(scene, other)
 
 
 def bags(message: Message) -> set[tuple[str, ...]]:
@@ -217,12 +217,14 @@ def test_another_seed_draws_other_scenes() -> None:
 def test_the_documentation_says_the_ceilings(drawn: list[tuple[Scene, list[Statement]]]) -> None:
     page = (Path(__file__).parents[2] / "docs" / "mmfrb.md").read_text(encoding="utf-8")
     table = page.split("<!-- scenes -->")[1].split("<!-- /scenes -->")[0]
-    said = re.findall(r"^\| `?([a-z]+)`? \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|$", table, re.M)
+    message = re.findall(
+        r"^\| `?([a-z]+)`? \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|$", table, re.M
+    )
     expected = [
         (name, *(f"{100 * value:.1f}" for value in (share, *(values[o] for o in OBSERVERS))))
         for name, share, values in rows()
     ]
-    assert said == expected
+    assert message == expected
     best = page.split("<!-- scenes: retrieval -->")[1].split("<!-- /scenes: retrieval -->")[0]
     numbers = [float(n) for n in re.findall(r"\| ([\d.]+)", best)]
     assert numbers == [round(100 * v, 1) for v in best_recall()]

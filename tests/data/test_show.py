@@ -19,9 +19,9 @@ from vsebench.data.show import NO_GLYPH, THUMB, _drawable, _width, _wrap, contac
 
 def test_summary(tmp_path: Path, items: Callable[..., list[Item]], write: Callable[..., Dataset]) -> None:
     provenance = {"notes": ["one thing", "another"], "skipped_rows": 3}
-    said = summary(write(tmp_path / "a.h5", items(), provenance=provenance))
-    assert said["labels"] == {"cat": {"train": 4, "val": 1, "test": 1}, "dog": {"train": 4, "val": 1, "test": 1}}
-    facts = said["facts"]
+    message = summary(write(tmp_path / "a.h5", items(), provenance=provenance))
+    assert message["labels"] == {"cat": {"train": 4, "val": 1, "test": 1}, "dog": {"train": 4, "val": 1, "test": 1}}
+    facts = message["facts"]
     assert facts["splits"] == "train 8, val 2, test 2"
     assert facts["groups"] == "6"
     assert facts["image width"] == "16"

@@ -50,7 +50,7 @@ def test_a_bad_row_is_named_and_the_others_are_read(tmp_path: Path, name: str, c
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "text"),
     [
         ("m.csv", b"", "m.csv:1: is empty; the first line must name the columns."),
         ("m.csv", b"x\n", "m.csv: has no rows."),
@@ -64,11 +64,11 @@ def test_a_bad_row_is_named_and_the_others_are_read(tmp_path: Path, name: str, c
         ("m.txt", b"x\n1\n", "m.txt: metadata must be a .csv or .jsonl file."),
     ],
 )
-def test_an_unreadable_file_gives_one_message(tmp_path: Path, name: str, content: bytes, said: str) -> None:
+def test_an_unreadable_file_gives_one_message(tmp_path: Path, name: str, content: bytes, text: str) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError) as caught:
         read_table(tmp_path / name)
-    assert str(caught.value) == f"{tmp_path}/{said}"
+    assert str(caught.value) == f"{tmp_path}/{text}"
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

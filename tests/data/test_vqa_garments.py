@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from vsebench.core.errors import ConfigError
-from vsebench.data.builders.vqa_garments import LOOKS, asked, oracle_accuracy
+from vsebench.data.builders.vqa_garments import LOOKS, oracle_accuracy, question_items
 from vsebench.data.check import check
 from vsebench.data.dataset import Dataset
 from vsebench.data.garments.latent import PATTERNS, SILHOUETTES, Garment, draw_garment
@@ -57,12 +57,12 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 def test_the_same_bytes_everywhere() -> None:
     digest = hashlib.sha256()
     for number in range(8):
-        for item in asked(number, 0, 64, 3):
-            said = repr(sorted((item.answers or {}).items()))
+        for item in question_items(number, 0, 64, 3):
+            message = repr(sorted((item.answers or {}).items()))
             digest.update(item.image or b"")
-            digest.update("\n".join([item.id, *item.texts, str(item.label), said]).encode())
+            digest.update("\n".join([item.id, *item.texts, str(item.label), message]).encode())
     assert digest.hexdigest()[:16] == DIGEST
-    assert asked(0, 1, 64, 3) != asked(0, 0, 64, 3)
+    assert question_items(0, 1, 64, 3) != question_items(0, 0, 64, 3)
 
 
 def test_probabilities_sum_to_one() -> None:
@@ -80,18 +80,18 @@ def test_probabilities_sum_to_one() -> None:
 
 def test_questions_are_drawn_by_their_probabilities() -> None:
     garment, rng = Garment(0, "skirt", "casual", "red", "blue", "dotted"), Random(0)
-    found = Counter(draw_question(garment, rng) for _ in range(20_000))
+    result = Counter(draw_question(garment, rng) for _ in range(20_000))
     for question, p in questions(garment):
-        assert found[question] / 20_000 == pytest.approx(float(p), abs=5 * (float(p) / 20_000) ** 0.5)
+        assert result[question] / 20_000 == pytest.approx(float(p), abs=5 * (float(p) / 20_000) ** 0.5)
 
 
 def test_answers_are_right() -> None:
     dotted = Garment(0, "skirt", "casual", "white", "black", "dotted")
-    found = {q.evidence: q.answer for q, _ in questions(dotted)}
+    results = {q.evidence: q.answer for q, _ in questions(dotted)}
     wanted = {"colour": "white", "dots": "black", "lighter": "white", "darker": "black", "pattern": "dotted"}
     wanted |= {"piece": "skirt", "sleeves": "0", "colours": "2", "has_colour black": "yes", "has_colour red": "no"}
     wanted |= {"is_both dotted skirt": "yes", "is_both striped skirt": "no", "is_both dotted trousers": "no"}
-    assert wanted.items() <= found.items()
+    assert wanted.items() <= results.items()
     plain = {q.evidence: q.answer for q, _ in questions(Garment(0, "long_sleeves", "sport", "red", "blue", "plain"))}
     assert {"colour": "red", "colours": "1", "sleeves": "2", "has_colour blue": "no"}.items() <= plain.items()
     assert "lighter" not in plain
@@ -111,7 +111,7 @@ def test_the_image_and_the_question_decide_but_for_what_is_covered() -> None:
     answers: dict[tuple[str, str], set[str]] = {}
     for right, question, image in joint():
         answers.setdefault((question, image), set()).add(right)
-    open_ones = {key for key, found in answers.items() if len(found) > 1}
+    open_ones = {key for key, values in answers.items() if len(values) > 1}
     assert all(image.split()[0].endswith("body") for _, image in open_ones)
     assert {question.split()[0] for question, _ in open_ones} == {"piece", "is_both"}
 
@@ -124,10 +124,10 @@ def test_ceilings_are_the_bayes_accuracy() -> None:
         garment = draw_garment(number, 0)
         hidden = rng.randrange(HIDDEN.denominator) < HIDDEN.numerator
         question, seen = draw_question(garment, rng), image_evidence(garment, hidden)
-        said = [a for a, n in draw_answers(question.answer, rng).items() for _ in range(n)]
+        lines = [a for a, n in draw_answers(question.answer, rng).items() for _ in range(n)]
         for look, soft in right:
             guess = decide(look, question.evidence, seen, soft)
-            subsets = itertools.combinations(said, ANNOTATORS - 1)
+            subsets = itertools.combinations(lines, ANNOTATORS - 1)
             value = np.mean([min(s.count(guess) / 3, 1) for s in subsets]) if soft else guess == question.answer
             right[look, soft] += float(value)
     for (look, soft), value in right.items():
@@ -156,7 +156,7 @@ def test_wordings_do_not_depend_on_the_answer() -> None:
     for kind, phrases in PHRASES.items():
         takes = {"{}" in phrase for phrase in phrases}
         assert takes == {kind in ("has_colour", "is_both")}
-    texts = {text for number in range(60) for item in asked(number, 0, 32, 3) for text in item.texts}
+    texts = {text for number in range(60) for item in question_items(number, 0, 32, 3) for text in item.texts}
     assert all(text.endswith("?") for text in texts)
     assert any(re.search("(a (plain|striped|checked|dotted) (t-shirt|sweater|skirt))", t) for t in texts)
     assert not any(re.search("a (plain|striped|checked|dotted) trousers", t) for t in texts)
@@ -170,9 +170,9 @@ def test_a_small_one_is_sound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert dataset.label_names == list(ANSWERS)
     assert dataset.provenance["ceilings"] == ceilings()
     assert len(np.unique(dataset.groups)) == 40
-    for position, said in enumerate(dataset.answers(np.arange(len(dataset)))):
-        assert max(said, key=lambda a: said[a]) == dataset.label_names[dataset.labels[position]]
-        assert sum(said.values()) == ANNOTATORS
+    for position, message in enumerate(dataset.answers(np.arange(len(dataset)))):
+        assert max(message, key=lambda a: message[a]) == dataset.label_names[dataset.labels[position]]
+        assert sum(message.values()) == ANNOTATORS
     images = {(dataset.groups[i], dataset.image_bytes(i)) for i in range(len(dataset))}
     assert len(images) == 40, "questions of a group are about one image"
     with pytest.raises(ConfigError, match="image_size"):
@@ -192,9 +192,9 @@ def test_the_data_keeps_the_ceilings(whole: Dataset) -> None:
 @pytest.mark.slow
 def test_the_documentation_says_the_ceilings(whole: Dataset) -> None:
     page = (Path(__file__).parents[2] / "docs" / "vqa.md").read_text(encoding="utf-8")
-    said = re.findall(r"^\| ([a-z ]+) \| ([\d.]+) % \| ([\d.]+) % \| ([\d.]+) % \|$", page, re.MULTILINE)
+    message = re.findall(r"^\| ([a-z ]+) \| ([\d.]+) % \| ([\d.]+) % \| ([\d.]+) % \|$", page, re.MULTILINE)
     real = oracle_accuracy(whole, "test")
-    assert {name: tuple(map(float, shares)) for name, *shares in said} == {
+    assert {name: tuple(map(float, shares)) for name, *shares in message} == {
         look: tuple(round(100 * v, 1) for v in (ceilings()[look], ceilings(soft=True)[look], real[look]))
         for look in LOOKS
     }

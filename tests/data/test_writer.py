@@ -45,7 +45,7 @@ def test_multi_label(tmp_path: Path, write: Callable[..., Dataset], png: Callabl
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "text"),
     [
         ({"id": "id-1"}, "1 ids stand twice"),
         ({"split": "tset"}, "unknown splits"),
@@ -53,9 +53,9 @@ def test_multi_label(tmp_path: Path, write: Callable[..., Dataset], png: Callabl
     ],
 )
 def test_the_writer_refuses(
-    tmp_path: Path, change: dict[str, Any], said: str, items: Callable[..., list[Item]], write: Callable[..., Dataset]
+    tmp_path: Path, change: dict[str, Any], text: str, items: Callable[..., list[Item]], write: Callable[..., Dataset]
 ) -> None:
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=text):
         write(tmp_path / "a.h5", items(change))
     assert list(tmp_path.iterdir()) == []
 

@@ -23,10 +23,10 @@ def doubled(tensor: Tensor) -> Tensor:
 
 def outcome(layer: Any, values: Tensor) -> dict[str, Tensor]:
     values = values.clone().requires_grad_()
-    found = layer(values)
-    (found * torch.arange(found.numel(), dtype=found.dtype).view_as(found).cos()).sum().backward()
+    result = layer(values)
+    (result * torch.arange(result.numel(), dtype=result.dtype).view_as(result).cos()).sum().backward()
     gradients = {name: p.grad for name, p in layer.named_parameters()}
-    return {"found": found.detach(), "values": values.grad, **gradients, **layer.state_dict()}  # type: ignore[dict-item]
+    return {"found": result.detach(), "values": values.grad, **gradients, **layer.state_dict()}  # type: ignore[dict-item]
 
 
 @pytest.mark.parametrize("shape", [(6, 4), (6, 4, 3), (6, 4, 3, 2)])
@@ -36,10 +36,10 @@ def test_of_one_process_is_torchs_own(shape: tuple[int, ...], options: dict[str,
     values = 100 + torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     wanted = outcome(kind(4, **options).double(), values)
     with OverAllProcesses(alone):
-        found = outcome(kind(4, **options).double(), values)
-    assert found.keys() == wanted.keys()
+        result = outcome(kind(4, **options).double(), values)
+    assert result.keys() == wanted.keys()
     for name, value in wanted.items():
-        torch.testing.assert_close(found[name], value, msg=name)
+        torch.testing.assert_close(result[name], value, msg=name)
 
 
 def test_the_gradient_is_that_of_the_values() -> None:
@@ -71,8 +71,8 @@ def test_half_precision_keeps_its_type_and_float32_statistics() -> None:
     values = torch.randn(8, 4, generator=torch.Generator().manual_seed(0)).bfloat16()
     running = torch.zeros(4), torch.ones(4)
     with OverAllProcesses(alone):
-        found = F.batch_norm(values, *running, training=True)
-    assert found.dtype == torch.bfloat16
+        result = F.batch_norm(values, *running, training=True)
+    assert result.dtype == torch.bfloat16
     torch.testing.assert_close(running[0], 0.1 * values.float().mean(0))
 
 

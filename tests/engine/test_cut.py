@@ -15,7 +15,7 @@ from vsebench.config.resolve import resolve
 from vsebench.core.registry import IMAGE_ENCODERS, TEXT_ENCODERS
 from vsebench.core.types import Tokens
 from vsebench.data.dataset import Dataset
-from vsebench.engine.loader import Feed
+from vsebench.engine.loader import Loader
 from vsebench.engine.model import Model
 from vsebench.engine.train import Progress, fit
 from vsebench.sweeps.prepare import vocabulary_of
@@ -67,17 +67,17 @@ def assert_parts_are_the_whole(encoder: Any, raw: Any) -> None:
         torch.manual_seed(5)  # frozen layers draw no dropout, so both ways draw the same
         whole = encoder(raw)
         wanted = gradients(encoder, whole)
-        kept = encoder.before_cut(raw)
-        assert not kept.values.requires_grad
+        selected = encoder.before_cut(raw)
+        assert not selected.values.requires_grad
         torch.manual_seed(5)
-        parts = encoder.after_cut(Tokens(kept.values * kept.mask[:, :, None], kept.mask))
+        parts = encoder.after_cut(Tokens(selected.values * selected.mask[:, :, None], selected.mask))
         torch.testing.assert_close(parts.values[parts.mask], whole.values[whole.mask], rtol=1e-5, atol=1e-5)
         assert parts.grid == whole.grid
         assert (parts.final is None) == (whole.final is None)
-        found = gradients(encoder, parts)
-        assert found.keys() == wanted.keys() != set()
+        result = gradients(encoder, parts)
+        assert result.keys() == wanted.keys() != set()
         for key, value in wanted.items():
-            torch.testing.assert_close(found[key], value, rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(result[key], value, rtol=1e-4, atol=1e-5)
 
 
 def gradients(encoder: Any, tokens: Tokens) -> Mapping[str, Tensor]:
@@ -161,10 +161,17 @@ def trained(
 
     def counted(images: Tensor) -> Tensor:
         calls[0] += 1
-        found: Tensor = before(images)
-        return found
+        result: Tensor = before(images)
+        return result
 
     monkeypatch.setattr(encoder.cut, "before", counted)
-    feeds = {s: Feed(dataset, s, system, model.encoders, cache=cache) for s in ("train", "val")}
-    progress = fit(model, feeds["train"], feeds["val"], seed=0, judge=lambda *_: (0.0, {}), device=torch.device("cpu"))
+    loaders = {s: Loader(dataset, s, system, model.encoders, cache=cache) for s in ("train", "val")}
+    progress = fit(
+        model,
+        loaders["train"],
+        loaders["val"],
+        seed=0,
+        validation_scorer=lambda *_: (0.0, {}),
+        device=torch.device("cpu"),
+    )
     return (model, progress), calls[0]

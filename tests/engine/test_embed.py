@@ -13,7 +13,7 @@ from vsebench.config.resolve import resolve
 from vsebench.data.dataset import Dataset
 from vsebench.data.vocabulary import Vocabulary
 from vsebench.engine.embed import embed, embedding_dim
-from vsebench.engine.loader import Feed
+from vsebench.engine.loader import Loader
 from vsebench.engine.model import Model
 
 BOTH = {**BASE, "text_encoder": LSTM}
@@ -43,18 +43,18 @@ def test_equals_the_whole_model(tiny_file: Any, name: str, modality: str) -> Non
     model = Model(
         system, num_classes=dataset.num_classes, vocabulary=vocabulary, feature_dims=dataset.feature_dims
     ).eval()
-    feed = Feed(dataset, "test", system, model.encoders)
-    batch = feed.batch(np.arange(5))
+    loader = Loader(dataset, "test", system, model.encoders)
+    batch = loader.batch(np.arange(5))
     with torch.inference_mode():
         wanted = model(batch).embeddings[modality]
     assert wanted.shape == (5, embedding_dim(model, modality))
     assert torch.allclose(embed(model, modality, batch.inputs[modality]), wanted, atol=1e-6)
     if modality == "text":
         encoder: Any = model.encoders["text"]
-        raw = encoder.tokenizer([dataset.texts(int(p))[0] for p in feed.positions[:5]])
+        raw = encoder.tokenizer([dataset.texts(int(p))[0] for p in loader.positions[:5]])
     elif name == "features":
         return
     else:
         image: Any = model.encoders["image"]
-        raw = torch.stack([torch.from_numpy(dataset.image(int(p), image.preprocessing)) for p in feed.positions[:5]])
+        raw = torch.stack([torch.from_numpy(dataset.image(int(p), image.preprocessing)) for p in loader.positions[:5]])
     assert torch.allclose(embed(model, modality, raw), wanted, atol=1e-5)

@@ -41,11 +41,11 @@ def test_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.strip() == "0 entries, 0 B"
     keep(1, 100)
     keep(2)
-    found = entries()
-    assert [e.split for e in found] == ["s2", "s1"], "the last used first"
-    assert found[0].tokens == 24
-    assert found[0].dim == 16
-    assert found[0].size == sum(f.stat().st_size for f in (features_home() / found[0].key).iterdir())
+    entries_ = entries()
+    assert [e.split for e in entries_] == ["s2", "s1"], "the last used first"
+    assert entries_[0].tokens == 24
+    assert entries_[0].dim == 16
+    assert entries_[0].size == sum(f.stat().st_size for f in (features_home() / entries_[0].key).iterdir())
     cache.list_()
     assert "2 entries" in capsys.readouterr().out
 
@@ -54,9 +54,9 @@ def test_the_least_recently_used_goes_first(capsys: pytest.CaptureFixture[str]) 
     for seed, age in ((1, 300), (2, 100), (3, 200)):
         keep(seed, age)
     size = entries()[0].size
-    removed, kept = prune(2 * size + 10)
+    removed, selected = prune(2 * size + 10)
     assert [e.split for e in removed] == ["s1"]
-    assert [e.split for e in kept] == ["s2", "s3"]
+    assert [e.split for e in selected] == ["s2", "s3"]
     cache.prune("0")
     assert "removed 2 entries" in capsys.readouterr().out
     assert entries() == []
@@ -110,8 +110,8 @@ def test_concurrent_writers_compute_once(tmp_path: Path) -> None:
     counter = tmp_path / "count"
     command = [sys.executable, "-c", COMPUTE, str(counter)]
     writers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
-    said = [writer.communicate(timeout=120)[0].strip() for writer in writers]
-    assert said == [str(float(sum(range(48))))] * 3
+    lines = [writer.communicate(timeout=120)[0].strip() for writer in writers]
+    assert lines == [str(float(sum(range(48))))] * 3
     assert counter.read_text() == "x"
 
 
@@ -164,30 +164,30 @@ def test_what_is_kept_does_not_depend_on_the_process(tiny_file: Path, monkeypatc
     import vsebench.engine.circumstances as circumstances
     from vsebench.config.resolve import resolve
     from vsebench.data.dataset import Dataset
-    from vsebench.engine.loader import Feed
+    from vsebench.engine.loader import Loader
     from vsebench.engine.model import Model
 
     system = resolve({**SYSTEM, "text_encoder": "none", "objective": "cross_entropy"})
     torch.manual_seed(0)
     model = Model(system, num_classes=3)
 
-    def kept() -> np.ndarray:
-        Feed(Dataset.open(tiny_file), "val", system, model.encoders)
+    def selected() -> np.ndarray:
+        Loader(Dataset.open(tiny_file), "val", system, model.encoders)
         (entry,) = entries()
         return np.frombuffer((features_home() / entry.key / "values.bin").read_bytes(), np.uint8)
 
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(1)
-        alone = kept()
+        alone = selected()
         for threads in (2, 3):
             torch.set_num_threads(threads)
-            assert np.array_equal(kept(), alone), "what is there is used"
+            assert np.array_equal(selected(), alone), "what is there is used"
             prune(0)
-            assert np.array_equal(kept(), alone), "computed again by several threads, it is the same"
+            assert np.array_equal(selected(), alone), "computed again by several threads, it is the same"
             assert torch.get_num_threads() == threads
         monkeypatch.setattr(circumstances, "libraries", lambda: {"torch": "other"})
-        Feed(Dataset.open(tiny_file), "val", system, model.encoders)
+        Loader(Dataset.open(tiny_file), "val", system, model.encoders)
         assert len(entries()) == 2
     finally:
         torch.set_num_threads(before)

@@ -93,10 +93,10 @@ def test_only_what_is_computed_once_is_rounded(
 
 
 def test_what_was_computed_once_goes_through_the_rest_alone() -> None:
-    kept = Tokens(torch.full((1, 1, 1), 5.0), torch.ones(1, 1, dtype=torch.bool))
+    selected = Tokens(torch.full((1, 1, 1), 5.0), torch.ones(1, 1, dtype=torch.bool))
     for options, expected in ((FROZEN, 5.0), (CUT, 6.0)):
         module = Thirds(**options)
-        assert plan_of(module).encode(module, kept).values.item() == expected
+        assert plan_of(module).encode(module, selected).values.item() == expected
 
 
 def test_it_is_computed_in_float32_under_autocast() -> None:

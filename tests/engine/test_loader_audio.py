@@ -14,14 +14,14 @@ from sounding import AUDIO_CNN, CNN, LSTM, RNN, write
 
 from vsebench.config.resolve import resolve
 from vsebench.core.errors import ConfigError, DataError
-from vsebench.core.types import Batch, Tokens, Waves, Words
+from vsebench.core.types import Batch, TokenIds, Tokens, Waveforms
 from vsebench.data.dataset import Dataset
-from vsebench.distributed.process_group import Team
+from vsebench.distributed.process_group import ProcessGroup
 from vsebench.engine.embed import embed
 from vsebench.engine.evaluate import predict, predictions_of
-from vsebench.engine.loader import Feed
+from vsebench.engine.loader import Loader
 from vsebench.engine.model import Model
-from vsebench.engine.train import fit, judge_by
+from vsebench.engine.train import fit, validation_scorer_of
 from vsebench.sweeps.prepare import vocabulary_of
 
 CPU = torch.device("cpu")
@@ -33,14 +33,14 @@ AMIR = {"fusion": "amir", "objective": ["cross_entropy", *REGULAR], "projection"
 
 def parts(
     dataset: Dataset, *, image: Any = CNN, text: Any = LSTM, audio: Any = RNN, epochs: int = 2, **changes: Any
-) -> tuple[Model, dict[str, Feed]]:
+) -> tuple[Model, dict[str, Loader]]:
     torch.manual_seed(0)
     encoders = {"image_encoder": image, "text_encoder": text, "audio_encoder": audio}
     train = {"optimizer": {"name": "adamw", "lr": 1e-2}, "batch_size": 16, "epochs": epochs, "feature_dtype": "fp32"}
     given = {k: v for k, v in encoders.items() if v is not None}
     system = resolve({"dim": 16, **given, "train": train, **changes})
     model = Model(system, num_classes=dataset.num_classes, vocabulary=vocabulary_of(dataset) if text else None)
-    return model, {s: Feed(dataset, s, system, model.encoders) for s in ("train", "val", "test")}
+    return model, {s: Loader(dataset, s, system, model.encoders) for s in ("train", "val", "test")}
 
 
 def junk(raw: Any, present: torch.Tensor, value: float) -> Any:
@@ -48,12 +48,14 @@ def junk(raw: Any, present: torch.Tensor, value: float) -> Any:
     lacks = ~present
     if isinstance(raw, torch.Tensor):
         return torch.where(lacks[:, None, None, None], torch.full_like(raw, 200), raw)
-    if isinstance(raw, Words):
-        there = torch.ones_like(raw.mask)
-        return Words(raw.ids.masked_fill(lacks[:, None], 2), torch.where(lacks[:, None], there, raw.mask), raw.bag)
+    if isinstance(raw, TokenIds):
+        existing = torch.ones_like(raw.mask)
+        return TokenIds(
+            raw.ids.masked_fill(lacks[:, None], 2), torch.where(lacks[:, None], existing, raw.mask), raw.bag
+        )
     if isinstance(raw, Tokens):
         return Tokens(raw.values.masked_fill(lacks[:, None, None], value), raw.mask, raw.final, raw.grid)
-    return Waves(raw.values.masked_fill(lacks[:, None], value), raw.lengths.masked_fill(lacks, raw.values.shape[1]))
+    return Waveforms(raw.values.masked_fill(lacks[:, None], value), raw.lengths.masked_fill(lacks, raw.values.shape[1]))
 
 
 def filled(batch: Batch, value: float) -> Batch:
@@ -61,34 +63,41 @@ def filled(batch: Batch, value: float) -> Batch:
     return replace(batch, inputs=inputs)
 
 
-def goodness(model: Model, feed: Feed) -> dict[str, float]:
-    outputs = predict(model, feed, device=CPU, embeddings=False)
+def selection_value(model: Model, loader: Loader) -> dict[str, float]:
+    outputs = predict(model, loader, device=CPU, embeddings=False)
     assert outputs.logits is not None
-    return {"accuracy": float((outputs.logits.argmax(1) == feed.labels.numpy()).mean())}
+    return {"accuracy": float((outputs.logits.argmax(1) == loader.labels.numpy()).mean())}
 
 
 @pytest.mark.parametrize("encoder", [RNN, AUDIO_CNN], ids=lambda e: e["name"])
 def test_sounds_alone_are_learned(tmp_path: Path, encoder: dict[str, Any]) -> None:
     dataset = write(tmp_path / "a.h5", complete=True, n=150)
-    model, feeds = parts(dataset, image=None, text=None, audio=encoder, epochs=8)
-    batch = feeds["train"].batch(np.array([3, 0]))
-    assert isinstance(batch.inputs["audio"], Waves)
+    model, loaders = parts(dataset, image=None, text=None, audio=encoder, epochs=8)
+    batch = loaders["train"].batch(np.array([3, 0]))
+    assert isinstance(batch.inputs["audio"], Waveforms)
     assert not batch.present
-    progress = fit(model, feeds["train"], feeds["val"], seed=0, judge=judge_by(goodness, "accuracy", "max"), device=CPU)
+    progress = fit(
+        model,
+        loaders["train"],
+        loaders["val"],
+        seed=0,
+        validation_scorer=validation_scorer_of(selection_value, "accuracy", "max"),
+        device=CPU,
+    )
     assert len(progress.history) == 8
-    assert goodness(model, feeds["test"])["accuracy"] > 0.9, "three tones in little noise"
-    outputs = predict(model, feeds["test"], device=CPU)
-    sound = feeds["test"].batch(np.arange(4)).inputs["audio"]
+    assert selection_value(model, loaders["test"])["accuracy"] > 0.9, "three tones in little noise"
+    outputs = predict(model, loaders["test"], device=CPU)
+    sound = loaders["test"].batch(np.arange(4)).inputs["audio"]
     torch.testing.assert_close(embed(model, "audio", sound), torch.from_numpy(outputs.embeddings["audio"][:4]))
 
 
 @pytest.mark.parametrize("changes", [LEARNED, AMIR], ids=["learned", "amir"])
 def test_predictions_do_not_depend_on_the_batch(tmp_path: Path, changes: Any) -> None:
-    model, feeds = parts(write(tmp_path / "a.h5"), **changes)
-    whole = predict(model, feeds["val"], device=CPU)
+    model, loaders = parts(write(tmp_path / "a.h5"), **changes)
+    whole = predict(model, loaders["val"], device=CPU)
     small = model.system.train.model_copy(update={"eval_batch_size": 1})
     model.system = model.system.model_copy(update={"train": small})
-    np.testing.assert_allclose(predict(model, feeds["val"], device=CPU).logits, whole.logits, atol=1e-5)
+    np.testing.assert_allclose(predict(model, loaders["val"], device=CPU).logits, whole.logits, atol=1e-5)
 
 
 @pytest.mark.parametrize("value", [1e4, float("nan")])
@@ -106,13 +115,13 @@ def test_predictions_do_not_depend_on_the_batch(tmp_path: Path, changes: Any) ->
     ids=["decision", "learned", "attention", "amir", "amir, aggregated", "batch norm", "cut"],
 )
 def test_what_stands_in_an_empty_slot_changes_nothing(tmp_path: Path, changes: Any, value: float) -> None:
-    model, feeds = parts(write(tmp_path / "a.h5"), **changes)
-    batch = feeds["train"].batch(np.arange(20))
+    model, loaders = parts(write(tmp_path / "a.h5"), **changes)
+    batch = loaders["train"].batch(np.arange(20))
     assert {m: int((~here).sum()) for m, here in batch.present.items()} == {"image": 4, "text": 4, "audio": 4}
     other = filled(batch, value)
     assert any(other.inputs[m] is not batch.inputs[m] for m in batch.inputs)
     for training in (False, True):
-        found = []
+        results = []
         for one in (batch, other):
             state = {k: v.clone() for k, v in model.state_dict().items()}
             torch.manual_seed(1)
@@ -120,22 +129,22 @@ def test_what_stands_in_an_empty_slot_changes_nothing(tmp_path: Path, changes: A
             assert output.logits is not None
             output.logits.sum().backward()
             gradients = {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
-            found.append((output.logits.detach(), gradients, {k: v.clone() for k, v in model.state_dict().items()}))
+            results.append((output.logits.detach(), gradients, {k: v.clone() for k, v in model.state_dict().items()}))
             model.zero_grad()
             model.load_state_dict(state)
-        assert found[0][0].isfinite().all()
-        assert torch.equal(found[0][0], found[1][0])
-        for first, second in zip(found[0][1:], found[1][1:], strict=True):
+        assert results[0][0].isfinite().all()
+        assert torch.equal(results[0][0], results[1][0])
+        for first, second in zip(results[0][1:], results[1][1:], strict=True):
             assert first.keys() == second.keys()
             assert all(torch.equal(first[k], second[k]) for k in first)
 
 
 @torch.no_grad()
 def test_an_item_is_decided_by_what_it_has(tmp_path: Path) -> None:
-    model, feeds = parts(write(tmp_path / "a.h5"), **DECISION)
+    model, loaders = parts(write(tmp_path / "a.h5"), **DECISION)
     model.eval()
     rows = np.arange(5)
-    output = model(feeds["train"].batch(rows))
+    output = model(loaders["train"].batch(rows))
     assert output.logits is not None
     assert {m: here.tolist() for m, here in output.present.items()} == {
         "image": [True, False, True, True, True],
@@ -143,18 +152,18 @@ def test_an_item_is_decided_by_what_it_has(tmp_path: Path) -> None:
         "audio": [True, True, True, False, True],
     }
     for i in rows:
-        said = [output.parts[m][i].softmax(-1) for m in output.parts if output.present[m][i]]
-        torch.testing.assert_close(output.logits[i].softmax(-1), torch.stack(said).mean(0))
+        lines = [output.parts[m][i].softmax(-1) for m in output.parts if output.present[m][i]]
+        torch.testing.assert_close(output.logits[i].softmax(-1), torch.stack(lines).mean(0))
 
 
 def test_a_frozen_encoder_keeps_no_token_of_an_absent_image(tmp_path: Path) -> None:
-    model, feeds = parts(write(tmp_path / "a.h5"), **DECISION)
-    cached = feeds["train"].batch(np.arange(10)).inputs["image"]
+    model, loaders = parts(write(tmp_path / "a.h5"), **DECISION)
+    cached = loaders["train"].batch(np.arange(10)).inputs["image"]
     assert isinstance(cached, Tokens)
     assert cached.mask.any(1).tolist() == [i % 5 != 1 for i in range(10)]
-    plain = Feed(feeds["train"].dataset, "train", model.system, model.encoders, cache=False)
+    plain = Loader(loaders["train"].dataset, "train", model.system, model.encoders, cache=False)
     with torch.no_grad():
-        one, other = (model.eval()(feed.batch(np.arange(10))).logits for feed in (feeds["train"], plain))
+        one, other = (model.eval()(loader.batch(np.arange(10))).logits for loader in (loaders["train"], plain))
     torch.testing.assert_close(one, other)
 
 
@@ -171,18 +180,25 @@ def test_subsets_of_the_modalities_train(tmp_path: Path, subset: tuple[str, ...]
         if changes is LEARNED:
             return
         changes = {**changes, **DECISION, "fusion": "none"}
-    model, feeds = parts(write(tmp_path / "a.h5"), **without, **changes)
-    progress = fit(model, feeds["train"], feeds["val"], seed=0, judge=judge_by(goodness, "accuracy", "max"), device=CPU)
+    model, loaders = parts(write(tmp_path / "a.h5"), **without, **changes)
+    progress = fit(
+        model,
+        loaders["train"],
+        loaders["val"],
+        seed=0,
+        validation_scorer=validation_scorer_of(selection_value, "accuracy", "max"),
+        device=CPU,
+    )
     assert all(np.isfinite(epoch["train/loss"]) for epoch in progress.history)
-    outputs = predict(model, feeds["test"], device=CPU)
+    outputs = predict(model, loaders["test"], device=CPU)
     assert outputs.logits is not None
     assert np.isfinite(outputs.logits).all()
     assert not outputs.embeddings, "each of the modalities is lacking somewhere: there is nothing to rank"
-    assert not predictions_of(outputs, feeds["test"], model, device=CPU).retrieval
+    assert not predictions_of(outputs, loaders["test"], model, device=CPU).retrieval
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "text"),
     [
         (
             {},
@@ -203,25 +219,33 @@ def test_subsets_of_the_modalities_train(tmp_path: Path, subset: tuple[str, ...]
         ({"fitter": "cca", "audio": None}, "they have no image, and its fitter 'cca' needs every item's image"),
     ],
 )
-def test_where_every_item_must_have_all(tmp_path: Path, changes: Any, said: str) -> None:
-    with pytest.raises(DataError, match="12 items of the train split lack a modality that the system reads: " + said):
+def test_where_every_item_must_have_all(tmp_path: Path, changes: Any, text: str) -> None:
+    with pytest.raises(DataError, match="12 items of the train split lack a modality that the system reads: " + text):
         parts(write(tmp_path / "a.h5", n=100), **changes)
 
 
 def test_several_processes_do_not_train_on_items_that_lack_something(tmp_path: Path) -> None:
-    class Two(Team):
+    class Two(ProcessGroup):
         size = 2
 
-    model, feeds = parts(write(tmp_path / "a.h5"), **DECISION)
-    judge = judge_by(goodness, "accuracy", "max")
+    model, loaders = parts(write(tmp_path / "a.h5"), **DECISION)
+    validation_scorer = validation_scorer_of(selection_value, "accuracy", "max")
     with pytest.raises(ConfigError, match="items of the training split lack image and text and audio; .* one process"):
-        fit(model, feeds["train"], feeds["val"], seed=0, judge=judge, device=CPU, team=Two())
+        fit(
+            model,
+            loaders["train"],
+            loaders["val"],
+            seed=0,
+            validation_scorer=validation_scorer,
+            device=CPU,
+            process_group=Two(),
+        )
 
 
 def test_sounds_that_are_cut_are_told(tmp_path: Path) -> None:
     dataset = write(tmp_path / "a.h5", complete=True)
-    _, feeds = parts(dataset, image=None, text=None, audio={**RNN, "max_seconds": 0.06})
-    longer = sum(dataset.sound_seconds(feeds["val"].positions) > 0.06)
+    _, loaders = parts(dataset, image=None, text=None, audio={**RNN, "max_seconds": 0.06})
+    longer = sum(dataset.sound_seconds(loaders["val"].positions) > 0.06)
     assert longer > 0
-    assert feeds["val"].notes == [f"{longer} of {len(feeds['val'])} val sounds were cut to 0.06 s"]
-    assert feeds["val"].batch(np.arange(6)).inputs["audio"].values.shape == (6, 480)
+    assert loaders["val"].notes == [f"{longer} of {len(loaders['val'])} val sounds were cut to 0.06 s"]
+    assert loaders["val"].batch(np.arange(6)).inputs["audio"].values.shape == (6, 480)

@@ -16,7 +16,7 @@ from vsebench.data.item import Item
 from vsebench.data.writer import DatasetWriter
 from vsebench.engine import inputs as sources
 from vsebench.engine.evaluate import predict
-from vsebench.engine.loader import Feed
+from vsebench.engine.loader import Loader
 from vsebench.engine.model import Model
 
 BOTH: dict[str, Any] = {
@@ -35,28 +35,28 @@ def parts(file: Path) -> tuple[Dataset, Any, Model]:
 
 def test_batches(tiny_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dataset, system, model = parts(tiny_file)
-    kept = Feed(dataset, "train", system, model.encoders)
+    selected = Loader(dataset, "train", system, model.encoders)
     monkeypatch.setattr(sources, "PIXEL_MEMORY", 10)
-    read = Feed(dataset, "train", system, model.encoders)
+    read = Loader(dataset, "train", system, model.encoders)
     rows = np.array([5, 0, 3])
     for modality in ("image", "text"):
-        one, other = kept.batch(rows).inputs[modality], read.batch(rows).inputs[modality]
+        one, other = selected.batch(rows).inputs[modality], read.batch(rows).inputs[modality]
         assert torch.equal(one.values, other.values)
         assert torch.equal(one.mask, other.mask)
         for i, row in enumerate(rows):
-            own = dataset.item_features(modality, int(kept.positions[row]))
-            np.testing.assert_array_equal(one.values[i][one.mask[i]].numpy(), own.astype(np.float32))
-    assert kept.captions_per_item.tolist() == [1] * len(kept), "one text vector an item, whatever its captions"
+            current = dataset.item_features(modality, int(selected.positions[row]))
+            np.testing.assert_array_equal(one.values[i][one.mask[i]].numpy(), current.astype(np.float32))
+    assert selected.captions_per_item.tolist() == [1] * len(selected), "one text vector an item, whatever its captions"
 
 
 def test_predictions_do_not_depend_on_the_batch(tiny_file: Path) -> None:
     dataset, system, model = parts(tiny_file)
-    feed = Feed(dataset, "val", system, model.encoders)
+    loader = Loader(dataset, "val", system, model.encoders)
     device = torch.device("cpu")
-    whole = predict(model, feed, device=device)
+    whole = predict(model, loader, device=device)
     small = system.model_copy(update={"train": system.train.model_copy(update={"eval_batch_size": 1})})
     model.system = small
-    np.testing.assert_allclose(predict(model, feed, device=device).logits, whole.logits, atol=1e-5)
+    np.testing.assert_allclose(predict(model, loader, device=device).logits, whole.logits, atol=1e-5)
 
 
 def test_items_without_features(tmp_path: Path) -> None:
@@ -66,4 +66,4 @@ def test_items_without_features(tmp_path: Path) -> None:
             writer.add(Item(str(n), None, (), "ab"[n % 2], features=features))
     dataset, system, model = parts(tmp_path / "a.h5")
     with pytest.raises(DataError, match="items of the train split lack a modality that the system reads"):
-        Feed(dataset, "train", system, model.encoders)
+        Loader(dataset, "train", system, model.encoders)

@@ -22,7 +22,7 @@ from vsebench.data.dataset import Dataset
 from vsebench.engine.embed import embedding_dim
 from vsebench.engine.evaluate import predict
 from vsebench.engine.feature_plan import pooled_alone
-from vsebench.engine.loader import Feed
+from vsebench.engine.loader import Loader
 from vsebench.engine.model import Model
 from vsebench.engine.train import build_objectives, build_optimizer
 from vsebench.sweeps.prepare import vocabulary_of
@@ -108,11 +108,11 @@ def train_a_step(point: dict[str, str], dataset: Dataset) -> None:
     model = Model(
         system, num_classes=dataset.num_classes, vocabulary=vocabulary_of(dataset), feature_dims=dataset.feature_dims
     )
-    feed = Feed(dataset, "val", system, model.encoders, cache=False)
+    loader = Loader(dataset, "val", system, model.encoders, cache=False)
     objectives = build_objectives(model, dataset.multi_label)
     optimizer = build_optimizer(model, objectives)
     model.train()
-    batch = feed.batch(np.arange(4))
+    batch = loader.batch(np.arange(4))
     output = model(batch)
     terms = [t for o in objectives for t in o(output, batch).values()]
     loss = torch.stack(terms).sum()
@@ -179,24 +179,24 @@ def test_embeddings_do_not_see_the_other_modality(tiny_file: Path, changes: dict
     model, dataset = tiny_model(tiny_file, **changes)
     if hasattr(model.encoders["text"], "visual"):
         torch.nn.init.normal_(model.encoders["text"].visual.weight)  # type: ignore[union-attr]
-    feed = Feed(dataset, "val", model.system, model.encoders, cache=False)
-    batch = feed.batch(np.arange(4))
-    shuffled = feed.batch(np.array([1, 2, 3, 0]))
+    loader = Loader(dataset, "val", model.system, model.encoders, cache=False)
+    batch = loader.batch(np.arange(4))
+    shuffled = loader.batch(np.array([1, 2, 3, 0]))
     mixed = type(batch)({"image": batch.inputs["image"], "text": shuffled.inputs["text"]}, *(
-        getattr(batch, f) for f in ("labels", "index", "groups")
+        getattr(batch, f) for f in ("labels", "positions", "groups")
     ))  # fmt: skip
     with torch.no_grad():
-        own, other = model(batch), model(mixed)
+        current, other = model(batch), model(mixed)
         text = model(shuffled)
-    torch.testing.assert_close(own.embeddings["image"], other.embeddings["image"])
+    torch.testing.assert_close(current.embeddings["image"], other.embeddings["image"])
     torch.testing.assert_close(text.embeddings["text"], other.embeddings["text"])
-    assert not torch.allclose(own.logits, other.logits)
+    assert not torch.allclose(current.logits, other.logits)
 
 
 def test_dual_attention_ranks_by_all_that_its_steps_read(tiny_file: Path) -> None:
     encoder = {"name": "lstm", "dim_hidden": 10}
     model, dataset = tiny_model(tiny_file, attention="dan_m", projection="none", text_encoder=encoder)
-    batch = Feed(dataset, "val", model.system, model.encoders, cache=False).batch(np.arange(4))
+    batch = Loader(dataset, "val", model.system, model.encoders, cache=False).batch(np.arange(4))
     with torch.no_grad():
         embeddings = model(batch).embeddings
         read = model.attention(model.encode(batch.inputs))
@@ -212,7 +212,7 @@ def test_results_do_not_depend_on_the_evaluation_batch(tiny_file: Path) -> None:
     for size in (1, 5, 64):
         train = model.system.train.model_copy(update={"eval_batch_size": size})
         model.system = model.system.model_copy(update={"train": train})
-        outputs.append(predict(model, Feed(dataset, "val", model.system, model.encoders), device=torch.device("cpu")))
+        outputs.append(predict(model, Loader(dataset, "val", model.system, model.encoders), device=torch.device("cpu")))
     for other in outputs[1:]:
         np.testing.assert_allclose(outputs[0].logits, other.logits, atol=1e-5)
         np.testing.assert_allclose(outputs[0].embeddings["text"], other.embeddings["text"], atol=1e-5)
@@ -223,9 +223,9 @@ def test_cached_tokens_equal_computed_ones(tiny_file: Path, monkeypatch: pytest.
     model, dataset = tiny_model(tiny_file)
     monkeypatch.setattr("vsebench.engine.feature_plan.pooled_alone", lambda system: set())
     rows = np.array([3, 0, 5])
-    cached = Feed(dataset, "val", model.system, model.encoders).batch(rows).inputs["image"]
-    again = Feed(dataset, "val", model.system, model.encoders).batch(rows).inputs["image"]
-    direct = Feed(dataset, "val", model.system, model.encoders, cache=False).batch(rows).inputs["image"]
+    cached = Loader(dataset, "val", model.system, model.encoders).batch(rows).inputs["image"]
+    again = Loader(dataset, "val", model.system, model.encoders).batch(rows).inputs["image"]
+    direct = Loader(dataset, "val", model.system, model.encoders, cache=False).batch(rows).inputs["image"]
     assert torch.equal(cached.values, again.values)
     torch.testing.assert_close(cached.values, direct.values, atol=2e-3, rtol=2e-3)
     assert cached.grid == direct.grid
@@ -233,11 +233,11 @@ def test_cached_tokens_equal_computed_ones(tiny_file: Path, monkeypatch: pytest.
 
 def test_tokens_pooled_once_change_no_number(tiny_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model, dataset = tiny_model(tiny_file, image_encoder={**SMALL_CNN, "image_size": 64})
-    pooled = Feed(dataset, "val", model.system, model.encoders)
+    pooled = Loader(dataset, "val", model.system, model.encoders)
     assert pooled.batch(np.arange(3)).inputs["image"].values.shape[1] == 1
     first = predict(model, pooled, device=torch.device("cpu"))
     monkeypatch.setattr("vsebench.engine.feature_plan.pooled_alone", lambda system: set())
-    whole = Feed(dataset, "val", model.system, model.encoders)
+    whole = Loader(dataset, "val", model.system, model.encoders)
     assert whole.batch(np.arange(3)).inputs["image"].values.shape[1] > 1
     second = predict(model, whole, device=torch.device("cpu"))
     np.testing.assert_array_equal(first.logits, second.logits)
@@ -268,10 +268,10 @@ def test_recipe_is_a_whole_system(name: str) -> None:
 
 def test_a_model_over_fits_a_batch(tiny_file: Path) -> None:
     model, dataset = tiny_model(tiny_file)
-    feed = Feed(dataset, "train", model.system, model.encoders)
+    loader = Loader(dataset, "train", model.system, model.encoders)
     objectives = build_objectives(model, False)
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-2)
-    batch = feed.batch(np.arange(24))
+    batch = loader.batch(np.arange(24))
     model.train()
     losses = []
     for _ in range(60):

@@ -57,29 +57,29 @@ def test_the_fusion_sees_the_learned_vector_instead(modalities: tuple[str, ...])
     model, batch = model_of(modalities), batch_of(modalities)
     plain = model_of(modalities, absent="zero")
     plain.load_state_dict({k: v for k, v in model.state_dict().items() if not k.startswith("absent.")})
-    found, before = model(batch), plain(batch)
+    result, before = model(batch), plain(batch)
     assert not plain.absent
     for m in modalities:
         for i in range(ITEMS):
             wanted = before.vectors[m][i] if PRESENT[m][i] else model.absent[m]
-            assert torch.equal(found.vectors[m][i], wanted)
-        assert torch.equal(found.embeddings[m], before.embeddings[m])  # what is ranked is not touched
+            assert torch.equal(result.vectors[m][i], wanted)
+        assert torch.equal(result.embeddings[m], before.embeddings[m])  # what is ranked is not touched
         assert torch.equal(before.vectors[m], before.embeddings[m])
-    assert found.joint is not None
-    torch.testing.assert_close(found.joint, torch.cat([found.vectors[m] for m in modalities], 1))
+    assert result.joint is not None
+    torch.testing.assert_close(result.joint, torch.cat([result.vectors[m] for m in modalities], 1))
     whole = torch.tensor([all(PRESENT[m][i] for m in modalities) for i in range(ITEMS)])
-    assert found.logits is not None
+    assert result.logits is not None
     assert before.logits is not None
-    assert torch.equal(found.logits[whole], before.logits[whole])
-    assert (found.logits[~whole] != before.logits[~whole]).any(1).all()
+    assert torch.equal(result.logits[whole], before.logits[whole])
+    assert (result.logits[~whole] != before.logits[~whole]).any(1).all()
 
 
 @pytest.mark.parametrize("empty", [1e4, float("nan")])
 @torch.no_grad()
 def test_what_lies_in_an_empty_place_changes_nothing(empty: float) -> None:
     model = model_of(THREE)
-    found, wanted = model(batch_of(THREE, empty=empty)), model(batch_of(THREE))
-    assert torch.equal(found.logits, wanted.logits)
+    result, wanted = model(batch_of(THREE, empty=empty)), model(batch_of(THREE))
+    assert torch.equal(result.logits, wanted.logits)
 
 
 def test_the_other_weights_are_those_of_a_system_without() -> None:
@@ -115,7 +115,7 @@ def test_one_modality_has_none() -> None:
 def test_half_precision_comes_in_and_out() -> None:
     model, batch = model_of(THREE), batch_of(THREE)
     with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
-        found = model(batch)
-    assert found.vectors["text"].dtype == torch.bfloat16
-    assert found.logits is not None
-    assert bool(found.logits.isfinite().all())
+        result = model(batch)
+    assert result.vectors["text"].dtype == torch.bfloat16
+    assert result.logits is not None
+    assert bool(result.logits.isfinite().all())

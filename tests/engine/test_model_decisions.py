@@ -18,7 +18,7 @@ from vsebench.core.types import Batch, Tokens
 from vsebench.data.dataset import Dataset
 from vsebench.engine.evaluate import predict
 from vsebench.engine.inputs import Pooled
-from vsebench.engine.loader import Feed
+from vsebench.engine.loader import Loader
 from vsebench.engine.model import Model
 from vsebench.engine.train import build_objectives, build_optimizer
 from vsebench.sweeps.prepare import vocabulary_of
@@ -39,7 +39,7 @@ def model_of(tiny_file: Path, recipe: str, **changes: Any) -> tuple[Model, Datas
 
 
 def batch_of(model: Model, dataset: Dataset) -> Batch:
-    return Feed(dataset, "val", model.system, model.encoders, cache=False).batch(np.arange(4))
+    return Loader(dataset, "val", model.system, model.encoders, cache=False).batch(np.arange(4))
 
 
 @torch.no_grad()
@@ -50,8 +50,8 @@ def test_decision_level_is_the_mean_of_what_the_modalities_say(tiny_file: Path) 
     assert output.joint is None
     assert output.logits is not None
     for b in range(4):
-        said = [output.parts[m][b].softmax(-1) for m in ("image", "text")]
-        torch.testing.assert_close(output.logits[b].softmax(-1), (said[0] + said[1]) / 2)
+        lines = [output.parts[m][b].softmax(-1) for m in ("image", "text")]
+        torch.testing.assert_close(output.logits[b].softmax(-1), (lines[0] + lines[1]) / 2)
 
 
 @torch.no_grad()
@@ -59,8 +59,8 @@ def test_hybrid_is_half_of_the_fused_and_half_of_the_decisions(tiny_file: Path) 
     model, dataset = model_of(tiny_file, "hybrid_fusion")
     output = model(batch_of(model, dataset))
     assert output.logits is not None
-    said = {part: logits.softmax(-1) for part, logits in output.parts.items()}
-    wanted = said["joint"] / 2 + (said["image"] + said["text"]) / 4
+    facts = {part: logits.softmax(-1) for part, logits in output.parts.items()}
+    wanted = facts["joint"] / 2 + (facts["image"] + facts["text"]) / 4
     torch.testing.assert_close(output.logits.softmax(-1), wanted)
 
 
@@ -68,11 +68,11 @@ def test_hybrid_is_half_of_the_fused_and_half_of_the_decisions(tiny_file: Path) 
 @torch.no_grad()
 def test_a_decision_is_made_from_its_modality_alone(tiny_file: Path, recipe: str) -> None:
     model, dataset = model_of(tiny_file, recipe)
-    feed = Feed(dataset, "val", model.system, model.encoders, cache=False)
-    own, other = feed.batch(np.arange(4)), feed.batch(np.array([1, 2, 3, 0]))
-    mixed = replace(own, inputs={**own.inputs, "text": other.inputs["text"]})
-    assert torch.equal(model(own).parts["image"], model(mixed).parts["image"])
-    assert not torch.equal(model(own).parts["text"], model(mixed).parts["text"])
+    loader = Loader(dataset, "val", model.system, model.encoders, cache=False)
+    current, other = loader.batch(np.arange(4)), loader.batch(np.array([1, 2, 3, 0]))
+    mixed = replace(current, inputs={**current.inputs, "text": other.inputs["text"]})
+    assert torch.equal(model(current).parts["image"], model(mixed).parts["image"])
+    assert not torch.equal(model(current).parts["text"], model(mixed).parts["text"])
 
 
 @torch.no_grad()
@@ -115,7 +115,7 @@ def test_every_parameter_of_the_recipe_learns_in_one_step(tiny_file: Path, recip
 def test_a_decision_system_over_fits_a_batch(tiny_file: Path, combine: str) -> None:
     model, dataset = model_of(tiny_file, "hybrid_fusion", head={"combine": combine})
     objectives = build_objectives(model, False)
-    batch = Feed(dataset, "train", model.system, model.encoders).batch(np.arange(24))
+    batch = Loader(dataset, "train", model.system, model.encoders).batch(np.arange(24))
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer, losses = torch.optim.AdamW(parameters, lr=1e-2), []
     model.train()
@@ -132,8 +132,8 @@ def test_a_decision_system_over_fits_a_batch(tiny_file: Path, combine: str) -> N
 
 def test_predictions_are_the_same_whatever_the_batch_and_the_cache(tiny_file: Path) -> None:
     model, dataset = model_of(tiny_file, "decision_fusion", train={"feature_dtype": "fp32"})
-    cached = predict(model, Feed(dataset, "val", model.system, model.encoders), device=torch.device("cpu"))
-    fresh = Feed(dataset, "val", model.system, model.encoders, cache=False)
+    cached = predict(model, Loader(dataset, "val", model.system, model.encoders), device=torch.device("cpu"))
+    fresh = Loader(dataset, "val", model.system, model.encoders, cache=False)
     train = model.system.train.model_copy(update={"eval_batch_size": 5})
     model.system = model.system.model_copy(update={"train": train})
     np.testing.assert_allclose(cached.logits, predict(model, fresh, device=torch.device("cpu")).logits, atol=1e-4)

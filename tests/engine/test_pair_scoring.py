@@ -22,7 +22,7 @@ from vsebench.core.types import Tokens
 from vsebench.data.dataset import Dataset
 from vsebench.data.open import open_dataset
 from vsebench.engine.evaluate import predict, predictions_of
-from vsebench.engine.loader import Feed
+from vsebench.engine.loader import Loader
 from vsebench.engine.model import Model
 from vsebench.engine.pair_scoring import first_of, said_of
 from vsebench.ops.ranking import reranked_rows, similarity_rows
@@ -67,8 +67,8 @@ def built(tiny_file: Path, block: dict[str, Any]) -> tuple[Model, Dataset]:
 
 
 def predicted(model: Model, dataset: Dataset, split: str = "val") -> Predictions:
-    feed = Feed(dataset, split, model.system, model.encoders, cache=False)
-    return predictions_of(predict(model, feed, device=CPU), feed, model, device=CPU)
+    loader = Loader(dataset, split, model.system, model.encoders, cache=False)
+    return predictions_of(predict(model, loader, device=CPU), loader, model, device=CPU)
 
 
 def side(tokens: Tokens, row: int) -> Tokens:
@@ -78,7 +78,7 @@ def side(tokens: Tokens, row: int) -> Tokens:
 
 def test_recipes_train_rank_and_say_how(write_experiment: Write, tiny_file: Path, tmp_path: Path) -> None:
     train = {"epochs": 1, "batch_size": 16, "optimizer": {"name": "adamw", "lr": 1e-3}}
-    rows = {name: {"system": name, "dim": 16, "image_encoder": CNN, **own} for name, own in SMALL.items()}
+    rows = {name: {"system": name, "dim": 16, "image_encoder": CNN, **current} for name, current in SMALL.items()}
     file = write_experiment(
         {
             "experiment": "retrieval",
@@ -92,46 +92,46 @@ def test_recipes_train_rank_and_say_how(write_experiment: Write, tiny_file: Path
     )
     experiment = load_experiment(file)
     dataset = open_dataset(experiment.spec.dataset)
-    told = Settings(store_root=tmp_path / "runs", dataset_path=dataset.path, device="cpu")
+    message = Settings(store_root=tmp_path / "runs", dataset_path=dataset.path, device="cpu")
     outcome = sweep_to_board(
-        experiment, dataset, settings=told, workers=0, board_folder=tmp_path / "board", command="x"
+        experiment, dataset, settings=message, workers=0, board_folder=tmp_path / "board", command="x"
     )
     assert [r.error for r in outcome.failed] == []
-    found = {r.system: r for r in Store(tmp_path / "runs", "retrieval").results()}
-    assert set(found) == {*SMALL, "both"}
-    for name, result in found.items():
+    results = {r.system: r for r in Store(tmp_path / "runs", "retrieval").results()}
+    assert set(results) == {*SMALL, "both"}
+    for name, result in results.items():
         assert {"val/rsum", "test/i2t/recall@10", "test/t2i/median_rank"} <= set(result.metrics), name
         assert "test/accuracy" not in result.metrics
         assert result.ranking["ms_per_query"] > 0
-    assert found["dan_m"].ranking["by"] == "embeddings (dot)"
-    assert found["scan_i2t"].ranking["by"] == "pairs (scan)"
-    assert found["both"].ranking["by"] == "embeddings (cosine), first 3 by scan"
+    assert results["dan_m"].ranking["by"] == "embeddings (dot)"
+    assert results["scan_i2t"].ranking["by"] == "pairs (scan)"
+    assert results["both"].ranking["by"] == "embeddings (cosine), first 3 by scan"
     page = (tmp_path / "board" / "retrieval.md").read_text()
     assert "| Ranked by" in page
     assert "ms/query" in page
-    history = (tmp_path / "runs" / "retrieval" / found["both"].run_id / "history.jsonl").read_text()
+    history = (tmp_path / "runs" / "retrieval" / results["both"].run_id / "history.jsonl").read_text()
     assert {"train/info_nce", "train/triplet/pairs"} <= set(json.loads(history.splitlines()[0]))
 
 
 def test_pairs_are_scored_as_if_alone(tiny_file: Path) -> None:
     model, dataset = built(tiny_file, {**BOTH, "rerank_top": None, "objective": "triplet"})
     assert not model.projection, "nothing but the scorer is built"
-    feed = Feed(dataset, "val", model.system, model.encoders, cache=False)
-    outputs = predict(model, feed, device=CPU)
-    found = predictions_of(outputs, feed, model, device=CPU)
-    assert found.pairs is not None
-    assert found.pairs.shape == (len(feed), len(outputs.owner))
-    assert not found.embeddings
+    loader = Loader(dataset, "val", model.system, model.encoders, cache=False)
+    outputs = predict(model, loader, device=CPU)
+    result = predictions_of(outputs, loader, model, device=CPU)
+    assert result.pairs is not None
+    assert result.pairs.shape == (len(loader), len(outputs.owner))
+    assert not result.embeddings
     scorer: Any = model.scorer
-    for row in range(len(feed)):
-        for column in (0, 5, len(feed), len(outputs.owner) - 1):
-            alone = scorer.score(side(outputs.sides["image"], row), side(outputs.sides["text"], column))
-            assert found.pairs[row, column] == pytest.approx(float(alone), abs=1e-5)
+    for row in range(len(loader)):
+        for column in (0, 5, len(loader), len(outputs.owner) - 1):
+            alone = scorer.score(side(outputs.pair_inputs["image"], row), side(outputs.pair_inputs["text"], column))
+            assert result.pairs[row, column] == pytest.approx(float(alone), abs=1e-5)
     # The text's side is that of its own caption: the second captions come after all the first ones.
-    second = feed.batch(np.array([2]), np.array([1]))
-    one = model(second).sides["text"]
-    column = next(c for c in range(len(feed), len(outputs.owner)) if outputs.owner[c] == 2)
-    torch.testing.assert_close(side(outputs.sides["text"], column).values, one.values[:, one.mask[0]])
+    second = loader.batch(np.array([2]), np.array([1]))
+    one = model(second).pair_inputs["text"]
+    column = next(c for c in range(len(loader), len(outputs.owner)) if outputs.owner[c] == 2)
+    torch.testing.assert_close(side(outputs.pair_inputs["text"], column).values, one.values[:, one.mask[0]])
 
 
 def test_large_matrices_lie_in_a_file(tiny_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,22 +147,22 @@ def test_large_matrices_lie_in_a_file(tiny_file: Path, monkeypatch: pytest.Monke
 
 def test_the_first_few_are_ranked_again(tiny_file: Path) -> None:
     model, dataset = built(tiny_file, BOTH)
-    found = predicted(model, dataset)
+    result = predicted(model, dataset)
     whole, _ = built(tiny_file, {**BOTH, "rerank_top": None})
     whole.load_state_dict(model.state_dict(), strict=False)
     pairs = predicted(whole, dataset).pairs
     assert pairs is not None
-    image, text = found.embeddings["image"], found.embeddings["text"]
+    image, text = result.embeddings["image"], result.embeddings["text"]
     everything = slice(0, len(text))
     for direction, first, again in (
         ("i2t", similarity_rows(image, text)(everything), pairs),
         ("t2i", similarity_rows(text, image)(everything), pairs.T),
     ):
-        candidates, scores = found.candidates[direction]
+        candidates, scores = result.candidates[direction]
         assert candidates.shape == scores.shape == (len(first), 3)
         np.testing.assert_allclose(scores, np.take_along_axis(again, candidates, 1), atol=1e-5)
-        kept = np.take_along_axis(first, candidates, 1)
-        np.testing.assert_allclose(kept, -np.sort(-first, axis=1)[:, :3], atol=1e-6)
+        selected = np.take_along_axis(first, candidates, 1)
+        np.testing.assert_allclose(selected, -np.sort(-first, axis=1)[:, :3], atol=1e-6)
     assert said_of(model) == "embeddings (cosine), first 3 by scan"
 
 
@@ -170,9 +170,9 @@ def test_candidates_stand_above_all_else_in_their_new_order() -> None:
     rng = np.random.default_rng(0)
     first, again = rng.normal(size=(6, 9)).astype(np.float32), rng.normal(size=(6, 3)).astype(np.float32) * 1e-3 - 7
     candidates = np.argsort(-first, axis=1)[:, :3]
-    found = reranked_rows(lambda part: first[part], candidates, again)(slice(1, 5))
-    assert found.shape == (4, 9)
-    for row, query in zip(found, range(1, 5), strict=True):
+    result = reranked_rows(lambda part: first[part], candidates, again)(slice(1, 5))
+    assert result.shape == (4, 9)
+    for row, query in zip(result, range(1, 5), strict=True):
         head = [int(candidates[query, i]) for i in np.argsort(-again[query])]
         rest = [i for i in np.argsort(-first[query]).tolist() if i not in head]
         assert np.argsort(-row).tolist() == head + rest
@@ -182,12 +182,12 @@ def test_inner_products_are_ranked_as_they_are() -> None:
     rng = np.random.default_rng(0)
     image, text = rng.normal(size=(7, 4)).astype(np.float32), rng.normal(size=(7, 4)).astype(np.float32)
     image[3] *= 100
-    own = np.arange(7)
-    parts: dict[str, Any] = {"embeddings": {"image": image, "text": text}, "owner": own, "groups": own}
-    dot = Predictions(None, own, **parts, similarity="dot").ranks["t2i"].first()
+    current = np.arange(7)
+    parts: dict[str, Any] = {"embeddings": {"image": image, "text": text}, "owner": current, "groups": current}
+    dot = Predictions(None, current, **parts, similarity="dot").ranks["t2i"].first()
     scores = text @ image.T
     assert dot.tolist() == [1 + int((scores[i] > scores[i, i]).sum()) for i in range(7)]
-    assert dot.tolist() != Predictions(None, own, **parts).ranks["t2i"].first().tolist()
+    assert dot.tolist() != Predictions(None, current, **parts).ranks["t2i"].first().tolist()
 
 
 def test_the_first_of_equal_scores_are_those_of_the_gallery() -> None:
@@ -196,7 +196,7 @@ def test_the_first_of_equal_scores_are_those_of_the_gallery() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "text"),
     [
         ({"attention": "intra"}, "lets an image see its own caption"),
         ({"text_encoder": "none", "rerank_top": None}, "needs image and text, but text_encoder is none"),
@@ -212,8 +212,8 @@ def test_the_first_of_equal_scores_are_those_of_the_gallery() -> None:
         ({"reranker": "category_query"}, "a reranker of classes needs a head"),
     ],
 )
-def test_what_does_not_go_together(change: dict[str, Any], said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
+def test_what_does_not_go_together(change: dict[str, Any], text: str) -> None:
+    with pytest.raises(ConfigError, match=text):
         resolve({**BOTH, **change})
 
 

@@ -159,7 +159,7 @@ def test_data_with_several_labels_per_item(tmp_path: Path) -> None:
             Image.new("RGB", (32, 32), (16 * i, 90, 30)).save(buffer, "PNG")
             split = ("train", "train", "val", "test")[i % 4]
             writer.add(Item(f"{i}", buffer.getvalue(), ("text",), ("a", "b") if i // 4 % 2 else ("b",), split=split))
-    told: list[str] = []
+    message: list[str] = []
     dataset = Dataset.open(tmp_path / "several.h5")
-    ensure(system(pretrain_epochs=1), dataset, device=CPU, on_epoch=told.append)
-    assert "epoch 1/1, val loss 0." in told[-1], "there is no accuracy to tell"
+    ensure(system(pretrain_epochs=1), dataset, device=CPU, on_epoch=message.append)
+    assert "epoch 1/1, val loss 0." in message[-1], "there is no accuracy to tell"

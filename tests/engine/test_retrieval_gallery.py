@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from vsebench.components.fitter.base import Fitter, Material, signs
+from vsebench.components.fitter.base import FitData, Fitter, signs
 from vsebench.components.metric.base import Predictions
 from vsebench.config.experiment import load_experiment
 from vsebench.config.resolve import resolve
@@ -26,10 +26,10 @@ from vsebench.data.item import Item
 from vsebench.data.open import open_dataset
 from vsebench.data.writer import DatasetWriter
 from vsebench.engine.evaluate import predict, predictions_of, reranker_of
-from vsebench.engine.loader import Feed
+from vsebench.engine.loader import Loader
 from vsebench.engine.model import Model
-from vsebench.engine.retrieval_gallery import GalleryFeeds, gallery_positions
-from vsebench.inspect.examples import make_gallery
+from vsebench.engine.retrieval_gallery import GalleryLoaders, gallery_positions
+from vsebench.inspect.examples import make_examples
 from vsebench.ops.ranking import neighbour_precision
 from vsebench.pipeline import Outcome, sweep_to_board
 from vsebench.results.ensembles.make import check_comparable
@@ -55,7 +55,7 @@ class Planes(Fitter):
         super().__init__()
         self.dim_out = 6
 
-    def fit(self, data: Material) -> None:
+    def fit(self, data: FitData) -> None:
         for modality, size in data.dims.items():
             self.learn(f"planes_{modality}", torch.randn(size, 6, generator=torch.Generator().manual_seed(data.seed)))
 
@@ -91,16 +91,16 @@ def written(file: Path, *, multi_label: bool, splits: list[str] = SPLITS, releva
             features = {"image": rng.normal(size=(1, 5)) + label, "text": rng.normal(size=(1, 4)) + label}
             split = splits[place]
             sets = () if split == "test" else ("database", "odd") if place % 2 else ("database",)
-            kept = {m: v.astype(np.float32) for m, v in features.items()}
-            writer.add(Item(f"i{number}", buffer.getvalue(), texts, labels, split=split, features=kept, sets=sets))
+            selected = {m: v.astype(np.float32) for m, v in features.items()}
+            writer.add(Item(f"i{number}", buffer.getvalue(), texts, labels, split=split, features=selected, sets=sets))
     return file
 
 
 def do(file: Path, folder: Path) -> Outcome:
     experiment = load_experiment(file)
     dataset = open_dataset(experiment.spec.dataset)
-    told = Settings(store_root=folder / "runs", dataset_path=dataset.path, device="cpu")
-    return sweep_to_board(experiment, dataset, settings=told, workers=0, board_folder=folder / "board", command="x")
+    message = Settings(store_root=folder / "runs", dataset_path=dataset.path, device="cpu")
+    return sweep_to_board(experiment, dataset, settings=message, workers=0, board_folder=folder / "board", command="x")
 
 
 def experiment(dataset: Path, **parts: Any) -> dict[str, Any]:
@@ -129,20 +129,20 @@ def test_from_file_to_board(write_experiment: Write, tmp_path: Path) -> None:
     (result,) = Store(tmp_path / "runs", "hashing").results()
     folder = Store(tmp_path / "runs", "hashing").run_folder(result.run_id)
     database = {split: dataset.splits[split] for split in ("train", "val", "rest")}
-    kept: dict[str, np.ndarray] = {}
+    selected: dict[str, np.ndarray] = {}
     for split in ("val", "test"):
         with np.load(folder / f"predictions-{split}.npz") as stored:
-            kept[split] = stored["gallery/positions"]
+            selected[split] = stored["gallery/positions"]
             np.testing.assert_array_equal(stored["positions"], dataset.splits[split])
-    assert set(kept["test"]) == {int(p) for rows in database.values() for p in rows}
-    assert set(kept["val"]) == set(kept["test"]) - set(dataset.splits["val"].tolist()), "nobody finds itself"
+    assert set(selected["test"]) == {int(p) for rows in database.values() for p in rows}
+    assert set(selected["val"]) == set(selected["test"]) - set(dataset.splits["val"].tolist()), "nobody finds itself"
     model = load_run(folder).model
-    every = {s: Feed(dataset, s, model.system, model.encoders) for s in dataset.splits}
-    codes = {s: predict(model, feed, device=CPU).embeddings for s, feed in every.items()}
+    every = {s: Loader(dataset, s, model.system, model.encoders) for s in dataset.splits}
+    codes = {s: predict(model, loader, device=CPU).embeddings for s, loader in every.items()}
     for split, others in (("val", ("train", "rest")), ("test", ("train", "val", "rest"))):
-        query, offered = codes[split]["image"], np.concatenate([codes[s]["text"] for s in others])
+        query, ranked_gallery = codes[split]["image"], np.concatenate([codes[s]["text"] for s in others])
         marks = np.concatenate([dataset.labels[dataset.splits[s]] for s in others])
-        apart = (6 - query @ offered.T) / 2
+        apart = (6 - query @ ranked_gallery.T) / 2
         good = dataset.labels[dataset.splits[split]].astype(int) @ marks.T.astype(int) > 0
         stable = np.mean([average_precision(a, g) for a, g in zip(apart, good, strict=True)])
         assert result.metrics[f"{split}/i2t/hamming_map:stable"] == pytest.approx(stable)
@@ -156,7 +156,7 @@ def test_from_file_to_board(write_experiment: Write, tmp_path: Path) -> None:
     assert "queries: test, 12 items; gallery: database, 48 items" in page
     assert "against set 'database'" in page
     with pytest.raises(DataError, match="ranked its queries against another set"):
-        make_gallery(load_run(folder), "test")
+        make_examples(load_run(folder), "test")
     with pytest.raises(DataError, match="ranked its queries against set 'database'; only rankings within a split"):
         check_comparable([load_run(folder)])
 
@@ -166,29 +166,31 @@ def test_parts_of_a_split_are_those_of_the_whole(tmp_path: Path) -> None:
     system = resolve({"image_encoder": CNN, "text_encoder": GRU, "dim": 16})
     torch.manual_seed(0)
     model = Model(system, num_classes=3, vocabulary=vocabulary_of(dataset)).eval()
-    whole = Feed(dataset, "train", system, model.encoders)
+    whole = Loader(dataset, "train", system, model.encoders)
     odd = dataset.sets["odd"]
-    some = Feed(dataset, "train", system, model.encoders, among=odd)
+    some = Loader(dataset, "train", system, model.encoders, among=odd)
     rows = np.flatnonzero(np.isin(whole.positions, odd))
     np.testing.assert_array_equal(some.positions, whole.positions[rows])
     one, other = some.batch(np.arange(len(some))), whole.batch(rows)
     assert torch.equal(one.inputs["image"].values, other.inputs["image"].values), "the cache knows them apart"
     assert torch.equal(one.inputs["text"].ids, other.inputs["text"].ids)
     assert torch.equal(one.labels, other.labels)
-    again = Feed(dataset, "train", system, model.encoders)
+    again = Loader(dataset, "train", system, model.encoders)
     assert torch.equal(again.batch(rows).inputs["image"].values, other.inputs["image"].values)
-    feeds = GalleryFeeds(dataset, "odd", system, model.encoders, {"train": whole})
-    assert {s: len(f) for s, f in feeds.parts.items()} == {
+    loaders = GalleryLoaders(dataset, "odd", system, model.encoders, {"train": whole})
+    assert {s: len(f) for s, f in loaders.parts.items()} == {
         s: int(np.isin(dataset.splits[s], odd).sum()) for s in ("train", "val", "rest")
     }
-    assert GalleryFeeds(dataset, "train", system, model.encoders, {"train": whole}).parts == {"train": whole}
+    assert GalleryLoaders(dataset, "train", system, model.encoders, {"train": whole}).parts == {"train": whole}
 
 
 def predicted(model: Model, dataset: Dataset, split: str, gallery: str) -> Predictions:
-    feeds = GalleryFeeds(dataset, gallery, model.system, model.encoders, {})
-    feed = Feed(dataset, split, model.system, model.encoders)
-    outputs = predict(model, feed, device=CPU)
-    return predictions_of(outputs, feed, model, device=CPU, offered=feeds.offered(model, split, device=CPU))
+    loaders = GalleryLoaders(dataset, gallery, model.system, model.encoders, {})
+    loader = Loader(dataset, split, model.system, model.encoders)
+    outputs = predict(model, loader, device=CPU)
+    return predictions_of(
+        outputs, loader, model, device=CPU, ranked_gallery=loaders.ranked_gallery(model, split, device=CPU)
+    )
 
 
 @pytest.mark.parametrize("top", [None, 4])
@@ -204,20 +206,20 @@ def test_a_scorer_of_pairs_ranks_the_set_too(tmp_path: Path, top: int | None) ->
     model = Model(system, num_classes=3, vocabulary=vocabulary_of(dataset)).eval()
     p = predicted(model, dataset, "test", "odd")
     assert p.gallery is not None
-    feeds = GalleryFeeds(dataset, "odd", system, model.encoders, {})
-    offered = feeds.offered(model, "test", device=CPU).outputs
-    feed = Feed(dataset, "test", system, model.encoders)
-    own = predict(model, feed, device=CPU)
+    loaders = GalleryLoaders(dataset, "odd", system, model.encoders, {})
+    ranked_gallery = loaders.ranked_gallery(model, "test", device=CPU).outputs
+    loader = Loader(dataset, "test", system, model.encoders)
+    current = predict(model, loader, device=CPU)
     scorer: Any = model.scorer
     for direction in ("i2t", "t2i"):
-        images, texts = (own, offered) if direction == "i2t" else (offered, own)
-        whole = scorer.score(images.sides["image"], texts.sides["text"]).detach().numpy()
+        images, texts = (current, ranked_gallery) if direction == "i2t" else (ranked_gallery, current)
+        whole = scorer.score(images.pair_inputs["image"], texts.pair_inputs["text"]).detach().numpy()
         whole = whole if direction == "i2t" else whole.T
-        found = p.score_rows(direction)(slice(None))
+        result = p.score_rows(direction)(slice(None))
         if top is None:
-            np.testing.assert_allclose(found, whole, atol=1e-5)
+            np.testing.assert_allclose(result, whole, atol=1e-5)
         else:
-            first = np.argsort(-found, axis=1)[:, :4]
+            first = np.argsort(-result, axis=1)[:, :4]
             expected = np.take_along_axis(whole, first, axis=1)
             assert (np.diff(expected, axis=1) <= 1e-6).all(), "the first ones stand in the order of their pairs"
     captions = sum(len(dataset.texts(int(q))) for q in p.gallery.positions)
@@ -233,13 +235,15 @@ def test_a_reranker_sees_the_set(tmp_path: Path) -> None:
     system = resolve({**FEATURES, "dim": 8, "reranker": {"name": "category_query"}})
     torch.manual_seed(0)
     model = Model(system, num_classes=3, feature_dims=dataset.feature_dims).eval()
-    train, test = (Feed(dataset, s, system, model.encoders) for s in ("train", "test"))
-    seen, outputs = (predict(model, feed, device=CPU) for feed in (train, test))
-    offered = GalleryFeeds(dataset, "database", system, model.encoders, {}).offered(model, "test", device=CPU)
-    rerank = reranker_of(model, seen, train.labels.numpy(), outputs, offered)
+    train, test = (Loader(dataset, s, system, model.encoders) for s in ("train", "test"))
+    seen, outputs = (predict(model, loader, device=CPU) for loader in (train, test))
+    ranked_gallery = GalleryLoaders(dataset, "database", system, model.encoders, {}).ranked_gallery(
+        model, "test", device=CPU
+    )
+    rerank = reranker_of(model, seen, train.labels.numpy(), outputs, ranked_gallery)
     assert rerank is not None
-    p = predictions_of(outputs, test, model, device=CPU, rerank=rerank, offered=offered)
-    gallery = offered.outputs.embeddings["image"], offered.labels
+    p = predictions_of(outputs, test, model, device=CPU, rerank=rerank, ranked_gallery=ranked_gallery)
+    gallery = ranked_gallery.outputs.embeddings["image"], ranked_gallery.labels
     wanted = neighbour_precision(outputs.embeddings["image"], p.labels, 3, rerank, gallery)
     np.testing.assert_array_equal(p.neighbours(3, reranked=True), wanted)
     assert rerank(np.arange(2), np.zeros((2, 48), np.float32)).shape == (2, 48)
@@ -259,17 +263,17 @@ def test_ids_are_others_only_with_another_gallery(write_experiment: Write, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "text"),
     [
         ("datbase", "has no set 'datbase'. Did you mean 'database'"),
         ("all", "12 items of set 'all' are test queries too and would find themselves; the first is 'i"),
         ("mine", "set 'mine' is empty without the items of val"),
     ],
 )
-def test_sets_that_are_no_gallery(tmp_path: Path, name: str, said: str) -> None:
+def test_sets_that_are_no_gallery(tmp_path: Path, name: str, text: str) -> None:
     dataset = Dataset.open(written(tmp_path / "sets.h5", multi_label=True))
     dataset.sets |= {"all": np.arange(len(dataset)), "mine": dataset.splits["val"]}
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(ConfigError, match=text):
         gallery_positions(dataset, name)
 
 
@@ -283,13 +287,13 @@ def test_mistakes_are_told_with_their_line(write_experiment: Write, tmp_path: Pa
     from vsebench.sweeps.open_data import open_data
 
     dataset = written(tmp_path / "sets.h5", multi_label=True)
-    for parts, said in (
+    for parts, message in (
         ({"gallery": "test"}, r":3: 'gallery: test' would rank queries of one split against those of another"),
         ({"metrics": ["map", "rsum_1k"]}, r":\d+: metric 'rsum_1k' ranks parts of a split against themselves"),
         ({"gallery": ""}, ":3: "),
     ):
         with pytest.raises(ConfigError) as caught:
             load_experiment(write_experiment(experiment(dataset, **parts)))
-        assert re.search(said, str(caught.value)), str(caught.value)
+        assert re.search(message, str(caught.value)), str(caught.value)
     with pytest.raises(ConfigError, match=r":3: dataset 'sets' has no set 'databse'\. Did you mean 'database'"):
         open_data(load_experiment(write_experiment(experiment(dataset, gallery="databse"))), print)

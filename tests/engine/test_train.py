@@ -17,7 +17,7 @@ from vsebench.components.objective.triplet import Triplet
 from vsebench.config.resolve import resolve
 from vsebench.core.errors import ConfigError
 from vsebench.data.dataset import Dataset
-from vsebench.engine.loader import Feed
+from vsebench.engine.loader import Loader
 from vsebench.engine.model import Model
 from vsebench.engine.train import Progress, build_objectives, build_optimizer, fit
 from vsebench.runs.store import Store
@@ -49,17 +49,17 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def parts(tiny_file: Path) -> tuple[Model, dict[str, Feed]]:
+def parts(tiny_file: Path) -> tuple[Model, dict[str, Loader]]:
     torch.manual_seed(0)
     dataset, system = Dataset.open(tiny_file), resolve(SYSTEM)
     model = Model(system, num_classes=dataset.num_classes, vocabulary=vocabulary_of(dataset))
-    return model, {s: Feed(dataset, s, system, model.encoders, cache=False) for s in ("train", "val")}
+    return model, {s: Loader(dataset, s, system, model.encoders, cache=False) for s in ("train", "val")}
 
 
 def train(tiny_file: Path, folder: Path | None, stop_after: int | None = None) -> tuple[Model, Progress]:
-    model, feeds = parts(tiny_file)
+    model, loaders = parts(tiny_file)
 
-    def judge(model: Model, feed: Feed) -> tuple[float, Mapping[str, float]]:
+    def validation_scorer(model: Model, loader: Loader) -> tuple[float, Mapping[str, float]]:
         return 0.0, {}
 
     def on_epoch(numbers: dict[str, float]) -> None:
@@ -70,7 +70,14 @@ def train(tiny_file: Path, folder: Path | None, stop_after: int | None = None) -
     if folder is not None:
         folder.mkdir(exist_ok=True)
     progress = fit(
-        model, feeds["train"], feeds["val"], seed=0, judge=judge, device=device, folder=folder, on_epoch=on_epoch
+        model,
+        loaders["train"],
+        loaders["val"],
+        seed=0,
+        validation_scorer=validation_scorer,
+        device=device,
+        folder=folder,
+        on_epoch=on_epoch,
     )
     return model, progress
 
@@ -157,13 +164,13 @@ def test_objectives_hear_the_epoch_before_every_step_also_after_an_interruption(
 
 def test_buckets_change_the_order_alone(tiny_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[list[int]] = []
-    batch = Feed.batch
+    batch = Loader.batch
 
-    def watched(self: Feed, rows: np.ndarray, captions: np.ndarray | None = None) -> Any:
+    def watched(self: Loader, rows: np.ndarray, captions: np.ndarray | None = None) -> Any:
         seen.append(sorted(rows.tolist()))
         return batch(self, rows, captions)
 
-    monkeypatch.setattr(Feed, "batch", watched)
+    monkeypatch.setattr(Loader, "batch", watched)
     epochs = []
     for batches in (None, 2):
         settings = {"epochs": 1, "batch_size": 6, "bucket_batches": batches}
@@ -213,9 +220,16 @@ def gradients(tiny_file: Path, on: str, **keys: Any) -> set[str]:
     block = {**SYSTEM, "head": "linear", "objective": {"name": "cosine_alignment", "on": on}, **keys}
     dataset, system = Dataset.open(tiny_file), resolve(block)
     model = Model(system, num_classes=dataset.num_classes, vocabulary=vocabulary_of(dataset))
-    feeds = {s: Feed(dataset, s, system, model.encoders, cache=False) for s in ("train", "val")}
+    loaders = {s: Loader(dataset, s, system, model.encoders, cache=False) for s in ("train", "val")}
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
-    fit(model, feeds["train"], feeds["val"], seed=0, judge=lambda m, f: (0.0, {}), device=torch.device("cpu"))
+    fit(
+        model,
+        loaders["train"],
+        loaders["val"],
+        seed=0,
+        validation_scorer=lambda m, f: (0.0, {}),
+        device=torch.device("cpu"),
+    )
     decayed = {name for name, p in model.named_parameters() if p.grad is None}
     changed = {n for n, p in model.named_parameters() if n not in decayed and not torch.equal(p, before[n])}
     return {name.partition(".")[0] for name in changed}

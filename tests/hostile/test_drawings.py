@@ -22,8 +22,8 @@ def drawn(text: str) -> Snapshot:
     finished = {run: r for run, r in base.results.items() if r.status == "finished"}
     results = base.results | {run: replace(r, curves={"i2t": curve, "t2i": curve}) for run, r in finished.items()}
     measured = {"cost": cost(text), "robustness": robustness(text)}
-    said = {**base.board, "plots": ["lookup", "topn"]}
-    return replace(base, results=results, board=said, measures=dict.fromkeys(finished, measured))
+    facts = {**base.board, "plots": ["lookup", "topn"]}
+    return replace(base, results=results, board=facts, measures=dict.fromkeys(finished, measured))
 
 
 def cost(text: str) -> dict[str, Any]:
@@ -62,9 +62,9 @@ def _letters_of_any_script() -> Any:
 def test_curves_cost_and_robustness(text: str) -> None:
     shown = drawn(text)
     for kind in ("lookup", "topn"):
-        said = assert_drawing(plots.svg(shown, kind))
+        message = assert_drawing(plots.svg(shown, kind))
         if text.isprintable() and len(text) < 40:
-            assert text in said
+            assert text in message
     assert len(cost_plots.drawn(shown)) == 2
     for against in cost_plots.drawn(shown):
         assert_drawing(cost_plots.svg(shown, against))

@@ -29,8 +29,8 @@ def rendered(text: str) -> Read:
 def assert_plain(text: str, *, comments: int = 1) -> Read:
     """A page of which nothing but its own marks has an effect."""
     assert not CONTROL.search(text.replace("\n", ""))
-    said = re.sub(r"`[^`\n]*`|\]\([^)\n]*\)|<!--.*-->", "", text)
-    assert not re.search(r"(?<!\\)://|www\.", said), "outside of code, GitHub makes links of addresses"
+    message = re.sub(r"`[^`\n]*`|\]\([^)\n]*\)|<!--.*-->", "", text)
+    assert not re.search(r"(?<!\\)://|www\.", message), "outside of code, GitHub makes links of addresses"
     read = rendered(text)
     assert read.names <= ELEMENTS, read.names - ELEMENTS
     assert len(read.comments) == comments
@@ -84,14 +84,14 @@ def indexes(text: str) -> Snapshot:
 @pytest.mark.parametrize("text", STRINGS.values(), ids=STRINGS)
 def test_axes_across(text: str) -> None:
     shown = board(text)
-    asked = {"by": text, "metrics": [f"test/{text}"]}
-    assert_plain("\n".join(pivot_lines(asked, views(shown, "sweep"), {})), comments=0)
+    requested = {"by": text, "metrics": [f"test/{text}"]}
+    assert_plain("\n".join(pivot_lines(requested, views(shown, "sweep"), {})), comments=0)
 
 
 @pytest.mark.parametrize("text", STRINGS.values(), ids=STRINGS)
 def test_parts_of_a_page(text: str) -> None:
-    for said in (escape(text), prose(text), f"x {code(text)} y"):
-        read = assert_plain(said, comments=0)
+    for message in (escape(text), prose(text), f"x {code(text)} y"):
+        read = assert_plain(message, comments=0)
         assert read.names <= {"p", "code"} or text.startswith(("#", "-"))
     cell = "\n".join(table(["a", "b"], [[escape(text), code(text)]]))
     read = assert_plain(cell, comments=0)

@@ -14,7 +14,7 @@ from hostile_strings import CONTROL, STRINGS, Read, assert_harmless, board, read
 
 from vsebench.inspect import examples_page as gallery_page
 from vsebench.inspect import explain_page
-from vsebench.inspect.examples import Classified, Found, Gallery, Query, Thing
+from vsebench.inspect.examples import Classified, Examples, Found, Query, Thing
 from vsebench.inspect.explain import Explanation
 from vsebench.inspect.panels import Panel
 from vsebench.inspect.words import Piece
@@ -40,19 +40,19 @@ def assert_only_text_differs(make: Any, text: str) -> None:
     assert shape(read) == shape(plain)
     assert read.comments == plain.comments
     assert_harmless(read)
-    said = "".join(read.text)
-    assert not CONTROL.search(said)
+    listing = "".join(read.text)
+    assert not CONTROL.search(listing)
     values = [value or "" for _, attributes in read.elements for value in attributes.values()]
     assert not any(CONTROL.search(value) for value in values)
     shown = CONTROL.sub("", text).replace("\uffff", "").replace("\r", "")
-    assert shown.strip() in said.replace("\r", "")
+    assert shown.strip() in listing.replace("\r", "")
 
 
 def gallery(text: str) -> str:
     thing = Thing(text, 0, text)
     query = Query(thing, 1.0, [Found(thing, 1, 0.5, True), Found(thing, 2, 0.4, False)])
     item = Classified(thing, [(text, 0.5)], [(text, 0.5)])
-    made = Gallery(
+    made = Examples(
         text,
         {"accuracy": 0.5, "i2t/recall@1": 0.5},
         {"i2t": (1, 1), "t2i": (1, 1)},
@@ -109,7 +109,7 @@ def test_explanations(text: str) -> None:
 
 @every
 def test_answers(text: str, tmp_path: Path) -> None:
-    assert_only_text_differs(lambda said: answers(said, tmp_path), text)
+    assert_only_text_differs(lambda message: answers(message, tmp_path), text)
 
 
 @every
@@ -140,8 +140,8 @@ def test_boards(text: str) -> None:
     assert_harmless(read)
     assert not CONTROL.search("".join(read.text))
     for part in written.split('<script type="application/json"')[1:]:
-        found = json.loads(part.split(">", 1)[1].split("</script>", 1)[0])
-        assert not any(CONTROL.search(one) for one in strings(found))
+        data = json.loads(part.split(">", 1)[1].split("</script>", 1)[0])
+        assert not any(CONTROL.search(one) for one in strings(data))
 
 
 def test_the_search_page_makes_no_html_of_what_it_is_told() -> None:

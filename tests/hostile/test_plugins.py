@@ -50,9 +50,9 @@ class Stranger:
         self.folder = folder
         self.plugin = folder / "theirs.py"
         self.plugin.write_text(PLUGIN)
-        own = galleries.home()
-        shutil.copytree(own / "runs", folder / "runs")
-        shutil.copytree(own / "board", folder / "leaderboard")
+        current = galleries.home()
+        shutil.copytree(current / "runs", folder / "runs")
+        shutil.copytree(current / "board", folder / "leaderboard")
         shutil.copytree(galleries.gallery(), folder / "photos.index")
         self.id = find_run(RUN, folder / "runs").name
 
@@ -64,11 +64,11 @@ class Stranger:
     def name_it(self, *, needed: bool) -> None:
         """Name the plug-in in every run's file, with or without a component of it."""
         for file in [*self.folder.glob("runs/*/*/run.yaml"), self.folder / "photos.index" / "run" / "run.yaml"]:
-            said = yaml.safe_load(file.read_text())
-            said["plugins"] = [str(self.plugin)]
-            if needed and said["system"]["fusion"] is not None:
-                said["system"]["fusion"]["name"] = "concat_again"
-            file.write_text(yaml.safe_dump(said, sort_keys=False))
+            message = yaml.safe_load(file.read_text())
+            message["plugins"] = [str(self.plugin)]
+            if needed and message["system"]["fusion"] is not None:
+                message["system"]["fusion"]["name"] = "concat_again"
+            file.write_text(yaml.safe_dump(message, sort_keys=False))
         manifest = self.folder / "photos.index" / "manifest.json"
         plain = json.loads(manifest.read_text())
         file = manifest.parent / "run" / "run.yaml"
@@ -157,9 +157,9 @@ def test_verify_goes_on_without_a_plugin(stranger: Stranger) -> None:
     stranger.name_it(needed=False)
     for folder in stranger.folder.glob("runs/tiny/*"):
         if (folder / "run.yaml").is_file():
-            said = yaml.safe_load((folder / "run.yaml").read_text())
-            said["metrics"].append("theirs")
-            (folder / "run.yaml").write_text(yaml.safe_dump(said))
+            message = yaml.safe_load((folder / "run.yaml").read_text())
+            message["metrics"].append("theirs")
+            (folder / "run.yaml").write_text(yaml.safe_dump(message))
             result = json.loads((folder / "result.json").read_text())
             result["metrics"] |= {"val/theirs": 1.0, "test/theirs": 1.0}
             (folder / "result.json").write_text(json.dumps(result))
@@ -181,12 +181,12 @@ def test_verify_goes_on_without_a_plugin(stranger: Stranger) -> None:
     assert "theirs" not in named.output
 
 
-@pytest.mark.parametrize("said", ["--plugin", "--trust"])
+@pytest.mark.parametrize("text", ["--plugin", "--trust"])
 @pytest.mark.parametrize("command", ["gallery", "search", "serve", "leaderboard"])
-def test_the_user_may_have_it_imported(stranger: Stranger, command: str, said: str) -> None:
+def test_the_user_may_have_it_imported(stranger: Stranger, command: str, text: str) -> None:
     stranger.name_it(needed=True)
-    told = [said, str(stranger.plugin)] if said == "--plugin" else [said]
-    done = stranger.run(command, *READS[command], *told)
+    message = [text, str(stranger.plugin)] if text == "--plugin" else [text]
+    done = stranger.run(command, *READS[command], *message)
     assert done.exit_code == 0, done.exception
     assert stranger.imported
 

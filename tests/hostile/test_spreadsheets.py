@@ -61,8 +61,8 @@ def test_exports(text: str, tmp_path: Path) -> None:
     lines = assert_cells((tmp_path / "x.csv").read_bytes().decode("utf-8"))
     assert len(lines) == 11
     write(table, tmp_path / "x.parquet")
-    kept = text.encode("utf-8", "replace").decode()
-    assert kept in set(pd.read_parquet(tmp_path / "x.parquet")["row"])
+    selected = text.encode("utf-8", "replace").decode()
+    assert selected in set(pd.read_parquet(tmp_path / "x.parquet")["row"])
 
 
 def test_a_guard_changes_nothing_else() -> None:

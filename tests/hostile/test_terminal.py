@@ -63,9 +63,9 @@ def test_what_is_said(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     say(text, error=True, lines=True)
     shown = capsys.readouterr()
     assert shown.out.count("\n") == 1
-    for said in shown:
-        assert not CONTROL.search(said)
-        assert max(map(len, said.splitlines())) <= LONGEST
+    for message in shown:
+        assert not CONTROL.search(message)
+        assert max(map(len, message.splitlines())) <= LONGEST
     assert "\n" not in on_one_line(text)
     assert harmless("a\n\tb é 红 …") == "a\n\tb é 红 …"
 
@@ -120,8 +120,8 @@ def test_plans(text: str, tmp_path: Path, terminal: io.StringIO, capsys: pytest.
     made: Any = SimpleNamespace(experiment=experiment, dataset={"title": text}, runs=[one], todo=[])
     print_plan(made, tmp_path, 1)
     assert_shown(terminal.getvalue(), text)
-    said = capsys.readouterr().out
-    assert_shown(said, text)
+    message = capsys.readouterr().out
+    assert_shown(message, text)
 
 
 @every
@@ -170,16 +170,16 @@ def test_hits(text: str, terminal: io.StringIO, capsys: pytest.CaptureFixture[st
 
 def test_hits_as_json_come_back_equal(capsys: pytest.CaptureFixture[str]) -> None:
     for text in STRINGS.values():
-        said = search.json_of([Answer(text, [Hit(1, text, 0.5, text, 0)])])
-        assert not CONTROL.search(said)
-        assert json.loads(said)[0]["hits"][0]["caption"] == text
+        message = search.json_of([Answer(text, [Hit(1, text, 0.5, text, 0)])])
+        assert not CONTROL.search(message)
+        assert json.loads(message)[0]["hits"][0]["caption"] == text
 
 
 def test_commands_print_through_the_terminal_alone() -> None:
     """What has text of others goes through ``say``; only fixed words, and what the package says of itself, do not."""
     root = Path(vsebench.__file__).parent
-    own = {"components.py", "datasets_page.py", "doctor.py"}
+    current = {"components.py", "datasets_page.py", "doctor.py"}
     for file in [*root.glob("cli*.py"), *(root / "commands").glob("*.py"), *(root / "serve").glob("*.py")]:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print":
-                assert file.name in own or all(isinstance(a, ast.Constant) for a in node.args), (file, node.lineno)
+                assert file.name in current or all(isinstance(a, ast.Constant) for a in node.args), (file, node.lineno)

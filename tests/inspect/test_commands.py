@@ -33,7 +33,7 @@ def test_pages_and_a_picture(run_of: Callable[[str], LoadedRun], tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "text"),
     [
         (["gallery", "looks/t2j"], "no finished run of a row 't2j'. Did you mean 't2i'?"),
         (["gallery", "looks/t2i", "--queries", "0"], "--queries must be from 1 to 200. Got 0."),
@@ -43,12 +43,12 @@ def test_pages_and_a_picture(run_of: Callable[[str], LoadedRun], tmp_path: Path)
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_mistakes_are_one_message(
-    run_of: Callable[[str], LoadedRun], tmp_path: Path, arguments: list[str], said: str
+    run_of: Callable[[str], LoadedRun], tmp_path: Path, arguments: list[str], text: str
 ) -> None:
     runs = run_of("t2i").folder.parent.parent
     done = vsebench(*arguments, "--runs", runs, cwd=tmp_path)
     assert done.returncode == 2, done.stdout + done.stderr
-    assert said in done.stderr
+    assert text in done.stderr
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
     assert "Traceback" not in done.stderr

@@ -13,8 +13,8 @@ import pytest
 
 from vsebench.core.errors import DataError
 from vsebench.engine.evaluate import predict, predictions_of
-from vsebench.engine.loader import Feed
-from vsebench.inspect.examples import Query, Thing, make_gallery
+from vsebench.engine.loader import Loader
+from vsebench.inspect.examples import Query, Thing, make_examples
 from vsebench.inspect.examples_page import _query, page
 from vsebench.runs.load import LoadedRun
 from vsebench.runs.predictions import load_predictions
@@ -26,12 +26,12 @@ RunOf = Callable[[str], LoadedRun]
 @pytest.mark.parametrize("row", ["plain", "dan_m", "t2i", "again"])
 def test_results_are_those_of_evaluation(run_of: RunOf, row: str) -> None:
     run = run_of(row)
-    gallery, dataset = make_gallery(run, queries=100, k=4)
+    gallery, dataset = make_examples(run, queries=100, k=4)
     assert not gallery.notes
     stored = load_predictions(run.folder, "test")
-    feed = Feed(dataset, "test", run.system, run.model.encoders)
-    outputs = predict(run.model, feed, device=run.device)
-    predictions = predictions_of(outputs, feed, run.model, device=run.device)
+    loader = Loader(dataset, "test", run.system, run.model.encoders)
+    outputs = predict(run.model, loader, device=run.device)
+    predictions = predictions_of(outputs, loader, run.model, device=run.device)
     captions = [
         (dataset.ids[int(stored.positions[o])], dataset.texts(int(stored.positions[o]))[n])
         for o, n in zip(stored.owner, stored.caption_numbers(), strict=True)
@@ -45,63 +45,63 @@ def test_results_are_those_of_evaluation(run_of: RunOf, row: str) -> None:
             thing = query.thing
             number = ids.index(thing.id) if direction == "i2t" else captions.index((thing.id, thing.text))
             order = np.argsort(-scores[number], kind="stable")
-            offered = captions if direction == "i2t" else [(name, None) for name in ids]
-            for found in query.results:
-                name, text = offered[order[found.rank - 1]]
-                assert found.thing.id == name
-                assert text is None or found.thing.text == text
-                assert found.right == (group[name] == group[thing.id])
+            gallery_items = captions if direction == "i2t" else [(name, None) for name in ids]
+            for hit in query.results:
+                name, text = gallery_items[order[hit.rank - 1]]
+                assert hit.thing.id == name
+                assert text is None or hit.thing.text == text
+                assert hit.right == (group[name] == group[thing.id])
             assert [f.rank for f in query.results][:4] == [1, 2, 3, 4]
             assert sum(f.right for f in query.results) >= 1
             if len(query.results) == 5:
                 assert not any(f.right for f in query.results[:4])
                 at = int(np.flatnonzero(stored.queries(direction) == number)[0])
-                above, tied = stored.kept[direction].above[at], stored.kept[direction].tied[at]
+                above, tied = stored.cache[direction].above[at], stored.cache[direction].tied[at]
                 assert above < query.results[4].rank <= above + tied
                 assert above < query.rank <= above + tied
 
 
 def test_best_and_worst_by_the_stored_ranks(run_of: RunOf) -> None:
     run = run_of("t2i")
-    gallery, _ = make_gallery(run, queries=3)
+    gallery, _ = make_examples(run, queries=3)
     stored = load_predictions(run.folder, "test")
     for direction in ("i2t", "t2i"):
-        first = np.sort(stored.kept[direction].first())
+        first = np.sort(stored.cache[direction].first())
         kinds = gallery.queries[direction]
         assert [q.rank for q in kinds["best"]] == first[:3].tolist()
         assert [q.rank for q in kinds["worst"]] == first[::-1][:3].tolist()
-        assert gallery.sizes[direction] == (len(first), stored.kept[direction].gallery)
+        assert gallery.sizes[direction] == (len(first), stored.cache[direction].gallery)
     assert not gallery.items
 
 
 def test_a_seed_makes_a_page(run_of: RunOf) -> None:
-    pages = [page(*make_gallery(run_of("again"), queries=4, seed=seed)) for seed in (0, 0, 1)]
+    pages = [page(*make_examples(run_of("again"), queries=4, seed=seed)) for seed in (0, 0, 1)]
     assert pages[0] == pages[1]
     assert pages[0] != pages[2]
 
 
 def test_right_results_are_framed_and_captions_escaped(run_of: RunOf) -> None:
-    gallery, dataset = make_gallery(run_of("plain"), queries=12)
-    said = page(gallery, dataset)
-    framed = re.findall(r'<li class="right" value="(\d+)"><figure>.*?<small>(.*?)</small>', said)
+    gallery, dataset = make_examples(run_of("plain"), queries=12)
+    message = page(gallery, dataset)
+    framed = re.findall(r'<li class="right" value="(\d+)"><figure>.*?<small>(.*?)</small>', message)
     wanted = [
-        (str(found.rank), found.thing.id)
+        (str(hit.rank), hit.thing.id)
         for kinds in gallery.queries.values()
         for queries in kinds.values()
         for query in queries
-        for found in query.results
-        if found.right
+        for hit in query.results
+        if hit.right
     ]
     assert framed == wanted
     assert wanted
-    assert "&lt;b&gt;thing&lt;/b&gt; &amp; more" in said
-    assert "<b>thing" not in said
-    assert "<script" not in said
-    assert said.count("<img") == said.count('alt="')
-    for anchor in re.findall(r'href="#(.*?)"', said):
-        assert f'id="{anchor}"' in said
+    assert "&lt;b&gt;thing&lt;/b&gt; &amp; more" in message
+    assert "<b>thing" not in message
+    assert "<script" not in message
+    assert message.count("<img") == message.count('alt="')
+    for anchor in re.findall(r'href="#(.*?)"', message):
+        assert f'id="{anchor}"' in message
     rank = f"{gallery.queries['i2t']['worst'][0].rank:.4g}"
-    assert f"rank <b>{rank}</b> of" in said
+    assert f"rank <b>{rank}</b> of" in message
 
 
 @pytest.mark.parametrize(("rank", "shown"), [(7.0, "7"), (7.25, "7.25"), (999.5, "999.5"), (12345.0, "12,345")])
@@ -112,7 +112,7 @@ def test_ranks_in_large_galleries_are_written_out(rank: float, shown: str) -> No
 
 def test_classes_of_items(run_of: RunOf) -> None:
     run = run_of("plain")
-    gallery, dataset = make_gallery(run, queries=100)
+    gallery, dataset = make_examples(run, queries=100)
     stored = load_predictions(run.folder, "test")
     logits = stored.logits.astype(float)  # type: ignore[union-attr]
     shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
@@ -127,26 +127,26 @@ def test_classes_of_items(run_of: RunOf) -> None:
         chances.append(item.true[0][1])
     assert chances == sorted(chances, reverse=True)
     assert gallery.items["worst"][0].thing.id == gallery.items["best"][-1].thing.id
-    said = page(replace(gallery, queries={}), dataset)
-    assert said.count("✓ right") == sum(i.right for kind in gallery.items.values() for i in kind)
+    message = page(replace(gallery, queries={}), dataset)
+    assert message.count("✓ right") == sum(i.right for kind in gallery.items.values() for i in kind)
 
 
 def test_other_splits_and_changed_runs(run_of: RunOf, tmp_path: Path) -> None:
     run = run_of("plain")
-    assert "val, 12 items" in make_gallery(run, "val")[0].about
+    assert "val, 12 items" in make_examples(run, "val")[0].about
     with pytest.raises(DataError, match="no predictions of a split 'train'.*: test, val"):
-        make_gallery(run, "train")
+        make_examples(run, "train")
     copy = Path(shutil.copytree(run.folder, tmp_path / "run"))
     with np.load(copy / "predictions-test.npz") as archive:
         arrays = dict(archive)
     np.savez(copy / "predictions-test.npz", **{**arrays, "i2t/above": arrays["i2t/above"] + 1})
-    moved = make_gallery(replace(run, folder=copy), queries=100)[0]
-    said = f"12 of the {12 + len(arrays['owner'])} queries rank otherwise when computed again here"
-    assert moved.notes == [f"{said}; their stored rank is shown."]
+    moved = make_examples(replace(run, folder=copy), queries=100)[0]
+    message = f"12 of the {12 + len(arrays['owner'])} queries rank otherwise when computed again here"
+    assert moved.notes == [f"{message}; their stored rank is shown."]
     np.savez(copy / "predictions-test.npz", **{**arrays, "owner": np.roll(arrays["owner"], 1)})
     with pytest.raises(DataError, match="no longer in the order"):
-        make_gallery(replace(run, folder=copy))
+        make_examples(replace(run, folder=copy))
     bare = {name: values for name, values in arrays.items() if "/" not in name and name != "logits"}
     np.savez(copy / "predictions-test.npz", **bare)
     with pytest.raises(DataError, match="neither ranks nor classes"):
-        make_gallery(replace(run, folder=copy))
+        make_examples(replace(run, folder=copy))

@@ -13,7 +13,7 @@ from PIL import Image
 
 from vsebench.core.errors import ConfigError, DataError, QueryError
 from vsebench.data.show import draw_sheet
-from vsebench.engine.loader import Feed
+from vsebench.engine.loader import Loader
 from vsebench.inspect.explain import Explanation, attention_of, explain
 from vsebench.inspect.explain_page import _bars, page, sheet_cells
 from vsebench.runs.load import LoadedRun
@@ -41,19 +41,19 @@ def test_weights_are_those_of_the_item_alone(run_of: RunOf, row: str) -> None:
     shown = explain(run, item, caption=2)
     assert shown.caption == run.open_dataset().texts(run.open_dataset().ids.index(item))[1]
     assert shown.panels
-    feed = Feed(run.open_dataset(), "test", run.system, run.model.encoders, cache=False)
-    at = feed.dataset.ids.index(item)
-    number = int(np.flatnonzero(feed.positions == at)[0])
-    alone, tokens = attention_of(run, feed, number, 1)
-    others = [i for i in range(len(feed)) if i != number][:3]
+    loader = Loader(run.open_dataset(), "test", run.system, run.model.encoders, cache=False)
+    at = loader.dataset.ids.index(item)
+    number = int(np.flatnonzero(loader.positions == at)[0])
+    alone, tokens = attention_of(run, loader, number, 1)
+    others = [i for i in range(len(loader)) if i != number][:3]
     rows = np.array([number, *others])
-    batch = feed.batch(rows, np.array([1, 0, 0, 0]))
+    batch = loader.batch(rows, np.array([1, 0, 0, 0]))
     assert batch.inputs["text"].mask.shape[1] > tokens["text"].mask.shape[1]
     with torch.inference_mode():
         output = run.model(batch, keep_attention=True)
         together = dict(output.attention)
         if run.model.scorer is not None:
-            together |= run.model.scorer.weights(output.sides["image"], output.sides["text"])  # type: ignore[operator]
+            together |= run.model.scorer.weights(output.pair_inputs["image"], output.pair_inputs["text"])  # type: ignore[operator]
         if row == "dan_r":
             together |= run.model.fusion.weights(run.model.encode(batch.inputs))  # type: ignore
     assert set(alone) == set(together)
@@ -70,14 +70,14 @@ def test_maps_of_scan_are_the_scorers(run_of: RunOf) -> None:
     run = run_of("t2i")
     shown = explain(run, item_of(run, 2), caption=2)
     assert [w.text for w in shown.words][1].startswith("number")
-    feed = Feed(run.open_dataset(), "test", run.system, run.model.encoders, cache=False)
-    number = [run.open_dataset().ids[int(p)] for p in feed.positions].index(shown.id)
+    loader = Loader(run.open_dataset(), "test", run.system, run.model.encoders, cache=False)
+    number = [run.open_dataset().ids[int(p)] for p in loader.positions].index(shown.id)
     with torch.inference_mode():
-        output = run.model(feed.batch(np.array([number]), np.array([1])))
-        weights = run.model.scorer.weights(output.sides["image"], output.sides["text"])  # type: ignore
-    found = panel_weights(shown, "where each word looks")
-    assert np.allclose(found[1:], weights["scan/text_to_image"][0, 0].numpy())
-    assert np.allclose(found.sum(1), 1, atol=1e-5)
+        output = run.model(loader.batch(np.array([number]), np.array([1])))
+        weights = run.model.scorer.weights(output.pair_inputs["image"], output.pair_inputs["text"])  # type: ignore
+    result = panel_weights(shown, "where each word looks")
+    assert np.allclose(result[1:], weights["scan/text_to_image"][0, 0].numpy())
+    assert np.allclose(result.sum(1), 1, atol=1e-5)
 
 
 def test_a_class_token_lies_before_the_grid(run_of: RunOf) -> None:
@@ -94,23 +94,23 @@ def test_special_and_unknown_words(run_of: RunOf) -> None:
     shown = explain(run, item_of(run, 2), caption=2)
     assert shown.words[0].special
     assert any(piece.unknown for piece in shown.words)  # numbers of test items stand in no training caption
-    said = page(shown)
-    assert '<span class="special">[CLS]</span>' in said
-    assert 'class="unknown" title="not in the vocabulary">number' in said
+    message = page(shown)
+    assert '<span class="special">[CLS]</span>' in message
+    assert 'class="unknown" title="not in the vocabulary">number' in message
     assert any("has never read" in note for note in shown.notes)
 
 
 @pytest.mark.parametrize("row", ATTENDING)
 def test_pages_escape_and_stand_alone(run_of: RunOf, row: str) -> None:
     shown = explain(run_of(row), item_of(run_of(row), 3))
-    said = page(shown)
-    assert said == page(explain(run_of(row), shown.id))
-    assert "&lt;b&gt;thing&lt;/b&gt; &amp; more" in said
-    assert "<b>thing</b> &" not in said
-    assert "<script" not in said
-    assert "http://" not in said.replace("http-equiv", "")
-    assert 'src="data:image/jpeg;base64,' in said
-    assert said.count("<img") == said.count('alt="')
+    message = page(shown)
+    assert message == page(explain(run_of(row), shown.id))
+    assert "&lt;b&gt;thing&lt;/b&gt; &amp; more" in message
+    assert "<b>thing</b> &" not in message
+    assert "<script" not in message
+    assert "http://" not in message.replace("http-equiv", "")
+    assert 'src="data:image/jpeg;base64,' in message
+    assert message.count("<img") == message.count('alt="')
     nasty = replace(shown, id='"><script>', run="<i>", words=[replace(w, text="<u>") for w in shown.words])
     assert "<script" not in page(nasty)
     assert "<u>" not in page(nasty)
@@ -132,9 +132,9 @@ def test_sheets(run_of: RunOf, row: str, tmp_path: object) -> None:
 
 def test_regions_without_a_place_are_listed(run_of: RunOf) -> None:
     shown = replace(explain(run_of("dan_m"), item_of(run_of("dan_m"), 1)), grid=None)
-    said = page(shown)
-    assert "image 9" in said
-    assert said.count("<img") == 1
+    message = page(shown)
+    assert "image 9" in message
+    assert message.count("<img") == 1
     assert sheet_cells(shown)[0]
 
 
@@ -148,12 +148,12 @@ def test_one_weight_far_above_hundreds_of_others_has_a_bar() -> None:
 def test_what_cannot_be_explained(run_of: RunOf) -> None:
     with pytest.raises(ConfigError) as refused:
         explain(run_of("plain"), "item-1")
-    said = str(refused.value)
-    assert "attends to nothing" in said
-    assert "'attention: additive | co_attention | cross | dan_m" in said
-    assert "'scorer: cross | scan'" in said
-    assert "'fusion: dan_r'" in said
-    assert "\n" not in said
+    message = str(refused.value)
+    assert "attends to nothing" in message
+    assert "'attention: additive | co_attention | cross | dan_m" in message
+    assert "'scorer: cross | scan'" in message
+    assert "'fusion: dan_r'" in message
+    assert "\n" not in message
     with pytest.raises(DataError, match="no item 'item-470'. Near: 'item-47'"):
         explain(run_of("t2i"), "item-470")
     with pytest.raises(DataError, match="no item 'zzz'. Its first is 'item-0'"):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from vsebench.cli.leaderboard_html import FIRST, found_by
-from vsebench.inspect.examples import make_gallery
+from vsebench.inspect.examples import make_examples
 from vsebench.leaderboard.examples import COUNT, Pictures, examples_of
 from vsebench.runs.load import LoadedRun
 
@@ -20,10 +20,10 @@ def test_found_is_what_was_ranked(run_of: Callable[[str], LoadedRun], row: str) 
     results = found_by(run.folder)
     assert not isinstance(results, str)
     dataset = run.open_dataset()
-    found, _ = examples_of(run.folder, Pictures(dataset), results=results)
+    result, _ = examples_of(run.folder, Pictures(dataset), results=results)
     groups = {dataset.ids[p]: dataset.groups[p] for p in dataset.splits["test"]}
-    gallery, _ = make_gallery(run, queries=COUNT, k=FIRST)
-    for way, kinds in found.items():
+    gallery, _ = make_examples(run, queries=COUNT, k=FIRST)
+    for way, kinds in result.items():
         for kind, queries in kinds.items():
             for query, wanted in zip(queries, gallery.queries[way][kind], strict=True):
                 assert (query["id"], query["rank"]) == (wanted.thing.id, round(wanted.rank, 1))
@@ -35,6 +35,6 @@ def test_found_is_what_was_ranked(run_of: Callable[[str], LoadedRun], row: str) 
 
 
 def test_a_run_that_cannot_be_loaded_says_why(run_of: Callable[[str], LoadedRun]) -> None:
-    said = found_by(run_of("plain").folder.parent)
-    assert isinstance(said, str)
-    assert "not the folder of a run" in said
+    message = found_by(run_of("plain").folder.parent)
+    assert isinstance(message, str)
+    assert "not the folder of a run" in message

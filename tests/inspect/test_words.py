@@ -16,8 +16,8 @@ VOCABULARY = Vocabulary.build(["a red hat", "the hat"])
 
 
 def test_words_of_the_vocabulary() -> None:
-    found = pieces_of(VOCABULARY.tokenizer(3), "The <b>red</b> hat", 3)
-    assert found == (Piece("the"), Piece("b", unknown=True), Piece("red"))
+    result = pieces_of(VOCABULARY.tokenizer(3), "The <b>red</b> hat", 3)
+    assert result == (Piece("the"), Piece("b", unknown=True), Piece("red"))
 
 
 def test_words_behind_a_class_token() -> None:
@@ -32,10 +32,10 @@ def test_word_pieces(tmp_path: object) -> None:
     file = tmp_path / "vocab.txt"  # type: ignore[operator]
     file.write_text("\n".join(words))
     tokenizer = HubTokenizer(transformers.BertTokenizerFast(str(file)), 16)
-    said = pieces_of(tokenizer, "Walking dog zzz", 6)
-    assert [p.text for p in said] == ["[CLS]", "walk", "##ing", "dog", "[UNK]", "[SEP]"]
-    assert [p.special for p in said] == [True, False, False, False, False, True]
-    assert [p.unknown for p in said] == [False, False, False, False, True, False]
+    message = pieces_of(tokenizer, "Walking dog zzz", 6)
+    assert [p.text for p in message] == ["[CLS]", "walk", "##ing", "dog", "[UNK]", "[SEP]"]
+    assert [p.special for p in message] == [True, False, False, False, False, True]
+    assert [p.unknown for p in message] == [False, False, False, False, True, False]
 
 
 def test_one_token_of_a_whole_text() -> None:

@@ -104,14 +104,14 @@ def test_the_page_says_what_the_results_say() -> None:
 
 
 def test_metrics_of_the_whole_list_have_columns_and_chance_levels() -> None:
-    found = {
+    output = {
         "test/i2t/map": 0.4, "test/t2i/map": 0.3, "test/i2t/map@r": 0.25, "test/i2t/map@50:min": 0.2,
         "test/i2t/map@5:min": 0.1, "test/t2i/ndcg@10": 0.35, "test/i2t/chance/map": 0.015,
         "test/t2i/chance/ndcg@10": 0.021, "test/i2t/skipped/map": 7.0,
     }  # fmt: skip
-    better = {k: v + 0.1 for k, v in found.items() if "chance" not in k and "skipped" not in k}
+    better = {k: v + 0.1 for k, v in output.items() if "chance" not in k and "skipped" not in k}
     results = [result("a", "one", 0, 0.9), result("b", "two", 0, 0.8)]
-    for one, more in zip(results, (found, {**found, **better}), strict=True):
+    for one, more in zip(results, (output, {**output, **better}), strict=True):
         one.metrics.update(more)
     text = page(snapshot(results, dataset={**DATA, "relevance": "label"}))
     assert "a match is any of the captions of items that share a label with it" in text
@@ -126,9 +126,9 @@ def test_metrics_of_the_whole_list_have_columns_and_chance_levels() -> None:
 def test_the_interval_is_students() -> None:
     values = [0.81, 0.86, 0.9, 0.84]
     low, high = stats.t.interval(0.95, 3, loc=np.mean(values), scale=stats.sem(values))
-    found = estimate(values)
-    assert found.mean == pytest.approx(np.mean(values))
-    assert found.half == pytest.approx((high - low) / 2)
+    result = estimate(values)
+    assert result.mean == pytest.approx(np.mean(values))
+    assert result.half == pytest.approx((high - low) / 2)
     assert estimate([0.5]).half is None
     wilson = stats.binomtest(180, 200).proportion_ci(method="wilson")
     assert item_half_width(0.9, 200) == pytest.approx((wilson.high - wilson.low) / 2, rel=1e-6)
@@ -221,32 +221,32 @@ def test_ten_thousand_results_are_rendered(tmp_path: Path) -> None:
 
 
 def test_a_grid_is_shown_with_one_axis_across() -> None:
-    found, rows = [], []
+    results, rows = [], []
     for name, values in (("scm", (0.2, 0.3)), ("c|ca", (0.25, 0.1))):
         for bits, value in zip(("128", "16"), values, strict=True):
             run = f"{name}{bits}"
-            found.append(result(run, run, 0, value, metrics={"val/accuracy": value, "test/i2t/map": value}))
+            results.append(result(run, run, 0, value, metrics={"val/accuracy": value, "test/i2t/map": value}))
             rows.append(BoardRow(run, "sweep", {"fitter": name, "fitter.bits": bits}, {"0": run}))
     board = {"pivot": {"by": "fitter.bits", "metrics": ["test/i2t/map", "test/i2t/odd"]}}
-    text = page(snapshot(found[:3], rows=rows[:3], board=board))
+    text = page(snapshot(results[:3], rows=rows[:3], board=board))
     lines = text[text.index("By bits, in percent:") :].splitlines()
     assert [c.strip() for c in lines[2].strip("| ").split("|")] == [
         "Method", "i→t MAP, 16", "i→t MAP, 128", "test/i2t/odd, 16", "test/i2t/odd, 128",
     ]  # fmt: skip
     assert [c.strip() for c in lines[4].strip("| ").split(" | ")] == ["scm", "**30.0**", "20.0", "–", "–"]
     assert [c.strip() for c in lines[5].strip("| ").split(" | ")] == ["c\\|ca", "–", "**25.0**", "–", "–"]
-    assert "By bits" not in page(snapshot(found[:3], rows=rows[:3]))
-    assert "By " not in page(snapshot(found[:3], rows=rows[:3], board={"pivot": {**board["pivot"], "by": "other"}}))
+    assert "By bits" not in page(snapshot(results[:3], rows=rows[:3]))
+    assert "By " not in page(snapshot(results[:3], rows=rows[:3], board={"pivot": {**board["pivot"], "by": "other"}}))
 
 
 def test_the_best_of_a_number_that_is_best_when_lowest() -> None:
-    found, rows = [], []
+    results, rows = [], []
     for name, value in (("worse", 3.0), ("better", 2.0)):
-        found.append(result(name, name, 0, 0.5, metrics={"val/nll": value, "test/i2t/median_rank": value}))
+        results.append(result(name, name, 0, 0.5, metrics={"val/nll": value, "test/i2t/median_rank": value}))
         rows.append(BoardRow(name, "sweep", {"fitter": name, "fitter.bits": "16"}, {"0": name}))
     board = {"pivot": {"by": "fitter.bits", "metrics": ["test/i2t/median_rank"]}}
     # The mode that older files recorded may contradict the metric.
-    text = page(snapshot(found, rows=rows, board=board, select={"metric": "val/nll", "mode": "max"}))
+    text = page(snapshot(results, rows=rows, board=board, select={"metric": "val/nll", "mode": "max"}))
     lines = text[text.index("By bits") :].splitlines()
     assert [line.strip("| ").split(" | ")[0].strip() for line in lines[4:6]] == ["better", "worse"]
     assert [("**" in line) for line in lines[4:6]] == [True, False]
@@ -272,17 +272,17 @@ def test_several_reference_tables() -> None:
 
 def test_the_page_says_what_queries_are_ranked_against(tmp_path: Path) -> None:
     data = {**DATA, "relevance": "label", "sets": {"data_base": 18_015}}
-    found = [result("a", "one", 0, 0.5, dataset=data, metrics={"val/i2t/map": 0.5, "test/i2t/map": 0.5})]
-    shown = snapshot(found, dataset=data, gallery="data_base")
+    results = [result("a", "one", 0, 0.5, dataset=data, metrics={"val/i2t/map": 0.5, "test/i2t/map": 0.5})]
+    shown = snapshot(results, dataset=data, gallery="data_base")
     text = page(shown)
     assert "(queries: test, 400 items; gallery: data\\_base, 18,015 items; a match is any of the captions of" in text
     assert "against set 'data\\_base' of 18,015 items, those of val against it without val's own" in text
     save(shown, tmp_path / "b.json")
     assert load(tmp_path / "b.json").gallery == "data_base"
-    save(snapshot(found, dataset=data), tmp_path / "c.json")
+    save(snapshot(results, dataset=data), tmp_path / "c.json")
     assert "gallery" not in json.loads((tmp_path / "c.json").read_text()), "boards of splits stay as they are"
-    own = page(snapshot(found, dataset=data, gallery="train"))
-    assert "gallery: train, 80 items" in own
+    current = page(snapshot(results, dataset=data, gallery="train"))
+    assert "gallery: train, 80 items" in current
 
 
 def test_metrics_of_codes_have_columns() -> None:

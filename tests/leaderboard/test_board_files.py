@@ -65,7 +65,7 @@ def _set(*path: Any) -> Callable[[Any, Any], None]:
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "said"),
+    ("path", "value", "text"),
     [
         (("experiment",), "../x", "'experiment' must be a plain name, but has '/' in it, is '../x'"),
         (("experiment",), "/tmp/x", "'experiment' must be a plain name"),
@@ -92,14 +92,14 @@ def _set(*path: Any) -> Callable[[Any, Any], None]:
         (("format",), 2, "not a results file of format 1"),
     ],
 )
-def test_a_field_of_another_form_is_named(plain: Any, tmp_path: Path, path: Any, value: Any, said: str) -> None:
+def test_a_field_of_another_form_is_named(plain: Any, tmp_path: Path, path: Any, value: Any, text: str) -> None:
     other = copy.deepcopy(plain)
     _set(*path)(other, value)
     file = tmp_path / "x.json"
     file.write_text(json.dumps(other), encoding="utf-8")
     with pytest.raises(DataError) as error:
         load(file)
-    assert said in str(error.value)
+    assert text in str(error.value)
     assert str(error.value).startswith(str(file))
     assert "\n" not in str(error.value)
 
@@ -188,8 +188,8 @@ def uses(board: Snapshot, file: Path) -> list[Callable[[], Any]]:
     if board.form == INDEX_FORM:
         pages: list[Callable[[], Any]] = [lambda: index_board.page(board), lambda: index_board.table_csv(board)]
     else:
-        outcomes = load_for(load_board(ROOT / "leaderboard", file.stem), ROOT / "leaderboard")
-        pages = [lambda: page(board), lambda: page(board, outcomes), lambda: render.table_csv(board)]
+        item_scores = load_for(load_board(ROOT / "leaderboard", file.stem), ROOT / "leaderboard")
+        pages = [lambda: page(board), lambda: page(board, item_scores), lambda: render.table_csv(board)]
     other = Origin("other", load_board(ROOT / "leaderboard", file.stem))
     row = board.rows[0].name if board.rows else "none"
     return [

@@ -14,16 +14,16 @@ from vsebench.leaderboard.html_tables import tables_of
 def test_settings_seeds_and_places() -> None:
     snapshot = board()
     tables = tables_of(snapshot)
-    found = details_of(snapshot, tables, None)
-    assert found.shared[0]["text_encoder"] == "lstm"
-    assert found.shared[0]["objective 1"] == "cross_entropy"
-    assert found.rows[0][1]["own"] == {"image_encoder": "vit", "text_encoder.note": "Row 1", "fusion": "gated"}
-    assert len(found.order) == len(set(found.order))
-    first = found.rows[0][0]
+    result = details_of(snapshot, tables, None)
+    assert result.shared[0]["text_encoder"] == "lstm"
+    assert result.shared[0]["objective 1"] == "cross_entropy"
+    assert result.rows[0][1]["own"] == {"image_encoder": "vit", "text_encoder.note": "Row 1", "fusion": "gated"}
+    assert len(result.order) == len(set(result.order))
+    first = result.rows[0][0]
     assert [run["seed"] for run in first["runs"]] == [0, 1]
-    values = dict(zip(found.keys, first["numbers"], strict=True))["test/accuracy"]
+    values = dict(zip(result.keys, first["numbers"], strict=True))["test/accuracy"]
     assert values[:3] == [0.9, 0.902, 0.901]
-    assert found.places == [
+    assert result.places == [
         {
             "commit": "abc1234",
             "hardware": {"device": "cpu", "threads": "1"},

@@ -36,25 +36,25 @@ def run(folder: Path, dataset: Dataset, **changes: object) -> Path:
     above = {"i2t/above": np.arange(12)[::-1], "t2i/above": np.arange(12)}
     arrays = {"positions": items, "labels": items % 2, "groups": items, "owner": items, **ranks, **above, **changes}
     np.savez(folder / "predictions-test.npz", **arrays)
-    said = {"spec": "small", "path": str(dataset.path), "fingerprint": dataset.fingerprint}
-    (folder / "run.yaml").write_text(yaml.safe_dump(boards.run_file("a1", dataset=said)))
+    facts = {"spec": "small", "path": str(dataset.path), "fingerprint": dataset.fingerprint}
+    (folder / "run.yaml").write_text(yaml.safe_dump(boards.run_file("a1", dataset=facts)))
     return folder
 
 
 def test_by_rank(tmp_path: Path, dataset: Dataset) -> None:
     pictures = Pictures(dataset)
-    found, why = examples_of(run(tmp_path / "run", dataset), pictures)
+    result, why = examples_of(run(tmp_path / "run", dataset), pictures)
     assert why == ""
-    assert [(one["id"], one["rank"], one["of"]) for one in found["i2t"]["best"]][:2] == [
+    assert [(one["id"], one["rank"], one["of"]) for one in result["i2t"]["best"]][:2] == [
         ("item-11", 1.0, 12),
         ("item-10", 2.0, 12),
     ]
-    assert found["i2t"]["worst"][0]["id"] == "item-0"
-    assert found["t2i"]["best"][0] == {"id": "item-0", "text": "text 0 <b>", "picture": None, "rank": 1.0, "of": 12}
-    assert set(pictures.kept) == {
-        one["picture"] for kinds in found.values() for some in kinds.values() for one in some
+    assert result["i2t"]["worst"][0]["id"] == "item-0"
+    assert result["t2i"]["best"][0] == {"id": "item-0", "text": "text 0 <b>", "picture": None, "rank": 1.0, "of": 12}
+    assert set(pictures.cache) == {
+        one["picture"] for kinds in result.values() for some in kinds.values() for one in some
     } - {None}
-    assert all(uri.startswith("data:image/jpeg;base64,") and len(uri) < 6_000 for uri in pictures.kept.values())
+    assert all(uri.startswith("data:image/jpeg;base64,") and len(uri) < 6_000 for uri in pictures.cache.values())
 
 
 def test_why_there_are_none(tmp_path: Path, dataset: Dataset) -> None:
@@ -68,13 +68,13 @@ def test_why_there_are_none(tmp_path: Path, dataset: Dataset) -> None:
 def test_the_dataset_of_a_run(tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VSEBENCH_HOME", str(tmp_path))
     folder = run(tmp_path / "run", dataset)
-    found = dataset_of_run(folder, dataset.fingerprint)
-    assert found is not None
-    assert found.path == dataset.path
+    result = dataset_of_run(folder, dataset.fingerprint)
+    assert result is not None
+    assert result.path == dataset.path
     assert dataset_of_run(folder, "0" * 16) is None
-    said = yaml.safe_load((folder / "run.yaml").read_text())
-    said["dataset"]["path"] = str(tmp_path / "moved.h5")
-    (folder / "run.yaml").write_text(yaml.safe_dump(said))
+    message = yaml.safe_load((folder / "run.yaml").read_text())
+    message["dataset"]["path"] = str(tmp_path / "moved.h5")
+    (folder / "run.yaml").write_text(yaml.safe_dump(message))
     assert dataset_of_run(folder, dataset.fingerprint) is not None  # among the built ones
     assert dataset_of_run(tmp_path, dataset.fingerprint) is None
 
@@ -84,11 +84,11 @@ def test_what_was_found(tmp_path: Path, dataset: Dataset) -> None:
     results = {
         way: {kind: [[(3, 0, 1, False), (5, 0, 2, True)]] * 4 for kind in ("best", "worst")} for way in ("i2t", "t2i")
     }
-    found, _ = examples_of(folder, pictures, results=results)
-    assert found["i2t"]["best"][0]["found"] == [
+    result, _ = examples_of(folder, pictures, results=results)
+    assert result["i2t"]["best"][0]["found"] == [
         {"id": "item-3", "text": "text 3 <b>", "picture": None, "rank": 1, "right": False},
         {"id": "item-5", "text": "text 5 <b>", "picture": None, "rank": 2, "right": True},
     ]
-    assert [one["picture"] for one in found["t2i"]["worst"][3]["found"]] == [3, 5]
-    assert {3, 5} <= set(pictures.kept)
+    assert [one["picture"] for one in result["t2i"]["worst"][3]["found"]] == [3, 5]
+    assert {3, 5} <= set(pictures.cache)
     assert "found" not in examples_of(folder, pictures)[0]["i2t"]["best"][0]

@@ -26,13 +26,13 @@ KEY = "test/accuracy"
 
 def slow_differences(grid: Grid, axis: int, old: int, new: int) -> dict[tuple[int, ...], list[float]]:
     """Differences by combination of the other axes, by looking at every pair of runs."""
-    found = defaultdict(list)
+    result = defaultdict(list)
     runs = list(zip(grid.cells.tolist(), grid.seeds.tolist(), grid.values.tolist(), strict=True))
     for (a, seed_a, value_a), (b, seed_b, value_b) in itertools.product(runs, runs):
         rest_a, rest_b = a[:axis] + a[axis + 1 :], b[:axis] + b[axis + 1 :]
         if a[axis] == old and b[axis] == new and rest_a == rest_b and seed_a == seed_b:
-            found[tuple(rest_a)].append(value_b - value_a)
-    return found
+            result[tuple(rest_a)].append(value_b - value_a)
+    return result
 
 
 @pytest.mark.parametrize(("missing", "at"), [(0.0, 0), (0.3, 1), (0.5, 2)])
@@ -41,15 +41,15 @@ def test_a_change_is_the_mean_over_matched_runs(missing: float, at: int) -> None
     for axis, count in enumerate((3, 2, 2)):
         for old, new in itertools.permutations(range(count), 2):
             by = slow_differences(grid, axis, old, new)
-            every = [d for found in by.values() for d in found]
+            every = [d for result in by.values() for d in result]
             effect = change(grid, axis, old, new)
             assert effect is not None
             assert (effect.matched, effect.pairs) == (len(by), len(every))
             assert effect.value == pytest.approx(sum(every) / len(every))
-            means = [sum(found) / len(found) for found in by.values()]
+            means = [sum(result) / len(result) for result in by.values()]
             assert (effect.low, effect.high) == (pytest.approx(min(means)), pytest.approx(max(means)))
-            freedom = sum(len(found) - 1 for found in by.values())
-            squares = sum((d - sum(found) / len(found)) ** 2 for found in by.values() for d in found)
+            freedom = sum(len(result) - 1 for result in by.values())
+            squares = sum((d - sum(result) / len(result)) ** 2 for result in by.values() for d in result)
             assert effect.over == (SEEDS if freedom else COMBINATIONS)
             if not freedom:  # no combination has two seeds of both levels
                 freedom, squares = len(every) - 1, float(np.var(every) * len(every))
@@ -77,8 +77,8 @@ def test_levels_of_a_complete_grid_are_marginal_means() -> None:
     cell = grid.cells @ [4, 2, 1]
     left = 0.0
     for b, c in itertools.product(range(2), range(2)):  # within a combination: level + seed, by hand
-        own = (grid.cells[:, 1] == b) & (grid.cells[:, 2] == c)
-        square = np.array([[grid.values[own & (grid.cells[:, 0] == a) & (grid.seeds == s)][0] for s in range(4)]
+        selected = (grid.cells[:, 1] == b) & (grid.cells[:, 2] == c)
+        square = np.array([[grid.values[selected & (grid.cells[:, 0] == a) & (grid.seeds == s)][0] for s in range(4)]
                            for a in range(3)])  # fmt: skip
         rest = square - square.mean(0) - square.mean(1, keepdims=True) + square.mean()
         left += float((rest**2).sum())
@@ -98,8 +98,8 @@ def test_levels_of_one_seed_are_those_of_a_regression_with_blocks(missing: float
     grid = random_grid((3, 4, 3), 1, missing=missing, at=3)
     block = grid.cells[:, 1] * 3 + grid.cells[:, 2]
     counts = np.bincount(block, minlength=12)
-    kept = counts[block] > 1  # a block of one run says nothing
-    data = pandas.DataFrame({"y": grid.values[kept], "level": grid.cells[kept, 0], "block": block[kept]})
+    keep = counts[block] > 1  # a block of one run says nothing
+    data = pandas.DataFrame({"y": grid.values[keep], "level": grid.cells[keep, 0], "block": block[keep]})
     fitted = statsmodels.ols("y ~ C(level, Sum) + C(block)", data).fit()
     for level, effect in enumerate(level_effects(grid, 0)):
         contrast = np.zeros(len(fitted.params))
@@ -143,7 +143,9 @@ def test_intervals_hold_what_they_promise() -> None:
         assert effect.half is not None
         assert last.half is not None
         # Of the combinations that were matched, weighted by their pairs of runs.
-        truth = [np.diff(true[:, b, c])[0] for (b, c), found in slow_differences(grid, 0, 0, 1).items() for _ in found]
+        truth = [
+            np.diff(true[:, b, c])[0] for (b, c), entries in slow_differences(grid, 0, 0, 1).items() for _ in entries
+        ]
         held["change"] += abs(effect.value - np.mean(truth)) <= effect.half
         held["level"] += abs(last.value - np.mean(truth) / 2) <= last.half
     for count in held.values():
@@ -166,8 +168,8 @@ def test_levels_that_no_block_links_have_no_effect() -> None:
     cells = np.array([[0, 0], [1, 0], [2, 1], [3, 2], [4, 2]])
     levels = (tuple("vwxyz"), tuple("012"))
     grid = Grid(("a", "b"), levels, cells, np.zeros(5, int), np.array([1.0, 3.0, 9.0, 9.0, 9.0]))
-    found = level_effects(grid, 0)
-    assert [e and round(e.value, 9) for e in found] == [-1.0, 1.0, None, None, None]
+    result = level_effects(grid, 0)
+    assert [e and round(e.value, 9) for e in result] == [-1.0, 1.0, None, None, None]
     assert change(grid, 0, 0, 2) is None
     alone = Grid(("a", "b"), (("v", "w"), ("0", "1")), np.eye(2, dtype=int), np.zeros(2, int), np.ones(2))
     assert level_effects(alone, 0) == [None, None]

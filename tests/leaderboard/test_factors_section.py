@@ -38,11 +38,11 @@ def lines_of(snapshot: Snapshot) -> str:
 
 
 def tables(text: str) -> list[list[dict[str, str]]]:
-    found = []
+    results = []
     for block in re.findall(r"(?:^\|.*(?:\n|$))+", text, re.MULTILINE):
         head, _, *body = [[c.strip() for c in re.split(r"(?<!\\)\|", line)[1:-1]] for line in block.splitlines()]
-        found.append([dict(zip(head, cells, strict=True)) for cells in body])
-    return found
+        results.append([dict(zip(head, cells, strict=True)) for cells in body])
+    return results
 
 
 def test_the_page_says_what_each_part_does() -> None:
@@ -158,10 +158,10 @@ def test_the_plot_has_a_panel_per_part() -> None:
     board = made()
     drawn = factors_plot.figure(board, AXIS_TITLES)
     assert [panel.get_title(loc="left") for panel in drawn.axes] == ["Text encoder", "Fusion"]
-    found = factors_plot.effects_of(board)
-    assert found is not None
-    for panel, names, effects in zip(drawn.axes, found[1].levels, found[2], strict=True):
+    result = factors_plot.effects_of(board)
+    assert result is not None
+    for panel, names, effects in zip(drawn.axes, result[1].levels, result[2], strict=True):
         assert [label.get_text() for label in panel.get_yticklabels()] == list(names)
         points = [container.lines[0].get_xdata()[0] for container in panel.containers]
         assert points == [pytest.approx(100 * effect.value) for effect in effects if effect is not None]
-        assert [text.get_text() for text in panel.texts] == [found[0].interval(e.value, e.half) for e in effects if e]
+        assert [text.get_text() for text in panel.texts] == [result[0].interval(e.value, e.half) for e in effects if e]

@@ -19,28 +19,28 @@ LOADED_MS = 5_000
 class Opened:
     """A page in a browser, with what went wrong and what it asked for."""
 
-    def __init__(self, found: Any, file: Path, **options: Any) -> None:
-        self.page = found.new_page(**{"viewport": {"width": 1280, "height": 900}, **options})
+    def __init__(self, result: Any, file: Path, **options: Any) -> None:
+        self.page = result.new_page(**{"viewport": {"width": 1280, "height": 900}, **options})
         self.faults: list[str] = []
-        self.asked: list[str] = []
+        self.requested: list[str] = []
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
         self.page.on("console", lambda message: self.faults.append(message.text))
         self.page.on("dialog", lambda dialog: (self.faults.append("dialog"), dialog.dismiss()))
-        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.on("request", lambda request: self.requested.append(request.url))
         self.page.goto(file.as_uri())
 
     def names(self) -> list[str]:
         """Of the rows, as they stand."""
-        found: list[str] = self.page.eval_on_selector_all(
+        result: list[str] = self.page.eval_on_selector_all(
             "#table-0 tbody tr:not(.opened) button.open > span:nth-child(2)", "nodes => nodes.map(n => n.textContent)"
         )
-        return found
+        return result
 
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    with browser() as found:
-        yield found
+    with browser() as arrays:
+        yield arrays
 
 
 @pytest.fixture(scope="module")
@@ -106,8 +106,16 @@ def test_a_row_opens_by_keyboard(chromium: Any, file: Path) -> None:
     shown.page.keyboard.press("Enter")
     assert button.get_attribute("aria-expanded") == "true"
     text = shown.page.inner_text(f"#{button.get_attribute('aria-controls')}")
-    for said in ("000000000001" + "0001", "2 of 3", "abc1234", "image_encoder", "vit", "Training curves", "taken for"):
-        assert said in text, said
+    for message in (
+        "000000000001" + "0001",
+        "2 of 3",
+        "abc1234",
+        "image_encoder",
+        "vit",
+        "Training curves",
+        "taken for",
+    ):
+        assert message in text, message
     assert "dataset is not at hand" not in text  # it has classes to show instead
     assert shown.page.locator(".confusion tbody tr").count() == 3
     assert shown.page.locator(".chart svg[role=img][aria-label]").count() >= 3
@@ -161,8 +169,8 @@ def test_on_a_phone(chromium: Any, file: Path) -> None:
 def test_nothing_is_fetched(chromium: Any, file: Path) -> None:
     shown = Opened(chromium, file)
     shown.page.locator("button.open").first.click()
-    assert {url.split(":")[0] for url in shown.asked} <= {"file", "data"}
-    assert [url for url in shown.asked if url.startswith("file")] == [file.as_uri()]
+    assert {url.split(":")[0] for url in shown.requested} <= {"file", "data"}
+    assert [url for url in shown.requested if url.startswith("file")] == [file.as_uri()]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -176,12 +184,12 @@ def test_accessibility(chromium: Any, file: Path, scheme: str, width: int) -> No
         if step == "sorted, columns listed":
             shown.page.locator("#table-0 thead button").nth(0).click()
             shown.page.locator("details.menu summary").click()
-        found = axe.Axe().run(shown.page).response
+        result = axe.Axe().run(shown.page).response
         serious = [
-            (v["id"], v["nodes"][0]["html"]) for v in found["violations"] if v["impact"] in ("serious", "critical")
+            (v["id"], v["nodes"][0]["html"]) for v in result["violations"] if v["impact"] in ("serious", "critical")
         ]
         assert serious == [], step
-        assert len(found["passes"]) > 10
+        assert len(result["passes"]) > 10
 
 
 def test_hostile_text(chromium: Any, tmp_path: Path) -> None:
@@ -234,7 +242,7 @@ def test_two_thousand_rows(chromium: Any, tmp_path: Path) -> None:
 
 
 def test_json_in_a_page() -> None:
-    said = as_json({"a": "</script><!-- \u2028 & é"})
-    assert not re.search("[<>&\u2028]", said)
+    message = as_json({"a": "</script><!-- \u2028 & é"})
+    assert not re.search("[<>&\u2028]", message)
     with pytest.raises(ValueError, match="JSON"):
         as_json(float("nan"))

@@ -81,9 +81,9 @@ def test_a_board_draws_what_is_asked_for_once(tmp_path: Path, monkeypatch: pytes
     assert "](plots/demo-lookup.svg)" in text
     assert "equal distances in expectation" in text
     root = ElementTree.parse(tmp_path / "plots" / "demo-lookup.svg").getroot()
-    said = "".join(root.itertext())
-    assert "image → text, 4 bits" in said
-    assert "text → image, 8 bits" in said
+    listing = "".join(root.itertext())
+    assert "image → text, 4 bits" in listing
+    assert "text → image, 8 bits" in listing
     assert stale(tmp_path) == []
     with monkeypatch.context() as patched:
         patched.setattr(plots, "svg", lambda *_: pytest.fail("nothing has changed"))
@@ -116,17 +116,17 @@ def test_without_codes_or_without_asking_nothing_is_drawn(tmp_path: Path) -> Non
 def test_hostile_names() -> None:
     names = {"_hidden": 4, "$\\frac{1}$": 4, "<script>&]]>": 4, "a\u202eb\x00c": 4, "x" * 200: 4}
     text = plots.svg(board(names), "lookup")
-    said = "".join(ElementTree.fromstring(text).itertext())
+    listing = "".join(ElementTree.fromstring(text).itertext())
     for part in ("_hidden", "$\\frac{1}$", "<script>&]]>", "abc", "x" * 47 + "…"):
-        assert part in said, part
+        assert part in listing, part
 
 
 def test_only_the_best_rows_have_names() -> None:
     shown = board({f"row {i}": 4 for i in range(13)})
-    said = "".join(ElementTree.fromstring(plots.svg(shown, "lookup")).itertext())
-    assert "row 9" in said
-    assert "row 10" not in said
-    assert "3 others" in said
+    listing = "".join(ElementTree.fromstring(plots.svg(shown, "lookup")).itertext())
+    assert "row 9" in listing
+    assert "row 10" not in listing
+    assert "3 others" in listing
 
 
 def test_points_as_a_table() -> None:

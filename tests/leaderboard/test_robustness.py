@@ -62,10 +62,10 @@ def robustness(reads: Sequence[str], clean: float, *, drops: bool) -> dict[str, 
 
 def board(rows: Mapping[str, Sequence[str]], *, seeds: int = 2, drops: bool = True) -> Snapshot:
     """``rows``: name -> the modalities that it reads. The first are best on validation."""
-    found, results, measures = [], {}, {}
+    result, results, measures = [], {}, {}
     for place, (name, reads) in enumerate(rows.items()):
         runs = {str(seed): f"r{place}-{seed}" for seed in range(seeds)}
-        found.append(BoardRow(name, "systems", {}, runs))
+        result.append(BoardRow(name, "systems", {}, runs))
         for seed, run in runs.items():
             clean = 0.9 - place / 100 + 0.01 * int(seed)
             encoders = {f"{m}_encoder": {"name": "features"} for m in reads}
@@ -88,7 +88,7 @@ def board(rows: Mapping[str, Sequence[str]], *, seeds: int = 2, drops: bool = Tr
                 needed = {} if drops else dict.fromkeys(reads, CANNOT)
                 measures[run]["subsets"] = {"subsets": {**(left if drops else {}), **whole}, "needed": needed}
     return Snapshot(
-        "demo", "Demo", DATA, found, list(range(seeds)), {"metric": "val/accuracy", "mode": "max"}, {},
+        "demo", "Demo", DATA, result, list(range(seeds)), {"metric": "val/accuracy", "mode": "max"}, {},
         "vsebench sweep x", results, measures=measures,
     )  # fmt: skip
 
@@ -159,9 +159,9 @@ def test_subsets_stand_side_by_side() -> None:
 
 def test_recall_of_subsets_is_one_table() -> None:
     snapshot = board({"all": ("image", "text", "audio")}, seeds=1)
-    found = snapshot.measures["r0-0"]["subsets"]["subsets"]
+    result = snapshot.measures["r0-0"]["subsets"]["subsets"]
     for name in ("image+text+audio",):
-        found[name] |= {f"{d}/recall@{k}": k / 100 for d in ("t2i", "i2t") for k in (10, 1)}
+        result[name] |= {f"{d}/recall@{k}": k / 100 for d in ("t2i", "i2t") for k in (10, 1)}
     text = page(snapshot)
     assert "**Test Recall@k, images and texts**" in text
     head = next(line for line in text.split("\n") if "t→i R@10" in line)

@@ -28,10 +28,10 @@ def folders(tmp_path: Path) -> list[Path]:
 
 
 def test_classes(folders: list[Path]) -> None:
-    found = classes_of(folders)
-    assert found is not None
-    assert found.confusion is not None
-    assert set(found.precision) == {"micro", "0", "1", "2"}
+    result = classes_of(folders)
+    assert result is not None
+    assert result.confusion is not None
+    assert set(result.precision) == {"micro", "0", "1", "2"}
     matrix, averages, curve = np.zeros((4, 4), int), [], []
     for folder in folders:
         with np.load(folder / "predictions-test.npz") as stored:
@@ -44,20 +44,20 @@ def test_classes(folders: list[Path]) -> None:
             taken = shares[:, 1] >= level
             points.append(((taken & (labels == 1)).sum() / (labels == 1).sum(), (labels[taken] == 1).mean()))
         curve.append([max(p for r, p in points if r >= recall - 1e-9) for recall in RECALLS])
-    assert found.runs == 2
-    assert found.confusion.tolist() == matrix.tolist()
-    assert found.average["1"] == pytest.approx(np.mean(averages), abs=1e-4)
-    assert found.precision["1"] == pytest.approx((1000 * np.mean(curve, 0)).tolist(), abs=0.51)
+    assert result.runs == 2
+    assert result.confusion.tolist() == matrix.tolist()
+    assert result.average["1"] == pytest.approx(np.mean(averages), abs=1e-4)
+    assert result.precision["1"] == pytest.approx((1000 * np.mean(curve, 0)).tolist(), abs=0.51)
 
 
 def test_items_of_several_labels_have_no_matrix(tmp_path: Path) -> None:
     labels = np.array([[1, 0], [1, 1], [0, 1]], np.uint8)
-    found = classes_of(
+    result = classes_of(
         [store(tmp_path / "a", np.where(labels, 2.0, -2.0).astype(np.float32), labels)], multi_label=True
     )
-    assert found is not None
-    assert found.confusion is None
-    assert found.average == {"micro": 1.0, "0": 1.0, "1": 1.0}
+    assert result is not None
+    assert result.confusion is None
+    assert result.average == {"micro": 1.0, "0": 1.0, "1": 1.0}
 
 
 def test_nothing_stored(tmp_path: Path) -> None:
@@ -72,8 +72,8 @@ def test_curves(tmp_path: Path) -> None:
     lines = [{"epoch": e, "lr": 1.0, "train/loss": 1 / e, "val/i2t/chance/map": 0.1} for e in range(1, 501)]
     lines[3]["train/loss"] = float("nan")
     (tmp_path / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    found = curves_of(tmp_path)
-    assert list(found) == ["train/loss"]
-    assert len(found["train/loss"]) <= MOST_EPOCHS + 1
-    assert found["train/loss"][0] == (1, 1.0)
-    assert found["train/loss"][-1] == (500, 0.002)
+    result = curves_of(tmp_path)
+    assert list(result) == ["train/loss"]
+    assert len(result["train/loss"]) <= MOST_EPOCHS + 1
+    assert result["train/loss"][0] == (1, 1.0)
+    assert result["train/loss"][-1] == (500, 0.002)

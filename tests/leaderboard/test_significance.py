@@ -13,7 +13,7 @@ from outcome_boards import made_up, write_predictions
 from vsebench.leaderboard.markdown import page
 from vsebench.leaderboard.render import render, stale
 from vsebench.runs.item_scores import items_file
-from vsebench.runs.item_scores import save as save_outcomes
+from vsebench.runs.item_scores import save as save_item_scores
 from vsebench.runs.snapshot import results_file, save
 from vsebench.stats.rank_groups import compare_all
 
@@ -23,25 +23,25 @@ USES = {"picture": "image", "words": "text"}
 
 def tables(text: str) -> list[list[dict[str, str]]]:
     """The page's tables, a row as head -> cell."""
-    found = []
+    results = []
     for block in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
         head, _, *body = [[c.strip() for c in re.split(r"(?<!\\)\|", line)[1:-1]] for line in block.splitlines()]
-        found.append([dict(zip(head, cells, strict=True)) for cells in body])
-    return found
+        results.append([dict(zip(head, cells, strict=True)) for cells in body])
+    return results
 
 
 def test_the_page_shows_intervals_and_groups() -> None:
-    board, outcomes = made_up(ROWS, uses=USES)
-    text = page(board, outcomes)
-    made = compare_all(board, outcomes)
+    board, item_scores = made_up(ROWS, uses=USES)
+    text = page(board, item_scores)
+    made = compare_all(board, item_scores)
     systems, retrieval, alone, order = tables(text.split("## Gain")[0])
-    for (name, standing), shown in zip(made["systems", "accuracy"].standings.items(), systems, strict=True):
-        low, high = 100 * standing.interval.low, 100 * standing.interval.high
+    for (name, ranked_row), shown in zip(made["systems", "accuracy"].ranked_rows.items(), systems, strict=True):
+        low, high = 100 * ranked_row.interval.low, 100 * ranked_row.interval.high
         assert shown["95 % over items"] == f"[{low:.1f}, {high:.1f}]"
-        assert shown["Group"] == str(standing.group)
+        assert shown["Group"] == str(ranked_row.group)
         assert "±" in shown["Test acc."], name
     assert [row["Group"] for row in systems] == ["1", "1", "2", "3"]
-    best = made["systems", "recall"].standings["both"]
+    best = made["systems", "recall"].ranked_rows["both"]
     cell = f"{100 * best.value:.1f} [{100 * best.interval.low:.1f}, {100 * best.interval.high:.1f}]"
     assert retrieval[0]["Mean R@1/5/10, 95 % over items"] == cell
     for part in (
@@ -61,55 +61,55 @@ def test_the_page_shows_intervals_and_groups() -> None:
 
 
 def test_without_outcomes_the_page_says_so_once() -> None:
-    board, outcomes = made_up(ROWS, uses=USES)
+    board, item_scores = made_up(ROWS, uses=USES)
     text = page(board)
     assert text.count("are not available") == 1
     assert "`vsebench outcomes demo`" in text
     assert "95 % over items" not in text.split("## Baselines")[0]
     gone = set(list(board.results)[:3])
-    right = {run: v for run, v in outcomes.right["accuracy"].items() if run not in gone}
-    text = page(board, replace(outcomes, right={"accuracy": right}))
+    right = {run: v for run, v in item_scores.right["accuracy"].items() if run not in gone}
+    text = page(board, replace(item_scores, right={"accuracy": right}))
     assert "for 1 rows, whose runs' outcomes of single items are not here: both." in text
     assert tables(text)[0][0]["Group"] == "–"
 
 
 def test_a_board_of_whole_lists_says_why_there_is_nothing() -> None:
-    board, outcomes = made_up({"one": 0.5})
+    board, item_scores = made_up({"one": 0.5})
     results = {run: replace(r, metrics={"val/accuracy": 0.5, "test/i2t/map": 0.4}) for run, r in board.results.items()}
-    text = page(replace(board, results=results), outcomes)
+    text = page(replace(board, results=results), item_scores)
     assert "none of this board's numbers is a mean over items of what is kept of them" in text
 
 
 def test_baselines_that_are_missing_are_named() -> None:
-    board, outcomes = made_up({"both": 0.9, "words": 0.3}, uses={"words": "text"}, ranked=False)
-    text = page(board, outcomes)
+    board, item_scores = made_up({"both": 0.9, "words": 0.3}, uses={"words": "text"}, ranked=False)
+    text = page(board, item_scores)
     assert "No row uses image only (`text_encoder: none`); such a row would show what the other modality adds." in text
     baselines = tables(text.split("## Gain")[0])[-1]
     assert [row["Baseline"] for row in baselines] == ["Most frequent class", "Random answer", "Text only"]
 
 
 def test_one_seed_and_a_row_that_is_better_than_the_leader() -> None:
-    board, outcomes = made_up({"chosen": 0.4, "better": 0.9}, seeds=1, ranked=False)
+    board, item_scores = made_up({"chosen": 0.4, "better": 0.9}, seeds=1, ranked=False)
     results = dict(board.results)
     run = board.rows[1].runs["0"]
     results[run] = replace(results[run], metrics={**results[run].metrics, "val/accuracy": 0.1})
-    text = page(replace(board, results=results), outcomes)
+    text = page(replace(board, results=results), item_scores)
     assert "Better on test than it, which validation does not say: better." in text
     assert "Rows of one seed are compared as trained models" in text
     assert [row["Group"] for row in tables(text)[0]] == ["1", "1"]
 
 
 def test_pages_follow_from_the_committed_files(tmp_path: Path) -> None:
-    board, outcomes = made_up(ROWS, uses=USES)
+    board, item_scores = made_up(ROWS, uses=USES)
     save(board, results_file(tmp_path, "demo"))
     render(tmp_path)
     assert stale(tmp_path) == []
-    save_outcomes(outcomes, items_file(tmp_path, "demo"))
+    save_item_scores(item_scores, items_file(tmp_path, "demo"))
     assert {p.name for p in stale(tmp_path)} == {"demo.md"}
     render(tmp_path)
     assert stale(tmp_path) == []
     assert "Group 1: both" in (tmp_path / "demo.md").read_text(encoding="utf-8")
-    save_outcomes(replace(outcomes, fingerprint="0" * 16), items_file(tmp_path, "demo"))
+    save_item_scores(replace(item_scores, fingerprint="0" * 16), items_file(tmp_path, "demo"))
     render(tmp_path)
     page = (tmp_path / "demo.md").read_text(encoding="utf-8")
     assert "`items/demo.npz` cannot be used (outcomes are of dataset 0000" in page
@@ -117,16 +117,16 @@ def test_pages_follow_from_the_committed_files(tmp_path: Path) -> None:
 
 
 def test_the_command_collects_and_renders(tmp_path: Path) -> None:
-    board, outcomes = made_up(ROWS, uses=USES)
+    board, item_scores = made_up(ROWS, uses=USES)
     save(board, results_file(tmp_path / "board", "demo"))
-    write_predictions(replace(board, results=dict(list(board.results.items())[:9])), outcomes, tmp_path / "runs")
-    told = ["outcomes", "demo", "--runs", str(tmp_path / "runs"), "--board", str(tmp_path / "board")]
-    done = subprocess.run([sys.executable, "-m", "vsebench", *told], capture_output=True, text=True, check=True)
+    write_predictions(replace(board, results=dict(list(board.results.items())[:9])), item_scores, tmp_path / "runs")
+    message = ["outcomes", "demo", "--runs", str(tmp_path / "runs"), "--board", str(tmp_path / "board")]
+    done = subprocess.run([sys.executable, "-m", "vsebench", *message], capture_output=True, text=True, check=True)
     assert "demo.npz: 9 of 12 runs" in done.stdout
     assert f"without predictions in {tmp_path / 'runs' / 'demo'}: {', '.join(list(board.results)[9:])}" in done.stdout
     assert "Group" in (tmp_path / "board" / "demo.md").read_text(encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-m", "vsebench", "outcomes", "dem", *told[2:]], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "vsebench", "outcomes", "dem", *message[2:]], capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
     assert "no results of 'dem'. Did you mean 'demo'?" in done.stderr

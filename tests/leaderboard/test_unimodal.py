@@ -42,25 +42,25 @@ TEXT: Row = (uses(text=LSTM), {0: (0.5, 0.80), 1: (0.5, 0.80), 2: (0.5, 0.80)})
 
 def test_the_counterpart_is_chosen_on_validation_and_compared_by_seed() -> None:
     """The text's row is better on test; the image's is the one that validation chooses."""
-    (found,) = gains(board({"both": BOTH, "image": IMAGE, "text": TEXT}))
-    assert found.best is not None
-    assert found.gain is not None
-    assert (found.best.row.row.name, found.best.modality, found.best.same, found.lacking) == (
+    (result,) = gains(board({"both": BOTH, "image": IMAGE, "text": TEXT}))
+    assert result.best is not None
+    assert result.gain is not None
+    assert (result.best.row.row.name, result.best.modality, result.best.same, result.missing) == (
         "image",
         "image",
         True,
         (),
     )
     interval = stats.ttest_rel([0.90, 0.92, 0.91], [0.70, 0.68, 0.72]).confidence_interval(0.95)
-    assert found.gain.mean - found.gain.half == pytest.approx(interval.low)
-    assert found.gain.mean + found.gain.half == pytest.approx(interval.high)
+    assert result.gain.mean - result.gain.half == pytest.approx(interval.low)
+    assert result.gain.mean + result.gain.half == pytest.approx(interval.high)
 
 
 def test_only_seeds_that_both_have_count() -> None:
     image: Row = (uses(image=CNN), {1: (0.6, 0.5), 3: (0.6, 0.0)})
-    (found,) = gains(board({"both": BOTH, "image": image, "text": TEXT}))
-    assert found.gain is not None
-    assert (found.gain.mean, found.gain.half, found.gain.count) == (pytest.approx(0.42), None, 1)
+    (result,) = gains(board({"both": BOTH, "image": image, "text": TEXT}))
+    assert result.gain is not None
+    assert (result.gain.mean, result.gain.half, result.gain.count) == (pytest.approx(0.42), None, 1)
     other: Row = (uses(image=CNN), {7: (0.6, 0.5)})
     lines = "\n".join(gains_section(board({"both": BOTH, "image": other, "text": TEXT})))
     assert "no seed in common" in lines
@@ -69,13 +69,13 @@ def test_only_seeds_that_both_have_count() -> None:
 def test_the_same_options_come_before_the_same_name() -> None:
     deep: Row = (uses(text=DEEP), {0: (0.99, 0.99)})
     rows = {"both": BOTH, "text": TEXT, "deep": deep}
-    (found,) = gains(board(rows))
-    assert found.best is not None
-    assert (found.best.row.row.name, found.best.same, found.lacking) == ("text", True, ("image",))
+    (result,) = gains(board(rows))
+    assert result.best is not None
+    assert (result.best.row.row.name, result.best.same, result.missing) == ("text", True, ("image",))
     del rows["text"]
-    (found,) = gains(board(rows))
-    assert found.best is not None
-    assert (found.best.row.row.name, found.best.same) == ("deep", False)
+    (result,) = gains(board(rows))
+    assert result.best is not None
+    assert (result.best.row.row.name, result.best.same) == ("deep", False)
     text = "\n".join(gains_section(board(rows)))
     assert "the encoder has other options there; no image alone through its encoder" in text
 
@@ -93,9 +93,9 @@ def test_a_gain_over_some_of_the_modalities_is_a_bound() -> None:
 
 
 def test_where_lower_is_better_the_lowest_on_validation_counts() -> None:
-    (found,) = gains(board({"both": BOTH, "image": IMAGE, "text": TEXT}, mode="min", metric="nll"))
-    assert found.best is not None
-    assert found.best.row.row.name == "text"
+    (result,) = gains(board({"both": BOTH, "image": IMAGE, "text": TEXT}, mode="min", metric="nll"))
+    assert result.best is not None
+    assert result.best.row.row.name == "text"
 
 
 def test_rows_without_a_counterpart_say_so() -> None:
@@ -109,9 +109,9 @@ def test_rows_without_a_counterpart_say_so() -> None:
 def test_three_modalities_have_counterparts_of_one() -> None:
     three: Row = (uses(CNN, LSTM, {"name": "spectrum"}), {0: (0.9, 0.9)})
     sound: Row = (uses(audio={"name": "spectrum"}), {0: (0.7, 0.6)})
-    found, pair = gains(board({"three": three, "both": BOTH, "image": IMAGE, "text": TEXT, "sound": sound}))
-    assert found.best is not None
-    assert (found.best.row.row.name, found.lacking) == ("sound", ())
+    result, pair = gains(board({"three": three, "both": BOTH, "image": IMAGE, "text": TEXT, "sound": sound}))
+    assert result.best is not None
+    assert (result.best.row.row.name, result.missing) == ("sound", ())
     assert pair.best is not None
     assert pair.best.row.row.name == "image"
 

@@ -28,9 +28,9 @@ def test_agrees_with_statsmodels(shape: tuple[int, ...], seeds: int, missing: fl
     terms = [f"C({a}, Sum)" for a in grid.axes]
     pairs = [f"{a}:{b}" for a, b in itertools.combinations(terms, 2)]
     table = anova_lm(smf.ols("y ~ " + " + ".join(terms + pairs), data).fit(), typ=2)
-    found = variance_of(grid)
-    assert len(found.sources) == len(table) - 1
-    for source in found.sources:
+    variance = variance_of(grid)
+    assert len(variance.sources) == len(table) - 1
+    for source in variance.sources:
         line = table.loc[":".join(f"C({a}, Sum)" for a in source.axes)]
         assert (source.squares, source.freedom) == (pytest.approx(line["sum_sq"]), line["df"])
         assert source.p == pytest.approx(line["PR(>F)"])
@@ -38,7 +38,7 @@ def test_agrees_with_statsmodels(shape: tuple[int, ...], seeds: int, missing: fl
         total = ((grid.values - grid.values.mean()) ** 2).sum()
         assert source.omega2 == pytest.approx((line["sum_sq"] - line["df"] * mean_square) / (total + mean_square))
         assert source.eta2 == pytest.approx(line["sum_sq"] / total)
-    assert (found.residual, found.freedom) == (
+    assert (variance.residual, variance.freedom) == (
         pytest.approx(table.loc["Residual", "sum_sq"]),
         table.loc["Residual", "df"],
     )
@@ -46,14 +46,14 @@ def test_agrees_with_statsmodels(shape: tuple[int, ...], seeds: int, missing: fl
 
 def test_seeds_and_higher_interactions_share_the_residual() -> None:
     grid = random_grid((2, 3, 2), 3)
-    found = variance_of(grid)
+    variance = variance_of(grid)
     within = 0.0
     for cell in np.unique(grid.cells, axis=0):
-        own = grid.values[(grid.cells == cell).all(axis=1)]
-        within += float(((own - own.mean()) ** 2).sum())
-    assert (found.repeated, found.repeats) == (pytest.approx(within), 12 * 2)
-    assert found.freedom - found.repeats == (2 - 1) * (3 - 1) * (2 - 1)
-    assert sum(s.squares for s in found.sources) + found.residual == pytest.approx(found.total)  # balanced
+        selected = grid.values[(grid.cells == cell).all(axis=1)]
+        within += float(((selected - selected.mean()) ** 2).sum())
+    assert (variance.repeated, variance.repeats) == (pytest.approx(within), 12 * 2)
+    assert variance.freedom - variance.repeats == (2 - 1) * (3 - 1) * (2 - 1)
+    assert sum(s.squares for s in variance.sources) + variance.residual == pytest.approx(variance.total)  # balanced
 
 
 def test_the_largest_deviation_is_found_with_its_interval() -> None:
@@ -61,13 +61,13 @@ def test_the_largest_deviation_is_found_with_its_interval() -> None:
     means = np.array([[grid.values[(grid.cells == [a, b]).all(axis=1)].mean() for b in range(4)] for a in range(3)])
     apart = means - means.mean(0) - means.mean(1, keepdims=True) + means.mean()
     a, b = np.unravel_index(np.abs(apart).argmax(), apart.shape)
-    found = variance_of(grid)
-    largest = found.sources[-1].largest
+    variance = variance_of(grid)
+    largest = variance.sources[-1].largest
     assert largest is not None
     assert largest.levels == (f"a{a}", f"b{b}")
     assert largest.value == pytest.approx(apart[a, b])
-    spread = found.repeated / found.repeats * (1 - 1 / 3) * (1 - 1 / 4) / 3
-    assert largest.half == pytest.approx(stats.t.isf(0.025 / 12, found.repeats) * np.sqrt(spread))
+    spread = variance.repeated / variance.repeats * (1 - 1 / 3) * (1 - 1 / 4) / 3
+    assert largest.half == pytest.approx(stats.t.isf(0.025 / 12, variance.repeats) * np.sqrt(spread))
 
 
 def test_of_equal_deviations_the_first_is_named() -> None:
@@ -95,20 +95,20 @@ def test_of_equal_deviations_the_first_is_named() -> None:
 def test_missing_pairs_of_levels_are_not_estimated() -> None:
     cells = np.array([[0, 0], [0, 1], [1, 0], [1, 1], [2, 0]])
     grid = Grid(("a", "b"), (("x", "y", "z"), ("u", "v")), cells, np.zeros(5), np.array([0.0, 1, 4, 5, 7]))
-    found = variance_of(grid)
-    assert [s.freedom for s in found.sources] == [2, 1, 1]
-    assert found.sources[-1].largest is None
-    assert found.freedom == 0
-    assert [s.p for s in found.sources] == [None, None, None]
-    assert [s.omega2 for s in found.sources] == [None, None, None]
+    variance = variance_of(grid)
+    assert [s.freedom for s in variance.sources] == [2, 1, 1]
+    assert variance.sources[-1].largest is None
+    assert variance.freedom == 0
+    assert [s.p for s in variance.sources] == [None, None, None]
+    assert [s.omega2 for s in variance.sources] == [None, None, None]
 
 
 def test_rounding_is_no_residual() -> None:
     cells = np.array(list(itertools.product(range(2), range(2), range(2))))
     grid = Grid(tuple("abc"), (("0", "1"),) * 3, cells, np.zeros(8), 0.7 + cells @ [0.1, 0.03, 0.0])
-    found = variance_of(grid)
-    assert found.residual == 0.0
-    assert [s.p for s in found.sources] == [None] * 6
-    assert [round(s.eta2, 6) for s in found.sources] == [0.917431, 0.082569, 0, 0, 0, 0]
+    variance = variance_of(grid)
+    assert variance.residual == 0.0
+    assert [s.p for s in variance.sources] == [None] * 6
+    assert [round(s.eta2, 6) for s in variance.sources] == [0.917431, 0.082569, 0, 0, 0, 0]
     flat = Grid(tuple("abc"), (("0", "1"),) * 3, cells, np.zeros(8), np.full(8, 0.7))
     assert variance_of(flat).total == 0.0

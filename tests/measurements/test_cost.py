@@ -84,21 +84,21 @@ def measured(folder: Path, row: str) -> Mapping[str, Any]:
 
 def test_classifier_of_features(folder: Path) -> None:
     run = loaded(folder, "features")
-    found = cost_of(run, run.open_dataset())
+    result = cost_of(run, run.open_dataset())
     classes, dim, hidden = 3, 4, 16
     by_hand = 6 * dim + 5 * dim + 2 * dim * hidden + hidden * classes  # projections of 6 and 5 numbers, two layers
-    assert found["gflops"]["item"] == pytest.approx(2 * by_hand / 1e9)
-    assert found["answer"] == "item"
-    assert found["inputs"]["image"].startswith("precomputed features")
-    assert set(found["latency_ms"]) == {f"{n}@{b}" for n in ("item", "image", "text") for b in (1, 64)}
-    for one in found["latency_ms"].values():
+    assert result["gflops"]["item"] == pytest.approx(2 * by_hand / 1e9)
+    assert result["answer"] == "item"
+    assert result["inputs"]["image"].startswith("precomputed features")
+    assert set(result["latency_ms"]) == {f"{n}@{b}" for n in ("item", "image", "text") for b in (1, 64)}
+    for one in result["latency_ms"].values():
         assert 0 < one["low"] <= one["median"] <= one["high"]
-    assert found["hardware"]["threads"] >= 1
+    assert result["hardware"]["threads"] >= 1
     parts = parameter_parts(run.model)
     assert parts["projection"]["total"] == (6 + 1) * dim + (5 + 1) * dim
     assert parts["head"]["total"] == (2 * dim + 1) * hidden + (hidden + 1) * classes
     assert (run.folder / ENERGY).is_file(), "the sweep has metered its training"
-    assert "not metered" not in str(found.get("energy_missing", {}))
+    assert "not metered" not in str(result.get("energy_missing", {}))
 
 
 @pytest.mark.parametrize("row", ["features", "dual", "pairs", "again"])
@@ -109,13 +109,13 @@ def test_parts_are_the_whole(folder: Path, row: str) -> None:
 
 
 def test_dual_encoder_answers_queries(folder: Path) -> None:
-    found = measured(folder, "dual")
-    assert found["answer"] == "query"
-    assert {"i2t@1", "t2i@1", "i2t@64", "t2i@64", "image@1", "text@1"} == set(found["latency_ms"])
-    ranking = 2 * found["gallery"] * 8 / 1e9
-    assert found["gflops"]["i2t"] == pytest.approx(found["gflops"]["image"] + ranking)
-    assert found["gflops"]["t2i"] == pytest.approx(found["gflops"]["text"] + ranking)
-    assert found["memory_bytes"]["item@64"] > found["memory_bytes"]["item@1"] > 0
+    result = measured(folder, "dual")
+    assert result["answer"] == "query"
+    assert {"i2t@1", "t2i@1", "i2t@64", "t2i@64", "image@1", "text@1"} == set(result["latency_ms"])
+    ranking = 2 * result["gallery"] * 8 / 1e9
+    assert result["gflops"]["i2t"] == pytest.approx(result["gflops"]["image"] + ranking)
+    assert result["gflops"]["t2i"] == pytest.approx(result["gflops"]["text"] + ranking)
+    assert result["memory_bytes"]["item@64"] > result["memory_bytes"]["item@1"] > 0
 
 
 def test_scorer_pays_for_every_pair(folder: Path) -> None:
@@ -135,9 +135,9 @@ def test_search_finds_what_the_model_ranks_first(folder: Path) -> None:
         assert isinstance(calls.search, Search)
         rows = calls.items.rows[:3]
         for direction in ("i2t", "t2i"):
-            found = calls.search.ask(direction, rows)  # type: ignore[arg-type]
-            assert found.shape == (3, 3 if row == "again" else 10)
-            assert int(found.max()) < 1000
+            result = calls.search.ask(direction, rows)  # type: ignore[arg-type]
+            assert result.shape == (3, 3 if row == "again" else 10)
+            assert int(result.max()) < 1000
 
 
 def test_metered_energy_is_the_runs(folder: Path) -> None:

@@ -69,9 +69,9 @@ def test_fast_attention_is_counted() -> None:
     """PyTorch computes a whole transformer layer as one operation in evaluation, which the counter takes for 0."""
     layer = nn.TransformerEncoderLayer(D, 4, H, batch_first=True).eval()
     with torch.inference_mode():
-        found = flops(lambda: layer(torch.zeros(B, N, D)))
-    assert found.count == attention_by_hand(N, N) + 2 * B * N * 2 * D * H
-    assert found.missed == ()
+        result = flops(lambda: layer(torch.zeros(B, N, D)))
+    assert result.count == attention_by_hand(N, N) + 2 * B * N * 2 * D * H
+    assert result.missed == ()
     assert torch.backends.mha.get_fastpath_enabled(), "left as it was"
 
 

@@ -28,10 +28,10 @@ def test_known_allocations() -> None:
 
 def test_what_lives_together_counts_together() -> None:
     def call() -> torch.Tensor:
-        kept = taken(5)
+        selected = taken(5)
         other = taken(4)
         del other
-        return kept
+        return selected
 
     assert peak_bytes(call, CPU) == 9 * MIB
 

@@ -20,13 +20,13 @@ from vsebench.data.dataset import Dataset
 from vsebench.engine.feature_cache import entries
 from vsebench.leaderboard.measured import measurement_sections
 from vsebench.measurements import _inputs
-from vsebench.measurements._judge import Judge
+from vsebench.measurements._evaluator import RunEvaluator
 from vsebench.measurements.robustness import Robustness
 from vsebench.measurements.subsets import Subsets
 from vsebench.runs.load import LoadedRun, load_run
 from vsebench.runs.snapshot import Snapshot, load, results_file
 from vsebench.runs.store import Store
-from vsebench.sweeps.measure import lacking, measure, measured
+from vsebench.sweeps.measure import measure, measured, missing
 
 SMALL: dict[str, Any] = {
     "robustness": {
@@ -37,7 +37,7 @@ SMALL: dict[str, Any] = {
     },
     "subsets": True,
 }
-ASKED = Measures.model_validate(SMALL).asked()
+ASKED = Measures.model_validate(SMALL).requested()
 
 
 def robustness_of(run: LoadedRun, dataset: Dataset) -> Mapping[str, Any]:
@@ -67,9 +67,9 @@ def systems(complete: bool) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, Path]:
     """Finished runs on items that have everything, and on items some of which lack a modality."""
-    found = {}
+    results = {}
     for whole in (True, False):
-        folder = found[whole] = tmp_path_factory.mktemp("robust")
+        folder = results[whole] = tmp_path_factory.mktemp("robust")
         write(folder / "toy.h5", complete=whole, n=100)
         rows = systems(whole)
         ranks = {"ranks": rows.pop("ranks")} if whole else {}
@@ -84,7 +84,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, Path]:
         if ranks:
             select = {"metric": "val/i2t/recall@5", "mode": "max"}
             sweep_in(folder, {**plain, "experiment": "ranked", "select": select, "systems": ranks})
-    return found
+    return results
 
 
 @pytest.fixture(params=[True, False], ids=["complete", "incomplete"])
@@ -117,72 +117,72 @@ def opened(folder: Path, row: str, name: str = "toy") -> tuple[LoadedRun, Datase
 def test_every_number_of_a_decision(folder: Path, whole: bool) -> None:
     run, dataset = opened(folder, "decides")
     before = {entry.key for entry in entries()}
-    found = robustness_of(run, dataset)
-    assert "stored" not in found, "as it is, a run gives what it stored"
-    kept = {"accuracy", "average_precision"}
+    result = robustness_of(run, dataset)
+    assert "stored" not in result, "as it is, a run gives what it stored"
+    selected = {"accuracy", "average_precision"}
     if whole:
-        kept |= {f"{d}/recall@{k}" for d in ("i2t", "t2i") for k in (1, 5)}
-    for key in kept:
-        assert found["clean"][key] == pytest.approx(run.result.metrics[f"test/{key}"], abs=1e-6)
-    assert found["clean"].keys() == kept
-    assert found["needed"] == {}
+        selected |= {f"{d}/recall@{k}" for d in ("i2t", "t2i") for k in (1, 5)}
+    for key in selected:
+        assert result["clean"][key] == pytest.approx(run.result.metrics[f"test/{key}"], abs=1e-6)
+    assert result["clean"].keys() == selected
+    assert result["needed"] == {}
     for part in ("shuffled", "dropped"):
-        assert list(found[part]) == ["image", "text", "audio"]
-        assert all(numbers.keys() == {"accuracy", "average_precision"} for numbers in found[part].values())
-    assert {m: list(kinds) for m, kinds in found["damaged"].items()} == {
+        assert list(result[part]) == ["image", "text", "audio"]
+        assert all(numbers.keys() == {"accuracy", "average_precision"} for numbers in result[part].values())
+    assert {m: list(kinds) for m, kinds in result["damaged"].items()} == {
         "image": ["noise", "occlusion"], "text": ["dropout", "swap"], "audio": ["snr"],
     }  # fmt: skip
-    for kinds in found["damaged"].values():
-        assert all(numbers.keys() == kept for points in kinds.values() for _, numbers in points)
-    assert found == robustness_of(run, dataset), "the same draws each time"
+    for kinds in result["damaged"].values():
+        assert all(numbers.keys() == selected for points in kinds.values() for _, numbers in points)
+    assert result == robustness_of(run, dataset), "the same draws each time"
     assert {entry.key for entry in entries()} == before, "nothing of it is in the cache"
 
 
 def test_all_seven_subsets_evaluate(folder: Path, whole: bool) -> None:
     run, dataset = opened(folder, "decides")
-    found = subsets_of(run, dataset)
+    result = subsets_of(run, dataset)
     modalities = ("image", "text", "audio")
     wanted = ["+".join(s) for size in (1, 2, 3) for s in itertools.combinations(modalities, size)]
-    assert list(found["subsets"]) == wanted
-    assert found["subsets"]["image+text+audio"] == robustness_of(run, dataset)["clean"]
+    assert list(result["subsets"]) == wanted
+    assert result["subsets"]["image+text+audio"] == robustness_of(run, dataset)["clean"]
     dropped = robustness_of(run, dataset)["dropped"]
     for gone, left in (("image", "text+audio"), ("text", "image+audio"), ("audio", "image+text")):
-        alone = {k: v for k, v in found["subsets"][left].items() if "recall" not in k}
+        alone = {k: v for k, v in result["subsets"][left].items() if "recall" not in k}
         assert alone == pytest.approx(dropped[gone])
-    ranked = {name for name, numbers in found["subsets"].items() if "i2t/recall@1" in numbers}
+    ranked = {name for name, numbers in result["subsets"].items() if "i2t/recall@1" in numbers}
     assert ranked == ({"image+text", "image+text+audio"} if whole else set())
 
 
 @pytest.mark.parametrize("whole", [True], indirect=True)
 def test_a_subset_is_what_the_classifiers_that_are_left_decide(folder: Path) -> None:
     run, dataset = opened(folder, "decides")
-    found = subsets_of(run, dataset)["subsets"]
-    judge = Judge(run, dataset)
+    result = subsets_of(run, dataset)["subsets"]
+    evaluator = RunEvaluator(run, dataset)
     with torch.no_grad():
-        output = run.model(judge.feed.batch(np.arange(len(judge.feed))))
-    labels = judge.feed.labels
-    for name, numbers in found.items():
+        output = run.model(evaluator.loader.batch(np.arange(len(evaluator.loader))))
+    labels = evaluator.loader.labels
+    for name, numbers in result.items():
         mean = sum(output.parts[m].softmax(-1) for m in name.split("+"))
         assert float((mean.argmax(-1) == labels).float().mean()) == pytest.approx(numbers["accuracy"], abs=1e-6)
 
 
 def test_who_cannot_lack_a_modality_says_why(folder: Path, whole: bool) -> None:
     run, dataset = opened(folder, "learned")
-    found = robustness_of(run, dataset)
+    result = robustness_of(run, dataset)
     if not whole:
-        assert list(found["dropped"]) == ["image", "text", "audio"]
-        assert found["needed"] == {}
+        assert list(result["dropped"]) == ["image", "text", "audio"]
+        assert result["needed"] == {}
         assert len(subsets_of(run, dataset)["subsets"]) == 7
         return
-    assert found["dropped"] == {}
-    assert found["needed"]["audio"] == "its vector of an absent audio was never trained: no training item lacks it"
+    assert result["dropped"] == {}
+    assert result["needed"]["audio"] == "its vector of an absent audio was never trained: no training item lacks it"
     run, dataset = opened(folder, "concat")
     assert "absent: learned or head: decision" in robustness_of(run, dataset)["needed"]["image"]
     assert list(subsets_of(run, dataset)["subsets"]) == ["image+text+audio"]
     run, dataset = opened(folder, "text")
-    found = robustness_of(run, dataset)
-    assert found["needed"] == {"text": "it reads nothing else"}
-    assert list(found["shuffled"]) == list(found["damaged"]) == ["text"]
+    result = robustness_of(run, dataset)
+    assert result["needed"] == {"text": "it reads nothing else"}
+    assert list(result["shuffled"]) == list(result["damaged"]) == ["text"]
 
 
 @pytest.mark.parametrize("whole", [True], indirect=True)
@@ -191,20 +191,20 @@ def test_what_is_not_used_costs_nothing(folder: Path) -> None:
     with torch.no_grad():
         for parameter in run.model.projection["image"].parameters():
             parameter.zero_()
-    found = robustness_of(run, dataset)
-    assert found["shuffled"]["image"] == pytest.approx({k: found["clean"][k] for k in found["shuffled"]["image"]})
-    for points in found["damaged"]["image"].values():
-        assert points[0][1]["accuracy"] == found["clean"]["accuracy"]
-    assert found["stored"], "and that this is no longer the run's model is told"
+    result = robustness_of(run, dataset)
+    assert result["shuffled"]["image"] == pytest.approx({k: result["clean"][k] for k in result["shuffled"]["image"]})
+    for points in result["damaged"]["image"].values():
+        assert points[0][1]["accuracy"] == result["clean"]["accuracy"]
+    assert result["stored"], "and that this is no longer the run's model is told"
 
 
 @pytest.mark.parametrize("whole", [True], indirect=True)
 def test_a_ranking_is_damaged_and_neither_shuffled_nor_halved(folder: Path) -> None:
     run, dataset = opened(folder, "ranks", "ranked")
-    found = robustness_of(run, dataset)
-    assert found["shuffled"] == found["dropped"] == found["needed"] == {}
-    assert "stored" not in found
-    assert found["clean"].keys() == {f"{d}/recall@{k}" for d in ("i2t", "t2i") for k in (1, 5)}
+    result = robustness_of(run, dataset)
+    assert result["shuffled"] == result["dropped"] == result["needed"] == {}
+    assert "stored" not in result
+    assert result["clean"].keys() == {f"{d}/recall@{k}" for d in ("i2t", "t2i") for k in (1, 5)}
     assert not Subsets.applies(run.result.config)
     assert not Robustness.applies({k: v for k, v in run.result.config.items() if k != "train"})
 
@@ -212,10 +212,10 @@ def test_a_ranking_is_damaged_and_neither_shuffled_nor_halved(folder: Path) -> N
 def test_measured_runs_are_on_the_board(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder / "runs", tmp_path / "runs")
     snapshot, store = board(folder), Store(tmp_path / "runs", "toy")
-    jobs = lacking(snapshot, store, ASKED)
+    jobs = missing(snapshot, store, ASKED)
     assert len(jobs) == len(snapshot.rows)
     assert measure(jobs) == []
-    assert lacking(snapshot, store, ASKED) == []
+    assert missing(snapshot, store, ASKED) == []
     lines = measurement_sections(replace(snapshot, measures=measured(snapshot, store, ASKED)))
     titles = [line for line in lines if line.startswith("## ")]
     assert titles == ["## What a fusion really uses", "## Robustness", "## One model, evaluated with what is left"]

@@ -14,9 +14,9 @@ CPU = torch.device("cpu")
 
 
 def test_median_per_item() -> None:
-    found = timed(lambda: time.sleep(0.02), CPU, items=4)
-    assert 5.0 <= found["median"] < 15.0
-    assert found["low"] <= found["median"] <= found["high"]
+    result = timed(lambda: time.sleep(0.02), CPU, items=4)
+    assert 5.0 <= result["median"] < 15.0
+    assert result["low"] <= result["median"] <= result["high"]
 
 
 def test_first_call_is_not_counted() -> None:
@@ -26,9 +26,9 @@ def test_first_call_is_not_counted() -> None:
         calls.append(0.1 if not calls else 0.001)
         time.sleep(calls[-1])
 
-    found = timed(call, CPU)
-    assert found["high"] < 100.0
-    assert len(calls) == found["repeats"] + 1
+    result = timed(call, CPU)
+    assert result["high"] < 100.0
+    assert len(calls) == result["repeats"] + 1
 
 
 def test_repeats_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

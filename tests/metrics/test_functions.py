@@ -146,8 +146,8 @@ def test_rankings_equal_other_libraries_without_ties() -> None:
 def test_ndcg_with_ties_equals_that_of_scikit_learn() -> None:
     """It too takes the expectation over the order of ties."""
     scores, _, _, relevant = ranking(levels=3)
-    kept = relevant.any(1)
-    assert m.ndcg(scores, relevant, k=5) == pytest.approx(sk.ndcg_score(relevant[kept], scores[kept], k=5))
+    selected = relevant.any(1)
+    assert m.ndcg(scores, relevant, k=5) == pytest.approx(sk.ndcg_score(relevant[selected], scores[selected], k=5))
 
 
 def test_classification_equals_other_libraries() -> None:

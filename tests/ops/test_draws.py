@@ -26,34 +26,34 @@ def exact(n: int, r: int, t: int, h: int) -> Fraction:
 
 @pytest.mark.parametrize(("n", "r", "t"), CASES)
 def test_the_chance_of_some_good_one(n: int, r: int, t: int) -> None:
-    found = some(*(np.array([value]) for value in (n, r, t)))[0]
-    assert found == pytest.approx(float(1 - exact(n, r, t, 0)), rel=1e-13, abs=0)
+    result = some(*(np.array([value]) for value in (n, r, t)))[0]
+    assert result == pytest.approx(float(1 - exact(n, r, t, 0)), rel=1e-13, abs=0)
 
 
 @pytest.mark.parametrize(("n", "r", "t"), CASES)
 def test_the_chance_of_each_number_of_good_ones(n: int, r: int, t: int) -> None:
     arrays = [np.array([value]) for value in (n, r, t)]
-    for h, found in zip(range(12), likely(*arrays), strict=False):
-        assert found[0] == pytest.approx(float(exact(n, r, t, h)), rel=1e-10, abs=1e-300)
+    for h, result in zip(range(12), likely(*arrays), strict=False):
+        assert result[0] == pytest.approx(float(exact(n, r, t, h)), rel=1e-10, abs=1e-300)
     if min(r, t) < 50:
-        assert sum(found[0] for found in likely(*arrays)) == pytest.approx(1.0, rel=1e-12)
+        assert sum(result[0] for result in likely(*arrays)) == pytest.approx(1.0, rel=1e-12)
 
 
 def test_nothing_drawn_has_no_sign() -> None:
-    found = some(np.array([5, 5]), np.array([0, 2]), np.array([3, 0]))
-    assert found.tolist() == [0.0, 0.0]
-    assert not np.signbit(found).any()
+    result = some(np.array([5, 5]), np.array([0, 2]), np.array([3, 0]))
+    assert result.tolist() == [0.0, 0.0]
+    assert not np.signbit(result).any()
 
 
 def test_many_at_once() -> None:
     rng = np.random.default_rng(0)
     n = rng.integers(1, 60, 300)
     r, t = rng.integers(0, n + 1), rng.integers(0, n + 1)
-    found = some(n, r, t)
+    result = some(n, r, t)
     each = list(likely(n, r, t))
     for i in range(300):
         numbers = int(n[i]), int(r[i]), int(t[i])
-        assert found[i] == pytest.approx(float(1 - exact(*numbers, 0)), rel=1e-13, abs=1e-15)
+        assert result[i] == pytest.approx(float(1 - exact(*numbers, 0)), rel=1e-13, abs=1e-15)
         for h, one in enumerate(each):
             assert one[i] == pytest.approx(float(exact(*numbers, h)), rel=1e-12, abs=1e-300)
 
@@ -75,5 +75,5 @@ def test_the_average_precision_of_what_is_found_in_a_large_tie() -> None:
     for h in range(1, relevant + 1):  # the precisions at h places drawn among k sum up, and are divided by h
         places = sum(Fraction(1, k) * h * (1 + Fraction((i - 1) * (h - 1), k - 1)) / i for i in range(1, k + 1))
         total += exact(size, relevant, k, h) * places / h
-    found = average_precision(groups, np.array([k]), "found")[0]
-    assert found == pytest.approx(float(total), rel=1e-9, abs=0)
+    result = average_precision(groups, np.array([k]), "found")[0]
+    assert result == pytest.approx(float(total), rel=1e-9, abs=0)

@@ -23,8 +23,8 @@ SMALL = [(1, 9), (2, 25), (3, 5), (3, 81), (4, 4), (4, 30), (5, 12)]
 def every_point(dim: int, r2: int) -> np.ndarray:
     """All points, by trying every vector of small integers."""
     most = int(r2**0.5)
-    found = [z for z in product(range(-most, most + 1), repeat=dim) if sum(v * v for v in z) == r2]
-    return np.array(found)
+    results = [z for z in product(range(-most, most + 1), repeat=dim) if sum(v * v for v in z) == r2]
+    return np.array(results)
 
 
 def theta(dim: int, r2: int) -> int:
@@ -58,13 +58,13 @@ def test_nearest_is_that_of_all_points(dim: int, r2: int) -> None:
     points = every_point(dim, r2)
     vectors = np.random.default_rng(0).normal(size=(300, dim))
     vectors[::7] = np.round(vectors[::7])  # zeros and equal entries
-    found = Lattice(dim, r2).quantize(vectors)
+    result = Lattice(dim, r2).quantize(vectors)
     products = vectors @ points.T
-    assert np.allclose((vectors * found).sum(1), products.max(1), rtol=0, atol=1e-12)
+    assert np.allclose((vectors * result).sum(1), products.max(1), rtol=0, atol=1e-12)
     clear = np.sort(products, axis=1)
     clear = clear[:, -1] > (clear[:, -2] if len(points) > 1 else -np.inf) + 1e-9
     assert clear.sum() > 200
-    assert (found[clear] == points[products.argmax(1)][clear]).all()
+    assert (result[clear] == points[products.argmax(1)][clear]).all()
 
 
 @pytest.mark.parametrize(("dim", "r2"), SMALL)
@@ -136,7 +136,7 @@ def test_many_vectors_are_coded_without_loss() -> None:
 
 def test_mistakes() -> None:
     lattice = Lattice(3, 5)
-    for said, call in {
+    for message, call in {
         "dim ≥ 1 and r2 ≥ 1. Got 3 and 0": lambda: Lattice(3, 0),
         "no point of Z^3 has the squared length 7": lambda: Lattice(3, 7),
         "atoms; at most 100,000": lambda: Lattice(40, 600),
@@ -150,4 +150,4 @@ def test_mistakes() -> None:
     }.items():
         with pytest.raises(ValueError) as error:
             call()
-        assert said in str(error.value)
+        assert message in str(error.value)

@@ -20,12 +20,12 @@ def test_softmax_equals_a_loop_over_real_positions() -> None:
     torch.manual_seed(0)
     logits, mask = 5 * torch.randn(6, 7), torch.rand(6, 7) < 0.6
     mask[0] = False
-    found = masked_softmax(logits, mask)
+    result = masked_softmax(logits, mask)
     for row in range(6):
         total = sum(math.exp(float(logits[row, i])) for i in range(7) if mask[row, i])
         for i in range(7):
             want = math.exp(float(logits[row, i])) / total if mask[row, i] else 0.0
-            assert float(found[row, i]) == pytest.approx(want, abs=1e-6)
+            assert float(result[row, i]) == pytest.approx(want, abs=1e-6)
 
 
 def test_softmax_of_equal_logits_is_uniform_over_real_positions() -> None:
@@ -48,9 +48,9 @@ def test_softmax_of_very_negative_real_logits_stays_on_them() -> None:
 def test_empty_row_gives_zeros_and_finite_gradients(dtype: torch.dtype) -> None:
     logits = torch.randn(2, 3, dtype=dtype, requires_grad=True)
     mask = torch.tensor([[False] * 3, [True] * 3])
-    found = masked_softmax(logits, mask)
-    assert found[0].tolist() == [0, 0, 0]
-    (found * torch.arange(3)).sum().backward()
+    result = masked_softmax(logits, mask)
+    assert result[0].tolist() == [0, 0, 0]
+    (result * torch.arange(3)).sum().backward()
     assert logits.grad is not None
     assert bool(logits.grad.isfinite().all())
 

@@ -28,15 +28,15 @@ def test_every_layout(tmp_path: Path, header: str, name: str) -> None:
     content = (header + "red 1 2 3 4\nat the 0.5 0 0 1e-2 \r\nblüe -1 -2 -3 -4\n").encode()
     file.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
     for _ in range(2):  # read, then from the cache
-        found = load_vectors(file, ["blüe", "unheard", "red", "at the"])
-        assert found.values.dtype == np.float32
-        assert found.values[0].tolist() == [-1, -2, -3, -4]
-        assert found.values[2].tolist() == [1, 2, 3, 4]
-        assert found.values[3] == pytest.approx([0.5, 0, 0, 0.01])
-        assert found.found.tolist() == [True, False, True, True]
-        assert not found.subword.any()
-        assert found.coverage == 0.75
-        assert np.array_equal(found.values[1], random_vector("unheard", 4))
+        result = load_vectors(file, ["blüe", "unheard", "red", "at the"])
+        assert result.values.dtype == np.float32
+        assert result.values[0].tolist() == [-1, -2, -3, -4]
+        assert result.values[2].tolist() == [1, 2, 3, 4]
+        assert result.values[3] == pytest.approx([0.5, 0, 0, 0.01])
+        assert result.has_vector.tolist() == [True, False, True, True]
+        assert not result.subword.any()
+        assert result.coverage == 0.75
+        assert np.array_equal(result.values[1], random_vector("unheard", 4))
 
 
 def test_unknown_words_do_not_depend_on_order(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_repeated_words_and_no_words(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "text"),
     [
         ("", "vectors.txt:1: no word vectors in the first line"),
         ("red\n", ":1: no word vectors"),
@@ -77,12 +77,12 @@ def test_repeated_words_and_no_words(tmp_path: Path) -> None:
         ("2 -2\nred 1 2\n", ":1: the header says 2 words of -2 numbers"),
     ],
 )
-def test_damage_is_one_message(tmp_path: Path, content: str, said: str) -> None:
+def test_damage_is_one_message(tmp_path: Path, content: str, text: str) -> None:
     file = tmp_path / "vectors.txt"
     file.write_text(content)
     with pytest.raises(DataError) as caught:
         load_vectors(file, ["blue"])
-    assert said in str(caught.value)
+    assert text in str(caught.value)
     assert str(caught.value).startswith(str(file)), "it names the file"
     assert not list(vectors_home().glob("*.npy*.partial*"))
 
@@ -103,8 +103,8 @@ def test_damaged_gz(tmp_path: Path, damage: str) -> None:
     }[damage]
     file = tmp_path / "vectors.txt.gz"
     file.write_bytes(broken)
-    said = "ends before its end mark" if damage == "cut" else "compressed file is damaged"
-    with pytest.raises(DataError, match=said):
+    message = "ends before its end mark" if damage == "cut" else "compressed file is damaged"
+    with pytest.raises(DataError, match=message):
         load_vectors(file, ["w1"])
 
 
@@ -161,8 +161,8 @@ def test_concurrent_readers_read_once(tmp_path: Path, reads: list[str]) -> None:
     file = tmp_path / "vectors.txt"
     file.write_text("".join(f"w{i} {i} 2\n" for i in range(5000)))
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda _: load_vectors(file, ["w7", "w4999"]).values.tolist(), range(16)))
-    assert found == [[[7, 2], [4999, 2]]] * 16
+        results = list(pool.map(lambda _: load_vectors(file, ["w7", "w4999"]).values.tolist(), range(16)))
+    assert results == [[[7, 2], [4999, 2]]] * 16
     assert len(reads) == 1
 
 
@@ -201,19 +201,19 @@ def fasttext(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, 
 def test_fasttext_subwords_against_a_slow_loop(
     fasttext: tuple[Path, dict[str, np.ndarray], np.ndarray], reads: list[str]
 ) -> None:
-    path, own, buckets = fasttext
+    path, current, buckets = fasttext
     words = ["dress", "dresses", "größe", "größer", "ü", "红裙", "blue"]
     for _ in range(2):
-        found = load_vectors(path, words)
-        assert found.found.tolist() == [True, False, True, False, False, False, True]
-        assert found.subword.tolist() == [False, True, False, True, True, True, False]
-        assert found.coverage == 1.0
-        for word, vector in zip(words, found.values, strict=True):
-            rows = [own[word]] if word in own else []
+        result = load_vectors(path, words)
+        assert result.has_vector.tolist() == [True, False, True, False, False, False, True]
+        assert result.subword.tolist() == [False, True, False, True, True, True, False]
+        assert result.coverage == 1.0
+        for word, vector in zip(words, result.values, strict=True):
+            rows = [current[word]] if word in current else []
             rows += [buckets[fnv1a(part.encode()) % BUCKETS] for part in ngrams(word)]
             np.testing.assert_allclose(vector, np.mean(rows, 0), rtol=1e-5, atol=1e-7)
     assert len(reads) == 1
-    assert not np.allclose(found.values[1], found.values[0], atol=1e-6)
+    assert not np.allclose(result.values[1], result.values[0], atol=1e-6)
 
 
 def test_a_fasttext_model_without_ngrams_has_no_subwords(tmp_path: Path) -> None:
@@ -224,10 +224,10 @@ def test_a_fasttext_model_without_ngrams_has_no_subwords(tmp_path: Path) -> None
     )
     path = tmp_path / "long.bin"
     save_facebook_model(model, str(path))
-    found = load_vectors(path, ["red", "hat", "dresses"])
-    assert (found.found.tolist(), found.subword.tolist()) == ([True, False, False], [False, False, True])
-    assert np.array_equal(found.values[1], random_vector("hat", 4)), "'<hat>' has no n-gram of 6 letters"
-    assert found.coverage == pytest.approx(2 / 3)
+    result = load_vectors(path, ["red", "hat", "dresses"])
+    assert (result.has_vector.tolist(), result.subword.tolist()) == ([True, False, False], [False, False, True])
+    assert np.array_equal(result.values[1], random_vector("hat", 4)), "'<hat>' has no n-gram of 6 letters"
+    assert result.coverage == pytest.approx(2 / 3)
 
 
 def test_no_fasttext_model(fasttext: tuple[Path, dict[str, np.ndarray], np.ndarray], tmp_path: Path) -> None:
@@ -269,14 +269,14 @@ def test_word2vec_binary(tmp_path: Path, name: str, end: bytes, monkeypatch: pyt
     file.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
     plain.write_bytes(content)
     words = ["w400", "absent", "größe499", "w0"]
-    found = load_vectors(file, words)
+    result = load_vectors(file, words)
     truth = KeyedVectors.load_word2vec_format(str(plain), binary=True)
-    assert found.found.tolist() == [True, False, True, True]
-    assert not found.subword.any()
-    assert np.array_equal(found.values[1], random_vector("absent", 30))
+    assert result.has_vector.tolist() == [True, False, True, True]
+    assert not result.subword.any()
+    assert np.array_equal(result.values[1], random_vector("absent", 30))
     for row in (0, 2, 3):
-        assert np.array_equal(found.values[row], truth[words[row]])
-        assert np.array_equal(found.values[row], vectors[words[row]])
+        assert np.array_equal(result.values[row], truth[words[row]])
+        assert np.array_equal(result.values[row], vectors[words[row]])
 
 
 def test_word2vec_as_gensim_writes_it(tmp_path: Path) -> None:
@@ -287,8 +287,8 @@ def test_word2vec_as_gensim_writes_it(tmp_path: Path) -> None:
     model.add_vectors(list(vectors), np.stack(list(vectors.values())))
     for binary in (True, False):
         model.save_word2vec_format(str(tmp_path / f"{binary}.bin"), binary=binary)
-        found = load_vectors(tmp_path / f"{binary}.bin", ["w18", "größe1"])
-        np.testing.assert_array_equal(found.values, np.stack([vectors["w18"], vectors["größe1"]]))
+        result = load_vectors(tmp_path / f"{binary}.bin", ["w18", "größe1"])
+        np.testing.assert_array_equal(result.values, np.stack([vectors["w18"], vectors["größe1"]]))
 
 
 def test_the_first_vector_of_a_word_counts(tmp_path: Path) -> None:
@@ -352,7 +352,7 @@ def test_the_real_excerpts(shared: Path) -> None:
     folder = shared / "data" / "glove"
     small = load_vectors(folder / "glove.6B.50d.5k.txt", ["the", "king", "shirt"])
     assert small.values.shape == (3, 50)
-    assert small.found.tolist() == [True, True, False]
+    assert small.has_vector.tolist() == [True, True, False]
     twitter = load_vectors(
         folder / "glove.twitter.27B.25d.12k.txt", ["shirt", "jacket", "red", "blue", "green", "king"]
     )

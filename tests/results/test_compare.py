@@ -31,10 +31,10 @@ HOSTILE = "<script>alert('1')</script>\n\u202e\x1b[31m *x* | y"
 def side(root: Path, row: str, skill: float = 1.0, **changes: Any) -> Side:
     result = boards.run(root, row, 0, skill=skill, **changes)
     folder = root / boards.NAME / result.run_id
-    said = yaml.safe_load((folder / "run.yaml").read_text())
-    said |= {"select": {"metric": "val/accuracy", "mode": "max"}, "system": {}}
-    said |= {"dataset": {"spec": "demo", "path": "gone.h5", "fingerprint": result.dataset["fingerprint"]}}
-    (folder / "run.yaml").write_text(yaml.safe_dump(said))
+    message = yaml.safe_load((folder / "run.yaml").read_text())
+    message |= {"select": {"metric": "val/accuracy", "mode": "max"}, "system": {}}
+    message |= {"dataset": {"spec": "demo", "path": "gone.h5", "fingerprint": result.dataset["fingerprint"]}}
+    (folder / "run.yaml").write_text(yaml.safe_dump(message))
     return read_side(str(folder), root, "test")
 
 
@@ -55,16 +55,16 @@ class Items:
 def test_what_two_runs_get_right(tmp_path: Path) -> None:
     config = {"image_encoder": {"name": "timm_cnn", "options": {"model": "other"}}, "dim": 64}
     a, b = side(tmp_path, "one", 2.0), side(tmp_path, "two", 0.5, config=config)
-    found = compare(a, b, "test")
-    assert dict(found.config) == {"image_encoder.options.model": ("resnet10t", "other")}
-    assert found.metrics["nll"] == (a.result.metrics["test/nll"], b.result.metrics["test/nll"])
-    tests = {test.key: test for test in found.tests}
+    result = compare(a, b, "test")
+    assert dict(result.config) == {"image_encoder.options.model": ("resnet10t", "other")}
+    assert result.metrics["nll"] == (a.result.metrics["test/nll"], b.result.metrics["test/nll"])
+    tests = {test.key: test for test in result.tests}
     assert list(tests) == ["accuracy", "i2t/recall@1", "t2i/recall@1"]
     for key, test in tests.items():
-        assert (test.a, test.b) == pytest.approx(found.metrics[key])
+        assert (test.a, test.b) == pytest.approx(result.metrics[key])
         assert test.count == boards.COUNT
     right = [p.logits.argmax(1) == p.labels for p in (a.predictions, b.predictions)]
-    (first, second) = [d for d in found.disagreements if d.key == "accuracy"]
+    (first, second) = [d for d in result.disagreements if d.key == "accuracy"]
     assert first.items.tolist() == np.flatnonzero(right[0] & ~right[1]).tolist()
     assert second.items.tolist() == np.flatnonzero(right[1] & ~right[0]).tolist()
     assert (len(first.items), len(second.items)) == (tests["accuracy"].only_a, tests["accuracy"].only_b)
@@ -86,14 +86,14 @@ def test_what_is_empty_is_not_listed_where_more_is_said(tmp_path: Path) -> None:
 def in_order(folder: Path, order: np.ndarray, scores: np.ndarray, owner: np.ndarray, result: Any) -> Side:
     """A run that ranked 4 pictures and 8 captions in an order of its own."""
     folder.mkdir(parents=True, exist_ok=True)
-    own = np.arange(4)
-    made = Predictions(None, own, pairs=scores[:, order], owner=owner[order], groups=own)
-    feed: Any = SimpleNamespace(positions=np.arange(4))
-    save_predictions(folder / "predictions-test.npz", made, feed)
+    current = np.arange(4)
+    made = Predictions(None, current, pairs=scores[:, order], owner=owner[order], groups=current)
+    loader: Any = SimpleNamespace(positions=np.arange(4))
+    save_predictions(folder / "predictions-test.npz", made, loader)
     from vsebench.runs.predictions import load_predictions
 
-    said = {"seed": 0, "metrics": [], "select": {}, "plugins": []}
-    return Side(said, result, load_predictions(folder, "test"))
+    facts = {"seed": 0, "metrics": [], "select": {}, "plugins": []}
+    return Side(facts, result, load_predictions(folder, "test"))
 
 
 def test_captions_are_matched_whatever_their_order(tmp_path: Path) -> None:
@@ -115,9 +115,9 @@ def test_captions_are_matched_whatever_their_order(tmp_path: Path) -> None:
     assert (apart.items.tolist(), apart.captions.tolist()) == ([2], [1])
     assert apart.answers.tolist() == [[1.0, 4.0]]
     fewer = in_order(tmp_path / "c", np.arange(4), better, owner, result)
-    found = compare(a, fewer, "test")
-    assert [t.key for t in found.tests] == ["i2t/recall@1"]
-    assert "t2i/recall@1 is not tested" in found.notes[0]
+    results = compare(a, fewer, "test")
+    assert [t.key for t in results.tests] == ["i2t/recall@1"]
+    assert "t2i/recall@1 is not tested" in results.notes[0]
 
 
 def test_what_cannot_be_compared(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_what_cannot_be_compared(tmp_path: Path) -> None:
     positions = replace(b.predictions, positions=b.predictions.positions + 1)
     for other, message in (
         (replace(b, result=replace(b.result, dataset=data)), r"dataset \(fingerprint\) is f1f1.* of one, seed 0"),
-        (replace(b, said={**b.said, "gallery": "train"}), "gallery is split of one, .* and train of two"),
+        (replace(b, config={**b.config, "gallery": "train"}), "gallery is split of one, .* and train of two"),
         (replace(b, predictions=positions), "they were evaluated on other items"),
         (replace(b, result=replace(b.result, metric_versions={"accuracy": 2})), "one, .* by version 1 of accuracy"),
     ):
@@ -144,22 +144,22 @@ def test_several_labels_are_said(tmp_path: Path) -> None:
     a, b = side(tmp_path, "one"), side(tmp_path, "two")
     labels = np.eye(3, dtype=np.int64)[a.predictions.labels]
     several = [replace(s, predictions=replace(s.predictions, labels=labels, multi_label=True)) for s in (a, b)]
-    found = compare(*several, "test")
-    assert [t.key for t in found.tests] == ["i2t/recall@1", "t2i/recall@1"]
-    assert "several labels" in found.notes[0]
+    result = compare(*several, "test")
+    assert [t.key for t in result.tests] == ["i2t/recall@1", "t2i/recall@1"]
+    assert "several labels" in result.notes[0]
 
 
 def test_hostile_texts_stay_text(tmp_path: Path) -> None:
     a, b = side(tmp_path, f"one {HOSTILE}", 2.0), side(tmp_path, "two", 0.5, config={"dim": HOSTILE})
-    found, items = compare(a, b, "test"), Items()
-    text = page(found, items, most=5)  # type: ignore[arg-type]
+    result, items = compare(a, b, "test"), Items()
+    text = page(result, items, most=5)  # type: ignore[arg-type]
     assert "<script" not in text
     assert "&lt;script&gt;" in text
-    assert text.count("<figure>") == sum(min(5, len(d.items)) for d in found.disagreements)
-    for line in lines(found, items, 5):  # type: ignore[arg-type]
+    assert text.count("<figure>") == sum(min(5, len(d.items)) for d in result.disagreements)
+    for line in lines(result, items, 5):  # type: ignore[arg-type]
         assert not re.search("[\n\u202e\x1b]", line)
-    (first, *_) = shown(found, found.disagreements[0], items, 5)  # type: ignore[arg-type]
-    assert first.position == found.disagreements[0].items[0] + boards.COUNT
+    (first, *_) = shown(result, result.disagreements[0], items, 5)  # type: ignore[arg-type]
+    assert first.position == result.disagreements[0].items[0] + boards.COUNT
 
 
 @pytest.mark.slow
@@ -168,28 +168,28 @@ def test_the_command(
 ) -> None:
     """Real runs, with pictures; and a run against itself, which differs in nothing."""
     monkeypatch.setenv("VSEBENCH_HOME", str(swept / "home"))
-    told: dict[str, Any] = {"run_a": "tiny/both", "run_b": "tiny/image only", "show": 2}
-    told |= {"html": tmp_path / "x" / "page.html", "runs": swept / "runs", "board": swept / "board"}
-    compare_command(**told)
-    said = capsys.readouterr().out
-    assert "text_encoder.name: lstm | (absent)" in said
-    assert "paired bootstrap and t-test over" in said, "views of a product are drawn together"
+    message: dict[str, Any] = {"run_a": "tiny/both", "run_b": "tiny/image only", "show": 2}
+    message |= {"html": tmp_path / "x" / "page.html", "runs": swept / "runs", "board": swept / "board"}
+    compare_command(**message)
+    description = capsys.readouterr().out
+    assert "text_encoder.name: lstm | (absent)" in description
+    assert "paired bootstrap and t-test over" in description, "views of a product are drawn together"
     text = (tmp_path / "x" / "page.html").read_text()
-    if "right" in said and re.search(r"right, [AB] wrong \([1-9]", said):
+    if "right" in description and re.search(r"right, [AB] wrong \([1-9]", description):
         assert "data:image/jpeg;base64," in text
-    compare_command(**{**told, "run_b": "tiny/both", "html": None})
-    said = capsys.readouterr().out
-    assert "  the same" in said
-    assert "only A right 0, only B right 0" in said
+    compare_command(**{**message, "run_b": "tiny/both", "html": None})
+    description = capsys.readouterr().out
+    assert "  the same" in description
+    assert "only A right 0, only B right 0" in description
     file = next((swept / "home" / "datasets").glob("*.h5"))
-    compare_command(**{**told, "html": None, "dataset": str(file)})
+    compare_command(**{**message, "html": None, "dataset": str(file)})
     other = Path(shutil.copytree(swept / "runs", tmp_path / "runs"))
     for name in other.rglob("result.json"):
         plain = json.loads(name.read_text())
         plain["dataset"]["fingerprint"] = "0" * 16
         name.write_text(json.dumps(plain))
     with pytest.raises(DataError, match=r"has fingerprint .*; the runs were evaluated on 0000"):
-        compare_command(**{**told, "html": None, "dataset": str(file), "runs": other})
+        compare_command(**{**message, "html": None, "dataset": str(file), "runs": other})
 
 
 @pytest.mark.slow
@@ -197,27 +197,27 @@ def test_from_boards_where_the_runs_are_not_at_hand(
     swept: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A fresh clone has the committed boards and no runs: the same settings, numbers and tests, and what is missing."""
-    told: dict[str, Any] = {"run_a": "tiny/both", "run_b": "tiny/image only", "show": 2}
-    told |= {"runs": swept / "runs", "board": swept / "board"}
-    compare_command(**told)
+    message: dict[str, Any] = {"run_a": "tiny/both", "run_b": "tiny/image only", "show": 2}
+    message |= {"runs": swept / "runs", "board": swept / "board"}
+    compare_command(**message)
     whole = capsys.readouterr().out
-    compare_command(**{**told, "runs": tmp_path / "none", "html": tmp_path / "page.html"})
-    said = capsys.readouterr()
-    assert "Both runs are read from their boards." in said.err
-    assert "which items they disagree on, and what each run answered" in said.out
+    compare_command(**{**message, "runs": tmp_path / "none", "html": tmp_path / "page.html"})
+    text = capsys.readouterr()
+    assert "Both runs are read from their boards." in text.err
+    assert "which items they disagree on, and what each run answered" in text.out
     tests = [line for line in whole.splitlines() if ": A - B " in line]
     assert len(tests) >= 1
-    assert [line for line in said.out.splitlines() if ": A - B " in line] == tests
-    assert "  text_encoder" in said.out
+    assert [line for line in text.out.splitlines() if ": A - B " in line] == tests
+    assert "  text_encoder" in text.out
     assert "Two runs on" in (tmp_path / "page.html").read_text()
-    compare_command(**{**told, "runs": tmp_path / "none", "split": "val"})
+    compare_command(**{**message, "runs": tmp_path / "none", "split": "val"})
     assert "per-item outcomes are of test alone" in capsys.readouterr().out
     shutil.copytree(swept / "board", tmp_path / "board")
     for file in (tmp_path / "board" / "items").glob("*.npz"):
         file.unlink()
-    compare_command(**{**told, "runs": tmp_path / "none", "board": tmp_path / "board"})
+    compare_command(**{**message, "runs": tmp_path / "none", "board": tmp_path / "board"})
     assert "there are no paired tests: a board has no per-item outcomes" in capsys.readouterr().out
     with pytest.raises(DataError, match=r"board 'tiny' has no row 'bth'\. Did you mean 'both'"):
-        compare_command(**{**told, "run_a": "tiny/bth", "runs": tmp_path / "none"})
+        compare_command(**{**message, "run_a": "tiny/bth", "runs": tmp_path / "none"})
     with pytest.raises(DataError, match="there is no run 'elsewhere/both'"):
-        compare_command(**{**told, "run_a": "elsewhere/both", "runs": tmp_path / "none"})
+        compare_command(**{**message, "run_a": "elsewhere/both", "runs": tmp_path / "none"})

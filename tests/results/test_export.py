@@ -19,7 +19,7 @@ from vsebench.cli.leaderboard_export import write_export
 from vsebench.core.errors import ConfigError, DataError
 from vsebench.results.export import table_of, write
 from vsebench.runs.item_scores import items_file
-from vsebench.runs.item_scores import save as save_outcomes
+from vsebench.runs.item_scores import save as save_item_scores
 from vsebench.runs.snapshot import INDEX_FORM, BoardRow, Snapshot, load, results_file, save
 from vsebench.stats.rank_groups import compare_all
 
@@ -63,20 +63,24 @@ def test_what_is_read_back_is_what_the_results_say(tmp_path: Path, ending: str) 
     parts = ("config.", "dataset.", "versions.", "hardware.", "parameters.", "metric_versions.")
     seen = 0
     for line in table.to_dict("records"):
-        said = by_run[line["run_id"]]
+        message = by_run[line["run_id"]]
         for name, value in line.items():
             if name.startswith(parts):
-                assert value == lookup(said, name), name
+                assert value == lookup(message, name), name
             elif name.startswith(("val/", "test/")):
-                assert value == said["metrics"][name], name
+                assert value == message["metrics"][name], name
             elif name.startswith("measures.") and not pd.isna(value):
                 assert value == lookup(plain["measures"][line["run_id"]], name.removeprefix("measures."))
             else:
                 continue
             seen += 1
-        assert set(said["metrics"]) <= set(line)
-        assert (line["seed"], line["train_s"], line["commit"]) == (said["seed"], said["train_s"], said["commit"])
-        assert line["row"] == said["system"]
+        assert set(message["metrics"]) <= set(line)
+        assert (line["seed"], line["train_s"], line["commit"]) == (
+            message["seed"],
+            message["train_s"],
+            message["commit"],
+        )
+        assert line["row"] == message["system"]
     assert seen > 60
     assert table["measures.speed.flops.image"].notna().sum() == 1
     assert "one\ntwo" in set(table["notes"])
@@ -114,20 +118,20 @@ def test_columns_have_one_type(tmp_path: Path) -> None:
 
 
 def test_several_experiments_and_places(tmp_path: Path) -> None:
-    ranked, outcomes = outcome_boards.made_up({"good": 0.9, "poor": 0.3, "fair": 0.6})
+    ranked, item_scores = outcome_boards.made_up({"good": 0.9, "poor": 0.3, "fair": 0.6})
     save(ranked, results_file(tmp_path, "demo"))
-    save_outcomes(outcomes, items_file(tmp_path, "demo"))
+    save_item_scores(item_scores, items_file(tmp_path, "demo"))
     other = replace(html_boards.board(1, 2), experiment="other")
     save(other, results_file(tmp_path, "other"))
     write_export(tmp_path, (), tmp_path / "all.parquet")
     table = pd.read_parquet(tmp_path / "all.parquet")
     assert table["experiment"].value_counts().to_dict() == {"demo": 9, "other": 2}
-    compared = compare_all(load(results_file(tmp_path, "demo")), outcomes)
+    compared = compare_all(load(results_file(tmp_path, "demo")), item_scores)
     for (_, measure), comparison in compared.items():
-        for name, standing in comparison.standings.items():
+        for name, ranked_row in comparison.ranked_rows.items():
             lines = table[(table["experiment"] == "demo") & (table["row"] == name)]
-            assert set(lines[f"standing.{measure}.group"]) == {standing.group}
-            assert set(lines[f"standing.{measure}.low"]) == {standing.interval.low}
+            assert set(lines[f"standing.{measure}.group"]) == {ranked_row.group}
+            assert set(lines[f"standing.{measure}.low"]) == {ranked_row.interval.low}
     assert table.loc[table["experiment"] == "other", "standing.accuracy.group"].isna().all()
     write_export(tmp_path, ("other",), tmp_path / "one.csv")
     assert set(pd.read_csv(tmp_path / "one.csv")["experiment"]) == {"other"}

@@ -49,11 +49,11 @@ class Api:
     """As ``wandb.Api``: it filters by group, and iterates lazily."""
 
     def __init__(self, *runs: Run) -> None:
-        self.kept = runs
+        self.stored_ranks = runs
 
     def runs(self, path: str, filters: dict[str, Any], order: str, lazy: bool) -> Iterator[Run]:
         assert (path, order, lazy) == (PROJECT, "+created_at", False)
-        yield from (run for run in self.kept if filters.get("group") in (None, run.group))
+        yield from (run for run in self.stored_ranks if filters.get("group") in (None, run.group))
 
 
 @pytest.fixture(scope="module")
@@ -65,11 +65,11 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> list[Result]:
 
 
 def test_the_board_is_the_one_that_the_store_gives(results: list[Result], tmp_path: Path) -> None:
-    there = boards.put(tmp_path / "there", boards.snapshot(results))
+    present = boards.put(tmp_path / "there", boards.snapshot(results))
     head = Run(None, job_type="leaderboard", config={BOARD_KEY: head_of(boards.snapshot(results))})
     fetch_boards(PROJECT, tmp_path / "here", api=Api(*(Run(r) for r in reversed(results)), head))
     here = tmp_path / "here" / "results" / "demo.json"
-    plain = [json.loads(file.read_text()) for file in (there, here)]
+    plain = [json.loads(file.read_text()) for file in (present, here)]
     assert plain[1].pop("command") == "vsebench leaderboard --from-wandb team/project --group demo"
     assert plain[0].pop("command")
     assert plain[0] == plain[1]
@@ -86,10 +86,10 @@ def test_it_is_verified_by_the_runs(results: list[Result], tmp_path: Path) -> No
 def test_without_the_board_s_own_run(results: list[Result]) -> None:
     grid = {"section": "sweep", "axes": {"fusion": "gated"}, "select": {"metric": "val/nll", "mode": "min"}}
     (fetched,) = fetch([Run(r, config={"run_id": r.run_id, ROW_KEY: {**grid, "gallery": "train"}}) for r in results])
-    found = board_of(fetched, source=PROJECT)
-    assert found.title == "demo: Demo data"
-    assert (found.select, found.gallery, found.seeds) == ({"metric": "val/nll", "mode": "min"}, "train", [0, 1])
-    assert found.rows[0] == BoardRow(
+    result = board_of(fetched, source=PROJECT)
+    assert result.title == "demo: Demo data"
+    assert (result.select, result.gallery, result.seeds) == ({"metric": "val/nll", "mode": "min"}, "train", [0, 1])
+    assert result.rows[0] == BoardRow(
         "good", "sweep", {"fusion": "gated"}, {"0": results[0].run_id, "1": results[1].run_id}
     )
 
@@ -108,8 +108,8 @@ def test_without_the_board_s_own_run(results: list[Result]) -> None:
     ],
 )
 def test_incomplete_runs_are_named(results: list[Result], change: dict[str, Any], reason: str) -> None:
-    found = fetch([Run(results[0]), Run(results[1], **change)])
-    skipped = [one for fetched in found for one in fetched.skipped]
+    result = fetch([Run(results[0]), Run(results[1], **change)])
+    skipped = [one for fetched in result for one in fetched.skipped]
     assert len(skipped) == 1
     assert reason in skipped[0].reason
     assert skipped[0].name == "good · seed 1"
@@ -184,9 +184,9 @@ def test_nothing_is_lost(results: list[Result], tmp_path: Path, capsys: pytest.C
     assert file.read_bytes() == before
     fetch_boards(PROJECT, tmp_path, replace=True, api=api)
     assert len(load(file).results) == 2
-    said = capsys.readouterr().out
-    assert "demo: 1 rows, 2 runs" in said
-    assert "skipped a b (run): it is running" in said
+    message = capsys.readouterr().out
+    assert "demo: 1 rows, 2 runs" in message
+    assert "skipped a b (run): it is running" in message
 
 
 def test_several_experiments_and_one(results: list[Result], tmp_path: Path) -> None:
@@ -221,13 +221,13 @@ def test_what_cannot_be_asked(results: list[Result], tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "text"),
     [
         (["--group", "x"], "--group goes with --from-wandb"),
         (["--from-wandb", "a/b", "--check"], "neither with --check nor with names"),
     ],
 )
-def test_options_that_do_not_go_together(arguments: list[str], said: str) -> None:
+def test_options_that_do_not_go_together(arguments: list[str], text: str) -> None:
     done = CliRunner().invoke(app, ["leaderboard", *arguments])
     assert isinstance(done.exception, VsebenchError)
-    assert said in str(done.exception)
+    assert text in str(done.exception)

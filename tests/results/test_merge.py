@@ -70,12 +70,12 @@ def test_other_numbers_are_a_conflict(runs: Runs) -> None:
     origins = [origin("mine.json", mine), origin("yours.json", yours)]
     with pytest.raises(DataError) as error:
         merge(origins)
-    said = f"{mine.metrics[key]} in mine.json; {yours.metrics[key]} in yours.json"
-    assert f"run {mine.run_id} (a, seed 0), {key}: {said}" in str(error.value)
+    message = f"{mine.metrics[key]} in mine.json; {yours.metrics[key]} in yours.json"
+    assert f"run {mine.run_id} (a, seed 0), {key}: {message}" in str(error.value)
     assert "nothing was written" in str(error.value)
-    for prefer, kept in {"first": mine, "last": yours, "mine.json": mine, "yours.json": yours}.items():
+    for prefer, selected in {"first": mine, "last": yours, "mine.json": mine, "yours.json": yours}.items():
         merged = merge(origins, prefer=prefer)
-        assert merged.snapshot.results[mine.run_id].metrics == kept.metrics
+        assert merged.snapshot.results[mine.run_id].metrics == selected.metrics
         assert len(merged.settled) == 1
     assert merge(origins, tolerance=0.01).settled == []
     near = origin("near.json", moved(runs["a", 0], key, 1 + 2e-6))
@@ -162,9 +162,9 @@ def test_the_command_writes_the_board(runs: Runs, tmp_path: Path, capsys: pytest
     file = board / "results" / "demo.json"
     assert set(load(file).results) == {r.run_id for r in runs.values()}, "what the board had stays"
     assert stale(board) == []
-    said = capsys.readouterr().out
-    assert "demo: 2 rows, 4 runs, seeds 0, 1" in said
-    assert f"1 runs from {file}" in said
+    message = capsys.readouterr().out
+    assert "demo: 2 rows, 4 runs, seeds 0, 1" in message
+    assert f"1 runs from {file}" in message
     before = file.read_bytes()
     merge_command((mine, yours, file), board, None, 1e-5)
     assert file.read_bytes() == before, "merging again changes nothing"
@@ -189,9 +189,9 @@ def test_outcomes_are_united(tmp_path: Path, capsys: pytest.CaptureFixture[str])
         files.append(results_file(tmp_path / name, boards.NAME))
     merge_command(tuple(files), tmp_path / "board", None, 1e-5)
     whole = load(results_file(tmp_path / "board", boards.NAME))
-    found = load_for(whole, tmp_path / "board")
-    assert found is not None
-    assert found.runs == {r.run_id for r in made.values()}
+    result = load_for(whole, tmp_path / "board")
+    assert result is not None
+    assert result.runs == {r.run_id for r in made.values()}
     update(whole, tmp_path / "runs", tmp_path / "at_once")
     joined, at_once = (items_file(tmp_path / name, boards.NAME).read_bytes() for name in ("board", "at_once"))
     assert joined == at_once

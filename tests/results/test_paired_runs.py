@@ -8,7 +8,7 @@ from scipy import stats
 
 from vsebench.core.types import Result
 from vsebench.results.paired_runs import compare_right
-from vsebench.runs.item_scores import Outcomes
+from vsebench.runs.item_scores import ItemScores
 from vsebench.stats.compared_metrics import Measure, sums
 from vsebench.stats.rank_groups import place
 from vsebench.stats.rows import RowView
@@ -23,8 +23,8 @@ def changed(count: int, of: int = 100) -> tuple[np.ndarray, np.ndarray]:
 
 def test_four_queries_of_a_hundred_cannot_say_more_than_four_signs() -> None:
     a, b = changed(4)
-    found = compare_right("i2t/recall@1", a, b, np.arange(100))
-    assert (found.p, found.test, found.only_a, found.only_b, found.count) == (0.125, "McNemar, exact", 4, 0, 100)
+    result = compare_right("i2t/recall@1", a, b, np.arange(100))
+    assert (result.p, result.test, result.only_a, result.only_b, result.count) == (0.125, "McNemar, exact", 4, 0, 100)
     pairs = compare_right("t2i/recall@1", a.repeat(2), b.repeat(2), np.arange(200) // 2)
     assert pairs.p == 0.125, "two captions of a picture are one sign"
     assert pairs.test == "paired bootstrap and t-test over 100 pictures"
@@ -46,21 +46,21 @@ def test_the_board_gives_the_same_pair_the_same_p(grouped: bool, partly: bool) -
         result = Result.__new__(Result)
         object.__setattr__(result, "run_id", name)
         object.__setattr__(row, "results", [result])
-    outcomes = Outcomes("f", np.arange(120), clusters, {"accuracy": {"a": a, "b": b}})
-    board = sums(rows, outcomes, Measure("accuracy", "accuracy"))
+    item_scores = ItemScores("f", np.arange(120), clusters, {"accuracy": {"a": a, "b": b}})
+    board = sums(rows, item_scores, Measure("accuracy", "accuracy"))
     assert board is not None
-    (standing,) = place(board)[0][1:]
-    found = compare_right("accuracy", b, a, clusters)
-    assert standing.between is not None
-    assert (found.p, found.low, found.high) == (standing.p, standing.between.low, standing.between.high)
+    (ranked_row,) = place(board)[0][1:]
+    results = compare_right("accuracy", b, a, clusters)
+    assert ranked_row.between is not None
+    assert (results.p, results.low, results.high) == (ranked_row.p, ranked_row.between.low, ranked_row.between.high)
 
 
 def test_the_interval_is_that_of_the_paired_t_test() -> None:
     a, b = np.random.default_rng(0).normal(size=(2, 400))
     theirs = stats.ttest_rel(a, b)
-    found = compare_right("i2t/recall@1", a, b, np.arange(400) * 7)
-    assert (found.low, found.high) == pytest.approx(tuple(theirs.confidence_interval()), abs=0.005)
-    assert found.p == pytest.approx(theirs.pvalue, abs=0.02)
+    result = compare_right("i2t/recall@1", a, b, np.arange(400) * 7)
+    assert (result.low, result.high) == pytest.approx(tuple(theirs.confidence_interval()), abs=0.005)
+    assert result.p == pytest.approx(theirs.pvalue, abs=0.02)
 
 
 def test_clusters_widen_the_interval() -> None:
@@ -74,5 +74,5 @@ def test_clusters_widen_the_interval() -> None:
 
 def test_equal_runs_do_not_differ() -> None:
     same = np.ones(20)
-    found = compare_right("accuracy", same, same, np.arange(20))
-    assert (found.p, found.low, found.high) == (1.0, 0.0, 0.0)
+    result = compare_right("accuracy", same, same, np.arange(20))
+    assert (result.p, result.low, result.high) == (1.0, 0.0, 0.0)

@@ -72,7 +72,7 @@ def test_numbers_are_computed_again(old: Path, capsys: pytest.CaptureFixture[str
     assert stale(old / "board") == []
     file = results_file(old / "board", boards.NAME)
     report = verify(after, file, old / "runs")
-    assert (report.differences, report.lacking) == ([], [])
+    assert (report.differences, report.missing) == ([], [])
     recompute_command((), old / "runs", old / "board")
     assert "demo: every number is by today's definitions" in capsys.readouterr().out
 
@@ -80,23 +80,23 @@ def test_numbers_are_computed_again(old: Path, capsys: pytest.CaptureFixture[str
 def test_one_run_without_predictions_keeps_all_as_they_are(old: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = results_file(old / "board", boards.NAME).read_text()
     folder = old / "runs" / boards.NAME / "good000000000000"
-    own = (folder / "result.json").read_text()
+    current = (folder / "result.json").read_text()
     (folder / "predictions-val.npz").unlink()
     recompute_command((boards.NAME,), old / "runs", old / "board")
-    said = capsys.readouterr().out
-    assert "nll stays as it is; 1 runs stand in the way:" in said
-    assert "good000000000000 (good): its folder has no predictions-val.npz" in said
+    message = capsys.readouterr().out
+    assert "nll stays as it is; 1 runs stand in the way:" in message
+    assert "good000000000000 (good): its folder has no predictions-val.npz" in message
     assert results_file(old / "board", boards.NAME).read_text() == before
-    assert (folder / "result.json").read_text() == own
+    assert (folder / "result.json").read_text() == current
 
 
 def test_predictions_that_are_not_the_result_s_change_nothing(old: Path) -> None:
     store = Store(old / "runs", boards.NAME)
     result = next(iter(store.results()))
     store.write(replace(result, metrics={**result.metrics, "test/accuracy": 0.987}))
-    found = renew(board_of(old), store)
-    assert found.results == {}
-    assert "its result says 0.987" in found.lacking["nll"][0]
+    results = renew(board_of(old), store)
+    assert results.results == {}
+    assert "its result says 0.987" in results.missing["nll"][0]
 
 
 def test_pruned_runs_keep_the_number_that_pruned_them(old: Path) -> None:
@@ -105,7 +105,7 @@ def test_pruned_runs_keep_the_number_that_pruned_them(old: Path) -> None:
     snapshot = replace(
         snapshot, select={"metric": "val/nll", "mode": "min"}, results={**snapshot.results, "pruned": pruned}
     )
-    assert "pruned runs" in renew(snapshot, Store(old / "runs", boards.NAME)).lacking["nll"][0]
+    assert "pruned runs" in renew(snapshot, Store(old / "runs", boards.NAME)).missing["nll"][0]
 
 
 def test_a_results_file_that_mixes_versions_is_refused(old: Path) -> None:
@@ -121,8 +121,8 @@ def test_a_results_file_that_mixes_versions_is_refused(old: Path) -> None:
 def test_test_is_judged_by_validation_s_thresholds_and_so_again(tmp_path: Path) -> None:
     result = _several_labels(tmp_path)
     folder = Store(tmp_path, boards.NAME).run_folder(result.run_id)
-    found = recompute(folder, result)
-    assert found.numbers == pytest.approx(result.metrics, rel=1e-9)
+    results = recompute(folder, result)
+    assert results.numbers == pytest.approx(result.metrics, rel=1e-9)
     assert result.metrics["test/f1/threshold"] == result.metrics["val/f1/threshold"] != 0.0
     (folder / "predictions-val.npz").unlink()
     again = recompute(folder, result)  # test's own file says what they were
@@ -142,8 +142,8 @@ def _several_labels(root: Path) -> Result:
         logits = (rng.normal(size=(30, 4)) + 2 * labels - 3).astype(np.float32)
         made[split] = Predictions(logits, labels, multi_label=True)
         made[split] = replace(made[split], thresholds=tuned(made["val"], parsed))
-        feed: Any = SimpleNamespace(positions=np.arange(30))
-        save_predictions(folder / f"predictions-{split}.npz", made[split], feed)
+        loader: Any = SimpleNamespace(positions=np.arange(30))
+        save_predictions(folder / f"predictions-{split}.npz", made[split], loader)
         metrics |= {f"{split}/{name}": value for name, value in compute(made[split], parsed).items()}
     return Result(
         "several", boards.NAME, "row", 0, "finished", {}, {}, metrics=metrics, metric_versions=versions(parsed)

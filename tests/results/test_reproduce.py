@@ -15,7 +15,7 @@ from vsebench.cli.reproduce import lines, reproduce
 from vsebench.core.errors import DataError
 from vsebench.core.types import Result
 from vsebench.results.original import dataset_of, find_original, from_folder, refuse_incomplete
-from vsebench.results.reproduce import judge, verdict
+from vsebench.results.reproduce import assess, verdict
 from vsebench.results.verify import verify
 from vsebench.runs.snapshot import load, results_file
 from vsebench.runs.store import Store
@@ -29,13 +29,13 @@ def _own_home(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 
 
 def done_again(folder: Path, out: Path, row: str, **changes: Any) -> int:
-    told = {"runs": folder / "runs", "board": folder / "board", "out": out, "device": "cpu"}
-    return reproduce(row, **{**told, **changes})
+    message = {"runs": folder / "runs", "board": folder / "board", "out": out, "device": "cpu"}
+    return reproduce(row, **{**message, **changes})
 
 
 def result_of(swept: Path, row: str, seed: int) -> Result:
-    (found,) = [r for r in Store(swept / "runs", "tiny").results() if (r.system, r.seed) == (row, seed)]
-    return found
+    (results,) = [r for r in Store(swept / "runs", "tiny").results() if (r.system, r.seed) == (row, seed)]
+    return results
 
 
 @pytest.mark.slow
@@ -45,9 +45,9 @@ def test_the_same_to_the_last_bit(swept: Path, tmp_path: Path, capsys: pytest.Ca
     again = Store(tmp_path, "tiny").read(before.run_id)
     assert again is not None
     assert again.metrics == before.metrics
-    said = capsys.readouterr().out
-    assert f"{len(before.metrics)} numbers: {len(before.metrics)} same." in said
-    assert "should have given" not in said
+    message = capsys.readouterr().out
+    assert f"{len(before.metrics)} numbers: {len(before.metrics)} same." in message
+    assert "should have given" not in message
     report = json.loads((tmp_path / "tiny" / before.run_id / "reproduction.json").read_text())
     assert report["holds"]
     assert report["identical_expected"]
@@ -63,9 +63,9 @@ def test_from_a_board_alone(swept: Path, tmp_path: Path, capsys: pytest.CaptureF
     again = Store(tmp_path / "again", "tiny").read(before.run_id)
     assert again is not None
     assert again.metrics == before.metrics
-    said = capsys.readouterr().out
-    assert "a board's 6 digits" in said
-    assert " differs" not in said
+    message = capsys.readouterr().out
+    assert "a board's 6 digits" in message
+    assert " differs" not in message
 
 
 @pytest.mark.slow
@@ -73,7 +73,7 @@ def test_a_sweep_s_board_is_verified(swept: Path) -> None:
     """Real runs, with whole lists: everything follows from what they stored."""
     file = results_file(swept / "board", "tiny")
     report = verify(load(file), file, swept / "runs")
-    assert (report.differences, report.lacking, report.absent) == ([], [], [])
+    assert (report.differences, report.missing, report.absent) == ([], [], [])
     assert report.recomputed == sum(len(r.metrics) for r in Store(swept / "runs", "tiny").results())
 
 
@@ -84,14 +84,14 @@ def test_how_runs_are_found(swept: Path, tmp_path: Path) -> None:
     assert find_original(one[:9], runs, board).source == runs / "tiny" / one
     assert find_original(one[:9], tmp_path, board).source == results_file(board, "tiny")
     assert find_original("tiny/both", tmp_path, board, 1).run.run_id == one
-    for said, seed, message in (
+    for text, seed, message in (
         ("tiny/both", 7, "has no finished run of seed 7; there are 0, 1"),
         (one, 0, "has seed 1, not 0"),
         ("tiny/bth", None, "has no row 'bth'. Did you mean 'both'"),
         ("zzz", None, "No board in"),
     ):
         with pytest.raises(DataError, match=message):
-            find_original(said, runs if said != "tiny/bth" else tmp_path, board, seed)
+            find_original(text, runs if text != "tiny/bth" else tmp_path, board, seed)
     with pytest.raises(DataError, match="no result of seed 7. Seeds with a result: 0, 1"):
         find_original("tiny/both", tmp_path, board, 7)
 
@@ -126,14 +126,14 @@ def test_what_is_no_finished_run(swept: Path, tmp_path: Path) -> None:
 def test_every_part_that_is_missing_is_named(tmp_path: Path) -> None:
     whole = boards.run(tmp_path, "good", 0)
     refuse_incomplete(whole, "here")
-    for key, said in {
+    for key, message in {
         "config": "resolved configuration",
         "hardware": "hardware",
         "commit": "commit",
         "versions": "versions of libraries",
         "metric_versions": "versions of metrics",
     }.items():
-        with pytest.raises(DataError, match=f"here: run .* lacks {said}"):
+        with pytest.raises(DataError, match=f"here: run .* lacks {message}"):
             refuse_incomplete(replace(whole, **{key: None if key == "commit" else {}}), "here")
     with pytest.raises(DataError, match="lacks fingerprint of the dataset"):
         refuse_incomplete(replace(whole, dataset={"name": "x"}), "here")
@@ -150,21 +150,21 @@ def test_what_may_differ_and_by_how_much(swept: Path) -> None:
     key = "test/nll"
     half = estimate([r.metrics[key] for r in row]).half
     assert half is not None
-    for factor, said in ((0.9, "within"), (1.1, "differs")):
+    for factor, message in ((0.9, "within"), (1.1, "differs")):
         again = replace(before, metrics={**before.metrics, key: before.metrics[key] + factor * half})
-        found = judge(original, again, row=row)
-        (line,) = [one for one in found.lines if one.key == key]
-        assert (line.verdict, line.by, line.allowed) == (said, "seeds", half)
-        assert found.holds == (said == "within")
+        result = assess(original, again, row=row)
+        (line,) = [one for one in result.lines if one.key == key]
+        assert (line.verdict, line.by, line.allowed) == (message, "seeds", half)
+        assert result.holds == (message == "within")
     items = item_half_width(before.metrics["test/accuracy"], before.dataset["splits"]["test"])
-    (line,) = [one for one in judge(original, before).lines if one.key == "test/accuracy"]
+    (line,) = [one for one in assess(original, before).lines if one.key == "test/accuracy"]
     assert (line.verdict, line.by, line.allowed) == ("same", "items", items)
     again = replace(before, metrics={**before.metrics, key: before.metrics[key] + 0.01})
-    assert not judge(original, again).holds, "one seed says nothing of a number that is no share"
-    assert judge(original, again, tolerance=0.02).holds
-    assert not judge(original, again, tolerance=0.005).holds
+    assert not assess(original, again).holds, "one seed says nothing of a number that is no share"
+    assert assess(original, again, tolerance=0.02).holds
+    assert not assess(original, again, tolerance=0.005).holds
     less = {k: v for k, v in before.metrics.items() if k != key}
-    (line,) = [one for one in judge(original, replace(before, metrics=less)).lines if one.verdict != "same"]
+    (line,) = [one for one in assess(original, replace(before, metrics=less)).lines if one.verdict != "same"]
     assert (line.key, line.verdict) == (key, "missing")
 
 
@@ -172,18 +172,18 @@ def test_what_may_differ_and_by_how_much(swept: Path) -> None:
 def test_what_else_differs_is_said(swept: Path) -> None:
     original = find_original("tiny/both", swept / "runs", swept / "board", 0)
     before = original.result
-    assert judge(original, before).identical
+    assert assess(original, before).identical
     elsewhere = {**before.hardware, "device": "other"}
     again = replace(before, versions={**before.versions, "torch": "1.0\nx"}, hardware=elsewhere)
-    found = judge(original, again)
-    assert sorted(found.circumstances) == ["hardware.device", "versions.torch"]
-    assert not found.identical
-    said = lines(found)
-    assert f"versions.torch: was {before.versions['torch']}, is 1.0 x" in said
+    result = assess(original, again)
+    assert sorted(result.circumstances) == ["hardware.device", "versions.torch"]
+    assert not result.identical
+    message = lines(result)
+    assert f"versions.torch: was {before.versions['torch']}, is 1.0 x" in message
     other = replace(original, run=replace(original.run, seed=5), result=before)
-    assert "have changed since: the same configuration is run" in "\n".join(lines(judge(other, before)))
+    assert "have changed since: the same configuration is run" in "\n".join(lines(assess(other, before)))
     moved = replace(before, metrics={**before.metrics, "test/accuracy": before.metrics["test/accuracy"] + 1e-3})
-    assert lines(judge(original, moved))[-1].startswith("The same versions, code, hardware and threads should have")
+    assert lines(assess(original, moved))[-1].startswith("The same versions, code, hardware and threads should have")
 
 
 def test_verdicts() -> None:

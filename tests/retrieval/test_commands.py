@@ -26,13 +26,13 @@ def test_index_and_search(tmp_path: Path) -> None:
     assert "images, 16 numbers each, hnsw" in made.stdout
     (tmp_path / "queries.txt").write_text("blue item\n\nxyzzy\n")
     Image.new("RGB", (40, 40), "red").save(tmp_path / "red.png")
-    found = vsebench(
+    result = vsebench(
         *("search", "g", "--text", "red <i>item</i>", "--text-file", "queries.txt", "--image", "red.png", "-k", "3"),
         *("--html", "page.html", "--sheet", "hits.png"),
         cwd=tmp_path,
     )
-    assert found.returncode == 0, found.stderr
-    lines = found.stdout.splitlines()
+    assert result.returncode == 0, result.stderr
+    lines = result.stdout.splitlines()
     assert [line for line in lines if line.startswith("#")] == [
         "# red <i>item</i>",
         "# blue item",
@@ -40,7 +40,7 @@ def test_index_and_search(tmp_path: Path) -> None:
         "# red.png",
     ]
     assert [line.split("\t")[0] for line in lines[1:4]] == ["1", "2", "3"]
-    assert "words that the run has never read: xyzzy" in found.stderr
+    assert "words that the run has never read: xyzzy" in result.stderr
     page = (tmp_path / "page.html").read_text()
     assert page.count("<figure>") == 12
     assert page.count("data:image/jpeg;base64,") == 13
@@ -48,14 +48,14 @@ def test_index_and_search(tmp_path: Path) -> None:
     assert "<i>item" not in page
     with Image.open(tmp_path / "hits.png") as sheet:
         assert sheet.size[0] == 4 * 154 + 10
-    said = json.loads(vsebench("search", "g", "--text", "red", "-k", "2", "--json", cwd=tmp_path).stdout)
-    assert said[0]["query"] == {"text": "red"}
-    assert [hit["rank"] for hit in said[0]["hits"]] == [1, 2]
-    assert set(said[0]["hits"][0]) == {"rank", "id", "score", "caption"}
+    data = json.loads(vsebench("search", "g", "--text", "red", "-k", "2", "--json", cwd=tmp_path).stdout)
+    assert data[0]["query"] == {"text": "red"}
+    assert [hit["rank"] for hit in data[0]["hits"]] == [1, 2]
+    assert set(data[0]["hits"][0]) == {"rank", "id", "score", "caption"}
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "text"),
     [
         (["index", "tiny/boht", "--out", "g"], "no finished run of a row 'boht'. Did you mean 'both'?"),
         (["index", "tiny/both", "--out", "g", "--index", "hnws"], "unknown index 'hnws'. Did you mean 'hnsw'?"),
@@ -73,10 +73,10 @@ def test_index_and_search(tmp_path: Path) -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_mistakes_are_one_message(tmp_path: Path, arguments: list[str], said: str) -> None:
+def test_mistakes_are_one_message(tmp_path: Path, arguments: list[str], text: str) -> None:
     more = ["--runs", str(runs())] if arguments[0] == "index" else []
     done = vsebench(*arguments, *more, cwd=tmp_path)
     assert done.returncode == 2, done.stdout + done.stderr
-    assert said in done.stderr
+    assert text in done.stderr
     assert done.stderr.startswith("error: ")
     assert "Traceback" not in done.stderr

@@ -16,7 +16,7 @@ from mutations import as_bytes, changed, damaged, fuzzed
 
 from vsebench.core.errors import DataError, UntrustedPlugin, VsebenchError
 from vsebench.core.registry import INDEXES
-from vsebench.retrieval.collection import GalleryItem, Manifest, read_gallery, write_gallery
+from vsebench.retrieval.collection import CollectionItem, Manifest, read_collection, write_collection
 
 COUNT, DIM = 12, 4
 
@@ -43,8 +43,8 @@ def written(folder: Path, index: str = "flat", options: dict[str, Any] | None = 
         index={"name": index, "options": checked},
         source={"type": "folder", "path": "/pictures"},
     )
-    items = [GalleryItem(f"item-{i}", f"text {i}", f"{i}.png") for i in range(COUNT)]
-    write_gallery(folder, manifest, items, vectors, built, run_files=sorted(run.iterdir()))
+    items = [CollectionItem(f"item-{i}", f"text {i}", f"{i}.png") for i in range(COUNT)]
+    write_collection(folder, manifest, items, vectors, built, run_files=sorted(run.iterdir()))
     return folder
 
 
@@ -69,14 +69,14 @@ def resealed(folder: Path) -> Path:
 
 
 def test_it_comes_back(whole: Path) -> None:
-    gallery = read_gallery(whole)
+    gallery = read_collection(whole)
     assert len(gallery.items) == COUNT
-    assert gallery.items[3] == GalleryItem("item-3", "text 3", "3.png")
+    assert gallery.items[3] == CollectionItem("item-3", "text 3", "3.png")
     assert gallery.index.search(np.asarray(gallery.vectors[:1]), 1)[1][0, 0] == 0
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "said"),
+    ("field", "value", "text"),
     [
         ("run", {"run_id": "/x", "experiment": "a", "row": "b", "seed": 0}, "'run.run_id' must be a plain name"),
         ("run", {"run_id": "x", "experiment": "../a", "row": "b", "seed": 0}, "'run.experiment' must be a plain name"),
@@ -92,18 +92,18 @@ def test_it_comes_back(whole: Path) -> None:
         ("count", 7, "its parts do not belong together"),
     ],
 )
-def test_a_manifest_of_another_form_is_named(whole: Path, tmp_path: Path, field: str, value: Any, said: str) -> None:
+def test_a_manifest_of_another_form_is_named(whole: Path, tmp_path: Path, field: str, value: Any, text: str) -> None:
     folder = copy_of(whole, tmp_path)
     plain = json.loads((folder / "manifest.json").read_text())
     (folder / "manifest.json").write_text(json.dumps({**plain, field: value}))
     with pytest.raises(DataError) as error:
-        read_gallery(folder)
-    assert said in str(error.value)
+        read_collection(folder)
+    assert text in str(error.value)
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "text"),
     [
         ("items.jsonl", b"{", "items.jsonl:1: not a JSON line"),
         ("items.jsonl", b'{"id": 3, "caption": "", "at": null}\n', "'id' must be a valid string"),
@@ -112,14 +112,14 @@ def test_a_manifest_of_another_form_is_named(whole: Path, tmp_path: Path, field:
         ("vectors.npy", b"", "vectors.npy: not an array"),
     ],
 )
-def test_content_of_another_form_is_named(whole: Path, tmp_path: Path, name: str, content: bytes, said: str) -> None:
+def test_content_of_another_form_is_named(whole: Path, tmp_path: Path, name: str, content: bytes, text: str) -> None:
     folder = copy_of(whole, tmp_path)
     (folder / name).write_bytes(content)
     with pytest.raises(DataError, match="this part of the gallery is damaged"):
-        read_gallery(folder)
+        read_collection(folder)
     with pytest.raises(DataError) as error:
-        read_gallery(resealed(folder))
-    assert said in str(error.value)
+        read_collection(resealed(folder))
+    assert text in str(error.value)
 
 
 def test_an_index_of_a_plugin_is_named(whole: Path, tmp_path: Path) -> None:
@@ -128,12 +128,12 @@ def test_an_index_of_a_plugin_is_named(whole: Path, tmp_path: Path) -> None:
     plain["index"] = {"name": "theirs", "options": {}}
     (folder / "manifest.json").write_text(json.dumps(plain))
     with pytest.raises(UntrustedPlugin, match=r"run a1 needs index 'theirs'.* Name its file with --plugin"):
-        read_gallery(folder)
+        read_collection(folder)
 
 
 def refusal(folder: Path) -> str | None:
     try:
-        read_gallery(folder)
+        read_collection(folder)
     except VsebenchError as error:
         return str(error)
     return None

@@ -11,7 +11,7 @@ from galleries import gallery, home, run_of
 
 from vsebench.core.errors import ConfigError, QueryError
 from vsebench.engine.evaluate import predict
-from vsebench.engine.loader import Feed
+from vsebench.engine.loader import Loader
 from vsebench.engine.pair_scoring import score_pairs
 from vsebench.retrieval.build import embed_split
 from vsebench.retrieval.searcher import Searcher
@@ -32,10 +32,12 @@ def searcher() -> Searcher:
 def test_scores_are_those_of_evaluation(searcher: Searcher) -> None:
     run = run_of("again")
     dataset = run.open_dataset()
-    feed = Feed(dataset, "test", run.system, run.model.encoders)
-    outputs = predict(run.model, feed, device=torch.device("cpu"))
-    pairs = score_pairs(run.model.scorer, outputs.sides["image"], outputs.sides["text"], device=torch.device("cpu"))  # type: ignore[arg-type]
-    for row, position in list(enumerate(feed.positions))[:4]:
+    loader = Loader(dataset, "test", run.system, run.model.encoders)
+    outputs = predict(run.model, loader, device=torch.device("cpu"))
+    pairs = score_pairs(
+        run.model.scorer, outputs.pair_inputs["image"], outputs.pair_inputs["text"], device=torch.device("cpu")
+    )  # type: ignore[arg-type]
+    for row, position in list(enumerate(loader.positions))[:4]:
         text = dataset.texts(int(position))[0]
         hits = searcher.search(text=text, k=len(searcher), rerank=len(searcher))
         assert [hit.rank for hit in hits] == list(range(1, len(searcher) + 1))

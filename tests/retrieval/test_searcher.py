@@ -15,8 +15,8 @@ from PIL import Image
 import vsebench
 from vsebench.core.errors import ConfigError, DataError, QueryError
 from vsebench.engine.evaluate import predict
-from vsebench.engine.loader import Feed
-from vsebench.retrieval.build import embed_folder, embed_split, make_gallery
+from vsebench.engine.loader import Loader
+from vsebench.retrieval.build import embed_folder, embed_split, make_collection
 from vsebench.retrieval.searcher import Searcher
 
 pytestmark = pytest.mark.slow
@@ -31,21 +31,21 @@ def _own_home(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_hits_are_those_of_evaluation(index: str) -> None:
     run = run_of("both")
     dataset = run.open_dataset()
-    feed = Feed(dataset, "test", run.system, run.model.encoders)
-    found = {m: v / np.linalg.norm(v, axis=1, keepdims=True) for m, v in _outputs(run, feed).items()}
-    scores = found["text"] @ found["image"].T
+    loader = Loader(dataset, "test", run.system, run.model.encoders)
+    results = {m: v / np.linalg.norm(v, axis=1, keepdims=True) for m, v in _outputs(run, loader).items()}
+    scores = results["text"] @ results["image"].T
     searcher = vsebench.Searcher.load(gallery(index=index))
-    for row, position in list(enumerate(feed.positions))[:6]:
+    for row, position in list(enumerate(loader.positions))[:6]:
         hits = searcher.search(text=dataset.texts(int(position))[0], k=5)
         assert [hit.rank for hit in hits] == [1, 2, 3, 4, 5]
         assert np.allclose([hit.score for hit in hits], np.sort(scores[row])[::-1][:5], atol=1e-5)
-        assert all(hit.id == dataset.ids[int(feed.positions[hit.row])] for hit in hits)
-        own = searcher.search(image=dataset.image_bytes(int(position)), k=1)[0]
-        assert own.score == pytest.approx(1.0, abs=1e-3)
+        assert all(hit.id == dataset.ids[int(loader.positions[hit.row])] for hit in hits)
+        current = searcher.search(image=dataset.image_bytes(int(position)), k=1)[0]
+        assert current.score == pytest.approx(1.0, abs=1e-3)
 
 
-def _outputs(run: object, feed: Feed) -> dict[str, np.ndarray]:
-    return dict(predict(run.model, feed, device=run.device).embeddings)  # type: ignore[attr-defined]
+def _outputs(run: object, loader: Loader) -> dict[str, np.ndarray]:
+    return dict(predict(run.model, loader, device=run.device).embeddings)  # type: ignore[attr-defined]
 
 
 def test_a_gallery_of_captions() -> None:
@@ -93,7 +93,7 @@ def test_a_folder_of_images(photos: Path, tmp_path: Path) -> None:
         ("c.webp", ""),
         ("more/b ü#?.jpg", ""),
     ]
-    make_gallery(run, embedded, "image", tmp_path / "g")
+    make_collection(run, embedded, "image", tmp_path / "g")
     searcher = Searcher.load(tmp_path / "g")
     hit = searcher.search(image=photos / "a.png", k=1)[0]
     assert hit.id == "a.png"
@@ -146,7 +146,7 @@ def test_what_may_not_be_asked(tmp_path: Path) -> None:
     searcher = Searcher.load(gallery())
     with warnings.catch_warnings():
         bombs = [png(9000, 9000), png(12000, 12000), png(20000, 20000)]
-        for said, query in [
+        for message, query in [
             ("the text is empty", {"text": " \x00\n"}),
             ("the text has 1,001 characters; at most 1,000", {"text": "x" * 1001}),
             ("is not an image that can be read", {"image": b"no image"}),
@@ -160,7 +160,7 @@ def test_what_may_not_be_asked(tmp_path: Path) -> None:
         ]:
             with pytest.raises(QueryError) as error:
                 searcher.search(**query)  # type: ignore[arg-type]
-            assert said in str(error.value)
+            assert message in str(error.value)
     with pytest.raises(ValueError, match="either text or image"):
         searcher.search()
     assert len(searcher.search(text="\ud800 red", k=10**9)) == len(searcher)
@@ -174,7 +174,7 @@ def test_unknown_words() -> None:
 
 def test_an_image_only_system_is_asked_with_images(tmp_path: Path) -> None:
     run = run_of("image only")
-    make_gallery(run, embed_split(run, "test", "image"), "image", tmp_path / "g")
+    make_collection(run, embed_split(run, "test", "image"), "image", tmp_path / "g")
     searcher = Searcher.load(tmp_path / "g")
     assert searcher.modalities == ("image",)
     with pytest.raises(QueryError, match="cannot be asked with text; it can be asked with image"):

@@ -30,15 +30,15 @@ def test_packages_are_summed(tmp_path: Path) -> None:
     with Meter(folder=tmp_path) as meter:
         first.write_text("12500000")
         second.write_text("21000000")
-    assert meter.said()["joules"] == {"processor": pytest.approx(3.5)}
-    assert meter.said()["why"] == {}
+    assert meter.readings()["joules"] == {"processor": pytest.approx(3.5)}
+    assert meter.readings()["why"] == {}
 
 
 def test_counter_that_begins_again(tmp_path: Path) -> None:
     file = package(tmp_path, 0, 990)
     with Meter(folder=tmp_path) as meter:
         file.write_text("5000000")
-    assert meter.said()["joules"]["processor"] == pytest.approx(15.0)
+    assert meter.readings()["joules"]["processor"] == pytest.approx(15.0)
 
 
 def test_is_read_while_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,14 +51,14 @@ def test_is_read_while_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             whole.write_text(f"{joules}000000")
             whole.replace(file)  # a counter of the system is never half written
             time.sleep(0.2)
-    assert meter.said()["joules"]["processor"] == pytest.approx(800 + 300 + 100)
+    assert meter.readings()["joules"]["processor"] == pytest.approx(800 + 300 + 100)
 
 
 def test_absent_counters_say_so(tmp_path: Path) -> None:
     with Meter(folder=tmp_path) as meter:
         pass
-    assert meter.said()["joules"] == {}
-    assert "no counters" in meter.said()["why"]["processor"]
+    assert meter.readings()["joules"] == {}
+    assert "no counters" in meter.readings()["why"]["processor"]
 
 
 def test_forbidden_counters_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,7 +70,7 @@ def test_forbidden_counters_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(Path, "read_text", refuse)
     with Meter(folder=tmp_path) as meter:
         pass
-    assert "root alone" in meter.said()["why"]["processor"]
+    assert "root alone" in meter.readings()["why"]["processor"]
 
 
 def test_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,30 +83,30 @@ def test_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pynvml", fake)
     with Meter("GPU-1", folder=tmp_path) as meter:
         pass
-    assert meter.said()["joules"] == {"gpu": pytest.approx(7.5)}
+    assert meter.readings()["joules"] == {"gpu": pytest.approx(7.5)}
 
 
 def test_gpu_without_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pynvml", None)
     with Meter("GPU-1", folder=tmp_path) as meter:
         pass
-    assert "vsebench[energy]" in meter.said()["why"]["gpu"]
+    assert "vsebench[energy]" in meter.readings()["why"]["gpu"]
 
 
 def test_counter_that_goes_away(tmp_path: Path) -> None:
     file = package(tmp_path, 0, 1)
     with Meter(folder=tmp_path) as meter:
         file.unlink()
-    assert meter.said()["joules"] == {}
-    assert "to the end" in meter.said()["why"]["processor"]
+    assert meter.readings()["joules"] == {}
+    assert "to the end" in meter.readings()["why"]["processor"]
 
 
 def test_a_run_tells(tmp_path: Path) -> None:
     assert "not metered" in read_energy(tmp_path, 10.0)["energy_missing"]["processor"]
     (tmp_path / ENERGY).write_text(json.dumps({"joules": {"processor": 50.0}, "why": {}, "seconds": 10.0}))
     assert read_energy(tmp_path, 10.2) == {"energy_j": {"processor": 50.0}}
-    found = read_energy(tmp_path, 20.0)
-    assert "energy_j" not in found, "half of the training is no number"
-    assert "10 of 20 s" in found["energy_missing"]["processor"]
+    result = read_energy(tmp_path, 20.0)
+    assert "energy_j" not in result, "half of the training is no number"
+    assert "10 of 20 s" in result["energy_missing"]["processor"]
     (tmp_path / ENERGY).write_text("{")
     assert "damaged" in read_energy(tmp_path, 10.0)["energy_missing"]["processor"]

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from vsebench.core.errors import DataError
 from vsebench.engine.evaluate import predict
-from vsebench.engine.loader import Feed
+from vsebench.engine.loader import Loader
 from vsebench.runs.load import find_run, load_run
 from vsebench.runs.store import Store
 
@@ -30,8 +30,8 @@ def _own_home(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("row", ["both", "pretrained", "image only", "crossed"])
 def test_predicts_what_the_run_stored(row: str) -> None:
     run = run_of(row)
-    feed = Feed(run.open_dataset(), "test", run.system, run.model.encoders)
-    outputs = predict(run.model, feed, device=run.device)
+    loader = Loader(run.open_dataset(), "test", run.system, run.model.encoders)
+    outputs = predict(run.model, loader, device=run.device)
     with np.load(run.folder / "predictions-test.npz", allow_pickle=False) as stored:
         assert np.allclose(outputs.logits, stored["logits"], atol=1e-5)
 
@@ -42,19 +42,19 @@ def test_names_of_a_run() -> None:
     best = max(both, key=lambda r: (r.metrics["val/accuracy"], -r.seed))
     folder = find_run("tiny/both", runs())
     assert folder == store.run_folder(best.run_id)
-    for said in (str(folder), best.run_id, best.run_id[:10], f"tiny/{best.run_id}", f"tiny/{best.run_id[:10]}"):
-        assert find_run(said, runs()).resolve() == folder.resolve()
+    for message in (str(folder), best.run_id, best.run_id[:10], f"tiny/{best.run_id}", f"tiny/{best.run_id[:10]}"):
+        assert find_run(message, runs()).resolve() == folder.resolve()
 
 
 def test_unknown_runs() -> None:
-    for said, message in {
+    for text, message in {
         "nothing": "there is no run 'nothing' in",
         "tiyn/both": "Did you mean 'tiny'? Experiments there: tiny.",
         "tiny/boht": "has no finished run of a row 'boht'. Did you mean 'both'?",
         "": "there is no run ''",
     }.items():
         with pytest.raises(DataError) as error:
-            find_run(said, runs())
+            find_run(text, runs())
         assert message in str(error.value)
 
 
@@ -79,13 +79,13 @@ def _status(folder: Path, **changes: str) -> None:
 
 
 def _system(folder: Path) -> None:
-    said = yaml.safe_load((folder / "run.yaml").read_text())
-    said["system"]["dimm"] = 3
-    (folder / "run.yaml").write_text(yaml.safe_dump(said))
+    message = yaml.safe_load((folder / "run.yaml").read_text())
+    message["system"]["dimm"] = 3
+    (folder / "run.yaml").write_text(yaml.safe_dump(message))
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("spoil", "text"),
     [
         (lambda f: (f / "run.yaml").unlink(), "not the folder of a run: it has no run.yaml"),
         (lambda f: (f / "run.yaml").write_text("a: [1"), "run.yaml:1: cannot be read (not valid YAML"),
@@ -100,12 +100,12 @@ def _system(folder: Path) -> None:
         (_system, "does not understand its system (dimm"),
     ],
 )
-def test_what_is_broken_is_said(copy: Path, spoil: Callable[[Path], None], said: str) -> None:
+def test_what_is_broken_is_said(copy: Path, spoil: Callable[[Path], None], text: str) -> None:
     load_run(copy)
     spoil(copy)
     with pytest.raises(DataError) as error:
         load_run(copy)
-    assert said in str(error.value)
+    assert text in str(error.value)
 
 
 def test_results_from_before_datasets_had_features(copy: Path) -> None:
@@ -116,9 +116,9 @@ def test_results_from_before_datasets_had_features(copy: Path) -> None:
 
 
 def test_a_changed_dataset_is_refused(copy: Path) -> None:
-    said = yaml.safe_load((copy / "run.yaml").read_text())
-    said["dataset"]["fingerprint"] = "0" * 16
-    (copy / "run.yaml").write_text(yaml.safe_dump(said))
+    message = yaml.safe_load((copy / "run.yaml").read_text())
+    message["dataset"]["fingerprint"] = "0" * 16
+    (copy / "run.yaml").write_text(yaml.safe_dump(message))
     with pytest.raises(DataError, match="has changed: its fingerprint is"):
         load_run(copy).open_dataset()
 

@@ -46,15 +46,17 @@ def predictions(seed: int = 0, **parts: Any) -> Predictions:
     return Predictions(**{**plain, **parts})
 
 
-def kept(folder: Path, given: Predictions, entries: list[str]) -> tuple[stored.StoredPredictions, dict[str, float]]:
+def stored_ranks(
+    folder: Path, given: Predictions, entries: list[str]
+) -> tuple[stored.StoredPredictions, dict[str, float]]:
     """Stored and read again, and the numbers of what was stored."""
     parsed = parse_metrics(entries)
-    found = compute(given, parsed)
+    metrics = compute(given, parsed)
     file = folder / "predictions-test.npz"
-    feed: Any = SimpleNamespace(positions=np.arange(len(given.labels)) + 100)
-    save_predictions(file, given, feed)
-    save_vectors(folder / "vectors-test.npz", given, parsed, found)
-    return load_predictions(folder, "test"), found
+    loader: Any = SimpleNamespace(positions=np.arange(len(given.labels)) + 100)
+    save_predictions(file, given, loader)
+    save_vectors(folder / "vectors-test.npz", given, parsed, metrics)
+    return load_predictions(folder, "test"), metrics
 
 
 def by_pairs() -> Predictions:
@@ -111,26 +113,26 @@ def together() -> Predictions:
     ],
 )
 def test_every_number_comes_again(tmp_path: Path, make: Any, entries: list[str]) -> None:
-    read, found = kept(tmp_path, make(), entries)
-    assert {k.split("/")[-1] for k in found} >= {"map", "ndcg@10"}
-    assert compute(read, parse_metrics(entries)) == found
+    read, result = stored_ranks(tmp_path, make(), entries)
+    assert {k.split("/")[-1] for k in result} >= {"map", "ndcg@10"}
+    assert compute(read, parse_metrics(entries)) == result
     assert read.positions[0] == 100
 
 
 @pytest.mark.parametrize("several", [False, True])
-@pytest.mark.parametrize("offered", [False, True])
-def test_codes_are_kept_as_bits(tmp_path: Path, several: bool, offered: bool) -> None:
+@pytest.mark.parametrize("ranked_gallery", [False, True])
+def test_codes_are_kept_as_bits(tmp_path: Path, several: bool, ranked_gallery: bool) -> None:
     rng = np.random.default_rng(0)
     labels = code_predictions.labels(rng, 20, 3) if several else rng.integers(0, 3, 20)
-    other = (code_predictions.labels(rng, 31, 3) if several else rng.integers(0, 3, 31)) if offered else None
+    other = (code_predictions.labels(rng, 31, 3) if several else rng.integers(0, 3, 31)) if ranked_gallery else None
     parts = {"image": code_predictions.codes(rng, 20, 13), "text": code_predictions.codes(rng, 20, 13)}
-    if offered:
+    if ranked_gallery:
         parts |= {f"gallery_{m}": code_predictions.codes(rng, 31, 13) for m in ("image", "text")}
     given = code_predictions.predictions(labels, other, **parts)
     if given.gallery is not None:
         given = replace(given, gallery=replace(given.gallery, positions=np.arange(31)))
-    read, found = kept(tmp_path, given, [*CODES, "map"])
-    assert compute(read, parse_metrics([*CODES, "map"])) == found
+    read, result = stored_ranks(tmp_path, given, [*CODES, "map"])
+    assert compute(read, parse_metrics([*CODES, "map"])) == result
     assert read.exact
     assert curves_of(read) == curves_of(given)
     with np.load(tmp_path / "vectors-test.npz") as arrays:
@@ -139,9 +141,9 @@ def test_codes_are_kept_as_bits(tmp_path: Path, several: bool, offered: bool) ->
 
 def test_neighbours_after_re_ranking_are_kept(tmp_path: Path) -> None:
     given = replace(predictions(), rerank=lambda rows, scores: -scores)
-    read, found = kept(tmp_path, given, ["precision@{2,5}"])
-    assert found["i2i/precision@5"] != found["i2i/reranked/precision@5"]
-    assert compute(read, parse_metrics(["precision@{2,5}"])) == found
+    read, result = stored_ranks(tmp_path, given, ["precision@{2,5}"])
+    assert result["i2i/precision@5"] != result["i2i/reranked/precision@5"]
+    assert compute(read, parse_metrics(["precision@{2,5}"])) == result
     with pytest.raises(NotStored, match="no neighbours after re-ranking for k = 4"):
         compute(read, parse_metrics(["precision@4"]))
 
@@ -149,18 +151,18 @@ def test_neighbours_after_re_ranking_are_kept(tmp_path: Path) -> None:
 def test_folds_rank_by_themselves(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     vectors = {m: rng.normal(size=(2000, 4)).astype(np.float32) for m in ("image", "text")}
-    own = np.arange(2000)
-    given = Predictions(None, own, embeddings=vectors, owner=own, groups=own)
+    current = np.arange(2000)
+    given = Predictions(None, current, embeddings=vectors, owner=current, groups=current)
     entries = ["recall_1k@5", "recall@5"]
-    read, found = kept(tmp_path, given, entries)
-    assert compute(read, parse_metrics(entries)) == found
-    assert found["i2t/recall_1k@5"] != found["i2t/recall@5"]
+    read, result = stored_ranks(tmp_path, given, entries)
+    assert compute(read, parse_metrics(entries)) == result
+    assert result["i2t/recall_1k@5"] != result["i2t/recall@5"]
 
 
 def test_ranks_and_logits_need_no_vectors(tmp_path: Path) -> None:
-    read, found = kept(tmp_path, predictions(), COMPACT)
+    read, result = stored_ranks(tmp_path, predictions(), COMPACT)
     assert not (tmp_path / "vectors-test.npz").exists()
-    assert compute(read, parse_metrics(COMPACT)) == found
+    assert compute(read, parse_metrics(COMPACT)) == result
     for entry in LISTS:
         with pytest.raises(NotStored, match="stored ranks and logits alone"):
             compute(read, parse_metrics([entry]))
@@ -168,30 +170,30 @@ def test_ranks_and_logits_need_no_vectors(tmp_path: Path) -> None:
 
 
 def test_the_compact_part_alone(tmp_path: Path) -> None:
-    read, found = kept(tmp_path, elsewhere(), [*COMPACT, *LISTS])
+    read, result = stored_ranks(tmp_path, elsewhere(), [*COMPACT, *LISTS])
     numbers = compute(read.compact, parse_metrics(COMPACT))
-    assert numbers == {k: found[k] for k in numbers}
+    assert numbers == {k: result[k] for k in numbers}
     with pytest.raises(NotStored):
         compute(read.compact, parse_metrics(["map"]))
 
 
 def test_a_file_of_before_does_not_stay(tmp_path: Path) -> None:
-    kept(tmp_path, predictions(), LISTS)
+    stored_ranks(tmp_path, predictions(), LISTS)
     assert (tmp_path / "vectors-test.npz").exists()
-    kept(tmp_path, predictions(), COMPACT)
+    stored_ranks(tmp_path, predictions(), COMPACT)
     assert not (tmp_path / "vectors-test.npz").exists()
 
 
 def test_too_large_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stored, "LIMIT", 100)
-    read, _ = kept(tmp_path, predictions(), LISTS)
+    read, _ = stored_ranks(tmp_path, predictions(), LISTS)
     with pytest.raises(NotStored, match="its vectors take"):
         compute(read, parse_metrics(["map"]))
 
 
 @pytest.mark.parametrize("name", ["predictions-test.npz", "vectors-test.npz"])
 def test_damaged_files_are_named(tmp_path: Path, name: str) -> None:
-    kept(tmp_path, predictions(), LISTS)
+    stored_ranks(tmp_path, predictions(), LISTS)
     data = (tmp_path / name).read_bytes()
     (tmp_path / name).write_bytes(data[: len(data) // 2])
     with pytest.raises(DataError, match=f"{name}: not a whole file of predictions"):
@@ -215,8 +217,8 @@ def test_captions_are_numbered_in_the_order_of_rounds(tmp_path: Path) -> None:
     _write(tmp_path)
     stored = load_predictions(tmp_path, "test")
     assert stored.caption_numbers().tolist() == [0, 0, 0, 0, 1, 1, 2]
-    assert stored.kept["i2t"].first().tolist() == [2.0] * 4
-    assert stored.kept["t2i"].gallery == 4
+    assert stored.stored_ranks["i2t"].first().tolist() == [2.0] * 4
+    assert stored.stored_ranks["t2i"].gallery == 4
     assert stored.logits is None
 
 

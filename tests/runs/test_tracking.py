@@ -40,29 +40,29 @@ def test_an_offline_run_is_read_back(write_experiment: Write, tiny_experiment: A
     run(write_experiment(tiny_experiment), tmp_path)
     (result,) = Store(tmp_path / "runs", "tiny").results()
     (file,) = (tmp_path / "runs" / "tiny").rglob("run-*.wandb")
-    found = read_back(file)
-    assert found["group"] == "tiny"
-    assert found["name"] == "both · seed 0"
-    assert found["id"] == f"tiny-{result.run_id}"
-    assert found["config"]["seed"] == 0
+    results = read_back(file)
+    assert results["group"] == "tiny"
+    assert results["name"] == "both · seed 0"
+    assert results["id"] == f"tiny-{result.run_id}"
+    assert results["config"]["seed"] == 0
     slots = {"image_encoder": "timm_cnn", "text_encoder": "lstm", "audio_encoder": "none", "pooling": "mean / last"}
-    assert {slot: found["config"][slot] for slot in slots} == slots
-    assert found["job_type"] == "train"
-    assert {"dataset:tiny", "text_encoder:lstm", "fusion:concat", "systems"} <= set(found["tags"])
-    assert found["metrics"]["val/accuracy"] == ("epoch", {"max"})
-    assert "*" in found["metrics"]
-    assert found["config"]["system"]["text_encoder"]["options"]["dim_hidden"] == 8
+    assert {slot: results["config"][slot] for slot in slots} == slots
+    assert results["job_type"] == "train"
+    assert {"dataset:tiny", "text_encoder:lstm", "fusion:concat", "systems"} <= set(results["tags"])
+    assert results["metrics"]["val/accuracy"] == ("epoch", {"max"})
+    assert "*" in results["metrics"]
+    assert results["config"]["system"]["text_encoder"]["options"]["dim_hidden"] == 8
     history = read_history(Store(tmp_path / "runs", "tiny").run_folder(result.run_id))
-    assert [h["epoch"] for h in found["history"]] == [1, 2]
-    for sent, kept in zip(found["history"], history, strict=True):
-        assert sent["train/loss"] == pytest.approx(kept["train/loss"])
-        assert sent["val/accuracy"] == pytest.approx(kept["val/accuracy"])
+    assert [h["epoch"] for h in results["history"]] == [1, 2]
+    for sent, selected in zip(results["history"], history, strict=True):
+        assert sent["train/loss"] == pytest.approx(selected["train/loss"])
+        assert sent["val/accuracy"] == pytest.approx(selected["val/accuracy"])
     for key, value in result.metrics.items():
-        assert found["summary"][key] == pytest.approx(value), key
+        assert results["summary"][key] == pytest.approx(value), key
     # What is synced later is complete: the whole result, with all its digits, and where it stands on the board.
-    assert result_from(json.loads(found["summary"][RESULT_KEY])) == result
-    assert found["config"][ROW_KEY]["section"] == "systems"
-    assert found["config"][ROW_KEY]["select"] == {"metric": "val/accuracy", "mode": "max"}
+    assert result_from(json.loads(results["summary"][RESULT_KEY])) == result
+    assert results["config"][ROW_KEY]["section"] == "systems"
+    assert results["config"][ROW_KEY]["select"] == {"metric": "val/accuracy", "mode": "max"}
 
 
 class _Lost:
@@ -121,7 +121,7 @@ class _Told:
     dir = "nowhere/files"
 
     def __init__(self, **summary: Any) -> None:
-        self.told: dict[str, Any] = {}
+        self.report: dict[str, Any] = {}
         self.summary = summary
         self.epochs: list[float] = []
 
@@ -129,7 +129,7 @@ class _Told:
         pass
 
     def log(self, numbers: dict[str, Any]) -> None:
-        self.told |= numbers
+        self.report |= numbers
         self.epochs += [numbers["epoch"]] if "epoch" in numbers else []
 
 
@@ -147,17 +147,17 @@ def test_curves_are_figures_and_a_table(tmp_path: Path, monkeypatch: pytest.Monk
     tracker.log_figure("plots/lookup", figure)
     tracker.log_table("curves", ["system", "precision"], [["a", 0.5], ["b", None]])
     assert not tracker.lost
-    assert run.told["plots/lookup"].image.size == (240, 120)
-    assert run.told["curves"].columns == ["system", "precision"]
-    assert len(run.told["curves"].data) == 2
+    assert run.report["plots/lookup"].image.size == (240, 120)
+    assert run.report["curves"].columns == ["system", "precision"]
+    assert len(run.report["curves"].data) == 2
 
 
 def test_a_continued_run_logs_no_epoch_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import wandb
 
-    run, asked = _Told(epoch=2), {}
+    run, requested = _Told(epoch=2), {}
     run.resumed = True
-    monkeypatch.setattr(wandb, "init", lambda **how: asked.update(how) or run)
+    monkeypatch.setattr(wandb, "init", lambda **how: requested.update(how) or run)
     best = ("val/accuracy", "max")
     tracker = WandbTracker(
         mode="online", folder=tmp_path, project="p", group="g", name="n", run_id="i", config={}, best=best
@@ -165,7 +165,7 @@ def test_a_continued_run_logs_no_epoch_twice(tmp_path: Path, monkeypatch: pytest
     for epoch in (1, 2, 3, 4):
         tracker.log({"epoch": epoch, "val/accuracy": 0.1 * epoch})
     assert run.epochs == [3, 4]
-    assert (asked["id"], asked["resume"]) == ("i", "allow")
+    assert (requested["id"], requested["resume"]) == ("i", "allow")
 
 
 def offline(folder: Path, run_id: str, **how: Any) -> WandbTracker:
@@ -191,10 +191,10 @@ def test_offline_the_last_attempt_is_the_one_to_sync(tmp_path: Path) -> None:
     left = sorted(f.name for f in tmp_path.glob("wandb/offline-run-*/run-*.wandb"))
     assert left == ["run-a.wandb", "run-other-a.wandb"]
     (file,) = tmp_path.glob("wandb/offline-run-*-a/run-a.wandb")
-    found = read_back(file)
-    assert [h["epoch"] for h in found["history"]] == [1, 2]
-    assert found["summary"]["val/accuracy"] == 0.9
-    assert found["summary"]["test/accuracy"] == 0.8
+    result = read_back(file)
+    assert [h["epoch"] for h in result["history"]] == [1, 2]
+    assert result["summary"]["val/accuracy"] == 0.9
+    assert result["summary"]["test/accuracy"] == 0.8
     assert old.parent.parent == file.parent.parent
 
 
@@ -216,9 +216,9 @@ def test_tables_and_their_pictures_lie_in_the_run_folder(tmp_path: Path) -> None
     tracker.finish({"best": HOSTILE})
     assert not tracker.lost
     (file,) = tmp_path.rglob("run-board.wandb")
-    found = read_back(file)
-    assert found["job_type"] == "leaderboard"
-    contents = [entry for entries in found["artifacts"].values() for entry in entries]
+    result = read_back(file)
+    assert result["job_type"] == "leaderboard"
+    contents = [entry for entries in result["artifacts"].values() for entry in entries]
     assert {Path(path).name for path, _ in contents} >= {"rows.table.json", "i2t.table.json"}
     assert any(path.endswith(".png") for path, _ in contents)
     for _, place in contents:
@@ -228,7 +228,7 @@ def test_tables_and_their_pictures_lie_in_the_run_folder(tmp_path: Path) -> None
     assert json.loads(Path(table).read_text())["data"] == [[HOSTILE, 0.5], ["b", None]], "plain data, as it is"
     (page,) = file.parent.rglob("files/media/html/page*.html")
     assert "<script>" not in page.read_text()
-    assert found["summary"]["best"] == HOSTILE
+    assert result["summary"]["best"] == HOSTILE
     assert "WANDB_DATA_DIR" not in os.environ
 
 
@@ -264,15 +264,15 @@ def test_a_pruned_run_tells_its_result(write_experiment: Write, tiny_experiment:
     dataset = open_dataset(experiment.spec.dataset)
     store = Store(tmp_path, "tiny")
     (run,) = make_plan(experiment, dataset.describe(), store).runs
-    kept = _Kept()
+    selected = _Kept()
     result = execute(
         replace(run, prune=Prune()),
         dataset,
         store,
         device=torch.device("cpu"),
-        tracker=lambda _: kept,
+        tracker=lambda _: selected,
         decide=lambda *_: False,
     )
     assert (result.status, result.epochs, result.notes) == ("pruned", 1, ["pruned by asha, min_epochs 1, reduction 3"])
-    assert result_from(json.loads(kept.summary[RESULT_KEY])) == result == store.read(run.run_id)
-    assert kept.summary["pruned_at_epoch"] == 1
+    assert result_from(json.loads(selected.summary[RESULT_KEY])) == result == store.read(run.run_id)
+    assert selected.summary["pruned_at_epoch"] == 1

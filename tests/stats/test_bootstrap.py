@@ -21,15 +21,15 @@ def table(seed: int = 0, clusters: int = 40, rows: int = 3, parts: int = 2) -> t
 
 def test_equals_a_slow_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     total, count = table()
-    found = resampled(total, count, resamples=50, seed=3)
+    result = resampled(total, count, resamples=50, seed=3)
     generator = np.random.default_rng(3)
     for sample in range(50):
         drawn = generator.integers(40, size=40)
         for row in range(3):
             shares = [sum(total[c, row, p] for c in drawn) / sum(count[c, p] for c in drawn) for p in range(2)]
-            assert found[sample, row] == pytest.approx(sum(shares) / 2, abs=1e-12)
+            assert result[sample, row] == pytest.approx(sum(shares) / 2, abs=1e-12)
     monkeypatch.setattr(bootstrap, "BLOCK_BYTES", 8 * 40 * 7)  # in blocks of seven: the same samples
-    assert np.array_equal(resampled(total, count, resamples=50, seed=3), found)
+    assert np.array_equal(resampled(total, count, resamples=50, seed=3), result)
 
 
 def test_ratios_are_means_over_items() -> None:
@@ -75,10 +75,10 @@ def test_wilson_is_scipys_and_statsmodels() -> None:
     from statsmodels.stats.proportion import proportion_confint
 
     for right, count in ((0, 30), (2, 50), (49, 50), (30, 30), (180, 200)):
-        found = wilson_interval(right / count, count)
+        result = wilson_interval(right / count, count)
         other = stats.binomtest(right, count).proportion_ci(method="wilson")
-        assert found == pytest.approx((other.low, other.high), abs=1e-14)
-        assert found == pytest.approx(proportion_confint(right, count, method="wilson"), abs=1e-9)
+        assert result == pytest.approx((other.low, other.high), abs=1e-14)
+        assert result == pytest.approx(proportion_confint(right, count, method="wilson"), abs=1e-9)
 
 
 def test_near_an_edge() -> None:

@@ -59,29 +59,29 @@ def test_without_seeds_it_is_the_paired_t_test() -> None:
     values = np.random.default_rng(0).random((2, 150))
     values[1] = 0.6 * values[0] + 0.4 * values[1] + 0.03
     a, b = scores(values)
-    found, theirs = difference(a, b), stats.ttest_rel(values[0], values[1])
-    assert found.error == pytest.approx(abs(found.value / theirs.statistic), rel=0.02), "resampled, not computed"
-    assert found.freedom == 149
-    assert found.p == pytest.approx(theirs.pvalue, rel=0.15)
+    result, theirs = difference(a, b), stats.ttest_rel(values[0], values[1])
+    assert result.error == pytest.approx(abs(result.value / theirs.statistic), rel=0.02), "resampled, not computed"
+    assert result.freedom == 149
+    assert result.p == pytest.approx(theirs.pvalue, rel=0.15)
     bootstrapped = stats.bootstrap((values[0] - values[1],), np.mean, n_resamples=10_000, rng=np.random.default_rng(1))
-    assert found.error == pytest.approx(bootstrapped.standard_error, rel=0.03)
+    assert result.error == pytest.approx(bootstrapped.standard_error, rel=0.03)
     low, high = theirs.confidence_interval()
-    half = found.quantile(0.975)
-    assert (found.value - half, found.value + half) == pytest.approx((low, high), abs=0.002)
+    half = result.quantile(0.975)
+    assert (result.value - half, result.value + half) == pytest.approx((low, high), abs=0.002)
 
 
 def test_without_items_it_is_welchs_t_test() -> None:
     seeds = [[0.80, 0.82, 0.87], [0.70, 0.78, 0.71]]
     pool = np.mean([np.var(s, ddof=1) for s in seeds])
     values = np.repeat(np.array([[np.mean(s)] for s in seeds]), 500, axis=1)  # every item alike: no variance of items
-    found = difference(*scores(values, seeds))
+    result = difference(*scores(values, seeds))
     larger = [max(float(np.var(s, ddof=1)), float(pool)) for s in seeds]
     free = [2 if np.var(s, ddof=1) > pool else 4 for s in seeds]
     error = np.sqrt(sum(larger) / 3)
     freedom = sum(larger) ** 2 / sum(v * v / f for v, f in zip(larger, free, strict=True))
-    assert found.error == pytest.approx(error)
-    assert found.freedom == pytest.approx(freedom)
-    assert found.p == pytest.approx(2 * stats.t.sf(abs(found.value) / error, freedom))
+    assert result.error == pytest.approx(error)
+    assert result.freedom == pytest.approx(freedom)
+    assert result.p == pytest.approx(2 * stats.t.sf(abs(result.value) / error, freedom))
 
 
 def test_equal_spreads_pool_as_students_t_test() -> None:
@@ -103,8 +103,8 @@ def test_noise_of_seeds() -> None:
 
 
 def test_two_rows_of_two_seeds_have_two_degrees_of_freedom() -> None:
-    found = difference(*scores(answers([0.6, 0.8]), [[0.60, 0.61], [0.80, 0.81]]))
-    assert found.freedom == 2
+    result = difference(*scores(answers([0.6, 0.8]), [[0.60, 0.61], [0.80, 0.81]]))
+    assert result.freedom == 2
 
 
 def test_equal_rows_do_not_differ() -> None:

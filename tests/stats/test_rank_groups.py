@@ -9,7 +9,7 @@ import pytest
 from outcome_boards import CLUSTERS, ITEMS, made_up
 from scipy import stats
 
-from vsebench.runs.item_scores import Outcomes
+from vsebench.runs.item_scores import ItemScores
 from vsebench.stats.compared_metrics import Measure, measures, sums
 from vsebench.stats.null_simulation import Null, false_groups, null_table
 from vsebench.stats.paired_tests import Difference, holm
@@ -21,25 +21,25 @@ ROWS = {"best": 0.85, "second": 0.83, "third": 0.55, "fourth": 0.52, "last": 0.2
 
 
 def test_rows_that_do_not_differ_share_a_group() -> None:
-    board, outcomes = made_up(ROWS)
-    found = compare(board, outcomes, "systems", ACCURACY)
-    assert found is not None
-    assert {name: s.group for name, s in found.standings.items()} == {
+    board, item_scores = made_up(ROWS)
+    result = compare(board, item_scores, "systems", ACCURACY)
+    assert result is not None
+    assert {name: s.group for name, s in result.ranked_rows.items()} == {
         "best": 1, "second": 1, "third": 2, "fourth": 2, "last": 3,
     }  # fmt: skip
-    assert found.leader == "best"
-    assert (found.clusters, found.seeds, found.family) == (ITEMS // 2, 3, 10)
-    best, third = found.standings["best"], found.standings["third"]
+    assert result.leader == "best"
+    assert (result.clusters, result.seeds, result.family) == (ITEMS // 2, 3, 10)
+    best, third = result.ranked_rows["best"], result.ranked_rows["third"]
     assert best.p is None
     assert best.between is None
-    for name, standing in found.standings.items():
+    for name, ranked_row in result.ranked_rows.items():
         values = [
-            outcomes.right["accuracy"][run].mean()
+            item_scores.right["accuracy"][run].mean()
             for run in next(r for r in board.rows if r.name == name).runs.values()
         ]
-        assert standing.value == pytest.approx(np.mean(values))
-        assert standing.difference == pytest.approx(standing.value - best.value)
-        assert standing.interval.low < standing.value < standing.interval.high
+        assert ranked_row.value == pytest.approx(np.mean(values))
+        assert ranked_row.difference == pytest.approx(ranked_row.value - best.value)
+        assert ranked_row.interval.low < ranked_row.value < ranked_row.interval.high
     assert third.p is not None
     assert third.p < 0.001
     assert third.between is not None
@@ -47,80 +47,80 @@ def test_rows_that_do_not_differ_share_a_group() -> None:
 
 
 def test_scores_are_summed_over_clusters_and_seeds() -> None:
-    board, outcomes = made_up(ROWS)
+    board, item_scores = made_up(ROWS)
     rows = views(board, "systems")
     for measure in measures(board, "systems"):
-        found = sums(rows, outcomes, measure)
-        assert found is not None
+        result = sums(rows, item_scores, measure)
+        assert result is not None
         for at, row in enumerate(rows):
-            for part in range(found.total.shape[-1]):
+            for part in range(result.total.shape[-1]):
                 expected = np.zeros(ITEMS // 2)
                 way = ("i2t", "t2i")[part]
                 for r in row.results:
                     if measure.depths:
-                        ranks, asked = outcomes.ranks[way][r.run_id], outcomes.asked[way]
-                        for query in range(len(asked)):
+                        ranks, requested = item_scores.ranks[way][r.run_id], item_scores.query_items[way]
+                        for query in range(len(requested)):
                             hits = [ranks.hit(k)[query] for k in (1, 5, 10)]
-                            expected[CLUSTERS[asked[query]]] += sum(hits) / 3 / 3
+                            expected[CLUSTERS[requested[query]]] += sum(hits) / 3 / 3
                     else:
                         for item in range(ITEMS):
-                            expected[CLUSTERS[item]] += outcomes.right["accuracy"][r.run_id][item] / 3
-                assert found.total[:, at, part] == pytest.approx(expected)
+                            expected[CLUSTERS[item]] += item_scores.right["accuracy"][r.run_id][item] / 3
+                assert result.total[:, at, part] == pytest.approx(expected)
 
 
 def test_recall_is_compared_by_the_mean_of_its_columns() -> None:
-    board, outcomes = made_up(ROWS)
-    found = compare_all(board, outcomes)
-    assert list(found) == [("systems", "accuracy"), ("systems", "recall")]
-    recall = found["systems", "recall"]
+    board, item_scores = made_up(ROWS)
+    result = compare_all(board, item_scores)
+    assert list(result) == [("systems", "accuracy"), ("systems", "recall")]
+    recall = result["systems", "recall"]
     assert recall.measure.title == "mean R@1/5/10 of both directions"
     for row in views(board, "systems"):
         keys = [f"test/{way}/recall@{k}" for way in ("i2t", "t2i") for k in (1, 5, 10)]
         mean = np.mean([r.metrics[key] for r in row.results for key in keys])
-        assert recall.standings[row.row.name].value == pytest.approx(mean)
+        assert recall.ranked_rows[row.row.name].value == pytest.approx(mean)
 
 
 def test_the_order_of_items_changes_nothing_but_the_samples() -> None:
-    board, outcomes = made_up(ROWS, ranked=False)
+    board, item_scores = made_up(ROWS, ranked=False)
     order = np.random.default_rng(0).permutation(ITEMS)
-    moved = Outcomes(
-        outcomes.fingerprint,
-        outcomes.positions[order],
-        outcomes.clusters[order],
-        {"accuracy": {run: v[order] for run, v in outcomes.right["accuracy"].items()}},
+    moved = ItemScores(
+        item_scores.fingerprint,
+        item_scores.positions[order],
+        item_scores.clusters[order],
+        {"accuracy": {run: v[order] for run, v in item_scores.right["accuracy"].items()}},
     )
-    a, b = (compare(board, o, "systems", ACCURACY) for o in (outcomes, moved))
+    a, b = (compare(board, o, "systems", ACCURACY) for o in (item_scores, moved))
     assert a is not None
     assert b is not None
     assert a == b, "clusters stay in their order"
     renamed = replace(moved, clusters=(ITEMS - moved.clusters) * 3)
     c = compare(board, renamed, "systems", ACCURACY)
     assert c is not None
-    for name, standing in a.standings.items():
-        assert c.standings[name].group == standing.group
-        assert c.standings[name].interval.low == pytest.approx(standing.interval.low, abs=0.01)
+    for name, ranked_row in a.ranked_rows.items():
+        assert c.ranked_rows[name].group == ranked_row.group
+        assert c.ranked_rows[name].interval.low == pytest.approx(ranked_row.interval.low, abs=0.01)
 
 
 def test_rows_without_outcomes_are_left_out() -> None:
-    board, outcomes = made_up(ROWS, ranked=False)
+    board, item_scores = made_up(ROWS, ranked=False)
     gone = next(iter(board.rows[0].runs.values()))
-    right = {run: v for run, v in outcomes.right["accuracy"].items() if run != gone}
-    found = compare(board, replace(outcomes, right={"accuracy": right}), "systems", ACCURACY)
-    assert found is not None
-    assert found.leader == "second"
-    assert "best" not in found.standings
-    assert compare(board, replace(outcomes, right={}), "systems", ACCURACY) is None
-    assert compare(board, outcomes, "sweep", ACCURACY) is None
+    right = {run: v for run, v in item_scores.right["accuracy"].items() if run != gone}
+    result = compare(board, replace(item_scores, right={"accuracy": right}), "systems", ACCURACY)
+    assert result is not None
+    assert result.leader == "second"
+    assert "best" not in result.ranked_rows
+    assert compare(board, replace(item_scores, right={}), "systems", ACCURACY) is None
+    assert compare(board, item_scores, "sweep", ACCURACY) is None
 
 
 def test_one_seed_is_mcnemar_over_all_pairs() -> None:
-    board, outcomes = made_up({"a": 0.8, "b": 0.7, "c": 0.3}, seeds=1, ranked=False)
-    outcomes = replace(outcomes, clusters=np.arange(ITEMS))
-    found = compare(board, outcomes, "systems", ACCURACY)
-    assert found is not None
-    a, b, c = (outcomes.right["accuracy"][row.runs["0"]] for row in board.rows)
+    board, item_scores = made_up({"a": 0.8, "b": 0.7, "c": 0.3}, seeds=1, ranked=False)
+    item_scores = replace(item_scores, clusters=np.arange(ITEMS))
+    result = compare(board, item_scores, "systems", ACCURACY)
+    assert result is not None
+    a, b, c = (item_scores.right["accuracy"][row.runs["0"]] for row in board.rows)
     plain = [stats.binomtest(int((x > a).sum()), int((x != a).sum())).pvalue for x in (b, c)]
-    assert [found.standings[n].p for n in "bc"] == pytest.approx(holm(plain, 3))
+    assert [result.ranked_rows[n].p for n in "bc"] == pytest.approx(holm(plain, 3))
 
 
 def test_groups_by_hand() -> None:
@@ -143,14 +143,14 @@ def test_what_can_be_resolved_is_found_in_four_of_five() -> None:
         table = null_table(base, generator)
         errors.append(place(table, resamples=300)[1][0])
     size = float(np.median([d.quantile(0.975) + d.quantile(0.8) for d in errors]))
-    found = 0
+    result = 0
     for _ in range(200):
         table = null_table(base, generator)
         lose = (generator.random(400) < size / table.total[:, 1, 0].mean()) & (table.total[:, 1, 0] > 0)
         total = table.total.copy()
         total[lose, 1, 0] = 0.0
-        found += place(replace(table, total=total, binary=[None, None]), resamples=300)[1][0].p <= 0.05
-    assert 0.7 < found / 200 < 0.9
+        result += place(replace(table, total=total, binary=[None, None]), resamples=300)[1][0].p <= 0.05
+    assert 0.7 < result / 200 < 0.9
 
 
 def test_rows_that_are_equally_good_share_a_group_quickly() -> None:

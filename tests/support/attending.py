@@ -20,8 +20,8 @@ def assert_gradients_agree(module: Attention, *, everywhere: bool = False) -> No
     mask = torch.tensor([[True, True], [True, False]])
 
     def run(regions: Tensor, words: Tensor) -> tuple[Tensor, ...]:
-        found = module({"image": Tokens(regions, mask), "text": Tokens(words, mask)})
-        return tuple(found[m].values if everywhere else found[m].values[mask] for m in ("image", "text"))
+        result = module({"image": Tokens(regions, mask), "text": Tokens(words, mask)})
+        return tuple(result[m].values if everywhere else result[m].values[mask] for m in ("image", "text"))
 
     inputs = (torch.randn(2, 2, 3).double().requires_grad_(), torch.randn(2, 2, 2).double().requires_grad_())
     assert torch.autograd.gradcheck(run, inputs)
@@ -30,7 +30,7 @@ def assert_gradients_agree(module: Attention, *, everywhere: bool = False) -> No
 def assert_audio_passes_through(module: Attention, tokens: dict[str, Tokens]) -> None:
     """Give tokens of a modality that the attention, of image 6, text 5 and audio 3 to 8, does not know."""
     audio = Tokens(torch.randn(2, 2, 3), torch.ones(2, 2, dtype=torch.bool))
-    found = module({**tokens, "audio": audio})
-    assert found["audio"] is audio
-    assert found["image"].grid == tokens["image"].grid
+    result = module({**tokens, "audio": audio})
+    assert result["audio"] is audio
+    assert result["image"].grid == tokens["image"].grid
     assert module.dims_out == {"image": 8, "text": 8, "audio": 3}

@@ -42,15 +42,15 @@ def predictions(skill: float, seed: int) -> Predictions:
     """Logits and embeddings that are right by ``skill``; items are the same for all."""
     rng = np.random.default_rng([seed, int(100 * skill)])
     labels = np.arange(COUNT) % 3
-    own = np.arange(COUNT)
+    current = np.arange(COUNT)
     base = np.random.default_rng(0).normal(size=(COUNT, 6))
     noise = rng.normal(size=(2, COUNT, 6))
     return Predictions(
         (rng.normal(size=(COUNT, 3)) + skill * np.eye(3)[labels]).astype(np.float32),
         labels,
         embeddings={m: (skill * base + noise[i]).astype(np.float32) for i, m in enumerate(("image", "text"))},
-        owner=own,
-        groups=own,
+        owner=current,
+        groups=current,
     )
 
 
@@ -64,11 +64,11 @@ def run(root: Path, row: str, seed: int, *, skill: float = 1.0, run_id: str = ""
     metrics: dict[str, float] = {}
     for number, split in enumerate(("val", "test")):
         made = predictions(skill, 10 * seed + number)
-        found = compute(made, parsed)
-        metrics |= {f"{split}/{name}": value for name, value in found.items()}
-        feed: Any = SimpleNamespace(positions=np.arange(COUNT) + number * COUNT)
-        save_predictions(folder / f"predictions-{split}.npz", made, feed)
-        save_vectors(folder / f"vectors-{split}.npz", made, parsed, found)
+        results = compute(made, parsed)
+        metrics |= {f"{split}/{name}": value for name, value in results.items()}
+        loader: Any = SimpleNamespace(positions=np.arange(COUNT) + number * COUNT)
+        save_predictions(folder / f"predictions-{split}.npz", made, loader)
+        save_vectors(folder / f"vectors-{split}.npz", made, parsed, results)
     (folder / "history.jsonl").write_text('{"epoch": 1, "val/accuracy": 0.25}\n{"epoch": 2, "val/accuracy": 0.5}\n')
     (folder / RUN).write_text(yaml.safe_dump(run_file(run_id, row=row, seed=seed)))
     parts: dict[str, Any] = {

@@ -175,9 +175,9 @@ def vqa(root: Path) -> None:
                 question = 1000 * image + which
                 questions.append({"question_id": question, "image_id": image, "question": f"Is it number {question}?"})
                 right = ("Yes", "two", "a red hat.", f"rare {question}")[(image + which) % 4]
-                said = [right] * 7 + ["no", "No.", "blue, red"]
+                lines = [right] * 7 + ["no", "No.", "blue, red"]
                 answers = [
-                    {"answer": a, "answer_confidence": "yes", "answer_id": k} for k, a in enumerate(said, start=1)
+                    {"answer": a, "answer_confidence": "yes", "answer_id": k} for k, a in enumerate(lines, start=1)
                 ]
                 annotation = {"question_id": question, "image_id": image, "multiple_choice_answer": right}
                 annotation |= {"answers": answers, "question_type": "is it", "answer_type": "other"}
@@ -193,11 +193,11 @@ def visual_genome(root: Path) -> None:
     images, regions, objects, attributes, relationships = [], [], [], [], []
     for n in range(1, 31):
         images.append({"image_id": n, "width": 24, "height": 16, "url": "x", "coco_id": None, "flickr_id": None})
-        found = [
+        results = [
             {"region_id": 10 * n + k, "x": k, "y": 1, "width": 5, "height": 4, "phrase": f"region {k} of {n}"}
             for k in range(1 + n % 3)
         ]
-        regions.append({"id": n, "regions": found})
+        regions.append({"id": n, "regions": results})
         main = ("man.n.01", "tree.n.01")[n % 2]
         boxes = [
             {"object_id": 1, "x": 0, "y": 0, "w": 4, "h": 4, "names": ["sky"], "synsets": ["sky.n.01"]},
@@ -205,10 +205,10 @@ def visual_genome(root: Path) -> None:
             {"object_id": 3, "x": 0, "y": 0, "w": 3, "h": 4, "names": ["it"], "synsets": [main]},
         ]
         objects.append({"image_id": n, "objects": boxes})
-        said = [{"object_id": 1, "attributes": ["Blue", "bright"][: 1 + n % 2]}, {"object_id": 2, "names": ["man"]}]
-        attributes.append({"image_id": n, "attributes": said})
-        told = {"predicate": "NEAR", "subject": {"name": "man"}, "object": {"names": ["tree"]}, "synsets": []}
-        relationships.append({"image_id": n, "relationships": [told]})
+        lines = [{"object_id": 1, "attributes": ["Blue", "bright"][: 1 + n % 2]}, {"object_id": 2, "names": ["man"]}]
+        attributes.append({"image_id": n, "attributes": lines})
+        message = {"predicate": "NEAR", "subject": {"name": "man"}, "object": {"names": ["tree"]}, "synsets": []}
+        relationships.append({"image_id": n, "relationships": [message]})
         put(root / ("VG_100K" if n % 2 else "VG_100K_2") / f"{n}.jpg", picture(n))
     put_json(root / "image_data.json", images)
     put_json(root / "region_descriptions.json", regions[::-1])

@@ -18,7 +18,7 @@ def labels(rng: np.random.Generator, count: int, classes: int, share: float = 0.
 
 def predictions(
     query: np.ndarray,
-    offered: np.ndarray | None,
+    ranked_gallery: np.ndarray | None,
     *,
     image: np.ndarray,
     text: np.ndarray,
@@ -27,15 +27,15 @@ def predictions(
     gallery_owner: np.ndarray | None = None,
     similarity: str = "hamming",
 ) -> Predictions:
-    """``query`` and ``offered``: labels, 0/1 (n, C) or classes (n,); no ``offered`` for a split against itself."""
+    """``query`` and ``ranked_gallery``: labels, 0/1 (n, C) or classes (n,); None for a split against itself."""
     several = query.ndim > 1
     gallery = None
-    if offered is not None:
+    if ranked_gallery is not None:
         assert gallery_image is not None
         assert gallery_text is not None
-        owner = np.arange(len(offered)) if gallery_owner is None else gallery_owner
-        groups = np.arange(len(offered)) if several else offered
-        gallery = Gallery(offered, {"image": gallery_image, "text": gallery_text}, owner, groups)
+        owner = np.arange(len(ranked_gallery)) if gallery_owner is None else gallery_owner
+        groups = np.arange(len(ranked_gallery)) if several else ranked_gallery
+        gallery = Gallery(ranked_gallery, {"image": gallery_image, "text": gallery_text}, owner, groups)
     return Predictions(
         None,
         query,
@@ -70,15 +70,15 @@ def distance(a: np.ndarray, b: np.ndarray) -> int:
 def loops(p: Predictions, direction: str) -> tuple[np.ndarray, np.ndarray]:
     """Hamming distances, and 1 for a match, (queries, gallery), pair by pair."""
     one, other = ("image", "text") if direction == "i2t" else ("text", "image")
-    offered = p.offered
+    ranked_gallery = p.ranked_gallery
     asked_items = np.arange(len(p.labels)) if one == "image" else p.owner
-    offered_items = np.arange(len(offered.labels)) if other == "image" else offered.owner
-    apart = [[distance(a, b) for b in offered.embeddings[other]] for a in p.embeddings[one]]
+    gallery_items = np.arange(len(ranked_gallery.labels)) if other == "image" else ranked_gallery.owner
+    apart = [[distance(a, b) for b in ranked_gallery.embeddings[other]] for a in p.embeddings[one]]
 
     def match(a: int, b: int) -> int:
         if p.labels.ndim > 1:
-            return int(any(x and y for x, y in zip(p.labels[a], offered.labels[b], strict=True)))
-        return int(p.groups[a] == offered.groups[b])
+            return int(any(x and y for x, y in zip(p.labels[a], ranked_gallery.labels[b], strict=True)))
+        return int(p.groups[a] == ranked_gallery.groups[b])
 
-    good = [[match(a, b) for b in offered_items] for a in asked_items]
+    good = [[match(a, b) for b in gallery_items] for a in asked_items]
     return np.array(apart), np.array(good)

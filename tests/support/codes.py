@@ -38,8 +38,8 @@ def fitted(name: str, data: Arrays, **options: Any) -> Fitter:
 
 def built(name: str, data: Arrays, **options: Any) -> Fitter:
     wired = {"dims": data.dims, "num_classes": data.num_classes, "multi_label": data.labels.ndim > 1}
-    found: Fitter = FITTERS.build(name, options, **wired)
-    return found
+    result: Fitter = FITTERS.build(name, options, **wired)
+    return result
 
 
 def keeps_its_word(name: str, **options: Any) -> None:
@@ -68,8 +68,8 @@ def keeps_its_word(name: str, **options: Any) -> None:
 def ranks(name: str, **options: Any) -> tuple[float, float]:
     """MAP of new items of one modality among new items of the other, less chance: image and text queries."""
     fitter, new = fitted(name, views(200, seed=1), **options), views(120, seed=2)
-    found = mean_average_precision(predictions(fitter({m: new.vectors(m) for m in new.dims}), new.labels))
-    return found["i2t/map"] - found["i2t/chance/map"], found["t2i/map"] - found["t2i/chance/map"]
+    result = mean_average_precision(predictions(fitter({m: new.vectors(m) for m in new.dims}), new.labels))
+    return result["i2t/map"] - result["i2t/chance/map"], result["t2i/map"] - result["t2i/chance/map"]
 
 
 def predictions(codes: Mapping[str, Tensor], labels: Tensor) -> Predictions:

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 
 from vsebench.config.resolve import resolve
 from vsebench.data.dataset import Dataset
-from vsebench.distributed.gradient_sharing import Crew, Team
+from vsebench.distributed.gradient_sharing import ProcessGroup, TorchProcessGroup
 from vsebench.distributed.sync_batch_norm import OverAllProcesses
 from vsebench.engine.evaluate import predict
-from vsebench.engine.loader import Feed
+from vsebench.engine.loader import Loader
 from vsebench.engine.model import Model
 from vsebench.engine.train import fit
 from vsebench.sweeps.prepare import vocabulary_of
@@ -65,18 +65,20 @@ SMALL = {**BASE, "objective": ["info_nce", "cross_entropy"], "train": {**BASE["t
 class Rows:
     """Rows that evaluation asked of a feed, in order, with the captions that it took."""
 
-    def __init__(self, feed: Feed) -> None:
-        self.asked: list[tuple[int, int]] = []
-        self.feed, self.batch = feed, feed.batch
-        feed.batch = self  # type: ignore[assignment, method-assign]
+    def __init__(self, loader: Loader) -> None:
+        self.requested: list[tuple[int, int]] = []
+        self.loader, self.batch = loader, loader.batch
+        loader.batch = self  # type: ignore[assignment, method-assign]
 
     def __call__(self, rows: np.ndarray, captions: np.ndarray | None = None) -> Any:
         taken = np.zeros(len(rows), np.int64) if captions is None else captions
-        self.asked += zip(rows.tolist(), taken.tolist(), strict=True)
+        self.requested += zip(rows.tolist(), taken.tolist(), strict=True)
         return self.batch(rows, captions)
 
 
-def train(file: Path, system_plain: Mapping[str, Any], team: Team, says: float = 0.0) -> dict[str, Any]:
+def train(
+    file: Path, system_plain: Mapping[str, Any], process_group: ProcessGroup, says: float = 0.0
+) -> dict[str, Any]:
     """Train and evaluate; ``says`` is added to what this process's judge says."""
     torch.manual_seed(0)
     dataset, system = Dataset.open(file), resolve(dict(system_plain))
@@ -86,34 +88,34 @@ def train(file: Path, system_plain: Mapping[str, Any], team: Team, says: float =
         vocabulary=vocabulary_of(dataset) if "text" in system.modalities else None,
         feature_dims=dataset.feature_dims,
     )
-    if not team.first:
+    if not process_group.is_main_process:
         with torch.no_grad():  # the first process's parameters count
             model.projection["image"].weight.add_(1.0)
-    feeds = {s: Feed(dataset, s, system, model.encoders, cache=False) for s in ("train", "val", "test")}
-    told: list[float] = []
+    loaders = {s: Loader(dataset, s, system, model.encoders, cache=False) for s in ("train", "val", "test")}
+    message: list[float] = []
 
-    def judge(model: Model, feed: Feed) -> tuple[float, dict[str, float]]:
-        mean = float(predict(model, feed, device=CPU, team=team).logits.std())
+    def judge(model: Model, loader: Loader) -> tuple[float, dict[str, float]]:
+        mean = float(predict(model, loader, device=CPU, process_group=process_group).logits.std())
         return mean + says, {"val/spread": mean}
 
     progress = fit(
         model,
-        feeds["train"],
-        feeds["val"],
+        loaders["train"],
+        loaders["val"],
         seed=0,
-        judge=judge,
+        validation_scorer=judge,
         device=CPU,
-        on_epoch=lambda numbers: told.append(numbers["epoch"]),
-        team=team,
+        on_epoch=lambda numbers: message.append(numbers["epoch"]),
+        process_group=process_group,
     )
-    watched = Rows(feeds["test"])
-    outputs = predict(model, feeds["test"], device=CPU, team=team)
+    watched = Rows(loaders["test"])
+    outputs = predict(model, loaders["test"], device=CPU, process_group=process_group)
     return {
         "history": progress.history,
         "best": progress.best,
-        "told": told,
+        "told": message,
         "state": {name: value.clone() for name, value in model.state_dict().items()},
-        "asked": watched.asked,
+        "asked": watched.requested,
         "outputs": {"logits": outputs.logits, "owner": outputs.owner, **outputs.embeddings},
     }
 
@@ -121,25 +123,25 @@ def train(file: Path, system_plain: Mapping[str, Any], team: Team, says: float =
 def run(number: int, size: int, folder: str, file: str, small: bool) -> None:
     """One process; writes what it found for each system."""
     torch.set_num_threads(1)
-    team = Crew(number, size, Path(folder) / "meeting", cpu=True)
+    process_group = TorchProcessGroup(number, size, Path(folder) / "meeting", cpu=True)
     systems = {"small": SMALL} if small else SYSTEMS
-    found: dict[str, Any] = {name: train(Path(file), system, team) for name, system in systems.items()}
+    result: dict[str, Any] = {name: train(Path(file), system, process_group) for name, system in systems.items()}
     if not small:
-        found["dropping"] = train(Path(file), DROPPING, team)
-        found["draws"] = draws(team)
-        found["disagreeing"] = train(Path(file), BASE, team, says=float(number))
-        found["norm"] = norm(*halves(number, size), add=team.add)
-    torch.save(found, Path(folder) / f"{number}.pt")
+        result["dropping"] = train(Path(file), DROPPING, process_group)
+        result["draws"] = draws(process_group)
+        result["disagreeing"] = train(Path(file), BASE, process_group, says=float(number))
+        result["norm"] = norm(*halves(number, size), add=process_group.add)
+    torch.save(result, Path(folder) / f"{number}.pt")
     assert "accelerate" in sys.modules
-    team.collect([0])  # nobody leaves while another still talks
+    process_group.gather([0])  # nobody leaves while another still talks
     sys.stdout.flush()
     os._exit(0)  # as the processes of a run end: PyTorch 2.14 sometimes aborts in destroy_process_group
 
 
-def draws(team: Team) -> list[float]:
+def draws(process_group: ProcessGroup) -> list[float]:
     """What a process draws at work, and what after it."""
     torch.manual_seed(random.Random(3).getrandbits(32))
-    with team.share(4, seed=7).at_work():
+    with process_group.batch_shard(4, seed=7).at_work():
         inside = float(torch.rand(()))
     return [inside, float(torch.rand(()))]
 
@@ -167,12 +169,18 @@ def norm(images: Tensor, weights: Tensor, add: Any = None) -> dict[str, Tensor]:
         return result
 
     if add is None:
-        found = forward()
+        results = forward()
     else:
         with OverAllProcesses(add):
-            found = forward()
-    (found * weights).sum().backward()
+            results = forward()
+    (results * weights).sum().backward()
     states = {"first": first.state_dict(), "second": second.state_dict()}
     statistics = {f"{layer} {name}": value for layer, state in states.items() for name, value in state.items()}
     assert images.grad is not None
-    return {"values": found.detach(), "images": images.grad, "w": first.weight.grad, "b": first.bias.grad, **statistics}  # type: ignore[dict-item]
+    return {
+        "values": results.detach(),
+        "images": images.grad,
+        "w": first.weight.grad,
+        "b": first.bias.grad,
+        **statistics,
+    }  # type: ignore[dict-item]

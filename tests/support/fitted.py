@@ -32,8 +32,8 @@ def check_fitter(make: Make, data: Arrays) -> Fitter:
     assert all(torch.equal(data.vectors(m), before[m]) for m in data.dims)
     assert data.reported
     assert [step for step, _ in data.reported] == list(range(1, len(data.reported) + 1))
-    found = embeddings(fitter, data)
-    for modality, values in found.items():
+    result = embeddings(fitter, data)
+    for modality, values in result.items():
         assert values.shape == (len(data), fitter.dim_out)
         assert values.dtype == torch.float32
         assert torch.isfinite(values).all()
@@ -45,7 +45,7 @@ def check_fitter(make: Make, data: Arrays) -> Fitter:
     again, fresh = make(), make()
     again.fit(data)
     fresh.load_state_dict(fitter.state_dict())
-    for modality, values in found.items():
+    for modality, values in result.items():
         assert torch.equal(embeddings(again, data)[modality], values)
         assert torch.equal(embeddings(fresh, data)[modality], values)
     return fitter

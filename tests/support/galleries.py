@@ -9,7 +9,7 @@ from typing import Any
 
 from swept import sweep_in
 
-from vsebench.retrieval.build import embed_split, make_gallery
+from vsebench.retrieval.build import embed_split, make_collection
 from vsebench.runs.load import LoadedRun, find_run, load_run
 
 CNN = {"name": "timm_cnn", "model": "test_resnet", "weights": "none", "image_size": 32}
@@ -66,5 +66,5 @@ def gallery(modality: str = "image", index: str = "flat", row: str = "both") -> 
     if folder.exists():
         return folder
     run = run_of(row)
-    make_gallery(run, embed_split(run, "test", modality), modality, folder, index=index)
+    make_collection(run, embed_split(run, "test", modality), modality, folder, index=index)
     return folder

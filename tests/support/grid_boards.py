@@ -34,11 +34,11 @@ def board_of(points: Sequence[Mapping[str, str]], seeds: int, outcome: Outcome, 
         runs = {str(seed): f"{number:03}-{seed}" for seed in range(seeds)}
         rows.append(BoardRow(name, "sweep", point, runs))
         for seed in range(seeds):
-            found = outcome(point, seed)
-            if found == "planned":
+            output = outcome(point, seed)
+            if output == "planned":
                 continue
-            metrics = {} if isinstance(found, str) else {f"val/{key}": found, f"test/{key}": found}
-            status = found if isinstance(found, str) else "finished"
+            metrics = {} if isinstance(output, str) else {f"val/{key}": output, f"test/{key}": output}
+            status = output if isinstance(output, str) else "finished"
             results[runs[str(seed)]] = result(runs[str(seed)], name, seed, metrics, status=status)
     plain: dict[str, Any] = {"experiment": "demo", "title": "Demo", "dataset": DATA, "rows": rows,
                              "seeds": list(range(seeds)), "select": {"metric": "val/accuracy", "mode": "max"},

@@ -65,8 +65,8 @@ def board(text: str) -> Snapshot:
         replace(fourth, name=f"failed {text}"),
     ]
     reference = {"title": text, "source": text, "note": text, "columns": [text], "rows": {text: [text]}}
-    said = {"description": text, "protocol": [text], "reference": reference}
-    return replace(base, rows=rows, results=results, board=said, experiment=file_name(text) or "x")
+    facts = {"description": text, "protocol": [text], "reference": reference}
+    return replace(base, rows=rows, results=results, board=facts, experiment=file_name(text) or "x")
 
 
 def _result(result: Result, text: str, dataset: dict[str, Any]) -> Result:
@@ -138,7 +138,7 @@ class _Reader(HTMLParser):
 def read_html(text: str) -> Read:
     """Read a page as a browser would."""
     reader = _Reader()
-    reader.feed(text)
+    reader.loader(text)
     reader.close()
     return reader.read
 
@@ -160,6 +160,6 @@ def assert_drawing(svg: str) -> str:
         name = node.tag.rsplit("}", 1)[-1]
         assert name not in {"script", "foreignObject", "a", "image", "iframe", "b"}, name
         assert not any(key.rsplit("}", 1)[-1].startswith("on") for key in node.attrib), node.attrib
-    said = "".join(root.itertext())
-    assert not CONTROL.search(said)
-    return said
+    listing = "".join(root.itertext())
+    assert not CONTROL.search(listing)
+    return listing

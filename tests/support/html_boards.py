@@ -21,9 +21,9 @@ ARGUMENTS = ["--no-sandbox", "--disable-component-update"]
 
 def data(title: str = "Demo", **changes: Any) -> dict[str, Any]:
     sizes = {"train": 80, "val": 10, "test": 60}
-    said = {"name": "demo", "title": title, "fingerprint": "f" * 16, "splits": sizes, "captions": sizes}
+    facts = {"name": "demo", "title": title, "fingerprint": "f" * 16, "splits": sizes, "captions": sizes}
     return {
-        **said,
+        **facts,
         "num_classes": 3,
         "relevance": "item",
         "split_rule": "by rule",
@@ -74,7 +74,7 @@ def board(count: int = 6, seeds: int = 2, *, text: str = "Row", **changes: Any) 
     rows, results = [], {}
     for i in range(count):
         name = f"{text} {i}"
-        found = [
+        output = [
             result(
                 name,
                 i,
@@ -85,8 +85,8 @@ def board(count: int = 6, seeds: int = 2, *, text: str = "Row", **changes: Any) 
             )
             for s in range(seeds)
         ]
-        rows.append(BoardRow(name, "systems", {}, {str(r.seed): r.run_id for r in found}))
-        results |= {r.run_id: r for r in found}
+        rows.append(BoardRow(name, "systems", {}, {str(r.seed): r.run_id for r in output}))
+        results |= {r.run_id: r for r in output}
     parts: dict[str, Any] = {
         "experiment": "demo",
         "title": "Demo board",
@@ -131,6 +131,6 @@ def browser() -> Iterator[Any]:
         pytest.skip("no chromium on this machine: the page is not tested in a browser")
     sync_api = pytest.importorskip("playwright.sync_api", reason="no playwright: the page is not tested in a browser")
     with sync_api.sync_playwright() as play:
-        found = play.chromium.launch(executable_path=executable, args=ARGUMENTS)
-        yield found
-        found.close()
+        result = play.chromium.launch(executable_path=executable, args=ARGUMENTS)
+        yield result
+        result.close()

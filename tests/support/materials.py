@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from vsebench.components.fitter.base import Material
+from vsebench.components.fitter.base import FitData
 
 
-class Arrays(Material):
+class Arrays(FitData):
     """Vectors as they are given, with encoders that are frozen.
 
     Args:

@@ -8,7 +8,7 @@ import numpy as np
 
 from vsebench.core.types import Result
 from vsebench.ops.ranking import Ranks
-from vsebench.runs.item_scores import Outcomes
+from vsebench.runs.item_scores import ItemScores
 from vsebench.runs.snapshot import BoardRow, Snapshot
 
 ITEMS, CAPTIONS = 120, 2
@@ -35,7 +35,7 @@ def made_up_ranks(generator: np.random.Generator, skill: float, queries: int, ga
 
 def made_up(
     shares: dict[str, float], *, seeds: int = 3, ranked: bool = True, uses: dict[str, str] | None = None
-) -> tuple[Snapshot, Outcomes]:
+) -> tuple[Snapshot, ItemScores]:
     """A board whose rows have about these accuracies, in the order of validation, and recalls that follow them."""
     generator = np.random.default_rng(0)
     right: dict[str, np.ndarray] = {}
@@ -51,9 +51,9 @@ def made_up(
             metrics = {"val/accuracy": share, "test/accuracy": float(right[run].mean())}
             if ranked and used == "image + text":
                 for way, (queries, gallery) in {"i2t": (ITEMS, len(OWNER)), "t2i": (len(OWNER), ITEMS)}.items():
-                    found = ranks[way][run] = made_up_ranks(generator, share / 2, queries, gallery)
+                    output = ranks[way][run] = made_up_ranks(generator, share / 2, queries, gallery)
                     for k in (1, 5, 10):
-                        metrics |= {f"test/{way}/recall@{k}": float(found.hit(k).mean())}
+                        metrics |= {f"test/{way}/recall@{k}": float(output.hit(k).mean())}
                         metrics |= {f"val/{way}/recall@{k}": share, f"test/{way}/chance/recall@{k}": k / gallery}
             results[run] = result(run, name, int(seed), metrics, used)
     board = Snapshot(
@@ -67,12 +67,17 @@ def made_up(
         command="vsebench sweep x.yaml",
         results=results,
     )
-    asked = {"i2t": np.arange(ITEMS), "t2i": OWNER}
-    kept = {way: by_run for way, by_run in ranks.items() if by_run}
-    outcomes = Outcomes(
-        "f" * 16, 7 + np.arange(ITEMS), CLUSTERS, {"accuracy": right}, kept, {way: asked[way] for way in kept}
+    requested = {"i2t": np.arange(ITEMS), "t2i": OWNER}
+    selected = {way: by_run for way, by_run in ranks.items() if by_run}
+    item_scores = ItemScores(
+        "f" * 16,
+        7 + np.arange(ITEMS),
+        CLUSTERS,
+        {"accuracy": right},
+        selected,
+        {way: requested[way] for way in selected},
     )
-    return board, outcomes
+    return board, item_scores
 
 
 def result(run: str, system: str, seed: int, metrics: dict[str, float], uses: str) -> Result:
@@ -93,21 +98,21 @@ def result(run: str, system: str, seed: int, metrics: dict[str, float], uses: st
     )
 
 
-def write_predictions(board: Snapshot, outcomes: Outcomes, runs: Path) -> None:
+def write_predictions(board: Snapshot, item_scores: ItemScores, runs: Path) -> None:
     """What the runs would have left: logits that are right where the outcomes say so, and ranks."""
     labels = np.random.default_rng(1).integers(4, size=ITEMS)
     for run in board.results:
         folder = runs / "demo" / run
         folder.mkdir(parents=True)
-        answer = np.where(outcomes.right["accuracy"][run] > 0, labels, (labels + 1) % 4)
+        answer = np.where(item_scores.right["accuracy"][run] > 0, labels, (labels + 1) % 4)
         arrays: dict[str, np.ndarray] = {
-            "positions": outcomes.positions,
+            "positions": item_scores.positions,
             "labels": labels,
-            "groups": 5 * outcomes.clusters,
+            "groups": 5 * item_scores.clusters,
             "owner": OWNER,
             "logits": np.eye(4, dtype=np.float32)[answer],
         }
-        for way, by_run in outcomes.ranks.items():
+        for way, by_run in item_scores.ranks.items():
             if run in by_run:
                 for part in ("above", "tied", "tied_relevant", "relevant"):
                     arrays[f"{way}/{part}"] = getattr(by_run[run], part)

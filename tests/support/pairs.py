@@ -60,7 +60,7 @@ def table(output: Output, score: Score = cosine) -> list[list[float]]:
 def is_negative(batch: Batch, i: int, j: int, mask: bool = True) -> bool:
     if i == j:
         return False
-    same = bool(batch.groups[i] == batch.groups[j]) or bool(batch.index[i] == batch.index[j])
+    same = bool(batch.groups[i] == batch.groups[j]) or bool(batch.positions[i] == batch.positions[j])
     return not (mask and same)
 
 
@@ -86,7 +86,7 @@ def check_promises(objective: Objective) -> None:
     batch, output = batch_of(GROUPS, INDEX, labels=[0, 1, 2, 0, 1, 1, 2, 2]), random_pairs()
     whole = value(objective, output, batch)
     order = torch.tensor([5, 2, 7, 0, 1, 6, 4, 3])
-    moved = Batch({}, batch.labels[order], batch.index[order], batch.groups[order])
+    moved = Batch({}, batch.labels[order], batch.positions[order], batch.groups[order])
     shuffled = output_of(*(output.embeddings[m][order] for m in ("image", "text")))
     assert math.isclose(value(objective, shuffled, moved), whole, rel_tol=1e-5)
     for dtype in (torch.float16, torch.bfloat16):

@@ -32,7 +32,7 @@ def plan(*runs: Run, data: Any = DATA) -> Plan:
 
 def record(root: Path, of: Run, *, value: float = 0.5, data: Any = DATA, **parts: Any) -> Result:
     """A finished result of a run in its store, with a folder of 1,000 bytes beside it."""
-    told: dict[str, Any] = {
+    message: dict[str, Any] = {
         "run_id": of.run_id,
         "experiment": of.experiment,
         "system": of.name,
@@ -47,7 +47,7 @@ def record(root: Path, of: Run, *, value: float = 0.5, data: Any = DATA, **parts
         "best_epoch": 10,
         "hardware": {"device": "cpu"},
     }
-    result = Result(**{**told, **parts})
+    result = Result(**{**message, **parts})
     store = Store(root, of.experiment)
     store.write(result)
     (store.run_folder(of.run_id) / "model.safetensors").write_bytes(b"x" * 1_000)

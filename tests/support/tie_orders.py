@@ -16,11 +16,11 @@ Value = Callable[[Sequence[int]], float]  # gains along a list, from its first i
 @cache
 def lists(scores: tuple[float, ...], gains: tuple[int, ...]) -> Counter[tuple[int, ...]]:
     """The gains along every order of the items that the scores allow, and how many orders give them."""
-    found: Counter[tuple[int, ...]] = Counter()
+    result: Counter[tuple[int, ...]] = Counter()
     for order in itertools.permutations(range(len(scores))):
         if all(scores[a] >= scores[b] for a, b in itertools.pairwise(order)):
-            found[tuple(gains[i] for i in order)] += 1
-    return found
+            result[tuple(gains[i] for i in order)] += 1
+    return result
 
 
 def expected(scores: np.ndarray, gains: np.ndarray, value: Value) -> float:
@@ -28,17 +28,17 @@ def expected(scores: np.ndarray, gains: np.ndarray, value: Value) -> float:
     means = []
     for query in range(len(scores)):
         if any(gains[query]):
-            found = lists(tuple(scores[query].tolist()), tuple(gains[query].tolist()))
-            means.append(sum(count * value(one) for one, count in found.items()) / found.total())
+            result = lists(tuple(scores[query].tolist()), tuple(gains[query].tolist()))
+            means.append(sum(count * value(one) for one, count in result.items()) / result.total())
     return float(np.mean(means))
 
 
 def sum_of_precisions(gains: Sequence[int], k: int) -> float:
-    total, found = 0.0, 0
+    total, result = 0.0, 0
     for place, gain in enumerate(gains[:k], start=1):
         if gain:
-            found += 1
-            total += found / place
+            result += 1
+            total += result / place
     return total
 
 

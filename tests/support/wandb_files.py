@@ -28,44 +28,44 @@ def log_records(content: bytes) -> Iterator[bytes]:
 def read_back(file: Path) -> dict[str, Any]:
     """What is in an offline run's file once W&B's process has written its end."""
     until = time.monotonic() + 60
-    while not (found := read_now(file))["over"] and time.monotonic() < until:
+    while not (result := read_now(file))["over"] and time.monotonic() < until:
         time.sleep(0.1)
-    return found
+    return result
 
 
 def read_now(file: Path) -> dict[str, Any]:
     """Config, history, summary and group of an offline run's file."""
     from wandb.proto import wandb_internal_pb2
 
-    found: dict[str, Any] = {"config": {}, "history": [], "summary": {}, "metrics": {}, "artifacts": {}, "over": False}
+    result: dict[str, Any] = {"config": {}, "history": [], "summary": {}, "metrics": {}, "artifacts": {}, "over": False}
     for data in log_records(file.read_bytes()):
         record = wandb_internal_pb2.Record()
         record.ParseFromString(data)
         kind = record.WhichOneof("record_type")
         if kind == "run":
-            found["group"], found["name"], found["id"] = (
+            result["group"], result["name"], result["id"] = (
                 record.run.run_group,
                 record.run.display_name,
                 record.run.run_id,
             )
-            found["job_type"], found["tags"] = record.run.job_type, list(record.run.tags)
-            found["config"] |= {c.key: json.loads(c.value_json) for c in record.run.config.update}
+            result["job_type"], result["tags"] = record.run.job_type, list(record.run.tags)
+            result["config"] |= {c.key: json.loads(c.value_json) for c in record.run.config.update}
         elif kind == "history":
-            found["history"].append(
+            result["history"].append(
                 {(i.key or "/".join(i.nested_key)): json.loads(i.value_json) for i in record.history.item}
             )
         elif kind == "exit":
-            found["over"] = True
+            result["over"] = True
         elif kind == "metric":
-            said = record.metric
-            chosen = {name for name in ("min", "max", "last") if getattr(said.summary, name)}
-            found["metrics"][said.name or said.glob_name] = (said.step_metric, chosen)
+            message = record.metric
+            chosen = {name for name in ("min", "max", "last") if getattr(message.summary, name)}
+            result["metrics"][message.name or message.glob_name] = (message.step_metric, chosen)
         elif kind == "artifact":
-            found["artifacts"][record.artifact.name] = [
+            result["artifacts"][record.artifact.name] = [
                 (c.path, c.local_path) for c in record.artifact.manifest.contents
             ]
         elif kind == "summary":
-            found["summary"] |= {
+            result["summary"] |= {
                 (u.key or "/".join(u.nested_key)): json.loads(u.value_json) for u in record.summary.update
             }
-    return found
+    return result

@@ -15,15 +15,15 @@ from vsebench.sweeps.asha import Halving, Pruned, read_arrivals, rungs
 
 
 def halving(store: Store, run: str, *, prune: Prune | None = None, epochs: int = 9, mode: Any = "max") -> Halving:
-    told = prune or Prune()
-    return Halving(told, store, run_id=run, epochs=epochs, metric="val/accuracy", mode=mode, fingerprint="f")
+    message = prune or Prune()
+    return Halving(message, store, run_id=run, epochs=epochs, metric="val/accuracy", mode=mode, fingerprint="f")
 
 
-def train(judge: Halving, curve: list[float]) -> int:
+def train(validation_scorer: Halving, curve: list[float]) -> int:
     """The epoch at which a run with this validation curve ends."""
     for epoch, value in enumerate(curve, start=1):
         try:
-            judge({"epoch": epoch, "val/accuracy": value})
+            validation_scorer({"epoch": epoch, "val/accuracy": value})
         except Pruned as stop:
             return stop.epoch
     return len(curve)
@@ -33,17 +33,17 @@ def reference(curves: list[list[float]], min_epochs: int, reduction: int, mode: 
     """Where each run ends, one run after the other: at a rung, rank everything that ever came there."""
     better = (lambda a, b: a > b) if mode == "max" else (lambda a, b: a < b)
     ends: list[int] = []
-    for own, curve in enumerate(curves):
+    for current, curve in enumerate(curves):
         end, epoch = len(curve), min_epochs
         while epoch < len(curve):
-            there = [i for i in range(own) if len(curves[i]) > epoch and ends[i] >= epoch] + [own]
+            present = [i for i in range(current) if len(curves[i]) > epoch and ends[i] >= epoch] + [current]
             best = []
-            for i in there:
+            for i in present:
                 value = curves[i][0]
                 for later in curves[i][:epoch]:
                     value = later if better(later, value) else value
                 best.append(value)
-            top = int(len(there) / reduction)
+            top = int(len(present) / reduction)
             if top < 1:
                 top = 1
             above = 0
@@ -113,9 +113,9 @@ def test_a_line_that_a_kill_cut_off_does_not_count(tmp_path: Path) -> None:
 
 def test_nan_never_goes_on(tmp_path: Path) -> None:
     nan = float("nan")
-    judge = halving(Store(tmp_path, "x"), "nan")
+    validation_scorer = halving(Store(tmp_path, "x"), "nan")
     with pytest.raises(Pruned) as stop:
-        judge({"epoch": 1, "val/accuracy": nan})
+        validation_scorer({"epoch": 1, "val/accuracy": nan})
     assert stop.value.best is None
     assert train(halving(Store(tmp_path, "x"), "late"), [nan, 0.5]) == 1
     assert train(halving(Store(tmp_path, "x"), "fine"), [0.1] * 9) == 9

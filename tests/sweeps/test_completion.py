@@ -33,13 +33,13 @@ def finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., A
     for run_id, status in (("one", "finished"), ("two", "finished"), ("three", "pruned")):
         store.write(Result(run_id, "e", run_id, 0, status, {}, {}))
 
-    def asked(**changes: Any) -> Asked:
-        told: dict[str, Any] = {"file": Path("e.yaml"), "overrides": (), "only": (), "plugins": ()}
-        return Asked(**{**told, "board": Path("board"), "command": "vsebench sweep e.yaml", **changes})
+    def requested(**changes: Any) -> Asked:
+        message: dict[str, Any] = {"file": Path("e.yaml"), "overrides": (), "only": (), "plugins": ()}
+        return Asked(**{**message, "board": Path("board"), "command": "vsebench sweep e.yaml", **changes})
 
     places = [Path("data.h5"), Path("weights"), Path("board"), Path("hub")]
-    leave_note(asked(), store, finished=["one", "two"], pruned=["three"], depends_on=places)
-    return asked
+    leave_note(requested(), store, finished=["one", "two"], pruned=["three"], depends_on=places)
+    return requested
 
 
 def test_nothing_changed(finished: Callable[..., Asked], tmp_path: Path) -> None:
@@ -123,9 +123,9 @@ def test_the_command_answers_without_torch(write_experiment: Write, tiny_experim
     assert second == ["tiny: 2 runs, 2 finished, 0 to do.", "Board: leaderboard/tiny.md", "False"]
     # One result less: it is planned again, and the one run is done again.
     (result, *_) = (tmp_path / "runs" / "tiny").glob("*/result.json")
-    kept = json.loads(result.read_text())["metrics"]
+    selected = json.loads(result.read_text())["metrics"]
     result.unlink()
     third = run()
     assert third[0].startswith("tiny: 2 runs, 1 finished, 1 to do.")
-    assert json.loads(result.read_text())["metrics"] == kept
+    assert json.loads(result.read_text())["metrics"] == selected
     assert run() == second

@@ -198,8 +198,8 @@ def run(plugin: Path, tiny_file: Path, folder: Path, **changes: Any) -> Result:
     experiment = load_experiment(file)
     dataset = open_dataset(experiment.spec.dataset)
     settings = Settings(store_root=folder / "runs", dataset_path=dataset.path, device="cpu")
-    told = {"settings": settings, "workers": 1, "board_folder": folder / "board", "command": "vsebench sweep"}
-    sweep_to_board(experiment, dataset, execute=here, **told)
+    message = {"settings": settings, "workers": 1, "board_folder": folder / "board", "command": "vsebench sweep"}
+    sweep_to_board(experiment, dataset, execute=here, **message)
     (result,) = Store(folder / "runs", "broken").results()
     return result
 
@@ -325,14 +325,14 @@ def test_the_dry_run_changes_no_number(
     """Trained weights and metrics are the same to the bit with and without it, and so are all random states."""
     states = []
 
-    def watched(model: Any, feed: Any, *, device: torch.device) -> None:
+    def watched(model: Any, loader: Any, *, device: torch.device) -> None:
         def state() -> tuple[Any, ...]:
             weights = {k: v.clone() for k, v in model.state_dict().items()}
             modes = [m.training for m in model.modules()]
             return torch.get_rng_state().tolist(), str(np.random.get_state()), random.getstate(), modes, weights
 
         before = state()
-        dry_run(model, feed, device=device)
+        dry_run(model, loader, device=device)
         after = state()
         assert before[:4] == after[:4]
         assert all(torch.equal(v, after[4][k]) for k, v in before[4].items())

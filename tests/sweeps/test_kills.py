@@ -28,13 +28,13 @@ def sweep(file: Path, folder: Path) -> list[str]:
 
 def outcome(folder: Path) -> dict[str, Any]:
     """Everything of the results but times and versions."""
-    found = {}
+    results = {}
     for file in folder.glob("runs/tiny/*/result.json"):
         result = json.loads(file.read_text())
         left_out = ("train_s", "other_s", "finished_at", "ranking")  # ranking tells milliseconds
         history = (file.parent / "history.jsonl").read_text().splitlines()
-        found[result["run_id"]] = {k: v for k, v in result.items() if k not in left_out} | {"history": history}
-    return found
+        results[result["run_id"]] = {k: v for k, v in result.items() if k not in left_out} | {"history": history}
+    return results
 
 
 def processes(parent: int) -> list[int]:

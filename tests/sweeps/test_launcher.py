@@ -193,7 +193,7 @@ def test_the_command_goes_on_after_a_lost_process_with_any_number(command: Comma
     assert command("whole", 1).returncode == 0
     wanted, weights, history = result_of(tmp_path / "whole")
     # begun with so many processes, of which one is lost so, continued with so many after 2 of 4 epochs
-    for begun, lost, said, processes in (
+    for begun, lost, message, processes in (
         (2, "1:kill:2.0", KILLED.format(2), 2),
         (2, "0:raise:2.0", RAISED, 1),
         (1, "0:kill:2.0", "its process was lost 2 times", 2),
@@ -203,18 +203,18 @@ def test_the_command_goes_on_after_a_lost_process_with_any_number(command: Comma
         assert done.returncode == 1, done.stderr
         failed, _, _ = result_of(folder)
         assert failed.status == "failed"
-        assert said in (failed.error or "")
+        assert message in (failed.error or "")
         assert list(folder.glob("tiny/*/checkpoint.pt"))
         done = command(folder.name, processes)
         assert done.returncode == 0, done.stderr
-        found, again, epochs = result_of(folder)
-        assert found.hardware.get("processes", 1) == processes
-        assert found.metrics.keys() == wanted.metrics.keys()
-        assert found.metrics["test/accuracy"] == wanted.metrics["test/accuracy"]
+        result, again, epochs = result_of(folder)
+        assert result.hardware.get("processes", 1) == processes
+        assert result.metrics.keys() == wanted.metrics.keys()
+        assert result.metrics["test/accuracy"] == wanted.metrics["test/accuracy"]
         for one, other in zip(epochs, history, strict=True):
             assert one == pytest.approx(other, rel=1e-5, abs=1e-5)
         for name, value in weights.items():
             np.testing.assert_allclose(again[name], value, rtol=1e-5, atol=1e-5, err_msg=name)
-        left = {p.name for p in Store(folder, "tiny").run_folder(found.run_id).iterdir()}
+        left = {p.name for p in Store(folder, "tiny").run_folder(result.run_id).iterdir()}
         assert {"run.yaml", "vocabulary.json", "predictions-val.npz", "result.json"} <= left
         assert not any(name.startswith("checkpoint") or "partial" in name for name in left)

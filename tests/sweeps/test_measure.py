@@ -17,7 +17,7 @@ from vsebench.data.writer import DatasetWriter
 from vsebench.measurements.base import Measurement
 from vsebench.runs.snapshot import Snapshot, load, results_file, save
 from vsebench.runs.store import Store
-from vsebench.sweeps.measure import lacking, measure, measured
+from vsebench.sweeps.measure import measure, measured, missing
 
 
 @pytest.fixture(scope="module")
@@ -75,29 +75,29 @@ def board(folder: Path) -> Snapshot:
 
 def test_is_done_once(folder: Path, counted: list[str]) -> None:
     snapshot, store = board(folder), Store(folder / "runs", "said")
-    asked = {"every": {"times": 2}}
-    jobs = lacking(snapshot, store, asked)
+    requested = {"every": {"times": 2}}
+    jobs = missing(snapshot, store, requested)
     assert len(jobs) == 2
     assert measure(jobs) == []
     assert sorted(counted) == sorted(snapshot.rows[0].runs.values())
-    assert lacking(snapshot, store, asked) == []
+    assert missing(snapshot, store, requested) == []
     size = snapshot.dataset["splits"]["test"]
-    assert measured(snapshot, store, asked) == {run: {"every": {"items": 2 * size}} for run in counted}
-    assert len(lacking(snapshot, store, {"every": {"times": 3}})) == 2, "something else is asked"
+    assert measured(snapshot, store, requested) == {run: {"every": {"items": 2 * size}} for run in counted}
+    assert len(missing(snapshot, store, {"every": {"times": 3}})) == 2, "something else is asked"
 
 
 def test_first_seed_alone(folder: Path, counted: list[str]) -> None:
     snapshot, store = board(folder), Store(folder / "runs", "said")
-    measure(lacking(snapshot, store, {"first": {"times": 1}}))
+    measure(missing(snapshot, store, {"first": {"times": 1}}))
     assert counted == [snapshot.rows[0].runs["0"]]
 
 
 def test_a_fault_costs_one_number(folder: Path, counted: list[str]) -> None:
     snapshot, store = board(folder), Store(folder / "runs", "said")
-    asked = {"every": {"times": 13}, "first": {"times": 5}}
-    faults = measure(lacking(snapshot, store, asked))
+    requested = {"every": {"times": 13}, "first": {"times": 5}}
+    faults = measure(missing(snapshot, store, requested))
     assert {(f.measure, f.message) for f in faults} == {("every", "unlucky.")}
-    assert [list(parts) for parts in measured(snapshot, store, asked).values()] == [["first"]]
+    assert [list(parts) for parts in measured(snapshot, store, requested).values()] == [["first"]]
 
 
 def test_board_keeps_measures(folder: Path, tmp_path: Path) -> None:
@@ -112,9 +112,9 @@ def test_board_keeps_measures(folder: Path, tmp_path: Path) -> None:
 
 
 def test_what_is_measured_alone_is_a_job_of_its_own(folder: Path, counted: list[str]) -> None:
-    asked = {"quiet": {"times": 101}, "every": {"times": 102}}
-    jobs = lacking(board(folder), Store(folder / "runs", "said"), asked)
-    assert [(sorted(job.asked), job.alone) for job in jobs] == [
+    requested = {"quiet": {"times": 101}, "every": {"times": 102}}
+    jobs = missing(board(folder), Store(folder / "runs", "said"), requested)
+    assert [(sorted(job.requested), job.alone) for job in jobs] == [
         (["every"], False),
         (["every"], False),
         (["quiet"], True),

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from vsebench.components.fitter.base import Fitter, Material, signs
+from vsebench.components.fitter.base import FitData, Fitter, signs
 from vsebench.config.experiment import load_experiment
 from vsebench.config.resolve import resolve
 from vsebench.core.errors import ConfigError
@@ -21,11 +21,11 @@ from vsebench.data.dataset import Dataset
 from vsebench.data.item import Item
 from vsebench.data.open import open_dataset
 from vsebench.data.writer import DatasetWriter
-from vsebench.distributed.gradient_sharing import ALONE
+from vsebench.distributed.gradient_sharing import SINGLE_PROCESS
 from vsebench.engine.embed import embed
 from vsebench.engine.evaluate import predict
-from vsebench.engine.fit_data import FeedMaterial
-from vsebench.engine.loader import Feed
+from vsebench.engine.fit_data import LoaderFitData
+from vsebench.engine.loader import Loader
 from vsebench.engine.model import Model
 from vsebench.pipeline import Outcome, sweep_to_board
 from vsebench.runs.load import load_run
@@ -44,7 +44,7 @@ class ClassMeans(Fitter):
         super().__init__()
         self.dim_out = num_classes
 
-    def fit(self, data: Material) -> None:
+    def fit(self, data: FitData) -> None:
         member = data.multi_hot
         for modality in data.dims:
             self.learn(f"mean_{modality}", member.T @ data.vectors(modality) / member.sum(0)[:, None])
@@ -62,7 +62,7 @@ class Signed(Fitter):
         self.dim_out = 8
         self.layers = nn.ModuleDict({m: nn.Linear(d, 8) for m, d in dims.items()})
 
-    def fit(self, data: Material) -> None:
+    def fit(self, data: FitData) -> None:
         for modality, layer in self.layers.items():
             out = layer(data.encode(modality, torch.arange(4)))
             out.square().mean().backward()
@@ -103,8 +103,8 @@ def features_file(tmp_path: Path) -> Path:
 def do(file: Path, folder: Path) -> Outcome:
     experiment = load_experiment(file)
     dataset = open_dataset(experiment.spec.dataset)
-    told = Settings(store_root=folder / "runs", dataset_path=dataset.path, device="cpu")
-    return sweep_to_board(experiment, dataset, settings=told, workers=0, board_folder=folder / "board", command="x")
+    message = Settings(store_root=folder / "runs", dataset_path=dataset.path, device="cpu")
+    return sweep_to_board(experiment, dataset, settings=message, workers=0, board_folder=folder / "board", command="x")
 
 
 def test_fitted_rows_from_file_to_board_and_back(write_experiment: Write, features_file: Path, tmp_path: Path) -> None:
@@ -123,21 +123,21 @@ def test_fitted_rows_from_file_to_board_and_back(write_experiment: Write, featur
     )
     assert [r.error for r in do(file, tmp_path).failed] == []
     store = Store(tmp_path / "runs", "fits")
-    found = {r.system: r for r in store.results()}
-    assert found["Means"].metrics["test/i2t/map"] > 0.95 > found["Means"].metrics["test/i2t/chance/map"]
-    assert found["Means"].ranking["by"] == "embeddings (cosine)"
-    assert found["Codes"].ranking["by"] == "codes (hamming)"
-    assert found["Means"].parameters == {"total": 33, "trained": 33}
-    assert found["Means"].best_epoch == 1
-    history = (store.run_folder(found["Means"].run_id) / "history.jsonl").read_text().splitlines()
+    results = {r.system: r for r in store.results()}
+    assert results["Means"].metrics["test/i2t/map"] > 0.95 > results["Means"].metrics["test/i2t/chance/map"]
+    assert results["Means"].ranking["by"] == "embeddings (cosine)"
+    assert results["Codes"].ranking["by"] == "codes (hamming)"
+    assert results["Means"].parameters == {"total": 33, "trained": 33}
+    assert results["Means"].best_epoch == 1
+    history = (store.run_folder(results["Means"].run_id) / "history.jsonl").read_text().splitlines()
     assert '"train/objective": 3.0' in history[0]
     dataset = Dataset.open(features_file)
     for name in ("Means", "Codes"):
-        loaded = load_run(store.run_folder(found[name].run_id))
-        feed = Feed(dataset, "test", loaded.system, loaded.model.encoders)
-        outputs = predict(loaded.model, feed, device=torch.device("cpu"))
+        loaded = load_run(store.run_folder(results[name].run_id))
+        loader = Loader(dataset, "test", loaded.system, loaded.model.encoders)
+        outputs = predict(loaded.model, loader, device=torch.device("cpu"))
         for modality in ("image", "text"):
-            alone = embed(loaded.model, modality, feed.batch(np.arange(len(feed))).inputs[modality])
+            alone = embed(loaded.model, modality, loader.batch(np.arange(len(loader))).inputs[modality])
             np.testing.assert_allclose(alone.numpy(), outputs.embeddings[modality], rtol=1e-5)
         if name == "Codes":
             assert set(np.unique(outputs.embeddings["image"])) == {-1.0, 1.0}
@@ -154,15 +154,15 @@ def test_a_fit_is_the_same_twice(features_file: Path) -> None:
     for _ in range(2):
         torch.manual_seed(3)
         model = Model(system, num_classes=3, feature_dims=dataset.feature_dims)
-        material = FeedMaterial(
+        fit_data = LoaderFitData(
             model,
-            Feed(dataset, "train", system, model.encoders),
+            Loader(dataset, "train", system, model.encoders),
             seed=3,
             device=torch.device("cpu"),
             report=lambda step, numbers: None,
         )
         assert model.fitter is not None
-        model.fitter.fit(material)
+        model.fitter.fit(fit_data)
         states.append(model.state_dict())
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
 
@@ -176,20 +176,20 @@ def test_an_encoder_that_is_trained_has_gradients(features_file: Path, tiny_file
 
     dataset = Dataset.open(tiny_file)
     model = Model(system, num_classes=3, vocabulary=vocabulary_of(dataset))
-    feed = Feed(dataset, "train", system, model.encoders)
-    material = FeedMaterial(model, feed, seed=0, device=torch.device("cpu"), report=lambda step, numbers: None)
-    before = material.vectors("image").clone()
-    assert material.vectors("image") is material.vectors("image")
-    assert before.shape == (len(feed), material.dims["image"])
-    own = {id(p) for p in model.encoders["image"].parameters() if p.requires_grad}
-    assert {id(p) for p in material.parameters("image")} == own
+    loader = Loader(dataset, "train", system, model.encoders)
+    fit_data = LoaderFitData(model, loader, seed=0, device=torch.device("cpu"), report=lambda step, numbers: None)
+    before = fit_data.vectors("image").clone()
+    assert fit_data.vectors("image") is fit_data.vectors("image")
+    assert before.shape == (len(loader), fit_data.dims["image"])
+    current = {id(p) for p in model.encoders["image"].parameters() if p.requires_grad}
+    assert {id(p) for p in fit_data.parameters("image")} == current
     rows = torch.tensor([3, 1])
-    assert material.encode("image", rows).requires_grad
-    torch.testing.assert_close(material.vectors("text")[rows], material.encode("text", rows).detach())
+    assert fit_data.encode("image", rows).requires_grad
+    torch.testing.assert_close(fit_data.vectors("text")[rows], fit_data.encode("text", rows).detach())
 
 
 @pytest.mark.parametrize(
-    ("block", "said"),
+    ("block", "text"),
     [
         ({"head": "mlp"}, "takes the place of head"),
         ({"objective": "info_nce"}, "takes the place of objective"),
@@ -203,8 +203,8 @@ def test_an_encoder_that_is_trained_has_gradients(features_file: Path, tiny_file
         ({"fitter": "class_mean"}, "Did you mean 'class_means'"),
     ],
 )
-def test_what_cannot_stand_beside_a_fitter(block: dict[str, Any], said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
+def test_what_cannot_stand_beside_a_fitter(block: dict[str, Any], text: str) -> None:
+    with pytest.raises(ConfigError, match=text):
         resolve({**FEATURES, "fitter": "class_means", **block})
 
 
@@ -214,8 +214,8 @@ def test_encoders_that_nothing_trains_are_refused(tiny_file: Path) -> None:
 
     wired: dict[str, Any] = {"num_classes": 3, "vocabulary": vocabulary_of(Dataset.open(tiny_file))}
     with pytest.raises(ConfigError, match=r"trains no encoder, .* the first is 'encoders\.text\."):
-        refuse_unfit(Model(resolve({"text_encoder": gru, "fitter": "class_means"}), **wired), ALONE)
-    assert refuse_unfit(Model(resolve({"text_encoder": gru, "fitter": "signed"}), **wired), ALONE) == "signed"
+        refuse_unfit(Model(resolve({"text_encoder": gru, "fitter": "class_means"}), **wired), SINGLE_PROCESS)
+    assert refuse_unfit(Model(resolve({"text_encoder": gru, "fitter": "signed"}), **wired), SINGLE_PROCESS) == "signed"
 
 
 def test_unlabelled_data_are_refused(write_experiment: Write, tmp_path: Path) -> None:
@@ -255,11 +255,11 @@ def test_hashing_experiments_run_on_the_embedded_edition(
         only=["*16*"],
     )
     dataset = open_dataset(experiment.spec.dataset)
-    told = Settings(store_root=tmp_path / "runs", dataset_path=dataset.path, device="cpu")
+    message = Settings(store_root=tmp_path / "runs", dataset_path=dataset.path, device="cpu")
     quick = [row for row in experiment.rows if row.axes["fitter"] not in ("DCMH", "DSPH")]
     assert {row.axes["fitter"] for row in quick} == {"CCA", "CMFH", "STMH", "SCM", "SePH"}
     outcome = sweep_to_board(
-        replace(experiment, rows=tuple(quick)), dataset, settings=told, workers=0, board_folder=tmp_path, command="x"
+        replace(experiment, rows=tuple(quick)), dataset, settings=message, workers=0, board_folder=tmp_path, command="x"
     )
     assert [r.error for r in outcome.failed] == []
     page = (tmp_path / f"{name}.md").read_text()

@@ -24,7 +24,7 @@ from vsebench.data.open import open_dataset
 from vsebench.data.vocabulary import Vocabulary
 from vsebench.data.writer import DatasetWriter
 from vsebench.engine.evaluate import predict
-from vsebench.engine.loader import Feed
+from vsebench.engine.loader import Loader
 from vsebench.engine.model import Model
 from vsebench.pipeline import Outcome, sweep_to_board
 from vsebench.runs.load import load_run
@@ -48,8 +48,8 @@ def towers(folder: str) -> dict[str, Any]:
 def do(file: Path, folder: Path) -> Outcome:
     experiment = load_experiment(file)
     dataset = open_dataset(experiment.spec.dataset)
-    told = Settings(store_root=folder / "runs", dataset_path=dataset.path, device="cpu")
-    return sweep_to_board(experiment, dataset, settings=told, workers=0, board_folder=folder / "board", command="x")
+    message = Settings(store_root=folder / "runs", dataset_path=dataset.path, device="cpu")
+    return sweep_to_board(experiment, dataset, settings=message, workers=0, board_folder=folder / "board", command="x")
 
 
 def test_zero_shot_rows_from_file_to_board(write_experiment: Write, tiny_file: Path, tmp_path: Path) -> None:
@@ -67,9 +67,9 @@ def test_zero_shot_rows_from_file_to_board(write_experiment: Write, tiny_file: P
         }
     )
     assert [r.error for r in do(file, tmp_path).failed] == []
-    found = {r.system: r for r in Store(tmp_path / "runs", "zero").results()}
+    results = {r.system: r for r in Store(tmp_path / "runs", "zero").results()}
     for name in ("CLIP", "SigLIP"):
-        result = found[name]
+        result = results[name]
         assert (result.epochs, result.best_epoch, result.train_s) == (0, 0, 0.0)
         assert result.parameters["trained"] == 0
         assert result.test_evaluations == 1
@@ -121,8 +121,8 @@ def test_embeddings_of_a_split_are_the_models_own(
     dataset = Dataset.open(tiny_file)
     system = resolve(system_block({"system": family, **towers(folder())}, {}))
     model = Model(system, num_classes=3)
-    feed = Feed(dataset, "test", system, model.encoders, cache=cache)
-    found = predict(model, feed, device=torch.device("cpu"))
+    loader = Loader(dataset, "test", system, model.encoders, cache=cache)
+    result = predict(model, loader, device=torch.device("cpu"))
     whole, tokenizer = AutoModel.from_pretrained(folder()).eval(), AutoTokenizer.from_pretrained(folder())
     processor = AutoImageProcessor.from_pretrained(folder())
     length = whole.config.text_config.max_position_embeddings
@@ -130,19 +130,19 @@ def test_embeddings_of_a_split_are_the_models_own(
     with torch.no_grad():
         for row, position in enumerate(dataset.splits["test"]):
             image = Image.fromarray(dataset.image(int(position), native).transpose(1, 2, 0))
-            own = whole.get_image_features(**processor(image, return_tensors="pt")).pooler_output[0]
-            np.testing.assert_allclose(found.embeddings["image"][row], own.numpy(), atol=1e-5)
+            current = whole.get_image_features(**processor(image, return_tensors="pt")).pooler_output[0]
+            np.testing.assert_allclose(result.embeddings["image"][row], current.numpy(), atol=1e-5)
         texts = [list(captions) for captions in dataset.all_texts("test")]
-        for column, row in enumerate(found.owner):
+        for column, row in enumerate(result.owner):
             text = texts[row][0 if column < len(texts) else 1]
             words = tokenizer([text], padding="max_length", truncation=True, max_length=length, return_tensors="pt")
-            kept = ("input_ids", "attention_mask") if family == "clip" else ("input_ids",)
-            own = whole.get_text_features(**{name: words[name] for name in kept}).pooler_output[0]
-            np.testing.assert_allclose(found.embeddings["text"][column], own.numpy(), atol=1e-5)
+            selected = ("input_ids", "attention_mask") if family == "clip" else ("input_ids",)
+            current = whole.get_text_features(**{name: words[name] for name in selected}).pooler_output[0]
+            np.testing.assert_allclose(result.embeddings["text"][column], current.numpy(), atol=1e-5)
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "text"),
     [
         ({"objective": "info_nce", "train": {"epochs": 0}}, "epochs: 0 trains nothing. Write objective: none"),
         ({"head": "mlp", "fusion": "concat"}, "nothing trains head 'mlp'"),
@@ -150,8 +150,8 @@ def test_embeddings_of_a_split_are_the_models_own(
         ({"scorer": "scan"}, "nothing trains scorer 'scan'"),
     ],
 )
-def test_what_nothing_would_train_is_refused(change: dict[str, Any], said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
+def test_what_nothing_would_train_is_refused(change: dict[str, Any], text: str) -> None:
+    with pytest.raises(ConfigError, match=text):
         resolve(system_block({"system": "clip", **change}, {}))
 
 

@@ -56,7 +56,7 @@ def test_thresholds_of_validation_judge_test(tmp_path: Path) -> None:
     file = results_file(tmp_path / "board", "genres")
     report = verify(load(file), file, tmp_path / "runs")
     assert report.recomputed == len(numbers)
-    assert (report.differences, report.lacking) == ([], [])
+    assert (report.differences, report.missing) == ([], [])
     assert numbers["test/f1"] == pytest.approx(report_f1(folder, numbers["val/f1/threshold"]))
 
 
@@ -65,6 +65,6 @@ def report_f1(folder: Path, threshold: float) -> float:
     from sklearn.metrics import f1_score
 
     stored = load_predictions(folder, "test")
-    said = stored.scored >= threshold
-    met = stored.labels.any(0) | said.any(0)
-    return float(f1_score(stored.labels[:, met], said[:, met], average="macro"))
+    message = stored.scored >= threshold
+    met = stored.labels.any(0) | message.any(0)
+    return float(f1_score(stored.labels[:, met], message[:, met], average="macro"))

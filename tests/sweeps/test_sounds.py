@@ -11,7 +11,7 @@ from swept import sweep_in
 
 from vsebench.core.errors import ConfigError
 from vsebench.engine.evaluate import predict
-from vsebench.engine.loader import Feed
+from vsebench.engine.loader import Loader
 from vsebench.retrieval.build import embed_split, refuse_modality
 from vsebench.runs.load import find_run, load_run
 from vsebench.runs.store import Store
@@ -42,7 +42,7 @@ def test_a_run_predicts_what_it_stored(folder: Path, row: str) -> None:
     assert result.status == "finished"
     assert not any("recall" in name for name in result.metrics), "nothing to rank where items lack a side"
     run = load_run(find_run(f"sounds/{row}", folder / "runs"))
-    outputs = predict(run.model, Feed(run.open_dataset(), "test", run.system, run.model.encoders), device=run.device)
+    outputs = predict(run.model, Loader(run.open_dataset(), "test", run.system, run.model.encoders), device=run.device)
     with np.load(run.folder / "predictions-test.npz", allow_pickle=False) as stored:
         assert np.allclose(outputs.logits, stored["logits"], atol=1e-5)
     assert any("sounds were cut to 0.06 s" in note for note in result.notes) == (row == "audio")
@@ -51,12 +51,12 @@ def test_a_run_predicts_what_it_stored(folder: Path, row: str) -> None:
 def test_a_gallery_leaves_out_what_is_not_there(folder: Path) -> None:
     run = load_run(find_run("sounds/all, fused", folder / "runs"))
     dataset = run.open_dataset()
-    found = embed_split(run, "test", "image")
+    result = embed_split(run, "test", "image")
     images = [dataset.ids[p] for p in dataset.splits["test"] if dataset.image_bytes(int(p)) is not None]
-    assert [item.id for item in found.items] == images
-    assert len(found.vectors) == len(images)
-    lacking = len(dataset.splits["test"]) - len(images)
-    assert lacking > 0
-    assert f"{lacking} items without image were left out" in found.notes
+    assert [item.id for item in result.items] == images
+    assert len(result.vectors) == len(images)
+    missing = len(dataset.splits["test"]) - len(images)
+    assert missing > 0
+    assert f"{missing} items without image were left out" in result.notes
     with pytest.raises(ConfigError, match="has no audio encoder. It reads: image, text"):
         refuse_modality(run, "audio")

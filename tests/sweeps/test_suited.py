@@ -70,9 +70,9 @@ def faults(dataset: Dataset, write: Write, rows: dict[str, Any], **parts: Any) -
     experiment = experiment_on(dataset, write, rows, **parts)
     with pytest.raises(ConfigError) as caught:
         suited(experiment, dataset)
-    found = [str(fault) for fault in caught.value.faults]
-    assert all(line.startswith(f"{experiment.file}:") for line in found), found
-    return [line.removeprefix(f"{experiment.file}:") for line in found]
+    results = [str(fault) for fault in caught.value.faults]
+    assert all(line.startswith(f"{experiment.file}:") for line in results), results
+    return [line.removeprefix(f"{experiment.file}:") for line in results]
 
 
 @pytest.mark.parametrize(
@@ -89,59 +89,60 @@ def test_defaults_suit_the_data(
     tmp_path: Path, write_experiment: Write, label: Any, settings: Any, row: Any, select: str, metrics: Any
 ) -> None:
     dataset = build(tmp_path, label, **settings)
-    found = suited(experiment_on(dataset, write_experiment, {"row": row}), dataset)
-    assert (found.select.metric, found.select.mode, found.metrics) == (select, "max", metrics)
-    assert unused(found, dataset) == []
+    result = suited(experiment_on(dataset, write_experiment, {"row": row}), dataset)
+    assert (result.select.metric, result.select.mode, result.metrics) == (select, "max", metrics)
+    assert unused(result, dataset) == []
 
 
 def test_metrics_of_single_labels_on_several(tmp_path: Path, write_experiment: Write) -> None:
     dataset = build(tmp_path, several, multi_label=True)
     rows = {f"row {i}": {**CLASSIFIES, "dim": 16 + i} for i in range(8)}
-    found = faults(dataset, write_experiment, rows, metrics=["accuracy", "average_precision", "ece"])
-    said = "is for single-label data; use average_precision for multi-label data."
-    assert found == [
-        f"4: metric 'accuracy' on dataset 'data': 'accuracy' {said}",
-        f"6: metric 'ece' on dataset 'data': 'ece' {said}",
+    result = faults(dataset, write_experiment, rows, metrics=["accuracy", "average_precision", "ece"])
+    message = "is for single-label data; use average_precision for multi-label data."
+    assert result == [
+        f"4: metric 'accuracy' on dataset 'data': 'accuracy' {message}",
+        f"6: metric 'ece' on dataset 'data': 'ece' {message}",
     ]
-    found = faults(dataset, write_experiment, rows, metrics=["f1"], select={"metric": "val/accuracy"})
-    assert found == [f"6: val/accuracy on dataset 'data': 'accuracy' {said}"]
+    result = faults(dataset, write_experiment, rows, metrics=["f1"], select={"metric": "val/accuracy"})
+    assert result == [f"6: val/accuracy on dataset 'data': 'accuracy' {message}"]
 
 
 def test_what_a_metric_needs_of_the_data(tmp_path: Path, write_experiment: Write) -> None:
     dataset = build(tmp_path, one)
     rows = {"a": CLASSIFIES, "b": {**CLASSIFIES, "dim": 17}}
     metrics = ["vqa_accuracy", "top5_accuracy", "recall_1k@1", "accuracy"]
-    found = faults(dataset, write_experiment, rows, metrics=metrics)
-    assert len(found) == 3
-    for line, said in zip(
-        found, ("needs annotators' answers", "of 2 classes is always 1", "folds of 1,000"), strict=True
+    result = faults(dataset, write_experiment, rows, metrics=metrics)
+    assert len(result) == 3
+    for line, message in zip(
+        result, ("needs annotators' answers", "of 2 classes is always 1", "folds of 1,000"), strict=True
     ):
-        assert said in line
+        assert message in line
 
 
 def test_a_row_without_the_number_that_chooses(tmp_path: Path, write_experiment: Write) -> None:
     dataset = build(tmp_path, one)
     rows = {"ranks": RANKS, "both": CLASSIFIES}
-    (found,) = faults(dataset, write_experiment, rows, select={"metric": "val/accuracy"}, metrics=["accuracy", "rsum"])
+    (result,) = faults(dataset, write_experiment, rows, select={"metric": "val/accuracy"}, metrics=["accuracy", "rsum"])
     assert (
-        "row 'ranks' gives no val/accuracy, which is to choose its epoch: it has no head and does not classify" in found
+        "row 'ranks' gives no val/accuracy, which is to choose its epoch: it has no head and does not classify"
+        in result
     )
-    assert "Known: val/rsum." in found
+    assert "Known: val/rsum." in result
     alone = {**CLASSIFIES, "text_encoder": "none"}
     rows = {"both": CLASSIFIES, "alone": alone, "other": {**alone, "dim": 17}}
-    found = faults(dataset, write_experiment, rows, select={"metric": "val/rsum"}, metrics=["accuracy"])
-    assert len(found) == 2
-    assert "row 'alone' gives no val/rsum" in found[0]
-    assert "no embedding of every item's text. Known: val/accuracy." in found[0]
+    result = faults(dataset, write_experiment, rows, select={"metric": "val/rsum"}, metrics=["accuracy"])
+    assert len(result) == 2
+    assert "row 'alone' gives no val/rsum" in result[0]
+    assert "no embedding of every item's text. Known: val/accuracy." in result[0]
 
 
 def test_a_number_that_no_row_gives(tmp_path: Path, write_experiment: Write) -> None:
     dataset = build(tmp_path, one)
-    (found,) = faults(dataset, write_experiment, {"a": CLASSIFIES, "b": RANKS}, select={"metric": "val/recall@1"})
-    assert found.startswith("4: no row gives val/recall@1")
-    assert "Did you mean 'val/i2t/recall@1'?" in found or "Did you mean 'val/t2i/recall@1'?" in found
-    (found,) = faults(dataset, write_experiment, {"a": CLASSIFIES}, select={"metric": "val/average_precision/samples"})
-    assert "Known: val/average_precision, val/average_precision/micro" in found
+    (result,) = faults(dataset, write_experiment, {"a": CLASSIFIES, "b": RANKS}, select={"metric": "val/recall@1"})
+    assert result.startswith("4: no row gives val/recall@1")
+    assert "Did you mean 'val/i2t/recall@1'?" in result or "Did you mean 'val/t2i/recall@1'?" in result
+    (result,) = faults(dataset, write_experiment, {"a": CLASSIFIES}, select={"metric": "val/average_precision/samples"})
+    assert "Known: val/average_precision, val/average_precision/micro" in result
 
 
 def test_a_search_is_checked_too(tmp_path: Path, write_experiment: Write) -> None:
@@ -156,7 +157,7 @@ def test_a_search_is_checked_too(tmp_path: Path, write_experiment: Write) -> Non
 
 
 @pytest.mark.parametrize(
-    ("splits", "said"),
+    ("splits", "text"),
     [
         (("train", "test"), "has no val split. Its splits are train: 8, test: 8."),
         (("train", "val"), "has no test split"),
@@ -164,11 +165,11 @@ def test_a_search_is_checked_too(tmp_path: Path, write_experiment: Write) -> Non
         (("train",), "has no val and no test split"),
     ],
 )
-def test_splits_that_are_missing(tmp_path: Path, write_experiment: Write, splits: Any, said: str) -> None:
+def test_splits_that_are_missing(tmp_path: Path, write_experiment: Write, splits: Any, text: str) -> None:
     dataset = build(tmp_path, one, splits=splits)
-    (found,) = faults(dataset, write_experiment, {"a": CLASSIFIES, "b": RANKS}, metrics=["accuracy"])
-    assert found.startswith("2: dataset 'data' ")
-    assert said in found
+    (result,) = faults(dataset, write_experiment, {"a": CLASSIFIES, "b": RANKS}, metrics=["accuracy"])
+    assert result.startswith("2: dataset 'data' ")
+    assert text in result
 
 
 def test_what_rows_need_of_the_data(tmp_path: Path, write_experiment: Write) -> None:
@@ -181,8 +182,8 @@ def test_what_rows_need_of_the_data(tmp_path: Path, write_experiment: Write) -> 
         "pretrained": {**RANKS, "image_encoder": {**TINY_CNN, "weights": "pretrain"}},
         "supervised": {**RANKS, "text_encoder": "features", "objective": "supcon"},
     }
-    found = faults(dataset, write_experiment, rows)
-    for said in (
+    result = faults(dataset, write_experiment, rows)
+    for message in (
         "dataset 'data' has no labels to classify by: write head: none.",
         "1 items of the val split have no text (the first is 'item-2'), and its objective 'info_nce' learns from",
         "dataset 'data' has no sounds. Write audio_encoder: none; audio_encoder is 'audio_rnn'.",
@@ -190,13 +191,13 @@ def test_what_rows_need_of_the_data(tmp_path: Path, write_experiment: Write) -> 
         "dataset 'data' has no labels, but objective 'supcon' needs them.",
         "dataset 'data' has no labels, and weights: pretrain trains image_encoder as a classifier.",
     ):
-        assert any(said in line for line in found), (said, found)
+        assert any(message in line for line in result), (message, result)
 
 
 def test_neighbours_of_data_without_labels(tmp_path: Path, write_experiment: Write) -> None:
     dataset = build(tmp_path, lambda i: None)
-    (found,) = faults(dataset, write_experiment, {"a": RANKS}, metrics=["precision@5", "rsum"])
-    assert "'precision' compares the labels of images, and this dataset has none." in found
+    (result,) = faults(dataset, write_experiment, {"a": RANKS}, metrics=["precision@5", "rsum"])
+    assert "'precision' compares the labels of images, and this dataset has none." in result
     values = np.eye(3, dtype=np.float32)
     with pytest.raises(MetricError, match="this dataset has none"):
         precision(Predictions(None, np.full(3, -1), embeddings={"image": values}), k=1)
@@ -259,7 +260,7 @@ def test_the_command_says_it_before_anything_runs(
 
 
 @pytest.mark.parametrize(
-    ("changes", "path", "said"),
+    ("changes", "path", "message"),
     [
         ({"attention": {"name": "intra", "heads": 3}}, "heads", "attention 'intra': heads (3) must divide dim (16)."),
         (
@@ -271,7 +272,7 @@ def test_the_command_says_it_before_anything_runs(
     ],
 )
 def test_options_that_only_constructors_refuse(
-    tmp_path: Path, write_experiment: Write, changes: Any, path: str, said: str
+    tmp_path: Path, write_experiment: Write, changes: Any, path: str, message: str
 ) -> None:
     dataset = build(tmp_path, one)
     rows = {
@@ -279,11 +280,11 @@ def test_options_that_only_constructors_refuse(
         "bad": {**CLASSIFIES, **changes},
         "also": {**CLASSIFIES, "dropout": 0.5, **copy.deepcopy(changes)},
     }
-    found = faults(dataset, write_experiment, rows)
-    assert len(found) == 2
-    assert all(said in line for line in found)
+    result = faults(dataset, write_experiment, rows)
+    assert len(result) == 2
+    assert all(message in line for line in result)
     text = (tmp_path / "experiment.yaml").read_text().splitlines()
-    assert all(f"{path}: " in text[int(line.split(":")[0]) - 1] for line in found)
+    assert all(f"{path}: " in text[int(line.split(":")[0]) - 1] for line in result)
 
 
 def test_widths_that_encoders_give_are_not_guessed(tmp_path: Path, write_experiment: Write) -> None:
@@ -304,9 +305,9 @@ def test_a_part_of_the_training_split_that_is_none(
     tmp_path: Path, write_experiment: Write, items: int, message: str
 ) -> None:
     dataset = build(tmp_path, one)
-    (found,) = faults(dataset, write_experiment, {"row": CLASSIFIES}, train={"items": items})
-    assert message in found
+    (result,) = faults(dataset, write_experiment, {"row": CLASSIFIES}, train={"items": items})
+    assert message in result
     pretrained = {**CLASSIFIES, "image_encoder": {**TINY_CNN, "weights": "pretrain"}}
-    (found,) = faults(dataset, write_experiment, {"row": pretrained}, train={"items": 4})
-    assert "'items' does not go with weights: pretrain" in found
+    (result,) = faults(dataset, write_experiment, {"row": pretrained}, train={"items": 4})
+    assert "'items' does not go with weights: pretrain" in result
     suited(experiment_on(dataset, write_experiment, {"row": CLASSIFIES}, train={"items": 4}), dataset)

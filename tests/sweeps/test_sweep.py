@@ -39,10 +39,10 @@ def _one_thread() -> None:
 def do(file: Path, folder: Path, *, workers: int = 0, only: tuple[str, ...] = (), **settings: Any) -> Outcome:
     experiment = load_experiment(file)
     dataset = open_dataset(experiment.spec.dataset)
-    told = Settings(store_root=folder / "runs", dataset_path=dataset.path, device="cpu", **settings)
+    message = Settings(store_root=folder / "runs", dataset_path=dataset.path, device="cpu", **settings)
     board = folder / "board"
     return sweep_to_board(
-        experiment, dataset, settings=told, workers=workers, board_folder=board, command="vsebench sweep", only=only
+        experiment, dataset, settings=message, workers=workers, board_folder=board, command="vsebench sweep", only=only
     )
 
 
@@ -52,13 +52,13 @@ def results(folder: Path, name: str = "tiny") -> dict[tuple[str, int], Result]:
 
 def test_sweep_ends_with_results_and_a_board(write_experiment: Write, tiny_experiment: Any, tmp_path: Path) -> None:
     outcome = do(write_experiment(tiny_experiment), tmp_path)
-    found = results(tmp_path)
-    assert set(found) == {("image only", 0), ("both", 0)}
+    result = results(tmp_path)
+    assert set(result) == {("image only", 0), ("both", 0)}
     assert not outcome.failed
-    both = found["both", 0]
+    both = result["both", 0]
     assert both.status == "finished"
     assert {"val/accuracy", "test/accuracy", "test/i2t/recall@5", "test/t2i/median_rank"} <= set(both.metrics)
-    assert not any("i2t" in key for key in found["image only", 0].metrics)
+    assert not any("i2t" in key for key in result["image only", 0].metrics)
     assert both.test_evaluations == 1
     assert both.parameters["trained"] < both.parameters["total"]
     page = (tmp_path / "board" / "tiny.md").read_text()
@@ -286,11 +286,11 @@ def test_what_is_damaged_of_a_finished_run_is_named_and_done_again(
     lines: list[str] = []
     experiment = load_experiment(file)
     dataset = open_dataset(experiment.spec.dataset)
-    told = Settings(store_root=tmp_path / "runs", dataset_path=dataset.path, device="cpu")
+    message = Settings(store_root=tmp_path / "runs", dataset_path=dataset.path, device="cpu")
     sweep_to_board(
         experiment,
         dataset,
-        settings=told,
+        settings=message,
         workers=0,
         board_folder=tmp_path / "board",
         command="vsebench sweep",

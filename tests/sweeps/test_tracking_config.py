@@ -27,12 +27,12 @@ def run(**changes: Any) -> Run:
 
 
 def test_a_key_for_each_slot() -> None:
-    found = filed_config(run())
+    result = filed_config(run())
     expected = {"image_encoder": "timm_cnn", "text_encoder": "lstm", "audio_encoder": "none", "attention": "none",
                 "pooling": "mean / last", "fusion": "gated", "head": "mlp", "objective": "cross_entropy + info_nce",
                 "seed": 3, "dataset": "mmfrb", "axes": {"image_encoder": "CNN", "fusion": "gated"}}  # fmt: skip
-    assert {key: found[key] for key in expected} == expected
-    assert found["system"]["image_encoder"]["options"] == {"model": "m"}
+    assert {key: result[key] for key in expected} == expected
+    assert result["system"]["image_encoder"]["options"] == {"model": "m"}
 
 
 def test_tags_are_what_wandb_takes() -> None:
@@ -44,8 +44,8 @@ def test_tags_are_what_wandb_takes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "name"),
+    ("message", "name"),
     [("mmfrb", "mmfrb"), ("x.y", "x.y"), ("a/b/c.h5", "c"), ({"name": "av_digits", "seed": 1}, "av_digits")],
 )
-def test_dataset_name(said: Any, name: str) -> None:
-    assert dataset_name(said) == name
+def test_dataset_name(message: Any, name: str) -> None:
+    assert dataset_name(message) == name

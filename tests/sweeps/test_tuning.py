@@ -47,10 +47,10 @@ def search(tiny_experiment: Any) -> Any:
 def do(file: Path, folder: Path, *, workers: int = 1, only: tuple[str, ...] = ()) -> Outcome:
     experiment = load_experiment(file)
     dataset = open_dataset(experiment.spec.dataset)
-    told = Settings(store_root=folder / "runs", dataset_path=dataset.path, device="cpu")
+    message = Settings(store_root=folder / "runs", dataset_path=dataset.path, device="cpu")
     board = folder / "board"
     return sweep_to_board(
-        experiment, dataset, settings=told, workers=workers, board_folder=board, command="vsebench sweep", only=only
+        experiment, dataset, settings=message, workers=workers, board_folder=board, command="vsebench sweep", only=only
     )
 
 
@@ -158,13 +158,13 @@ def test_a_truncated_store_is_filled_with_the_same(
 def test_tpe_learns_from_results_and_seeds_differ(
     write_experiment: Write, search: Any, pretend: Pretend, tmp_path: Path
 ) -> None:
-    asked = names(do(write_experiment(search), tmp_path / "a"))
+    requested = names(do(write_experiment(search), tmp_path / "a"))
     pretend.objective = lambda run: -bowl(run)
     other = names(do(write_experiment(search), tmp_path / "b"))
-    assert asked[:10] == other[:10], "the first round is drawn before anything is known"
-    assert asked[10:] != other[10:]
+    assert requested[:10] == other[:10], "the first round is drawn before anything is known"
+    assert requested[10:] != other[10:]
     search["sweep"]["seed"] = 1
-    assert not set(names(do(write_experiment(search), tmp_path / "c"))) & set(asked)
+    assert not set(names(do(write_experiment(search), tmp_path / "c"))) & set(requested)
 
 
 def test_random_covers_the_space(write_experiment: Write, search: Any, pretend: Pretend, tmp_path: Path) -> None:
@@ -262,8 +262,8 @@ def test_pruned_runs_enter_no_table_and_are_not_repeated(
     assert f"`val/accuracy` {best:.4g}" in page
     tables = page.split("## Pruned")[0]
     cells = {cell.strip() for line in tables.splitlines() if line.startswith("| ") for cell in line.split("|")}
-    kept = [run for run in outcome.plan.runs if run.seed == 1 and run not in stopped]
-    assert {dict(run.axes)["train.optimizer.lr"] for run in kept} <= cells
+    remaining = [run for run in outcome.plan.runs if run.seed == 1 and run not in stopped]
+    assert {dict(run.axes)["train.optimizer.lr"] for run in remaining} <= cells
     assert not {dict(run.axes)["train.optimizer.lr"] for run in stopped} & cells
     assert "pruned" not in (tmp_path / "board" / "tiny.csv").read_text()
     assert len((tmp_path / "board" / "tiny.csv").read_text().splitlines()) == 1 + 2 * (30 - len(stopped))
@@ -304,8 +304,8 @@ def test_a_grid_stays_what_it_was(write_experiment: Write, tiny_experiment: Any,
     dataset = open_dataset(sampled.spec.dataset)
     from vsebench.sweeps.tuning import Search
 
-    found = Search(sampled, dataset.describe(), Store(tmp_path, "x")).replay()
-    assert {r.run_id for r in found.runs} == {run_id for _, run_id in plain}, "a sampled point is the grid's point"
+    result = Search(sampled, dataset.describe(), Store(tmp_path, "x")).replay()
+    assert {r.run_id for r in result.runs} == {run_id for _, run_id in plain}, "a sampled point is the grid's point"
 
 
 def test_rows_by_name_are_never_pruned(write_experiment: Write, tiny_experiment: Any, tmp_path: Path) -> None:

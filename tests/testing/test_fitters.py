@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from vsebench.components.fitter.base import Fitter, Material, signs
+from vsebench.components.fitter.base import FitData, Fitter, signs
 from vsebench.core.registry import FITTERS
 from vsebench.testing.fitters import check_fitter
 
@@ -20,7 +20,7 @@ class Whole(Fitter):
         super().__init__()
         self.dim_out = 4
 
-    def fit(self, data: Material) -> None:
+    def fit(self, data: FitData) -> None:
         for modality in data.dims:
             self.learn(f"mean_{modality}", data.vectors(modality).mean(0))
 
@@ -44,13 +44,13 @@ class Crowded(Whole):
 
 
 class Fickle(Whole):
-    def fit(self, data: Material) -> None:
+    def fit(self, data: FitData) -> None:
         super().fit(data)
         self.learn("mean_image", self.learned("mean_image") + torch.rand(1, generator=_generator()))
 
 
 class Forgetful(Whole):
-    def fit(self, data: Material) -> None:
+    def fit(self, data: FitData) -> None:
         super().fit(data)
         self.factor = 2.0
 
@@ -59,7 +59,7 @@ class Forgetful(Whole):
 
 
 class Careless(Whole):
-    def fit(self, data: Material) -> None:
+    def fit(self, data: FitData) -> None:
         super().fit(data)
         data.vectors("image").sub_(1)
 
@@ -94,7 +94,7 @@ def test_right_codes_pass(check: Callable[..., None]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("made", "codes", "said"),
+    ("made", "codes", "text"),
     [
         (Wide, False, r"as \(60, 24\); its dim_out says \(60, 4\)"),
         (Endless, False, "NaN or infinite"),
@@ -105,6 +105,6 @@ def test_right_codes_pass(check: Callable[..., None]) -> None:
         (Whole, True, "registered with codes=True but gives others"),
     ],
 )
-def test_what_is_broken_is_found(check: Callable[..., None], made: type[Fitter], codes: bool, said: str) -> None:
-    with pytest.raises(AssertionError, match=said):
+def test_what_is_broken_is_found(check: Callable[..., None], made: type[Fitter], codes: bool, text: str) -> None:
+    with pytest.raises(AssertionError, match=text):
         check(made, codes=codes)

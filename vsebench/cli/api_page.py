@@ -100,14 +100,14 @@ def _entry(name: str, target: Any) -> Iterator[str]:
     """Yield the lines of a function or class, with the public methods and properties that the class itself defines."""
     yield from (f"### vb.{name}", "", "```text", f"{name.rpartition('.')[2]}{signature(target)}", "")
     yield from (*(inspect.getdoc(target) or "").splitlines(), "```", "")
-    own = [(k, v) for k, v in vars(target).items() if inspect.isclass(target) and not k.startswith("_")]
-    for key, value in own:
+    current = [(k, v) for k, v in vars(target).items() if inspect.isclass(target) and not k.startswith("_")]
+    for key, value in current:
         function = value.__func__ if isinstance(value, classmethod | staticmethod) else value
         if inspect.isfunction(function):
             yield f"- `{key}{signature(function)}`: {_paragraph(function)}"
         elif isinstance(function, property) or hasattr(function, "attrname"):  # the latter is a cached property
             yield f"- `{key}`: {_paragraph(function)}"
-    if own:
+    if current:
         yield ""
 
 

@@ -96,7 +96,7 @@ def combine(
     say(f"Board: {board / (store.experiment + '.md')}")
 
 
-def groups_of(said: Sequence[str], runs: Path) -> list[list[Path]]:
+def groups_of(names: Sequence[str], runs: Path) -> list[list[Path]]:
     """Return the runs to combine: one group of the runs that are named, or a group for each seed that all named rows
     have.
 
@@ -104,18 +104,18 @@ def groups_of(said: Sequence[str], runs: Path) -> list[list[Path]]:
     """
     from vsebench.runs.load import find_run, row_runs
 
-    rows = [row_runs(one, runs) for one in said]
+    rows = [row_runs(one, runs) for one in names]
     if not any(rows):
-        return [[find_run(one, runs) for one in said]]
+        return [[find_run(one, runs) for one in names]]
     if not all(rows):
-        first = next(one for one, found in zip(said, rows, strict=True) if not found)
+        first = next(one for one, result in zip(names, rows, strict=True) if not result)
         find_run(first, runs)  # says what there is, where it is no run either
         raise ConfigError(f"give rows or runs, not both: '{first}' is a run.")
-    common = sorted(set.intersection(*(set(found) for found in rows)))
+    common = sorted(set.intersection(*(set(result) for result in rows)))
     if not common:
-        seeds = "; ".join(f"{one} {', '.join(map(str, sorted(r)))}" for one, r in zip(said, rows, strict=True))
+        seeds = "; ".join(f"{one} {', '.join(map(str, sorted(r)))}" for one, r in zip(names, rows, strict=True))
         raise ConfigError(f"the rows have no seed in common ({seeds}).")
-    return [[found[seed] for found in rows] for seed in common]
+    return [[result[seed] for result in rows] for seed in common]
 
 
 def _selected(select: str | None, first: LoadedRun) -> tuple[str, str]:

@@ -51,18 +51,18 @@ def compare(
         say(f"wrote {html}, {in_words(html.stat().st_size)}")
 
 
-def _dataset(side: Side, said: str | None) -> Dataset:
+def _dataset(side: Side, reference: str | None) -> Dataset:
     from vsebench.data.open import open_dataset
     from vsebench.results.original import require_dataset
 
     fingerprint = str(side.result.dataset["fingerprint"])
-    if said is None:
-        where = side.said["dataset"]
+    if reference is None:
+        where = side.config["dataset"]
         return require_dataset(fingerprint, where["spec"], Path(where["path"]))
-    dataset = open_dataset(said)
+    dataset = open_dataset(reference)
     if dataset.fingerprint != fingerprint:
         raise DataError(
-            f"dataset '{said}' has fingerprint {dataset.fingerprint}; the runs were evaluated on {fingerprint}."
+            f"dataset '{reference}' has fingerprint {dataset.fingerprint}; the runs were evaluated on {fingerprint}."
         )
     return dataset
 
@@ -71,35 +71,35 @@ def lines(comparison: Comparison, dataset: Dataset | None, show: int) -> list[st
     """Format a comparison: configuration, numbers, tests, and the first items on which the runs disagree."""
     from vsebench.results.disagree import about, shown
 
-    said = [f"A: {printable(comparison.a.name)}", f"B: {printable(comparison.b.name)}", "", "Configuration:"]
-    said += [
+    message = [f"A: {printable(comparison.a.name)}", f"B: {printable(comparison.b.name)}", "", "Configuration:"]
+    message += [
         f"  {printable(name)}: {_value(x)} | {_value(y)}" for name, (x, y) in comparison.config.items()
     ] or ["  the same"]  # fmt: skip
-    said += ["", f"Numbers of {comparison.split} (A, B, A - B):"]
+    message += ["", f"Numbers of {comparison.split} (A, B, A - B):"]
     for key, (x, y) in comparison.metrics.items():
         if "/chance/" not in f"/{key}":
             numbers = ["-" if value is None else f"{value:.6g}" for value in (x, y)]
             apart = "" if x is None or y is None else f"{x - y:+.4g}"
-            said.append(f"  {printable(key)}: {numbers[0]}  {numbers[1]}  {apart}")
-    said += ["", "Paired tests:"] if comparison.tests else []
+            message.append(f"  {printable(key)}: {numbers[0]}  {numbers[1]}  {apart}")
+    message += ["", "Paired tests:"] if comparison.tests else []
     for test in comparison.tests:
         span = f" ({test.low:+.4f} to {test.high:+.4f})"
-        said.append(
+        message.append(
             f"  {test.key}: A - B {test.a - test.b:+.4f}{span}, only A right {test.only_a:,}, only B right "
             f"{test.only_b:,} of {test.count:,}, p = {test.p:.4g} ({test.test})"
         )
-    said += [f"note: {printable(note)}" for note in comparison.notes]
+    message += [f"note: {printable(note)}" for note in comparison.notes]
     for apart_on in comparison.disagreements:
         if dataset is None:
             break  # there are none: items come from predictions
-        said += ["", f"{about(apart_on, comparison)}:"]
+        message += ["", f"{about(apart_on, comparison)}:"]
         for one in shown(comparison, apart_on, dataset, show):
             truth = f"is {printable(one.truth)}; " if one.truth else ""
-            says = f"{truth}A: {printable(one.said[0])}, B: {printable(one.said[1])}"
-            said.append(f"  {printable(one.id)}: {says}; {printable(one.caption)}".rstrip("; "))
+            says = f"{truth}A: {printable(one.outputs[0])}, B: {printable(one.outputs[1])}"
+            message.append(f"  {printable(one.id)}: {says}; {printable(one.caption)}".rstrip("; "))
         if len(apart_on.items) > show:
-            said.append(f"  and {len(apart_on.items) - show:,} more")
-    return said
+            message.append(f"  and {len(apart_on.items) - show:,} more")
+    return message
 
 
 def _value(value: Any) -> str:

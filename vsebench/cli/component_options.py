@@ -20,14 +20,14 @@ def parse_options(component: Component, arguments: Sequence[str]) -> dict[str, A
     options: dict[str, Any] = {}
     rest = list(arguments)
     while rest:
-        said = rest.pop(0)
-        key, equals, value = said.removeprefix("--").partition("=")
+        option = rest.pop(0)
+        key, equals, value = option.removeprefix("--").partition("=")
         name = key.replace("-", "_")
-        if not said.startswith("--") or name not in component.options or name == "source":
+        if not option.startswith("--") or name not in component.options or name == "source":
             known = [f"--{o.replace('_', '-')}" for o in component.options if o not in ("source", "name")]
             raise ConfigError(
-                f"{component.kind} '{component.name}' has no option '{said}'."
-                + did_you_mean(said, known)
+                f"{component.kind} '{component.name}' has no option '{option}'."
+                + did_you_mean(option, known)
                 + known_names(known)
             )
         kinds = _types(component.options[name])

@@ -122,9 +122,9 @@ def summary(kind: str, name: str) -> tuple[str, str]:
         for node in ast.parse(file.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.ClassDef | ast.FunctionDef):
                 for decorator in node.decorator_list:
-                    said = _registered(decorator, name)
-                    if said is not None:
-                        return (ast.get_docstring(node) or "").split("\n")[0], said
+                    message = _registered(decorator, name)
+                    if message is not None:
+                        return (ast.get_docstring(node) or "").split("\n")[0], message
     component = registry.get(name)
     return component.summary, component.source
 

@@ -114,16 +114,16 @@ def show(
     dataset = open_dataset(name, say=say)
     if split not in dataset.splits:
         raise DataError(f"no split '{split}'." + did_you_mean(split, dataset.splits) + known_names(dataset.splits))
-    said = summary(dataset)
+    facts = summary(dataset)
     console = Console()
-    console.print(Text(on_one_line(f"{said['title']}  (fingerprint {said['fingerprint']})")))
-    for key, value in said["facts"].items():
+    console.print(Text(on_one_line(f"{facts['title']}  (fingerprint {facts['fingerprint']})")))
+    for key, value in facts["facts"].items():
         console.print(Text("  " + on_one_line(f"{key}: {value}")))
     table = Table(title="labels", title_justify="left")
     table.add_column("label")
     for column in dataset.splits:
         table.add_column(column, justify="right")
-    for label, counts in said["labels"].items():
+    for label, counts in facts["labels"].items():
         table.add_row(Text(on_one_line(label)), *(f"{counts[s]:,}" for s in dataset.splits))
     console.print(table)
     target = sheet or Path(f"{dataset.name}.png")
@@ -208,14 +208,14 @@ def vectors(
     if not vocabulary.words:
         raise DataError(f"the training split of '{name}' has no words.")
     begin = time.perf_counter()
-    found = load_vectors(file, vocabulary.words)
+    result = load_vectors(file, vocabulary.words)
     taken = time.perf_counter() - begin
-    known = found.found | found.subword
+    known = result.has_vector | result.subword
     counts = np.array(vocabulary.counts)
-    say(f"{file}: {found.values.shape[1]} numbers a word, read in {taken:.2f} s and kept for the next time")
-    listed, parts, none = found.found.sum(), found.subword.sum(), (~known).sum()
+    say(f"{file}: {result.values.shape[1]} numbers a word, read in {taken:.2f} s and kept for the next time")
+    listed, parts, none = result.has_vector.sum(), result.subword.sum(), (~known).sum()
     say(f"{len(known):,} training words of '{name}': {listed:,} listed, {parts:,} from subwords, {none:,} random")
-    share, mass = found.coverage, counts[known].sum() / counts.sum()
+    share, mass = result.coverage, counts[known].sum() / counts.sum()
     say(f"coverage: {100 * share:.1f} % of the words, {100 * mass:.1f} % of the text")
     missing = sorted((int(counts[i]), vocabulary.words[i]) for i in np.flatnonzero(~known))[::-1]
     if missing:
@@ -249,7 +249,7 @@ class _Bar:
         self.console = Console(stderr=True)
         self.name, self.verb = name, verb
         self.live: Any = None
-        self.said = 0.0
+        self.printed_at = 0.0
 
     def update(self, done: int, total: int | None) -> None:
         import time
@@ -264,8 +264,8 @@ class _Bar:
                 self.task = self.live.add_task(on_one_line(f"{self.verb} {self.name}"), total=total)
                 self.live.start()
             self.live.update(self.task, completed=done, total=total)
-        elif time.monotonic() - self.said > 5:
-            self.said = time.monotonic()
+        elif time.monotonic() - self.printed_at > 5:
+            self.printed_at = time.monotonic()
             say(f"{self.verb} {self.name}: {done}/{total or '?'}", error=True)
 
     def close(self) -> None:

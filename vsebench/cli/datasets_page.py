@@ -190,9 +190,9 @@ def _section(component: Component) -> list[str]:
     meanings = _meanings(doc)
     for option, parameter in component.options.items():
         default = "required" if parameter.default is parameter.empty else f"`{parameter.default!r}`"
-        said = meanings.get(option, "").replace("|", "\\|").replace("``", "`")
+        meaning = meanings.get(option, "").replace("|", "\\|").replace("``", "`")
         shown = "`--from`" if option == "source" else f"`--{option.replace('_', '-')}`"
-        lines.append(f"| {shown} | {type_name(parameter.annotation)} | {default} | {said} |")
+        lines.append(f"| {shown} | {type_name(parameter.annotation)} | {default} | {meaning} |")
     return [*lines, ""]
 
 
@@ -200,7 +200,7 @@ def _meanings(doc: str) -> dict[str, str]:
     """Option -> what the docstring's Args say of it, on one line."""
     if "\nArgs:\n" not in doc:
         return {}
-    found: dict[str, str] = {}
+    results: dict[str, str] = {}
     last = ""
     for line in doc.split("\nArgs:\n")[1].split("\n"):
         if not line.startswith("    "):
@@ -208,10 +208,10 @@ def _meanings(doc: str) -> dict[str, str]:
         name, colon, rest = line.strip().partition(": ")
         if not line.startswith("     ") and colon:
             last = name
-            found[last] = rest
+            results[last] = rest
         elif last:
-            found[last] += " " + line.strip()
-    return found
+            results[last] += " " + line.strip()
+    return results
 
 
 if __name__ == "__main__":

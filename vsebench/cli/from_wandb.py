@@ -41,8 +41,8 @@ def fetch_boards(
         raise ConfigError(f"--from-wandb is written ENTITY/PROJECT. Got '{project}'.")
     fetched = fetch(_runs(project, group, api), group)
     if not fetched:
-        asked = f" of group '{group}'" if group else " with a group"
-        raise DataError(f"{project} has no runs{asked}. A sweep logs the runs of an experiment as one group.")
+        requested = f" of group '{group}'" if group else " with a group"
+        raise DataError(f"{project} has no runs{requested}. A sweep logs the runs of an experiment as one group.")
     boards = [(one, board_of(one, fingerprint=fingerprint, source=project)) for one in fetched]
     for _, snapshot in boards:
         snapshot_of(json.loads(as_text(snapshot)), Place(project))  # what others logged, before it is written
@@ -64,8 +64,8 @@ def _runs(project: str, group: str | None, api: Any) -> list[Any]:
             api = wandb.Api()
         return list(api.runs(project, filters=filters, order="+created_at", lazy=False))
     except Exception as error:  # W&B may fail in any way: no key, no network, no such project
-        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise DataError(f"W&B cannot be asked for the runs of {project}: {said}") from None
+        message = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise DataError(f"W&B cannot be asked for the runs of {project}: {message}") from None
 
 
 def _refuse_loss(snapshot: Snapshot, board: Path, project: str, replace: bool) -> None:
@@ -88,8 +88,8 @@ def _refuse_loss(snapshot: Snapshot, board: Path, project: str, replace: bool) -
 
 def lines(fetched: Fetched, snapshot: Snapshot) -> Sequence[str]:
     """Format the summary of an experiment fetched from W&B."""
-    said = [f"{printable(snapshot.experiment)}: {len(snapshot.rows)} rows, {len(snapshot.results)} runs"]
+    message = [f"{printable(snapshot.experiment)}: {len(snapshot.rows)} rows, {len(snapshot.results)} runs"]
     if fetched.duplicates:
-        said.append(f"  {fetched.duplicates} runs were there more than once, with the same numbers")
-    said += [f"  skipped {printable(s.name)} ({printable(s.id)}): {printable(s.reason)}" for s in fetched.skipped]
-    return said
+        message.append(f"  {fetched.duplicates} runs were there more than once, with the same numbers")
+    message += [f"  skipped {printable(s.name)} ({printable(s.id)}): {printable(s.reason)}" for s in fetched.skipped]
+    return message

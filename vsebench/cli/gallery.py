@@ -38,11 +38,11 @@ def gallery(
         if not 1 <= value <= most:
             raise QueryError(f"{name} must be from 1 to {most}. Got {value}.")
     from vsebench.core.files import write_atomically
-    from vsebench.inspect.examples import make_gallery
+    from vsebench.inspect.examples import make_examples
     from vsebench.inspect.examples_page import page
 
     loaded = open_run(run, runs, device, plugin, trust)
-    made, dataset = make_gallery(loaded, split, queries=queries, k=k, seed=seed, cache=cache)
+    made, dataset = make_examples(loaded, split, queries=queries, k=k, seed=seed, cache=cache)
     out.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(out, page(made, dataset))
     for note in made.notes:

@@ -48,7 +48,7 @@ def index(
     Example: vsebench index mmfrb/VSE --out galleries/vse
     """
     from vsebench.engine.embed import embedding_dim
-    from vsebench.retrieval.build import embed_folder, embed_split, make_gallery, refuse_modality
+    from vsebench.retrieval.build import embed_folder, embed_split, make_collection, refuse_modality
     from vsebench.retrieval.collection import refuse_existing
 
     load_plugins(plugin or ())
@@ -70,7 +70,7 @@ def index(
     else:
         embedded = embed_split(loaded, split or "test", modality, progress=show.update, cache=cache)
     show.close()
-    manifest = make_gallery(loaded, embedded, modality, out, index=kind, options=settings, force=force)
+    manifest = make_collection(loaded, embedded, modality, out, index=kind, options=settings, force=force)
     size = sum(os.path.getsize(f) for f in out.rglob("*") if f.is_file())
     what = "images" if manifest.modality == "image" else "texts"
     say(f"{out}: {manifest.count:,} {what}, {manifest.dim} numbers each, {kind}, {in_words(size)}")

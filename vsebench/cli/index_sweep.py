@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from vsebench.sweeps.worker import Settings
 
 
-def run_index_sweep(asked: Asked, settings: Settings, runs: Path, *, dry_run: bool) -> None:
+def run_index_sweep(requested: Asked, settings: Settings, runs: Path, *, dry_run: bool) -> None:
     """Validate, get the vectors, measure, write the board.
 
     Args:
-        asked: the experiment file and what the command changes of it.
+        requested: the experiment file and what the command changes of it.
         settings: threads, device, cache and W&B.
         runs: folder of all runs, as the command has it.
         dry_run: print the plan and stop.
@@ -41,8 +41,8 @@ def run_index_sweep(asked: Asked, settings: Settings, runs: Path, *, dry_run: bo
     Raises: VsebenchError for the user's faults; RunFailed when measurements failed, after the board is written.
     """
     load_entry_points()
-    experiment = load_index_experiment(asked.file, overrides=asked.overrides, plugins=asked.plugins)
-    wanted = experiment.only(asked.only) if asked.only else experiment
+    experiment = load_index_experiment(requested.file, overrides=requested.overrides, plugins=requested.plugins)
+    wanted = experiment.only(requested.only) if requested.only else experiment
     threads, store = settings.threads, Store(runs, experiment.name)
     with limited(threads):
         vectors = load_vectors(experiment, runs, device=settings.device, cache=settings.cache, say=say)
@@ -65,16 +65,16 @@ def run_index_sweep(asked: Asked, settings: Settings, runs: Path, *, dry_run: bo
             store,
             threads=threads,
             tracker=partial(_tracker_of, tracker),
-            board_folder=asked.board,
-            command=asked.command,
+            board_folder=requested.board,
+            command=requested.command,
             say=say,
         )
     except KeyboardInterrupt:
         print("\nInterrupted. What was measured is kept; the same command goes on from here.", file=sys.stderr)
         raise SystemExit(130) from None
     if counts["finished"] < len(chosen) and settings.wandb_mode != "disabled":
-        _log_board(load_board(asked.board, experiment.name), tracker)
-    say(f"Board: {asked.board / (experiment.name + '.md')}")
+        _log_board(load_board(requested.board, experiment.name), tracker)
+    say(f"Board: {requested.board / (experiment.name + '.md')}")
     if outcome.failed:
         lines = [f"  {r.system}, seed {r.seed}: {(r.error or '').strip().splitlines()[-1]}" for r in outcome.failed]
         raise RunFailed(f"{len(outcome.failed)} of {len(chosen)} measurements failed:\n" + "\n".join(lines))
@@ -95,7 +95,7 @@ def refuse_options(executor: str, workers: int | None, processes: int) -> None:
             raise ConfigError(f"{option}: {why} --threads says how many threads a search has.")
 
 
-def _print_plan(experiment: IndexExperiment, asked: Sequence[Measurement], vectors: VectorSet) -> None:
+def _print_plan(experiment: IndexExperiment, requested: Sequence[Measurement], vectors: VectorSet) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -105,15 +105,15 @@ def _print_plan(experiment: IndexExperiment, asked: Sequence[Measurement], vecto
     for column in ("row", "index", "options", "seeds"):
         table.add_column(column)
     for row in experiment.rows:
-        status = Counter(one.status for one in asked if one.row.name == row.name)
+        status = Counter(one.status for one in requested if one.row.name == row.name)
         options = ", ".join(f"{name} {value}" for name, value in row.spec.options.items())
-        said = ", ".join(f"{count} {state}" for state, count in status.items())
-        table.add_row(*map(Text, (on_one_line(row.name), row.spec.name, on_one_line(options), said)))
+        listing = ", ".join(f"{count} {state}" for state, count in status.items())
+        table.add_row(*map(Text, (on_one_line(row.name), row.spec.name, on_one_line(options), listing)))
     Console().print(table)
     splits, dim = vectors.described["splits"], vectors.described["dim"]
-    todo = sum(one.status != "finished" for one in asked)
+    todo = sum(one.status != "finished" for one in requested)
     say(f"{splits['gallery']:,} vectors of {dim} numbers, {splits['queries']:,} queries, k {experiment.spec.k}.")
-    say(f"{len(asked)} measurements, {todo} to do.")
+    say(f"{len(requested)} measurements, {todo} to do.")
 
 
 def _tracker(settings: Settings, experiment: str, run_id: str, **about: Any) -> Tracker:

@@ -26,8 +26,8 @@ def write_export(board: Path, experiments: Sequence[str], file: Path, *, others:
     if others:
         raise ConfigError(f"--export and {' and '.join(others)} exclude each other; give them one by one.")
     check_format(file)
-    found = snapshots_of(board, experiments)
-    table = table_of([(s, usable(s, board)[0] if s.form == SYSTEM_FORM else None) for s in found])
+    snapshots = snapshots_of(board, experiments)
+    table = table_of([(s, usable(s, board)[0] if s.form == SYSTEM_FORM else None) for s in snapshots])
     write(table, file)
-    of = f"{len(found)} {'board' if len(found) == 1 else 'boards'}"
+    of = f"{len(snapshots)} {'board' if len(snapshots) == 1 else 'boards'}"
     say(f"wrote {file}: {len(table):,} runs of {of}, {len(table.columns)} columns")

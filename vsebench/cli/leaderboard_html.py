@@ -30,7 +30,7 @@ def write_html(
     runs: Path,
     out: Path | None = None,
     check: bool = False,
-    found: int = 0,
+    count: int = 0,
     plugins: Sequence[Path] = (),
     trust: bool = False,
 ) -> None:
@@ -39,7 +39,7 @@ def write_html(
     Args:
         runs: folder of all experiments' runs; a row whose runs are not there says so.
         out: the file of the one experiment.
-        found: rows of each table whose models are loaded, to show what the example queries find.
+        count: rows of each table whose models are loaded, to show what the example queries find.
         plugins: to import first.
         trust: import those that runs name, too.
 
@@ -53,15 +53,15 @@ def write_html(
     load_plugins(plugins)
     for name in wanted:
         snapshot = load_board(board, name)
-        outcomes, unusable = usable(snapshot, board) if snapshot.form == SYSTEM_FORM else (None, "")
+        item_scores, unusable = usable(snapshot, board) if snapshot.form == SYSTEM_FORM else (None, "")
         text = page(
             snapshot,
             folder=board,
             runs=runs,
-            outcomes=outcomes,
+            item_scores=item_scores,
             unusable=unusable,
             finder=partial(found_by, trust=trust),
-            found=found,
+            count=count,
         )
         file = out or board / f"{name}.html"
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -71,11 +71,11 @@ def write_html(
 
 def found_by(folder: Path, *, trust: bool = False) -> Results | str:
     """Return the results of a run's model for the page's queries, or the reason why there are none."""
-    from vsebench.inspect.examples import make_gallery
+    from vsebench.inspect.examples import make_examples
     from vsebench.runs.load import load_run
 
     try:
-        gallery, dataset = make_gallery(load_run(folder, trust=trust), SPLIT, queries=COUNT, k=FIRST)
+        gallery, dataset = make_examples(load_run(folder, trust=trust), SPLIT, queries=COUNT, k=FIRST)
     except VsebenchError as error:
         if isinstance(error, UntrustedPlugin):
             say(f"what its model finds is not shown: {error}", error=True)
@@ -85,7 +85,7 @@ def found_by(folder: Path, *, trust: bool = False) -> Results | str:
         for kinds in gallery.queries.values()
         for queries in kinds.values()
         for query in queries
-        for thing in (found.thing for found in query.results)
+        for thing in (hit.thing for hit in query.results)
         for number, text in enumerate(dataset.texts(thing.position))
     }
     dataset.close()

@@ -31,17 +31,17 @@ def measure(
     from vsebench.config.find import experiment_file
 
     loaded = load_experiment(experiment_file(experiment), overrides=override or ())
-    asked = loaded.spec.measure.asked()
-    if not asked:
+    requested = loaded.spec.measure.requested()
+    if not requested:
         raise ConfigError(
             f"experiment '{loaded.name}' asks for no measurement; write a block such as measure: {{cost: true}}."
         )
-    complete(loaded.name, asked, runs=runs, board=board, workers=workers, threads=threads, device=device)
+    complete(loaded.name, requested, runs=runs, board=board, workers=workers, threads=threads, device=device)
 
 
 def complete(
     name: str,
-    asked: Mapping[str, Mapping[str, Any]],
+    requested: Mapping[str, Mapping[str, Any]],
     *,
     runs: Path,
     board: Path,
@@ -54,7 +54,7 @@ def complete(
 
     count = workers or _workers(threads)
     for line in measure_missing(
-        name, asked, runs=runs, board=board, workers=count, threads=threads, device=device, say=say
+        name, requested, runs=runs, board=board, workers=count, threads=threads, device=device, say=say
     ):
         say(line, error=True)
 

@@ -24,10 +24,10 @@ def outcomes(
         if snapshot.form == INDEX_FORM:
             continue
         finished = sum(result.status == "finished" for result in snapshot.results.values())
-        lacking = update(snapshot, runs, board)
-        say(f"{items_file(board, snapshot.experiment)}: {finished - len(lacking)} of {finished} runs")
-        if lacking:
-            more = f" and {len(lacking) - 10} more" if len(lacking) > 10 else ""
-            say(f"  without predictions in {runs / snapshot.experiment}: {', '.join(lacking[:10])}{more}")
+        missing = update(snapshot, runs, board)
+        say(f"{items_file(board, snapshot.experiment)}: {finished - len(missing)} of {finished} runs")
+        if missing:
+            more = f" and {len(missing) - 10} more" if len(missing) > 10 else ""
+            say(f"  without predictions in {runs / snapshot.experiment}: {', '.join(missing[:10])}{more}")
     for file in render(board, experiments or ()):
         say(f"wrote {file}")

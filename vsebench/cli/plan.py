@@ -47,17 +47,17 @@ def _print_estimate(plan: Plan, runs: Path, workers: int) -> None:
     if not todo:
         say(counts)
         return
-    found = estimate(plan, runs, device=record_device())
-    seconds = found.total(workers)
+    result = estimate(plan, runs, device=record_device())
+    seconds = result.total(workers)
     if seconds is None:
         say(f"{counts} No earlier run on this hardware to estimate time and disk from.")
         return
-    said = ", ".join(f"{count} from {tier}" for tier, count in found.based_on.items())
+    listing = ", ".join(f"{count} from {tier}" for tier, count in result.based_on.items())
     say(
         f"{counts} About {duration_in_words(seconds)} with {workers} {'worker' if workers == 1 else 'workers'}, and "
-        f"{in_words(found.size)} under {runs}."
+        f"{in_words(result.size)} under {runs}."
     )
-    say(f"Estimated from {found.records} earlier runs: {said}. Features of frozen encoders: vsebench cache list.")
+    say(f"Estimated from {result.records} earlier runs: {listing}. Features of frozen encoders: vsebench cache list.")
 
 
 def record_device() -> str:
@@ -75,10 +75,10 @@ def _search_lines(plan: Plan) -> list[str]:
         return []
     if space is not None:
         done = progress(plan)
-        said = ", ".join(f"{count} {state}" for state, count in done.items() if count)
+        listing = ", ".join(f"{count} {state}" for state, count in done.items() if count)
         rounds = f", rounds of {sweep.round}" if sweep.method == "tpe" else ""
         lines.append(f"Search: {sweep.method}, budget {sweep.budget}, sampler seed {sweep.seed}{rounds}.")
-        lines.append(f"Asked: {sum(done.values())} of {sweep.budget} configurations ({said}).")
+        lines.append(f"Asked: {sum(done.values())} of {sweep.budget} configurations ({listing}).")
         for group in space.choices.groups:
             labels = [" + ".join(v.label for v in point.values()) for point in group]
             lines.append(f"Axis {' + '.join(group[0])}: {', '.join(labels)}")

@@ -40,7 +40,7 @@ class ProgressView:
         self.watch = Watch(store, 1)
         self.estimate = estimate
         self.live: Any = None
-        self.said: dict[int, float] = {}
+        self.printed_at: dict[int, float] = {}
 
     def plan(self, plan: Plan) -> None:
         """Say what will be done; a search says it for each of its rounds."""
@@ -48,8 +48,8 @@ class ProgressView:
         everything = {r.run_id for r in plan.runs}
         pruned = len({r.run_id for r in plan.runs if r.status == "pruned"})
         finished = len(everything) - len(todo) - pruned
-        said = f"{finished} finished, " + (f"{pruned} pruned, " if pruned else "") + f"{len(todo)} to do"
-        line = f"{plan.experiment.name}: {len(everything)} runs, {said}."
+        message = f"{finished} finished, " + (f"{pruned} pruned, " if pruned else "") + f"{len(todo)} to do"
+        line = f"{plan.experiment.name}: {len(everything)} runs, {message}."
         if todo:
             self.watch.workers = self.workers()
         self.watch.add(plan, self.estimate(plan) if todo else {})
@@ -71,8 +71,11 @@ class ProgressView:
             mark = {"finished": "done", "pruned": "pruned"}.get(event.status, "FAILED")
             line = f"[{len(self.watch.ended)}/{len(self.watch.open)}] {mark} {title}: {event.text}"
             self._line(line if self.live is not None else f"{line} | {self.summary()}")
-        elif self.live is None and time.monotonic() - self.said.setdefault(event.worker, time.monotonic()) >= EVERY_S:
-            self.said[event.worker] = time.monotonic()
+        elif (
+            self.live is None
+            and time.monotonic() - self.printed_at.setdefault(event.worker, time.monotonic()) >= EVERY_S
+        ):
+            self.printed_at[event.worker] = time.monotonic()
             self._line(f"  {title}: {event.text}")
 
     def summary(self) -> str:

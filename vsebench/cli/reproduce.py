@@ -48,7 +48,7 @@ def reproduce(
     Example: vsebench reproduce mmfrb/VSE --seed 0
     """
     from vsebench.results.original import dataset_of, find_original, precision_of
-    from vsebench.results.reproduce import do_again, judge, plain
+    from vsebench.results.reproduce import assess, do_again, plain
     from vsebench.sweeps.worker import choose_device, prepare
 
     load_plugins(plugin or ())
@@ -61,7 +61,7 @@ def reproduce(
     say(f"from {printable(str(original.source))}: {precision_of(original)}")
     store = Store(out, run.experiment)
     again = do_again(original, data, store, device=choose_device(device, 0), cache=cache, say=lambda s: say(f"  {s}"))
-    verdict = judge(original, again, row=_row(original), tolerance=tolerance)
+    verdict = assess(original, again, row=_row(original), tolerance=tolerance)
     for line in lines(verdict):
         say(line)
     file = store.run_folder(again.run_id) / REPORT
@@ -84,25 +84,27 @@ def _row(original: Original) -> list[Result]:
     ]
 
 
-def lines(found: Reproduction) -> list[str]:
+def lines(reproduction: Reproduction) -> list[str]:
     """Format a reproduction: a table of the numbers computed from scores, other differences, and the verdict."""
     from vsebench.results.reproduce import shown
 
-    judged = [line for line in found.lines if "/chance/" not in line.key or line.verdict != "same"]
+    compared_lines = [line for line in reproduction.lines if "/chance/" not in line.key or line.verdict != "same"]
     header = ["Number", "Stored", "Again", "Difference", "Allowed", "Verdict"]
-    said = [line.replace("\\", "") for line in table(header, [_cells(line) for line in judged])]
-    for name, (before, now) in found.circumstances.items():
-        said.append(f"{printable(name)}: was {printable(shown(before))}, is {printable(shown(now))}")
-    if found.code:
-        said.append(
-            f"code, metrics or local weights have changed since: the same configuration is run {found.code} here"
+    message = [line.replace("\\", "") for line in table(header, [_cells(line) for line in compared_lines])]
+    for name, (before, now) in reproduction.circumstances.items():
+        message.append(f"{printable(name)}: was {printable(shown(before))}, is {printable(shown(now))}")
+    if reproduction.code:
+        message.append(
+            f"code, metrics or local weights have changed since: the same configuration is run {reproduction.code} here"
         )
-    count = Counter(line.verdict for line in found.lines)
-    told = ", ".join(f"{count[v]} {v}" for v in ("same", "rounding", "within", "differs", "missing") if count[v])
-    said.append(f"{len(found.lines)} numbers: {told}.")
-    if found.identical and count["same"] < len(found.lines):
-        said.append("The same versions, code, hardware and threads should have given the same numbers to the last bit.")
-    return said
+    count = Counter(line.verdict for line in reproduction.lines)
+    messages = ", ".join(f"{count[v]} {v}" for v in ("same", "rounding", "within", "differs", "missing") if count[v])
+    message.append(f"{len(reproduction.lines)} numbers: {messages}.")
+    if reproduction.identical and count["same"] < len(reproduction.lines):
+        message.append(
+            "The same versions, code, hardware and threads should have given the same numbers to the last bit."
+        )
+    return message
 
 
 def _cells(line: Line) -> list[str]:

@@ -17,7 +17,7 @@ from vsebench.leaderboard.table import printable
 if TYPE_CHECKING:
     from vsebench.results.merge import Merged
     from vsebench.results.renew import Renewed
-    from vsebench.runs.item_scores import Outcomes
+    from vsebench.runs.item_scores import ItemScores
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, **PLAIN)
 #: Runs that are named of those that stand in the way.
@@ -46,12 +46,12 @@ def merge(
 
     origins = [Origin(str(file), load(file)) for file in files]
     experiment = origins[0].snapshot.experiment
-    there = results_file(into, experiment)
-    if there.is_file() and there.resolve() not in {file.resolve() for file in files}:
-        origins.append(Origin(str(there), load_board(into, experiment)))
+    folder_files = results_file(into, experiment)
+    if folder_files.is_file() and folder_files.resolve() not in {file.resolve() for file in files}:
+        origins.append(Origin(str(folder_files), load_board(into, experiment)))
     merged = united(origins, prefer=prefer, tolerance=tolerance)
-    save(merged.snapshot, there)
-    notes = _join_outcomes([*files, there], merged, into)
+    save(merged.snapshot, folder_files)
+    notes = _join_item_scores([*files, folder_files], merged, into)
     for line in [*merge_lines(merged), *notes]:
         say(line)
     for file in render(into, [experiment]):
@@ -59,23 +59,23 @@ def merge(
     say(f"Board: {into / (experiment + '.md')}")
 
 
-def _join_outcomes(files: Sequence[Path], merged: Merged, into: Path) -> list[str]:
+def _join_item_scores(files: Sequence[Path], merged: Merged, into: Path) -> list[str]:
     """Write what every run made of every item, from the files in the folder ``items`` beside each results folder.
     Returns what to say of runs that none of them knows."""
     from vsebench.leaderboard.collect import united
     from vsebench.runs.item_scores import items_file
-    from vsebench.runs.item_scores import load as load_outcomes
-    from vsebench.runs.item_scores import save as save_outcomes
+    from vsebench.runs.item_scores import load as load_item_scores
+    from vsebench.runs.item_scores import save as save_item_scores
 
     experiment = merged.snapshot.experiment
     places = list(dict.fromkeys(items_file(file.resolve().parent.parent, experiment) for file in files))
-    said: list[str] = []
-    parts: list[Outcomes] = []
+    lines: list[str] = []
+    parts: list[ItemScores] = []
     for place in (place for place in places if place.is_file()):
         try:
-            part = load_outcomes(place)
+            part = load_item_scores(place)
         except DataError as error:
-            said.append(f"  note: {error} It is left out.")
+            lines.append(f"  note: {error} It is left out.")
             continue
         if part.fingerprint == merged.snapshot.dataset["fingerprint"]:
             parts.append(part)
@@ -83,15 +83,15 @@ def _join_outcomes(files: Sequence[Path], merged: Merged, into: Path) -> list[st
     try:
         joined = united(parts, merged.snapshot) if parts else None
     except DataError as error:
-        said.append(f"  note: {error}")
+        lines.append(f"  note: {error}")
     if joined is not None:
-        save_outcomes(joined, items_file(into, experiment))
+        save_item_scores(joined, items_file(into, experiment))
     finished = {run for run, result in merged.snapshot.results.items() if result.status == "finished"}
     left = finished - (set() if joined is None else joined.runs)
     if not left:
-        return said
+        return lines
     return [
-        *said,
+        *lines,
         f"  note: {len(left)} runs have no per-item outcomes beside their results (items/{printable(experiment)}.npz); "
         "intervals over items and rank groups leave them out",
     ]
@@ -100,15 +100,15 @@ def _join_outcomes(files: Sequence[Path], merged: Merged, into: Path) -> list[st
 def merge_lines(merged: Merged) -> list[str]:
     """Format the summary of a merge."""
     snapshot = merged.snapshot
-    said = [
+    lines = [
         f"{printable(snapshot.experiment)}: {len(snapshot.rows)} rows, {len(snapshot.results)} runs, seeds "
         + ", ".join(map(str, snapshot.seeds))
     ]
-    said += [f"  {count} runs from {printable(name)}" for name, count in merged.came.items()]
+    lines += [f"  {count} runs from {printable(name)}" for name, count in merged.came.items()]
     if merged.duplicates:
-        said.append(f"  {merged.duplicates} runs were there more than once, with the same numbers")
-    said += [f"  settled: {printable(str(one))}" for one in merged.settled]
-    return [*said, *(f"  note: {printable(note)}" for note in merged.notes)]
+        lines.append(f"  {merged.duplicates} runs were there more than once, with the same numbers")
+    lines += [f"  settled: {printable(str(one))}" for one in merged.settled]
+    return [*lines, *(f"  note: {printable(note)}" for note in merged.notes)]
 
 
 @app.command()
@@ -142,14 +142,14 @@ def recompute(
 
 def recompute_lines(experiment: str, renewed: Renewed) -> list[str]:
     """Format the summary of a recomputed board."""
-    if not renewed.metrics and not renewed.lacking:
+    if not renewed.metrics and not renewed.missing:
         return [f"{experiment}: every number is by today's definitions"]
-    found = [
+    results = [
         f"{experiment}: {name} computed again by version {now} (was {before})"
         for name, (before, now) in renewed.metrics.items()
     ]
-    for name, reasons in renewed.lacking.items():
-        found.append(f"{experiment}: {name} stays as it is; {len(reasons)} runs stand in the way:")
-        found += [f"  {printable(reason)}" for reason in reasons[:SHOWN]]
-        found += [f"  and {len(reasons) - SHOWN} more"] if len(reasons) > SHOWN else []
-    return found
+    for name, reasons in renewed.missing.items():
+        results.append(f"{experiment}: {name} stays as it is; {len(reasons)} runs stand in the way:")
+        results += [f"  {printable(reason)}" for reason in reasons[:SHOWN]]
+        results += [f"  and {len(reasons) - SHOWN} more"] if len(reasons) > SHOWN else []
+    return results

@@ -95,8 +95,8 @@ def _lines(file: Path | None) -> list[str]:
 
 def json_of(answers: Sequence[Answer]) -> str:
     """Answers as JSON that a terminal shows as it is."""
-    said = json.dumps([_plain(answer) for answer in answers], ensure_ascii=False, indent=1)
-    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", said)
+    message = json.dumps([_plain(answer) for answer in answers], ensure_ascii=False, indent=1)
+    return _UNSEEN.sub(lambda result: f"\\u{ord(result[0]):04x}", message)
 
 
 def _plain(answer: Answer) -> dict[str, object]:

@@ -94,7 +94,7 @@ def sweep(
     if executor in EXECUTORS:  # else a plug-in that the file names may have it
         build_executor(executor, work, executor_options)
     command = command_of(file, overrides, plugins)
-    asked = Asked(file, overrides, tuple(only or ()), plugins, board, command)
+    requested = Asked(file, overrides, tuple(only or ()), plugins, board, command)
     settings = Settings(
         store_root=runs.resolve(),
         dataset_path=Path(),  # until it is opened
@@ -110,30 +110,30 @@ def sweep(
         from vsebench.cli.index_sweep import refuse_options, run_index_sweep
 
         refuse_options(executor, workers, processes_per_run)
-        run_index_sweep(asked, settings, runs, dry_run=dry_run)
+        run_index_sweep(requested, settings, runs, dry_run=dry_run)
         return
-    if not dry_run and _is_done(asked, runs):
+    if not dry_run and _is_done(requested, runs):
         return
     loaded = load_experiment(file, overrides=overrides)
     built = build_executor(executor, work, executor_options)
-    if asked.only and loaded.space is None:
-        loaded.only(asked.only)
+    if requested.only and loaded.space is None:
+        loaded.only(requested.only)
     dataset = open_data(loaded, say)
     loaded = suited_to(loaded, dataset, say)
     settings = replace(settings, dataset_path=dataset.path.resolve())
     with built.started() as (places, execute):
         if dry_run:
             count = default_workers(settings) if places is None else max(1, places)
-            print_plan(_planned(loaded, dataset, asked.only, runs), runs, count)
+            print_plan(_planned(loaded, dataset, requested.only, runs), runs, count)
             return
-        outcome = _do(loaded, dataset, settings, asked, places, execute)
-    if measures := loaded.spec.measure.asked():
+        outcome = _do(loaded, dataset, settings, requested, places, execute)
+    if measures := loaded.spec.measure.requested():
         complete(loaded.name, measures, runs=runs, board=board, workers=workers, threads=threads, device=device)
     if settings.wandb_mode != "disabled":
         from vsebench.cli.wandb_board import log_board
 
         log_board(loaded.name, settings, board)
-    _leave_note(asked, outcome, dataset.path, runs)
+    _leave_note(requested, outcome, dataset.path, runs)
     say(f"Board: {board / (loaded.name + '.md')}")
     if outcome.failed:
         raise RunFailed(outcome.summary)
@@ -143,7 +143,7 @@ def _do(
     experiment: Experiment,
     dataset: Any,
     settings: Settings,
-    asked: Asked,
+    requested: Asked,
     workers: int | None,
     execute: Execute | None,
 ) -> Outcome:
@@ -165,9 +165,9 @@ def _do(
             dataset,
             settings=settings,
             workers=workers,
-            board_folder=asked.board,
-            command=asked.command,
-            only=asked.only,
+            board_folder=requested.board,
+            command=requested.command,
+            only=requested.only,
             execute=execute,
             on_plan=show.plan,
             on_event=show.event,
@@ -180,26 +180,26 @@ def _do(
         show.close()
 
 
-def _is_done(asked: Asked, runs: Path) -> bool:
+def _is_done(requested: Asked, runs: Path) -> bool:
     """Say so when a finished sweep is asked for again and nothing has changed, without planning it."""
     from vsebench.config import document
     from vsebench.sweeps.completion import still_done
 
-    doc = document.load(asked.file)
-    for assignment in asked.overrides:
+    doc = document.load(requested.file)
+    for assignment in requested.overrides:
         doc.override(assignment)
     name = doc.data.get("experiment") if isinstance(doc.data, dict) else None
-    found = still_done(asked, runs, name) if isinstance(name, str) else None
-    if found is None:
+    result = still_done(requested, runs, name) if isinstance(name, str) else None
+    if result is None:
         return False
-    finished, pruned = found
-    said = f"{finished} finished, " + (f"{pruned} pruned, " if pruned else "")
-    say(f"{name}: {finished + pruned} runs, {said}0 to do.")
-    say(f"Board: {asked.board / (str(name) + '.md')}")
+    finished, pruned = result
+    message = f"{finished} finished, " + (f"{pruned} pruned, " if pruned else "")
+    say(f"{name}: {finished + pruned} runs, {message}0 to do.")
+    say(f"Board: {requested.board / (str(name) + '.md')}")
     return True
 
 
-def _leave_note(asked: Asked, outcome: Outcome, dataset: Path, runs: Path) -> None:
+def _leave_note(requested: Asked, outcome: Outcome, dataset: Path, runs: Path) -> None:
     """Note a grid that has nothing left to do. A search may have more to ask."""
     from vsebench.config.experiment import plugin_files
     from vsebench.runs.store import Store
@@ -211,19 +211,19 @@ def _leave_note(asked: Asked, outcome: Outcome, dataset: Path, runs: Path) -> No
     status = {run_id: result.status for run_id, result in results.items() if result is not None}
     if experiment.space is not None or len(status) < len(results) or "failed" in status.values():
         return
-    said = {v for row in experiment.rows for _, s in row.system.components() for v in s.options.values()
+    values = {v for row in experiment.rows for _, s in row.system.components() for v in s.options.values()
             if isinstance(v, str)}  # fmt: skip
     leave_note(
-        asked,
+        requested,
         store,
         finished=[run_id for run_id, one in status.items() if one == "finished"],
         pruned=[run_id for run_id, one in status.items() if one == "pruned"],
         depends_on=[
             dataset,
-            asked.board,
-            *asked.plugins,
+            requested.board,
+            *requested.plugins,
             *plugin_files(experiment),
-            *(Path(value).expanduser() for value in sorted(said)),
+            *(Path(value).expanduser() for value in sorted(values)),
         ],
     )
 

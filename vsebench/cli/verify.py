@@ -55,7 +55,7 @@ def verify(
         for line in lines(report, pages):
             say(line)
         wrong += len(report.differences) + len(pages)
-        unchecked += len(report.lacking) + len(report.absent)
+        unchecked += len(report.missing) + len(report.absent)
     if wrong:
         say(f"{wrong} differences.")
     elif unchecked:
@@ -68,7 +68,7 @@ def verify(
 def lines(report: Report, pages: Sequence[Difference]) -> list[str]:
     """Format the report on one board."""
     rounded = f", {report.rounded:,} of them to within rounding" if report.rounded else ""
-    said = [
+    message = [
         f"{printable(report.experiment)}: {report.runs:,} runs",
         f"  predictions -> results of runs: {report.recomputed:,} numbers come out again{rounded}",
         *([f"  predictions -> board's items file: {report.items:,} values are the same"] if report.items else []),
@@ -76,22 +76,24 @@ def lines(report: Report, pages: Sequence[Difference]) -> list[str]:
         "  board's results file -> pages: " + (f"{len(pages)} differences" if pages else "as rendered"),
     ]
     by_reason: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    for _, run_id, key, reason in report.lacking:
+    for _, run_id, key, reason in report.missing:
         by_reason[reason].append((run_id, key))
     for reason, numbers in by_reason.items():
         runs = len({run_id for run_id, _ in numbers})
         keys = sorted({key.partition("/")[2] or key for _, key in numbers})
-        said.append(f"  not recomputable: {len(numbers):,} numbers of {runs:,} runs: {printable(reason).rstrip('.')}")
-        said.append(f"    {_some(keys)}")
+        message.append(
+            f"  not recomputable: {len(numbers):,} numbers of {runs:,} runs: {printable(reason).rstrip('.')}"
+        )
+        message.append(f"    {_some(keys)}")
     for row, run_id, reason in report.absent[:SHOWN]:
-        said.append(f"  not checked: row '{printable(row)}', run {printable(run_id)}: {printable(reason)}")
+        message.append(f"  not checked: row '{printable(row)}', run {printable(run_id)}: {printable(reason)}")
     if len(report.absent) > SHOWN:
-        said.append(f"  not checked: {len(report.absent) - SHOWN} more runs")
+        message.append(f"  not checked: {len(report.absent) - SHOWN} more runs")
     differences = [*report.differences, *pages]
-    said += [f"  DIFFERS {_difference(one)}" for one in differences[:SHOWN]]
+    message += [f"  DIFFERS {_difference(one)}" for one in differences[:SHOWN]]
     if len(differences) > SHOWN:
-        said.append(f"  DIFFERS {len(differences) - SHOWN} more")
-    return said
+        message.append(f"  DIFFERS {len(differences) - SHOWN} more")
+    return message
 
 
 def _difference(one: Difference) -> str:

@@ -17,7 +17,7 @@ from vsebench.sweeps.worker import Settings
 
 if TYPE_CHECKING:
     from vsebench.data.dataset import Dataset
-    from vsebench.inspect.examples import Classified, Gallery, Query
+    from vsebench.inspect.examples import Classified, Examples, Query
 
 #: Of each kind and direction, and results of each query.
 QUERIES, FOUND = 6, 5
@@ -77,8 +77,8 @@ def rows_table(snapshot: Snapshot) -> Table:
     columns = ["system", "section", "seeds", *(name for key in keys for name in (key, f"{key} ±"))]
     rows: list[list[Any]] = []
     for view in everything:
-        found = [view.estimate(key) for key in keys]
-        numbers = [n for e in found for n in ((None, None) if e is None else (_number(e.mean), _number(e.half)))]
+        results = [view.estimate(key) for key in keys]
+        numbers = [n for e in results for n in ((None, None) if e is None else (_number(e.mean), _number(e.half)))]
         rows.append([view.row.name, view.row.section, len(view.results), *numbers])
     return columns, rows
 
@@ -86,36 +86,36 @@ def rows_table(snapshot: Snapshot) -> Table:
 def measure_tables(snapshot: Snapshot) -> dict[str, Table]:
     """Measure -> its numbers, a line each: where they stand in what was measured is a path."""
     names = {run_id: (row.name, int(seed)) for row in snapshot.rows for seed, run_id in row.runs.items()}
-    found: dict[str, Table] = {}
+    tables: dict[str, Table] = {}
     for run_id, parts in snapshot.measures.items():
         for name, values in parts.items():
             if run_id in names:
-                lines = found.setdefault(name, (["system", "seed", "run_id", "number", "value"], []))[1]
+                lines = tables.setdefault(name, (["system", "seed", "run_id", "number", "value"], []))[1]
                 lines += [[*names[run_id], run_id, path, value] for path, value in _leaves(values)]
-    return found
+    return tables
 
 
 def best_row(snapshot: Snapshot) -> RowView | None:
     """Return the row with the best validation number over all sections."""
     key, mode = sort_key(snapshot)
-    known = [(found.mean, view) for section in SECTIONS for view in views(snapshot, section)
-             if (found := view.estimate(key)) is not None]  # fmt: skip
+    known = [(estimate.mean, view) for section in SECTIONS for view in views(snapshot, section)
+             if (estimate := view.estimate(key)) is not None]  # fmt: skip
     pick = max if mode == "max" else min
     return pick(known, key=lambda one: one[0])[1] if known else None
 
 
-def gallery_tables(gallery: Gallery, dataset: Dataset) -> dict[str, Table]:
+def gallery_tables(gallery: Examples, dataset: Dataset) -> dict[str, Table]:
     """``i2t``, ``t2i`` and ``classes`` -> their queries or items, with pictures as bytes."""
-    found: dict[str, Table] = {}
+    tables: dict[str, Table] = {}
     for direction, kinds in gallery.queries.items():
         columns = ["kind", "id", "query", "first right at rank"]
         columns += [f"{what} {number}" for number in range(1, FOUND + 1) for what in ("found", "right")]
         lines = [_query(kind, one, direction, dataset) for kind, some in kinds.items() for one in some]
-        found[direction] = columns, lines
+        tables[direction] = columns, lines
     if gallery.items:
         columns = ["kind", "id", "image", "text", "is", "predicted", "right"]
-        found["classes"] = columns, [_item(k, one, dataset) for k, some in gallery.items.items() for one in some]
-    return found
+        tables["classes"] = columns, [_item(k, one, dataset) for k, some in gallery.items.items() for one in some]
+    return tables
 
 
 def _tracker(
@@ -146,7 +146,7 @@ def _log_plots(board_run: WandbTracker, snapshot: Snapshot, board: Path) -> None
     columns, points = plots.points(snapshot)
     if points:
         board_run.log_table("curves", columns, points)
-    for kind in plots.asked(snapshot):
+    for kind in plots.requested_kinds(snapshot):
         board_run.log_figure(f"plots/{kind}", plots.figure(snapshot, kind))
     for against in cost_plots.drawn(snapshot):
         board_run.log_figure(f"plots/cost-{against.name}", cost_plots.figure(snapshot, against))
@@ -176,27 +176,27 @@ def _log_gallery(board_run: WandbTracker, snapshot: Snapshot, settings: Settings
         board_run.log_table(f"gallery/{name}", *table)
 
 
-def _gallery(folder: Path, settings: Settings) -> tuple[Gallery, Dataset]:
-    from vsebench.inspect.examples import make_gallery
+def _gallery(folder: Path, settings: Settings) -> tuple[Examples, Dataset]:
+    from vsebench.inspect.examples import make_examples
     from vsebench.runs.load import load_run
     from vsebench.sweeps.worker import choose_device
 
     run = load_run(folder, device=choose_device(settings.device, 0))
-    return make_gallery(run, queries=QUERIES, k=FOUND, cache=settings.cache)
+    return make_examples(run, queries=QUERIES, k=FOUND, cache=settings.cache)
 
 
 def _query(kind: str, one: Query, direction: str, dataset: Dataset) -> list[Any]:
-    asked = _picture(dataset, one.thing.position) if direction == "i2t" else one.thing.text
-    line: list[Any] = [kind, one.thing.id, asked, float(one.rank)]
-    for found in one.results[:FOUND]:
-        shown = found.thing.text if direction == "i2t" else _picture(dataset, found.thing.position)
-        line += [shown, found.right]
+    query_cell = _picture(dataset, one.thing.position) if direction == "i2t" else one.thing.text
+    line: list[Any] = [kind, one.thing.id, query_cell, float(one.rank)]
+    for result in one.results[:FOUND]:
+        shown = result.thing.text if direction == "i2t" else _picture(dataset, result.thing.position)
+        line += [shown, result.right]
     return line + [None] * (4 + 2 * FOUND - len(line))
 
 
 def _item(kind: str, one: Classified, dataset: Dataset) -> list[Any]:
-    said = [", ".join(f"{name} ({share:.3f})" for name, share in some) for some in (one.true, one.predicted)]
-    return [kind, one.thing.id, _picture(dataset, one.thing.position), one.thing.text, *said, one.right]
+    marks = [", ".join(f"{name} ({share:.3f})" for name, share in some) for some in (one.true, one.predicted)]
+    return [kind, one.thing.id, _picture(dataset, one.thing.position), one.thing.text, *marks, one.right]
 
 
 def _picture(dataset: Dataset, position: int) -> bytes | None:
@@ -207,8 +207,8 @@ def _picture(dataset: Dataset, position: int) -> bytes | None:
 
 
 def _means(view: RowView) -> dict[str, float]:
-    found = {key: view.estimate(key) for key in view.results[0].metrics if key.startswith(("test/", "val/"))}
-    return {f"best/{key}": e.mean for key, e in found.items() if e is not None}
+    results = {key: view.estimate(key) for key in view.results[0].metrics if key.startswith(("test/", "val/"))}
+    return {f"best/{key}": e.mean for key, e in results.items() if e is not None}
 
 
 def _number(value: float | None) -> float | None:

@@ -178,18 +178,18 @@ def check_axis(doc: document.Document, axis: str, path: KeyPath) -> None:
 def _axis(doc: document.Document, axis: str, values: Any, path: KeyPath) -> list[Value]:
     check_axis(doc, axis, path)
     if isinstance(values, dict):
-        found = [Value(str(label), value, (*path, label)) for label, value in values.items()]
+        results = [Value(str(label), value, (*path, label)) for label, value in values.items()]
     elif isinstance(values, list):
-        found = [Value(label_of(value), value, (*path, i)) for i, value in enumerate(values)]
+        results = [Value(label_of(value), value, (*path, i)) for i, value in enumerate(values)]
     else:
         raise ConfigError(
             f"axis '{axis}' must be a list of values, or a block of label: value. Got {short(values)}.",
             place=doc.place(path),
         )
-    if not found:
+    if not results:
         raise ConfigError(f"axis '{axis}' is empty: the grid has no points.", place=doc.place(path))
     seen: set[str] = set()
-    for value in found:
+    for value in results:
         if value.label in seen:
             raise ConfigError(
                 f"axis '{axis}' has two values shown as '{value.label}'. "
@@ -197,7 +197,7 @@ def _axis(doc: document.Document, axis: str, values: Any, path: KeyPath) -> list
                 place=doc.place(value.path),
             )
         seen.add(value.label)
-    return found
+    return results
 
 
 def label_of(value: Any) -> str:
@@ -219,15 +219,15 @@ def _zipped(doc: document.Document, block: dict[str, Any], i: int, taken: Mappin
         raise ConfigError(f"axis '{twice[0]}' stands in {taken[twice[0]]}.", place=place)
     lengths = {axis: len(values) for axis, values in axes.items()}
     if not axes or len(set(lengths.values())) > 1:
-        said = ", ".join(f"{axis}: {n}" for axis, n in lengths.items()) or "no axes"
-        raise ConfigError(f"zipped axes must have the same number of values. Got {said}.", place=place)
+        listing = ", ".join(f"{axis}: {n}" for axis, n in lengths.items()) or "no axes"
+        raise ConfigError(f"zipped axes must have the same number of values. Got {listing}.", place=place)
     return [dict(zip(axes, values, strict=True)) for values in zip(*axes.values(), strict=True)]
 
 
 def _exclusion(
     doc: document.Document, rule: dict[str, Any], i: int, labels: dict[str, list[str]]
 ) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = {}
+    results: dict[str, set[str]] = {}
     for axis, wanted in rule.items():
         path: KeyPath = ("sweep", "exclude", i, axis)
         if axis not in labels:
@@ -239,12 +239,12 @@ def _exclusion(
             message = f"'exclude' names '{name}', which is no value of axis '{axis}'."
             message += did_you_mean(name, labels[axis]) + known_names(dict.fromkeys(labels[axis]), "Values")
             raise ConfigError(message, place=doc.place(path))
-        found[axis] = names
-    if not found:
+        results[axis] = names
+    if not results:
         raise ConfigError(
             "an empty rule in 'exclude' would leave out everything.", place=doc.place(("sweep", "exclude", i))
         )
-    return found
+    return results
 
 
 def resolve_at(doc: document.Document, block: dict[str, Any], train: dict[str, Any], origins: Origins) -> System:

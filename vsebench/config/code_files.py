@@ -50,8 +50,8 @@ def code_digest(system: System, module: str = "vsebench.engine.train") -> str:
 
 def component_digest(kind: str, name: str, module: str) -> str:
     """Return the digest of one component's code and of a module that uses it, with all that they import."""
-    own = source_file(kind, name)
-    return digest_of_files({*closure(module), own, *imports_of(own)})
+    current = source_file(kind, name)
+    return digest_of_files({*closure(module), current, *imports_of(current)})
 
 
 def plugin_digest(kind: str, name: str) -> str | None:

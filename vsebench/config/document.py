@@ -247,17 +247,17 @@ class _Builder:
     def _mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Any]:
         result = self._merged(node, path)
         self.document.values[path] = self._place(node)  # a merged block noted its own
-        own: dict[str, Place] = {}
+        places: dict[str, Place] = {}
         for key_node, value_node in node.value:
             if key_node.tag == _MERGE:
                 continue
             with self.faults:
                 key, place = self._key(key_node), self._place(key_node)
-                if key in own:
-                    raise ConfigError(f"key '{key}' stands twice; first at line {own[key].line}.", place=place)
+                if key in places:
+                    raise ConfigError(f"key '{key}' stands twice; first at line {places[key].line}.", place=place)
                 if key in result:
                     self._forget((*path, key))
-                own[key] = place
+                places[key] = place
                 self.document.keys[(*path, key)] = place
                 result[key] = self.build(value_node, (*path, key))
         return result
@@ -295,9 +295,9 @@ class _Builder:
                 del table[below]
 
     def _refuse_surrogates(self, text: str, place: Place) -> None:
-        found = _SURROGATE.search(text)
-        if found:
-            code = ord(found.group())
+        match = _SURROGATE.search(text)
+        if match:
+            code = ord(match.group())
             raise ConfigError(f"U+{code:04X} is half of a character (a surrogate) and no text.", place=place)
 
     def _place(self, node: yaml.Node) -> Place:
@@ -311,12 +311,12 @@ def _limit(name: str) -> int:
 
     Raises: ConfigError where the environment says no number.
     """
-    said = os.environ.get(name, "").strip()
-    if not said:
+    setting = os.environ.get(name, "").strip()
+    if not setting:
         return LIMITS[name]
-    if not re.fullmatch("[1-9][0-9]{0,11}", said):
-        raise ConfigError(f"the environment variable {name} must be a whole number above 0. Got '{said}'.")
-    return int(said)
+    if not re.fullmatch("[1-9][0-9]{0,11}", setting):
+        raise ConfigError(f"the environment variable {name} must be a whole number above 0. Got '{setting}'.")
+    return int(setting)
 
 
 def _short(text: str) -> str:

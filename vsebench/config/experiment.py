@@ -13,7 +13,7 @@ from vsebench.config.choose import chosen
 from vsebench.config.faults import validate
 from vsebench.config.resolve import resolve_train
 from vsebench.config.schema import ExperimentFile, System
-from vsebench.config.select import Judged, Select, judged_by
+from vsebench.config.select import Select, Selection, selection_of
 from vsebench.config.space import Space, check_method, read_space
 from vsebench.core.errors import Collector, ConfigError, did_you_mean, known_names
 from vsebench.core.plugins import load_plugin
@@ -28,7 +28,7 @@ class Experiment:
     """A validated experiment: rows × seeds are its runs. A search (``space``) adds rows while it runs.
 
     Args:
-        judged: metrics and what chooses the epoch, with defaults filled in; :meth:`on` fits them to a dataset.
+        selection: metrics and what chooses the epoch, with defaults filled in; :meth:`on` fits them to a dataset.
         tried: systems that a search was checked with; no rows of the board.
     """
 
@@ -36,7 +36,7 @@ class Experiment:
     spec: ExperimentFile
     rows: tuple[Row, ...]
     document: document.Document = field(repr=False)
-    judged: Judged
+    selection: Selection
     space: Space | None = field(default=None, repr=False)
     tried: tuple[Row, ...] = field(default=(), repr=False)
 
@@ -48,12 +48,12 @@ class Experiment:
     @property
     def select(self) -> Select:
         """Which validation number chooses the epoch."""
-        return self.judged.select
+        return self.selection.select
 
     @property
     def metrics(self) -> tuple[str, ...]:
         """Entries of the list of metrics."""
-        return self.judged.metrics
+        return self.selection.metrics
 
     @property
     def gallery_is_other(self) -> bool:
@@ -69,7 +69,7 @@ class Experiment:
         Raises: ConfigError at the line of a mode that is not that of the default metric.
         """
         systems = [row.system for row in (*self.rows, *self.tried)]
-        return replace(self, judged=judged_by(self.document, self.spec, systems, data))
+        return replace(self, selection=selection_of(self.document, self.spec, systems, data))
 
     def only(self, patterns: Sequence[str]) -> Experiment:
         """Return the rows whose names match one of the shell patterns.
@@ -77,8 +77,8 @@ class Experiment:
         Raises: ConfigError when a pattern matches no row.
         """
         names = set(chosen([row.name for row in self.rows], patterns, self.file))
-        kept = tuple(row for row in self.rows if row.name in names)
-        return replace(self, rows=kept)
+        rows = tuple(row for row in self.rows if row.name in names)
+        return replace(self, rows=rows)
 
 
 def load_experiment(
@@ -128,11 +128,11 @@ def load_experiment(
     with faults:
         _check_unique(doc, rows)
     with faults:
-        judged = judged_by(doc, spec, [row.system for row in (*rows, *tried)])
+        selection = selection_of(doc, spec, [row.system for row in (*rows, *tried)])
     faults.check()
     if not rows and space is None:
         raise ConfigError("there is nothing to run: give 'systems', 'sweep' or both.", place=doc.place(()))
-    experiment = Experiment(Path(doc.file), spec, tuple(rows), doc, judged, space, tuple(tried))
+    experiment = Experiment(Path(doc.file), spec, tuple(rows), doc, selection, space, tuple(tried))
     return experiment.only(only) if only else experiment
 
 
@@ -179,7 +179,7 @@ def _check_top(doc: document.Document, spec: ExperimentFile, faults: Collector) 
         _check_gallery(doc, spec)
     with faults:
         try:
-            spec.measure.asked()
+            spec.measure.requested()
         except ConfigError as error:
             raise doc.placed(error.under("measure")) from None
     # A block without a name changes options of each row's own optimiser, and is checked with the row.
@@ -254,7 +254,7 @@ def _check_pivoted(doc: document.Document, spec: ExperimentFile) -> None:
     from vsebench.core.metric_specs import metric_entry, parse_metrics
 
     faults = Collector()
-    asked = parse_metrics(spec.metrics) if "metrics" in spec.model_fields_set else None
+    requested = parse_metrics(spec.metrics) if "metrics" in spec.model_fields_set else None
     for i, key in enumerate(spec.board.pivot.metrics if spec.board.pivot is not None else ()):
         place = doc.place(("board", "pivot", "metrics", i))
         with faults:
@@ -263,7 +263,7 @@ def _check_pivoted(doc: document.Document, spec: ExperimentFile) -> None:
                 (metric,) = parse_metrics([entry])
             except ConfigError as error:
                 raise ConfigError(error.message, place=place) from None
-            if asked is not None and metric not in asked:
+            if requested is not None and metric not in requested:
                 message = f"'{key}' is shown across, but '{entry}' is not among the experiment's metrics."
                 raise ConfigError(message + known_names(spec.metrics, "Metrics"), place=place)
     faults.check()

@@ -55,22 +55,22 @@ def _translate(
     for fault in error.errors(include_url=False):
         by_path.setdefault(_written(data, fault["loc"], fault["type"] == "missing"), []).append(fault)
     unknown = {path[:-1] for path, faults in by_path.items() if faults[0]["type"] == "extra_forbidden"}
-    found = []
+    results = []
     for path, faults in by_path.items():
         kind, name = faults[0]["type"], ".".join(map(str, path))
         if kind == "extra_forbidden":
             known = _keys_at(model, path[:-1])
             block = ".".join(map(str, path[:-1])) or what
             message = f"unknown key '{path[-1]}' in {block}." + did_you_mean(str(path[-1]), known) + known_names(known)
-            found.append(ConfigError(message, path=path, on_key=True))
+            results.append(ConfigError(message, path=path, on_key=True))
         elif kind == "missing":
             # A misspelt key also leaves its right name missing: the unknown key is the better message.
             if path[:-1] not in unknown:
-                found.append(ConfigError(f"{what} needs '{name}'.", path=path[:-1]))
+                results.append(ConfigError(f"{what} needs '{name}'.", path=path[:-1]))
         else:
             got = short(faults[0]["input"])
-            found.append(ConfigError(f"'{name}': {in_words(faults)}. Got {got}.", path=path))
-    return all_of(found)
+            results.append(ConfigError(f"'{name}': {in_words(faults)}. Got {got}.", path=path))
+    return all_of(results)
 
 
 def _written(data: Any, loc: Sequence[int | str], missing: bool) -> Path:

@@ -83,12 +83,12 @@ def _portable(system: System) -> dict[str, Any]:
 def _local_weights(system: System) -> dict[str, str]:
     """Digests of the files that options name (``weights: PATH``, ``vectors: PATH``, a model's folder, ``embedded``), so
     that another file under the same name is another run."""
-    found: dict[str, str] = {}
+    results: dict[str, str] = {}
     for kind, spec in system.components():
         versions = embedded_versions(spec.options, spec.name)
-        found |= {f"{kind}.embedded.{option}": version for option, version in versions.items()}
+        results |= {f"{kind}.embedded.{option}": version for option, version in versions.items()}
         for option in ("weights", "vectors", "model"):
             value = spec.options.get(option)
             if isinstance(value, str) and Path(value).expanduser().exists():
-                found[f"{kind}.{option}"] = path_digest(Path(value).expanduser().resolve())
-    return found
+                results[f"{kind}.{option}"] = path_digest(Path(value).expanduser().resolve())
+    return results

@@ -184,13 +184,13 @@ def _check(spec: IndexFile) -> None:
 
 
 def _check_vectors(spec: IndexFile) -> None:
-    said = spec.vectors.model_fields_set
-    sources = [name for name in SOURCES if name in said]
+    fields = spec.vectors.model_fields_set
+    sources = [name for name in SOURCES if name in fields]
     if len(sources) != 1:
         got = " and ".join(sources) or "none of them"
         raise ConfigError(f"'vectors' needs one of run, file and generated. Got {got}.", path=(MARK,))
     belongs = {"run": {"modality", "gallery", "queries"}, "file": {"queries"}, "generated": set()}[sources[0]]
-    for key in sorted(said - set(sources) - belongs):
+    for key in sorted(fields - set(sources) - belongs):
         raise ConfigError(f"'{key}' does not go with vectors.{sources[0]}.", path=(MARK, key), on_key=True)
     if sources[0] == "file" and spec.vectors.queries is None:
         raise ConfigError("vectors.file needs 'queries', the file of the vectors that ask.", path=(MARK, "file"))

@@ -18,7 +18,7 @@ class Measures(RootModel[dict[str, Any]]):
     added later completes the runs that are there.
     """
 
-    def asked(self) -> dict[str, dict[str, Any]]:
+    def requested(self) -> dict[str, dict[str, Any]]:
         """Return each requested measurement with all its options, as plain data.
 
         Raises: ConfigError of every measurement and option at fault, with its path.

@@ -324,12 +324,12 @@ def _fusion(given: Spec | None, head: Spec | None, present: list[str]) -> Spec |
 def _poolings(value: Any, present: list[str]) -> dict[str, Spec]:
     named = per_modality(value)
     if named:
-        found, faults = {}, Collector()
+        result, faults = {}, Collector()
         for m in present:
             with faults:
-                found[m] = _component("pooling", merge_component("mean", value.get(m, "mean")), ("pooling", m))
+                result[m] = _component("pooling", merge_component("mean", value.get(m, "mean")), ("pooling", m))
         faults.check()
-        return found
+        return result
     if isinstance(value, dict) and "name" not in value:
         wrong = sorted(set(value) - set(MODALITIES))
         raise ConfigError(
@@ -350,17 +350,17 @@ def _objectives(value: Any, present: list[str], scorer: bool) -> list[WeightedSp
     items = value if isinstance(value, list) else [value]
     if not items:
         raise ConfigError(f"objective must not be an empty list.{known_names(OBJECTIVES.names())}", path=("objective",))
-    found: list[WeightedSpec] = []
+    results: list[WeightedSpec] = []
     faults = Collector()
     for i, item in enumerate(items):
         path: tuple[str | int, ...] = ("objective", i) if isinstance(value, list) else ("objective",)
         with faults:
             term = _objective(item, present, scorer, path)
-            found += [] if term is None else [term]
+            results += [] if term is None else [term]
     faults.check()
-    if not found:
+    if not results:
         raise ConfigError("no objective is left: each one needs a modality that is none.", path=("objective",))
-    return found
+    return results
 
 
 def _objective(item: Any, present: list[str], scorer: bool, path: tuple[str | int, ...]) -> WeightedSpec | None:

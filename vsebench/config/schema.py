@@ -149,16 +149,16 @@ class System(Strict):
 
     def components(self) -> list[tuple[str, Spec]]:
         """Every (kind, component) of the system, training included."""
-        found: list[tuple[str, Spec]] = []
+        results: list[tuple[str, Spec]] = []
         for slot, kind in SINGLE_SLOTS.items():
             spec = getattr(self, slot)
             if spec is not None:
-                found.append((kind, spec))
-        found += [("pooling", s) for s in self.pooling.values()]
-        found += [("objective", s) for s in self.objective]
+                results.append((kind, spec))
+        results += [("pooling", s) for s in self.pooling.values()]
+        results += [("objective", s) for s in self.objective]
         bare = (("projection", self.projection), ("augmentation", self.train.augment))
-        found += [(kind, spec) for kind, spec in bare if spec is not None]
-        return [*found, ("optimizer", self.train.optimizer), ("schedule", self.train.schedule)]
+        results += [(kind, spec) for kind, spec in bare if spec is not None]
+        return [*results, ("optimizer", self.train.optimizer), ("schedule", self.train.schedule)]
 
 
 class SelectBlock(Strict):

@@ -34,7 +34,7 @@ class Select:
 
 
 @dataclass(frozen=True)
-class Judged:
+class Selection:
     """What an experiment is judged by.
 
     Args:
@@ -46,9 +46,9 @@ class Judged:
     metrics: tuple[str, ...]
 
 
-def judged_by(
+def selection_of(
     doc: document.Document, spec: ExperimentFile, systems: Iterable[System], data: Mapping[str, Any] | None = None
-) -> Judged:
+) -> Selection:
     """Return the experiment's metrics and its ``select``, with defaults that fit its systems and data.
 
     Systems that all lack a head rank, the others classify. The defaults are accuracy for classes, average precision for
@@ -80,4 +80,4 @@ def judged_by(
     except ConfigError as error:
         where = error.path if error.path == ("mode",) else ("metric",)
         raise error.at(doc.place(("select", *where))) from None
-    return Judged(Select(chosen, mode), tuple(spec.metrics if "metrics" in spec.model_fields_set else metrics))
+    return Selection(Select(chosen, mode), tuple(spec.metrics if "metrics" in spec.model_fields_set else metrics))

@@ -115,8 +115,8 @@ def parameters_of(target: Callable[..., Any]) -> list[inspect.Parameter]:
     owner = signature_owner(target)
     if inspect.unwrap(owner) is object.__init__:
         return []
-    found = list(inspect.signature(owner).parameters.values())
-    return found[1:] if inspect.isclass(target) else found
+    results = list(inspect.signature(owner).parameters.values())
+    return results[1:] if inspect.isclass(target) else results
 
 
 def place_of(target: Callable[..., Any]) -> Place:
@@ -154,14 +154,14 @@ def _validated(schema: Any, options: dict[str, Any], who: str) -> dict[str, Any]
         by_option: dict[Any, list[Any]] = {}
         for fault in error.errors(include_url=False):
             by_option.setdefault(fault["loc"][0], []).append(fault)
-        raise all_of([_fault(name, found, options, who) for name, found in by_option.items()]) from None
+        raise all_of([_fault(name, values, options, who) for name, values in by_option.items()]) from None
     return {name.removeprefix("o_"): getattr(model, name) for name in schema.model_fields}
 
 
-def _fault(name: Any, found: Sequence[Any], options: Mapping[str, Any], who: str) -> ConfigError:
-    if found[0]["type"] == "missing":
+def _fault(name: Any, results: Sequence[Any], options: Mapping[str, Any], who: str) -> ConfigError:
+    if results[0]["type"] == "missing":
         return ConfigError(f"{who} needs option '{name}'.")
-    return ConfigError(f"option '{name}' of {who}: {in_words(found)}. Got {short(options[str(name)])}.", path=(name,))
+    return ConfigError(f"option '{name}' of {who}: {in_words(results)}. Got {short(options[str(name)])}.", path=(name,))
 
 
 #: What pydantic's errors of type expect; of a union, each member has one.
@@ -186,9 +186,9 @@ def in_words(faults: Sequence[Mapping[str, Any]]) -> str:
         faults: of the value; those of a union are alternatives.
     """
     kinds = dict.fromkeys(_expected(fault) for fault in faults if _expected(fault))
-    said = [f"must be {' or '.join(kinds)}"] if kinds else []
+    description = [f"must be {' or '.join(kinds)}"] if kinds else []
     others = (fault for fault in faults if not _expected(fault))
-    return "; ".join(dict.fromkeys([*said, *map(_message, others)]))
+    return "; ".join(dict.fromkeys([*description, *map(_message, others)]))
 
 
 def _expected(fault: Mapping[str, Any]) -> str:

@@ -111,10 +111,10 @@ class ConfigFaults(ConfigError):
 
 def all_of(faults: Iterable[ConfigError]) -> ConfigError:
     """One error of one or more faults; what is told twice is told once."""
-    found = list({str(fault): fault for error in faults for fault in error.faults}.values())
-    if len(found) == 1:
-        return found[0]
-    return ConfigFaults(sorted(found, key=lambda fault: (fault.place.line or 0) if fault.place else 0))
+    results = list({str(fault): fault for error in faults for fault in error.faults}.values())
+    if len(results) == 1:
+        return results[0]
+    return ConfigFaults(sorted(results, key=lambda fault: (fault.place.line or 0) if fault.place else 0))
 
 
 class Collector:

@@ -56,27 +56,27 @@ def parse_metrics(entries: Sequence[str]) -> list[Metric]:
         >>> parse_metrics(["map@10:min"])
         [Metric(name='map', k=10, variant='min')]
     """
-    found: list[Metric] = []
+    results: list[Metric] = []
     for i, entry in enumerate(entries):
         match = _ENTRY.match(entry.strip())
         if match is None or match["name"] not in METRICS:
             name = match["name"] if match else entry
             names = METRICS.names()
-            said = f"unknown metric '{entry}'." + did_you_mean(name, names) + known_names(names)
-            raise UnknownComponent(said, component=f"metric '{entry}'", path=(i,))
+            hint = f"unknown metric '{entry}'." + did_you_mean(name, names) + known_names(names)
+            raise UnknownComponent(hint, component=f"metric '{entry}'", path=(i,))
         numbers = [int(n) for n in (match["one"] or match["many"] or "").split(",") if n.strip()]
         form = "@{k}" if numbers else f"@{match['word']}" if match["word"] else ""
         form += f":{match['variant']}" if match["variant"] else ""
         known = forms(match["name"])
         if form not in known:
             right = [f"'{match['name']}{f.replace('{k}', '{1,5,10}')}'" for f in known]
-            said = " or ".join([", ".join(right[:-1]), right[-1]] if len(right) > 1 else right)
-            raise ConfigError(f"metric '{entry}' is written {said}.", path=(i,))
+            hint = " or ".join([", ".join(right[:-1]), right[-1]] if len(right) > 1 else right)
+            raise ConfigError(f"metric '{entry}' is written {hint}.", path=(i,))
         if 0 in numbers and not _takes(match["name"], 0):
             raise ConfigError(f"metric '{entry}': k must be at least 1.", path=(i,))
         lengths: list[int | str | None] = [*numbers] or [match["word"]]
-        found += [Metric(match["name"], k, match["variant"]) for k in lengths]
-    return list(dict.fromkeys(found))
+        results += [Metric(match["name"], k, match["variant"]) for k in lengths]
+    return list(dict.fromkeys(results))
 
 
 def forms(name: str) -> tuple[str, ...]:
@@ -108,8 +108,8 @@ def metric_entry(key: str) -> str:
         if _name(part) in METRICS:
             return part
     names = METRICS.names()
-    said = f"no metric gives '{key}'." + did_you_mean(key, names) + known_names(names)
-    raise UnknownComponent(said, component=f"the metric of '{key}'")
+    hint = f"no metric gives '{key}'." + did_you_mean(key, names) + known_names(names)
+    raise UnknownComponent(hint, component=f"the metric of '{key}'")
 
 
 def versions(metrics: Sequence[Metric]) -> dict[str, int]:
@@ -195,8 +195,8 @@ def selecting(key: str) -> Mode:
         names = METRICS.names()
         near = nearest(_name(bare.split("/")[-1]), names)
         right = key.replace(_name(bare.split("/")[-1]), near[0]) if near else ""
-        said = f" Did you mean '{right}'?" if near else ""
-        raise ConfigError(f"unknown metric '{key}'.{said}" + known_names(names))
+        message = f" Did you mean '{right}'?" if near else ""
+        raise ConfigError(f"unknown metric '{key}'.{message}" + known_names(names))
     mode, metrics = mode_of(key), parse_metrics([metric_entry(bare)])
     if mode is None:
         raise ConfigError(f"'{key}' says nothing about a system's quality and cannot choose an epoch.")
@@ -216,12 +216,12 @@ def tuned(validation: Predictions, metrics: Sequence[Metric]) -> dict[str, float
     Args:
         validation: predictions of the validation split.
     """
-    found: dict[str, float] = {}
+    results: dict[str, float] = {}
     for name in dict.fromkeys(metric.name for metric in metrics):
         facts = METRICS.get(name).facts
         if facts["tune"] is not None and _allowed(validation, set(facts["needs"])):
-            found |= facts["tune"](validation)
-    return found
+            results |= facts["tune"](validation)
+    return results
 
 
 def classes_left_out(predictions: Predictions, metrics: Sequence[Metric]) -> list[str]:

@@ -35,9 +35,9 @@ def fault_of_name(name: object) -> str | None:
     """
     if not isinstance(name, str):
         return "is no text"
-    found = _REFUSED.search(name)
-    if found:
-        shown = found.group() if found.group().isprintable() else f"\\x{ord(found.group()):02x}"
+    match = _REFUSED.search(name)
+    if match:
+        shown = match.group() if match.group().isprintable() else f"\\x{ord(match.group()):02x}"
         return f"has '{shown}' in it"
     if not name.strip():
         return "is empty"

@@ -8,7 +8,7 @@ NAMES_OF = {
     "vsebench.components.attention.base": "Attention",
     "vsebench.components.audio_encoder.base": "AudioEncoder",
     "vsebench.components.corruption.base": "Corruption",
-    "vsebench.components.fitter.base": "Fitter Material",
+    "vsebench.components.fitter.base": "Fitter FitData",
     "vsebench.components.fusion.base": "Fusion",
     "vsebench.components.head.base": "Head",
     "vsebench.components.image_encoder.base": "ImageEncoder",
@@ -30,7 +30,9 @@ NAMES_OF = {
         "IMAGE_ENCODERS INDEXES MEASUREMENTS METRICS OBJECTIVES OPTIMIZERS POOLINGS PROJECTIONS RERANKERS SCHEDULES "
         "SCORERS TEXT_ENCODERS"
     ),
-    "vsebench.core.types": "Batch Compared Output Preprocessing Result Sampling Tokens Waves Words",
+    "vsebench.core.types": (
+        "AudioPreprocessing Batch DocumentAttention Output Preprocessing Result TokenIds Tokens Waveforms"
+    ),
     "vsebench.data.dataset": "Dataset",
     "vsebench.data.item": "Item",
     "vsebench.data.open": "open_dataset",

@@ -60,11 +60,11 @@ def code_of(file: Path) -> Code:
     imports += list(_attributes(tree, imports))
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     used |= {str(name) for name in _exported(tree)}
-    kept = {one for one in imports if one.local.partition(".")[0] in used or one.local == "*"}
+    selected = {one for one in imports if one.local.partition(".")[0] in used or one.local == "*"}
     text = repr(_plain(tree))
     return Code(
         hashlib.sha256(text.encode()).hexdigest()[:16],
-        tuple(sorted(kept, key=lambda one: (one.module, one.name, one.local))),
+        tuple(sorted(selected, key=lambda one: (one.module, one.name, one.local))),
     )
 
 

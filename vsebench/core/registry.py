@@ -112,8 +112,8 @@ class Registry:
             plugins = f" Plug-ins loaded: {', '.join(sorted(LOADED_PLUGINS)) or 'none'}."
             message = f"unknown {self.kind} '{name}'."
             names = self.names()
-            said = message + did_you_mean(name, names) + known_names(names) + plugins
-            raise UnknownComponent(said, component=f"{self.kind} '{name}'")
+            hint = message + did_you_mean(name, names) + known_names(names) + plugins
+            raise UnknownComponent(hint, component=f"{self.kind} '{name}'")
         return self._components[name]
 
     def build(self, name: str, options: Mapping[str, Any] | None = None, **wired: Any) -> Any:

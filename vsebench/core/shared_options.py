@@ -63,9 +63,9 @@ def spliced_doc(doc: str, shared: Mapping[str, SharedOptions]) -> str:
     """
     for name, options in shared.items():
         args = inspect.cleandoc(type(options).__doc__ or "").partition("Args:\n")[2].partition("\n\n")[0].split("\n")
-        found = re.search(rf"^( +){name}: .*\n(\1 +.*\n)*", doc, re.MULTILINE)
-        if found is None:
+        match = re.search(rf"^( +){name}: .*\n(\1 +.*\n)*", doc, re.MULTILINE)
+        if match is None:
             raise TypeError(f"the docstring's Args do not describe '{name}'")
-        lines = "".join(f"{found[1]}{line.removeprefix('    ')}\n" for line in args)
-        doc = doc[: found.start()] + lines + doc[found.end() :]
+        lines = "".join(f"{match[1]}{line.removeprefix('    ')}\n" for line in args)
+        doc = doc[: match.start()] + lines + doc[match.end() :]
     return doc

@@ -11,7 +11,7 @@ _SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86_400.
 _UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 
 
-def in_bytes(said: str) -> int:
+def in_bytes(text: str) -> int:
     """Parse a size such as ``500MB``, ``2GiB`` or ``1000``.
 
     Raises: ConfigError.
@@ -20,10 +20,10 @@ def in_bytes(said: str) -> int:
         >>> in_bytes("500MB"), in_bytes("2GiB"), in_bytes("1000")
         (500000000, 2147483648, 1000)
     """
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", said)
-    if found is None or found[2].upper() not in _UNITS:
-        raise ConfigError(f"'{said}' is no size; write 500MB, 2GiB or a number of bytes.")
-    return int(float(found[1]) * _UNITS[found[2].upper()])
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
+    if match is None or match[2].upper() not in _UNITS:
+        raise ConfigError(f"'{text}' is no size; write 500MB, 2GiB or a number of bytes.")
+    return int(float(match[1]) * _UNITS[match[2].upper()])
 
 
 def in_seconds(text: object) -> float:

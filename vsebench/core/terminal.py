@@ -21,8 +21,8 @@ def harmless(text: str) -> str:
         'a[31mb\\ncd'
     """
     text = _ENDS.sub("\n", str(text))
-    kept = "".join(c for c in text if c in "\n\t" or unicodedata.category(c)[0] != "C")
-    return "\n".join(line if len(line) <= LONGEST else line[: LONGEST - 1] + "…" for line in kept.split("\n"))
+    cleaned = "".join(c for c in text if c in "\n\t" or unicodedata.category(c)[0] != "C")
+    return "\n".join(line if len(line) <= LONGEST else line[: LONGEST - 1] + "…" for line in cleaned.split("\n"))
 
 
 def say(text: str, *, error: bool = False, lines: bool = False) -> None:

@@ -52,7 +52,7 @@ class Tokens:
         """Return some of the items; ``rows`` are positions, or bool (B,)."""
         return Tokens(self.values[rows], self.mask[rows], None if self.final is None else self.final[rows], self.grid)
 
-    def spread(self, present: Tensor) -> Tokens:
+    def scatter(self, present: Tensor) -> Tokens:
         """Return the sets of the present items among those that are absent, which have no real token. Inverse of
         ``take``.
         """
@@ -67,7 +67,7 @@ class Tokens:
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class TokenIds:
     """Raw text input.
 
     Args:
@@ -80,18 +80,18 @@ class Words:
     mask: Tensor
     bag: Tensor | None = None
 
-    def to(self, device: torch.device | str) -> Words:
+    def to(self, device: torch.device | str) -> TokenIds:
         """Move to a device."""
         bag = None if self.bag is None else self.bag.to(device)
-        return Words(self.ids.to(device), self.mask.to(device), bag)
+        return TokenIds(self.ids.to(device), self.mask.to(device), bag)
 
-    def take(self, rows: Tensor) -> Words:
+    def take(self, rows: Tensor) -> TokenIds:
         """Return some of the texts; ``rows`` are positions, or bool (B,)."""
-        return Words(self.ids[rows], self.mask[rows], None if self.bag is None else self.bag[rows])
+        return TokenIds(self.ids[rows], self.mask[rows], None if self.bag is None else self.bag[rows])
 
 
 @dataclass(frozen=True, slots=True)
-class Waves:
+class Waveforms:
     """Raw audio input: mono sounds of one sample rate.
 
     Args:
@@ -102,13 +102,13 @@ class Waves:
     values: Tensor
     lengths: Tensor
 
-    def to(self, device: torch.device | str) -> Waves:
+    def to(self, device: torch.device | str) -> Waveforms:
         """Move to a device."""
-        return Waves(self.values.to(device), self.lengths.to(device))
+        return Waveforms(self.values.to(device), self.lengths.to(device))
 
-    def take(self, rows: Tensor) -> Waves:
+    def take(self, rows: Tensor) -> Waveforms:
         """Return some of the sounds; ``rows`` are positions, or bool (B,)."""
-        return Waves(self.values[rows], self.lengths[rows])
+        return Waveforms(self.values[rows], self.lengths[rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +116,8 @@ class Batch:
     """What the model and the objectives see of some items.
 
     Args:
-        inputs: modality name → raw input: image pixels uint8 (B, 3, H, W), text :class:`Words`, or the cached
-            :class:`Tokens` of a frozen encoder, audio :class:`Waves`.
+        inputs: modality name → raw input: image pixels uint8 (B, 3, H, W), text :class:`TokenIds`, or the cached
+            :class:`Tokens` of a frozen encoder, audio :class:`Waveforms`.
         labels: int64 (B,) class numbers, or float (B, K) zeros and ones for multi-label data.
         index: int64 (B,), the items' positions in the dataset file.
         groups: int64 (B,), equal for items that show the same thing (views of one product); items of one group
@@ -128,16 +128,16 @@ class Batch:
 
     inputs: Mapping[str, Any]
     labels: Tensor
-    index: Tensor
+    positions: Tensor
     groups: Tensor
     present: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        return int(self.index.shape[0])
+        return int(self.positions.shape[0])
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class DocumentAttention:
     """How a fusion compares the documents of a batch with each other.
 
     Args:
@@ -172,7 +172,7 @@ class Output:
         attention: name → weights; filled only when asked for.
         parts: name → (B, C), the logits of the classifiers that a head combines: one per modality, and ``joint``.
         present: modality → bool (B,), False where an item has no real token of it; given with ``parts``.
-        compared: how the fusion compared the batch's documents, where it does; in training only.
+        document_attention: how the fusion compared the batch's documents, where it does; in training only.
     """
 
     logits: Tensor | None = None
@@ -180,12 +180,12 @@ class Output:
     vectors: dict[str, Tensor] = field(default_factory=dict)
     joint: Tensor | None = None
     codes: dict[str, Tensor] | None = None
-    sides: dict[str, Tokens] = field(default_factory=dict)
+    pair_inputs: dict[str, Tokens] = field(default_factory=dict)
     scores: Tensor | None = None
     attention: dict[str, Tensor] = field(default_factory=dict)
     parts: dict[str, Tensor] = field(default_factory=dict)
     present: dict[str, Tensor] = field(default_factory=dict)
-    compared: Compared | None = None
+    document_attention: DocumentAttention | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +210,7 @@ class Preprocessing:
 
 
 @dataclass(frozen=True, slots=True)
-class Sampling:
+class AudioPreprocessing:
     """How an audio encoder wants its sounds.
 
     Args:

@@ -62,12 +62,12 @@ def seal_again(dataset: Dataset) -> None:
 
 def _digest(dataset: Dataset, i: int, image: bytes | None, texts: Sequence[str], sound: bytes | None) -> bytes:
     boxes = dataset.boxes(i)
-    said = json.dumps(dataset.attributes(i), sort_keys=True, ensure_ascii=False)
+    attributes = json.dumps(dataset.attributes(i), sort_keys=True, ensure_ascii=False)
     packed = b"" if boxes is None else boxes.tobytes()
     tokens = {m: dataset.item_features(m, i) for m in dataset.feature_dims}
     answers = answers_text(dataset.ids[i], dataset.answers(np.array([i]))[0])
     marks = dataset.landmarks(i)
-    return item_digest(dataset.ids[i], image or b"", texts, packed, said, marks, sound or b"", tokens, answers)
+    return item_digest(dataset.ids[i], image or b"", texts, packed, attributes, marks, sound or b"", tokens, answers)
 
 
 def _check_splits(dataset: Dataset) -> list[str]:
@@ -76,8 +76,8 @@ def _check_splits(dataset: Dataset) -> list[str]:
     if covered != len(dataset):
         problems.append(f"{len(dataset) - covered} items are in no split")
     for name, rows in dataset.splits.items():
-        judged = dataset.num_classes and not dataset.multi_label and name != "rest"  # on which nothing is counted
-        if judged and len(np.unique(dataset.labels[rows])) < 2:
+        has_classes = dataset.num_classes and not dataset.multi_label and name != "rest"  # on which nothing is counted
+        if has_classes and len(np.unique(dataset.labels[rows])) < 2:
             problems.append(f"the {name} split has a single class")
     split_groups = {name: set(dataset.groups[rows].tolist()) for name, rows in dataset.splits.items()}
     names = list(split_groups)

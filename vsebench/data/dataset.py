@@ -205,25 +205,25 @@ class Dataset:
 
         Raises: DataError that names every sound whose header cannot be read.
         """
-        found, problems = np.zeros(len(positions)), []
+        result, problems = np.zeros(len(positions)), []
         for row, position in enumerate(positions):
             data = self.audio_bytes(int(position))
             if data is None:
                 continue
             try:
-                found[row] = sound_info(data).seconds
+                result[row] = sound_info(data).seconds
             except OSError as error:
                 problems.append(f"item '{self.ids[position]}': {error}")
         if problems:
-            said = f"{len(problems)} of {len(positions):,} sounds cannot be read."
-            raise DataError(said, problems=problems, place=Place(str(self.path)))
-        return found
+            message = f"{len(problems)} of {len(positions):,} sounds cannot be read."
+            raise DataError(message, problems=problems, place=Place(str(self.path)))
+        return result
 
     def has_image(self, positions: np.ndarray) -> np.ndarray:
         """Which items have an image itself, bool (n,)."""
         offsets = self._offsets["byte_offsets"]
-        found: np.ndarray = offsets[np.asarray(positions) + 1] > offsets[positions]
-        return found
+        result: np.ndarray = offsets[np.asarray(positions) + 1] > offsets[positions]
+        return result
 
     def features(self, modality: str, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Precomputed tokens of some items, one item after the other.

@@ -77,8 +77,8 @@ def contact_sheet(
         raise DataError(f"no split '{split}'." + did_you_mean(split, dataset.splits) + known_names(dataset.splits))
     positions = dataset.splits[split]
     chosen = [int(p) for p in positions[_sample(len(positions), rows * columns, seed)]]
-    said = [(dataset.image_bytes(p), _label(dataset, p), (dataset.texts(p) or [""])[0]) for p in chosen]
-    draw_sheet(said, path, columns=columns)
+    cells = [(dataset.image_bytes(p), _label(dataset, p), (dataset.texts(p) or [""])[0]) for p in chosen]
+    draw_sheet(cells, path, columns=columns)
 
 
 def draw_sheet(cells: Sequence[Cell | None], path: Path, *, columns: int) -> None:
@@ -86,13 +86,13 @@ def draw_sheet(cells: Sequence[Cell | None], path: Path, *, columns: int) -> Non
 
     Raises: DiskError where it cannot be written; nothing of it is left then.
     """
-    said = [([], []) if c is None else (_wrap(c[1], 1), _wrap(c[2], LINES)) for c in cells]
-    lines = 1 + max((len(text) for _, text in said), default=0)
+    cell_lines = [([], []) if c is None else (_wrap(c[1], 1), _wrap(c[2], LINES)) for c in cells]
+    lines = 1 + max((len(text) for _, text in cell_lines), default=0)
     cell_height = THUMB + 2 + lines * LINE + PAD
     shown_rows = -(-len(cells) // columns)
     sheet = Image.new("RGB", (columns * (THUMB + PAD) + PAD, shown_rows * cell_height + PAD), "white")
     draw = ImageDraw.Draw(sheet)
-    for i, (cell, (label, text)) in enumerate(zip(cells, said, strict=True)):
+    for i, (cell, (label, text)) in enumerate(zip(cells, cell_lines, strict=True)):
         if cell is None:
             continue
         x, y = PAD + i % columns * (THUMB + PAD), PAD + i // columns * cell_height

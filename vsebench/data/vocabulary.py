@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from vsebench.core.types import Words
+from vsebench.core.types import TokenIds
 
 PAD, UNKNOWN = 0, 1
 FIRST = 2
@@ -106,8 +106,8 @@ class Vocabulary:
             return self
         return self._keep([i for i, count in enumerate(self.counts) if count >= min_count])
 
-    def _keep(self, kept: list[int]) -> Vocabulary:
-        pick = [tuple(column[i] for i in kept) for column in (self.words, self.counts, self.document_counts)]
+    def _keep(self, selected: list[int]) -> Vocabulary:
+        pick = [tuple(column[i] for i in selected) for column in (self.words, self.counts, self.document_counts)]
         return Vocabulary(pick[0], pick[1], pick[2], self.num_documents)  # type: ignore[arg-type]
 
     def without(self, words: Collection[str]) -> Vocabulary:
@@ -119,7 +119,7 @@ class Vocabulary:
         """
         return self._keep([i for i, word in enumerate(self.words) if word not in words])
 
-    def encode(self, texts: Sequence[str], max_length: int) -> Words:
+    def encode(self, texts: Sequence[str], max_length: int) -> TokenIds:
         """Ids of texts, cut after ``max_length`` words, padded to the longest. An empty text has no real word.
 
         Shape: -> ids int64 (B, N), mask bool (B, N), N >= 1.
@@ -131,7 +131,7 @@ class Vocabulary:
         for i, row in enumerate(rows):
             ids[i, : len(row)] = row
             mask[i, : len(row)] = True
-        return Words(torch.from_numpy(ids), torch.from_numpy(mask))
+        return TokenIds(torch.from_numpy(ids), torch.from_numpy(mask))
 
     def tokenizer(self, max_length: int) -> WordTokenizer:
         """Return a tokenizer of these words with a length limit, as text encoders expect it."""
@@ -164,7 +164,7 @@ class WordTokenizer:
         self.vocabulary, self.max_length = vocabulary, max_length
         self.digest = f"{vocabulary.digest}-{max_length}"
 
-    def __call__(self, texts: Sequence[str]) -> Words:
+    def __call__(self, texts: Sequence[str]) -> TokenIds:
         """Ids and mask."""
         return self.vocabulary.encode(texts, self.max_length)
 

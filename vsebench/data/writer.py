@@ -146,8 +146,8 @@ class DatasetWriter:
         self.item_texts.append(self.item_texts[-1] + len(item.texts))
         boxes = b"" if item.boxes is None else np.asarray(item.boxes, np.float32).tobytes()
         self.streams["boxes"].append(boxes)
-        said = json.dumps(dict(item.attributes or {}), sort_keys=True, ensure_ascii=False)
-        self.streams["attributes"].append(said.encode())
+        attributes = json.dumps(dict(item.attributes or {}), sort_keys=True, ensure_ascii=False)
+        self.streams["attributes"].append(attributes.encode())
         self.streams["audio"].append(item.audio or b"")
         answers = answers_text(item.id, item.answers)
         self.streams["answers"].append(answers.encode())
@@ -159,7 +159,9 @@ class DatasetWriter:
         marks = None if item.landmarks is None else np.asarray(item.landmarks, np.float32)
         self.columns["landmarks"].append(marks)
         rest = (item.audio or b"", item.features or {}, answers)
-        self.columns["digest"].append(item_digest(item.id, item.image or b"", item.texts, boxes, said, marks, *rest))
+        self.columns["digest"].append(
+            item_digest(item.id, item.image or b"", item.texts, boxes, attributes, marks, *rest)
+        )
 
     def _add_features(self, item: Item) -> None:
         for modality, values in (item.features or {}).items():
@@ -269,11 +271,11 @@ class DatasetWriter:
         )
 
     def _sets(self) -> dict[str, np.ndarray]:
-        found: dict[str, list[int]] = {}
+        results: dict[str, list[int]] = {}
         for position, names in enumerate(self.columns["sets"]):
             for name in names:
-                found.setdefault(name, []).append(position)
-        return {name: np.asarray(positions, np.int64) for name, positions in sorted(found.items())}
+                results.setdefault(name, []).append(position)
+        return {name: np.asarray(positions, np.int64) for name, positions in sorted(results.items())}
 
     def _labels(self) -> tuple[np.ndarray, list[str]]:
         multi = self.meta["multi_label"]

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from vsebench.core.errors import ConfigError
 from vsebench.core.types import Batch, Output
-from vsebench.distributed.process_group import ALONE, Share, Team
+from vsebench.distributed.process_group import SINGLE_PROCESS, ProcessGroup, Shard
 from vsebench.distributed.sync_batch_norm import OverAllProcesses
 
 #: Longest wait for the other processes. A process that dies is noticed at once; this is for one that stands still.
@@ -30,7 +30,7 @@ TIMEOUT = timedelta(minutes=30)
 T = TypeVar("T")
 
 
-class Crew(Team):
+class TorchProcessGroup(ProcessGroup):
     """Several processes, through accelerate: NCCL between GPUs, gloo between cores.
 
     Args:
@@ -53,7 +53,7 @@ class Crew(Team):
         where = f"file://{meeting}" if cpu else f"file://{meeting}?rank={number}&world_size={size}"
         group = InitProcessGroupKwargs(backend="gloo" if cpu else None, init_method=where, timeout=TIMEOUT)
         self.accelerator = Accelerator(cpu=cpu, kwargs_handlers=[group])
-        self.number, self.size, self.first = number, size, number == 0
+        self.rank, self.size, self.is_main_process = number, size, number == 0
         if (self.accelerator.process_index, self.accelerator.num_processes) != (number, size):
             raise RuntimeError(f"accelerate made no group of {size} processes on {self.device}")
         self.model: Any = None
@@ -101,28 +101,28 @@ class Crew(Team):
                     tensor.copy_(broadcast(tensor.detach().clone(memory_format=torch.contiguous_format)))
         model.whole = torch.compiler.disable(self._whole_rows)
 
-    def share(self, count: int, *, seed: int) -> Share:
+    def batch_shard(self, count: int, *, seed: int) -> Shard:
         """Return the process's share; each has the whole of a batch with fewer items than processes."""
         self.current = _Part(self, count, seed) if count >= self.size else None
         return self.current or _Copy(self)
 
-    def every(self, jobs: Sequence[T]) -> Sequence[T]:
+    def shard(self, jobs: Sequence[T]) -> Sequence[T]:
         """Every n-th job."""
-        return jobs[self.number :: self.size]
+        return jobs[self.rank :: self.size]
 
-    def collect(self, found: list[T]) -> list[T]:
+    def gather(self, results: list[T]) -> list[T]:
         """Gather the values of all processes, the first one's first."""
         from accelerate.utils import gather_object
 
-        everything: list[T] = gather_object(found)
+        everything: list[T] = gather_object(results)
         return everything
 
-    def agree(self, value: T) -> T:
+    def broadcast(self, value: T) -> T:
         """Broadcast the value of the first process."""
         from accelerate.utils import broadcast_object_list
 
-        said: T = broadcast_object_list([value])[0]
-        return said
+        shared: T = broadcast_object_list([value])[0]
+        return shared
 
     def add(self, tensor: Tensor) -> Tensor:
         """Sum over the processes."""
@@ -158,70 +158,70 @@ class Crew(Team):
         return rows if self.current is None else self.current.gather(rows)
 
 
-class _Copy(Share):
+class _Copy(Shard):
     """All of a batch, which the other processes compute too: it has fewer items than there are processes."""
 
-    def __init__(self, team: Crew) -> None:
-        self.team = team
+    def __init__(self, process_group: TorchProcessGroup) -> None:
+        self.process_group = process_group
 
     def backward(self, loss: Tensor) -> None:
         """Compute the gradient, as a mean over equal shares."""
         loss.backward()
-        self.team.add_gradients(model_scale=1 / self.team.size)
+        self.process_group.add_gradients(model_scale=1 / self.process_group.size)
 
 
-class _Part(Share):
+class _Part(Shard):
     """Successive items of a batch, as many as the others have or one more or less."""
 
-    def __init__(self, team: Crew, count: int, seed: int) -> None:
-        ends = [i * count // team.size for i in range(team.size + 1)]
+    def __init__(self, process_group: TorchProcessGroup, count: int, seed: int) -> None:
+        ends = [i * count // process_group.size for i in range(process_group.size + 1)]
         self.sizes = [stop - start for start, stop in zip(ends, ends[1:], strict=False)]
-        self.team, self.rows = team, slice(ends[team.number], ends[team.number + 1])
-        self.seed = (seed * team.size + team.number + 1) % 2**63
+        self.process_group, self.rows = process_group, slice(ends[process_group.rank], ends[process_group.rank + 1])
+        self.seed = (seed * process_group.size + process_group.rank + 1) % 2**63
         self.pairs: list[tuple[Tensor, Tensor]] = []
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
         """Draw apart from the other processes; what comes after it draws alike. Batch statistics are those of all."""
-        device = self.team.device
+        device = self.process_group.device
         devices = [] if device.type == "cpu" else [device]
         with ExitStack() as stack:
             stack.enter_context(torch.random.fork_rng(devices=devices, device_type=device.type))
             torch.manual_seed(self.seed)
-            if self.team.normalises:
-                stack.enter_context(OverAllProcesses(self.team.add))
+            if self.process_group.normalises:
+                stack.enter_context(OverAllProcesses(self.process_group.add))
             yield
 
     def gather(self, rows: Tensor) -> Tensor:
         """Gather the rows of all processes, without a gradient. Shape: (share, …) -> (whole batch, …)."""
         longest = max(self.sizes)
         padded = torch.cat([rows, rows.new_zeros(longest - len(rows), *rows.shape[1:])])
-        everything: Tensor = self.team.accelerator.gather(padded.contiguous())
+        everything: Tensor = self.process_group.accelerator.gather(padded.contiguous())
         return torch.cat([part[:n] for part, n in zip(everything.split(longest), self.sizes, strict=True)])
 
     def whole(self, output: Output, batch: Batch) -> tuple[Output, Batch]:
         """Gather the whole batch's outputs as leaves, from which :meth:`backward` goes on. Inputs are not gathered."""
         seen: dict[int, Tensor] = {}  # one tensor may stand under several names
 
-        def leaf(own: Tensor) -> Tensor:
-            if id(own) not in seen:
-                seen[id(own)] = self.gather(own.detach()).requires_grad_(own.requires_grad)
-                self.pairs.append((own, seen[id(own)]))
-            return seen[id(own)]
+        def leaf(part: Tensor) -> Tensor:
+            if id(part) not in seen:
+                seen[id(part)] = self.gather(part.detach()).requires_grad_(part.requires_grad)
+                self.pairs.append((part, seen[id(part)]))
+            return seen[id(part)]
 
         parts = [
             f.name for f in fields(Output) if f.name not in ("sides", "scores", "compared")
         ]  # begin() refuses them
         gathered = Output(**{name: _mapped(leaf, getattr(output, name)) for name in parts})
-        facts = {name: self.gather(getattr(batch, name)) for name in ("labels", "index", "groups")}
+        facts = {name: self.gather(getattr(batch, name)) for name in ("labels", "positions", "groups")}
         return gathered, replace(batch, inputs={}, present={}, **facts)
 
     def backward(self, loss: Tensor) -> None:
         """From the loss to the outputs, from this process's outputs to the parameters, and over the processes."""
         loss.backward()
-        reached = [(own, leaf.grad[self.rows]) for own, leaf in self.pairs if leaf.grad is not None]
-        torch.autograd.backward([own for own, _ in reached], [gradient for _, gradient in reached])
-        self.team.add_gradients(model_scale=1.0)
+        reached = [(part, leaf.grad[self.rows]) for part, leaf in self.pairs if leaf.grad is not None]
+        torch.autograd.backward([part for part, _ in reached], [gradient for _, gradient in reached])
+        self.process_group.add_gradients(model_scale=1.0)
 
 
 def _mapped(change: Any, value: Any) -> Any:
@@ -244,4 +244,4 @@ def require_accelerate() -> None:
 
 
 # Training takes ALONE, Share and Team from here too, so that this file is part of a run's id.
-__all__ = ["ALONE", "Crew", "Share", "Team", "require_accelerate"]
+__all__ = ["SINGLE_PROCESS", "ProcessGroup", "Shard", "TorchProcessGroup", "require_accelerate"]

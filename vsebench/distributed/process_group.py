@@ -13,7 +13,7 @@ from vsebench.core.types import Batch, Output
 T = TypeVar("T")
 
 
-class Share:
+class Shard:
     """What one process does of a training batch; this one does all of it.
 
     Attributes:
@@ -35,7 +35,7 @@ class Share:
         loss.backward()
 
 
-class Team:
+class ProcessGroup:
     """The processes that train and evaluate one run; this one is alone.
 
     Attributes:
@@ -44,31 +44,31 @@ class Team:
     """
 
     size = 1
-    first = True
+    is_main_process = True
 
     def begin(self, model: Any, objectives: nn.Module, *, compiled: bool) -> None:
         """Start from the same parameters everywhere."""
 
-    def share(self, count: int, *, seed: int) -> Share:
+    def batch_shard(self, count: int, *, seed: int) -> Shard:
         """Return this process's share of a training batch of ``count`` items.
 
         Args:
             seed: of what the forward pass draws (dropout), which the processes draw separately.
         """
-        return Share()
+        return Shard()
 
-    def every(self, jobs: Sequence[T]) -> Sequence[T]:
+    def shard(self, jobs: Sequence[T]) -> Sequence[T]:
         """Those of the jobs that are this process's: each is one process's."""
         return jobs
 
-    def collect(self, found: list[T]) -> list[T]:
+    def gather(self, results: list[T]) -> list[T]:
         """Gather the values of all processes."""
-        return found
+        return results
 
-    def agree(self, value: T) -> T:
+    def broadcast(self, value: T) -> T:
         """Broadcast the value of the first process."""
         return value
 
 
 #: The team of a run on one process.
-ALONE = Team()
+SINGLE_PROCESS = ProcessGroup()

@@ -70,12 +70,12 @@ def _batch_norm(
         if running_mean is not None and running_var is not None:
             running_mean.lerp_(mean.to(running_mean.dtype), momentum)
             running_var.lerp_((var * count / (count - 1)).to(running_var.dtype), momentum)
-    found: Tensor = _Normalise.apply(values, mean, (var + eps).rsqrt(), count, add)  # type: ignore[no-untyped-call]
+    result: Tensor = _Normalise.apply(values, mean, (var + eps).rsqrt(), count, add)  # type: ignore[no-untyped-call]
     if weight is not None:
-        found = found * _wide(weight, found)
+        result = result * _wide(weight, result)
     if bias is not None:
-        found = found + _wide(bias, found)
-    return found.to(input.dtype)
+        result = result + _wide(bias, result)
+    return result.to(input.dtype)
 
 
 class _Normalise(torch.autograd.Function):
@@ -86,19 +86,19 @@ class _Normalise(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, mean: Tensor, scale: Tensor, count: Tensor, add: Add) -> Tensor:
-        found = (values - _wide(mean, values)) * _wide(scale, values)
-        ctx.save_for_backward(found, scale, count)
+        result = (values - _wide(mean, values)) * _wide(scale, values)
+        ctx.save_for_backward(result, scale, count)
         ctx.add = add
-        return found
+        return result
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
-        found, scale, count = ctx.saved_tensors
+        result, scale, count = ctx.saved_tensors
         (gradient,) = gradients
-        dims = [d for d in range(found.ndim) if d != 1]
-        sums = ctx.add(torch.stack([gradient.sum(dims), (gradient * found).sum(dims)])) / count
-        change = gradient - _wide(sums[0], found) - found * _wide(sums[1], found)
-        return change * _wide(scale, found), None, None, None, None
+        dims = [d for d in range(result.ndim) if d != 1]
+        sums = ctx.add(torch.stack([gradient.sum(dims), (gradient * result).sum(dims)])) / count
+        change = gradient - _wide(sums[0], result) - result * _wide(sums[1], result)
+        return change * _wide(scale, result), None, None, None, None
 
 
 def _wide(channels: Tensor, like: Tensor) -> Tensor:

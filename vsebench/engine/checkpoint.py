@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from vsebench.core.digests import digest
 from vsebench.core.files import DAMAGED, is_sealed, replacing, sealing, set_aside
-from vsebench.engine.loader import Feed
+from vsebench.engine.loader import Loader
 from vsebench.engine.model import Model
 
 CHECKPOINT = "checkpoint.pt"
@@ -40,9 +40,9 @@ def trained_state(model: nn.Module) -> dict[str, Tensor]:
     return {k: v for k, v in model.state_dict().items() if not (frozen and k.startswith(frozen))}
 
 
-def owner_of(model: Model, feed: Feed, seed: int) -> str:
+def owner_of(model: Model, loader: Loader, seed: int) -> str:
     """Digest of what a training is of: a checkpoint of another one is none of this."""
-    return digest([model.system.model_dump(mode="json"), seed, feed.dataset.fingerprint, len(feed)])
+    return digest([model.system.model_dump(mode="json"), seed, loader.dataset.fingerprint, len(loader)])
 
 
 def save_checkpoint(

@@ -15,13 +15,13 @@ from vsebench.core.culprit import described
 from vsebench.core.errors import ComponentError
 from vsebench.core.types import Tokens
 from vsebench.engine.evaluate import autocast
-from vsebench.engine.loader import Feed, to_device
+from vsebench.engine.loader import Loader, to_device
 from vsebench.engine.model import Model, width_of
 
 ITEMS = 4
 
 
-def dry_run(model: Model, feed: Feed, *, device: torch.device) -> None:
+def dry_run(model: Model, loader: Loader, *, device: torch.device) -> None:
     """Run the first items through a model in evaluation mode, and check the shape of what each component returns.
 
     Nothing that a run depends on changes: no gradients, no batch statistics, no random state. A fitter, which has
@@ -29,14 +29,14 @@ def dry_run(model: Model, feed: Feed, *, device: torch.device) -> None:
 
     Raises: ComponentError that names the component, and what it returned and should have; whatever it raises itself.
     """
-    batch = to_device(feed.batch(np.arange(min(ITEMS, len(feed)))), device)
+    batch = to_device(loader.batch(np.arange(min(ITEMS, len(loader)))), device)
     with _unchanged(model, device), torch.no_grad(), autocast(model.system.train.precision, device), _checked(model):
         try:
             output = model.eval()(batch)
         except _Reached:
             return
         if model.scorer is not None:
-            scores = model.scorer.score(output.sides["image"], output.sides["text"])
+            scores = model.scorer.score(output.pair_inputs["image"], output.pair_inputs["text"])
             _require(model.scorer, "score", scores, (len(batch), len(batch)), "each image with each text")
 
 

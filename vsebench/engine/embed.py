@@ -24,7 +24,7 @@ def embed(model: Model, modality: str, raw: Any) -> Tensor:
 
     Args:
         model: in eval mode.
-        raw: pixels uint8 (B, 3, H, W), :class:`Words`, or Tokens (cached ones, or the dataset's features).
+        raw: pixels uint8 (B, 3, H, W), :class:`TokenIds`, or Tokens (cached ones, or the dataset's features).
 
     Shape: -> float32 (B, E), on the model's device.
 
@@ -40,8 +40,8 @@ def embed(model: Model, modality: str, raw: Any) -> Tensor:
     with autocast(model.system.train.precision, model.device):
         tokens = _tokens(model, modality, raw)
         if model.cross_modal:
-            own: Tensor = model.own_projection[modality](masked_mean(tokens.values, tokens.mask))
-            return own.float()
+            projected: Tensor = model.own_projection[modality](masked_mean(tokens.values, tokens.mask))
+            return projected.float()
         return _embedding(model, modality, _attended(model, modality, tokens)).float()
 
 
@@ -54,7 +54,7 @@ def embedding_dim(model: Model, modality: str) -> int:
 
 
 @torch.inference_mode()
-def side(model: Model, modality: str, raw: Any) -> Tokens:
+def pair_inputs(model: Model, modality: str, raw: Any) -> Tokens:
     """Compute the pair scorer's inputs of some items: ``model(batch).sides[modality]``.
 
     Args:
@@ -65,8 +65,8 @@ def side(model: Model, modality: str, raw: Any) -> Tokens:
     """
     assert isinstance(model.scorer, Scorer), "only a system with a scorer keeps sides"
     with autocast(model.system.train.precision, model.device):
-        kept = model.scorer.embed(modality, _attended(model, modality, _tokens(model, modality, raw))[modality])
-    return Tokens(kept.values.float(), kept.mask)
+        encoded = model.scorer.embed(modality, _attended(model, modality, _tokens(model, modality, raw))[modality])
+    return Tokens(encoded.values.float(), encoded.mask)
 
 
 def _tokens(model: Model, modality: str, raw: Any) -> Tokens:
@@ -97,7 +97,7 @@ def _absent(model: Model, like: Tokens) -> dict[str, Tokens]:
 
 
 @torch.inference_mode()
-def embed_with_side(model: Model, modality: str, raw: Any) -> tuple[Tensor, Tokens]:
+def embed_with_pair_inputs(model: Model, modality: str, raw: Any) -> tuple[Tensor, Tokens]:
     """Compute the results of :func:`embed` and :func:`side`, with the encoder run once.
 
     Args:
@@ -109,5 +109,5 @@ def embed_with_side(model: Model, modality: str, raw: Any) -> tuple[Tensor, Toke
     assert isinstance(model.scorer, Scorer), "only a system with a scorer keeps sides"
     with autocast(model.system.train.precision, model.device):
         attended = _attended(model, modality, _tokens(model, modality, raw))
-        vector, kept = _embedding(model, modality, attended), model.scorer.embed(modality, attended[modality])
-    return vector.float(), Tokens(kept.values.float(), kept.mask)
+        vector, encoded = _embedding(model, modality, attended), model.scorer.embed(modality, attended[modality])
+    return vector.float(), Tokens(encoded.values.float(), encoded.mask)

@@ -31,7 +31,7 @@ class Source(Protocol):
 
 @contextmanager
 def encoding(
-    plan: FeaturePlan, encoder: Encoder, source: Source, lacking: np.ndarray, *, deterministic: bool
+    plan: FeaturePlan, encoder: Encoder, source: Source, missing: np.ndarray, *, deterministic: bool
 ) -> Iterator[Callable[[], Iterator[Tokens]]]:
     """Prepare to compute the part of an encoder's work that is done once, of all rows.
 
@@ -39,7 +39,7 @@ def encoding(
     what is kept. On a processor each batch is computed by one thread, several batches at a time.
 
     Args:
-        lacking: bool (rows,), True where a row gets no real token.
+        missing: bool (rows,), True where a row gets no real token.
 
     Yields: a function that computes the Tokens batch by batch, on the CPU, not rounded; to be used inside the block.
     """
@@ -47,18 +47,18 @@ def encoding(
     threads = torch.get_num_threads() if cpu else 1
 
     def inputs() -> Iterator[tuple[np.ndarray, Any]]:
-        for start in range(0, len(lacking), ENCODE_BATCH):
-            rows = np.arange(start, min(start + ENCODE_BATCH, len(lacking)))
+        for start in range(0, len(missing), ENCODE_BATCH):
+            rows = np.arange(start, min(start + ENCODE_BATCH, len(missing)))
             yield rows, source.take(rows)
 
     def encode(part: tuple[np.ndarray, Any]) -> Tokens:
         rows, raw = part
         with torch.inference_mode():
             tokens = plan.encode_first(encoder, raw.to(encoder.device)).to("cpu")
-        if not lacking[rows].any():
+        if not missing[rows].any():
             return tokens
-        present = torch.from_numpy(~lacking[rows])
-        return tokens.take(present).spread(present)
+        present = torch.from_numpy(~missing[rows])
+        return tokens.take(present).scatter(present)
 
     with fixed_state(seed=0, threads=1 if cpu else None, deterministic=deterministic, warn_only=not cpu):
         yield lambda: in_order(encode, inputs(), threads)

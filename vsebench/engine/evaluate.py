@@ -18,8 +18,8 @@ from vsebench.components.reranker.base import Ranked
 from vsebench.core.files import replacing
 from vsebench.core.types import Output, Tokens
 from vsebench.data.dataset import Dataset
-from vsebench.distributed.gradient_sharing import ALONE, Team
-from vsebench.engine.loader import Feed, to_device
+from vsebench.distributed.gradient_sharing import SINGLE_PROCESS, ProcessGroup
+from vsebench.engine.loader import Loader, to_device
 from vsebench.engine.model import Model
 from vsebench.engine.pair_scoring import ranking_of
 
@@ -41,11 +41,11 @@ class SplitOutputs:
     logits: np.ndarray | None
     embeddings: Mapping[str, np.ndarray]
     owner: np.ndarray
-    sides: Mapping[str, Tokens] = field(default_factory=dict)
+    pair_inputs: Mapping[str, Tokens] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Offered:
+class RankedGallery:
     """What a model said of the items that queries are ranked against, where these are not the queries' own split.
 
     Args:
@@ -68,38 +68,43 @@ def autocast(precision: str, device: torch.device) -> Any:
 
 @torch.inference_mode()
 def predict(
-    model: Model, feed: Feed, *, device: torch.device, embeddings: bool = True, team: Team = ALONE
+    model: Model,
+    loader: Loader,
+    *,
+    device: torch.device,
+    embeddings: bool = True,
+    process_group: ProcessGroup = SINGLE_PROCESS,
 ) -> SplitOutputs:
     """Run the model over a split: the first caption of every item, then, for retrieval, the other captions too.
 
     Every batch is one process's, and every process of the team gets all outputs.
     """
     model.eval()
-    count = len(feed)
-    order = _by_length(feed, np.arange(count))
+    count = len(loader)
+    order = _by_length(loader, np.arange(count))
 
     def wanted(output: Output) -> Mapping[str, Any]:
         parts: dict[str, Any] = {} if output.logits is None else {"logits": output.logits}
         return {**parts, **(_retrieval_parts(output) if embeddings else {})}
 
-    found = _run(model, feed, _batches(order, None, model), device, team, wanted)
+    result = _run(model, loader, _batches(order, None, model), device, process_group, wanted)
     back = np.argsort(order)
-    kept = {name: _joined([output[name] for output in found])[back] for name in found[0]}
+    outputs = {name: _joined([output[name] for output in result])[back] for name in result[0]}
     owner = np.arange(count)
     if embeddings and "text" in model.encoders:
-        others, owners = _other_captions(model, feed, device, team)
-        for name in [n for n in kept if n.split("/")[0] == "text"]:
-            kept[name] = _joined([kept[name], *(output[name] for output in others)])
+        others, owners = _other_captions(model, loader, device, process_group)
+        for name in [n for n in outputs if n.split("/")[0] == "text"]:
+            outputs[name] = _joined([outputs[name], *(output[name] for output in others)])
         owner = np.concatenate([owner, *owners])
-    sides = {m: _side(kept, m) for m in ("image", "text") if f"{m}/values" in kept}
-    vectors = {m: kept[m] for m in model.encoders if m in kept and m not in feed.lacking}
-    return SplitOutputs(kept.get("logits"), vectors, owner, sides)
+    sides = {m: _side(outputs, m) for m in ("image", "text") if f"{m}/values" in outputs}
+    vectors = {m: outputs[m] for m in model.encoders if m in outputs and m not in loader.missing}
+    return SplitOutputs(outputs.get("logits"), vectors, owner, sides)
 
 
 def _retrieval_parts(output: Output) -> dict[str, Any]:
     """Embeddings by modality; what a scorer keeps as ``image/values``, ``image/mask`` and the same of texts."""
     parts: dict[str, Any] = dict(output.embeddings)
-    for modality, tokens in output.sides.items():
+    for modality, tokens in output.pair_inputs.items():
         parts |= {f"{modality}/values": tokens.values, f"{modality}/mask": tokens.mask}
     return parts
 
@@ -117,13 +122,13 @@ def joined_outputs(parts: Sequence[SplitOutputs]) -> SplitOutputs:
     starts = np.cumsum([0, *(int(part.owner.max()) + 1 for part in parts)])  # every item owns its first caption
     everywhere = [m for m in parts[0].embeddings if all(m in part.embeddings for part in parts)]
     sides = {}
-    for modality in parts[0].sides:
-        tokens = [part.sides[modality] for part in parts]
-        kept = {
+    for modality in parts[0].pair_inputs:
+        tokens = [part.pair_inputs[modality] for part in parts]
+        arrays = {
             f"{modality}/values": _joined([t.values.numpy() for t in tokens]),
             f"{modality}/mask": _joined([t.mask.numpy() for t in tokens]),
         }
-        sides[modality] = _side(kept, modality)
+        sides[modality] = _side(arrays, modality)
     return SplitOutputs(
         None if parts[0].logits is None else np.concatenate([p.logits for p in parts if p.logits is not None]),
         {m: np.concatenate([p.embeddings[m] for p in parts]) for m in everywhere},
@@ -132,8 +137,8 @@ def joined_outputs(parts: Sequence[SplitOutputs]) -> SplitOutputs:
     )
 
 
-def _side(kept: Mapping[str, np.ndarray], modality: str) -> Tokens:
-    values, mask = kept[f"{modality}/values"], kept[f"{modality}/mask"]
+def _side(arrays: Mapping[str, np.ndarray], modality: str) -> Tokens:
+    values, mask = arrays[f"{modality}/values"], arrays[f"{modality}/mask"]
     return Tokens(torch.from_numpy(values), torch.from_numpy(mask > 0))
 
 
@@ -146,97 +151,101 @@ def _batches(rows: np.ndarray, captions: int | None, model: Model) -> list[tuple
 
 def _run(
     model: Model,
-    feed: Feed,
+    loader: Loader,
     batches: Sequence[tuple[np.ndarray, np.ndarray | None]],
     device: torch.device,
-    team: Team,
+    process_group: ProcessGroup,
     wanted: Callable[[Output], Mapping[str, Any]],
 ) -> list[dict[str, np.ndarray]]:
     """Compute the requested outputs of every batch, in order."""
-    found: list[tuple[int, dict[str, np.ndarray]]] = []
-    for number in team.every(range(len(batches))):
+    results: list[tuple[int, dict[str, np.ndarray]]] = []
+    for number in process_group.shard(range(len(batches))):
         rows, captions = batches[number]
         with autocast(model.system.train.precision, device):
-            output = model(to_device(feed.batch(rows, captions), device))
-        found.append((number, {name: values.float().cpu().numpy() for name, values in wanted(output).items()}))
-    return [outputs for _, outputs in sorted(team.collect(found), key=lambda one: one[0])]
+            output = model(to_device(loader.batch(rows, captions), device))
+        results.append((number, {name: values.float().cpu().numpy() for name, values in wanted(output).items()}))
+    return [outputs for _, outputs in sorted(process_group.gather(results), key=lambda one: one[0])]
 
 
-def _by_length(feed: Feed, rows: np.ndarray, captions: np.ndarray | None = None) -> np.ndarray:
+def _by_length(loader: Loader, rows: np.ndarray, captions: np.ndarray | None = None) -> np.ndarray:
     """Order the rows so that texts of similar length are side by side, and a batch has little padding."""
-    lengths = feed.text_lengths(rows, captions)
+    lengths = loader.text_lengths(rows, captions)
     return rows if lengths is None else rows[np.argsort(lengths, kind="stable")]
 
 
 def _other_captions(
-    model: Model, feed: Feed, device: torch.device, team: Team
+    model: Model, loader: Loader, device: torch.device, process_group: ProcessGroup
 ) -> tuple[list[dict[str, np.ndarray]], list[np.ndarray]]:
     """Texts' parts of second and later captions. Paired with their own image; the embedding does not see it."""
-    counts = feed.captions_per_item
+    counts = loader.captions_per_item
     batches: list[tuple[np.ndarray, np.ndarray | None]] = []
     for number in range(1, int(counts.max(initial=1))):
         rows = np.flatnonzero(counts > number)
-        batches += _batches(_by_length(feed, rows, np.full(len(rows), number)), number, model)
+        batches += _batches(_by_length(loader, rows, np.full(len(rows), number)), number, model)
 
     def wanted(output: Output) -> Mapping[str, Any]:
         return {name: part for name, part in _retrieval_parts(output).items() if name.split("/")[0] == "text"}
 
-    found = _run(model, feed, batches, device, team, wanted)
-    return found, [rows for rows, _ in batches]
+    result = _run(model, loader, batches, device, process_group, wanted)
+    return result, [rows for rows, _ in batches]
 
 
 def predictions_of(
     outputs: SplitOutputs,
-    feed: Feed,
+    loader: Loader,
     model: Model,
     *,
     device: torch.device,
     rerank: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
-    offered: Offered | None = None,
+    ranked_gallery: RankedGallery | None = None,
 ) -> Predictions:
     """Combine a split's outputs with its labels and groups, as metrics want them; pairs are scored here.
 
     Args:
-        offered: what the split's items are ranked against, where that is not the split.
+        ranked_gallery: what the split's items are ranked against, where that is not the split.
     """
-    dataset = feed.dataset
+    dataset = loader.dataset
     gallery, pairs, embeddings = None, None, dict(outputs.embeddings)
-    if offered is None:
-        scored, candidates = ranking_of(model, outputs.embeddings, outputs.sides, device=device)
+    if ranked_gallery is None:
+        scored, candidates = ranking_of(model, outputs.embeddings, outputs.pair_inputs, device=device)
         pairs = scored.get("i2t")
     else:
-        other = offered.outputs
+        other = ranked_gallery.outputs
         embeddings = {m: values for m, values in embeddings.items() if m in other.embeddings}
         scored, candidates = ranking_of(
-            model, outputs.embeddings, outputs.sides, device=device, offered=(other.embeddings, other.sides)
+            model,
+            outputs.embeddings,
+            outputs.pair_inputs,
+            device=device,
+            ranked_gallery=(other.embeddings, other.pair_inputs),
         )
         gallery = Gallery(
-            offered.labels.astype(np.int64),
+            ranked_gallery.labels.astype(np.int64),
             other.embeddings,
             other.owner,
-            _groups(dataset, offered.labels, offered.groups),
+            _groups(dataset, ranked_gallery.labels, ranked_gallery.groups),
             scored,
-            offered.positions,
+            ranked_gallery.positions,
         )
     unranked = None
     if dataset.relevance == "label" and dataset.multi_label:
         unranked = "items match by any shared label here; ranks of the first match by group do not apply."
-    said = dataset.answers(feed.positions) if dataset.has_answers else None
+    answers = dataset.answers(loader.positions) if dataset.has_answers else None
     return Predictions(
         outputs.logits,
-        feed.labels.numpy().astype(np.int64) if dataset.num_classes else np.full(len(feed), -1),
+        loader.labels.numpy().astype(np.int64) if dataset.num_classes else np.full(len(loader), -1),
         multi_label=dataset.multi_label,
         label_names=tuple(dataset.label_names),
         embeddings=embeddings,
         owner=outputs.owner,
-        groups=_groups(dataset, feed.labels.numpy(), feed.groups.numpy()),
+        groups=_groups(dataset, loader.labels.numpy(), loader.groups.numpy()),
         similarity=model.system.similarity,
         pairs=pairs,
         candidates=candidates,
         rerank=rerank,
         unranked=unranked,
         gallery=gallery,
-        answers=None if said is None else Answers.of(said, dataset.label_names),
+        answers=None if answers is None else Answers.of(answers, dataset.label_names),
     )
 
 
@@ -254,7 +263,7 @@ def reranker_of(
     train: SplitOutputs,
     train_labels: np.ndarray,
     outputs: SplitOutputs,
-    offered: Offered | None = None,
+    ranked_gallery: RankedGallery | None = None,
 ) -> Callable[[np.ndarray, np.ndarray], np.ndarray] | None:
     """Return the system's re-ranker of one split's images against those offered, as a function of scores. Class queries
     come from training.
@@ -263,7 +272,7 @@ def reranker_of(
         return None
     prototypes = class_means(train.embeddings["image"], train_labels, model.num_classes)
     images = torch.from_numpy(outputs.embeddings["image"])
-    gallery = images if offered is None else torch.from_numpy(offered.outputs.embeddings["image"])
+    gallery = images if ranked_gallery is None else torch.from_numpy(ranked_gallery.outputs.embeddings["image"])
     logits = torch.from_numpy(outputs.logits)
 
     def rerank(rows: np.ndarray, scores: np.ndarray) -> np.ndarray:
@@ -282,12 +291,12 @@ def class_means(embeddings: np.ndarray, labels: np.ndarray, num_classes: int) ->
     return member.T @ values / member.sum(0).clamp(min=1)[:, None]
 
 
-def save_predictions(file: Path, predictions: Predictions, feed: Feed) -> None:
+def save_predictions(file: Path, predictions: Predictions, loader: Loader) -> None:
     """Save the predictions: ids' positions, logits, labels, ranks per query; every metric can be recomputed from
     them.
     """
     arrays: dict[str, np.ndarray] = {
-        "positions": feed.positions,
+        "positions": loader.positions,
         "labels": predictions.labels,
         "groups": predictions.groups,
         "owner": predictions.owner,

@@ -96,7 +96,7 @@ class Entry:
 
 def entries() -> list[Entry]:
     """Return the cache's entries, the last used first."""
-    found = []
+    results = []
     for file in features_home().glob("*/meta.json"):
         try:
             meta = json.loads(file.read_text(encoding="utf-8"))
@@ -105,12 +105,12 @@ def entries() -> list[Entry]:
             tokens = (file.parent / "values.bin").stat().st_size // (
                 meta["dim"] * np.dtype(DTYPES[meta["dtype"]]).itemsize
             )
-            said = (str(parts.get("encoder")), str(parts.get("dataset")), str(parts.get("split")))
-            entry = Entry(file.parent.name, *said, tokens, meta["dim"], sum(sizes), file.stat().st_mtime)
+            encoder_key = (str(parts.get("encoder")), str(parts.get("dataset")), str(parts.get("split")))
+            entry = Entry(file.parent.name, *encoder_key, tokens, meta["dim"], sum(sizes), file.stat().st_mtime)
         except (OSError, ValueError, KeyError, ZeroDivisionError):
             continue  # being written, removed or damaged: the next run that needs it computes it again
-        found.append(entry)
-    return sorted(found, key=lambda e: (-e.used_at, e.key))
+        results.append(entry)
+    return sorted(results, key=lambda e: (-e.used_at, e.key))
 
 
 def prune(max_size: int) -> tuple[list[Entry], list[Entry]]:
@@ -122,17 +122,17 @@ def prune(max_size: int) -> tuple[list[Entry], list[Entry]]:
     Returns: what was removed, and what is left.
     """
     _remove_orphans()
-    found = entries()
-    kept, removed, total = [], [], 0
-    for entry in found:
+    entries_ = entries()
+    remaining, removed, total = [], [], 0
+    for entry in entries_:
         total += entry.size
         folder = features_home() / entry.key
         if total <= max_size or not _remove(folder):
-            kept.append(entry)
+            remaining.append(entry)
         else:
             total -= entry.size
             removed.append(entry)
-    return removed, kept
+    return removed, remaining
 
 
 def _remove(folder: Path) -> bool:
@@ -289,7 +289,7 @@ def _verified(folder: Path) -> bool:
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
         if meta.pop("seal") != _seal(meta) or digest_parts({**meta["parts"], "dtype": meta["dtype"]}) != folder.name:
             return False
-        return all(file_digest(folder / name) == said for name, said in meta["sha256"].items())
+        return all(file_digest(folder / name) == digest for name, digest in meta["sha256"].items())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
 

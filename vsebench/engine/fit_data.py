@@ -9,35 +9,35 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vsebench.components.fitter.base import Material
+from vsebench.components.fitter.base import FitData
 from vsebench.core.registry import AUGMENTATIONS
 from vsebench.core.types import Tokens
-from vsebench.engine.loader import Feed
+from vsebench.engine.loader import Loader
 from vsebench.engine.model import Model
 
 #: Called with the number of an outer iteration and what is said of it.
 Report = Callable[[int, Mapping[str, float]], None]
 
 
-class FeedMaterial(Material):
+class LoaderFitData(FitData):
     """The items of a feed through a model's encoders and poolings. An item's text is its first.
 
     Args:
         model: with a fitter; its encoders may be trained by :meth:`encode`.
-        feed: of the training split.
+        loader: of the training split.
         report: told of each outer iteration.
     """
 
-    def __init__(self, model: Model, feed: Feed, *, seed: int, device: torch.device, report: Report) -> None:
-        self.model, self.feed, self.told = model, feed, report
+    def __init__(self, model: Model, loader: Loader, *, seed: int, device: torch.device, report: Report) -> None:
+        self.model, self.loader, self.callback = model, loader, report
         self.dims = {m: int(pool.dim_out) for m, pool in model.pooling.items()}  # type: ignore[arg-type]
-        self.labels = feed.labels
+        self.labels = loader.labels
         self.num_classes = model.num_classes
         self.seed, self.device = seed, device
         self._kept: dict[str, Tensor] = {}
 
     def vectors(self, modality: str) -> Tensor:
-        """As :class:`Material` says; an encoder that is trained meanwhile has its vectors of before."""
+        """As :class:`FitData` says; an encoder that is trained meanwhile has its vectors of before."""
         if modality not in self._kept:
             size = self.model.system.train.eval_batch_size
             starts = range(0, len(self), size)
@@ -48,23 +48,23 @@ class FeedMaterial(Material):
         return self._kept[modality]
 
     def encode(self, modality: str, rows: Tensor) -> Tensor:
-        """As :class:`Material` says; pixels are augmented as ``train.augment`` says."""
+        """As :class:`FitData` says; pixels are augmented as ``train.augment`` says."""
         self._parts(modality).train()
         return self._pooled(modality, rows.cpu().numpy(), training=True)
 
     def parameters(self, modality: str) -> list[nn.Parameter]:
-        """As :class:`Material` says."""
+        """As :class:`FitData` says."""
         return [p for p in self._parts(modality).parameters() if p.requires_grad]
 
     def report(self, step: int, numbers: Mapping[str, float]) -> None:
         """Tell the run."""
-        self.told(step, numbers)
+        self.callback(step, numbers)
 
     def _parts(self, modality: str) -> nn.ModuleList:
         return nn.ModuleList([self.model.encoders[modality], self.model.pooling[modality]])
 
     def _pooled(self, modality: str, rows: np.ndarray, *, training: bool) -> Tensor:
-        raw: Any = self.feed.inputs_of(modality, rows).to(self.device)
+        raw: Any = self.loader.inputs_of(modality, rows).to(self.device)
         augment = self.model.system.train.augment
         if training and modality == "image" and augment is not None and not isinstance(raw, Tokens):
             raw = AUGMENTATIONS.build(augment.name, augment.options, pixels=raw)

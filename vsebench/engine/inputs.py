@@ -11,7 +11,7 @@ import torch
 
 from vsebench.config.schema import Spec
 from vsebench.core.registry import POOLINGS
-from vsebench.core.types import Preprocessing, Sampling, Tokens, Waves, Words
+from vsebench.core.types import AudioPreprocessing, Preprocessing, TokenIds, Tokens, Waveforms
 from vsebench.data.dataset import Dataset
 from vsebench.data.sound import highpass
 from vsebench.engine.feature_cache import TokenStore
@@ -28,26 +28,26 @@ class Pixels:
 
     def __init__(self, dataset: Dataset, positions: np.ndarray, preprocessing: Preprocessing) -> None:
         self.dataset, self.positions, self.preprocessing = dataset, positions, preprocessing
-        self.there = dataset.has_image(positions)
+        self.present = dataset.has_image(positions)
         height, width = preprocessing.size
-        self.kept: np.ndarray | None = None
+        self.cache: np.ndarray | None = None
         if len(positions) * 3 * height * width <= PIXEL_MEMORY:
-            self.kept = np.zeros((len(positions), 3, height, width), np.uint8)
+            self.cache = np.zeros((len(positions), 3, height, width), np.uint8)
             self.ready = np.zeros(len(positions), bool)
         self.pool = ThreadPoolExecutor(max(1, torch.get_num_threads()))
 
     def take(self, rows: np.ndarray) -> torch.Tensor:
         """Pixels of the rows, uint8 (B, 3, H, W)."""
-        if self.kept is None:
+        if self.cache is None:
             return torch.from_numpy(np.stack(list(self.pool.map(self._decode, rows))))
         todo = np.unique(rows[~self.ready[rows]])
         for row, pixels in zip(todo, self.pool.map(self._decode, todo), strict=True):
-            self.kept[row] = pixels
+            self.cache[row] = pixels
         self.ready[todo] = True
-        return torch.from_numpy(self.kept[rows])
+        return torch.from_numpy(self.cache[rows])
 
     def _decode(self, row: int) -> np.ndarray:
-        if not self.there[row]:
+        if not self.present[row]:
             return np.zeros((3, *self.preprocessing.size), np.uint8)
         return self.dataset.image(int(self.positions[row]), self.preprocessing)
 
@@ -61,7 +61,7 @@ class Texts:
     """
 
     def __init__(self, texts: Sequence[str], tokenizer: Any) -> None:
-        words: Words = tokenizer(list(texts))
+        words: TokenIds = tokenizer(list(texts))
         self.ids, self.mask, self.bag = words.ids, words.mask, words.bag
         self.lengths = words.mask.sum(1)
         # Only texts of the greatest length can have been cut.
@@ -70,12 +70,12 @@ class Texts:
         count = getattr(tokenizer, "unknown", None)
         self.unknown: int = count(words) if count is not None and len(texts) else 0
 
-    def take(self, rows: np.ndarray) -> Words:
+    def take(self, rows: np.ndarray) -> TokenIds:
         """Ids and mask of the rows."""
         index = torch.from_numpy(rows)
         longest = max(1, int(self.lengths[index].max()))
         bag = None if self.bag is None else self.bag[index]
-        return Words(self.ids[index, :longest], self.mask[index, :longest], bag)
+        return TokenIds(self.ids[index, :longest], self.mask[index, :longest], bag)
 
 
 class Sounds:
@@ -89,25 +89,27 @@ class Sounds:
         cut: number of sounds that are longer than ``sampling.max_seconds``.
     """
 
-    def __init__(self, dataset: Dataset, positions: np.ndarray, sampling: Sampling, seconds: np.ndarray) -> None:
+    def __init__(
+        self, dataset: Dataset, positions: np.ndarray, sampling: AudioPreprocessing, seconds: np.ndarray
+    ) -> None:
         self.dataset, self.positions, self.sampling, self.seconds = dataset, positions, sampling, seconds
         self.cut = int((seconds > sampling.max_seconds).sum())
         samples = np.minimum(seconds, sampling.max_seconds).sum() * sampling.sample_rate
-        self.kept: dict[int, np.ndarray] | None = {} if 4 * samples <= PIXEL_MEMORY else None
+        self.cache: dict[int, np.ndarray] | None = {} if 4 * samples <= PIXEL_MEMORY else None
         self.pool = ThreadPoolExecutor(max(1, torch.get_num_threads()))
 
-    def take(self, rows: np.ndarray) -> Waves:
+    def take(self, rows: np.ndarray) -> Waveforms:
         """Sounds of the rows, float32 (B, T), padded with zeros to the longest of them, which may have no sample."""
-        if self.kept is None:
-            found = list(self.pool.map(self._decode, rows))
+        if self.cache is None:
+            results = list(self.pool.map(self._decode, rows))
         else:
-            todo = [row for row in np.unique(rows).tolist() if row not in self.kept]
-            self.kept.update(zip(todo, self.pool.map(self._decode, todo), strict=True))
-            found = [self.kept[int(row)] for row in rows]
-        values = np.zeros((len(rows), max((len(sound) for sound in found), default=0)), np.float32)
-        for row, sound in zip(values, found, strict=True):
+            todo = [row for row in np.unique(rows).tolist() if row not in self.cache]
+            self.cache.update(zip(todo, self.pool.map(self._decode, todo), strict=True))
+            results = [self.cache[int(row)] for row in rows]
+        values = np.zeros((len(rows), max((len(sound) for sound in results), default=0)), np.float32)
+        for row, sound in zip(values, results, strict=True):
             row[: len(sound)] = sound
-        return Waves(torch.from_numpy(values), torch.tensor([len(sound) for sound in found]))
+        return Waveforms(torch.from_numpy(values), torch.tensor([len(sound) for sound in results]))
 
     def _decode(self, row: int) -> np.ndarray:
         if not self.seconds[row]:
@@ -120,14 +122,14 @@ class Features:
 
     def __init__(self, dataset: Dataset, positions: np.ndarray, modality: str) -> None:
         self.dataset, self.positions, self.modality = dataset, positions, modality
-        self.kept: TokenStore | None = None
+        self.cache: TokenStore | None = None
         if dataset.features_size(modality, positions) <= PIXEL_MEMORY:
-            self.kept = TokenStore(*dataset.features(modality, positions), None, None)
+            self.cache = TokenStore(*dataset.features(modality, positions), None, None)
 
     def take(self, rows: np.ndarray) -> Tokens:
         """Tokens of the rows, float32 (B, N, D), padded to the most tokens of a row."""
-        if self.kept is not None:
-            return self.kept.take(rows)
+        if self.cache is not None:
+            return self.cache.take(rows)
         values, offsets = self.dataset.features(self.modality, self.positions[rows])
         return TokenStore(values, offsets, None, None).take(np.arange(len(rows)))
 
@@ -151,7 +153,7 @@ class Pooled:
         return Tokens(self.values[chosen][:, None], self.present[chosen][:, None])
 
 
-def prepared(samples: np.ndarray, sampling: Sampling) -> np.ndarray:
+def prepared(samples: np.ndarray, sampling: AudioPreprocessing) -> np.ndarray:
     """Cut and filter a mono sound that has the sample rate already. Shape: (T,) -> float32 (T',)."""
     samples = samples[: round(sampling.max_seconds * sampling.sample_rate)]
     return samples if sampling.highpass is None else highpass(samples, sampling.sample_rate, sampling.highpass)

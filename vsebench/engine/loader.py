@@ -30,7 +30,7 @@ AnySource = Pixels | Texts | Sounds | Features | TokenStore | Pooled
 _WITHOUT_EFFECT = ("weights", "finetune", "stages", "layers", "freeze_norm", "pretrain_")
 
 
-class Feed:
+class Loader:
     """One split of a dataset, or some of its items, as batches for one model.
 
     Rows are positions within the split. An item may have several captions: training draws one of them per epoch,
@@ -38,7 +38,7 @@ class Feed:
 
     Attributes:
         notes: what a reader of results should know of the inputs, such as how many texts were cut.
-        lacking: modality -> bool (rows,), True where an item lacks it, of the modalities that some item lacks.
+        missing: modality -> bool (rows,), True where an item lacks it, of the modalities that some item lacks.
 
     Args:
         encoders: modality -> encoder, already on its device. Frozen ones, and frozen stages of others, are run once,
@@ -72,7 +72,7 @@ class Feed:
         heard = "audio" in self.plans and "audio" not in self.precomputed
         self.seconds = dataset.sound_seconds(self.positions) if heard else np.zeros(0)
         lacks = {modality: self._lacks(modality, captions) for modality in self.plans}
-        self.lacking = {modality: rows for modality, rows in lacks.items() if rows.any()}
+        self.missing = {modality: rows for modality, rows in lacks.items() if rows.any()}
         self._refuse_incomplete()
         self._number(captions)
         self.sources: dict[str, AnySource] = {}
@@ -124,16 +124,16 @@ class Feed:
     def _lacks(self, modality: str, captions: Sequence[Sequence[str]]) -> np.ndarray:
         """Which rows have none of a modality; a sound without a sample is none."""
         if modality in self.precomputed:
-            found: np.ndarray = self.dataset.feature_counts(modality)[self.positions] == 0
+            result: np.ndarray = self.dataset.feature_counts(modality)[self.positions] == 0
         elif modality == "text":
-            found = np.array([not texts for texts in captions], bool)
+            result = np.array([not texts for texts in captions], bool)
         else:
-            found = ~self.dataset.has_image(self.positions) if modality == "image" else self.seconds == 0
-        return found
+            result = ~self.dataset.has_image(self.positions) if modality == "image" else self.seconds == 0
+        return result
 
     def _refuse_incomplete(self) -> None:
         """Raise DataError of items without a modality, unless the system says what to make of them."""
-        for modality, lacks in self.lacking.items():
+        for modality, lacks in self.missing.items():
             why = why_all_need(self.system, modality)
             if why is not None:
                 raise DataError(
@@ -161,9 +161,9 @@ class Feed:
         self._note(texts.unknown, len(self.captions), "texts have no word that the tokenizer knows")
         return texts
 
-    def _note(self, count: int, total: int, said: str) -> None:
+    def _note(self, count: int, total: int, note: str) -> None:
         if count:
-            self.notes.append(f"{count:,} of {total:,} {self.split} {said}")
+            self.notes.append(f"{count:,} of {total:,} {self.split} {note}")
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -172,8 +172,8 @@ class Feed:
         """Return the rows as a batch. ``captions``: which of its captions each row takes; the first by default."""
         inputs = {modality: self.inputs_of(modality, rows, captions) for modality in self.sources}
         index = torch.from_numpy(rows)
-        lacks = {m: torch.from_numpy(lacking[rows]) for m, lacking in self.lacking.items()}
-        present = {m: ~lacking for m, lacking in lacks.items() if lacking.any()}
+        lacks = {m: torch.from_numpy(missing[rows]) for m, missing in self.missing.items()}
+        present = {m: ~missing for m, missing in lacks.items() if missing.any()}
         positions = torch.from_numpy(self.positions[rows])
         return Batch(inputs, self.labels[index], positions, self.groups[index], present)
 
@@ -201,8 +201,8 @@ class Feed:
         source = self.sources.get("text")
         if not isinstance(source, Texts):
             return None
-        found: np.ndarray = source.lengths.numpy()[self.caption_offsets[rows] + (0 if captions is None else captions)]
-        return found
+        result: np.ndarray = source.lengths.numpy()[self.caption_offsets[rows] + (0 if captions is None else captions)]
+        return result
 
     @property
     def captions_per_item(self) -> np.ndarray:
@@ -211,8 +211,8 @@ class Feed:
 
     def lacking_rows(self, modality: str) -> np.ndarray:
         """Which rows of a modality's source lack it: bool (items,), of texts (captions,)."""
-        lacking = self.lacking.get(modality, np.zeros(len(self), bool))
-        return np.repeat(lacking, self.captions_per_item) if modality == "text" else lacking
+        missing = self.missing.get(modality, np.zeros(len(self), bool))
+        return np.repeat(missing, self.captions_per_item) if modality == "text" else missing
 
     def _store(self, modality: str, encoder: Encoder, raw: Pixels | Texts | Sounds) -> TokenStore:
         spec, plan, train = self.system.encoder(modality), self.plans[modality], self.system.train
@@ -234,4 +234,4 @@ def to_device(batch: Batch, device: torch.device) -> Batch:
     """Move the batch to a device."""
     inputs = {m: x.to(device) for m, x in batch.inputs.items()}
     present = {m: x.to(device) for m, x in batch.present.items()}
-    return Batch(inputs, batch.labels.to(device), batch.index.to(device), batch.groups.to(device), present)
+    return Batch(inputs, batch.labels.to(device), batch.positions.to(device), batch.groups.to(device), present)

@@ -112,9 +112,9 @@ class Model(nn.Module):
         self.reranker: Reranker | None = None if reranker is None else built(RERANKERS, reranker)
         # Drawn after all else: the other weights are those of the system without them. Of length 1, where a fusion
         # that normalises has finite gradients; at zero it has none.
-        lacking = self.dims if system.absent == "learned" else {}
+        missing = self.dims if system.absent == "learned" else {}
         self.absent = nn.ParameterDict(
-            {m: nn.Parameter(F.normalize(torch.randn(d), dim=0)) for m, d in lacking.items()}
+            {m: nn.Parameter(F.normalize(torch.randn(d), dim=0)) for m, d in missing.items()}
         )
 
     def _encoders(self, vocabulary: Any, checkpoints: Mapping[str, Path], feature_dims: Mapping[str, int]) -> Encoders:
@@ -188,30 +188,30 @@ class Model(nn.Module):
             visual = None if image is None else masked_mean(image.values, image.mask)
             if here is not None:
                 raw, visual = _rows(raw, here), None if visual is None else visual[here]
-            found = self.encode_one(modality, raw) if visual is None else encoder(raw, visual=visual)
-            tokens[modality] = found if here is None else found.spread(here)
+            result = self.encode_one(modality, raw) if visual is None else encoder(raw, visual=visual)
+            tokens[modality] = result if here is None else result.scatter(here)
         return tokens
 
     def encode_one(self, modality: str, raw: Any) -> Tokens:
         """One modality's raw input, cached Tokens or features to Tokens; no other modality is seen."""
         encoder = self.encoders[modality]
-        kept = isinstance(raw, Tokens) and self.plans[modality].mode != "features"
-        tokens: Tokens = encoder.rest(raw) if kept else encoder(raw)
+        keep = isinstance(raw, Tokens) and self.plans[modality].mode != "features"
+        tokens: Tokens = encoder.rest(raw) if keep else encoder(raw)
         return tokens
 
     def own_embeddings(
         self, inputs: Mapping[str, Any], tokens: Mapping[str, Tokens], present: Mapping[str, Tensor] | None = None
     ) -> dict[str, Tensor]:
         """Each modality's embedding (B, d) from that modality alone."""
-        found = {}
+        results = {}
         for modality, encoder in self.encoders.items():
             alone = tokens[modality]
             if encoder.uses_visual:
                 alone = encoder(inputs[modality])
                 here = (present or {}).get(modality)
                 alone = alone if here is None else replace(alone, mask=alone.mask & here[:, None])
-            found[modality] = self.own_projection[modality](masked_mean(alone.values, alone.mask))
-        return found
+            results[modality] = self.own_projection[modality](masked_mean(alone.values, alone.mask))
+        return results
 
     def vector(self, modality: str, attended: Mapping[str, Tokens]) -> Tensor:
         """Pool and project one modality's tokens. Shape: -> (B, D_m)."""
@@ -238,7 +238,7 @@ class Model(nn.Module):
         output = Output(None, embeddings, vectors, joint, attention=weights or {})
         self._score_pairs(output, attended)
         if self.training and self.fusion is not None and self.fusion_facts["compares"]:
-            output.compared = self.fusion.compare(vectors, _present(tokens))
+            output.document_attention = self.fusion.compare(vectors, _present(tokens))
         self._classify(output, tokens)
         return output
 
@@ -258,9 +258,9 @@ class Model(nn.Module):
     def _score_pairs(self, output: Output, attended: Mapping[str, Tokens]) -> None:
         if self.scorer is None:
             return
-        output.sides = {m: self.scorer.embed(m, attended[m]) for m in ("image", "text")}
+        output.pair_inputs = {m: self.scorer.embed(m, attended[m]) for m in ("image", "text")}
         if self.training:
-            output.scores = self.scorer.score(output.sides["image"], output.sides["text"])
+            output.scores = self.scorer.score(output.pair_inputs["image"], output.pair_inputs["text"])
 
     def _classify(self, output: Output, tokens: Mapping[str, Tokens]) -> None:
         if self.head is None:

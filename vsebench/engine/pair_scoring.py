@@ -38,11 +38,11 @@ def first_of(rows_of: ScoreRows, queries: int, count: int) -> np.ndarray:
 
     Shape: int64 (queries, count)
     """
-    found = []
+    results = []
     for start in range(0, queries, ROWS):
         scores = rows_of(slice(start, start + ROWS))
-        found.append(np.argsort(-scores, axis=1, kind="stable")[:, :count])
-    return np.concatenate(found)
+        results.append(np.argsort(-scores, axis=1, kind="stable")[:, :count])
+    return np.concatenate(results)
 
 
 def ranking_of(
@@ -51,12 +51,12 @@ def ranking_of(
     sides: Mapping[str, Tokens],
     *,
     device: torch.device,
-    offered: tuple[Mapping[str, np.ndarray], Mapping[str, Tokens]] | None = None,
+    ranked_gallery: tuple[Mapping[str, np.ndarray], Mapping[str, Tokens]] | None = None,
 ) -> tuple[dict[str, np.ndarray], dict[str, tuple[np.ndarray, np.ndarray]]]:
     """Score a split with the model's pair scorer: all pairs or, with ``rerank_top``, the candidates.
 
     Args:
-        offered: embeddings and sides of what the split is ranked against, where that is not the split.
+        ranked_gallery: embeddings and sides of what the split is ranked against, where that is not the split.
 
     Returns: direction -> scores (queries, gallery); direction -> candidates (Q, K) and their scores (Q, K). Of a split
     against itself ``i2t`` has the scores of both directions. Both are empty for a model without a scorer.
@@ -64,23 +64,23 @@ def ranking_of(
     if model.scorer is None or not sides:
         return {}, {}
     scorer, top = cast(Scorer, model.scorer), model.system.rerank_top
-    vectors, others = (embeddings, sides) if offered is None else offered
+    vectors, others = (embeddings, sides) if ranked_gallery is None else ranked_gallery
     if top is None:
         scored = {"i2t": score_pairs(scorer, sides["image"], others["text"], device=device)}
-        if offered is not None:
+        if ranked_gallery is not None:
             scored["t2i"] = score_pairs(scorer, others["image"], sides["text"], device=device).T
         return scored, {}
-    found = {}
+    results = {}
     directions: list[tuple[str, Literal["image", "text"], str]] = [("i2t", "image", "text"), ("t2i", "text", "image")]
-    for direction, asked, answers in directions:
-        rows = similarity_rows(embeddings[asked], vectors[answers], model.system.similarity)
-        first = first_of(rows, len(embeddings[asked]), min(top, len(vectors[answers])))
-        pair = {asked: sides[asked], answers: others[answers]}
+    for direction, requested, answers in directions:
+        rows = similarity_rows(embeddings[requested], vectors[answers], model.system.similarity)
+        first = first_of(rows, len(embeddings[requested]), min(top, len(vectors[answers])))
+        pair = {requested: sides[requested], answers: others[answers]}
         again = scorer.score_candidates(
-            pair["image"], pair["text"], torch.from_numpy(first), queries=asked, device=device
+            pair["image"], pair["text"], torch.from_numpy(first), queries=requested, device=device
         )
-        found[direction] = (first, again.cpu().numpy())
-    return {}, found
+        results[direction] = (first, again.cpu().numpy())
+    return {}, results
 
 
 def said_of(model: Model) -> str:

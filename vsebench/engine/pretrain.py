@@ -32,7 +32,7 @@ from vsebench.core.home import pretrained_home
 from vsebench.data.dataset import Dataset
 from vsebench.engine.circumstances import circumstances
 from vsebench.engine.evaluate import predict
-from vsebench.engine.loader import Feed
+from vsebench.engine.loader import Loader
 from vsebench.engine.model import Model
 from vsebench.engine.train import fit, seed_of
 from vsebench.ops.process_state import fixed_state
@@ -207,18 +207,18 @@ def _trained(slot: str, system: System, dataset: Dataset, device: torch.device, 
     spec: Spec = getattr(system, slot)
     torch.manual_seed(seed_of("pretrain", SEED))
     model = Model(system, num_classes=dataset.num_classes, multi_label=dataset.multi_label).to(device)
-    feeds = {split: Feed(dataset, split, system, model.encoders) for split in ("train", "val")}
+    loaders = {split: Loader(dataset, split, system, model.encoders) for split in ("train", "val")}
 
-    def judge(model: Model, feed: Feed) -> tuple[float, dict[str, float]]:
-        outputs = predict(model, feed, device=device, embeddings=False)
+    def validation_scorer(model: Model, loader: Loader) -> tuple[float, dict[str, float]]:
+        outputs = predict(model, loader, device=device, embeddings=False)
         assert outputs.logits is not None, "a classifier is what is trained here"
         logits = torch.from_numpy(outputs.logits)
         if dataset.multi_label:
-            loss = float(torch.nn.functional.binary_cross_entropy_with_logits(logits, feed.labels))
+            loss = float(torch.nn.functional.binary_cross_entropy_with_logits(logits, loader.labels))
             return -loss, {"val/loss": loss}
         # Ties in accuracy go to the lower loss, so that a longer training is not cut at its first lucky epoch.
-        loss = float(torch.nn.functional.cross_entropy(logits, feed.labels))
-        accuracy = float(np.mean(outputs.logits.argmax(1) == feed.labels.numpy()))
+        loss = float(torch.nn.functional.cross_entropy(logits, loader.labels))
+        accuracy = float(np.mean(outputs.logits.argmax(1) == loader.labels.numpy()))
         return accuracy - 1e-3 * loss, {"val/accuracy": accuracy, "val/loss": loss}
 
     def tell(numbers: dict[str, float]) -> None:
@@ -228,5 +228,13 @@ def _trained(slot: str, system: System, dataset: Dataset, device: torch.device, 
             f"epoch {numbers['epoch']:.0f}/{system.train.epochs}, val {key} {numbers[f'val/{key}']:.3f}"
         )
 
-    fit(model, feeds["train"], feeds["val"], seed=SEED, judge=judge, device=device, on_epoch=tell)
+    fit(
+        model,
+        loaders["train"],
+        loaders["val"],
+        seed=SEED,
+        validation_scorer=validation_scorer,
+        device=device,
+        on_epoch=tell,
+    )
     return model.encoders[slot.removesuffix("_encoder")]

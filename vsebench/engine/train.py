@@ -20,10 +20,10 @@ from vsebench.core.errors import ConfigError, TrainingError
 from vsebench.core.registry import AUGMENTATIONS, OBJECTIVES, OPTIMIZERS, SCHEDULES
 from vsebench.core.types import Batch, Output
 from vsebench.data.batches import EpochOrder, bucketed
-from vsebench.distributed.gradient_sharing import ALONE, Share, Team
+from vsebench.distributed.gradient_sharing import SINGLE_PROCESS, ProcessGroup, Shard
 from vsebench.engine.checkpoint import CHECKPOINT, Progress, owner_of, resume, save_checkpoint, trained_state
 from vsebench.engine.evaluate import autocast, predict
-from vsebench.engine.loader import Feed, to_device
+from vsebench.engine.loader import Loader, to_device
 from vsebench.engine.model import Model
 
 #: A checkpoint is written after the first epoch that ends this many seconds after the last one.
@@ -32,25 +32,25 @@ CHECKPOINT_EVERY_S = 10.0
 _SUFFIX: Mapping[Target, str] = {"embeddings": "", "scores": "/pairs", "vectors": "/vectors"}
 
 
-class Judge(Protocol):
-    """Scores the validation outputs of an epoch; the larger ``goodness`` wins."""
+class ValidationScorer(Protocol):
+    """Scores the validation outputs of an epoch; the larger ``selection_value`` wins."""
 
-    def __call__(self, model: Model, feed: Feed) -> tuple[float, Mapping[str, float]]:
+    def __call__(self, model: Model, loader: Loader) -> tuple[float, Mapping[str, float]]:
         """(goodness, numbers for the history)."""
         ...
 
 
 def fit(
     model: Model,
-    train_feed: Feed,
-    val_feed: Feed,
+    train_loader: Loader,
+    val_loader: Loader,
     *,
     seed: int,
-    judge: Judge,
+    validation_scorer: ValidationScorer,
     device: torch.device,
     folder: Path | None = None,
     on_epoch: Callable[[dict[str, float]], None] = lambda _: None,
-    team: Team = ALONE,
+    process_group: ProcessGroup = SINGLE_PROCESS,
 ) -> Progress:
     """Train the model and leave it in the state of its best validation epoch.
 
@@ -58,32 +58,32 @@ def fit(
     checkpoint ends with the numbers of one that was never interrupted.
 
     Args:
-        judge: scores an epoch on validation.
+        validation_scorer: scores an epoch on validation.
         folder: where checkpoints go; None writes none.
         on_epoch: called with the numbers of each epoch, also with those of epochs done before an interruption.
-        team: the processes that train together. Batches, captions and decisions are the same whatever their number;
-            the first process alone calls ``on_epoch`` and writes checkpoints.
+        process_group: the processes that train together. Batches, captions and decisions are the same whatever their
+            number; the first process alone calls ``on_epoch`` and writes checkpoints.
 
     Raises: TrainingError when the loss is NaN or infinite.
     """
     # ---- init
     train = model.system.train
-    objectives = build_objectives(model, train_feed.dataset.multi_label).to(device)
+    objectives = build_objectives(model, train_loader.dataset.multi_label).to(device)
     optimizer = build_optimizer(model, objectives)
     scaler = torch.amp.GradScaler(device.type, enabled=train.precision == "fp16")
-    order = EpochOrder(np.arange(len(train_feed)), seed)
-    owner = owner_of(model, train_feed, seed)
+    order = EpochOrder(np.arange(len(train_loader)), seed)
+    owner = owner_of(model, train_loader, seed)
     progress = resume(folder, owner, model, objectives, optimizer, scaler)
-    if team.size > 1 and train_feed.lacking:
+    if process_group.size > 1 and train_loader.missing:
         raise ConfigError(  # a process whose share has none would leave the others waiting in batch normalisation
-            f"items of the training split lack {' and '.join(train_feed.lacking)}; such data are trained on by one "
+            f"items of the training split lack {' and '.join(train_loader.missing)}; such data are trained on by one "
             "process only. Leave --processes-per-run out."
         )
-    team.begin(model, objectives, compiled=train.compile)
-    for numbers in progress.history if team.first else ():
+    process_group.begin(model, objectives, compiled=train.compile)
+    for numbers in progress.history if process_group.is_main_process else ():
         on_epoch(numbers)
     forward = compiled(model) if train.compile else model
-    steps = math.ceil(len(train_feed) / train.batch_size)
+    steps = math.ceil(len(train_loader) / train.batch_size)
     saved_at = time.monotonic()
     # ---- loop
     while progress.epoch < train.epochs and not _should_stop(progress, train.early_stopping):
@@ -92,8 +92,8 @@ def fit(
         epoch_seed = seed_of(seed, progress.epoch)
         torch.manual_seed(epoch_seed)
         rows = order.order(progress.epoch)
-        captions = train_feed.draw_captions(rows, epoch_seed)
-        lengths = train_feed.text_lengths(rows, captions) if train.bucket_batches is not None else None
+        captions = train_loader.draw_captions(rows, epoch_seed)
+        lengths = train_loader.text_lengths(rows, captions) if train.bucket_batches is not None else None
         if lengths is not None and train.bucket_batches is not None:
             places = bucketed(lengths, train.batch_size, train.bucket_batches, epoch_seed)
             rows, captions = rows[places], captions[places]
@@ -107,8 +107,8 @@ def fit(
             _set_lr(optimizer, model.system, progress.epoch + step / steps)
             for objective in objectives:
                 cast(Objective, objective).set_progress(progress.epoch + step / steps)
-            share = team.share(len(rows[part]), seed=epoch_seed + step)
-            batch = to_device(train_feed.batch(rows[part][share.rows], captions[part][share.rows]), device)
+            share = process_group.batch_shard(len(rows[part]), seed=epoch_seed + step)
+            batch = to_device(train_loader.batch(rows[part][share.rows], captions[part][share.rows]), device)
             terms = _step(forward, model.system, objectives, optimizer, scaler, batch, share)
             for name, value in terms.items():
                 losses.setdefault(name, []).append(value)
@@ -116,16 +116,16 @@ def fit(
         if not all(math.isfinite(v) for v in numbers.values()):
             raise TrainingError(f"the loss is not finite in epoch {progress.epoch + 1}: {numbers}")
         # -- evaluate
-        goodness, judged = team.agree(judge(model, val_feed))
+        selection_value, numbers_on_validation = process_group.broadcast(validation_scorer(model, val_loader))
         progress.epoch += 1
-        if goodness > progress.best:
-            progress.best, progress.best_epoch = goodness, progress.epoch
+        if selection_value > progress.best:
+            progress.best, progress.best_epoch = selection_value, progress.epoch
             progress.best_state = {k: v.detach().cpu().clone() for k, v in trained_state(model).items()}
         # -- record
         progress.seconds += time.perf_counter() - begin
-        numbers = {"epoch": progress.epoch, "lr": optimizer.param_groups[0]["lr"], **numbers, **judged}
+        numbers = {"epoch": progress.epoch, "lr": optimizer.param_groups[0]["lr"], **numbers, **numbers_on_validation}
         progress.history.append(numbers)
-        if not team.first:
+        if not process_group.is_main_process:
             continue
         on_epoch(numbers)
         if folder is not None and time.monotonic() - saved_at >= CHECKPOINT_EVERY_S:
@@ -199,9 +199,9 @@ def _step(
     optimizer: torch.optim.Optimizer,
     scaler: torch.amp.GradScaler,
     batch: Batch,
-    share: Share,
+    share: Shard,
 ) -> dict[str, Tensor]:
-    train, device = system.train, batch.index.device
+    train, device = system.train, batch.positions.device
     with share.at_work():
         batch = _augmented(batch, system)
         with autocast(train.precision, device):
@@ -257,15 +257,17 @@ def _should_stop(progress: Progress, patience: int | None) -> bool:
     return patience is not None and progress.epoch - progress.best_epoch >= patience
 
 
-def judge_by(predictions: Callable[[Model, Feed], Mapping[str, float]], key: str, mode: str) -> Judge:
+def validation_scorer_of(
+    predictions: Callable[[Model, Loader], Mapping[str, float]], key: str, mode: str
+) -> ValidationScorer:
     """Return a validation scorer that looks at one number: ``key`` of what ``predictions`` computes."""
 
-    def judge(model: Model, feed: Feed) -> tuple[float, Mapping[str, float]]:
-        numbers = predictions(model, feed)
+    def validation_scorer(model: Model, loader: Loader) -> tuple[float, Mapping[str, float]]:
+        numbers = predictions(model, loader)
         value = numbers[key]
         return (value if mode == "max" else -value), numbers
 
-    return judge
+    return validation_scorer
 
 
-__all__ = ["Progress", "TrainingError", "fit", "judge_by", "predict", "trained_state"]
+__all__ = ["Progress", "TrainingError", "fit", "predict", "trained_state", "validation_scorer_of"]

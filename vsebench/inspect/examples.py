@@ -15,7 +15,7 @@ from vsebench.core.errors import DataError, Place
 from vsebench.core.types import Tokens
 from vsebench.data.dataset import Dataset
 from vsebench.engine.evaluate import SplitOutputs, predict
-from vsebench.engine.loader import Feed
+from vsebench.engine.loader import Loader
 from vsebench.engine.pair_scoring import first_of, score_pairs
 from vsebench.inspect.choose import choose
 from vsebench.ops.ranking import DIRECTIONS, reranked_rows, similarity_rows
@@ -85,7 +85,7 @@ class Classified:
 
 
 @dataclass(frozen=True)
-class Gallery:
+class Examples:
     """All that a page shows.
 
     Args:
@@ -105,9 +105,9 @@ class Gallery:
     notes: Sequence[str]
 
 
-def make_gallery(
+def make_examples(
     run: LoadedRun, split: str = "test", *, queries: int = 12, k: int = 5, seed: int = 0, cache: bool = True
-) -> tuple[Gallery, Dataset]:
+) -> tuple[Examples, Dataset]:
     """Choose by the stored ranks and probabilities, and find the results again with the run's model.
 
     Args:
@@ -126,19 +126,21 @@ def make_gallery(
     prefix = f"{split}/"
     metrics = {name.removeprefix(prefix): v for name, v in run.result.metrics.items() if name.startswith(prefix)}
     measured = any(name.split("/")[0] in DIRECTIONS for name in metrics)
-    ranked = bool(stored.kept) and not stored.elsewhere and (measured or stored.logits is None)
+    ranked = bool(stored.stored_ranks) and not stored.elsewhere and (measured or stored.logits is None)
     if not ranked and stored.logits is None:
-        said = "this run stored neither ranks nor classes; there is nothing to show."
+        message = "this run stored neither ranks nor classes; there is nothing to show."
         if stored.elsewhere:
-            said = "this run ranked its queries against another set ('gallery'); only ranks within a split are shown."
-        raise DataError(said, place=Place(str(run.folder)))
-    found, notes = _retrieved(run, dataset, split, stored, queries, k, seed, cache) if ranked else ({}, [])
+            message = (
+                "this run ranked its queries against another set ('gallery'); only ranks within a split are shown."
+            )
+        raise DataError(message, place=Place(str(run.folder)))
+    result, notes = _retrieved(run, dataset, split, stored, queries, k, seed, cache) if ranked else ({}, [])
     title = f"{dataset.title or dataset.name}, {split}, {len(stored.positions):,} items"
-    gallery = Gallery(
+    gallery = Examples(
         about=f"{run.experiment}, {run.row}, seed {run.seed} · {title}",
         metrics=metrics,
-        sizes={d: (len(stored.queries(d)), stored.kept[d].gallery) for d in found},
-        queries=found,
+        sizes={d: (len(stored.queries(d)), stored.stored_ranks[d].gallery) for d in result},
+        queries=result,
         items={} if stored.logits is None else _classified(dataset, stored, queries, seed),
         notes=notes,
     )
@@ -148,33 +150,35 @@ def make_gallery(
 def _retrieved(
     run: LoadedRun, dataset: Dataset, split: str, stored: StoredPredictions, count: int, k: int, seed: int, cache: bool
 ) -> tuple[dict[str, dict[str, list[Query]]], list[str]]:
-    feed = Feed(dataset, split, run.system, run.model.encoders, cache=cache)
-    outputs = predict(run.model, feed, device=run.device)
+    loader = Loader(dataset, split, run.system, run.model.encoders, cache=cache)
+    outputs = predict(run.model, loader, device=run.device)
     if not np.array_equal(outputs.owner, stored.owner):
-        said = "its captions are no longer in the order that was stored. Sweep the run again."
-        raise DataError(said, place=Place(str(run.folder)))
+        message = "its captions are no longer in the order that was stored. Sweep the run again."
+        raise DataError(message, place=Place(str(run.folder)))
     things = _things(dataset, stored)
-    found: dict[str, dict[str, list[Query]]] = {}
+    results: dict[str, dict[str, list[Query]]] = {}
     moved = shown = 0
     for direction in DIRECTIONS:
-        ranks, asked = stored.kept[direction], stored.queries(direction)
+        ranks, requested = stored.stored_ranks[direction], stored.queries(direction)
         first = ranks.first()
         chosen = choose(-first, count, seed)
         picked = np.unique(np.concatenate(list(chosen.values())))
-        order, scores = scores_of(run, outputs, direction, asked[picked])
+        order, scores = scores_of(run, outputs, direction, requested[picked])
         groups = stored.groups, stored.groups[stored.owner]
-        own, offered = groups if direction == "i2t" else groups[::-1]
-        right = own[asked[picked]][:, None] == offered
+        selected, gallery_items = groups if direction == "i2t" else groups[::-1]
+        right = selected[requested[picked]][:, None] == gallery_items
         above = (order > np.where(right, order, -np.inf).max(1, keepdims=True)).sum(1)
         moved, shown = moved + int((above != ranks.above[picked]).sum()), shown + len(picked)
         queries, gallery = things if direction == "i2t" else things[::-1]
         made = {
-            int(one): Query(queries[asked[one]], float(first[one]), _first(order[i], scores[i], right[i], gallery, k))
+            int(one): Query(
+                queries[requested[one]], float(first[one]), _first(order[i], scores[i], right[i], gallery, k)
+            )
             for i, one in enumerate(picked)
         }
-        found[direction] = {kind: [made[int(one)] for one in rows] for kind, rows in chosen.items()}
+        results[direction] = {kind: [made[int(one)] for one in rows] for kind, rows in chosen.items()}
     note = f"{moved} of the {shown} queries rank otherwise when computed again here; their stored rank is shown."
-    return found, [note] if moved else []
+    return results, [note] if moved else []
 
 
 def _things(dataset: Dataset, stored: StoredPredictions) -> tuple[list[Thing], list[Thing]]:
@@ -207,20 +211,22 @@ def scores_of(run: LoadedRun, outputs: SplitOutputs, direction: str, rows: np.nd
 
     Shape: int64 (q,) -> float (q, G), float (q, G).
     """
-    asked, offered = _SIDES[direction]
+    queries, gallery_items = _SIDES[direction]
     system, scorer = run.system, cast("Scorer | None", run.model.scorer)
     whole = torch.from_numpy(rows)
     if scorer is None:
-        scores = similarity_rows(outputs.embeddings[asked][rows], outputs.embeddings[offered], system.similarity)
+        scores = similarity_rows(
+            outputs.embeddings[queries][rows], outputs.embeddings[gallery_items], system.similarity
+        )
         return scores(slice(None)), scores(slice(None))
-    sides = dict(outputs.sides)
-    sides[asked] = Tokens(sides[asked].values[whole], sides[asked].mask[whole])
+    sides = dict(outputs.pair_inputs)
+    sides[queries] = Tokens(sides[queries].values[whole], sides[queries].mask[whole])
     if system.rerank_top is None:
         pairs = score_pairs(scorer, sides["image"], sides["text"], device=run.device)
         pairs = pairs if direction == "i2t" else pairs.T
         return pairs, pairs
-    first = similarity_rows(outputs.embeddings[asked][rows], outputs.embeddings[offered], system.similarity)
-    few = first_of(first, len(rows), min(system.rerank_top, len(outputs.embeddings[offered])))
+    first = similarity_rows(outputs.embeddings[queries][rows], outputs.embeddings[gallery_items], system.similarity)
+    few = first_of(first, len(rows), min(system.rerank_top, len(outputs.embeddings[gallery_items])))
     again = scorer.score_candidates(
         sides["image"],
         sides["text"],
@@ -229,9 +235,9 @@ def scores_of(run: LoadedRun, outputs: SplitOutputs, direction: str, rows: np.nd
         device=run.device,
     )
     second = again.cpu().numpy()
-    said = first(slice(None)).copy()
-    np.put_along_axis(said, few, second, axis=1)
-    return reranked_rows(first, few, second)(slice(None)), said
+    message = first(slice(None)).copy()
+    np.put_along_axis(message, few, second, axis=1)
+    return reranked_rows(first, few, second)(slice(None)), message
 
 
 def _classified(dataset: Dataset, stored: StoredPredictions, count: int, seed: int) -> dict[str, list[Classified]]:
@@ -239,11 +245,11 @@ def _classified(dataset: Dataset, stored: StoredPredictions, count: int, seed: i
     predictions = Predictions(stored.logits, stored.labels, multi_label=dataset.multi_label)
     shares = predictions.probabilities
     if dataset.multi_label:
-        truth, said = stored.labels > 0, shares >= 0.5
+        truth, message = stored.labels > 0, shares >= 0.5
         logits = predictions.scored.astype(np.float64)
         worth = -np.logaddexp(0, np.where(truth, -logits, logits)).mean(1)
     else:
-        truth, said = (np.arange(shares.shape[1]) == one[:, None] for one in (stored.labels, shares.argmax(1)))
+        truth, message = (np.arange(shares.shape[1]) == one[:, None] for one in (stored.labels, shares.argmax(1)))
         worth = (shares * truth).sum(1)
     names = dataset.label_names
 
@@ -252,7 +258,7 @@ def _classified(dataset: Dataset, stored: StoredPredictions, count: int, seed: i
         text = next(iter(dataset.texts(position)), "")
         true, predicted = (
             sorted(((names[i], float(shares[row, i])) for i in np.flatnonzero(which[row])), key=lambda one: -one[1])
-            for which in (truth, said)
+            for which in (truth, message)
         )
         return Classified(Thing(dataset.ids[position], position, text), true, predicted)
 

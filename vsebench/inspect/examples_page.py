@@ -8,7 +8,7 @@ from functools import cache
 from vsebench.core.errors import DataError
 from vsebench.data.dataset import Dataset
 from vsebench.data.pixels import jpeg
-from vsebench.inspect.examples import Classified, Found, Gallery, Query, Thing
+from vsebench.inspect.examples import Classified, Examples, Found, Query, Thing
 from vsebench.inspect.standalone_page import document, escape, jpeg_uri
 
 SIDE = 160
@@ -35,7 +35,7 @@ figcaption p { margin: .15rem 0; }
 """.strip()
 
 
-def page(gallery: Gallery, dataset: Dataset) -> str:
+def page(gallery: Examples, dataset: Dataset) -> str:
     """One HTML page, with the pictures in it. Captions and names are escaped.
 
     Raises: DataError for a picture that cannot be decoded.
@@ -46,16 +46,16 @@ def page(gallery: Gallery, dataset: Dataset) -> str:
     sections: list[tuple[str, str, list[str]]] = []
     for direction, kinds in gallery.queries.items():
         title, what = _DIRECTIONS[direction]
-        asked, against = gallery.sizes[direction]
-        said = f"{asked:,} queries among {against:,} {what}. {_numbers(gallery, f'{direction}/')}"
-        body = [f'<p class="about">{escape(said)}</p>']
+        requested, against = gallery.sizes[direction]
+        message = f"{requested:,} queries among {against:,} {what}. {_numbers(gallery, f'{direction}/')}"
+        body = [f'<p class="about">{escape(message)}</p>']
         for kind, queries in kinds.items():
             body.append(f'<h3 id="{direction}-{kind}">{_KINDS[kind]} {len(queries)}</h3>')
             body += [_query(query, direction, against, picture) for query in queries]
         sections.append((direction, title, body))
     if gallery.items:
-        said = _numbers(gallery, "")
-        body = [f'<p class="about">{escape(said)}</p>'] if said else []
+        message = _numbers(gallery, "")
+        body = [f'<p class="about">{escape(message)}</p>'] if message else []
         for kind, items in gallery.items.items():
             body.append(f'<h3 id="classes-{kind}">{_KINDS[kind]} {len(items)}</h3>\n<ul class="results">')
             body += [_item(item, picture) for item in items]
@@ -67,7 +67,7 @@ def page(gallery: Gallery, dataset: Dataset) -> str:
     return document(f"{gallery.about}: what the model finds", parts, style=STYLE)
 
 
-def _numbers(gallery: Gallery, prefix: str) -> str:
+def _numbers(gallery: Examples, prefix: str) -> str:
     """Format a split's metrics in one line, of a direction or of the classifier, without chance levels."""
     chosen = {
         name.removeprefix(prefix): value
@@ -85,26 +85,26 @@ def _query(query: Query, direction: str, against: int, picture: Callable[[int], 
     shown = f"{query.rank:.4g}" if query.rank < 1000 else f"{query.rank:,.0f}"
     rank = f"<p>first right one at rank <b>{shown}</b> of {against:,}{tied}</p>"
     about = f'<p class="about"><small>{escape(thing.id)}</small></p>'
-    results = "\n".join(_result(found, picture) for found in query.results)
+    results = "\n".join(_result(hit, picture) for hit in query.results)
     return (
         f'<article class="query"><div class="asked">{image}{words}{rank}{about}</div>\n'
         f'<ol class="results">\n{results}\n</ol></article>'
     )
 
 
-def _result(found: Found, picture: Callable[[int], str]) -> str:
-    kind, said = (' class="right"', " ✓ right") if found.right else ("", "")
+def _result(hit: Found, picture: Callable[[int], str]) -> str:
+    kind, marks = (' class="right"', " ✓ right") if hit.right else ("", "")
     return (
-        f'<li{kind} value="{found.rank}"><figure>{_image(found.thing, picture)}<figcaption><b>{found.rank}</b>'
-        f"{said} · {found.score:.3f}<p>{escape(found.thing.text)}</p><small>{escape(found.thing.id)}</small>"
+        f'<li{kind} value="{hit.rank}"><figure>{_image(hit.thing, picture)}<figcaption><b>{hit.rank}</b>'
+        f"{marks} · {hit.score:.3f}<p>{escape(hit.thing.text)}</p><small>{escape(hit.thing.id)}</small>"
         "</figcaption></figure></li>"
     )
 
 
 def _item(item: Classified, picture: Callable[[int], str]) -> str:
-    kind, said = (' class="right"', "<b>✓ right</b>") if item.right else ("", "<b>✗ wrong</b>")
+    kind, marks = (' class="right"', "<b>✓ right</b>") if item.right else ("", "<b>✗ wrong</b>")
     return (
-        f"<li{kind}><figure>{_image(item.thing, picture)}<figcaption>{said}"
+        f"<li{kind}><figure>{_image(item.thing, picture)}<figcaption>{marks}"
         f"<p>is {escape(_classes(item.true))}</p><p>predicted {escape(_classes(item.predicted))}</p>"
         f"<p>{escape(item.thing.text)}</p><small>{escape(item.thing.id)}</small></figcaption></figure></li>"
     )

@@ -16,7 +16,7 @@ from vsebench.core.types import Preprocessing, Tokens
 from vsebench.data.dataset import Dataset
 from vsebench.data.pixels import open_rgb
 from vsebench.engine.evaluate import autocast
-from vsebench.engine.loader import Feed, to_device
+from vsebench.engine.loader import Loader, to_device
 from vsebench.engine.model import Model
 from vsebench.inspect.panels import Panel, panels_of
 from vsebench.inspect.words import Piece, pieces_of
@@ -92,23 +92,23 @@ def explain(run: LoadedRun, item: str, *, caption: int = 1) -> Explanation:
     dataset = run.open_dataset()
     position, split = _find(dataset, item)
     texts = dataset.texts(position) if "text" in run.system.modalities else []
-    feed = Feed(dataset, split, run.system, run.model.encoders, cache=False)
-    row = int(np.searchsorted(feed.positions, position))
-    most = max(1, int(feed.captions_per_item[row])) if texts else 1
+    loader = Loader(dataset, split, run.system, run.model.encoders, cache=False)
+    row = int(np.searchsorted(loader.positions, position))
+    most = max(1, int(loader.captions_per_item[row])) if texts else 1
     if not 1 <= caption <= most:
         raise QueryError(f"item '{item}' has {most} caption{'s' * (most > 1)}; --caption must be from 1 to {most}.")
-    attention, tokens = attention_of(run, feed, row, caption - 1)
+    attention, tokens = attention_of(run, loader, row, caption - 1)
     masks = {m: t.mask[0].cpu().numpy() for m, t in tokens.items()}
-    said = texts[caption - 1] if texts else ""
+    message = texts[caption - 1] if texts else ""
     tokenizer = getattr(run.model.encoders["text"], "tokenizer", None) if "text" in masks else None
-    words = pieces_of(tokenizer, said, int(masks["text"].sum())) if "text" in masks else ()
+    words = pieces_of(tokenizer, message, int(masks["text"].sum())) if "text" in masks else ()
     panels, left = panels_of(attention, masks, words)
     notes = _notes(left, words)
     grid = tokens["image"].grid if "image" in tokens else None
     return Explanation(
         run=f"{run.experiment}, {run.row}, seed {run.seed}",
         id=item,
-        caption=said,
+        caption=message,
         number=caption,
         captions=len(texts),
         picture=_picture(dataset, position),
@@ -122,7 +122,7 @@ def explain(run: LoadedRun, item: str, *, caption: int = 1) -> Explanation:
 
 
 @torch.inference_mode()
-def attention_of(run: LoadedRun, feed: Feed, row: int, caption: int) -> tuple[dict[str, Tensor], dict[str, Tokens]]:
+def attention_of(run: LoadedRun, loader: Loader, row: int, caption: int) -> tuple[dict[str, Tensor], dict[str, Tokens]]:
     """All weights of an item that is alone in its batch, and its tokens as the attention gets them.
 
     Args:
@@ -130,13 +130,13 @@ def attention_of(run: LoadedRun, feed: Feed, row: int, caption: int) -> tuple[di
         caption: which of its captions, from 0.
     """
     model = run.model
-    batch = to_device(feed.batch(np.array([row]), np.array([caption])), run.device)
+    batch = to_device(loader.batch(np.array([row]), np.array([caption])), run.device)
     with autocast(run.system.train.precision, run.device):
         tokens = model.encode(batch.inputs, batch.present)
         output = model(batch, keep_attention=True)
         weights: dict[str, Tensor] = dict(output.attention)
         if isinstance(model.scorer, ShowsWeights):
-            weights |= model.scorer.weights(output.sides["image"], output.sides["text"])
+            weights |= model.scorer.weights(output.pair_inputs["image"], output.pair_inputs["text"])
         if isinstance(model.fusion, FusionShowsWeights):
             weights |= model.fusion.weights(tokens)
     return weights, tokens
@@ -166,8 +166,8 @@ def _shows(model: Model) -> bool:
 def _find(dataset: Dataset, item: str) -> tuple[int, str]:
     if item not in dataset.ids:
         near = nearest(item, dataset.ids, 3)
-        said = known_names((f"'{one}'" for one in near), "Near") if near else f" Its first is '{dataset.ids[0]}'."
-        raise DataError(f"dataset '{dataset.name}' has no item '{item}'." + said)
+        hint = known_names((f"'{one}'" for one in near), "Near") if near else f" Its first is '{dataset.ids[0]}'."
+        raise DataError(f"dataset '{dataset.name}' has no item '{item}'." + hint)
     position = dataset.ids.index(item)
     return position, next(name for name, rows in dataset.splits.items() if position in rows)
 

@@ -90,15 +90,15 @@ def _item(shown: Explanation) -> str:
         picture = f'<figure><img src="{uri}" alt="the picture of {escape(shown.id)}"></figure>'
     words = " ".join(_piece(piece) for piece in shown.words)
     notes = "".join(f'<p class="about">{escape(note)}</p>' for note in shown.notes)
-    asked = f'<p class="caption">{escape(shown.caption)}</p>' if shown.caption else ""
+    caption = f'<p class="caption">{escape(shown.caption)}</p>' if shown.caption else ""
     read = f'<p class="about">As the model reads it: {words}</p>' if shown.caption and words else ""
-    return f'<div class="item">{picture}<div>{asked}{read}{notes}</div></div>'
+    return f'<div class="item">{picture}<div>{caption}{read}{notes}</div></div>'
 
 
 def _piece(piece: Piece) -> str:
     kinds = [name for name, is_so in (("special", piece.special), ("unknown", piece.unknown)) if is_so]
-    said = ' title="not in the vocabulary"' if piece.unknown else ""
-    return f'<span class="{" ".join(kinds)}"{said}>{escape(piece.text)}</span>' if kinds else escape(piece.text)
+    message = ' title="not in the vocabulary"' if piece.unknown else ""
+    return f'<span class="{" ".join(kinds)}"{message}>{escape(piece.text)}</span>' if kinds else escape(piece.text)
 
 
 def _legend(panel: Panel, drawn: bool) -> str:

@@ -69,9 +69,9 @@ def panels_of(
         elif rest and rest[0] in ("text_to_image", "image_to_text"):
             layer = f", layer {int(rest[1]) + 1}" if len(rest) > 1 else ""
             title = _NAMES.get(kind, f"{kind.replace('_', ' ').capitalize()} attention") + layer
-            found = _crossed(weights.mean(0), rest[0], title, masks, words)
-            panels += found
-            left += [] if found else [name]
+            result = _crossed(weights.mean(0), rest[0], title, masks, words)
+            panels += result
+            left += [] if result else [name]
         elif step is not None:
             over, label, shares = step
             steps.setdefault((kind, over), []).append((label, shares[masks[over]]))

@@ -36,9 +36,9 @@ def pieces_of(tokenizer: Any, text: str, count: int) -> tuple[Piece, ...]:
         >>> [(p.text, p.unknown) for p in pieces_of(Vocabulary.build(["a hat"]).tokenizer(9), "A red hat!", 3)]
         [('a', False), ('red', True), ('hat', False)]
     """
-    found = _split(tokenizer, text)
-    if len(found) == count:
-        return found
+    result = _split(tokenizer, text)
+    if len(result) == count:
+        return result
     return (Piece("the whole text"),) if count == 1 else tuple(Piece(f"text {i}") for i in range(1, count + 1))
 
 

@@ -71,8 +71,8 @@ def _trivial(snapshot: Snapshot, keys: Sequence[str], comparisons: Comparisons) 
 def _interval(row: RowView, comparisons: Comparisons) -> str:
     for (section, _), comparison in comparisons.items():
         if section == row.row.section and not comparison.measure.depths:
-            found = interval_cell(comparison, row)
-            return "–" if found is None else found[1]
+            result = interval_cell(comparison, row)
+            return "–" if result is None else result[1]
     return "–"
 
 
@@ -81,19 +81,19 @@ def _best_first(snapshot: Snapshot, rows: Sequence[RowView]) -> list[RowView]:
     sign = -1.0 if mode == "max" else 1.0
 
     def order(row: RowView) -> float:
-        said = row.estimate(key)
-        return float("inf") if said is None else sign * said.mean
+        estimate = row.estimate(key)
+        return float("inf") if estimate is None else sign * estimate.mean
 
     return sorted(rows, key=order)
 
 
 def _how_to_add(used: Sequence[str], missing: Sequence[str]) -> list[str]:
     """Explain how to add rows of one modality."""
-    said = []
+    lines = []
     for modality in missing:
         others = ", ".join(f"{other}_encoder: none" for other in used if other != modality)
-        said.append(f"{modality} only ({code(others)})" if others else f"{modality} only")
-    return [f"No row uses {' or '.join(said)}; such a row would show what the other modality adds."]
+        lines.append(f"{modality} only ({code(others)})" if others else f"{modality} only")
+    return [f"No row uses {' or '.join(lines)}; such a row would show what the other modality adds."]
 
 
 def _retrieval(rows: Sequence[RowView]) -> list[str]:
@@ -112,5 +112,5 @@ def _retrieval(rows: Sequence[RowView]) -> list[str]:
     if not cells:
         return []
     body = [["Random order", *(f"{value:.1f}" for _, value in cells)]]
-    said = "One modality alone has nothing to be ranked against, so that retrieval has no other baseline here."
-    return [*table(["Baseline", *(title for title, _ in cells)], body), "", said, ""]
+    message = "One modality alone has nothing to be ranked against, so that retrieval has no other baseline here."
+    return [*table(["Baseline", *(title for title, _ in cells)], body), "", message, ""]

@@ -17,7 +17,7 @@ from vsebench.core.terminal import say
 from vsebench.core.types import Result
 from vsebench.ops.ranking import RANK_PARTS, Ranks
 from vsebench.runs.item_scores import (
-    Outcomes,
+    ItemScores,
     check,
     clusters_of,
     differing,
@@ -53,22 +53,22 @@ def update(snapshot: Snapshot, runs: Path, board: Path, *, groups: np.ndarray | 
         damaged = str(error)
     if known is not None and known.fingerprint != snapshot.dataset["fingerprint"]:
         known = None
-    outcomes = gather(snapshot, runs / snapshot.experiment, known)
+    item_scores = gather(snapshot, runs / snapshot.experiment, known)
     finished = {run for run, result in snapshot.results.items() if result.status == "finished"}
-    if outcomes is None:
+    if item_scores is None:
         return sorted(finished)
     if groups is not None:
-        outcomes = replace(outcomes, clusters=numbered(groups[outcomes.positions]))
-    elif known is not None and np.array_equal(known.positions, outcomes.positions):
-        outcomes = replace(outcomes, clusters=known.clusters)
-    check(snapshot, outcomes, Place(str(file)))
+        item_scores = replace(item_scores, clusters=numbered(groups[item_scores.positions]))
+    elif known is not None and np.array_equal(known.positions, item_scores.positions):
+        item_scores = replace(item_scores, clusters=known.clusters)
+    check(snapshot, item_scores, Place(str(file)))
     if damaged:
         say(f"{damaged} It is set aside as {set_aside(file).name} and made again from the runs.", error=True)
-    save(outcomes, file)
-    return sorted(finished - outcomes.runs)
+    save(item_scores, file)
+    return sorted(finished - item_scores.runs)
 
 
-def gather(snapshot: Snapshot, folder: Path, known: Outcomes | None = None) -> Outcomes | None:
+def gather(snapshot: Snapshot, folder: Path, known: ItemScores | None = None) -> ItemScores | None:
     """Return the outcomes of a board's finished runs; None where no run has any.
 
     A run whose predictions are damaged, of other items than those before them, or not those of its result, is named
@@ -78,37 +78,37 @@ def gather(snapshot: Snapshot, folder: Path, known: Outcomes | None = None) -> O
         folder: of the experiment's runs.
         known: what was gathered before; of a run whose result it agrees with nothing is read again.
     """
-    found: Outcomes | None = None
+    results: ItemScores | None = None
     right: dict[str, dict[str, np.ndarray]] = {}
     ranks: dict[str, dict[str, Ranks]] = {}
-    asked: dict[str, np.ndarray] = {}
+    query_items: dict[str, np.ndarray] = {}
     for run, result in sorted(snapshot.results.items()):
         if result.status != "finished":
             continue
-        own = known if known is not None and run in known.runs and differing(known, result) is None else None
-        if own is None:
+        scores = known if known is not None and run in known.runs and differing(known, result) is None else None
+        if scores is None:
             try:
-                own = _read_fitting(folder / run, result, found)
+                scores = _read_fitting(folder / run, result, results)
             except DataError as error:
                 say(f"{error} Run {run} is left out of intervals over items and tests.", error=True)
-        if own is None or run not in own.runs:
+        if scores is None or run not in scores.runs:
             continue
-        found = found or own
-        for name, by_run in own.right.items():
+        results = results or scores
+        for name, by_run in scores.right.items():
             if run in by_run:
                 right.setdefault(name, {})[run] = by_run[run]
-        for way, by_rank in own.ranks.items():
+        for way, by_rank in scores.ranks.items():
             if run in by_rank:
-                queries = asked.setdefault(way, own.asked[way])
+                queries = query_items.setdefault(way, scores.query_items[way])
                 # A system of features has one query an item where others have one a caption: no pairs to be compared.
-                if np.array_equal(queries, own.asked[way]):
+                if np.array_equal(queries, scores.query_items[way]):
                     ranks.setdefault(way, {})[run] = by_rank[run]
-    if found is None or not (right or ranks):
+    if results is None or not (right or ranks):
         return None
-    return Outcomes(found.fingerprint, found.positions, found.clusters, right, ranks, asked)
+    return ItemScores(results.fingerprint, results.positions, results.clusters, right, ranks, query_items)
 
 
-def _read_fitting(folder: Path, result: Result, before: Outcomes | None) -> Outcomes | None:
+def _read_fitting(folder: Path, result: Result, before: ItemScores | None) -> ItemScores | None:
     """Return a run's outcomes; None without a file.
 
     Raises: DataError when they are damaged, of other items than those before, or not those of the result.
@@ -116,54 +116,57 @@ def _read_fitting(folder: Path, result: Result, before: Outcomes | None) -> Outc
     file = predictions_file(folder, SPLIT)
     if not file.is_file():
         return None
-    own = read(folder, result)
-    if before is not None and not np.array_equal(own.positions, before.positions):
+    run_result = read(folder, result)
+    if before is not None and not np.array_equal(run_result.positions, before.positions):
         raise DataError("predictions of other test items than those of the runs before.", place=Place(str(file)))
-    if (wrong := differing(own, result)) is not None:
-        key, value, said = wrong
-        raise DataError(f"predictions give {key} {value:.6g}, the result says {said:.6g}.", place=Place(str(file)))
-    return own
+    if (wrong := differing(run_result, result)) is not None:
+        key, value, reason = wrong
+        raise DataError(f"predictions give {key} {value:.6g}, the result says {reason:.6g}.", place=Place(str(file)))
+    return run_result
 
 
-def read(folder: Path, result: Result) -> Outcomes:
+def read(folder: Path, result: Result) -> ItemScores:
     """Return one run's outcomes.
 
     Raises: DataError when its predictions are missing or damaged.
     """
     stored = load_predictions(folder, SPLIT, vectors=False)
-    asked: dict[str, np.ndarray] = {}
+    query_items: dict[str, np.ndarray] = {}
     ranks: dict[str, dict[str, Ranks]] = {}
-    for way, kept in stored.kept.items():
+    for way, selected in stored.stored_ranks.items():
         rows = stored.queries(way)
-        if len(rows) != len(kept.above):
+        if len(rows) != len(selected.above):
             continue
         queries = rows if way == "i2t" else stored.owner[rows]
         order = np.argsort(queries, kind="stable")  # a combination keeps its captions in another order
-        parts = {part: getattr(kept, part)[order].astype(np.int64) for part in RANK_PARTS}
-        asked[way], ranks[way] = queries[order], {result.run_id: Ranks(**parts, gallery=kept.gallery, skipped=0)}
+        parts = {part: getattr(selected, part)[order].astype(np.int64) for part in RANK_PARTS}
+        query_items[way], ranks[way] = (
+            queries[order],
+            {result.run_id: Ranks(**parts, gallery=selected.gallery, skipped=0)},
+        )
     right = {name: {result.run_id: values} for name, values in _right(stored).items()}
     clusters = clusters_of(stored.groups, result.dataset)
-    return Outcomes(str(result.dataset["fingerprint"]), stored.positions, clusters, right, ranks, asked)
+    return ItemScores(str(result.dataset["fingerprint"]), stored.positions, clusters, right, ranks, query_items)
 
 
-def pairs_of(a: Outcomes, b: Outcomes, run: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def pairs_of(a: ItemScores, b: ItemScores, run: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Pair what two collections hold of one run: the numbers of each by name, empty where one has none."""
     both = [_arrays(a, run), _arrays(b, run)]
     nothing = np.zeros(0)
     return {name: (both[0].get(name, nothing), both[1].get(name, nothing)) for name in {**both[0], **both[1]}}
 
 
-def _arrays(outcomes: Outcomes, run: str) -> dict[str, np.ndarray]:
-    found = {"positions": outcomes.positions}
-    found |= {name: by_run[run] for name, by_run in outcomes.right.items() if run in by_run}
-    for way, by_rank in outcomes.ranks.items():
+def _arrays(item_scores: ItemScores, run: str) -> dict[str, np.ndarray]:
+    results = {"positions": item_scores.positions}
+    results |= {name: by_run[run] for name, by_run in item_scores.right.items() if run in by_run}
+    for way, by_rank in item_scores.ranks.items():
         if run in by_rank:
-            found[f"{way}.asked"] = outcomes.asked[way]
-            found |= {f"{way}.{part}": getattr(by_rank[run], part) for part in RANK_PARTS}
-    return found
+            results[f"{way}.asked"] = item_scores.query_items[way]
+            results |= {f"{way}.{part}": getattr(by_rank[run], part) for part in RANK_PARTS}
+    return results
 
 
-def united(parts: Sequence[Outcomes], snapshot: Snapshot) -> Outcomes | None:
+def united(parts: Sequence[ItemScores], snapshot: Snapshot) -> ItemScores | None:
     """Outcomes of several boards as those of one that has all their results; of a run that several know, the first
     that its result agrees with. None where nobody knows any.
 
@@ -171,7 +174,7 @@ def united(parts: Sequence[Outcomes], snapshot: Snapshot) -> Outcomes | None:
     """
     right: dict[str, dict[str, np.ndarray]] = {}
     ranks: dict[str, dict[str, Ranks]] = {}
-    asked: dict[str, np.ndarray] = {}
+    query_items: dict[str, np.ndarray] = {}
     taken: set[str] = set()
     for part in parts:
         if not np.array_equal(part.positions, parts[0].positions):
@@ -186,13 +189,13 @@ def united(parts: Sequence[Outcomes], snapshot: Snapshot) -> Outcomes | None:
             for way, by_rank in part.ranks.items():
                 if run not in by_rank:
                     continue
-                if np.array_equal(asked.setdefault(way, part.asked[way]), part.asked[way]):
+                if np.array_equal(query_items.setdefault(way, part.query_items[way]), part.query_items[way]):
                     ranks.setdefault(way, {})[run] = by_rank[run]
     if not (right or ranks):
         return None
-    found = Outcomes(parts[0].fingerprint, parts[0].positions, parts[0].clusters, right, ranks, asked)
-    check(snapshot, found)
-    return found
+    result = ItemScores(parts[0].fingerprint, parts[0].positions, parts[0].clusters, right, ranks, query_items)
+    check(snapshot, result)
+    return result
 
 
 def _right(predictions: Predictions) -> dict[str, np.ndarray]:

@@ -48,26 +48,26 @@ class Costed:
     @property
     def hardware(self) -> str:
         """Where it was timed."""
-        said = self.values["hardware"]
-        return f"{said['device']}, {said['threads']} thread{'s' * (said['threads'] != 1)}"
+        message = self.values["hardware"]
+        return f"{message['device']}, {message['threads']} thread{'s' * (message['threads'] != 1)}"
 
     def answer(self, numbers: Mapping[str, Any], batch: str = "") -> Any:
         """Return a measurement per answer: of an item, or the mean over both directions of a query. None where it
         lacks.
         """
         names = ["item"] if self.values["answer"] == "item" else ["i2t", "t2i"]
-        found = [numbers[name + batch] for name in names if name + batch in numbers]
-        return found if len(found) == len(names) else None
+        results = [numbers[name + batch] for name in names if name + batch in numbers]
+        return results if len(results) == len(names) else None
 
     def latency(self, batch: int) -> dict[str, float] | None:
         """Milliseconds per answer: ``median``, ``low`` and ``high``."""
-        found = self.answer(self.values["latency_ms"], f"@{batch}")
-        return found and {k: sum(one[k] for one in found) / len(found) for k in ("median", "low", "high")}
+        result = self.answer(self.values["latency_ms"], f"@{batch}")
+        return result and {k: sum(one[k] for one in result) / len(result) for k in ("median", "low", "high")}
 
     def gflops(self) -> float | None:
         """Billions of operations per answer."""
-        found = self.answer(self.values["gflops"])
-        return sum(found) / len(found) if found else None
+        result = self.answer(self.values["gflops"])
+        return sum(result) / len(result) if result else None
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,8 @@ class Against:
 
 def _time(row: Costed) -> float | None:
     """Return the fastest repeat: other work of the machine can only add to it."""
-    found = row.latency(1)
-    return None if found is None else found["low"]
+    result = row.latency(1)
+    return None if result is None else result["low"]
 
 
 COSTS = (
@@ -112,24 +112,24 @@ def factor_of(key: str) -> int:
 def costed(snapshot: Snapshot) -> list[Costed]:
     """All rows whose cost was measured, best on validation first, whatever their section."""
     key = quality_key(snapshot)
-    found = []
+    results = []
     for view in (view for section in SECTIONS for view in views(snapshot, section)):
         known = (snapshot.measures.get(result.run_id, {}).get("cost") for result in view.results)
         values = next((one for one in known if one is not None), None)
         if values is not None:
-            found.append(Costed(view, view.estimate(key), values))
+            results.append(Costed(view, view.estimate(key), values))
     order, mode = sort_key(snapshot)
     sign = -1.0 if mode == "max" else 1.0
-    return sorted(found, key=lambda row: sign * e.mean if (e := row.view.estimate(order)) else float("inf"))
+    return sorted(results, key=lambda row: sign * e.mean if (e := row.view.estimate(order)) else float("inf"))
 
 
 def compared(snapshot: Snapshot, against: Against) -> list[Costed]:
     """Return the rows that have both numbers and the kind of answer that most rows have; for times, also the machine of
     most of these.
     """
-    found = [row for row in costed(snapshot) if row.quality is not None and (against.of(row) or 0) > 0]
-    found = _commonest(found, lambda row: str(row.values["answer"]))
-    return _commonest(found, lambda row: row.hardware) if against.timed else found
+    results = [row for row in costed(snapshot) if row.quality is not None and (against.of(row) or 0) > 0]
+    results = _commonest(results, lambda row: str(row.values["answer"]))
+    return _commonest(results, lambda row: row.hardware) if against.timed else results
 
 
 def _commonest(rows: list[Costed], of: Callable[[Costed], str]) -> list[Costed]:
@@ -180,7 +180,7 @@ def _main_table(snapshot: Snapshot, rows: Sequence[Costed]) -> list[str]:
     for row in rows:
         name = row.view.row.name
         where = f" [{machines.index(row.hardware) + 1}]" if len(machines) > 1 else ""
-        on = [said for said, names in fronts.items() if name in names]
+        on = [note for note, names in fronts.items() if name in names]
         counts = row.values["parameters"]
         body.append(
             [
@@ -197,8 +197,8 @@ def _main_table(snapshot: Snapshot, rows: Sequence[Costed]) -> list[str]:
                 f"{MARK} {', '.join(on)}" if on else "",
             ]
         )
-    kept = [i for i, title in enumerate(header) if title != "Train kJ" or any(line[i] != "–" for line in body)]
-    return table([header[i] for i in kept], [[line[i] for i in kept] for line in body])
+    remaining = [i for i, title in enumerate(header) if title != "Train kJ" or any(line[i] != "–" for line in body)]
+    return table([header[i] for i in remaining], [[line[i] for i in remaining] for line in body])
 
 
 def _said(snapshot: Snapshot, rows: Sequence[Costed]) -> list[str]:
@@ -214,7 +214,7 @@ def _said(snapshot: Snapshot, rows: Sequence[Costed]) -> list[str]:
         text = f"a query: a raw image or caption to the first ten of {size:,} prepared items, mean of both directions"
         what.append(f"of a system without classes {text}" if "item" in kinds else text)
     missed = sorted({name for row in rows for name in row.values.get("not_counted", ())})
-    said = [
+    lines = [
         f"- {MARK}: no other row is as good and cheaper, or as cheap and better, by the means; rows whose intervals "
         "overlap may not differ. Compared with: " + "; ".join(f"{a.name}, {a.what}" for a in COSTS) + ".",
         f"- An answer is {'; '.join(what)}. Encoders are run, also frozen ones; precomputed features are not.",
@@ -226,11 +226,11 @@ def _said(snapshot: Snapshot, rows: Sequence[Costed]) -> list[str]:
         *_energy(rows),
     ]
     lacking = sum(len(views(snapshot, section)) for section in SECTIONS) - len(rows)
-    return [*said, *([f"- Rows that were not measured and are not compared: {lacking}."] if lacking else [])]
+    return [*lines, *([f"- Rows that were not measured and are not compared: {lacking}."] if lacking else [])]
 
 
 def _energy(rows: Sequence[Costed]) -> list[str]:
-    why = {f"{name}: {said}" for row in rows for name, said in row.values.get("energy_missing", {}).items()}
+    why = {f"{name}: {reason}" for row in rows for name, reason in row.values.get("energy_missing", {}).items()}
     known = any("energy_j" in row.values for row in rows)
     counts = "- Train kJ: what the counters of processor and GPU say, with all else that they did meanwhile."
     missing = f"- Energy of training is not known of some rows ({escape('; '.join(sorted(why)))})."
@@ -249,8 +249,8 @@ def _queries(rows: Sequence[Costed]) -> list[str]:
     body = [
         [escape(row.view.row.name), *(_spread(row.values["latency_ms"].get(name)) for name in shown)] for row in ranked
     ]
-    said = "**Embedding one modality, and ranking by it** (milliseconds per item; a pair: of two prepared items):"
-    return [said, "", *table(["System", *(titles[name] for name in shown)], body), ""]
+    message = "**Embedding one modality, and ranking by it** (milliseconds per item; a pair: of two prepared items):"
+    return [message, "", *table(["System", *(titles[name] for name in shown)], body), ""]
 
 
 def _parts(rows: Sequence[Costed]) -> list[str]:
@@ -276,11 +276,11 @@ def _number(value: float | None) -> str:
     return f"{value:.2g}" if value < 10 else f"{value:,.0f}"
 
 
-def _spread(found: Mapping[str, float] | None) -> str:
-    if found is None:
+def _spread(results: Mapping[str, float] | None) -> str:
+    if results is None:
         return "–"
-    ends = f" ({_number(found['low'])}–{_number(found['high'])})" if found["high"] > found["low"] else ""
-    return _number(found["median"]) + ends
+    ends = f" ({_number(results['low'])}–{_number(results['high'])})" if results["high"] > results["low"] else ""
+    return _number(results["median"]) + ends
 
 
 def _megabytes(memory: Mapping[str, int]) -> str:

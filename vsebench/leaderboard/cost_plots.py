@@ -96,11 +96,11 @@ def figure(snapshot: Snapshot, against: Against) -> Any:
 def _numbers(rows: list[Costed], against: Against, factor: int) -> tuple[list[float], list[float], list[float]]:
     """Costs, qualities and the half-widths of their intervals, 0 for one seed."""
     known = [(against.of(row) or 0.0, row.quality) for row in rows]
-    points = [(cost, found) for cost, found in known if found is not None]
+    points = [(cost, result) for cost, result in known if result is not None]
     return (
         [cost for cost, _ in points],
-        [factor * found.mean for _, found in points],
-        [factor * (found.half or 0.0) for _, found in points],
+        [factor * result.mean for _, result in points],
+        [factor * (result.half or 0.0) for _, result in points],
     )
 
 
@@ -138,7 +138,7 @@ def _number_marks(picture: Any, axes: Any, marks: list[tuple[float, float]]) -> 
         text = axes.annotate(str(number), mark, xytext=(0, 0), textcoords="offset points", fontsize=8, color=FRONT,
                              fontweight="bold", zorder=6,
                              path_effects=[withStroke(linewidth=2, foreground="white")])  # fmt: skip
-        found = (d for d in (1.0, 2.0, 3.2, 4.5, 6.0) if placed(text, renderer, frame, taken, d))
-        if next(found, 1.0) > 1.0:
+        result = (d for d in (1.0, 2.0, 3.2, 4.5, 6.0) if placed(text, renderer, frame, taken, d))
+        if next(result, 1.0) > 1.0:
             axes.annotate("", mark, xytext=text.get_position(), textcoords="offset points", zorder=5,
                           arrowprops={"arrowstyle": "-", "color": FRONT, "linewidth": 0.5})  # fmt: skip

@@ -86,18 +86,18 @@ def details_of(
                         made,
                         snapshot,
                         line,
-                        _without(own, made.shared[-1]),
+                        _without(row_settings, made.shared[-1]),
                         store,
                         pictures,
                         finder if number < rows else None,
                     )
-                    for number, (line, own) in enumerate(zip(table.lines, settings, strict=True))
+                    for number, (line, row_settings) in enumerate(zip(table.lines, settings, strict=True))
                 ]
             )
     finally:
         if pictures.dataset is not None:
             pictures.dataset.close()
-    made.pictures = pictures.kept
+    made.pictures = pictures.cache
     return made
 
 
@@ -108,20 +108,20 @@ def flattened(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
         >>> flattened({"fusion": {"name": "gated", "options": {"temperature": 1.0}}, "dim": 64})
         {'fusion': 'gated', 'fusion.temperature': '1.0', 'dim': '64'}
     """
-    found: dict[str, str] = {}
+    results: dict[str, str] = {}
     for key, value in config.items():
         name = {"name": "", "options": ""}.get(key, key) if prefix else key
         path = ".".join(part for part in (prefix, name) if part)
         if isinstance(value, Mapping):
-            found |= flattened(value, path)
+            results |= flattened(value, path)
         elif isinstance(value, list | tuple) and value and all(isinstance(one, Mapping) for one in value):
             for i, one in enumerate(value, start=1):
-                found |= flattened(one, f"{path} {i}")
+                results |= flattened(one, f"{path} {i}")
         else:
-            found[printable(path)] = printable(
+            results[printable(path)] = printable(
                 value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
             )
-    return found
+    return results
 
 
 def _shared(settings: Sequence[Mapping[str, str]]) -> dict[str, str]:
@@ -148,26 +148,28 @@ def _row(
     made: Details,
     snapshot: Snapshot,
     line: Line,
-    own: dict[str, str],
+    settings: dict[str, str],
     store: Store | None,
     pictures: Pictures,
     finder: Finder | None,
 ) -> dict[str, Any]:
     results = line.view.results
     row: dict[str, Any] = {
-        "own": own,
+        "own": settings,
         "runs": [_run(made, result) for result in results],
         "numbers": [_numbers(key, results) for key in made.keys],
         "notes": sorted({printable(note) for r in results for note in r.notes}),
     }
     folders = {r.run_id: store.run_folder(r.run_id) for r in results} if store is not None else {}
-    there = {run: folder for run, folder in folders.items() if folder.is_dir()}
-    if len(there) < len(results):
-        absent = "The folders of this row's runs are" if not there else f"{len(results) - len(there)} run folders are"
+    present = {run: folder for run, folder in folders.items() if folder.is_dir()}
+    if len(present) < len(results):
+        absent = (
+            "The folders of this row's runs are" if not present else f"{len(results) - len(present)} run folders are"
+        )
         row["absent"] = f"{absent} not at hand: training curves, predictions and examples come from them."
-    if there:
+    if present:
         try:
-            _from_folders(row, snapshot, results, there, pictures, finder)
+            _from_folders(row, snapshot, results, present, pictures, finder)
         except DataError as error:  # one damaged file of a run takes nothing from the other rows
             say(f"{error} What comes from it is not shown.", error=True)
             row["notes"].append(f"Some of this row is not shown: {printable(str(error))}")
@@ -178,7 +180,7 @@ def _from_folders(
     row: dict[str, Any],
     snapshot: Snapshot,
     results: Sequence[Result],
-    there: Mapping[str, Path],
+    present: Mapping[str, Path],
     pictures: Pictures,
     finder: Finder | None,
 ) -> None:
@@ -186,21 +188,21 @@ def _from_folders(
 
     Raises: DataError for a damaged file; what was added before it stays.
     """
-    curves = {run: curves_of(folder) for run, folder in there.items()}
+    curves = {run: curves_of(folder) for run, folder in present.items()}
     keys = dict.fromkeys(key for one in curves.values() for key in one)
     row["curves"] = {printable(key): [curves.get(r.run_id, {}).get(key, []) for r in results] for key in keys}
-    answers = classes_of(list(there.values()), multi_label=bool(snapshot.dataset.get("multi_label")))
+    answers = classes_of(list(present.values()), multi_label=bool(snapshot.dataset.get("multi_label")))
     if answers is not None:
         row["classes"] = _classes(answers)
-    first = next(r for r in results if r.run_id in there)
-    found, why = examples_of(there[first.run_id], pictures)
-    row["examples"] = {"seed": first.seed, "found": found, "why": why}
-    if found and finder is not None:
-        answers_to = finder(there[first.run_id])
+    first = next(r for r in results if r.run_id in present)
+    result, why = examples_of(present[first.run_id], pictures)
+    row["examples"] = {"seed": first.seed, "found": result, "why": why}
+    if result and finder is not None:
+        answers_to = finder(present[first.run_id])
         if isinstance(answers_to, str):
             row["notes"].append(f"What was found cannot be shown: {printable(answers_to)}")
         else:
-            row["examples"]["found"], _ = examples_of(there[first.run_id], pictures, results=answers_to)
+            row["examples"]["found"], _ = examples_of(present[first.run_id], pictures, results=answers_to)
 
 
 def _run(made: Details, result: Result) -> dict[str, Any]:
@@ -226,21 +228,21 @@ def _numbers(key: str, results: Sequence[Result]) -> list[float | None]:
     """Return a number of each run, then their mean and half the width of its interval; None where missing."""
     values = [r.metrics.get(key) for r in results]
     known = [v for v in values if v is not None and math.isfinite(v)]
-    found = estimate(known) if known and len(known) == len(values) else None
-    ends = [None, None] if found is None else [found.mean, found.half]
+    result = estimate(known) if known and len(known) == len(values) else None
+    ends = [None, None] if result is None else [result.mean, result.half]
     return [None if v is None or not math.isfinite(v) else float(f"{v:.5g}") for v in [*values, *ends]]
 
 
 def _classes(answers: Classes) -> dict[str, Any]:
-    said: dict[str, Any] = {"runs": answers.runs, "precision": answers.precision, "average": answers.average}
+    entry: dict[str, Any] = {"runs": answers.runs, "precision": answers.precision, "average": answers.average}
     if answers.confusion is not None:
         counts = answers.confusion
         if len(counts) <= MOST_CLASSES:
-            said["confusion"] = counts.tolist()
+            entry["confusion"] = counts.tolist()
         mistakes = [(int(counts[t, p]), t, p) for t in range(len(counts)) for p in counts[t].nonzero()[0] if t != p]
-        said["mistakes"] = [[t, int(p), n] for n, t, p in sorted(mistakes, key=lambda m: -m[0])[:MISTAKES]]
-        said["sums"] = counts.sum(1).tolist()
-    return said
+        entry["mistakes"] = [[t, int(p), n] for n, t, p in sorted(mistakes, key=lambda m: -m[0])[:MISTAKES]]
+        entry["sums"] = counts.sum(1).tolist()
+    return entry
 
 
 def _by_interest(key: str) -> tuple[bool, bool, str]:

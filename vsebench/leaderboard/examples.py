@@ -43,7 +43,7 @@ class Pictures:
     """
 
     dataset: Dataset | None
-    kept: dict[int, str] = field(default_factory=dict)
+    cache: dict[int, str] = field(default_factory=dict)
 
     def take(self, position: int) -> int | None:
         """Keep an item's picture; its key, or None where it has none.
@@ -52,12 +52,12 @@ class Pictures:
         """
         if self.dataset is None:
             return None
-        if position not in self.kept:
+        if position not in self.cache:
             data = self.dataset.image_bytes(position)
             if data is None:
                 return None
             try:
-                self.kept[position] = jpeg_uri(jpeg(data, SIDE))
+                self.cache[position] = jpeg_uri(jpeg(data, SIDE))
             except OSError as error:
                 raise DataError(f"the picture of '{self.dataset.ids[position]}': {error}") from None
         return position
@@ -70,10 +70,10 @@ def dataset_of_run(folder: Path, fingerprint: str) -> Dataset | None:
     """
     if not (folder / RUN).is_file():
         return None
-    said = read_run_file(folder)["dataset"]
-    spec = said["spec"]
+    run_config = read_run_file(folder)["dataset"]
+    spec = run_config["spec"]
     name = str(spec.get("name")) if isinstance(spec, Mapping) else spec
-    candidates = [Path(said["path"])]
+    candidates = [Path(run_config["path"])]
     if name.replace("_", "").isalnum():
         candidates += [datasets_home() / f"{name}.h5", *sorted(datasets_home().glob(f"{name}-*.h5"))]
     return find_dataset(candidates, fingerprint)
@@ -97,22 +97,22 @@ def examples_of(
     stored = load_predictions(folder, SPLIT, vectors=False)
     if stored.elsewhere:
         return {}, "Queries were ranked against another set; only ranks within test are shown by example."
-    if not stored.kept:
+    if not stored.stored_ranks:
         return {}, "The run ranks nothing."
     if pictures.dataset is None:
         return {}, "The dataset is not at hand, so that queries cannot be shown."
     numbers = stored.caption_numbers()
-    found: dict[str, dict[str, list[Example]]] = {}
+    result: dict[str, dict[str, list[Example]]] = {}
     for direction in DIRECTIONS:
-        ranks, asked = stored.kept[direction], stored.queries(direction)
+        ranks, queries = stored.stored_ranks[direction], stored.queries(direction)
         first = ranks.first()
         chosen = choose(-first, COUNT, seed)
 
-        def item(one: int, direction: str = direction, asked: np.ndarray = asked) -> tuple[int, int]:
-            row = int(asked[one])
+        def item(one: int, direction: str = direction, queries: np.ndarray = queries) -> tuple[int, int]:
+            row = int(queries[one])
             return (row, 0) if direction == "i2t" else (int(stored.owner[row]), int(numbers[row]))
 
-        found[direction] = {
+        result[direction] = {
             kind: [
                 _example(pictures, int(stored.positions[item(int(one))[0]]), item(int(one))[1])
                 | {"rank": round(float(first[one]), 1), "of": int(ranks.gallery)}
@@ -121,7 +121,7 @@ def examples_of(
             ]
             for kind in ("best", "worst")
         }
-    return found, ""
+    return result, ""
 
 
 def _found(

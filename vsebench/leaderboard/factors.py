@@ -72,8 +72,8 @@ def grid_of(snapshot: Snapshot, key: str) -> Grid | None:
     """
     if "method" in snapshot.search:
         return None
-    found = [v for v in views(snapshot, "sweep") if v.row.axes]
-    runs = [(v.row.axes, r.seed, r.metrics[key]) for v in found for r in v.results if key in r.metrics]
+    results = [v for v in views(snapshot, "sweep") if v.row.axes]
+    runs = [(v.row.axes, r.seed, r.metrics[key]) for v in results for r in v.results if key in r.metrics]
     names = [a for row in snapshot.rows if row.section == "sweep" for a in row.axes]
     groups = _together([axes for axes, _, _ in runs], list(dict.fromkeys(names)))
     if not groups:
@@ -109,8 +109,8 @@ def _together(points: Sequence[Any], axes: Sequence[str]) -> list[list[str]]:
 def without_runs(snapshot: Snapshot) -> list[tuple[str, str]]:
     """(axis, label) of levels that were planned and have no row in the tables: failed, pruned or not yet run."""
     planned = [(a, label) for r in snapshot.rows if r.section == "sweep" for a, label in r.axes.items()]
-    there = {(a, label) for v in views(snapshot, "sweep") for a, label in v.row.axes.items()}
-    return [level for level in dict.fromkeys(planned) if level not in there]
+    with_runs = {(a, label) for v in views(snapshot, "sweep") for a, label in v.row.axes.items()}
+    return [level for level in dict.fromkeys(planned) if level not in with_runs]
 
 
 def level_effects(grid: Grid, axis: int) -> list[Effect | None]:
@@ -130,9 +130,9 @@ def level_effects(grid: Grid, axis: int) -> list[Effect | None]:
     level = grid.cells[:, axis]
     largest = _linked(level, block, number)
     keep = largest[level] & _shared(block, largest[level])
-    found: list[Effect | None] = [None] * number
+    result: list[Effect | None] = [None] * number
     if not keep.any():
-        return found
+        return result
     level, combination, block, values = level[keep], combination[keep], block[keep], grid.values[keep]
     dummies = _centred(np.eye(number)[level][:, largest], block)
     weights = np.linalg.pinv(dummies)  # (levels, runs); rows sum to zero within a block
@@ -141,11 +141,11 @@ def level_effects(grid: Grid, axis: int) -> list[Effect | None]:
     freedom = len(values) - len(np.unique(block)) - (int(largest.sum()) - 1)
     sigma, degrees, over = _error(combination, block, level, values, float(left @ left), freedom)
     for i, at in enumerate(np.flatnonzero(largest)):
-        own = level == at
+        at_level = level == at
         half = None if sigma is None else t_bound(degrees) * sigma * float(np.linalg.norm(weights[i]))
-        count = len(np.unique(combination[own]))
-        found[at] = Effect(float(effects[i]), half, over, count, int(own.sum()))
-    return found
+        count = len(np.unique(combination[at_level]))
+        result[at] = Effect(float(effects[i]), half, over, count, int(at_level.sum()))
+    return result
 
 
 def change(grid: Grid, axis: int, old: int, new: int) -> Effect | None:
@@ -192,11 +192,11 @@ def _error(
     """Return the error's standard deviation, its degrees of freedom, and its source."""
     squares, degrees = 0.0, 0
     for one in np.unique(combination):
-        own = combination == one
-        columns = np.hstack([_dummies(level[own]), _dummies(block[own])])
-        fitted, _, rank, _ = np.linalg.lstsq(columns, values[own], rcond=None)
-        left = values[own] - columns @ fitted
-        squares, degrees = squares + float(left @ left), degrees + int(own.sum() - rank)
+        in_combination = combination == one
+        columns = np.hstack([_dummies(level[in_combination]), _dummies(block[in_combination])])
+        fitted, _, rank, _ = np.linalg.lstsq(columns, values[in_combination], rcond=None)
+        left = values[in_combination] - columns @ fitted
+        squares, degrees = squares + float(left @ left), degrees + int(in_combination.sum() - rank)
     if degrees:
         return math.sqrt(squares / degrees), degrees, SEEDS
     return (math.sqrt(rest / freedom) if freedom > 0 else None), freedom, COMBINATIONS

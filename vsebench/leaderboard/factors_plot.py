@@ -12,7 +12,7 @@ from typing import Any
 from vsebench.leaderboard.factors import Effect, Grid, grid_of, level_effects
 from vsebench.leaderboard.index_plots import as_svg, shows, stamped
 from vsebench.leaderboard.plots import FOLDER
-from vsebench.leaderboard.primary_metric import Headline, headline
+from vsebench.leaderboard.primary_metric import PrimaryMetric, primary_metric
 from vsebench.leaderboard.table import short
 from vsebench.runs.snapshot import Snapshot
 
@@ -22,9 +22,9 @@ DRAWING = 1
 LONGEST = 32
 
 
-def effects_of(snapshot: Snapshot) -> tuple[Headline, Grid, list[list[Effect | None]]] | None:
+def effects_of(snapshot: Snapshot) -> tuple[PrimaryMetric, Grid, list[list[Effect | None]]] | None:
     """Return the number, the grid and each axis's effects by level; None where no two runs differ in one part alone."""
-    shown = headline(snapshot)
+    shown = primary_metric(snapshot)
     grid = grid_of(snapshot, shown.key) if shown is not None else None
     if shown is None or grid is None:
         return None
@@ -57,9 +57,9 @@ def named(axis: str, titles: Mapping[str, str]) -> str:
 
 
 def _digest(snapshot: Snapshot, titles: Mapping[str, str]) -> str:
-    found = effects_of(snapshot)
-    assert found is not None
-    shown, grid, _ = found
+    plot_data = effects_of(snapshot)
+    assert plot_data is not None
+    shown, grid, _ = plot_data
     # Of what the effects are computed from: another machine's linear algebra may round them in another way.
     numbers = [array.tolist() for array in (grid.cells, grid.seeds, grid.values)]
     parts = [DRAWING, asdict(shown), [named(axis, titles) for axis in grid.axes], grid.levels, *numbers]
@@ -72,9 +72,9 @@ def figure(snapshot: Snapshot, titles: Mapping[str, str]) -> Any:
     """
     from matplotlib.figure import Figure
 
-    found = effects_of(snapshot)
-    assert found is not None
-    shown, grid, levels = found
+    plot_data = effects_of(snapshot)
+    assert plot_data is not None
+    shown, grid, levels = plot_data
     heights = [len(names) + 1.0 for names in grid.levels]
     drawn = Figure(figsize=(7.6, 0.6 + 0.3 * sum(heights) + 0.25 * len(heights)), layout="constrained")
     panels = drawn.subplots(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
@@ -88,7 +88,7 @@ def figure(snapshot: Snapshot, titles: Mapping[str, str]) -> Any:
     return drawn
 
 
-def _draw(panel: Any, shown: Headline, axis: str, names: Sequence[str], effects: Sequence[Effect | None]) -> None:
+def _draw(panel: Any, shown: PrimaryMetric, axis: str, names: Sequence[str], effects: Sequence[Effect | None]) -> None:
     panel.axvline(0.0, color="#999999", linewidth=0.8, zorder=1)
     for at, effect in enumerate(effects):
         if effect is not None:

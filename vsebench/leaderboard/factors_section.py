@@ -10,7 +10,7 @@ import numpy as np
 
 from vsebench.leaderboard.factors import COMBINATIONS, SEEDS, Effect, Grid, change, grid_of, without_runs
 from vsebench.leaderboard.factors_plot import effects_of, named, plot_file
-from vsebench.leaderboard.primary_metric import Headline, headline
+from vsebench.leaderboard.primary_metric import PrimaryMetric, primary_metric
 from vsebench.leaderboard.table import code, escape, link, table
 from vsebench.leaderboard.variance import Deviation, Source, Variance, variance_of
 from vsebench.runs.snapshot import Snapshot
@@ -28,10 +28,10 @@ def factors_section(snapshot: Snapshot, titles: Mapping[str, str]) -> list[str]:
     Args:
         titles: axis -> what heads its column.
     """
-    found = effects_of(snapshot)
-    if found is None:
+    plot_data = effects_of(snapshot)
+    if plot_data is None:
         return _nothing(snapshot)
-    shown, grid, levels = found
+    shown, grid, levels = plot_data
     names = [escape(named(axis, titles)) for axis in grid.axes]
     lines = [TITLE, "", _preface(snapshot, grid, shown, levels), ""]
     lines += _incomplete(snapshot, grid, titles)
@@ -42,45 +42,47 @@ def factors_section(snapshot: Snapshot, titles: Mapping[str, str]) -> list[str]:
 
 def _nothing(snapshot: Snapshot) -> list[str]:
     """Why there is a grid and no effect."""
-    shown = headline(snapshot)
+    shown = primary_metric(snapshot)
     if shown is None or grid_of(snapshot, shown.key) is None:
         return []
     why = "No two finished runs of the grid differ in one part alone with the same seed: nothing can be told apart."
     return [TITLE, "", why, ""]
 
 
-def _preface(snapshot: Snapshot, grid: Grid, shown: Headline, levels: Sequence[Sequence[Effect | None]]) -> str:
+def _preface(snapshot: Snapshot, grid: Grid, shown: PrimaryMetric, levels: Sequence[Sequence[Effect | None]]) -> str:
     overs = {effect.over for axis in levels for effect in axis if effect is not None and effect.half is not None}
     seeds = len({int(s) for s in grid.seeds})
     key, mode = sort_key(snapshot)
-    said = (
+    message = (
         f"Effects on {code(shown.key)}{shown.unit}{' (lower is better)' if mode == 'min' else ''}, from "
         f"{len(grid.values)} finished runs of the grid ({seeds} seed{'s' if seeds > 1 else ''}). A run is compared "
         f"only with runs of the same other parts and seed. Rows are sorted by {code(key)}: nothing was chosen by these "
         "numbers."
     )
     if SEEDS in overs:
-        said += " Intervals (t) come from what seeds change within a combination: how far other seeds would move an "
-        said += "effect, on the same test items."
+        message += " Intervals (t) come from what seeds change within a combination: how far other seeds would move an "
+        message += "effect, on the same test items."
     if COMBINATIONS in overs:
         where = "Where nothing was repeated they are" if SEEDS in overs else "Intervals (t) are"
-        said += f" {where} over matched combinations: how far an effect varies from one to another."
-    return said + (" Each holds at 95 % by itself, not all at once." if overs else " Nothing repeats: no intervals.")
+        message += f" {where} over matched combinations: how far an effect varies from one to another."
+    return message + (" Each holds at 95 % by itself, not all at once." if overs else " Nothing repeats: no intervals.")
 
 
 def _incomplete(snapshot: Snapshot, grid: Grid, titles: Mapping[str, str]) -> list[str]:
     """Return a note on the cells of the grid that are missing."""
-    said = []
-    there, all_of = len(np.unique(grid.cells, axis=0)), math.prod(len(names) for names in grid.levels)
-    if there < all_of:
-        said.append(f"{there} of the {all_of} combinations of these levels have a finished run.")
+    lines = []
+    filled, all_of = len(np.unique(grid.cells, axis=0)), math.prod(len(names) for names in grid.levels)
+    if filled < all_of:
+        lines.append(f"{filled} of the {all_of} combinations of these levels have a finished run.")
     gone = [f"{escape(named(axis, titles))} {escape(label)}" for axis, label in without_runs(snapshot)]
     if gone:
-        said.append(f"Without a finished run, and so not here: {', '.join(gone)}.")
-    return [" ".join(said), ""] if said else []
+        lines.append(f"Without a finished run, and so not here: {', '.join(gone)}.")
+    return [" ".join(lines), ""] if lines else []
 
 
-def _levels(grid: Grid, names: Sequence[str], shown: Headline, levels: Sequence[Sequence[Effect | None]]) -> list[str]:
+def _levels(
+    grid: Grid, names: Sequence[str], shown: PrimaryMetric, levels: Sequence[Sequence[Effect | None]]
+) -> list[str]:
     """Return main effects of parts with three levels and more; of two, each is half of their change."""
     body = []
     for axis, effects in enumerate(levels):
@@ -99,7 +101,7 @@ def _pairs(grid: Grid, axis: int) -> list[tuple[int, int]]:
     return list(itertools.combinations(range(count), 2)) if count <= ALL_PAIRS else [(0, i) for i in range(1, count)]
 
 
-def _changes(grid: Grid, names: Sequence[str], shown: Headline) -> list[str]:
+def _changes(grid: Grid, names: Sequence[str], shown: PrimaryMetric) -> list[str]:
     """Return a line for each pair of levels, the last one that can be compared read out above."""
     body, read = [], ""
     for axis, name in enumerate(names):
@@ -113,7 +115,7 @@ def _changes(grid: Grid, names: Sequence[str], shown: Headline) -> list[str]:
                 cells = [shown.interval(effect.value, effect.half), ends, f"{effect.matched}{pairs}"]
                 read = (
                     f" For example, changing only the {name[:1].lower()}{name[1:]} from {start} to {end}, all else "
-                    f"equal: {shown.said(effect.value, effect.half)}, {effect.matched} matched "
+                    f"equal: {shown.in_sentence(effect.value, effect.half)}, {effect.matched} matched "
                     f"combination{'s' if effect.matched > 1 else ''}."
                 )
             body.append([name, start, end, *cells])
@@ -122,42 +124,42 @@ def _changes(grid: Grid, names: Sequence[str], shown: Headline) -> list[str]:
     return [f"**Changing one part alone.**{read}", "", *table(header, body, left=3), ""]
 
 
-def _variance(grid: Grid, names: Sequence[str], shown: Headline) -> list[str]:
-    found = variance_of(grid)
-    if not found.total:
+def _variance(grid: Grid, names: Sequence[str], shown: PrimaryMetric) -> list[str]:
+    variance = variance_of(grid)
+    if not variance.total:
         return ["All runs have the same value; there is no variance to share out.", ""]
-    if not found.freedom and len(grid.axes) == 1:
+    if not variance.freedom and len(grid.axes) == 1:
         return []  # one part, one run of each level: all variance is that part's, or chance
     name = dict(zip(grid.axes, names, strict=True))
     body = []
-    for source in found.sources:
+    for source in variance.sources:
         shares = [_share(source.eta2), _share(source.omega2), _p(source.p)] if source.freedom else ["–", "–", "–"]
         body.append([" × ".join(name[a] for a in source.axes), str(source.freedom), *shares, _deviation(source, shown)])
-    if found.freedom > found.repeats:
-        higher = max(found.residual - found.repeated, 0.0) / found.total
-        body.append(["Three parts and more", str(found.freedom - found.repeats), _share(higher), "–", "–", "–"])
-    if found.repeats:
-        body.append(["Seeds", str(found.repeats), _share(found.repeated / found.total), "–", "–", "–"])
+    if variance.freedom > variance.repeats:
+        higher = max(variance.residual - variance.repeated, 0.0) / variance.total
+        body.append(["Three parts and more", str(variance.freedom - variance.repeats), _share(higher), "–", "–", "–"])
+    if variance.repeats:
+        body.append(["Seeds", str(variance.repeats), _share(variance.repeated / variance.total), "–", "–", "–"])
     header = ["Source", "df", "η² %", "ω² %", "p", "Largest deviation"]
-    kept = [i for i in range(len(header)) if any(row[i] != "–" for row in body)]
-    rows = [[row[i] for i in kept] for row in body]
-    return [_reading(found), "", *table([header[i] for i in kept], rows), ""]
+    remaining = [i for i in range(len(header)) if any(row[i] != "–" for row in body)]
+    rows = [[row[i] for i in remaining] for row in body]
+    return [_reading(variance), "", *table([header[i] for i in remaining], rows), ""]
 
 
-def _reading(found: Variance) -> str:
+def _reading(variance: Variance) -> str:
     """Explain the numbers of the table."""
-    said = "**Shares of variance** (type II): η² of all variance"
-    if found.freedom:
-        rest = "the last lines together" if 0 < found.repeats < found.freedom else "the last line"
-        said += f", ω² without what chance puts there, p of the F test against {rest}."
+    message = "**Shares of variance** (type II): η² of all variance"
+    if variance.freedom:
+        rest = "the last lines together" if 0 < variance.repeats < variance.freedom else "the last line"
+        message += f", ω² without what chance puts there, p of the F test against {rest}."
     else:
-        said += ". With one run per combination what pairs of parts do and chance cannot be told apart."
-    picked = [source.largest for source in found.sources if source.largest is not None]
+        message += ". With one run per combination what pairs of parts do and chance cannot be told apart."
+    picked = [source.largest for source in variance.sources if source.largest is not None]
     if picked:
-        said += " Beside a pair of parts: the levels furthest from the sum of their own effects"
+        message += " Beside a pair of parts: the levels furthest from the sum of their own effects"
         bounded = any(deviation.half is not None for deviation in picked)
-        said += ", with an interval corrected (Bonferroni) for having been picked." if bounded else "."
-    return said
+        message += ", with an interval corrected (Bonferroni) for having been picked." if bounded else "."
+    return message
 
 
 def _share(value: float | None) -> str:
@@ -169,7 +171,7 @@ def _p(value: float | None) -> str:
     return "–" if value is None else "< 0.001" if value < 0.001 else f"{round(value, 9):.3f}"
 
 
-def _deviation(source: Source, shown: Headline) -> str:
+def _deviation(source: Source, shown: PrimaryMetric) -> str:
     largest: Deviation | None = source.largest
     if largest is None:
         return "–" if len(source.axes) == 1 else "not estimable: combinations are missing"

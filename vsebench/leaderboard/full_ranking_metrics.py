@@ -30,8 +30,8 @@ def columns_of(keys: Iterable[str]) -> list[tuple[str, str]]:
         >>> columns_of(["test/t2i/map", "test/i2t/map@r", "test/i2t/recall@1"])
         [('i→t MAP@R', 'test/i2t/map@r'), ('t→i MAP', 'test/t2i/map')]
     """
-    found = {key: match for key in keys if (match := _KEY.match(key)) and match["part"] in _SHOWN}
-    return [(title_of(key), key) for key in sorted(found, key=lambda key: _order(found[key]))]
+    results = {key: match for key in keys if (match := _KEY.match(key)) and match["part"] in _SHOWN}
+    return [(title_of(key), key) for key in sorted(results, key=lambda key: _order(results[key]))]
 
 
 def title_of(key: str) -> str:
@@ -47,8 +47,8 @@ def title_of(key: str) -> str:
 
 def chances_of(metrics: Mapping[str, float], way: str) -> list[str]:
     """Return the metrics of a random order in a direction: ``MAP 1.2``, in percent."""
-    found = [(title.split(" ", 1)[1], key) for title, key in columns_of(metrics) if key.startswith(f"test/{way}/")]
-    levels = [(title, metrics.get(key.replace(f"/{way}/", f"/{way}/chance/"))) for title, key in found]
+    results = [(title.split(" ", 1)[1], key) for title, key in columns_of(metrics) if key.startswith(f"test/{way}/")]
+    levels = [(title, metrics.get(key.replace(f"/{way}/", f"/{way}/chance/"))) for title, key in results]
     return [f"{title} {100 * level:.1f}" for title, level in levels if level is not None]
 
 

@@ -35,31 +35,31 @@ def sections_of(markdown: str) -> list[Section]:
         >>> [(s.title, list(s.lines)) for s in sections_of("# A\\n\\nsaid\\n\\n## B\\n\\n- c\\n")]
         [('', ['said']), ('B', ['- c'])]
     """
-    found: list[tuple[str, list[str]]] = [("", [])]
+    result: list[tuple[str, list[str]]] = [("", [])]
     for line in markdown.splitlines():
         if line.startswith("## "):
-            found.append((line.removeprefix("## "), []))
+            result.append((line.removeprefix("## "), []))
         elif not line.startswith(("# ", "<!--")):
-            found[-1][1].append(line)
-    return [Section(title, _stripped(lines)) for title, lines in found]
+            result[-1][1].append(line)
+    return [Section(title, _stripped(lines)) for title, lines in result]
 
 
 def beside_table(section: Section, table: Table) -> list[str]:
     """Return a section's lines without the tables that an HTML table replaces."""
     titles = {head.title for head in table.heads} | {"Ranked by"}
-    kept: list[str] = []
+    remaining: list[str] = []
     block: list[str] = []
     for line in [*section.lines, ""]:
         if line.startswith("|"):
             block.append(line)
             continue
         if block and not {_plain(cell) for cell in block[0].strip("|").split("|")} <= titles:
-            kept += block
+            remaining += block
         elif block:
-            _end_sentence(kept)
+            _end_sentence(remaining)
         block = []
-        kept.append(line)
-    return _stripped(kept)
+        remaining.append(line)
+    return _stripped(remaining)
 
 
 def html_of(lines: Sequence[str], folder: Path | None = None) -> str:

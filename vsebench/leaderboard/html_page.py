@@ -19,7 +19,7 @@ from vsebench.leaderboard.html_tables import Table, tables_of
 from vsebench.leaderboard.markdown import Column
 from vsebench.leaderboard.run_details import RECALLS
 from vsebench.leaderboard.table import printable
-from vsebench.runs.item_scores import Outcomes
+from vsebench.runs.item_scores import ItemScores
 from vsebench.runs.snapshot import INDEX_FORM, Snapshot
 from vsebench.stats.rank_groups import compare_all
 
@@ -42,25 +42,27 @@ def page(
     *,
     folder: Path | None = None,
     runs: Path | None = None,
-    outcomes: Outcomes | None = None,
+    item_scores: ItemScores | None = None,
     unusable: str = "",
     finder: Finder | None = None,
-    found: int = 0,
+    count: int = 0,
 ) -> str:
     """Return the whole page as HTML.
 
     Args:
         folder: of the board, where its plots lie.
         runs: folder of all experiments' runs; rows then open to curves, predictions and examples. None reads none.
-        outcomes: what every run made of every test item; without them there are no intervals over items and no groups.
+        item_scores: per-item scores of every run on test; without them there are no intervals over items and no groups.
         unusable: why there are none, where they were collected and cannot be used.
-        finder: what a run's model finds, asked of the first ``found`` rows of each table.
+        finder: what a run's model finds, asked of the first ``count`` rows of each table.
 
     Raises: DataError for a damaged file of a run.
     """
-    tables = tables_of(snapshot, _standing(snapshot, outcomes))
-    details = details_of(snapshot, tables, runs, finder, found)
-    written = index_board.page(snapshot) if snapshot.form == INDEX_FORM else markdown.page(snapshot, outcomes, unusable)
+    tables = tables_of(snapshot, _standing(snapshot, item_scores))
+    details = details_of(snapshot, tables, runs, finder, count)
+    written = (
+        index_board.page(snapshot) if snapshot.form == INDEX_FORM else markdown.page(snapshot, item_scores, unusable)
+    )
     intro, *sections = sections_of(written)
     by_title = {table.title: number for number, table in enumerate(tables)}
     parts = [_part(section, folder, tables, by_title) for section in sections]
@@ -92,16 +94,16 @@ def as_json(value: Any) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _standing(snapshot: Snapshot, outcomes: Outcomes | None) -> dict[str, list[Column]]:
+def _standing(snapshot: Snapshot, item_scores: ItemScores | None) -> dict[str, list[Column]]:
     """Section -> intervals over items and rank groups; those of retrieval say so."""
-    found: dict[str, list[Column]] = {}
-    compared = {} if outcomes is None else compare_all(snapshot, outcomes)
+    results: dict[str, list[Column]] = {}
+    compared = {} if item_scores is None else compare_all(snapshot, item_scores)
     for (section, measure), comparison in compared.items():
         columns = markdown.over_items(comparison)
         if measure == "recall":
             columns = [c if "R@" in c.title else replace(c, title=f"{c.title}, R@k") for c in columns]
-        found.setdefault(section, []).extend(columns)
-    return found
+        results.setdefault(section, []).extend(columns)
+    return results
 
 
 def _part(

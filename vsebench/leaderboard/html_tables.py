@@ -100,13 +100,13 @@ def tables_of(snapshot: Snapshot, added: Mapping[str, Sequence[Column]] | None =
     if snapshot.form == INDEX_FORM:
         rows = views(snapshot, index_board.SECTION)
         return [_index_table(snapshot, rows)] if rows else []
-    found = []
+    results = []
     taken: set[str] = set()
     for key, title in SECTIONS.items():
         if rows := views(snapshot, key):
             title = "Search" if key == "sweep" and "method" in snapshot.search else title
-            found.append(_system_table(key, title, rows, (added or {}).get(key, ()), taken))
-    return found
+            results.append(_system_table(key, title, rows, (added or {}).get(key, ()), taken))
+    return results
 
 
 def _system_table(key: str, title: str, rows: Sequence[RowView], added: Sequence[Column], taken: set[str]) -> Table:
@@ -157,10 +157,10 @@ def _table(
     chosen = {t: f for t, f in facets.items() if 1 < len({f(r) for r in rows}) <= MOST_CHOICES}
     lines = []
     for row in rows:
-        cells = [Cell(said := printable(of(row)), said.casefold()) for of in named.values()]
+        cells = [Cell(cell := printable(of(row)), cell.casefold()) for of in named.values()]
         for (column, _), winner in zip(columns, best, strict=True):
-            found = column.value(row)
-            cells.append(Cell("–", None) if found is None else Cell(found[1], found[0], found[0] == winner))
+            value = column.value(row)
+            cells.append(Cell("–", None) if value is None else Cell(value[1], value[0], value[0] == winner))
         choices = [printable(of(row)) for of in chosen.values()]
         lines.append(Line(_anchor(row.row.name, taken), cells, choices, row))
     filters = {printable(t): list(dict.fromkeys(line.choices[i] for line in lines)) for i, t in enumerate(chosen)}
@@ -179,9 +179,9 @@ def _plotted(heads: Sequence[Head]) -> int | None:
 
 def _anchor(name: str, taken: set[str]) -> str:
     slug = re.sub(r"[^a-z0-9]+", "-", printable(name).casefold()).strip("-")[:60] or "row"
-    found, number = f"row-{slug}", 1
-    while found in taken:
+    result, number = f"row-{slug}", 1
+    while result in taken:
         number += 1
-        found = f"row-{slug}-{number}"
-    taken.add(found)
-    return found
+        result = f"row-{slug}-{number}"
+    taken.add(result)
+    return result

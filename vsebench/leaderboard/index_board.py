@@ -91,22 +91,22 @@ def _table(snapshot: Snapshot, rows: Sequence[RowView]) -> list[str]:
 def _on_front(snapshot: Snapshot, rows: Sequence[RowView], key: str, falling: bool) -> set[str]:
     named = [(r.row.name, r.estimate(snapshot.select["metric"]), r.estimate(key)) for r in rows]
     whole = [(name, a.mean, b.mean) for name, a, b in named if a is not None and b is not None]
-    kept = front([(recall, -cost if falling else cost) for _, recall, cost in whole])
-    return {whole[i][0] for i in kept}
+    selected = front([(recall, -cost if falling else cost) for _, recall, cost in whole])
+    return {whole[i][0] for i in selected}
 
 
 def _percent(key: str) -> Callable[[RowView], tuple[float, str] | None]:
     def value(row: RowView) -> tuple[float, str] | None:
-        found = row.estimate(key)
-        return None if found is None else (found.mean, found.text(percent=True))
+        estimate = row.estimate(key)
+        return None if estimate is None else (estimate.mean, estimate.text(percent=True))
 
     return value
 
 
 def _whole(key: str) -> Callable[[RowView], tuple[float, str] | None]:
     def value(row: RowView) -> tuple[float, str] | None:
-        found = row.estimate(key)
-        return None if found is None else (found.mean, shown(found.mean))
+        estimate = row.estimate(key)
+        return None if estimate is None else (estimate.mean, shown(estimate.mean))
 
     return value
 
@@ -150,13 +150,13 @@ def _protocol(snapshot: Snapshot) -> list[str]:
     if finished:
         versions = finished[0].versions
         named = ("vsebench", "numpy", "torch", "faiss-cpu", "scikit-learn")
-        said = ", ".join(f"{name} {versions[name]}" for name in named if name in versions)
+        listing = ", ".join(f"{name} {versions[name]}" for name in named if name in versions)
         dates = sorted(escape(r.finished_at[:10]) for r in finished)
         devices = ", ".join(sorted({escape(str(r.hardware.get("device", "?"))) for r in finished}))
         threads = ", ".join(sorted({escape(str(r.hardware.get("threads", "?"))) for r in finished}))
         lines.append(
             f"- {len(finished)} measurements, {dates[0]} to {dates[-1]}, on {devices}, threads: {threads}; "
-            f"{escape(said)}. Speeds hold for this machine."
+            f"{escape(listing)}. Speeds hold for this machine."
         )
     name = snapshot.experiment
     lines.append(f"- Made by {code(snapshot.command)}. All numbers: {link(f'{name}.csv', f'{name}.csv')}.")

@@ -88,14 +88,14 @@ def points(snapshot: Snapshot, kind: Kind) -> list[Point]:
     """Return the points of a plot, in the order of the board."""
     metric = snapshot.select["metric"]
     k = int(metric.rsplit("@", 1)[1])
-    found = []
+    results = []
     for row in views(snapshot, "indexes"):
         recall, cost, code = row.estimate(metric), row.estimate(kind.key(k)), row.estimate("code_bytes")
         if recall is not None and cost is not None and cost.mean > 0:
             least = code.mean if kind.falling and code is not None and code.mean > 0 else cost.mean
             name = str(row.config["index"]["name"])
-            found.append(Point(row.row.name, name, 100 * recall.mean, cost.mean, min(least, cost.mean)))
-    return found
+            results.append(Point(row.row.name, name, 100 * recall.mean, cost.mean, min(least, cost.mean)))
+    return results
 
 
 def current(file: Path, snapshot: Snapshot) -> bool:
@@ -158,11 +158,11 @@ def figure(snapshot: Snapshot, kind: Kind) -> Any:
     axes.plot([p.recall for p in line], [p.cost for p in line], color="#999999", linewidth=1.2, zorder=1,
               label="no row is better in both")  # fmt: skip
     for family, (colour, marker) in styles.items():
-        own = [p for p in shown if p.family == family]
+        ours = [p for p in shown if p.family == family]
         if kind.falling:
-            axes.vlines([p.recall for p in own], [p.least for p in own], [p.cost for p in own],
+            axes.vlines([p.recall for p in ours], [p.least for p in ours], [p.cost for p in ours],
                         color=colour, linewidth=1.0, alpha=0.5, zorder=2)  # fmt: skip
-        axes.scatter([p.recall for p in own], [p.cost for p in own], s=42, color=colour, marker=marker,
+        axes.scatter([p.recall for p in ours], [p.cost for p in ours], s=42, color=colour, marker=marker,
                      edgecolors="white", linewidths=0.6, zorder=3, label=_legend(family))  # fmt: skip
     metric = snapshot.select["metric"]
     better = "fewer upwards; the line leads to the code alone" if kind.falling else "more upwards"

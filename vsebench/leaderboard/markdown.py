@@ -24,7 +24,7 @@ from vsebench.leaderboard.significance import (
 from vsebench.leaderboard.table import comment, escape, prose, table
 from vsebench.leaderboard.unfinished import failed_section, pruned_section
 from vsebench.leaderboard.unimodal import gains_section
-from vsebench.runs.item_scores import Outcomes
+from vsebench.runs.item_scores import ItemScores
 from vsebench.runs.snapshot import Snapshot
 from vsebench.stats.intervals import item_half_width
 from vsebench.stats.rank_groups import Comparison, compare_all
@@ -59,14 +59,14 @@ class Column:
     best: str | None = "max"
 
 
-def page(snapshot: Snapshot, outcomes: Outcomes | None = None, unusable: str = "") -> str:
+def page(snapshot: Snapshot, item_scores: ItemScores | None = None, unusable: str = "") -> str:
     """Return the whole page as Markdown.
 
     Args:
-        outcomes: of single test items, for intervals over items and rank groups.
+        item_scores: of single test items, for intervals over items and rank groups.
         unusable: why there are none, where they were collected and cannot be used.
     """
-    compared = {} if outcomes is None else compare_all(snapshot, outcomes)
+    compared = {} if item_scores is None else compare_all(snapshot, item_scores)
     lines = [
         f"# {escape(snapshot.title)}",
         "",
@@ -79,7 +79,7 @@ def page(snapshot: Snapshot, outcomes: Outcomes | None = None, unusable: str = "
     context = _context(snapshot, compared)
     for paragraph in (context, definition_lines(snapshot)):
         lines += [*paragraph, ""] if paragraph else []
-    lines += unavailable(snapshot, outcomes, compared, unusable)
+    lines += unavailable(snapshot, item_scores, compared, unusable)
     for section, title in SECTIONS.items():
         rows = views(snapshot, section)
         if rows:
@@ -98,27 +98,27 @@ def _context(snapshot: Snapshot, compared: Comparisons) -> list[str]:
     data = snapshot.dataset
     majority = data.get("majority", {}).get("test")
     classified = any("test/accuracy" in r.metrics for r in snapshot.results.values())
-    said = [f"Test accuracy of the most frequent class: {100 * majority:.1f} %."] if majority and classified else []
+    lines = [f"Test accuracy of the most frequent class: {100 * majority:.1f} %."] if majority and classified else []
     ceilings = data.get("ceilings") or {}
     if ceilings:
         named = ", ".join(f"{escape(k)} {100 * v:.1f} %" for k, v in ceilings.items())
-        said.append(f"Best possible accuracy on this data (known, because it is generated): {named}.")
+        lines.append(f"Best possible accuracy on this data (known, because it is generated): {named}.")
     best = max(
         (v for s in SECTIONS for v in views(snapshot, s)[:1]), key=lambda v: _mean(v, "test/accuracy"), default=None
     )
     size = data["splits"].get("test")
     if not compared and best is not None and size and _mean(best, "test/accuracy") > 0:
         half = 100 * item_half_width(_mean(best, "test/accuracy"), size)
-        said.append(
+        lines.append(
             f"Another test set of {size:,} items would move an accuracy by about ± {half:.1f} points (Wilson, 95 %); "
             "± in the tables is over seeds."
         )
-    return [" ".join(said)] if said else []
+    return [" ".join(lines)] if lines else []
 
 
 def _mean(view: RowView, key: str) -> float:
-    found = view.estimate(key)
-    return found.mean if found is not None else 0.0
+    estimate = view.estimate(key)
+    return estimate.mean if estimate is not None else 0.0
 
 
 def _section(snapshot: Snapshot, rows: Sequence[RowView], compared: Comparisons) -> list[str]:
@@ -127,8 +127,8 @@ def _section(snapshot: Snapshot, rows: Sequence[RowView], compared: Comparisons)
     answered = by.get("vqa_accuracy", by.get("accuracy"))
     lines = rendered(names, [c for c in classification_columns(answered) if filled(c, rows)], rows)
     lines += [] if answered is None else below_table(answered)
-    found = by.get("recall")
-    retrieval = [c for c in [*retrieval_columns(rows), *over_items(found)] if filled(c, rows)]
+    result = by.get("recall")
+    retrieval = [c for c in [*retrieval_columns(rows), *over_items(result)] if filled(c, rows)]
     if retrieval:
         ranked = [r for r in rows if any(c.value(r) for c in retrieval)]
         lines += ["", f"**Retrieval with each modality's own embedding** ({ranked_items(snapshot)}):", ""]
@@ -136,7 +136,7 @@ def _section(snapshot: Snapshot, rows: Sequence[RowView], compared: Comparisons)
         if len({_ranked_by(r) for r in ranked}) > 1:
             shown = [*shown, NameColumn("Ranked by", lambda r: escape(_ranked_by(r)))]
         lines += rendered(shown, retrieval, ranked)
-        lines += [*_chance(ranked), *([] if found is None else below_table(found))]
+        lines += [*_chance(ranked), *([] if result is None else below_table(result))]
     return lines
 
 
@@ -173,16 +173,16 @@ def _query_cost(row: RowView) -> tuple[float, str] | None:
 
 def _percent(key: str) -> Callable[[RowView], tuple[float, str] | None]:
     def value(row: RowView) -> tuple[float, str] | None:
-        found = row.estimate(key)
-        return None if found is None else (found.mean, found.text(percent=True))
+        estimate = row.estimate(key)
+        return None if estimate is None else (estimate.mean, estimate.text(percent=True))
 
     return value
 
 
 def _plain(key: str, digits: int = 1) -> Callable[[RowView], tuple[float, str] | None]:
     def value(row: RowView) -> tuple[float, str] | None:
-        found = row.estimate(key)
-        return None if found is None else (found.mean, found.text(digits=digits))
+        estimate = row.estimate(key)
+        return None if estimate is None else (estimate.mean, estimate.text(digits=digits))
 
     return value
 
@@ -224,8 +224,8 @@ def retrieval_columns(rows: Sequence[RowView]) -> list[Column]:
     """Return the columns of retrieval, for the metrics that the rows have."""
     columns = []
     for metric, protocol in (("recall", ""), ("recall_1k", "1K ")):
-        found = (k for r in rows for k in r.results[0].metrics if f"/{metric}@" in k)
-        ks = sorted({int(k.rsplit("@", 1)[1]) for k in found})
+        result = (k for r in rows for k in r.results[0].metrics if f"/{metric}@" in k)
+        ks = sorted({int(k.rsplit("@", 1)[1]) for k in result})
         for direction, title in (("i2t", "i→t"), ("t2i", "t→i")):
             key = f"test/{direction}/{metric}"
             columns += [Column(f"{protocol}{title} R@{k}", _percent(f"{key}@{k}")) for k in ks]
@@ -255,9 +255,9 @@ def rendered(names: Sequence[NameColumn], columns: Sequence[Column], rows: Seque
     for row in rows:
         cells = [name.value(row) for name in names]
         for column, winner in zip(columns, best, strict=True):
-            found = column.value(row)
-            text = "–" if found is None else found[1]
-            cells.append(f"**{text}**" if found is not None and found[0] == winner else text)
+            value = column.value(row)
+            text = "–" if value is None else value[1]
+            cells.append(f"**{text}**" if value is not None and value[0] == winner else text)
         body.append(cells)
     return table([*(n.title for n in names), *(c.title for c in columns)], body, left=len(names))
 
@@ -266,7 +266,7 @@ def best_of(column: Column, rows: Sequence[RowView]) -> float | None:
     """Return the best value of a column; None where none is better than another."""
     if column.best is None or len(rows) < 2:
         return None
-    values = [found[0] for row in rows if (found := column.value(row)) is not None]
+    values = [value[0] for row in rows if (value := column.value(row)) is not None]
     if not values:
         return None
     return max(values) if column.best == "max" else min(values)
@@ -290,5 +290,5 @@ def _chance(rows: Sequence[RowView]) -> list[str]:
             parts.append(f"{title} {', '.join(shown)}")
         if count := skipped_of(metrics, direction):
             skipped.append(f"{title} {count:,}")
-    said = f" Queries without a match are left out: {', '.join(skipped)}." if skipped else ""
-    return ["", f"Chance: {'; '.join(parts)}.{said}"] if parts else []
+    listing = f" Queries without a match are left out: {', '.join(skipped)}." if skipped else ""
+    return ["", f"Chance: {'; '.join(parts)}.{listing}"] if parts else []

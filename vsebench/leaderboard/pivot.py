@@ -12,23 +12,23 @@ from vsebench.stats.intervals import Estimate
 from vsebench.stats.rows import RowView, axes_of
 
 
-def pivot_lines(asked: Mapping[str, Any] | None, rows: Sequence[RowView], titles: Mapping[str, str]) -> list[str]:
+def pivot_lines(pivot: Mapping[str, Any] | None, rows: Sequence[RowView], titles: Mapping[str, str]) -> list[str]:
     """Return a table of the other axes' combinations, with a column for each metric and each value of the axis across.
 
     Args:
-        asked: ``by``, the axis across, and ``metrics``, the keys; the board's ``pivot``. None for no table.
+        pivot: ``by``, the axis across, and ``metrics``, the keys; the board's ``pivot``. None for no table.
         rows: of the grid, the best first; the order in which a combination first stands there is kept.
         titles: axis -> what heads its column.
     """
-    if asked is None or not any(asked["by"] in row.row.axes for row in rows):
+    if pivot is None or not any(pivot["by"] in row.row.axes for row in rows):
         return []
-    by, keys = str(asked["by"]), [str(key) for key in asked["metrics"]]
+    by, keys = str(pivot["by"]), [str(key) for key in pivot["metrics"]]
     across = sorted({row.row.axes[by] for row in rows if by in row.row.axes}, key=_number)
     down = [axis for axis in axes_of(rows) if axis != by]
     cells: dict[tuple[str, ...], dict[tuple[str, str], Estimate]] = {}
     for row in (row for row in rows if by in row.row.axes):
-        own = {(key, row.row.axes[by]): e for key in keys if (e := row.estimate(key)) is not None}
-        cells.setdefault(tuple(row.label(axis) for axis in down), {}).update(own)
+        by_value = {(key, row.row.axes[by]): e for key in keys if (e := row.estimate(key)) is not None}
+        cells.setdefault(tuple(row.label(axis) for axis in down), {}).update(by_value)
     columns = [(key, value) for key in keys for value in across]
     best = {c: best_of(c[0], (e[c].mean for e in cells.values() if c in e)) for c in columns}
     header = [titles.get(axis, escape(axis)) for axis in down]
@@ -37,9 +37,11 @@ def pivot_lines(asked: Mapping[str, Any] | None, rows: Sequence[RowView], titles
     for names, estimates in cells.items():
         line = [escape(name) for name in names]
         for column in columns:
-            found = estimates.get(column)
-            text = "–" if found is None else found.text(percent=True)
-            line.append(f"**{text}**" if found is not None and found.mean == best[column] and len(cells) > 1 else text)
+            result = estimates.get(column)
+            text = "–" if result is None else result.text(percent=True)
+            line.append(
+                f"**{text}**" if result is not None and result.mean == best[column] and len(cells) > 1 else text
+            )
         body.append(line)
     return [f"By {titles.get(by, escape(by)).lower()}, in percent:", "", *table(header, body, left=len(down)), ""]
 

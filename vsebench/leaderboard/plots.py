@@ -39,7 +39,7 @@ class Line:
     y: Sequence[float]
 
 
-def asked(snapshot: Snapshot) -> list[str]:
+def requested_kinds(snapshot: Snapshot) -> list[str]:
     """Return the requested kinds of plots, ``lookup`` and ``topn``, for which any row has curves."""
     kinds: list[str] = list(snapshot.board.get("plots") or [])
     return kinds if any(lines_of(snapshot, kind) for kind in kinds) else []
@@ -54,25 +54,25 @@ def curves_section(snapshot: Snapshot) -> list[str]:
     """Return the page's section; empty where no plots are requested."""
     if not snapshot.board.get("plots"):
         return []
-    kinds = asked(snapshot)
+    kinds = requested_kinds(snapshot)
     if not kinds:
         return ["## Curves", "", "No row has codes; there are no curves to draw.", ""]
-    found = ["## Curves", ""]
+    results = ["## Curves", ""]
     for kind in kinds:
-        found += [f"!{link(CAPTIONS[kind].split(':')[0], plot_file(snapshot, kind))}", "", CAPTIONS[kind], ""]
-    return found
+        results += [f"!{link(CAPTIONS[kind].split(':')[0], plot_file(snapshot, kind))}", "", CAPTIONS[kind], ""]
+    return results
 
 
 def lines_of(snapshot: Snapshot, kind: str) -> list[Line]:
     """Return the lines of all panels, a section's best rows on validation first."""
-    found = []
+    results = []
     for section in SECTIONS:
         for view in views(snapshot, section):
             for direction in DIRECTIONS:
                 curves = [r.curves[direction] for r in view.results if direction in r.curves]
                 if curves and len(curves) == len(view.results):
-                    found.append(_line(view, direction, kind, curves))
-    return found
+                    results.append(_line(view, direction, kind, curves))
+    return results
 
 
 def _line(view: RowView, direction: str, kind: str, curves: Sequence[Mapping[str, Any]]) -> Line:
@@ -86,11 +86,11 @@ def _line(view: RowView, direction: str, kind: str, curves: Sequence[Mapping[str
 
 def _mean(values: Sequence[Sequence[float | None]]) -> list[float | None]:
     """Point by point over seeds; None where a seed has no value."""
-    found: list[float | None] = []
+    results: list[float | None] = []
     for point in zip(*values, strict=True):
         known = [value for value in point if value is not None]
-        found.append(sum(known) / len(known) if len(known) == len(point) else None)
-    return found
+        results.append(sum(known) / len(known) if len(known) == len(point) else None)
+    return results
 
 
 def digest_of(snapshot: Snapshot, kind: str) -> str:

@@ -13,7 +13,7 @@ _NOT_SHARES = {"nll": 3, "rsum": 1, "rsum_1k": 1, "median_rank": 1, "mean_rank":
 
 
 @dataclass(frozen=True)
-class Headline:
+class PrimaryMetric:
     """A metric and its unit.
 
     Args:
@@ -46,7 +46,7 @@ class Headline:
         """Format a difference and its interval, ``+1.2 [+0.4, +2.0]``; the difference alone where there is none."""
         return self.signed(value) + self._ends(value, half)
 
-    def said(self, value: float, half: float | None) -> str:
+    def in_sentence(self, value: float, half: float | None) -> str:
         """Format a difference for a sentence, with its unit: ``+1.2 points [+0.4, +2.0]``."""
         return self.signed(value) + (" points" if self.unit else "") + self._ends(value, half)
 
@@ -54,7 +54,7 @@ class Headline:
         return "" if half is None else f" [{self.signed(value - half)}, {self.signed(value + half)}]"
 
 
-def headline(snapshot: Snapshot) -> Headline | None:
+def primary_metric(snapshot: Snapshot) -> PrimaryMetric | None:
     """Return the test metric that corresponds to the validation metric by which rows are sorted; None where no run has
     it.
     """
@@ -62,4 +62,4 @@ def headline(snapshot: Snapshot) -> Headline | None:
     if not any(key in r.metrics for r in snapshot.results.values() if r.status == "finished"):
         return None
     digits = [_NOT_SHARES[name] for part in key.split("/") if (name := part.split("@")[0]) in _NOT_SHARES]
-    return Headline(key, 1.0, digits[0]) if digits else Headline(key)
+    return PrimaryMetric(key, 1.0, digits[0]) if digits else PrimaryMetric(key)

@@ -26,10 +26,10 @@ def ranked_items(snapshot: Snapshot) -> str:
         captions = images  # its features, one set for each item
     relevant = _MATCHES[snapshot.dataset.get("relevance", "item")]
     if snapshot.gallery != OWN_SPLIT:
-        offered = _gallery_size(snapshot)
+        gallery_items = _gallery_size(snapshot)
         return (
-            f"queries: test, {images:,} items; gallery: {escape(snapshot.gallery)}, {offered:,} items; a match is any "
-            f"of {relevant}"
+            f"queries: test, {images:,} items; gallery: {escape(snapshot.gallery)}, {gallery_items:,} items; a match "
+            f"is any of {relevant}"
         )
     return f"test: {images:,} images, {captions:,} captions; a match is any of {relevant}"
 
@@ -54,7 +54,9 @@ def definition_lines(snapshot: Snapshot) -> list[str]:
     other = other_definitions(snapshot)
     if not other:
         return []
-    named = ", ".join(f"{code(name)} is of version {own} (now {now})" for name, (own, now) in other.items())
+    named = ", ".join(
+        f"{code(name)} is of version {versions_of_row} (now {now})" for name, (versions_of_row, now) in other.items()
+    )
     return [
         f"**Not by today's definitions:** {named}. Numbers of different versions cannot be compared. What changed "
         "stands in docs/metrics.md; where the runs are at hand, 'vsebench results recompute' computes them again."
@@ -133,8 +135,8 @@ def _search(snapshot: Snapshot) -> list[str]:
     search = snapshot.search
     parts = []
     if "method" in search:
-        budget, asked, seed = (escape(str(search[name])) for name in ("budget", "asked", "seed"))
-        so_far = "" if asked == budget else f" ({asked} so far)"
+        budget, sampled, seed = (escape(str(search[name])) for name in ("budget", "asked", "seed"))
+        so_far = "" if sampled == budget else f" ({sampled} so far)"
         parts.append(
             f"Searched by {code(search['method'])}, {budget} configurations{so_far}, sampler seed {seed}, "
             f"for {code(snapshot.select['metric'])} as the mean over seeds"

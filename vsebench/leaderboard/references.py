@@ -12,8 +12,8 @@ from vsebench.runs.snapshot import Snapshot
 def references(snapshot: Snapshot) -> list[str]:
     """Return a section for each table of ``board.reference`` and ``board.references``."""
     one = snapshot.board.get("reference")
-    found = [*([one] if one else []), *snapshot.board.get("references", [])]
-    return [line for reference in found for line in _section(reference)]
+    results = [*([one] if one else []), *snapshot.board.get("references", [])]
+    return [line for reference in results for line in _section(reference)]
 
 
 def _section(reference: Mapping[str, Any]) -> list[str]:

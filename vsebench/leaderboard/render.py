@@ -91,24 +91,24 @@ def _refuse(unread: Mapping[str, DataError], experiments: Sequence[str]) -> None
 
 
 def _drawings(folder: Path, snapshots: Sequence[Snapshot], experiments: Sequence[str]) -> list[Drawing]:
-    found = []
+    results = []
     for s in snapshots:
         if experiments and s.experiment not in experiments:
             continue
         if s.form == INDEX_FORM:
             for kind in index_plots.drawn(s):
                 file = folder / index_plots.plot_name(s, kind)
-                found.append(Drawing(file, partial(index_plots.current, file, s), partial(index_plots.svg, s, kind)))
+                results.append(Drawing(file, partial(index_plots.current, file, s), partial(index_plots.svg, s, kind)))
             continue
-        found += measurement_drawings(s, folder)
-        for name in plots.asked(s):
+        results += measurement_drawings(s, folder)
+        for name in plots.requested_kinds(s):
             file = folder / plots.plot_file(s, name)
-            found.append(Drawing(file, partial(plots.is_current, file, s, name), partial(plots.svg, s, name)))
+            results.append(Drawing(file, partial(plots.is_current, file, s, name), partial(plots.svg, s, name)))
         if factors_plot.effects_of(s) is not None:
             file = folder / factors_plot.plot_file(s)
             current = partial(factors_plot.is_current, file, s, AXIS_TITLES)
-            found.append(Drawing(file, current, partial(factors_plot.svg, s, AXIS_TITLES)))
-    return found
+            results.append(Drawing(file, current, partial(factors_plot.svg, s, AXIS_TITLES)))
+    return results
 
 
 def _pages(
@@ -166,14 +166,14 @@ def index(snapshots: Sequence[Snapshot], unread: Sequence[str] = ()) -> str:
         metric, mode = sort_key(s)
         pick = max if mode == "max" else min
         best = pick(everything, key=lambda v: e.mean if (e := v.estimate(metric)) else 0.0) if everything else None
-        said = best.estimate("test/accuracy") if best is not None else None
+        accuracy = best.estimate("test/accuracy") if best is not None else None
         body.append(
             [
                 link(s.title, f"{s.experiment}.md"),
                 escape(s.dataset["title"]),
                 str(sum(r.status == "finished" for r in s.results.values())),
                 escape(best.row.name) if best is not None else "–",
-                said.text(percent=True) if said is not None else "–",
+                accuracy.text(percent=True) if accuracy is not None else "–",
             ]
         )
     header = ["Board", "Data", "Runs", "Best row (chosen on validation)", "Its test accuracy"]

@@ -58,14 +58,14 @@ def robustness_sections(snapshot: Snapshot, plot: str | None = None) -> list[str
 
 def damages(rows: Sequence[MeasuredRow]) -> list[tuple[str, str, list[float]]]:
     """Modality, kind and strengths of all damage that was measured, in the order of modalities."""
-    found: dict[tuple[str, str], list[float]] = {}
+    results: dict[tuple[str, str], list[float]] = {}
     for modality in MODALITIES:
         for row in rows:
             for part in row.parts:
                 for kind, points in part["damaged"].get(modality, {}).items():
-                    known = found.setdefault((modality, kind), [])
+                    known = results.setdefault((modality, kind), [])
                     known += [strength for strength, _ in points if strength not in known]
-    return [(modality, kind, sorted(s, reverse=shown_of(kind)["falling"])) for (modality, kind), s in found.items()]
+    return [(modality, kind, sorted(s, reverse=shown_of(kind)["falling"])) for (modality, kind), s in results.items()]
 
 
 def at_strength(modality: str, kind: str, strength: float, key: str) -> Value:
@@ -83,8 +83,8 @@ def title_of(key: str) -> str:
     return {"accuracy": "accuracy", "average_precision": "AP"}.get(key, key)
 
 
-def _cell(found: Estimate | None, *, percent: bool) -> str:
-    return "–" if found is None else found.text(percent=percent)
+def _cell(estimate: Estimate | None, *, percent: bool) -> str:
+    return "–" if estimate is None else estimate.text(percent=percent)
 
 
 def _is_share(rows: Iterable[MeasuredRow], key: str) -> bool:
@@ -106,19 +106,19 @@ def _uses(rows: Sequence[MeasuredRow], key: str) -> list[str]:
     for row in shown:
         cells = [row.name, row.view.modalities, _cell(row.estimate(lambda p: p["clean"][key]), percent=percent)]
         for modality, what, _ in columns:
-            found = row.estimate(lambda p, m=modality, w=what: _lost(p, w, m, key))  # type: ignore[misc]
+            estimate = row.estimate(lambda p, m=modality, w=what: _lost(p, w, m, key))  # type: ignore[misc]
             cannot = what == "dropped" and any(modality in part["needed"] for part in row.parts) and _several(row)
-            cells.append("needs it" if cannot else _cell(found, percent=percent))
+            cells.append("needs it" if cannot else _cell(estimate, percent=percent))
         body.append(cells)
     unit = "points" if percent else "of it"
     title = escape(title_of(key))
-    said = (
+    message = (
         f"What test {title} loses, in {unit} (± over seeds), where one modality of every item is **shuffled**, "
         "another item's and never one of its own group's, or **left out**, marked as absent. What a system loses by "
         "shuffling is what it made of that modality; nothing lost means that it was not used. Rows of one modality "
         "show what a wrong input costs at most."
     )
-    lines = ["## What a fusion really uses", "", said, ""]
+    lines = ["## What a fusion really uses", "", message, ""]
     lines += [*table(["System", "Uses", f"Test {title}", *(c[2] for c in columns)], body, left=2), ""]
     return [*lines, *_reasons(shown)]
 
@@ -138,17 +138,17 @@ def _lost(part: Mapping[str, Any], what: str, modality: str, key: str) -> float 
 
 def _reasons(rows: Sequence[MeasuredRow]) -> list[str]:
     """Why rows need a modality, each reason once with the number of its rows."""
-    found: dict[str, set[str]] = {}
+    results: dict[str, set[str]] = {}
     for row in filter(_several, rows):
         for part in row.parts:
             for why in part["needed"].values():
-                found.setdefault(why, set()).add(row.view.row.name)
-    if not found:
+                results.setdefault(why, set()).add(row.view.row.name)
+    if not results:
         return []
-    said = "; ".join(
-        f"{escape(why)} ({len(names)} row{'s' * (len(names) > 1)})" for why, names in sorted(found.items())
+    listing = "; ".join(
+        f"{escape(why)} ({len(names)} row{'s' * (len(names) > 1)})" for why, names in sorted(results.items())
     )
-    return [f"Not left out where a system needs it: {said}.", ""]
+    return [f"Not left out where a system needs it: {listing}.", ""]
 
 
 def _strengths(snapshot: Snapshot, rows: Sequence[MeasuredRow], key: str, plot: str | None) -> list[str]:
@@ -159,21 +159,21 @@ def _strengths(snapshot: Snapshot, rows: Sequence[MeasuredRow], key: str, plot: 
     percent = _is_share(rows, key)
     features = snapshot.dataset.get("features", {})
     values: list[Value] = [lambda p: p["clean"][key], *(at_strength(*c, key) for c in columns)]
-    found = [[row.estimate(value) for value in values] for row in rows]
-    best = [best_of(key, (f.mean for line in found if (f := line[i]) is not None)) for i in range(len(values))]
+    results = [[row.estimate(value) for value in values] for row in rows]
+    best = [best_of(key, (f.mean for line in results if (f := line[i]) is not None)) for i in range(len(values))]
     body = []
-    for row, line in zip(rows, found, strict=True):
+    for row, line in zip(rows, results, strict=True):
         cells = [_cell(one, percent=percent) for one in line]
         marks = [one is not None and len(rows) > 1 and one.mean == top for one, top in zip(line, best, strict=True)]
         body.append([row.name, *(f"**{cell}**" if mark else cell for cell, mark in zip(cells, marks, strict=True))])
     header = ["System", "As it is", *(_column(*column) for column in columns)]
     meanings = [fact_of(kind, "meaning", m, precomputed=m in features) for m, kind, _ in columns]
     units = list(dict.fromkeys(filter(None, meanings)))
-    said = (
+    listing = (
         f"Test {escape(title_of(key))} of finished runs with one modality damaged, for all systems and seeds by the "
         f"same draws: {'; '.join(units)} (docs/robustness.md). Nothing was chosen by these numbers."
     )
-    lines = ["## Robustness", "", said, "", *table(header, body), ""]
+    lines = ["## Robustness", "", listing, "", *table(header, body), ""]
     return [*lines, *([f"!{link(PLOT_CAPTION.split(',')[0], plot)}", "", PLOT_CAPTION, ""] if plot else [])]
 
 
@@ -193,10 +193,10 @@ def _remarks(snapshot: Snapshot, rows: Sequence[MeasuredRow]) -> list[str]:
             if gaps:
                 wide[row.view.row.name] = max(wide.get(row.view.row.name, 0.0), *gaps)
     if wide:
-        said = ", ".join(escape(name) for name in list(wide)[:5]) + (", …" if len(wide) > 5 else "")
+        listing = ", ".join(escape(name) for name in list(wide)[:5]) + (", …" if len(wide) > 5 else "")
         lines.append(
             f"**Check**: evaluated again as they are, runs of {len(wide)} rows differ from what they stored, at most "
-            f"by {max(wide.values()):.2g}: {said}."
+            f"by {max(wide.values()):.2g}: {listing}."
         )
     every = sum(len(views(snapshot, section)) for section in SECTIONS)
     known = len(measured_rows(snapshot, "robustness"))
@@ -212,12 +212,12 @@ def subset_sections(snapshot: Snapshot) -> list[str]:
         return []
     names = sorted({name for r in rows for p in r.parts for name in p["subsets"]}, key=_subset_order)
     keys = sorted({key for r in rows for p in r.parts for numbers in p["subsets"].values() for key in numbers})
-    said = (
+    message = (
         "Each row is one model, trained once on all of its modalities and evaluated with what is left of them; the "
         "others are absent in every item of test. A row that needs a modality has no numbers without it, and one that "
         "needs all is left out. ± is over seeds."
     )
-    lines = ["## One model, evaluated with what is left", "", said, ""]
+    lines = ["## One model, evaluated with what is left", "", message, ""]
     for title, chosen in _subset_tables(keys):
         here = [n for n in names if any(k in p["subsets"].get(n, {}) for r in rows for p in r.parts for k in chosen)]
         body = []
@@ -237,9 +237,9 @@ def subset_sections(snapshot: Snapshot) -> list[str]:
 def _subset_tables(keys: Sequence[str]) -> list[tuple[str, list[str]]]:
     """Title and metrics of each table: those of classification one by one, of retrieval all in one."""
     alone = {"accuracy": "accuracy", "vqa_accuracy": "VQA accuracy", "average_precision": "AP"}
-    found = [(title, [key]) for key, title in alone.items() if key in keys]
+    results = [(title, [key]) for key, title in alone.items() if key in keys]
     ranked = sorted((k for k in keys if "/recall@" in k), key=lambda k: (k.split("/")[0], int(k.rsplit("@", 1)[1])))
-    return [*found, *([("Recall@k, images and texts", ranked)] if ranked else [])]
+    return [*results, *([("Recall@k, images and texts", ranked)] if ranked else [])]
 
 
 def _of_subset(name: str, key: str) -> Value:

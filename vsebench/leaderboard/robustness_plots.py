@@ -65,14 +65,14 @@ def panels(snapshot: Snapshot) -> tuple[str, list[Panel]]:
         return "", []
     key = main_metric(snapshot, rows)
     rows = _by_validation(snapshot, [row for row in rows if all(key in part["clean"] for part in row.parts)])
-    found = []
+    results = []
     for modality, kind, strengths in damages(rows):
         curves = [_curve(row, rank, modality, kind, strengths, key) for rank, row in enumerate(rows)]
-        kept = [curve for curve in curves if curve is not None]
+        remaining = [curve for curve in curves if curve is not None]
         features = modality in snapshot.dataset.get("features", {})
-        if kept:
-            found.append(Panel(modality, kind, features, kept))
-    return key, found
+        if remaining:
+            results.append(Panel(modality, kind, features, remaining))
+    return key, results
 
 
 def drawn(snapshot: Snapshot) -> list[str]:
@@ -101,8 +101,8 @@ def _by_validation(snapshot: Snapshot, rows: Sequence[MeasuredRow]) -> list[Meas
     metric, mode = sort_key(snapshot)
 
     def order(row: MeasuredRow) -> float:
-        said = row.view.estimate(metric)
-        return math.inf if said is None else -said.mean if mode == "max" else said.mean
+        estimate = row.view.estimate(metric)
+        return math.inf if estimate is None else -estimate.mean if mode == "max" else estimate.mean
 
     return sorted(rows, key=order)
 
@@ -123,11 +123,11 @@ def named(shown: Sequence[Panel]) -> list[Curve]:
     """
     rows = {curve.row: curve for panel in shown for curve in panel.curves}
     ranked = sorted(rows.values(), key=lambda curve: curve.rank)
-    found = ranked[:NAMED]
+    result = ranked[:NAMED]
     for alone in dict.fromkeys(curve.alone for curve in ranked if curve.alone):
         best = next(curve for curve in ranked if curve.alone == alone)
-        found += [] if best in found else [best]
-    return found
+        result += [] if best in result else [best]
+    return result
 
 
 def figure(snapshot: Snapshot) -> Any:
@@ -178,9 +178,9 @@ def _draw(axes: Any, panel: Panel, styles: dict[str, dict[str, Any]]) -> dict[st
     falling = shown_of(panel.kind)["falling"]
     origin = _origin(everywhere) if falling else 0.0
     for curve in sorted(panel.curves, key=lambda c: (c.row in styles, -c.rank)):
-        own = styles.get(curve.row, {"color": "#cfcfcf", "linewidth": 0.8, "zorder": 1})
-        own = {"linewidth": 1.5, "markersize": 4.5, "zorder": 3, **own} if curve.row in styles else own
-        (line,) = axes.plot([origin, *curve.x], [curve.clean, *curve.y], **own)
+        style = styles.get(curve.row, {"color": "#cfcfcf", "linewidth": 0.8, "zorder": 1})
+        style = {"linewidth": 1.5, "markersize": 4.5, "zorder": 3, **style} if curve.row in styles else style
+        (line,) = axes.plot([origin, *curve.x], [curve.clean, *curve.y], **style)
         handles[curve.row if curve.row in styles else ""] = line
     axes.set_xticks([origin, *everywhere], ["as it is", *(f"{x:g}" for x in everywhere)])
     if falling:

@@ -49,13 +49,13 @@ def curves_of(folder: Path) -> dict[str, Points]:
 
     Raises: DataError for a damaged history.
     """
-    found: dict[str, Points] = {}
+    results: dict[str, Points] = {}
     for line in read_history(folder):
         epoch = int(line.get("epoch", 0))
         for key, value in line.items():
             if key not in _NO_CURVES and "/chance/" not in key and math.isfinite(value):
-                found.setdefault(key, []).append((epoch, float(f"{value:.5g}")))
-    return {key: _thinned(points) for key, points in found.items()}
+                results.setdefault(key, []).append((epoch, float(f"{value:.5g}")))
+    return {key: _thinned(points) for key, points in results.items()}
 
 
 def _thinned(points: Points) -> Points:
@@ -107,7 +107,7 @@ def _precision(ranks: np.ndarray, truth: np.ndarray) -> dict[str, tuple[np.ndarr
     """Name -> interpolated precision at :data:`RECALLS` and average precision."""
     from sklearn.metrics import average_precision_score, precision_recall_curve
 
-    found = {}
+    results = {}
     wanted = truth > 0
     columns = {"micro": (wanted.ravel(), ranks.ravel())}
     columns |= {str(c): (wanted[:, c], ranks[:, c]) for c in range(ranks.shape[1])}
@@ -117,5 +117,5 @@ def _precision(ranks: np.ndarray, truth: np.ndarray) -> dict[str, tuple[np.ndarr
             # The last point, precision 1 at recall 0, is no measurement; before it recall falls.
             highest = np.maximum.accumulate(precision[:-1])[::-1]
             at = np.searchsorted(recall[:-1][::-1], RECALLS - 1e-12)
-            found[name] = (highest[at], float(average_precision_score(right, score)))
-    return found
+            results[name] = (highest[at], float(average_precision_score(right, score)))
+    return results

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from vsebench.leaderboard.table import code, escape
-from vsebench.runs.item_scores import ITEMS, Outcomes
+from vsebench.runs.item_scores import ITEMS, ItemScores
 from vsebench.runs.snapshot import Snapshot
 from vsebench.stats.bootstrap import RESAMPLES
 from vsebench.stats.compared_metrics import measures
@@ -18,18 +18,21 @@ Comparisons = Mapping[tuple[str, str], Comparison]
 
 def interval_cell(comparison: Comparison, row: RowView) -> tuple[float, str] | None:
     """Return a row's interval over items, with its mean to sort by."""
-    found = comparison.standings.get(row.row.name)
-    if found is None:
+    result = comparison.ranked_rows.get(row.row.name)
+    if result is None:
         return None
     measure = comparison.measure
-    mean, low, high = (measure.scale * v for v in (found.value, found.interval.low, found.interval.high))
-    return found.value, f"{mean:.1f} [{low:.1f}, {high:.1f}]" if measure.mean_of_columns else f"[{low:.1f}, {high:.1f}]"
+    mean, low, high = (measure.scale * v for v in (result.value, result.interval.low, result.interval.high))
+    return (
+        result.value,
+        f"{mean:.1f} [{low:.1f}, {high:.1f}]" if measure.mean_of_columns else f"[{low:.1f}, {high:.1f}]",
+    )
 
 
 def group_cell(comparison: Comparison, row: RowView) -> tuple[float, str] | None:
     """Return a row's rank group."""
-    found = comparison.standings.get(row.row.name)
-    return None if found is None else (found.group, str(found.group))
+    result = comparison.ranked_rows.get(row.row.name)
+    return None if result is None else (result.group, str(result.group))
 
 
 def interval_title(comparison: Comparison) -> str:
@@ -40,45 +43,45 @@ def interval_title(comparison: Comparison) -> str:
 
 def below_table(comparison: Comparison) -> list[str]:
     """Lines below a table: what its groups mean and what it cannot tell apart."""
-    measure, rows = comparison.measure, comparison.standings
+    measure, rows = comparison.measure, comparison.ranked_rows
     if len(rows) < 2:
         return []
     by = f"by {measure.title}" if measure.depths else f"by test {measure.title}"
-    said = f"Group 1: {escape(comparison.leader)}, best on validation, and all that are not shown to be worse {by}."
+    message = f"Group 1: {escape(comparison.leader)}, best on validation, and all that are not shown to be worse {by}."
     if comparison.resolvable is not None:
-        said += (
+        message += (
             f" Differences below {measure.scale * comparison.resolvable:.1f} {measure.unit} are not resolvable here."
         )
     better = [escape(name) for name, s in rows.items() if s.p is not None and s.p <= ALPHA and s.difference > 0]
     if better:
-        said += f" Better on test than it, which validation does not say: {', '.join(better)}."
+        message += f" Better on test than it, which validation does not say: {', '.join(better)}."
     if comparison.seeds == 1:
-        said += " Rows of one seed are compared as trained models, not as what their training gives."
-    return ["", said]
+        message += " Rows of one seed are compared as trained models, not as what their training gives."
+    return ["", message]
 
 
 def unavailable(
-    snapshot: Snapshot, outcomes: Outcomes | None, comparisons: Comparisons, unusable: str = ""
+    snapshot: Snapshot, item_scores: ItemScores | None, comparisons: Comparisons, unusable: str = ""
 ) -> list[str]:
     """Explain why intervals over items and groups are missing, or missing for some rows."""
     rows = [(section, row) for section in SECTIONS for row in views(snapshot, section)]
     if not rows:
         return []
     what = "Intervals over items, paired tests and rank groups are not available"
-    if outcomes is None:
+    if item_scores is None:
         made = code(f"vsebench outcomes {snapshot.experiment}")
         if unusable:
             file = code(f"{ITEMS}/{snapshot.experiment}.npz")
-            said = f"{file} cannot be used ({escape(unusable)}); {made} makes it again, from the runs' folders"
-            return [f"{what}: {said}.", ""]
+            message = f"{file} cannot be used ({escape(unusable)}); {made} makes it again, from the runs' folders"
+            return [f"{what}: {message}.", ""]
         return [f"{what}: no outcomes of single test items were collected; {made} does, from the runs' folders.", ""]
     if not any(measures(snapshot, section) for section in SECTIONS):
         return [f"{what}: none of this board's numbers is a mean over items of what is kept of them.", ""]
-    lacking = [row for section, row in rows if _lacking(section, row, comparisons)]
-    if not lacking:
+    missing = [row for section, row in rows if _lacking(section, row, comparisons)]
+    if not missing:
         return []
-    names = ", ".join(escape(row.row.name) for row in lacking[:5]) + (" …" if len(lacking) > 5 else "")
-    return [f"{what} for {len(lacking)} rows, whose runs' outcomes of single items are not here: {names}.", ""]
+    names = ", ".join(escape(row.row.name) for row in missing[:5]) + (" …" if len(missing) > 5 else "")
+    return [f"{what} for {len(missing)} rows, whose runs' outcomes of single items are not here: {names}.", ""]
 
 
 def _lacking(section: str, row: RowView, comparisons: Comparisons) -> bool:
@@ -86,7 +89,7 @@ def _lacking(section: str, row: RowView, comparisons: Comparisons) -> bool:
     of_section = [c for (part, _), c in comparisons.items() if part == section]
     if not of_section:
         return True
-    return any(c.measure.value(row, "test") is not None and row.row.name not in c.standings for c in of_section)
+    return any(c.measure.value(row, "test") is not None and row.row.name not in c.ranked_rows for c in of_section)
 
 
 def protocol_lines(snapshot: Snapshot, comparisons: Comparisons) -> list[str]:

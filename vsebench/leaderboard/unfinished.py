@@ -9,18 +9,18 @@ from vsebench.stats.rows import failures, missing, pruned
 
 def pruned_section(snapshot: Snapshot) -> list[str]:
     """Lines that say how many runs were stopped early, and how good the best of them was."""
-    found = pruned(snapshot)
-    if not found:
+    result = pruned(snapshot)
+    if not result:
         return []
-    metric, (row, best) = snapshot.select["metric"], found[0]
-    rows = len({row.name for row, _ in found})
-    said = f"{len(found)} runs of {rows} rows were stopped early and stand in no table."
+    metric, (row, best) = snapshot.select["metric"], result[0]
+    rows = len({row.name for row, _ in result})
+    message = f"{len(result)} runs of {rows} rows were stopped early and stand in no table."
     if metric in best.metrics:
-        said += (
+        message += (
             f" The best validation value among them: {code(metric)} {best.metrics[metric]:.4g}, of {escape(row.name)}, "
             f"seed {best.seed}, stopped at epoch {best.epochs}."
         )
-    return ["## Pruned", "", said, ""]
+    return ["## Pruned", "", message, ""]
 
 
 def failed_section(snapshot: Snapshot) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vsebench.core.types import MODALITIES
-from vsebench.leaderboard.primary_metric import Headline, headline
+from vsebench.leaderboard.primary_metric import PrimaryMetric, primary_metric
 from vsebench.leaderboard.table import code, escape, table
 from vsebench.runs.snapshot import Snapshot
 from vsebench.stats.intervals import Estimate, estimate
@@ -39,19 +39,19 @@ class Gain:
         row: the multimodal row.
         best: of its counterparts, the best on validation.
         gain: the difference over seeds that both have; None where there is no counterpart or no such seed.
-        lacking: modalities of the row without a counterpart. One of them could be better alone than ``best``, and the
+        missing: modalities of the row without a counterpart. One of them could be better alone than ``best``, and the
             gain over the best then smaller.
     """
 
     row: RowView
     best: Counterpart | None
     gain: Estimate | None
-    lacking: tuple[str, ...]
+    missing: tuple[str, ...]
 
 
 def gains(snapshot: Snapshot) -> list[Gain]:
     """Compute the gain of each row of several modalities, systems first, each part in the order of its table."""
-    shown = headline(snapshot)
+    shown = primary_metric(snapshot)
     if shown is None:
         return []
     rows = [v for section in SECTIONS for v in views(snapshot, section) if v.estimate(shown.key) is not None]
@@ -64,68 +64,70 @@ def _modalities(row: RowView) -> tuple[str, ...]:
 
 
 def _gain(snapshot: Snapshot, row: RowView, single: Sequence[RowView], key: str) -> Gain:
-    found = [c for modality in _modalities(row) for c in _counterparts(row, modality, single)]
-    lacking = tuple(m for m in _modalities(row) if m not in {c.modality for c in found})
+    results = [c for modality in _modalities(row) for c in _counterparts(row, modality, single)]
+    missing = tuple(m for m in _modalities(row) if m not in {c.modality for c in results})
     metric, mode = sort_key(snapshot)
     sign = 1.0 if mode == "max" else -1.0
 
     def on_validation(candidate: Counterpart) -> float:
-        said = candidate.row.estimate(metric)
-        return sign * said.mean if said is not None else float("-inf")
+        message = candidate.row.estimate(metric)
+        return sign * message.mean if message is not None else float("-inf")
 
-    best = max(found, key=on_validation, default=None)
+    best = max(results, key=on_validation, default=None)
     if best is None:
-        return Gain(row, None, None, lacking)
-    own, other = ({r.seed: r.metrics[key] for r in v.results} for v in (row, best.row))
-    differences = [own[seed] - other[seed] for seed in sorted(own.keys() & other.keys())]
-    return Gain(row, best, estimate(differences) if differences else None, lacking)
+        return Gain(row, None, None, missing)
+    numbers_of_rows, other = ({r.seed: r.metrics[key] for r in v.results} for v in (row, best.row))
+    differences = [numbers_of_rows[seed] - other[seed] for seed in sorted(numbers_of_rows.keys() & other.keys())]
+    return Gain(row, best, estimate(differences) if differences else None, missing)
 
 
 def _counterparts(row: RowView, modality: str, single: Sequence[RowView]) -> list[Counterpart]:
     """Rows of one modality with the row's encoder of it; where none has its options, those with its name."""
     slot = f"{modality}_encoder"
-    own = row.config[slot]
-    alike = [r for r in single if (r.config.get(slot) or {}).get("name") == own["name"]]
-    same = [r for r in alike if r.config[slot] == own]
+    component = row.config[slot]
+    alike = [r for r in single if (r.config.get(slot) or {}).get("name") == component["name"]]
+    same = [r for r in alike if r.config[slot] == component]
     return [Counterpart(r, modality, bool(same)) for r in same or alike]
 
 
 def gains_section(snapshot: Snapshot) -> list[str]:
     """Return the section; empty where the board has no row of several modalities, or none of one."""
-    shown = headline(snapshot)
-    found = gains(snapshot)
-    if shown is None or not any(gain.best is not None for gain in found):
+    shown = primary_metric(snapshot)
+    gain_rows = gains(snapshot)
+    if shown is None or not any(gain.best is not None for gain in gain_rows):
         return []
     key, mode = sort_key(snapshot)
-    listed = found[:SHOWN]
-    said = (
+    listed = gain_rows[:SHOWN]
+    message = (
         f"{code(shown.key)}{shown.unit}{' (lower is better)' if mode == 'min' else ''}: each row with several "
         "modalities minus its counterpart, the row of this board that sees one of them through the same encoder; of "
         f"several the best on validation ({code(key)}). Interval: t over seeds that both have. Head, size and training "
         "are those of each row."
     )
-    if any(gain.best is not None and gain.lacking for gain in listed):
+    if any(gain.best is not None and gain.missing for gain in listed):
         bound = "≥" if mode == "min" else "≤"
-        said += f" {bound}: another of its modalities has no such row, and might be the better one alone."
+        message += f" {bound}: another of its modalities has no such row, and might be the better one alone."
     body = [_line(gain, shown, mode) for gain in listed]
     header = ["Row", "Best counterpart", "Note", "Gain", "Seeds"]
-    kept = [i for i, title in enumerate(header) if title != "Note" or any(line[i] for line in body)]
-    lines = table([header[i] for i in kept], [[line[i] for i in kept] for line in body], left=len(kept) - 2)
-    left_out = len(found) - len(listed)
+    remaining = [i for i, title in enumerate(header) if title != "Note" or any(line[i] for line in body)]
+    lines = table(
+        [header[i] for i in remaining], [[line[i] for i in remaining] for line in body], left=len(remaining) - 2
+    )
+    left_out = len(gain_rows) - len(listed)
     more = [f"{left_out} more rows are left out: systems stand first, then the best on validation.", ""]
-    return ["## Gain over one modality", "", said, "", *lines, "", *(more if left_out else [])]
+    return ["## Gain over one modality", "", message, "", *lines, "", *(more if left_out else [])]
 
 
-def _line(gain: Gain, shown: Headline, mode: str) -> list[str]:
+def _line(gain: Gain, shown: PrimaryMetric, mode: str) -> list[str]:
     name = escape(gain.row.row.name)
     if gain.best is None:
         return [name, "–", "no row with one of its encoders alone", "–", "0"]
     best = f"{escape(gain.best.row.row.name)} ({gain.best.modality})"
     notes = [] if gain.best.same else ["the encoder has other options there"]
-    if gain.lacking:
-        notes.append(f"no {' or '.join(gain.lacking)} alone through its encoder")
+    if gain.missing:
+        notes.append(f"no {' or '.join(gain.missing)} alone through its encoder")
     if gain.gain is None:
         return [name, best, "; ".join(["no seed in common", *notes]), "–", "0"]
-    bound = ("≥ " if mode == "min" else "≤ ") if gain.lacking else ""
+    bound = ("≥ " if mode == "min" else "≤ ") if gain.missing else ""
     value = bound + shown.interval(gain.gain.mean, gain.gain.half)
     return [name, best, "; ".join(notes), value, str(gain.gain.count)]

@@ -147,24 +147,24 @@ class _Design:
 def _largest(grid: Grid, design: _Design, term: tuple[int, ...], error: tuple[float, int]) -> Deviation | None:
     """Return the pair of levels with the largest deviation that can be estimated."""
     inverse, _ = _pinv(design.gram)
-    own = design.terms[term]
+    columns = design.terms[term]
     a, b = (design.coded[i] for i in term)
     levels = [(x, y) for x in range(len(a)) for y in range(len(b))]
     contrasts = np.zeros((len(levels), len(design.gram)))
-    contrasts[:, own] = [np.outer(a[x], b[y]).ravel() for x, y in levels]
+    contrasts[:, columns] = [np.outer(a[x], b[y]).ravel() for x, y in levels]
     reached = contrasts @ design.gram @ inverse
     fixed = np.abs(reached - contrasts).max(axis=1) < 1e-6  # others are not determined by the runs there are
     if not fixed.any():
         return None
-    found = contrasts @ inverse @ design.moments
-    sizes = np.where(fixed, np.abs(found), -1.0)
+    result = contrasts @ inverse @ design.moments
+    sizes = np.where(fixed, np.abs(result), -1.0)
     at = int(np.argmax(sizes >= sizes.max() * (1 - _TOLERANCE)))  # the first of equals, whatever the rounding
     spread, freedom = error
     size = math.sqrt(max(float(contrasts[at] @ inverse @ contrasts[at]), 0.0) * spread)
     # Of two by two levels all four deviations are one number.
-    half = t_bound(freedom, 1 if own.stop - own.start == 1 else int(fixed.sum())) * size if freedom else None
+    half = t_bound(freedom, 1 if columns.stop - columns.start == 1 else int(fixed.sum())) * size if freedom else None
     x, y = levels[at]
-    return Deviation((grid.levels[term[0]][x], grid.levels[term[1]][y]), float(found[at]), half)
+    return Deviation((grid.levels[term[0]][x], grid.levels[term[1]][y]), float(result[at]), half)
 
 
 def _repeated(grid: Grid) -> tuple[float, int]:
@@ -198,5 +198,5 @@ def _products(a: Array, b: Array) -> Array:
 def _pinv(gram: Array) -> tuple[Array, int]:
     """Pseudo-inverse of a positive semi-definite matrix, and its rank."""
     values, vectors = np.linalg.eigh(gram)
-    kept = values > _TOLERANCE * max(float(values[-1]), 1.0)
-    return (vectors[:, kept] / values[kept]) @ vectors[:, kept].T, int(kept.sum())
+    keep = values > _TOLERANCE * max(float(values[-1]), 1.0)
+    return (vectors[:, keep] / values[keep]) @ vectors[:, keep].T, int(keep.sum())

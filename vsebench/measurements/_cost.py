@@ -34,13 +34,13 @@ def parameter_parts(model: Model) -> dict[str, dict[str, int]]:
 
     A fitter's buffers count as its trained parameters, as in :meth:`Model.parameter_counts`.
     """
-    found: dict[str, dict[str, int]] = {}
+    results: dict[str, dict[str, int]] = {}
 
     def add(name: str, count: int, trained: bool) -> None:
         first, _, rest = name.partition(".")
         part = f"encoders/{rest.split('.')[0]}" if first == "encoders" else first.removeprefix("own_")
         part = part if part.startswith("encoders/") or part in _PARTS else "other"
-        counts = found.setdefault(part, {"total": 0, "trained": 0})
+        counts = results.setdefault(part, {"total": 0, "trained": 0})
         counts["total"] += count
         counts["trained"] += count * trained
 
@@ -49,7 +49,7 @@ def parameter_parts(model: Model) -> dict[str, dict[str, int]]:
     if model.fitter is not None:
         for name, buffer in model.fitter.named_buffers(prefix="fitter"):
             add(name, buffer.numel(), True)
-    return found
+    return results
 
 
 def cost_of(run: LoadedRun, dataset: Dataset) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def cost_of(run: LoadedRun, dataset: Dataset) -> dict[str, Any]:
     device = run.device
     values: dict[str, Any] = {
         "answer": calls.answer,
-        "inputs": calls.items.said(),
+        "inputs": calls.items.describe(),
         "precision": run.system.train.precision,
         "hardware": {
             "device": processor_name() if device.type == "cpu" else _accelerator(device),
@@ -130,32 +130,32 @@ class Calls:
     def counted(self) -> dict[str, list[Callable[[], Any]]]:
         """Name -> calls whose operations are averaged, an item each."""
         each = range(COUNTED)
-        found = {"item": [self.item(1, first) for first in each]}
+        results = {"item": [self.item(1, first) for first in each]}
         if self.embeds:
-            found |= {m: [self.embed(m, 1, first) for first in each] for m in self.model.encoders}
+            results |= {m: [self.embed(m, 1, first) for first in each] for m in self.model.encoders}
         if self.search is not None:
-            found |= {d: [self.ask(d, 1, first) for first in each] for d in DIRECTIONS}
-        return found
+            results |= {d: [self.ask(d, 1, first) for first in each] for d in DIRECTIONS}
+        return results
 
     def timed(self) -> dict[str, tuple[Callable[[], Any], int]]:
         """Name -> call and the items that it answers."""
-        found: dict[str, tuple[Callable[[], Any], int]] = {}
+        results: dict[str, tuple[Callable[[], Any], int]] = {}
         for size in (1, COUNT):
             if self.search is None:
-                found[f"item@{size}"] = self.item(size), size
+                results[f"item@{size}"] = self.item(size), size
             # Of a search, a batch's embedding is nearly all of its queries' time; it is timed once.
             for modality in self.model.encoders if self.embeds and (size == 1 or self.search is None) else ():
-                found[f"{modality}@{size}"] = self.embed(modality, size), size
+                results[f"{modality}@{size}"] = self.embed(modality, size), size
             for direction in DIRECTIONS if self.search is not None else ():
-                found[f"{direction}@{size}"] = self.ask(direction, size), size
+                results[f"{direction}@{size}"] = self.ask(direction, size), size
         if self.search is not None and self.model.scorer is not None:
-            found["pair"] = partial(self.search.pairs, COUNT), COUNT
-        return found
+            results["pair"] = partial(self.search.pairs, COUNT), COUNT
+        return results
 
 
 def _accelerator(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type}, {processor_name()}"
 
 
-def _mean(found: list[Flops]) -> tuple[float, set[str]]:
-    return sum(one.count for one in found) / len(found), {name for one in found for name in one.missed}
+def _mean(results: list[Flops]) -> tuple[float, set[str]]:
+    return sum(one.count for one in results) / len(results), {name for one in results for name in one.missed}

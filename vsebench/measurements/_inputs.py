@@ -20,11 +20,11 @@ from vsebench.components.encoder.base import Encoders
 from vsebench.components.image_encoder.base import ImageEncoder
 from vsebench.components.text_encoder.base import TextEncoder
 from vsebench.core.registry import CORRUPTIONS
-from vsebench.core.types import Tokens, Waves
+from vsebench.core.types import Tokens, Waveforms
 from vsebench.engine.encode_once import encoding
 from vsebench.engine.feature_cache import TokenStore, digest_parts, tokens_in_memory
 from vsebench.engine.inputs import Features, Pixels, Pooled, Sounds, Texts
-from vsebench.engine.loader import Feed
+from vsebench.engine.loader import Loader
 
 #: Items whose features say how far each dimension spreads.
 SPREAD_ITEMS = 2_000
@@ -58,28 +58,28 @@ class Permuted:
         return self.source.take(self.order[rows])
 
 
-def without(feed: Feed, modalities: Collection[str]) -> Feed:
+def without(loader: Loader, modalities: Collection[str]) -> Loader:
     """Return the split as if no item had these modalities."""
-    changed = copy.copy(feed)
-    changed.lacking = {**feed.lacking, **{m: np.ones(len(feed), bool) for m in modalities}}
+    changed = copy.copy(loader)
+    changed.missing = {**loader.missing, **{m: np.ones(len(loader), bool) for m in modalities}}
     return changed
 
 
-def shuffled(feed: Feed, modality: str, seed: int) -> Feed:
+def shuffled(loader: Loader, modality: str, seed: int) -> Loader:
     """Return the split with one modality of other items. Items that lack it still do, and nobody gets it from them.
 
     For what is decided of the first caption only: further captions stay where they are.
     """
-    there = np.flatnonzero(~feed.lacking[modality]) if modality in feed.lacking else np.arange(len(feed))
+    present = np.flatnonzero(~loader.missing[modality]) if modality in loader.missing else np.arange(len(loader))
     generator = generator_of(seed, 0, f"shuffle {modality}", 1.0)
-    donors = np.arange(len(feed))
-    donors[there] = there[derangement(feed.groups.numpy()[there], generator)]
-    changed, source = copy.copy(feed), feed.sources[modality]
+    donors = np.arange(len(loader))
+    donors[present] = present[derangement(loader.groups.numpy()[present], generator)]
+    changed, source = copy.copy(loader), loader.sources[modality]
     order = donors
     if modality == "text":
-        order = np.arange(feed.caption_offsets[-1])
-        order[feed.caption_offsets[:-1]] = feed.caption_offsets[donors]
-    changed.sources = {**feed.sources, modality: _reordered(source, order)}
+        order = np.arange(loader.caption_offsets[-1])
+        order[loader.caption_offsets[:-1]] = loader.caption_offsets[donors]
+    changed.sources = {**loader.sources, modality: _reordered(source, order)}
     return changed
 
 
@@ -101,67 +101,67 @@ def derangement(groups: np.ndarray, generator: np.random.Generator) -> np.ndarra
     _, inverse, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     rank = generator.permutation(len(sizes))[inverse]
     standing = np.lexsort((generator.random(count), rank))
-    found = np.empty(count, np.int64)
-    found[standing] = np.roll(standing, -min(int(sizes.max()), count // 2))
-    return found
+    result = np.empty(count, np.int64)
+    result[standing] = np.roll(standing, -min(int(sizes.max()), count // 2))
+    return result
 
 
 class Damager:
     """Damages one split for one model.
 
     Args:
-        feed: of the split.
+        loader: of the split.
         encoders: modality -> encoder, as the feed was made with.
     """
 
-    def __init__(self, feed: Feed, encoders: Encoders) -> None:
-        self.feed, self.encoders = feed, encoders
+    def __init__(self, loader: Loader, encoders: Encoders) -> None:
+        self.loader, self.encoders = loader, encoders
         self.clean: dict[str, Any] = {}
 
-    def damaged(self, modality: str, damage: Damage) -> Feed:
+    def damaged(self, modality: str, damage: Damage) -> Loader:
         """Return the split with every item's input of one modality damaged."""
-        changed, source = copy.copy(self.feed), self.feed.sources[modality]
+        changed, source = copy.copy(self.loader), self.loader.sources[modality]
         if isinstance(source, Features):
-            found: Any = CorruptedFeatures(source, damage)
+            result: Any = CorruptedFeatures(source, damage)
         elif isinstance(source, TokenStore | Pooled):
-            found = _kept(self._key(modality, damage), lambda: self._encoded(modality, damage))
+            result = _kept(self._key(modality, damage), lambda: self._encoded(modality, damage))
         else:
-            found = self._raw(modality, damage)
-        changed.sources = {**self.feed.sources, modality: found}
+            result = self._raw(modality, damage)
+        changed.sources = {**self.loader.sources, modality: result}
         return changed
 
     def _raw(self, modality: str, damage: Damage) -> Any:
         """Corrupt the inputs, before any encoder."""
-        feed, encoder = self.feed, self.encoders[modality]
+        loader, encoder = self.loader, self.encoders[modality]
         if isinstance(encoder, TextEncoder):
-            return Texts(_damaged_texts(feed, damage), encoder.tokenizer)
+            return Texts(_damaged_texts(loader, damage), encoder.tokenizer)
         if modality not in self.clean:  # decoded once for all strengths
-            own = feed.sources[modality]
-            if isinstance(own, Pixels | Sounds):
-                self.clean[modality] = own
+            inputs = loader.sources[modality]
+            if isinstance(inputs, Pixels | Sounds):
+                self.clean[modality] = inputs
             elif isinstance(encoder, ImageEncoder):
-                self.clean[modality] = Pixels(feed.dataset, feed.positions, encoder.preprocessing)
+                self.clean[modality] = Pixels(loader.dataset, loader.positions, encoder.preprocessing)
             else:
                 assert isinstance(encoder, AudioEncoder), "no other modality is read"
-                self.clean[modality] = Sounds(feed.dataset, feed.positions, encoder.sampling, feed.seconds)
+                self.clean[modality] = Sounds(loader.dataset, loader.positions, encoder.sampling, loader.seconds)
         return (CorruptedPixels if modality == "image" else CorruptedSounds)(self.clean[modality], damage)
 
     def _encoded(self, modality: str, damage: Damage) -> TokenStore | Pooled:
         """Encode corrupted inputs with a frozen encoder, or its frozen part, as the feature cache would: the same
         batches, the same rounding.
         """
-        feed, raw = self.feed, self._raw(modality, damage)
-        plan, deterministic = feed.plans[modality], feed.system.train.deterministic
-        lacking = feed.lacking_rows(modality)
-        with encoding(plan, self.encoders[modality], raw, lacking, deterministic=deterministic) as batches:
-            return feed.stored(modality, tokens_in_memory(batches(), plan.dtype))
+        loader, raw = self.loader, self._raw(modality, damage)
+        plan, deterministic = loader.plans[modality], loader.system.train.deterministic
+        missing = loader.lacking_rows(modality)
+        with encoding(plan, self.encoders[modality], raw, missing, deterministic=deterministic) as batches:
+            return loader.stored(modality, tokens_in_memory(batches(), plan.dtype))
 
     def _key(self, modality: str, damage: Damage) -> str:
         """Of what a damaged split is after a frozen encoder: what it depends on."""
-        encoder, spec, plan = self.encoders[modality], self.feed.system.encoder(modality), self.feed.plans[modality]
+        encoder, spec, plan = self.encoders[modality], self.loader.system.encoder(modality), self.loader.plans[modality]
         parts = {
-            "dataset": self.feed.dataset.fingerprint,
-            "positions": self.feed.positions.tolist(),
+            "dataset": self.loader.dataset.fingerprint,
+            "positions": self.loader.positions.tolist(),
             "encoder": [modality, spec.name, spec.options],
             "weights": encoder.frozen_digest(),
             "input": encoder.input_digest(),
@@ -184,16 +184,16 @@ def _kept(key: str, make: Callable[[], TokenStore | Pooled]) -> TokenStore | Poo
     return _MEMORY[key]
 
 
-def _size(kept: TokenStore | Pooled) -> int:
-    return int(kept.values.nbytes)
+def _size(selected: TokenStore | Pooled) -> int:
+    return int(selected.values.nbytes)
 
 
-def _damaged_texts(feed: Feed, damage: Damage) -> list[str]:
+def _damaged_texts(loader: Loader, damage: Damage) -> list[str]:
     change = CORRUPTIONS.build(damage.kind).text
-    owners = np.repeat(np.arange(len(feed)), feed.captions_per_item)
-    parts = np.arange(len(owners)) - feed.caption_offsets[owners]
-    drawn = (_drawn(damage, feed.positions[row], int(part)) for row, part in zip(owners, parts, strict=True))
-    return [change(text, *one) for text, one in zip(feed.captions, drawn, strict=True)]
+    owners = np.repeat(np.arange(len(loader)), loader.captions_per_item)
+    parts = np.arange(len(owners)) - loader.caption_offsets[owners]
+    drawn = (_drawn(damage, loader.positions[row], int(part)) for row, part in zip(owners, parts, strict=True))
+    return [change(text, *one) for text, one in zip(loader.captions, drawn, strict=True)]
 
 
 class CorruptedPixels:
@@ -206,8 +206,8 @@ class CorruptedPixels:
         """Pixels of the rows, uint8 (B, 3, H, W)."""
         change = CORRUPTIONS.build(self.damage.kind).image
         clean, positions = self.source.take(rows).numpy(), self.source.positions
-        found = [change(clean[i], *_drawn(self.damage, positions[row])) for i, row in enumerate(rows)]
-        return torch.from_numpy(np.stack(found))
+        results = [change(clean[i], *_drawn(self.damage, positions[row])) for i, row in enumerate(rows)]
+        return torch.from_numpy(np.stack(results))
 
 
 class CorruptedSounds:
@@ -216,14 +216,14 @@ class CorruptedSounds:
     def __init__(self, source: Sounds, damage: Damage) -> None:
         self.source, self.damage = source, damage
 
-    def take(self, rows: np.ndarray) -> Waves:
+    def take(self, rows: np.ndarray) -> Waveforms:
         """Sounds of the rows, float32 (B, T)."""
         clean, change = self.source.take(rows), CORRUPTIONS.build(self.damage.kind).audio
         values = clean.values.numpy()
         for i, (row, length) in enumerate(zip(rows, clean.lengths.tolist(), strict=True)):
             drawn = _drawn(self.damage, self.source.positions[row])
             values[i, :length] = change(values[i, :length], *drawn)
-        return Waves(torch.from_numpy(values), clean.lengths)
+        return Waveforms(torch.from_numpy(values), clean.lengths)
 
 
 class CorruptedFeatures:
@@ -253,7 +253,7 @@ def _reordered(source: Any, order: np.ndarray) -> Any:
     """Return the source in another order; texts stay texts, so that batches are still sorted by length."""
     if not isinstance(source, Texts):
         return Permuted(source, order)
-    found, index = copy.copy(source), torch.from_numpy(order)
-    found.ids, found.mask, found.lengths = source.ids[index], source.mask[index], source.lengths[index]
-    found.bag = None if source.bag is None else source.bag[index]
-    return found
+    result, index = copy.copy(source), torch.from_numpy(order)
+    result.ids, result.mask, result.lengths = source.ids[index], source.mask[index], source.lengths[index]
+    result.bag = None if source.bag is None else source.bag[index]
+    return result

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from vsebench.core.types import Batch, Tokens, Waves, Words
+from vsebench.core.types import Batch, TokenIds, Tokens, Waveforms
 from vsebench.data.dataset import Dataset
-from vsebench.engine.loader import Feed
+from vsebench.engine.loader import Loader
 from vsebench.engine.model import Model
 
 #: Items that are drawn, the larger batch.
@@ -28,21 +28,21 @@ class Items:
         whole = np.asarray(dataset.splits["test"], dtype=np.int64)
         drawn = np.random.default_rng(0).permutation(whole)[:count]
         self.model = model
-        self.feed = Feed(dataset, "test", model.system, model.encoders, cache=False, among=drawn)
-        self.feed.encoded.clear()  # frozen encoders are part of the cost
-        self.rows = np.resize(np.random.default_rng(1).permutation(len(self.feed)), count)
+        self.loader = Loader(dataset, "test", model.system, model.encoders, cache=False, among=drawn)
+        self.loader.encoded.clear()  # frozen encoders are part of the cost
+        self.rows = np.resize(np.random.default_rng(1).permutation(len(self.loader)), count)
 
     def batch(self, rows: np.ndarray) -> Batch:
         """Return some items, in the host's memory."""
-        return self.feed.batch(rows)
+        return self.loader.batch(rows)
 
     def raw(self, modality: str, rows: np.ndarray) -> Any:
         """One modality of some items, in the host's memory."""
-        return self.feed.inputs_of(modality, rows)
+        return self.loader.inputs_of(modality, rows)
 
-    def said(self) -> dict[str, str]:
+    def describe(self) -> dict[str, str]:
         """Modality -> what goes into the model, in words."""
-        return {m: _said(self.raw(m, self.rows), m in self.feed.precomputed) for m in self.model.encoders}
+        return {m: _said(self.raw(m, self.rows), m in self.loader.precomputed) for m in self.model.encoders}
 
 
 def tiled(rows: torch.Tensor | Tokens, count: int) -> Any:
@@ -55,9 +55,9 @@ def tiled(rows: torch.Tensor | Tokens, count: int) -> Any:
 
 
 def _said(raw: Any, precomputed: bool) -> str:
-    if isinstance(raw, Words):
+    if isinstance(raw, TokenIds):
         return f"{raw.mask.sum(1).float().mean().item():.1f} words or word pieces on average"
-    if isinstance(raw, Waves):
+    if isinstance(raw, Waveforms):
         return f"{raw.lengths.float().mean().item():,.0f} samples on average"
     if isinstance(raw, Tokens):
         kind = "precomputed features" if precomputed else "tokens"

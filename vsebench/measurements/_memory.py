@@ -34,10 +34,10 @@ def _profiled(call: Callable[[], Any]) -> int:
     os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # its own notes on starting and stopping
     from torch.profiler import ProfilerActivity, profile
 
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as found:
-        kept = call()
-        del kept
-    events: Any = found.profiler
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as arrays:
+        output = call()
+        del output
+    events: Any = arrays.profiler
     changes = [e for e in events.kineto_results.events() if e.name() == "[memory]" and e.device_type().name == "CPU"]
     now = peak = 0
     for change in sorted(changes, key=lambda e: e.start_ns()):

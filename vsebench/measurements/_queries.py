@@ -12,7 +12,7 @@ from torch import Tensor
 
 from vsebench.components.scorer.base import Scorer
 from vsebench.core.types import Tokens
-from vsebench.engine.embed import embed, embed_with_side, side
+from vsebench.engine.embed import embed, embed_with_pair_inputs, pair_inputs
 from vsebench.engine.model import Model
 from vsebench.measurements._items import Items, tiled
 from vsebench.ops.ranking import Direction
@@ -24,7 +24,7 @@ _SIDES: Mapping[Direction, tuple[Literal["image", "text"], str]] = {"i2t": ("ima
 
 def embedding(model: Model, modality: str, raw: Any) -> Any:
     """Encode raw items of one modality for a search: embeddings, or sets where a scorer sees every pair."""
-    return side(model, modality, raw) if model.system.scores_alone else embed(model, modality, raw)
+    return pair_inputs(model, modality, raw) if model.system.scores_alone else embed(model, modality, raw)
 
 
 class Search:
@@ -43,7 +43,7 @@ class Search:
             if not model.system.scores_alone:
                 self.vectors[modality] = self._comparable(tiled(embed(model, modality, raw), GALLERY))
             if model.scorer is not None:
-                self.sides[modality] = tiled(side(model, modality, raw), GALLERY)
+                self.sides[modality] = tiled(pair_inputs(model, modality, raw), GALLERY)
 
     def ask(self, direction: Direction, rows: np.ndarray) -> Tensor:
         """Positions in the gallery of what some raw queries find. Shape: rows (b,) -> int64 (b, 10)."""
@@ -54,14 +54,14 @@ class Search:
             return scores.topk(FOUND).indices
         scorer = cast(Scorer, self.model.scorer)
         if self.model.system.scores_alone:
-            kept = side(self.model, modality, raw)
-            pair = {modality: kept, other: self.sides[other]}
+            encoded = pair_inputs(self.model, modality, raw)
+            pair = {modality: encoded, other: self.sides[other]}
             scores = scorer.score_all(pair["image"], pair["text"], device=self.model.device)
             return (scores if modality == "image" else scores.T).topk(FOUND).indices
-        vector, kept = embed_with_side(self.model, modality, raw)
+        vector, encoded = embed_with_pair_inputs(self.model, modality, raw)
         first = self._comparable(vector) @ self.vectors[other].T
         few = first.topk(min(self.model.system.rerank_top or FOUND, GALLERY)).indices
-        pair = {modality: kept, other: self.sides[other]}
+        pair = {modality: encoded, other: self.sides[other]}
         again = scorer.score_candidates(pair["image"], pair["text"], few, queries=modality, device=self.model.device)
         return few.gather(1, again.topk(min(FOUND, few.shape[1])).indices)
 

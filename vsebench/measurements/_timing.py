@@ -26,17 +26,17 @@ def timed(call: Callable[[], Any], device: torch.device, *, items: int = 1) -> d
         items: that one call answers, >= 1.
     """
     first = _seconds(call, device)
-    found = [first]
+    results = [first]
     if first <= SLOW_S:
-        found = []
-        while len(found) < LEAST or (len(found) < MOST and sum(found) < BUDGET_S):
-            found.append(_seconds(call, device))
-    milliseconds = [1e3 * seconds / items for seconds in found]
+        results = []
+        while len(results) < LEAST or (len(results) < MOST and sum(results) < BUDGET_S):
+            results.append(_seconds(call, device))
+    milliseconds = [1e3 * seconds / items for seconds in results]
     return {
         "median": statistics.median(milliseconds),
         "low": min(milliseconds),
         "high": max(milliseconds),
-        "repeats": len(found),
+        "repeats": len(results),
     }
 
 

@@ -74,30 +74,30 @@ class Robustness(Measurement):
             every pair.
             ``damaged``: modality -> corruption -> a list of strength and numbers, in the order asked for.
         """
+        from vsebench.measurements._evaluator import RunEvaluator
         from vsebench.measurements._inputs import Damage, Damager, shuffled, without
-        from vsebench.measurements._judge import Judge
 
-        judge = Judge(run, dataset)
-        clean = judge.numbers(judge.feed)
+        evaluator = RunEvaluator(run, dataset)
+        clean = evaluator.numbers(evaluator.loader)
         values: dict[str, Any] = {"clean": clean, "shuffled": {}, "dropped": {}, "needed": {}, "damaged": {}}
-        if stored := judge.differs(clean):
+        if stored := evaluator.differs(clean):
             values["stored"] = stored
-        for modality in run.system.modalities if judge.decides else ():
-            if self.shuffle and len(judge.feed) > 1:
-                repeats = [shuffled(judge.feed, modality, seed) for seed in range(self.repeats)]
-                values["shuffled"][modality] = _mean([judge.numbers(feed, ranked=False) for feed in repeats])
+        for modality in run.system.modalities if evaluator.decides else ():
+            if self.shuffle and len(evaluator.loader) > 1:
+                repeats = [shuffled(evaluator.loader, modality, seed) for seed in range(self.repeats)]
+                values["shuffled"][modality] = _mean([evaluator.numbers(loader, ranked=False) for loader in repeats])
             if self.drop:
-                why = judge.why_needs(modality)
+                why = evaluator.missing_reason(modality)
                 if why is None:
-                    numbers = judge.numbers(without(judge.feed, [modality]), ranked=False)
+                    numbers = evaluator.numbers(without(evaluator.loader, [modality]), ranked=False)
                     values["dropped"][modality] = numbers
                 else:
                     values["needed"][modality] = why
-        damager = Damager(judge.feed, run.model.encoders)
+        damager = Damager(evaluator.loader, run.model.encoders)
         for modality in run.system.modalities:
-            kinds = self.corruptions["features" if modality in judge.feed.precomputed else modality]
+            kinds = self.corruptions["features" if modality in evaluator.loader.precomputed else modality]
             for kind, strengths in kinds.items():
-                points = [[s, judge.numbers(damager.damaged(modality, Damage(kind, s)))] for s in strengths]
+                points = [[s, evaluator.numbers(damager.damaged(modality, Damage(kind, s)))] for s in strengths]
                 values["damaged"].setdefault(modality, {})[kind] = points
         return values
 

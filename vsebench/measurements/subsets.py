@@ -35,18 +35,20 @@ class Subsets(Measurement):
         Returns: ``subsets``: ``image+text`` -> metric -> value, of those that can be evaluated, the smaller ones first;
             ``needed``: modality -> why it cannot be left out.
         """
+        from vsebench.measurements._evaluator import RunEvaluator
         from vsebench.measurements._inputs import without
-        from vsebench.measurements._judge import Judge
 
-        judge = Judge(run, dataset)
+        evaluator = RunEvaluator(run, dataset)
         modalities = run.system.modalities
-        needed = {m: why for m in modalities if (why := judge.why_needs(m)) is not None}
+        needed = {m: why for m in modalities if (why := evaluator.missing_reason(m)) is not None}
         subsets = {}
         for size in range(1, len(modalities) + 1):
             for left in combinations(modalities, size):
                 gone = [m for m in modalities if m not in left]
                 if not set(gone) & set(needed):
-                    subsets["+".join(left)] = judge.numbers(without(judge.feed, gone) if gone else judge.feed)
+                    subsets["+".join(left)] = evaluator.numbers(
+                        without(evaluator.loader, gone) if gone else evaluator.loader
+                    )
         return {"subsets": subsets, "needed": needed}
 
     @classmethod

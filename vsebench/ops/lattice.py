@@ -117,10 +117,10 @@ class Lattice:
 
         Raises: ValueError for a wrong shape or a row that is no point of the lattice.
         """
-        found: list[int] = []
+        results: list[int] = []
         for start in range(0, len(points), ROWS):
-            found += self._numbers(np.asarray(points[start : start + ROWS])).tolist()
-        return found
+            results += self._numbers(np.asarray(points[start : start + ROWS])).tolist()
+        return results
 
     def points(self, numbers: Sequence[int]) -> np.ndarray:
         """Return the points of some numbers.
@@ -254,9 +254,9 @@ class Lattice:
             points[chosen] = value
             free &= ~chosen
         for column in range(self.dim):  # the signs' bits, one per non-zero
-            there = points[:, column] > 0
-            rest, bit = self._split(signs, self._signs[there.astype(np.int64)])
-            points[(bit > 0) & there, column] *= -1
+            present = points[:, column] > 0
+            rest, bit = self._split(signs, self._signs[present.astype(np.int64)])
+            points[(bit > 0) & present, column] *= -1
             signs = rest
         return points.astype(self.dtype)
 

@@ -130,11 +130,11 @@ def reranked_rows(first: ScoreRows, candidates: np.ndarray, scores: np.ndarray) 
     """
 
     def rows(part: slice) -> np.ndarray:
-        found = first(part).astype(np.float64)
+        result = first(part).astype(np.float64)
         again = scores[part].astype(np.float64)
-        lift = found.max(1, keepdims=True) - again.min(1, keepdims=True) + 1.0
-        np.put_along_axis(found, candidates[part], again + lift, axis=1)
-        return found
+        lift = result.max(1, keepdims=True) - again.min(1, keepdims=True) + 1.0
+        np.put_along_axis(result, candidates[part], again + lift, axis=1)
+        return result
 
     return rows
 
@@ -155,22 +155,22 @@ def rank_queries(
         part = slice(start, min(start + rows, queries))
         scores = scores_of(part)
         refuse_not_finite(scores, start)
-        found = relevant_of(part)
-        relevant[part] = found.counts
-        at = np.flatnonzero(found.counts) + start  # the queries that have something to find
+        result = relevant_of(part)
+        relevant[part] = result.counts
+        at = np.flatnonzero(result.counts) + start  # the queries that have something to find
         if not len(at):
             continue
         counts = relevant[at]
         first = np.cumsum(counts) - counts
-        good = scores[found.rows, found.items]
+        good = scores[result.rows, result.items]
         best = np.maximum.reduceat(good, first)
         block = scores if len(at) == len(scores) else scores[at - start]
         above[at] = np.count_nonzero(block > best[:, None], axis=1)
         tied[at] = np.count_nonzero(block == best[:, None], axis=1)
         tied_relevant[at] = np.add.reduceat((good == np.repeat(best, counts)).astype(np.int64), first)
-    kept = relevant > 0
-    above, tied, tied_relevant, relevant = (c[kept] for c in (above, tied, tied_relevant, relevant))
-    return Ranks(above, tied, tied_relevant, relevant, gallery=gallery, skipped=int((~kept).sum()))
+    keep = relevant > 0
+    above, tied, tied_relevant, relevant = (c[keep] for c in (above, tied, tied_relevant, relevant))
+    return Ranks(above, tied, tied_relevant, relevant, gallery=gallery, skipped=int((~keep).sum()))
 
 
 def block_rows(gallery: int, block_bytes: int) -> int:
@@ -210,8 +210,8 @@ def neighbour_precision(
     Shape: (n, E), (n,) or (n, K) -> float64 (n,).
     """
     values = unit(values)
-    offered, offered_labels = (values, labels) if gallery is None else (unit(gallery[0]), gallery[1])
-    count = len(offered)
+    ranked_gallery, gallery_labels = (values, labels) if gallery is None else (unit(gallery[0]), gallery[1])
+    count = len(ranked_gallery)
     k = min(k, count - 1 if gallery is None else count)
     result = np.zeros(len(values))
     if not k:  # a single image has no others
@@ -219,15 +219,15 @@ def neighbour_precision(
     rows = block_rows(count, BLOCK_BYTES)
     for start in range(0, len(values), rows):
         index = np.arange(start, min(start + rows, len(values)))
-        scores = values[index] @ offered.T
+        scores = values[index] @ ranked_gallery.T
         if rerank is not None:
             scores = rerank(index, scores)
         if gallery is None:
             scores[np.arange(len(index)), index] = -np.inf  # an item is not its own neighbour
         if labels.ndim == 1:
-            good = labels[index, None] == offered_labels[None, :]
+            good = labels[index, None] == gallery_labels[None, :]
         else:
-            good = labels[index].astype(np.int64) @ offered_labels.T.astype(np.int64) > 0
+            good = labels[index].astype(np.int64) @ gallery_labels.T.astype(np.int64) > 0
         threshold = np.partition(scores, count - k, axis=1)[:, count - k, None]
         above, tied = scores > threshold, scores == threshold
         rest = (k - above.sum(1)) * (good & tied).sum(1) / np.maximum(tied.sum(1), 1)

@@ -63,10 +63,10 @@ def by_shared_labels(
         gallery_labels: 0/1 (m, C), of the gallery's items where they are others.
     """
     values = labels.astype(np.float32)  # counts of labels are exact in float32, and the product is fast
-    offered = values if gallery_labels is None else gallery_labels.astype(np.float32)
+    ranked_gallery = values if gallery_labels is None else gallery_labels.astype(np.float32)
 
     def relevant(part: slice) -> Relevant:
-        return _with_gains((values[query_items[part]] @ offered.T)[:, gallery_items].astype(np.int64))
+        return _with_gains((values[query_items[part]] @ ranked_gallery.T)[:, gallery_items].astype(np.int64))
 
     return relevant
 
@@ -108,8 +108,8 @@ def shared_label(query_labels: np.ndarray, gallery_labels: np.ndarray) -> Matche
         shared = query[0][part, None] & gallery[0][columns]
         for one, other in zip(query[1:], gallery[1:], strict=True):
             shared |= one[part, None] & other[columns]
-        found: np.ndarray = shared != 0
-        return found
+        result: np.ndarray = shared != 0
+        return result
 
     return matches
 

@@ -34,13 +34,13 @@ class WordVectors:
     """
 
     values: np.ndarray
-    found: np.ndarray
+    has_vector: np.ndarray
     subword: np.ndarray
 
     @property
     def coverage(self) -> float:
         """Share of the words with a vector from the file, of the word itself or of its parts, in [0, 1]."""
-        return float((self.found | self.subword).mean()) if len(self.found) else 1.0
+        return float((self.has_vector | self.subword).mean()) if len(self.has_vector) else 1.0
 
 
 def random_vector(word: str, dim: int) -> np.ndarray:

@@ -75,10 +75,10 @@ class Board:
         groups = table.groupby(ROW, sort=False, dropna=False)
         constant = groups.nunique(dropna=False).le(1).all()
         numbers = set(table.select_dtypes("number"))
-        kept = [
+        remaining = [
             name for name in constant.index if name not in ("seed", "run_id") and (constant[name] or name in numbers)
         ]
-        rows = groups.agg({name: "first" if constant[name] else "mean" for name in kept})
+        rows = groups.agg({name: "first" if constant[name] else "mean" for name in remaining})
         # Not reset_index, which inserts column by column: pandas warns of that where a table has hundreds.
         return pd.concat([rows.index.to_frame(index=False), rows.reset_index(drop=True)], axis=1)
 

@@ -16,7 +16,7 @@ from vsebench.core.types import OWN_SPLIT, Result
 from vsebench.results.leaves import ABSENT, differing, leaves
 from vsebench.results.original import OnBoard, find_on_boards
 from vsebench.results.paired_runs import Paired, compare_right
-from vsebench.runs.item_scores import Outcomes, clusters_of, usable
+from vsebench.runs.item_scores import ItemScores, clusters_of, usable
 from vsebench.runs.load import find_run
 from vsebench.runs.predictions import StoredPredictions, load_predictions
 from vsebench.runs.snapshot import SYSTEM_FORM
@@ -32,13 +32,13 @@ class Side:
     Args:
         said: what its run file says, or as much of it as a board does.
         predictions: of a split; None where only a board knows the run.
-        outcomes: what its board keeps of every test item; None where there is none, or predictions are at hand.
+        item_scores: what its board keeps of every test item; None where there is none, or predictions are at hand.
     """
 
-    said: Mapping[str, Any]
+    config: Mapping[str, Any]
     result: Result
     predictions: StoredPredictions | None = None
-    outcomes: Outcomes | None = None
+    item_scores: ItemScores | None = None
 
     @property
     def name(self) -> str:
@@ -79,12 +79,12 @@ class Comparison:
     notes: Sequence[str]
 
 
-def read_side(said: str, runs: Path, split: str) -> Side:
+def read_side(reference: str, runs: Path, split: str) -> Side:
     """Load a finished run and its stored predictions of a split.
 
     Raises: DataError for a run that is unknown, not finished or without predictions of the split.
     """
-    folder = find_run(said, runs)
+    folder = find_run(reference, runs)
     result = read_result(folder)
     if result is None or result.status != "finished":
         raise DataError("this run is not finished; there is nothing to compare.", place=Place(str(folder)))
@@ -101,7 +101,7 @@ def read_sides(a: str, b: str, runs: Path, board: Path, split: str) -> tuple[Sid
     try:
         return read_side(a, runs, split), read_side(b, runs, split), []
     except DataError as error:
-        sides = [find_on_boards(said, board) for said in (a, b)]
+        sides = [find_on_boards(message, board) for message in (a, b)]
         if sides[0] is None or sides[1] is None:
             raise
         return _of_board(sides[0]), _of_board(sides[1]), [f"{error} Both runs are read from their boards."]
@@ -111,15 +111,15 @@ def _of_board(on: OnBoard) -> Side:
     result, snapshot = on.result, on.snapshot
     if result.status != "finished":
         raise DataError(f"run {on.run_id} is not finished; there is nothing to compare.", place=Place(str(on.file)))
-    said = {
+    facts = {
         "seed": result.seed,
         "metrics": sorted({metric_entry(key) for key in result.metrics}),
         "select": dict(snapshot.select),
         "plugins": [],
         "gallery": snapshot.gallery,
     }
-    outcomes, _ = usable(snapshot, on.folder) if snapshot.form == SYSTEM_FORM else (None, "")
-    return Side(said, result, outcomes=outcomes)
+    item_scores, _ = usable(snapshot, on.folder) if snapshot.form == SYSTEM_FORM else (None, "")
+    return Side(facts, result, item_scores=item_scores)
 
 
 def compare(a: Side, b: Side, split: str) -> Comparison:
@@ -133,9 +133,9 @@ def compare(a: Side, b: Side, split: str) -> Comparison:
     apart: list[Disagreement] = []
     if a.predictions is not None and b.predictions is not None:
         clusters = clusters_of(a.predictions.groups, a.result.dataset)
-        for key, asked in _rights(a.predictions, b.predictions, notes).items():
-            tests.append(compare_right(key, asked.a, asked.b, clusters[asked.items]))
-            apart += [asked.disagreement(key, "a"), asked.disagreement(key, "b")]
+        for key, question in _rights(a.predictions, b.predictions, notes).items():
+            tests.append(compare_right(key, question.a, question.b, clusters[question.items]))
+            apart += [question.disagreement(key, "a"), question.disagreement(key, "b")]
     else:
         tests = _tests_on_board(a, b, split, notes)
     of = [_of_split(side.result, split) for side in (a, b)]
@@ -158,11 +158,11 @@ def check_comparable(a: Side, b: Side) -> None:
     """
     for noun, one, other in (
         ("dataset (fingerprint)", *(s.result.dataset.get("fingerprint") for s in (a, b))),
-        ("gallery", *(s.said.get("gallery", OWN_SPLIT) for s in (a, b))),
+        ("gallery", *(s.config.get("gallery", OWN_SPLIT) for s in (a, b))),
     ):
         if one != other:
             raise DataError(f"these runs cannot be compared: {noun} is {one} of {a.name} and {other} of {b.name}.")
-    items = [known.positions for s in (a, b) if (known := s.predictions or s.outcomes) is not None]
+    items = [known.positions for s in (a, b) if (known := s.predictions or s.item_scores) is not None]
     if len(items) == 2 and not np.array_equal(items[0], items[1]):
         counts = [len(of) for of in items]
         raise DataError(
@@ -180,13 +180,13 @@ def check_comparable(a: Side, b: Side) -> None:
 
 def _tests_on_board(a: Side, b: Side, split: str, notes: list[str]) -> list[Paired]:
     """Paired tests from what boards keep of every test item."""
-    lacking = "which items they disagree on, and what each run answered, stands in predictions alone; sweep again"
-    if split != "test" or a.outcomes is None or b.outcomes is None:
+    missing = "which items they disagree on, and what each run answered, stands in predictions alone; sweep again"
+    if split != "test" or a.item_scores is None or b.item_scores is None:
         what = "per-item outcomes are of test alone" if split != "test" else "a board has no per-item outcomes"
-        notes.append(f"there are no paired tests: {what}; {lacking}")
+        notes.append(f"there are no paired tests: {what}; {missing}")
         return []
-    notes.append(lacking)
-    one, other, ids = a.outcomes, b.outcomes, (a.result.run_id, b.result.run_id)
+    notes.append(missing)
+    one, other, ids = a.item_scores, b.item_scores, (a.result.run_id, b.result.run_id)
     tests = []
     right = [o.right.get("accuracy", {}).get(run) for o, run in zip((one, other), ids, strict=True)]
     if right[0] is not None and right[1] is not None:
@@ -195,10 +195,10 @@ def _tests_on_board(a: Side, b: Side, split: str, notes: list[str]) -> list[Pair
         ranks = [o.ranks.get(direction, {}).get(run) for o, run in zip((one, other), ids, strict=True)]
         if ranks[0] is None or ranks[1] is None:
             continue
-        if not np.array_equal(one.asked[direction], other.asked[direction]):
+        if not np.array_equal(one.query_items[direction], other.query_items[direction]):
             notes.append(f"{key} is not tested: the runs do not ask the same queries (one has other captions)")
             continue
-        tests.append(compare_right(key, ranks[0].hit(1), ranks[1].hit(1), one.clusters[one.asked[direction]]))
+        tests.append(compare_right(key, ranks[0].hit(1), ranks[1].hit(1), one.clusters[one.query_items[direction]]))
     return tests
 
 
@@ -209,16 +209,16 @@ def _of_split(result: Result, split: str) -> dict[str, float]:
 
 def _configurations(a: Side, b: Side) -> dict[str, tuple[Any, Any]]:
     """Return the settings that differ; a missing setting is skipped where the other run's stands below it."""
-    found = differing(*(leaves(_configuration(side)) for side in (a, b)))
-    above = {name.rsplit(".", depth)[0] for name in found for depth in range(1, name.count(".") + 1)}
-    empty = [name for name, both in found.items() if ABSENT in both and any(one in (None, {}, []) for one in both)]
-    dropped = {name for name in empty if name in above or {} in found[name] or [] in found[name]}
-    return {name: both for name, both in found.items() if name not in dropped}
+    result = differing(*(leaves(_configuration(side)) for side in (a, b)))
+    above = {name.rsplit(".", depth)[0] for name in result for depth in range(1, name.count(".") + 1)}
+    empty = [name for name, both in result.items() if ABSENT in both and any(one in (None, {}, []) for one in both)]
+    dropped = {name for name in empty if name in above or {} in result[name] or [] in result[name]}
+    return {name: both for name, both in result.items() if name not in dropped}
 
 
 def _configuration(side: Side) -> dict[str, Any]:
     names = ("seed", "metrics", "select", "plugins")
-    return {**{name: side.said[name] for name in names}, **side.result.config}
+    return {**{name: side.config[name] for name in names}, **side.result.config}
 
 
 @dataclass(frozen=True)
@@ -232,24 +232,24 @@ class _Asked:
     answers: np.ndarray
 
     def disagreement(self, key: str, right: str) -> Disagreement:
-        own, other = (self.a, self.b) if right == "a" else (self.b, self.a)
-        rows = np.flatnonzero((own == 1) & (other == 0))
+        first, other = (self.a, self.b) if right == "a" else (self.b, self.a)
+        rows = np.flatnonzero((first == 1) & (other == 0))
         return Disagreement(key, right, self.items[rows], self.captions[rows], self.answers[rows])
 
 
 def _rights(one: StoredPredictions, other: StoredPredictions, notes: list[str]) -> dict[str, _Asked]:
     """Return the quantities on which both runs can be tested."""
-    found: dict[str, _Asked] = {}
+    results: dict[str, _Asked] = {}
     if one.logits is not None and other.logits is not None:
         if one.multi_label:
             notes.append("items have several labels; which are right is no yes or no, and is not tested")
         else:
             items = np.arange(len(one.labels))
-            said = np.stack([p.scored.argmax(1) for p in (one, other)], axis=1)
+            predicted = np.stack([p.scored.argmax(1) for p in (one, other)], axis=1)
             nobody = np.full(len(items), -1)
-            found["accuracy"] = _Asked(correct(one, 1), correct(other, 1), items, nobody, said)
+            results["accuracy"] = _Asked(correct(one, 1), correct(other, 1), items, nobody, predicted)
     for direction, key in DIRECTIONS.items():
-        if direction not in one.kept or direction not in other.kept:
+        if direction not in one.stored_ranks or direction not in other.stored_ranks:
             continue
         sides = [_queries(p, direction) for p in (one, other)]
         if not len(sides[0][0]) or not len(sides[1][0]):
@@ -259,15 +259,15 @@ def _rights(one: StoredPredictions, other: StoredPredictions, notes: list[str]) 
             notes.append(f"{key} is not tested: the runs do not ask the same queries (one has other captions)")
             continue
         (items, captions, hits, first), (*_, hits_b, first_b) = sides
-        found[key] = _Asked(hits, hits_b, items, captions, np.stack([first, first_b], axis=1))
-    return found
+        results[key] = _Asked(hits, hits_b, items, captions, np.stack([first, first_b], axis=1))
+    return results
 
 
 def _queries(predictions: StoredPredictions, direction: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return a direction's ranked queries item by item, whatever the order in which a tokenizer put captions: item,
     number of the caption (-1: the image asks), hit among the first, and expected rank of the first right one.
     """
-    ranks, rows = predictions.kept[direction], predictions.queries(direction)
+    ranks, rows = predictions.stored_ranks[direction], predictions.queries(direction)
     if not len(rows):
         return rows, rows, np.zeros(0), np.zeros(0)
     if direction == "i2t":

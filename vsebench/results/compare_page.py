@@ -98,9 +98,9 @@ def _items(items: Sequence[Shown], picture: Callable[[int], str]) -> str:
         uri = picture(one.position)
         image = f'<img src="{uri}" alt="picture of {escape(one.id)}" loading="lazy">' if uri else ""
         truth = f"<p>is <b>{escape(one.truth)}</b></p>" if one.truth else ""
-        said = f"<p>A: {escape(one.said[0])}</p><p>B: {escape(one.said[1])}</p>"
+        message = f"<p>A: {escape(one.outputs[0])}</p><p>B: {escape(one.outputs[1])}</p>"
         lines.append(
-            f"<li><figure>{image}<figcaption>{truth}{said}<p>{escape(one.caption)}</p>"
+            f"<li><figure>{image}<figcaption>{truth}{message}<p>{escape(one.caption)}</p>"
             f"<small>{escape(one.id)}</small></figcaption></figure></li>"
         )
     return '<ul class="items">\n' + "\n".join(lines) + "\n</ul>"

@@ -27,7 +27,7 @@ class Shown:
     position: int
     caption: str
     truth: str
-    said: tuple[str, str]
+    outputs: tuple[str, str]
 
 
 def shown(comparison: Comparison, apart: Disagreement, dataset: Dataset, most: int) -> list[Shown]:
@@ -35,7 +35,7 @@ def shown(comparison: Comparison, apart: Disagreement, dataset: Dataset, most: i
     predictions = comparison.a.predictions
     assert predictions is not None, "items come from predictions"
     positions, labels = predictions.positions, predictions.labels
-    found = []
+    results = []
     for item, number, answers in list(zip(apart.items, apart.captions, apart.answers, strict=True))[:most]:
         position = int(positions[item])
         texts = dataset.texts(position)
@@ -43,8 +43,8 @@ def shown(comparison: Comparison, apart: Disagreement, dataset: Dataset, most: i
         classes = apart.key == "accuracy"
         a, b = (_class(dataset, int(one)) if classes else f"rank {one:,.4g}" for one in answers)
         truth = _class(dataset, int(labels[item])) if labels.ndim == 1 and len(dataset.label_names) else ""
-        found.append(Shown(dataset.ids[position], position, texts[at] if at < len(texts) else "", truth, (a, b)))
-    return found
+        results.append(Shown(dataset.ids[position], position, texts[at] if at < len(texts) else "", truth, (a, b)))
+    return results
 
 
 def _class(dataset: Dataset, number: int) -> str:

@@ -14,9 +14,9 @@ from vsebench.core.files import make_folder, replacing
 from vsebench.core.types import Result
 from vsebench.leaderboard.table import csv_cell
 from vsebench.results.leaves import leaves
-from vsebench.runs.item_scores import Outcomes
+from vsebench.runs.item_scores import ItemScores
 from vsebench.runs.snapshot import INDEX_FORM, BoardRow, Snapshot
-from vsebench.stats.rank_groups import Standing, compare_all
+from vsebench.stats.rank_groups import RankedRow, compare_all
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +54,7 @@ def write(table: pd.DataFrame, file: Path) -> None:
         partial.write_bytes(_parquet(table) if file.suffix.lower() == ".parquet" else _csv(table))
 
 
-def table_of(boards: Iterable[tuple[Snapshot, Outcomes | None]]) -> pd.DataFrame:
+def table_of(boards: Iterable[tuple[Snapshot, ItemScores | None]]) -> pd.DataFrame:
     """Return the finished runs of some boards, in the order of their experiment files.
 
     A run that stands in two tables has a line in each. Columns are of one type: ``Int64``, ``boolean``, ``float64`` or
@@ -67,25 +67,25 @@ def table_of(boards: Iterable[tuple[Snapshot, Outcomes | None]]) -> pd.DataFrame
     """
     import pandas as pd
 
-    lines = [line for snapshot, outcomes in boards for line in _lines(snapshot, outcomes)]
+    lines = [line for snapshot, item_scores in boards for line in _lines(snapshot, item_scores)]
     # A part that a system does without (``config.fusion: null``) is a column only where it has a value of its own.
     names = dict.fromkeys(n for line in lines for n, value in line.items() if value is not None or "." not in n)
     order = sorted(names, key=_place)
     return pd.DataFrame({_text(name): _column([line.get(name) for line in lines]) for name in order})
 
 
-def _lines(snapshot: Snapshot, outcomes: Outcomes | None) -> Iterator[dict[str, Any]]:
-    standings: dict[tuple[str, str], dict[str, Any]] = {}
-    for (section, measure), compared in ({} if outcomes is None else compare_all(snapshot, outcomes)).items():
-        for name, standing in compared.standings.items():
-            standings.setdefault((section, name), {}).update(_standing(measure, standing))
+def _lines(snapshot: Snapshot, item_scores: ItemScores | None) -> Iterator[dict[str, Any]]:
+    ranked_rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for (section, measure), compared in ({} if item_scores is None else compare_all(snapshot, item_scores)).items():
+        for name, ranked_row in compared.ranked_rows.items():
+            ranked_rows.setdefault((section, name), {}).update(_ranked_row(measure, ranked_row))
     for row in snapshot.rows:
         runs = [snapshot.results[run] for run in row.runs.values() if run in snapshot.results]
         pruned = sum(run.status == "pruned" for run in runs)
         for run in (run for run in runs if run.status == "finished"):
             parts = (_head(snapshot, row, run, pruned), _metrics(snapshot, run), _facts(run))
             measured = leaves(snapshot.measures.get(run.run_id, {}), "measures")
-            yield _joined([*parts, measured, standings.get((row.section, row.name), {})], run.run_id)
+            yield _joined([*parts, measured, ranked_rows.get((row.section, row.name), {})], run.run_id)
 
 
 def _head(snapshot: Snapshot, row: BoardRow, run: Result, pruned: int) -> dict[str, Any]:
@@ -109,18 +109,18 @@ def _facts(run: Result) -> dict[str, Any]:
     }
 
 
-def _standing(measure: str, standing: Standing) -> dict[str, Any]:
+def _ranked_row(measure: str, ranked_row: RankedRow) -> dict[str, Any]:
     """Return a row's position on its board, repeated for each of its runs."""
-    said = {
-        "group": standing.group,
-        "value": standing.value,
-        "low": standing.interval.low,
-        "high": standing.interval.high,
-        "method": standing.interval.method,
-        "difference": standing.difference,
-        "p": standing.p,
+    fields = {
+        "group": ranked_row.group,
+        "value": ranked_row.value,
+        "low": ranked_row.interval.low,
+        "high": ranked_row.interval.high,
+        "method": ranked_row.interval.method,
+        "difference": ranked_row.difference,
+        "p": ranked_row.p,
     }
-    return {f"standing.{measure}.{name}": value for name, value in said.items()}
+    return {f"standing.{measure}.{name}": value for name, value in fields.items()}
 
 
 def _joined(parts: Sequence[Mapping[str, Any]], run_id: str) -> dict[str, Any]:

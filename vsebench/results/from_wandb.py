@@ -68,7 +68,7 @@ class Fetched:
     """
 
     experiment: str
-    found: list[Found] = field(default_factory=list)
+    runs: list[Found] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     head: Mapping[str, Any] = field(default_factory=dict)
     duplicates: int = 0
@@ -79,11 +79,11 @@ def fetch(runs: Iterable[Logged], group: str | None = None) -> list[Fetched]:
 
     Runs without a whole result are skipped, each with its reason.
     """
-    found: dict[str, Fetched] = {}
+    results: dict[str, Fetched] = {}
     for run in runs:
         if run.group is None or (group is not None and run.group != group):
             continue
-        experiment = found.setdefault(run.group, Fetched(run.group))
+        experiment = results.setdefault(run.group, Fetched(run.group))
         if run.job_type == LEADERBOARD:
             experiment.head = _plain(run.config.get(BOARD_KEY)) or experiment.head
             continue
@@ -92,17 +92,17 @@ def fetch(runs: Iterable[Logged], group: str | None = None) -> list[Fetched]:
             experiment.skipped.append(Skipped(run.id, run.name, result))
         else:
             row = run.config.get(ROW_KEY)
-            experiment.found.append(Found(run.id, run.name, result, row if isinstance(row, Mapping) else {}))
-    return [found[name] for name in sorted(found)]
+            experiment.runs.append(Found(run.id, run.name, result, row if isinstance(row, Mapping) else {}))
+    return [results[name] for name in sorted(results)]
 
 
 def _plain(text: Any) -> dict[str, Any]:
     """Parse a JSON object in a text; empty for anything else."""
     try:
-        said = json.loads(text)
+        data = json.loads(text)
     except (TypeError, ValueError):
         return {}
-    return said if isinstance(said, dict) else {}
+    return data if isinstance(data, dict) else {}
 
 
 def _result(run: Logged) -> Result | str:
@@ -119,9 +119,9 @@ def _result(run: Logged) -> Result | str:
         return f"its result is {result.status}"
     if result.experiment != run.group:
         return f"its result is of experiment '{result.experiment}'"
-    said = run.config.get("run_id")
-    if said != result.run_id:
-        return f"its result is of run {result.run_id}, its configuration of run {said}"
+    marks = run.config.get("run_id")
+    if marks != result.run_id:
+        return f"its result is of run {result.run_id}, its configuration of run {marks}"
     return result
 
 
@@ -181,21 +181,21 @@ def board_of(fetched: Fetched, *, fingerprint: str | None = None, source: str = 
 
 
 def _of_one_dataset(fetched: Fetched, fingerprint: str | None) -> list[Found]:
-    counts = Counter(str(run.result.dataset["fingerprint"]) for run in fetched.found)
+    counts = Counter(str(run.result.dataset["fingerprint"]) for run in fetched.runs)
     if fingerprint is None and len(counts) > 1:
-        said = ", ".join(f"{name} ({count} runs)" for name, count in counts.most_common())
+        listing = ", ".join(f"{name} ({count} runs)" for name, count in counts.most_common())
         raise DataError(
-            f"runs of '{fetched.experiment}' are of several datasets and cannot share a table: fingerprints {said}. "
+            f"runs of '{fetched.experiment}' are of several datasets and cannot share a table: fingerprints {listing}. "
             "Choose one with --fingerprint."
         )
-    kept = []
-    for run in fetched.found:
-        own = run.result.dataset["fingerprint"]
-        if fingerprint in (None, own):
-            kept.append(run)
+    remaining = []
+    for run in fetched.runs:
+        current = run.result.dataset["fingerprint"]
+        if fingerprint in (None, current):
+            remaining.append(run)
         else:
-            fetched.skipped.append(Skipped(run.id, run.name, f"it is of dataset {own}"))
-    return kept
+            fetched.skipped.append(Skipped(run.id, run.name, f"it is of dataset {current}"))
+    return remaining
 
 
 def _once(runs: Sequence[Found], fetched: Fetched) -> list[Found]:
@@ -203,32 +203,32 @@ def _once(runs: Sequence[Found], fetched: Fetched) -> list[Found]:
 
     Raises: DataError for one run with two results.
     """
-    found: dict[str, Found] = {}
+    results: dict[str, Found] = {}
     for run in runs:
-        kept = found.setdefault(run.result.run_id, run)
-        if kept is run:
+        known = results.setdefault(run.result.run_id, run)
+        if known is run:
             continue
-        a, b = kept.result.metrics, run.result.metrics
+        a, b = known.result.metrics, run.result.metrics
         apart = [key for key in {*a, *b} if key not in a or key not in b or not agrees(a[key], b[key], TOLERANCE)]
         if apart:
             key = min(apart)
             raise DataError(
                 f"run {run.result.run_id} ({run.result.system}, seed {run.result.seed}) is there twice with other "
-                f"numbers: {key} is {a.get(key)} in {kept.id} and {b.get(key)} in {run.id}. Delete one of them in W&B."
+                f"numbers: {key} is {a.get(key)} in {known.id} and {b.get(key)} in {run.id}. Delete one of them in W&B."
             )
         fetched.duplicates += 1
-    return list(found.values())
+    return list(results.values())
 
 
 def _latest(runs: Sequence[Found], fetched: Fetched) -> list[Found]:
     """One run for each row and seed: the latest."""
-    found: dict[tuple[str, int], Found] = {}
+    results: dict[tuple[str, int], Found] = {}
     for run in sorted(runs, key=lambda one: one.result.finished_at, reverse=True):
-        kept = found.setdefault((run.result.system, run.result.seed), run)
-        if kept is not run:
-            said = f"row '{run.result.system}', seed {run.result.seed} has a later run ({kept.id})"
-            fetched.skipped.append(Skipped(run.id, run.name, said))
-    chosen = {run.id for run in found.values()}
+        known = results.setdefault((run.result.system, run.result.seed), run)
+        if known is not run:
+            message = f"row '{run.result.system}', seed {run.result.seed} has a later run ({known.id})"
+            fetched.skipped.append(Skipped(run.id, run.name, message))
+    chosen = {run.id for run in results.values()}
     return [run for run in runs if run.id in chosen]
 
 

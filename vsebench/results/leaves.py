@@ -60,11 +60,11 @@ def on_board(result: Result) -> dict[str, Any]:
     return in_digits(leaves(dataclasses.asdict(result)))
 
 
-def in_digits(found: Mapping[str, Any]) -> dict[str, Any]:
+def in_digits(results: Mapping[str, Any]) -> dict[str, Any]:
     """Leaves with the digits that a results file keeps of them.
 
     Example:
         >>> in_digits({"a": 0.12345678, "b": 12345678})
         {'a': 0.123457, 'b': 12345678}
     """
-    return {name: float(f"{v:.{DIGITS}g}") if isinstance(v, float) else v for name, v in found.items()}
+    return {name: float(f"{v:.{DIGITS}g}") if isinstance(v, float) else v for name, v in results.items()}

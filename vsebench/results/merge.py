@@ -38,10 +38,10 @@ class Conflict:
     """
 
     what: str
-    said: Mapping[str, str]
+    values: Mapping[str, str]
 
     def __str__(self) -> str:
-        return f"{self.what}: " + "; ".join(f"{value} in {name}" for name, value in self.said.items())
+        return f"{self.what}: " + "; ".join(f"{value} in {name}" for name, value in self.values.items())
 
 
 @dataclass(frozen=True)
@@ -143,46 +143,48 @@ def _preferred(origins: Sequence[Origin], prefer: str | None) -> list[Origin]:
     if prefer == "last":
         return [origins[-1], *origins[:-1]]
     if prefer not in names:
-        said = did_you_mean(str(prefer), names) + known_names(["first", "last", *names])
-        raise ConfigError(f"--prefer '{prefer}' is none of the files that are merged." + said)
+        hint = did_you_mean(str(prefer), names) + known_names(["first", "last", *names])
+        raise ConfigError(f"--prefer '{prefer}' is none of the files that are merged." + hint)
     chosen = names.index(prefer)
     return [origins[chosen], *(one for i, one in enumerate(origins) if i != chosen)]
 
 
 def _results(ordered: Sequence[Origin], tolerance: float) -> tuple[dict[str, Result], int, list[Conflict]]:
     """Results by run id, how many came twice, and those of which two say otherwise."""
-    found: dict[str, tuple[str, Result]] = {}
+    results: dict[str, tuple[str, Result]] = {}
     twice: set[str] = set()
     conflicts: list[Conflict] = []
     for origin in ordered:
         for run, result in origin.snapshot.results.items():
-            if run not in found:
-                found[run] = origin.name, result
+            if run not in results:
+                results[run] = origin.name, result
                 continue
-            name, kept = found[run]
-            if _STANDING[result.status] != _STANDING[kept.status]:
-                if _STANDING[result.status] > _STANDING[kept.status]:
-                    found[run] = origin.name, result
+            name, known = results[run]
+            if _STANDING[result.status] != _STANDING[known.status]:
+                if _STANDING[result.status] > _STANDING[known.status]:
+                    results[run] = origin.name, result
                 continue
-            apart = _apart(kept, result, tolerance)
+            apart = _apart(known, result, tolerance)
             if apart:
                 conflicts += [
-                    Conflict(f"run {run} ({kept.system}, seed {kept.seed}), {key}", {name: str(a), origin.name: str(b)})
+                    Conflict(
+                        f"run {run} ({known.system}, seed {known.seed}), {key}", {name: str(a), origin.name: str(b)}
+                    )
                     for key, (a, b) in apart.items()
                 ]
             else:
                 twice.add(run)
-    return {run: result for run, (_, result) in found.items()}, len(twice), conflicts
+    return {run: result for run, (_, result) in results.items()}, len(twice), conflicts
 
 
 def _apart(a: Result, b: Result, tolerance: float) -> dict[str, tuple[Any, Any]]:
     """Return the values that one run cannot have twice: other numbers, another configuration or seed."""
-    found = differing({"seed": a.seed, **leaves(a.config, "config")}, {"seed": b.seed, **leaves(b.config, "config")})
+    result = differing({"seed": a.seed, **leaves(a.config, "config")}, {"seed": b.seed, **leaves(b.config, "config")})
     for key, (x, y) in differing(dict(a.metrics), dict(b.metrics)).items():
         numbers = all(isinstance(value, int | float) for value in (x, y))
         if not numbers or not agrees(x, y, tolerance):
-            found[key] = x, y
-    return found
+            result[key] = x, y
+    return result
 
 
 def _rows(ordered: Sequence[Origin], names: Sequence[str]) -> tuple[list[BoardRow], list[Conflict]]:
@@ -195,16 +197,16 @@ def _rows(ordered: Sequence[Origin], names: Sequence[str]) -> tuple[list[BoardRo
             known = rows.get(row.name)
             for seed, run in row.runs.items():
                 name = whose.setdefault((row.name, seed), origin.name)
-                kept = run if known is None else known.runs.get(seed, run)
-                if kept != run:
-                    said = {name: f"run {kept}", origin.name: f"run {run}"}
-                    conflicts.append(Conflict(f"row '{row.name}', seed {seed}", said))
+                known_run = run if known is None else known.runs.get(seed, run)
+                if known_run != run:
+                    facts = {name: f"run {known_run}", origin.name: f"run {run}"}
+                    conflicts.append(Conflict(f"row '{row.name}', seed {seed}", facts))
             if known is None:
                 rows[row.name] = row
                 continue
             if dict(known.axes) != dict(row.axes):
-                said = {ordered[0].name: str(dict(known.axes)), origin.name: str(dict(row.axes))}
-                conflicts.append(Conflict(f"row '{row.name}', its place in the grid", said))
+                facts = {ordered[0].name: str(dict(known.axes)), origin.name: str(dict(row.axes))}
+                conflicts.append(Conflict(f"row '{row.name}', its place in the grid", facts))
             rows[row.name] = replace(known, runs={**row.runs, **known.runs})
     ordered_rows = [rows[name] for name in dict.fromkeys(names)]
     return [replace(row, runs=dict(sorted(row.runs.items(), key=_by_number))) for row in ordered_rows], conflicts
@@ -212,11 +214,11 @@ def _rows(ordered: Sequence[Origin], names: Sequence[str]) -> tuple[list[BoardRo
 
 def _measures(ordered: Sequence[Origin]) -> dict[str, dict[str, Any]]:
     """Merge the measurements of each run; of times and memory, which differ by machine, the first wins."""
-    found: dict[str, dict[str, Any]] = {}
+    results: dict[str, dict[str, Any]] = {}
     for origin in ordered:
         for run, parts in origin.snapshot.measures.items():
-            found[run] = {**parts, **found.get(run, {})}
-    return found
+            results[run] = {**parts, **results.get(run, {})}
+    return results
 
 
 def _by_number(item: tuple[str, str]) -> tuple[int, str]:
@@ -235,9 +237,9 @@ def _came(origins: Sequence[Origin]) -> dict[str, int]:
 
 def _notes(origins: Sequence[Origin]) -> list[str]:
     """Return the differences that are not numbers; the first origin's value is kept."""
-    first, found = origins[0], []
+    first, result = origins[0], []
     for key in ("title", "command", "board", "search"):
         others = [o.name for o in origins[1:] if getattr(o.snapshot, key) != getattr(first.snapshot, key)]
         if others:
-            found.append(f"{key} differs in {', '.join(others)}; that of {first.name} stands")
-    return found
+            result.append(f"{key} differs in {', '.join(others)}; that of {first.name} stands")
+    return result

@@ -80,24 +80,24 @@ class Original:
             parse_metrics(list(run.metrics))
 
 
-def find_original(said: str, runs: Path, board: Path, seed: int | None = None) -> Original:
+def find_original(reference: str, runs: Path, board: Path, seed: int | None = None) -> Original:
     """Find a run by ``experiment/row``, folder or id: in its folder, or on a board where that is missing.
 
     Raises: DataError that says what there is, for a run that is unknown, not finished, or not said in full.
     """
-    row = row_runs(said, runs)
+    row = row_runs(reference, runs)
     if row and seed is not None:
         if seed not in row:
             known = ", ".join(map(str, sorted(row)))
-            raise DataError(f"row '{said}' has no finished run of seed {seed}; there are {known}.")
+            raise DataError(f"row '{reference}' has no finished run of seed {seed}; there are {known}.")
         return from_folder(row[seed])
     try:
-        folder = find_run(said, runs)
+        folder = find_run(reference, runs)
     except DataError as error:
-        found = find_on_boards(said, board, seed)
-        if found is None:
+        result = find_on_boards(reference, board, seed)
+        if result is None:
             raise DataError(f"{error} No board in {board} has it either.") from None
-        return _from_board(found)
+        return _from_board(result)
     original = from_folder(folder)
     if seed is not None and original.run.seed != seed:
         raise DataError(f"run {original.run.run_id} has seed {original.run.seed}, not {seed}.")
@@ -109,25 +109,25 @@ def from_folder(folder: Path) -> Original:
 
     Raises: DataError for a run that is not finished, combined, or not said in full.
     """
-    said = read_run_file(folder)
+    run_config = read_run_file(folder)
     result = read_result(folder)
     if result is None or result.status != "finished":
         raise DataError("this run is not finished; there is nothing to compare with.", place=Place(str(folder)))
     refuse_incomplete(result, str(folder))
-    metric, mode = said["select"]["metric"], said["select"]["mode"]
-    run = _run(result, said["system"], tuple(said["metrics"]), (metric, mode), str(folder))
-    run = _with(run, said)
-    return Original(run, result, folder, True, Path(said["dataset"]["path"]))
+    metric, mode = run_config["select"]["metric"], run_config["select"]["mode"]
+    run = _run(result, run_config["system"], tuple(run_config["metrics"]), (metric, mode), str(folder))
+    run = _with(run, run_config)
+    return Original(run, result, folder, True, Path(run_config["dataset"]["path"]))
 
 
-def _with(run: Run, said: Mapping[str, Any]) -> Run:
+def _with(run: Run, config: Mapping[str, Any]) -> Run:
     return replace(
         run,
-        experiment=str(said["experiment"]),
-        name=str(said["row"]),
-        dataset=said["dataset"]["spec"],
-        plugins=tuple(Path(plugin) for plugin in said["plugins"]),
-        gallery=str(said.get("gallery", OWN_SPLIT)),
+        experiment=str(config["experiment"]),
+        name=str(config["row"]),
+        dataset=config["dataset"]["spec"],
+        plugins=tuple(Path(plugin) for plugin in config["plugins"]),
+        gallery=str(config.get("gallery", OWN_SPLIT)),
     )
 
 
@@ -139,8 +139,8 @@ def _run(
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        said = f"this version does not understand its configuration ({where}: {first['msg']})."
-        raise DataError(said, place=Place(source)) from None
+        message = f"this version does not understand its configuration ({where}: {first['msg']})."
+        raise DataError(message, place=Place(source)) from None
     return Run(
         run_id=result.run_id,
         experiment=result.experiment,
@@ -162,13 +162,15 @@ def refuse_incomplete(result: Result, source: str) -> None:
     """
     if "combined" in result.ranking:
         parts = ", ".join(part["run_id"] for part in result.ranking["combined"])
-        said = f"run {result.run_id} is a combination and trains nothing; reproduce its runs ({parts}), then combine."
-        raise DataError(said, place=Place(source))
+        message = (
+            f"run {result.run_id} is a combination and trains nothing; reproduce its runs ({parts}), then combine."
+        )
+        raise DataError(message, place=Place(source))
     missing = [name for key, name in NEEDED.items() if not getattr(result, key)]
     missing += [] if result.dataset.get("fingerprint") else ["fingerprint of the dataset"]
     if missing:
-        said = f"run {result.run_id} cannot be done again: its result lacks {', '.join(missing)}."
-        raise DataError(said, place=Place(source))
+        message = f"run {result.run_id} cannot be done again: its result lacks {', '.join(missing)}."
+        raise DataError(message, place=Place(source))
 
 
 @dataclass(frozen=True)
@@ -195,13 +197,13 @@ class OnBoard:
         return self.snapshot.results[self.run_id]
 
 
-def find_on_boards(said: str, board: Path, seed: int | None = None) -> OnBoard | None:
+def find_on_boards(reference: str, board: Path, seed: int | None = None) -> OnBoard | None:
     """Find a run on a board, by ``experiment/row`` (with that seed, or the best on validation) or by id prefix; None
     where no board has it.
 
     Raises: DataError for a board without such a row or seed, or for an id that is not unique.
     """
-    experiment, slash, name = said.partition("/")
+    experiment, slash, name = reference.partition("/")
     experiment = in_any_case(experiment, (file.stem for file in (board / RESULTS).glob("*.json")))
     if slash and fault_of_name(experiment) is None and (file := results_file(board, experiment)).is_file():
         snapshot = load_board(board, experiment)
@@ -211,13 +213,13 @@ def find_on_boards(said: str, board: Path, seed: int | None = None) -> OnBoard |
             known = did_you_mean(name, rows) + known_names(rows, "Rows")
             raise DataError(f"board '{experiment}' has no row '{name}'." + known, place=Place(str(file)))
         return OnBoard(snapshot, board, _run_of(rows[name], snapshot, seed, file))
-    found = []
-    for other in board_names(board) if said and not slash and any((board / RESULTS).glob("*.json")) else ():
+    results = []
+    for other in board_names(board) if reference and not slash and any((board / RESULTS).glob("*.json")) else ():
         snapshot = load_board(board, other)
-        found += [OnBoard(snapshot, board, run_id) for run_id in snapshot.results if run_id.startswith(said)]
-    if len(found) > 1:
-        raise DataError(f"{len(found)} runs on boards begin with '{said}'; give more of the id.")
-    return found[0] if found else None
+        results += [OnBoard(snapshot, board, run_id) for run_id in snapshot.results if run_id.startswith(reference)]
+    if len(results) > 1:
+        raise DataError(f"{len(results)} runs on boards begin with '{reference}'; give more of the id.")
+    return results[0] if results else None
 
 
 def _run_of(row: BoardRow, snapshot: Snapshot, seed: int | None, file: Path) -> str:
@@ -240,8 +242,8 @@ def _run_of(row: BoardRow, snapshot: Snapshot, seed: int | None, file: Path) -> 
 def _from_board(on: OnBoard) -> Original:
     snapshot, file, run_id, result = on.snapshot, on.file, on.run_id, on.result
     if snapshot.form == INDEX_FORM:
-        said = f"this board compares indexes; its command does it again: {snapshot.command}"
-        raise DataError(said, place=Place(str(file)))
+        message = f"this board compares indexes; its command does it again: {snapshot.command}"
+        raise DataError(message, place=Place(str(file)))
     if result.status != "finished":
         raise DataError(f"run {run_id} is not finished ({result.status}).", place=Place(str(file)))
     refuse_incomplete(result, str(file))
@@ -251,20 +253,20 @@ def _from_board(on: OnBoard) -> Original:
     return Original(replace(run, gallery=snapshot.gallery), result, file, False)
 
 
-def dataset_of(original: Original, said: str | None = None) -> Dataset:
+def dataset_of(original: Original, source: str | None = None) -> Dataset:
     """Open the dataset that the run was trained on.
 
     Args:
-        said: a file or name that was given for it.
+        source: a file or name that was given for it.
 
     Raises: DataError when it is not at hand, or what was given is another one.
     """
     wanted, name = str(original.result.dataset["fingerprint"]), str(original.result.dataset["name"])
-    if said is not None:
-        dataset = open_dataset(said)
+    if source is not None:
+        dataset = open_dataset(source)
         if dataset.fingerprint != wanted:
             raise DataError(
-                f"dataset '{said}' has fingerprint {dataset.fingerprint}; the run was trained on {wanted} ('{name}')."
+                f"dataset '{source}' has fingerprint {dataset.fingerprint}; the run was trained on {wanted} ('{name}')."
             )
         return dataset
     return require_dataset(wanted, original.run.dataset, original.dataset_path)
@@ -275,9 +277,9 @@ def require_dataset(fingerprint: str, spec: str | Mapping[str, Any], path: Path 
 
     Raises: DataError when it is not at hand, or is another one under the same name.
     """
-    there = sorted(datasets_home().glob("*.h5")) if datasets_home().is_dir() else []
-    if (found := find_dataset([*([] if path is None else [path]), *there], fingerprint)) is not None:
-        return found
+    folder_files = sorted(datasets_home().glob("*.h5")) if datasets_home().is_dir() else []
+    if (result := find_dataset([*([] if path is None else [path]), *folder_files], fingerprint)) is not None:
+        return result
     try:
         dataset = open_dataset(spec)
     except (DataError, ConfigError) as error:

@@ -23,7 +23,7 @@ def check_pages(board: Path, experiments: Sequence[str]) -> list[Difference]:
     wrong = stale(board, experiments)
     if not wrong:
         return []
-    found: list[Difference] = []
+    results: list[Difference] = []
     with tempfile.TemporaryDirectory() as folder:
         again = Path(folder) / "board"
         shutil.copytree(board, again)
@@ -31,8 +31,8 @@ def check_pages(board: Path, experiments: Sequence[str]) -> list[Difference]:
             (again / file.relative_to(board)).unlink(missing_ok=True)
         render(again, experiments)
         for file in wrong:
-            found += _differences(file, again / file.relative_to(board))
-    return found
+            results += _differences(file, again / file.relative_to(board))
+    return results
 
 
 def _differences(file: Path, again: Path) -> list[Difference]:
@@ -42,8 +42,8 @@ def _differences(file: Path, again: Path) -> list[Difference]:
         stored, made = (one.read_text(encoding="utf-8") for one in (file, again))
     except (OSError, UnicodeDecodeError):
         return [_whole(file)]
-    found = _cells(file, stored, made) if file.suffix == ".csv" else _lines(file, stored, made)
-    return found or [_whole(file)]
+    result = _cells(file, stored, made) if file.suffix == ".csv" else _lines(file, stored, made)
+    return result or [_whole(file)]
 
 
 def _whole(file: Path) -> Difference:
@@ -55,36 +55,36 @@ def _cells(file: Path, stored: str, again: str) -> list[Difference]:
     a, b = ([*csv.reader(io.StringIO(text))] for text in (stored, again))
     header = b[0] if b else []
     at = {name: header.index(name) for name in ("system", "run_id") if name in header}
-    found = []
-    for number, (own, other) in enumerate(zip_longest(a, b, fillvalue=()), start=1):
-        named = other or own
+    results = []
+    for number, (stored_cell, other) in enumerate(zip_longest(a, b, fillvalue=()), start=1):
+        named = other or stored_cell
         row, run = (named[at[n]] if n in at and at[n] < len(named) and number > 1 else "" for n in ("system", "run_id"))
-        for column, (x, y) in enumerate(zip_longest(own, other, fillvalue=ABSENT)):
+        for column, (x, y) in enumerate(zip_longest(stored_cell, other, fillvalue=ABSENT)):
             if x != y:
                 what = header[column] if column < len(header) else f"column {column + 1}"
-                found.append(Difference(f"{file}:{number}", row, run, what, x, y))
-    return found
+                results.append(Difference(f"{file}:{number}", row, run, what, x, y))
+    return results
 
 
 def _lines(file: Path, stored: str, again: str) -> list[Difference]:
     """Line by line; of tables cell by cell, the first of which names the row."""
-    found = []
-    for number, (own, other) in enumerate(zip_longest(stored.split("\n"), again.split("\n")), start=1):
-        if own == other:
+    results = []
+    for number, (stored_line, other) in enumerate(zip_longest(stored.split("\n"), again.split("\n")), start=1):
+        if stored_line == other:
             continue
         place = f"{file}:{number}"
-        if own is None or other is None:
-            found.append(Difference(place, "", "", "line", own or ABSENT, other or ABSENT))
+        if stored_line is None or other is None:
+            results.append(Difference(place, "", "", "line", stored_line or ABSENT, other or ABSENT))
             break
-        cells = [[cell.strip() for cell in line.split("|")] for line in (own, other)]
+        cells = [[cell.strip() for cell in line.split("|")] for line in (stored_line, other)]
         if len(cells[0]) == len(cells[1]) > 2:
             row = cells[1][1]
             differing = [(i, x, y) for i, (x, y) in enumerate(zip(*cells, strict=True)) if x != y]
-            found += [Difference(place, row, "", f"cell {i}", x, y) for i, x, y in differing]
+            results += [Difference(place, row, "", f"cell {i}", x, y) for i, x, y in differing]
             if differing:
                 continue
-        if len(cells[0]) <= 2 or own.split() != other.split():
-            found.append(Difference(place, "", "", "line", own, other))
+        if len(cells[0]) <= 2 or stored_line.split() != other.split():
+            results.append(Difference(place, "", "", "line", stored_line, other))
         else:
-            found.append(Difference(place, "", "", "spaces of the line", own, other))
-    return found
+            results.append(Difference(place, "", "", "spaces of the line", stored_line, other))
+    return results

@@ -47,8 +47,8 @@ def compare_right(key: str, a: np.ndarray, b: np.ndarray, clusters: np.ndarray) 
     """
     number = np.unique(clusters, return_inverse=True)[1]
     one, other = scored(summed([], [[[a]], [[b]]], [number]))
-    found = difference(one, other)
-    half = found.quantile((1 + LEVEL) / 2)
+    result = difference(one, other)
+    half = result.quantile((1 + LEVEL) / 2)
     exact = one.binary is not None and other.binary is not None
     pictures = len(one.clusters)
     return Paired(
@@ -58,8 +58,8 @@ def compare_right(key: str, a: np.ndarray, b: np.ndarray, clusters: np.ndarray) 
         only_a=int(((a == 1) & (b == 0)).sum()),
         only_b=int(((a == 0) & (b == 1)).sum()),
         count=len(a),
-        p=found.p,
+        p=result.p,
         test="McNemar, exact" if exact else f"paired bootstrap and t-test over {pictures:,} pictures",
-        low=found.value - half,
-        high=found.value + half,
+        low=result.value - half,
+        high=result.value + half,
     )

@@ -33,14 +33,14 @@ class Recomputed:
     Args:
         numbers: key with split -> value.
         tolerance: key -> by how much the stored number may differ, relative to the larger one.
-        lacking: key -> why it cannot be computed again.
+        missing: key -> why it cannot be computed again.
         damaged: messages about files that cannot be read.
         curves: of test's codes, as results have them; None where they cannot be drawn again.
     """
 
     numbers: dict[str, float] = field(default_factory=dict)
     tolerance: dict[str, float] = field(default_factory=dict)
-    lacking: dict[str, str] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
     damaged: list[str] = field(default_factory=list)
     curves: Mapping[str, Any] | None = None
 
@@ -56,40 +56,40 @@ def recompute(folder: Path, result: Result, *, trust: bool = False) -> Recompute
     A pruned run's number comes from its history; indexes' measurements are of time and memory, and stand alone.
 
     Args:
-        trust: import the plug-ins that the run names. Without it, numbers of their metrics are among ``lacking``.
+        trust: import the plug-ins that the run names. Without it, numbers of their metrics are among ``missing``.
     """
-    found = Recomputed()
+    results = Recomputed()
     if result.status == "pruned":
-        _from_history(folder, result, found)
+        _from_history(folder, result, results)
     elif "index" in result.metric_versions:
-        found.lacking = dict.fromkeys(result.metrics, "measurements of an index have no predictions")
+        results.missing = dict.fromkeys(result.metrics, "measurements of an index have no predictions")
     else:
-        _from_predictions(folder, result, found, trust)
-    return found
+        _from_predictions(folder, result, results, trust)
+    return results
 
 
-def _from_history(folder: Path, result: Result, found: Recomputed) -> None:
+def _from_history(folder: Path, result: Result, recomputed: Recomputed) -> None:
     try:
         epochs = read_history(folder)
     except DataError as error:
-        found.damaged.append(str(error))
+        recomputed.damaged.append(str(error))
         return
     best = next((e for e in epochs if e.get("epoch") == result.best_epoch), {})
     for key in result.metrics:
         if key in best:
-            found.numbers[key], found.tolerance[key] = best[key], 0.0
+            recomputed.numbers[key], recomputed.tolerance[key] = best[key], 0.0
         else:
-            found.lacking[key] = f"the history has no {key} of epoch {result.best_epoch}"
+            recomputed.missing[key] = f"the history has no {key} of epoch {result.best_epoch}"
 
 
-def _from_predictions(folder: Path, result: Result, found: Recomputed, trust: bool) -> None:
-    metrics, reasons = _metrics(folder, result, found, trust)
+def _from_predictions(folder: Path, result: Result, recomputed: Recomputed, trust: bool) -> None:
+    metrics, reasons = _metrics(folder, result, recomputed, trust)
     thresholds: Mapping[str, float] | None = None
     for split in SPLITS:
         keys = [key for key in result.metrics if key.startswith(f"{split}/")]
         file = predictions_file(folder, split)
         if not file.is_file():
-            found.lacking |= dict.fromkeys(keys, f"its folder has no {file.name}")
+            recomputed.missing |= dict.fromkeys(keys, f"its folder has no {file.name}")
             continue
         try:
             predictions = load_predictions(folder, split)
@@ -97,21 +97,21 @@ def _from_predictions(folder: Path, result: Result, found: Recomputed, trust: bo
                 thresholds = tuned(predictions, metrics)
             if thresholds is not None:  # without validation's predictions, test's own say what they were
                 predictions = replace(predictions, thresholds=thresholds)
-            said = reasons | _compute(predictions, metrics, split, found)
+            message = reasons | _compute(predictions, metrics, split, recomputed)
         except (DataError, MetricError) as error:
-            found.damaged.append(str(error))
-            found.lacking |= dict.fromkeys(keys, f"{file.name} cannot be used")
+            recomputed.damaged.append(str(error))
+            recomputed.missing |= dict.fromkeys(keys, f"{file.name} cannot be used")
             continue
-        for key in (key for key in keys if key not in found.numbers):
-            reason = next((why for metric, why in said.items() if metric in _of(key)), predictions.lacking)
+        for key in (key for key in keys if key not in recomputed.numbers):
+            reason = next((why for metric, why in message.items() if metric in _of(key)), predictions.missing)
             if reason:
-                found.lacking.setdefault(key, reason)
+                recomputed.missing.setdefault(key, reason)
         if split == "test":
-            found.curves = _curves(folder, predictions, found)
+            recomputed.curves = _curves(folder, predictions, recomputed)
 
 
 def _compute(
-    predictions: StoredPredictions, metrics: Sequence[Metric], split: str, found: Recomputed
+    predictions: StoredPredictions, metrics: Sequence[Metric], split: str, recomputed: Recomputed
 ) -> dict[Metric, str]:
     """Compute what can be, from the compact part where that is enough. Returns: metric -> why it could not be."""
     reasons: dict[Metric, str] = {}
@@ -123,47 +123,51 @@ def _compute(
                 reasons[metric] = str(error)
                 continue
             if numbers:
-                found.numbers |= {f"{split}/{name}": value for name, value in numbers.items()}
+                recomputed.numbers |= {f"{split}/{name}": value for name, value in numbers.items()}
                 exact = {name for name in numbers if some.exact or _UNSCORED & set(name.split("/"))}
-                found.tolerance |= {f"{split}/{name}": ROUNDING if name in exact else tolerance for name in numbers}
+                recomputed.tolerance |= {
+                    f"{split}/{name}": ROUNDING if name in exact else tolerance for name in numbers
+                }
                 reasons.pop(metric, None)
                 break
     return reasons
 
 
-def _metrics(folder: Path, result: Result, found: Recomputed, trust: bool) -> tuple[list[Metric], dict[Metric, str]]:
+def _metrics(
+    folder: Path, result: Result, recomputed: Recomputed, trust: bool
+) -> tuple[list[Metric], dict[Metric, str]]:
     """Return the run's metrics in this version; name those of another version of their definition."""
     metrics: list[Metric] = []
-    entries, left_out = _asked(folder, found, trust)
+    entries, left_out = _asked(folder, recomputed, trust)
     for entry in [*entries, *result.metrics]:
         try:
             metrics += parse_metrics([metric_entry(entry) if entry in result.metrics else entry])
         except UnknownComponent as error:
             if entry in result.metrics:
-                found.lacking[entry] = refusal(left_out, run=result.run_id, component=error.component)
+                recomputed.missing[entry] = refusal(left_out, run=result.run_id, component=error.component)
         except ConfigError as error:
             if entry in result.metrics:
-                found.lacking[entry] = str(error)
+                recomputed.missing[entry] = str(error)
     metrics = list(dict.fromkeys(metrics))
     reasons: dict[Metric, str] = {}
     for name, version in versions(metrics).items():
         stored = result.metric_versions.get(name)
         if stored is not None and stored != version:
-            said = f"it was measured by version {stored} of {name}, which is at version {version} here"
-            reasons |= {metric: said for metric in metrics if metric.name == name}
+            message = f"it was measured by version {stored} of {name}, which is at version {version} here"
+            reasons |= {metric: message for metric in metrics if metric.name == name}
     return [metric for metric in metrics if metric not in reasons], reasons
 
 
-def _asked(folder: Path, found: Recomputed, trust: bool) -> tuple[list[str], list[str]]:
+def _asked(folder: Path, recomputed: Recomputed, trust: bool) -> tuple[list[str], list[str]]:
     """Read the list of metrics in the run's file, and the plug-ins that it names and that were not imported."""
     if not (folder / RUN).is_file():
         return [], []
     try:
-        said = read_run_file(folder)
+        run_config = read_run_file(folder)
     except DataError as error:
-        found.damaged.append(str(error))
+        recomputed.damaged.append(str(error))
         return [], []
-    return said["metrics"], import_stored(said["plugins"], trust=trust)
+    return run_config["metrics"], import_stored(run_config["plugins"], trust=trust)
 
 
 def _of(key: str) -> list[Metric]:
@@ -174,7 +178,7 @@ def _of(key: str) -> list[Metric]:
         return []
 
 
-def _curves(folder: Path, predictions: StoredPredictions, found: Recomputed) -> Mapping[str, Any] | None:
+def _curves(folder: Path, predictions: StoredPredictions, recomputed: Recomputed) -> Mapping[str, Any] | None:
     """From the codes; of a run that stored none, from the curves themselves, in full."""
     if predictions.codes:
         return compact(curves_of(predictions))
@@ -184,5 +188,5 @@ def _curves(folder: Path, predictions: StoredPredictions, found: Recomputed) -> 
     try:
         return compact(json.loads(file.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        found.damaged.append(f"{file}: not the curves of a run ({error}).")
+        recomputed.damaged.append(f"{file}: not the curves of a run ({error}).")
         return None

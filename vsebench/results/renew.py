@@ -24,12 +24,12 @@ class Renewed:
     Args:
         metrics: those computed again.
         results: the finished runs with their new numbers, by run id; empty where nothing was computed again.
-        lacking: metrics that stay as they were -> why, a line for each run that stands in the way.
+        missing: metrics that stay as they were -> why, a line for each run that stands in the way.
     """
 
     metrics: Changed
     results: Mapping[str, Result]
-    lacking: Mapping[str, list[str]] = field(default_factory=dict)
+    missing: Mapping[str, list[str]] = field(default_factory=dict)
 
 
 def renew(snapshot: Snapshot, store: Store) -> Renewed:
@@ -42,22 +42,22 @@ def renew(snapshot: Snapshot, store: Store) -> Renewed:
     other = other_definitions(snapshot)
     if not other:
         return Renewed({}, {})
-    lacking: dict[str, list[str]] = {}
+    missing: dict[str, list[str]] = {}
     selected = metric_of(snapshot.select["metric"])
     if selected in other and any(r.status == "pruned" for r in snapshot.results.values()):
-        lacking[selected] = ["pruned runs, which it was the number of, stored no predictions"]
+        missing[selected] = ["pruned runs, which it was the number of, stored no predictions"]
     results, numbers = {}, {}
     for run, on_board in snapshot.results.items():
         if on_board.status != "finished":
             continue
-        own, numbers[run], reasons = _computed(on_board, store, other)
-        results[run] = own
+        run_result, numbers[run], reasons = _computed(on_board, store, other)
+        results[run] = run_result
         for name, reason in reasons.items():
-            lacking.setdefault(name, []).append(f"{run} ({own.system}): {reason}")
-    done = {name: both for name, both in other.items() if name not in lacking}
+            missing.setdefault(name, []).append(f"{run} ({run_result.system}): {reason}")
+    done = {name: both for name, both in other.items() if name not in missing}
     if not done:
-        return Renewed({}, {}, lacking)
-    return Renewed(done, {run: _with(r, numbers[run], done, selected) for run, r in results.items()}, lacking)
+        return Renewed({}, {}, missing)
+    return Renewed(done, {run: _with(r, numbers[run], done, selected) for run, r in results.items()}, missing)
 
 
 def metric_of(key: str) -> str:
@@ -79,23 +79,23 @@ def _computed(
     """Read a run's own result, recompute its numbers by today's definitions, and name the metrics that cannot be
     trusted, with reasons.
     """
-    folder, own = store.run_folder(on_board.run_id), store.read(on_board.run_id)
-    if own is None:
+    folder, run_result = store.run_folder(on_board.run_id), store.read(on_board.run_id)
+    if run_result is None:
         return on_board, {}, dict.fromkeys(other, f"{folder} has no whole result")
-    again = recompute(folder, replace(own, metric_versions={}))
+    again = recompute(folder, replace(run_result, metric_versions={}))
     if again.damaged:
-        return own, {}, dict.fromkeys(other, again.damaged[0])
+        return run_result, {}, dict.fromkeys(other, again.damaged[0])
     reasons: dict[str, str] = {}
-    for key, value in own.metrics.items():
+    for key, value in run_result.metrics.items():
         name = metric_of(key)
         if name in other and key not in again.numbers and "skipped" not in key.split("/"):
-            reasons[name] = again.lacking.get(key, f"its predictions give no {key}")
+            reasons[name] = again.missing.get(key, f"its predictions give no {key}")
             continue
-        checked = name not in other and key in again.numbers and _is_today_s(name, own)
+        checked = name not in other and key in again.numbers and _is_today_s(name, run_result)
         if checked and not agrees(value, again.numbers[key], again.tolerance[key]):
-            said = f"its predictions give {key} {again.numbers[key]:.6g}, its result says {value:.6g}"
-            return own, {}, dict.fromkeys(other, said)
-    return own, again.numbers, reasons
+            message = f"its predictions give {key} {again.numbers[key]:.6g}, its result says {value:.6g}"
+            return run_result, {}, dict.fromkeys(other, message)
+    return run_result, again.numbers, reasons
 
 
 def _is_today_s(name: str, result: Result) -> bool:
@@ -106,8 +106,8 @@ def _with(result: Result, numbers: Mapping[str, float], done: Changed, selected:
     """Return the result with today's numbers of some metrics."""
     metrics = {key: value for key, value in result.metrics.items() if metric_of(key) not in done}
     metrics |= {key: value for key, value in numbers.items() if metric_of(key) in done}
-    told = ", ".join(f"{name} (version {now} for {before})" for name, (before, now) in done.items())
-    notes = [f"computed again from the stored predictions by other definitions: {told}"]
+    message = ", ".join(f"{name} (version {now} for {before})" for name, (before, now) in done.items())
+    notes = [f"computed again from the stored predictions by other definitions: {message}"]
     if selected in done:
         notes.append(f"the epoch was chosen by version {done[selected][0]} of {selected}")
     versions = {**result.metric_versions, **{name: now for name, (_, now) in done.items()}}

@@ -96,7 +96,7 @@ def do_again(
     return result
 
 
-def judge(
+def assess(
     original: Original,
     again: Result,
     *,
@@ -162,8 +162,8 @@ def _allowed(key: str, before: Result, row: Sequence[Result], tolerance: float |
 
 
 def _as_on_board(result: Result) -> dict[str, float]:
-    found = on_board(result)
-    return {key: found[f"metrics.{key}"] for key in result.metrics}
+    results = on_board(result)
+    return {key: results[f"metrics.{key}"] for key in result.metrics}
 
 
 def shown(value: Any) -> str:
@@ -171,13 +171,13 @@ def shown(value: Any) -> str:
     return "nothing" if value in (ABSENT, None) else str(value)
 
 
-def plain(found: Reproduction) -> dict[str, Any]:
+def plain(reproduction: Reproduction) -> dict[str, Any]:
     """As data that goes to JSON."""
     return {
-        "run_id": found.result.run_id,
-        "holds": found.holds,
-        "identical_expected": found.identical,
-        "code": found.code,
-        "circumstances": {name: list(both) for name, both in found.circumstances.items()},
-        "numbers": [asdict(line) for line in found.lines],
+        "run_id": reproduction.result.run_id,
+        "holds": reproduction.holds,
+        "identical_expected": reproduction.identical,
+        "code": reproduction.code,
+        "circumstances": {name: list(both) for name, both in reproduction.circumstances.items()},
+        "numbers": [asdict(line) for line in reproduction.lines],
     }

@@ -16,7 +16,7 @@ from vsebench.leaderboard.collect import SPLIT, pairs_of, read
 from vsebench.results.leaves import ABSENT, differing, in_digits, leaves, on_board, same
 from vsebench.results.recompute import agrees, recompute
 from vsebench.runs.item_scores import items_file
-from vsebench.runs.item_scores import load as load_outcomes
+from vsebench.runs.item_scores import load as load_item_scores
 from vsebench.runs.predictions import predictions_file
 from vsebench.runs.snapshot import Snapshot
 from vsebench.runs.store import RESULT, Store
@@ -58,7 +58,7 @@ class Report:
         rounded: how many of them to within rounding, but not to the last bit.
         items: how right each item is and where each match stands, of all runs, that the board keeps as they come out.
         compared: values of the board's results file that were compared with the runs' own.
-        lacking: (row, run id, key, reason) of numbers that cannot be computed again.
+        missing: (row, run id, key, reason) of numbers that cannot be computed again.
         absent: (row, run id, reason) of runs that are not at hand, so that nothing of them was checked.
     """
 
@@ -68,7 +68,7 @@ class Report:
     rounded: int = 0
     items: int = 0
     compared: int = 0
-    lacking: list[tuple[str, str, str, str]] = field(default_factory=list)
+    missing: list[tuple[str, str, str, str]] = field(default_factory=list)
     absent: list[tuple[str, str, str]] = field(default_factory=list)
     differences: list[Difference] = field(default_factory=list)
 
@@ -90,16 +90,16 @@ def verify(snapshot: Snapshot, file: Path, runs: Path, *, trust: bool = False) -
     for run_id, on in snapshot.results.items():
         report.runs += 1
         row = rows.get(run_id, on.system)
-        own = store.read(run_id)
-        if own is None:
-            there = store.run_folder(run_id)
-            if (there / RESULT).is_file():
-                report.differences.append(Difference(str(there / RESULT), row, run_id, "file", "damaged", "a result"))
-            said = f"{there} {'has no whole result' if there.is_dir() else 'is not there'}"
-            report.absent.append((row, run_id, said))
+        run_result = store.read(run_id)
+        if run_result is None:
+            folder = store.run_folder(run_id)
+            if (folder / RESULT).is_file():
+                report.differences.append(Difference(str(folder / RESULT), row, run_id, "file", "damaged", "a result"))
+            message = f"{folder} {'has no whole result' if folder.is_dir() else 'is not there'}"
+            report.absent.append((row, run_id, message))
             continue
-        _check_run(store.run_folder(run_id), own, row, report, trust)
-        _check_board(file, on, own, row, report)
+        _check_run(store.run_folder(run_id), run_result, row, report, trust)
+        _check_board(file, on, run_result, row, report)
         _check_measures(file, snapshot.measures.get(run_id, {}), store.run_folder(run_id), row, report)
     return report
 
@@ -119,8 +119,10 @@ def _check_rows(snapshot: Snapshot, file: Path, report: Report) -> None:
         report.differences.append(Difference(str(file), "", "", "seeds", *shown))
     wanted = {run for row in snapshot.rows for run in row.runs.values()}
     for run_id in sorted(set(snapshot.results) - wanted):
-        said = Difference(str(file), snapshot.results[run_id].system, run_id, "rows", "a result without a row", ABSENT)
-        report.differences.append(said)
+        message = Difference(
+            str(file), snapshot.results[run_id].system, run_id, "rows", "a result without a row", ABSENT
+        )
+        report.differences.append(message)
 
 
 def _check_items(snapshot: Snapshot, file: Path, store: Store, report: Report) -> None:
@@ -128,7 +130,7 @@ def _check_items(snapshot: Snapshot, file: Path, store: Store, report: Report) -
     if not file.is_file():
         return
     try:
-        on = load_outcomes(file)
+        on = load_item_scores(file)
     except DataError as error:
         report.differences.append(Difference(str(file), "", "", "file", "damaged", error.message))
         return
@@ -140,14 +142,14 @@ def _check_items(snapshot: Snapshot, file: Path, store: Store, report: Report) -
             continue
         source = predictions_file(store.run_folder(run_id), SPLIT)
         if not source.is_file():
-            report.lacking.append((row, run_id, "items", f"{source} is not there"))
+            report.missing.append((row, run_id, "items", f"{source} is not there"))
             continue
         try:
-            own = read(source.parent, result)
+            scores = read(source.parent, result)
         except DataError as error:
             report.differences.append(Difference(str(source), row, run_id, "file", "damaged", error.message))
             continue
-        for name, (stored, again) in pairs_of(on, own, run_id).items():
+        for name, (stored, again) in pairs_of(on, scores, run_id).items():
             if np.array_equal(stored, again):
                 report.items += again.size
                 continue
@@ -159,49 +161,51 @@ def _check_items(snapshot: Snapshot, file: Path, store: Store, report: Report) -
             report.differences.append(Difference(str(file), row, run_id, f"items.{name}", *shown))
 
 
-def _check_run(folder: Path, own: Result, row: str, report: Report, trust: bool) -> None:
+def _check_run(folder: Path, run_result: Result, row: str, report: Report, trust: bool) -> None:
     """Predictions -> the run's own result."""
-    if own.status == "failed":
+    if run_result.status == "failed":
         return
-    found = recompute(folder, own, trust=trust)
+    result = recompute(folder, run_result, trust=trust)
     file = str(folder / RESULT)
-    for message in found.damaged:
-        report.differences.append(Difference(str(folder), row, own.run_id, "file", "damaged", message))
-    report.lacking += [(row, own.run_id, key, why) for key, why in sorted(found.lacking.items())]
-    for key in sorted({*own.metrics, *found.numbers}):
-        stored, again = own.metrics.get(key), found.numbers.get(key)
+    for message in result.damaged:
+        report.differences.append(Difference(str(folder), row, run_result.run_id, "file", "damaged", message))
+    report.missing += [(row, run_result.run_id, key, why) for key, why in sorted(result.missing.items())]
+    for key in sorted({*run_result.metrics, *result.numbers}):
+        stored, again = run_result.metrics.get(key), result.numbers.get(key)
         if stored is not None and again is not None and _number(stored):
-            if agrees(stored, again, found.tolerance[key]):
+            if agrees(stored, again, result.tolerance[key]):
                 report.recomputed += 1
                 report.rounded += not agrees(stored, again)
                 continue
-        elif again is None and key in found.lacking:
+        elif again is None and key in result.missing:
             continue
         elif stored is None and SKIPPED in key.split("/"):
-            report.lacking.append((row, own.run_id, key, f"it was measured before these were counted; {again:g} now"))
+            report.missing.append(
+                (row, run_result.run_id, key, f"it was measured before these were counted; {again:g} now")
+            )
             continue
         shown = ABSENT if stored is None else stored, ABSENT if again is None else again
-        report.differences.append(Difference(file, row, own.run_id, f"metrics.{key}", *shown))
-    _check_curves(file, own, row, found.curves, report)
+        report.differences.append(Difference(file, row, run_result.run_id, f"metrics.{key}", *shown))
+    _check_curves(file, run_result, row, result.curves, report)
 
 
-def _check_curves(file: str, own: Result, row: str, again: Mapping[str, Any] | None, report: Report) -> None:
+def _check_curves(file: str, run_result: Result, row: str, again: Mapping[str, Any] | None, report: Report) -> None:
     if again is None:
-        if own.curves:
-            report.lacking.append((row, own.run_id, "curves", "its run stored neither codes nor curves"))
+        if run_result.curves:
+            report.missing.append((row, run_result.run_id, "curves", "its run stored neither codes nor curves"))
         return
-    a, b = leaves(own.curves, "curves"), leaves(again, "curves")
+    a, b = leaves(run_result.curves, "curves"), leaves(again, "curves")
     for name in sorted({*a, *b}):
         stored, value = a.get(name, ABSENT), b.get(name, ABSENT)
         if same(stored, value):
             report.recomputed += 1
         else:
-            report.differences.append(Difference(file, row, own.run_id, name, stored, value))
+            report.differences.append(Difference(file, row, run_result.run_id, name, stored, value))
 
 
-def _check_board(file: Path, on: Result, own: Result, row: str, report: Report) -> None:
+def _check_board(file: Path, on: Result, run_result: Result, row: str, report: Report) -> None:
     """Compare the run's own result with the board's results file: equal to its six digits, in everything."""
-    a, b = leaves(asdict(on)), on_board(own)
+    a, b = leaves(asdict(on)), on_board(run_result)
     for name in sorted({*a, *b}):
         if name.startswith(_DATA) and not (name in a and name in b):
             continue
@@ -217,14 +221,14 @@ def _check_measures(file: Path, on: Mapping[str, Any], folder: Path, row: str, r
     for name, values in on.items():
         source = folder / FOLDER / f"{name}.json"
         try:
-            own = json.loads(source.read_text(encoding="utf-8"))["values"]
+            current = json.loads(source.read_text(encoding="utf-8"))["values"]
         except FileNotFoundError:
-            report.lacking.append((row, folder.name, f"measures.{name}", f"its folder has no {FOLDER}/{name}.json"))
+            report.missing.append((row, folder.name, f"measures.{name}", f"its folder has no {FOLDER}/{name}.json"))
             continue
         except (OSError, ValueError, KeyError, TypeError) as error:
             report.differences.append(Difference(str(source), row, folder.name, "file", "damaged", str(error)))
             continue
-        a, b = leaves(values, f"measures.{name}"), in_digits(leaves(own, f"measures.{name}"))
+        a, b = leaves(values, f"measures.{name}"), in_digits(leaves(current, f"measures.{name}"))
         report.compared += sum(same(a.get(key, ABSENT), b.get(key, ABSENT)) for key in {*a, *b})
         for key, (stored, value) in differing(a, b).items():
             report.differences.append(Difference(str(file), row, folder.name, key, stored, value))

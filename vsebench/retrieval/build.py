@@ -17,11 +17,11 @@ from vsebench.core.errors import ConfigError, DataError, Place, QueryError, did_
 from vsebench.core.registry import INDEXES
 from vsebench.data.pixels import decode
 from vsebench.data.query import checked_image
-from vsebench.engine.embed import embed, side
+from vsebench.engine.embed import embed, pair_inputs
 from vsebench.engine.feature_plan import reads_features
-from vsebench.engine.loader import Feed
+from vsebench.engine.loader import Loader
 from vsebench.ops.freezing import weights_digest
-from vsebench.retrieval.collection import GalleryItem, Manifest, Sides, refuse_existing, write_gallery
+from vsebench.retrieval.collection import CollectionItem, Manifest, Sides, refuse_existing, write_collection
 from vsebench.runs.load import LoadedRun
 
 BATCH = 64
@@ -33,14 +33,14 @@ Progress = Callable[[int, int], None]
 class Embedded:
     """Items with their unit vectors, float32 (n, D), where they come from, and what a scorer of pairs keeps of them."""
 
-    items: Sequence[GalleryItem]
+    items: Sequence[CollectionItem]
     vectors: np.ndarray
     source: Mapping[str, Any]
     notes: Sequence[str] = ()
-    sides: Sides | None = None
+    pair_inputs: Sides | None = None
 
 
-def make_gallery(
+def make_collection(
     run: LoadedRun,
     embedded: Embedded,
     modality: str,
@@ -77,16 +77,16 @@ def make_gallery(
         dim=int(embedded.vectors.shape[1]),
         index={"name": index, "options": checked},
         source=embedded.source,
-        scorer=None if embedded.sides is None or run.system.scorer is None else run.system.scorer.name,
+        scorer=None if embedded.pair_inputs is None or run.system.scorer is None else run.system.scorer.name,
     )
-    return write_gallery(
+    return write_collection(
         folder,
         manifest,
         embedded.items,
         embedded.vectors,
         built,
         run_files=run.files,
-        sides=embedded.sides,
+        sides=embedded.pair_inputs,
         force=force,
     )
 
@@ -114,31 +114,31 @@ def embed_split(
             + known_names(dataset.splits)
         )
     encoders = Encoders({modality: run.model.encoders[modality]})
-    feed = Feed(dataset, split, run.system, encoders, cache=cache, plans=run.model.plans)
-    rows, numbers = np.arange(len(feed)), np.zeros(len(feed), np.int64)
+    loader = Loader(dataset, split, run.system, encoders, cache=cache, plans=run.model.plans)
+    rows, numbers = np.arange(len(loader)), np.zeros(len(loader), np.int64)
     if modality == "text":
-        counts = feed.captions_per_item
+        counts = loader.captions_per_item
         rows = np.repeat(rows, counts)
-        numbers = np.arange(len(rows)) - np.repeat(feed.caption_offsets[:-1], counts)
-    notes = list(feed.notes)
-    if modality in feed.lacking:
-        there = ~feed.lacking[modality][rows]
-        rows, numbers = rows[there], numbers[there]
-        notes.append(f"{(~there).sum()} items without {modality} were left out")
+        numbers = np.arange(len(rows)) - np.repeat(loader.caption_offsets[:-1], counts)
+    notes = list(loader.notes)
+    if modality in loader.missing:
+        present = ~loader.missing[modality][rows]
+        rows, numbers = rows[present], numbers[present]
+        notes.append(f"{(~present).sum()} items without {modality} were left out")
     texts = dataset.all_texts(split)
     items = [
-        GalleryItem(
+        CollectionItem(
             dataset.ids[position] if number == 0 else f"{dataset.ids[position]}#{number + 1}",
             texts[row][number] if number < len(texts[row]) else "",
             int(position) if dataset.image_bytes(int(position)) is not None else None,
         )
-        for row, number, position in zip(rows.tolist(), numbers.tolist(), feed.positions[rows].tolist(), strict=True)
+        for row, number, position in zip(rows.tolist(), numbers.tolist(), loader.positions[rows].tolist(), strict=True)
     ]
 
     def batches() -> Iterator[Any]:
         for start in range(0, len(rows), BATCH):
             part = slice(start, start + BATCH)
-            yield feed.batch(rows[part], numbers[part]).inputs[modality]
+            yield loader.batch(rows[part], numbers[part]).inputs[modality]
 
     source = {
         "type": "dataset",
@@ -180,7 +180,7 @@ def embed_folder(
         what = "images" if modality == "image" else "lines of .txt files"
         raise DataError(f"no {what} below it.", place=Place(str(folder)))
     source = {"type": "folder", "path": str(folder.resolve())}
-    kept: list[GalleryItem] = []
+    selected: list[CollectionItem] = []
     bad: list[str] = []
 
     def batches() -> Iterator[Any]:
@@ -189,21 +189,21 @@ def embed_folder(
             for start in range(0, len(items), BATCH):
                 part = items[start : start + BATCH]
                 if modality == "text":
-                    kept.extend(part)
+                    selected.extend(part)
                     yield encoder.tokenizer([item.caption for item in part])
                     continue
                 read = list(pool.map(lambda item: _pixels(folder / str(item.at), encoder.preprocessing), part))
-                kept.extend(item for item, pixels in zip(part, read, strict=True) if not isinstance(pixels, str))
+                selected.extend(item for item, pixels in zip(part, read, strict=True) if not isinstance(pixels, str))
                 bad.extend(fault for fault in read if isinstance(fault, str))
                 good = [pixels for pixels in read if not isinstance(pixels, str)]
                 if good:
                     yield torch.from_numpy(np.stack(good))
 
     vectors, sides = _vectors(run, modality, batches(), len(items), progress)
-    if bad and (not skip_bad or not kept):
+    if bad and (not skip_bad or not selected):
         raise DataError(f"{len(bad)} images cannot be read; --skip-bad leaves them out.", problems=bad)
     notes = [f"{len(bad)} images could not be read and were left out"] if bad else []
-    return Embedded(kept, vectors, source, notes, sides)
+    return Embedded(selected, vectors, source, notes, sides)
 
 
 def refuse_modality(run: LoadedRun, modality: str) -> None:
@@ -228,29 +228,29 @@ def _vectors(
     run: LoadedRun, modality: str, batches: Iterator[Any], count: int, progress: Progress
 ) -> tuple[np.ndarray, Sides | None]:
     parts: list[np.ndarray] = []
-    kept: list[np.ndarray] = []
+    selected: list[np.ndarray] = []
     lengths: list[np.ndarray] = []
     done = 0
     for raw in batches:
         parts.append(unit_rows(embed(run.model, modality, raw).cpu().numpy()))
         if run.model.scorer is not None:
-            tokens = side(run.model, modality, raw)
-            kept.append(tokens.values[tokens.mask].cpu().numpy())
+            tokens = pair_inputs(run.model, modality, raw)
+            selected.append(tokens.values[tokens.mask].cpu().numpy())
             lengths.append(tokens.mask.sum(1).cpu().numpy())
         done += len(parts[-1])
         progress(done, count)
     vectors = np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)
-    if not kept:
+    if not selected:
         return vectors, None
     offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths))]).astype(np.int64)
-    return vectors, Sides(np.concatenate(kept), offsets)
+    return vectors, Sides(np.concatenate(selected), offsets)
 
 
-def _images(folder: Path) -> list[GalleryItem]:
+def _images(folder: Path) -> list[CollectionItem]:
     files = sorted(f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES and f.is_file())
     paths = [file.relative_to(folder).as_posix() for file in files]
     return [
-        GalleryItem(path, _caption(file.with_suffix(".txt")), path) for file, path in zip(files, paths, strict=True)
+        CollectionItem(path, _caption(file.with_suffix(".txt")), path) for file, path in zip(files, paths, strict=True)
     ]
 
 
@@ -258,9 +258,9 @@ def _caption(file: Path) -> str:
     return " ".join(file.read_text(encoding="utf-8", errors="replace").split()) if file.is_file() else ""
 
 
-def _lines(folder: Path) -> list[GalleryItem]:
+def _lines(folder: Path) -> list[CollectionItem]:
     return [
-        GalleryItem(f"{file.relative_to(folder).as_posix()}:{number}", line.strip(), None)
+        CollectionItem(f"{file.relative_to(folder).as_posix()}:{number}", line.strip(), None)
         for file in sorted(f for f in folder.rglob("*.txt") if f.is_file())
         for number, line in enumerate(file.read_text(encoding="utf-8", errors="replace").splitlines(), start=1)
         if line.strip()

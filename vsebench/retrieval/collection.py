@@ -57,7 +57,7 @@ class Sides:
 
 
 @dataclass(frozen=True, slots=True)
-class GalleryItem:
+class CollectionItem:
     """What a vector stands for.
 
     Args:
@@ -102,21 +102,21 @@ class Manifest:
 
 
 @dataclass(frozen=True)
-class Gallery:
+class Collection:
     """A gallery in memory; vectors and sides may be mapped from their files."""
 
     folder: Path
     manifest: Manifest
-    items: Sequence[GalleryItem]
+    items: Sequence[CollectionItem]
     vectors: np.ndarray
     index: Index
-    sides: Sides | None = None
+    pair_inputs: Sides | None = None
 
 
-def write_gallery(
+def write_collection(
     folder: Path,
     manifest: Manifest,
-    items: Sequence[GalleryItem],
+    items: Sequence[CollectionItem],
     vectors: np.ndarray,
     index: Index,
     *,
@@ -180,7 +180,7 @@ def _put(partial: Path, folder: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def read_gallery(folder: Path, *, verify: bool = True) -> Gallery:
+def read_collection(folder: Path, *, verify: bool = True) -> Collection:
     """Open a gallery.
 
     Args:
@@ -190,9 +190,9 @@ def read_gallery(folder: Path, *, verify: bool = True) -> Gallery:
         is not installed; UntrustedPlugin when it is a plug-in's that was not imported.
     """
     manifest = read_manifest(folder)
-    for name, said in manifest.sha256.items():
+    for name, digest in manifest.sha256.items():
         file = folder / name
-        if not file.is_file() or (verify and _digest(file) != said):
+        if not file.is_file() or (verify and _digest(file) != digest):
             state = "damaged" if file.is_file() else "missing"
             raise DataError(f"this part of the gallery is {state}. Make it again.", place=Place(str(file)))
     items = _read_items(folder / ITEMS)
@@ -206,8 +206,8 @@ def read_gallery(folder: Path, *, verify: bool = True) -> Gallery:
     except VsebenchError:
         raise
     except Exception as error:  # NumPy, zipfile, JSON and the libraries of indexes each have their own
-        said = (str(error) or type(error).__name__).splitlines()[0]
-        message = f"not what index '{manifest.index['name']}' has written ({said}). Make the gallery again."
+        digest = (str(error) or type(error).__name__).splitlines()[0]
+        message = f"not what index '{manifest.index['name']}' has written ({digest}). Make the gallery again."
         raise DataError(message, place=Place(str(folder / INDEX))) from None
     sides = None
     if manifest.scorer is not None:
@@ -216,10 +216,10 @@ def read_gallery(folder: Path, *, verify: bool = True) -> Gallery:
         if not rising or values.ndim != 2 or offsets[-1] != len(values):
             raise DataError("its parts do not belong together. Make it again.", place=Place(str(folder / SIDES)))
         sides = Sides(values, np.asarray(offsets))
-    return Gallery(folder, manifest, items, vectors, index, sides)
+    return Collection(folder, manifest, items, vectors, index, sides)
 
 
-def _read_items(file: Path) -> list[GalleryItem]:
+def _read_items(file: Path) -> list[CollectionItem]:
     items = []
     with file.open(encoding="utf-8", errors="replace") as stream:
         for number, line in enumerate(stream, start=1):
@@ -229,7 +229,7 @@ def _read_items(file: Path) -> list[GalleryItem]:
             except (ValueError, RecursionError):
                 raise DataError("not a JSON line. Make the gallery again.", place=place) from None
             check_form(Item, plain, place, noun="an item of a gallery")
-            items.append(GalleryItem(**plain))
+            items.append(CollectionItem(**plain))
     if len({item.id for item in items}) < len(items):
         raise DataError("an id is there twice. Make the gallery again.", place=Place(str(file)))
     return items
@@ -238,14 +238,14 @@ def _read_items(file: Path) -> list[GalleryItem]:
 def _read_array(file: Path, kind: str) -> np.ndarray:
     """Return an array of a kind of numbers, mapped from its file."""
     try:
-        found: np.ndarray = np.load(file, mmap_mode="r", allow_pickle=False)
-        fits = isinstance(found, np.ndarray) and found.dtype.kind == kind
+        arrays: np.ndarray = np.load(file, mmap_mode="r", allow_pickle=False)
+        fits = isinstance(arrays, np.ndarray) and arrays.dtype.kind == kind
     except Exception as error:  # NumPy's are of many kinds
-        said = (str(error) or type(error).__name__).splitlines()[0]
-        raise DataError(f"not an array ({said}). Make the gallery again.", place=Place(str(file))) from None
+        message = (str(error) or type(error).__name__).splitlines()[0]
+        raise DataError(f"not an array ({message}). Make the gallery again.", place=Place(str(file))) from None
     if not fits:
         raise DataError("not an array of such numbers. Make the gallery again.", place=Place(str(file)))
-    return found
+    return arrays
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -9,7 +9,7 @@ from pathlib import Path
 from vsebench.core.errors import DataError, Place
 from vsebench.data.dataset import Dataset
 from vsebench.data.pixels import jpeg, pixel_count
-from vsebench.retrieval.collection import GalleryItem, Manifest
+from vsebench.retrieval.collection import CollectionItem, Manifest
 
 KEPT = 1024
 
@@ -27,7 +27,7 @@ class Pictures:
         self._lock = threading.Lock()  # HDF5 reads one at a time anyway
         self._thumbnail = lru_cache(KEPT)(self._make_thumbnail)
 
-    def data(self, item: GalleryItem) -> bytes | None:
+    def data(self, item: CollectionItem) -> bytes | None:
         """Return the encoded picture as it came; None for an item without one.
 
         Raises: DataError when the source is missing or has changed.
@@ -43,7 +43,7 @@ class Pictures:
             raise DataError(f"the picture of '{item.id}' is no longer there.", place=Place(str(file)))
         return file.read_bytes()
 
-    def pixels(self, item: GalleryItem) -> int:
+    def pixels(self, item: CollectionItem) -> int:
         """How many pixels its picture has, from the header alone; 0 without one, or for one that cannot be read.
 
         Raises: DataError as above.
@@ -54,14 +54,14 @@ class Pictures:
         except OSError:
             return 0
 
-    def thumbnail(self, item: GalleryItem, side: int) -> bytes | None:
+    def thumbnail(self, item: CollectionItem, side: int) -> bytes | None:
         """As JPEG, at most ``side`` pixels wide and high; small ones are not enlarged. The last 1,024 are kept.
 
         Raises: DataError as above, or when it cannot be decoded.
         """
         return self._thumbnail(item, side)
 
-    def _make_thumbnail(self, item: GalleryItem, side: int) -> bytes | None:
+    def _make_thumbnail(self, item: CollectionItem, side: int) -> bytes | None:
         data = self.data(item)
         if data is None:
             return None

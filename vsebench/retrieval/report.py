@@ -82,5 +82,5 @@ def _figure(searcher: Searcher, hit: Hit) -> str:
     data = searcher.pictures.thumbnail(searcher.gallery.items[hit.row], SIDE)
     picture = "" if data is None else f'<img src="{jpeg_uri(data)}" alt="{escape(hit.caption or hit.id)}">'
     caption = f"<p>{escape(hit.caption)}</p>" if hit.caption else ""
-    said = f"<b>{hit.rank}</b> · {hit.score:.3f}{caption}<small>{escape(hit.id)}</small>"
-    return f"<li><figure>{picture}<figcaption>{said}</figcaption></figure></li>"
+    message = f"<b>{hit.rank}</b> · {hit.score:.3f}{caption}<small>{escape(hit.id)}</small>"
+    return f"<li><figure>{picture}<figcaption>{message}</figcaption></figure></li>"

@@ -16,10 +16,10 @@ from vsebench.core.errors import DataError, Place, QueryError
 from vsebench.core.types import Tokens
 from vsebench.data.query import checked_k
 from vsebench.data.vocabulary import WordTokenizer, split_words
-from vsebench.engine.embed import embed, side
+from vsebench.engine.embed import embed, pair_inputs
 from vsebench.engine.queries import embed_images, embed_texts, pixels_of, queryable, words_of
 from vsebench.ops.freezing import weights_digest
-from vsebench.retrieval.collection import RUN, Gallery, GalleryItem, read_gallery
+from vsebench.retrieval.collection import RUN, Collection, CollectionItem, read_collection
 from vsebench.retrieval.pictures import Pictures
 from vsebench.runs.load import LoadedRun, load_run
 
@@ -58,7 +58,7 @@ class Searcher:
     Raises: DataError when the model is not the one that made the gallery.
     """
 
-    def __init__(self, gallery: Gallery, run: LoadedRun) -> None:
+    def __init__(self, gallery: Collection, run: LoadedRun) -> None:
         if weights_digest(run.model) != gallery.manifest.model:
             raise DataError(
                 f"the weights of run {run.run_id} are not those that made this gallery, as when frozen weights were "
@@ -78,7 +78,7 @@ class Searcher:
 
         Raises: DataError when it is missing, damaged, or does not fit the installed weights; UntrustedPlugin.
         """
-        gallery = read_gallery(Path(folder))
+        gallery = read_collection(Path(folder))
         return cls(gallery, load_run(gallery.folder / RUN, device=device, trust=trust))
 
     def __len__(self) -> int:
@@ -121,10 +121,10 @@ class Searcher:
             return self.nearest(vector, k)[0]
         self.refuse_rerank(rerank)
         _, rows = self.candidates(vector, max(k, rerank))
-        found = rows[0][rows[0] >= 0]
-        scores = self._pair_scores(modality, raw, found)
-        order = np.lexsort((found, -scores))[:k]
-        return list(self._hits(scores[order], found[order]))
+        result = rows[0][rows[0] >= 0]
+        scores = self._pair_scores(modality, raw, result)
+        order = np.lexsort((result, -scores))[:k]
+        return list(self._hits(scores[order], result[order]))
 
     def embed_texts(self, texts: Sequence[str]) -> np.ndarray:
         """Texts as vectors. Shape: -> float32 (Q, D).
@@ -147,7 +147,7 @@ class Searcher:
         """
         if rerank < 1:
             raise QueryError(f"rerank must be at least 1. Got {rerank}.")
-        if self.gallery.sides is None:
+        if self.gallery.pair_inputs is None:
             raise QueryError(
                 f"this gallery's system ('{self.run.row}') has no scorer of pairs to rank again with; a system with "
                 "scorer and rerank_top has."
@@ -156,12 +156,12 @@ class Searcher:
     def _pair_scores(self, modality: str, raw: Any, rows: np.ndarray) -> np.ndarray:
         """Scores of a query with some items, float32 (len(rows),)."""
         gallery, model = self.gallery, self.run.model
-        assert gallery.sides is not None
+        assert gallery.pair_inputs is not None
         if modality == gallery.manifest.modality:
             raise QueryError(f"a scorer ranks images and texts with each other; this gallery is of {modality}s too.")
-        query = side(model, modality, raw)
+        query = pair_inputs(model, modality, raw)
         device = query.values.device
-        values, mask = gallery.sides.take(rows)
+        values, mask = gallery.pair_inputs.take(rows)
         items = Tokens(torch.from_numpy(values).to(device), torch.from_numpy(mask).to(device))
         scorer = cast(Scorer, model.scorer)
         pair = (query, items) if modality == "image" else (items, query)
@@ -183,7 +183,7 @@ class Searcher:
         """Words of a text that the run has never read; they say nothing to the model. None for subword tokenizers."""
         return list(dict.fromkeys(w for w in split_words(text) if self._words is not None and w not in self._words))
 
-    def item(self, name: str) -> GalleryItem | None:
+    def item(self, name: str) -> CollectionItem | None:
         """Return the item of an id."""
         row = self._rows.get(name)
         return None if row is None else self.gallery.items[row]

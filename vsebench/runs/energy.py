@@ -114,7 +114,7 @@ class Meter:
         self._read()
         self.seconds = time.perf_counter() - self.begin
 
-    def said(self) -> dict[str, Any]:
+    def readings(self) -> dict[str, Any]:
         """Return the readings: ``joules``, or ``why`` not, by counter, and the ``seconds`` of the block."""
         known = {name: counter.joules for name, counter in self.counters.items() if not counter.why}
         why = {name: counter.why for name, counter in self.counters.items() if counter.why}
@@ -122,7 +122,7 @@ class Meter:
 
     def write(self, folder: Path) -> None:
         """Put it beside the run's other files."""
-        write_atomically(folder / ENERGY, json.dumps(self.said()))
+        write_atomically(folder / ENERGY, json.dumps(self.readings()))
 
     def _watch(self) -> None:
         while not self.over.wait(EVERY_S):
@@ -148,8 +148,8 @@ def meter_of(device: Any) -> Meter:
 def read_energy(folder: Path, train_s: float) -> dict[str, Any]:
     """``energy_j``, joules of a run's training by counter, and ``energy_missing``, counter -> why it has no number."""
     try:
-        said: Mapping[str, Any] = json.loads((folder / ENERGY).read_text(encoding="utf-8"))
-        joules, why, seconds = dict(said["joules"]), dict(said["why"]), float(said["seconds"])
+        data: Mapping[str, Any] = json.loads((folder / ENERGY).read_text(encoding="utf-8"))
+        joules, why, seconds = dict(data["joules"]), dict(data["why"]), float(data["seconds"])
     except FileNotFoundError:
         return {"energy_missing": {"processor": "it was not metered while the run trained"}}
     except (OSError, ValueError, KeyError, TypeError):

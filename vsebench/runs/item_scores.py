@@ -32,7 +32,7 @@ LARGEST = 1 << 30
 
 
 @dataclass(frozen=True)
-class Outcomes:
+class ItemScores:
     """Test items of one experiment, and what its runs made of them.
 
     Args:
@@ -50,12 +50,12 @@ class Outcomes:
     clusters: np.ndarray
     right: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict, repr=False)
     ranks: Mapping[str, Mapping[str, Ranks]] = field(default_factory=dict, repr=False)
-    asked: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
+    query_items: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
 
     @property
     def runs(self) -> set[str]:
         """Ids of the runs that it knows."""
-        return {run for kept in (*self.right.values(), *self.ranks.values()) for run in kept}
+        return {run for scores in (*self.right.values(), *self.ranks.values()) for run in scores}
 
 
 def clusters_of(groups: np.ndarray, dataset: Mapping[str, Any]) -> np.ndarray:
@@ -80,22 +80,22 @@ def items_file(folder: Path, experiment: str) -> Path:
     return folder / ITEMS / f"{plain_name(experiment, 'an experiment')}.npz"
 
 
-def save(outcomes: Outcomes, file: Path) -> bool:
+def save(item_scores: ItemScores, file: Path) -> bool:
     """Write them; the same outcomes give the same bytes. Returns whether the file changed."""
     arrays: dict[str, np.ndarray] = {
         "format": np.array(FORMAT),
-        "fingerprint": np.array(outcomes.fingerprint),
-        "positions": _small(outcomes.positions),
-        "clusters": _small(outcomes.clusters),
+        "fingerprint": np.array(item_scores.fingerprint),
+        "positions": _small(item_scores.positions),
+        "clusters": _small(item_scores.clusters),
     }
-    for name, by_run in sorted(outcomes.right.items()):
+    for name, by_run in sorted(item_scores.right.items()):
         values = np.stack([by_run[run] for run in sorted(by_run)])
         arrays[f"{name}/runs"] = np.array(sorted(by_run))
         plain = bool(np.isin(values, (0.0, 1.0)).all())
         arrays[f"{name}/{'bits' if plain else 'values'}"] = np.packbits(values > 0, axis=1) if plain else values
-    for way, ranked in sorted(outcomes.ranks.items()):
+    for way, ranked in sorted(item_scores.ranks.items()):
         arrays[f"{way}/runs"] = np.array(sorted(ranked))
-        arrays[f"{way}/asked"] = _small(outcomes.asked[way])
+        arrays[f"{way}/asked"] = _small(item_scores.query_items[way])
         arrays[f"{way}/gallery"] = np.array(next(iter(ranked.values())).gallery)
         for part in RANK_PARTS:
             arrays[f"{way}/{part}"] = _small(np.stack([getattr(ranked[run], part) for run in sorted(ranked)]))
@@ -109,7 +109,7 @@ def save(outcomes: Outcomes, file: Path) -> bool:
     return True
 
 
-def load(file: Path) -> Outcomes:
+def load(file: Path) -> ItemScores:
     """Read them.
 
     Raises: DataError when the file is missing, damaged or of another format, naming what is at fault.
@@ -126,15 +126,15 @@ def load(file: Path) -> Outcomes:
     except DataError as error:
         raise DataError(f"not a file of outcomes: {error.message}.", place=Place(str(file))) from None
     except Exception as error:  # numpy, zipfile and zlib each have their own for a damaged file
-        said = str(error) or type(error).__name__
-        raise DataError(f"not a file of outcomes: {said.splitlines()[0]}.", place=Place(str(file))) from None
+        reason = str(error) or type(error).__name__
+        raise DataError(f"not a file of outcomes: {reason.splitlines()[0]}.", place=Place(str(file))) from None
     try:
-        return _outcomes(arrays)
+        return _item_scores(arrays)
     except (ValueError, TypeError) as error:
         raise DataError(f"not a file of outcomes: {error}.", place=Place(str(file))) from None
 
 
-def _outcomes(arrays: Mapping[str, np.ndarray]) -> Outcomes:
+def _item_scores(arrays: Mapping[str, np.ndarray]) -> ItemScores:
     """Check the arrays and wrap them.
 
     Raises: ValueError naming the array that is missing or of another form.
@@ -144,16 +144,16 @@ def _outcomes(arrays: Mapping[str, np.ndarray]) -> Outcomes:
         raise ValueError(f"outcomes of format {number}; this version reads {FORMAT}")
     positions = _counts(arrays, "positions", (None,))
     count = len(positions)
-    asked: dict[str, np.ndarray] = {
+    queries: dict[str, np.ndarray] = {
         way: _counts(arrays, f"{way}/asked", (None,), count - 1) for way in DIRECTIONS if f"{way}/asked" in arrays
     }
-    return Outcomes(
+    return ItemScores(
         str(_array(arrays, "fingerprint", "U", ())),
         positions,
         _counts(arrays, "clusters", (count,)),
         {name: _right(arrays, name, count) for name in ("accuracy", "vqa_accuracy") if f"{name}/runs" in arrays},
         {way: _ranks(arrays, way) for way in DIRECTIONS if f"{way}/runs" in arrays},
-        asked,
+        queries,
     )
 
 
@@ -164,23 +164,23 @@ def _array(arrays: Mapping[str, np.ndarray], name: str, kinds: str, shape: tuple
     """
     if name not in arrays:
         raise ValueError(f"it lacks '{name}'")
-    found = arrays[name]
-    fits = found.ndim == len(shape) and all(n in (None, m) for n, m in zip(shape, found.shape, strict=True))
-    if found.dtype.kind not in kinds or not fits:
+    result = arrays[name]
+    fits = result.ndim == len(shape) and all(n in (None, m) for n, m in zip(shape, result.shape, strict=True))
+    if result.dtype.kind not in kinds or not fits:
         wanted = " × ".join("any" if n is None else str(n) for n in shape) or "one value"
-        raise ValueError(f"'{name}' must be {_KINDS[kinds]}, of shape {wanted}; is {found.dtype} {found.shape}")
-    return found
+        raise ValueError(f"'{name}' must be {_KINDS[kinds]}, of shape {wanted}; is {result.dtype} {result.shape}")
+    return result
 
 
 def _counts(
     arrays: Mapping[str, np.ndarray], name: str, shape: tuple[int | None, ...], most: int | None = None
 ) -> np.ndarray:
     """Whole numbers from 0 on, as int64."""
-    found = _array(arrays, name, "iu", shape)
+    result = _array(arrays, name, "iu", shape)
     high = 2**53 if most is None else most
-    if found.size and (int(found.min()) < 0 or int(found.max()) > high):
-        raise ValueError(f"'{name}' must be from 0 to {high}, is {found.min()} to {found.max()}")
-    return found.astype(np.int64)
+    if result.size and (int(result.min()) < 0 or int(result.max()) > high):
+        raise ValueError(f"'{name}' must be from 0 to {high}, is {result.min()} to {result.max()}")
+    return result.astype(np.int64)
 
 
 def _run_ids(arrays: Mapping[str, np.ndarray], name: str) -> list[str]:
@@ -190,7 +190,7 @@ def _run_ids(arrays: Mapping[str, np.ndarray], name: str) -> list[str]:
     return runs
 
 
-def load_for(snapshot: Snapshot, folder: Path) -> Outcomes | None:
+def load_for(snapshot: Snapshot, folder: Path) -> ItemScores | None:
     """Read the outcomes of a board's runs; None where none were collected.
 
     Raises: DataError when they are damaged, of other data, or say other numbers than the results.
@@ -198,12 +198,12 @@ def load_for(snapshot: Snapshot, folder: Path) -> Outcomes | None:
     file = items_file(folder, snapshot.experiment)
     if not file.is_file():
         return None
-    outcomes = load(file)
-    check(snapshot, outcomes, Place(str(file)))
-    return outcomes
+    item_scores = load(file)
+    check(snapshot, item_scores, Place(str(file)))
+    return item_scores
 
 
-def usable(snapshot: Snapshot, folder: Path) -> tuple[Outcomes | None, str]:
+def usable(snapshot: Snapshot, folder: Path) -> tuple[ItemScores | None, str]:
     """Read the outcomes of a board's runs, or return why they cannot be used.
 
     What rests on them is then left out, and that is said; the board's other numbers do not depend on them.
@@ -215,45 +215,45 @@ def usable(snapshot: Snapshot, folder: Path) -> tuple[Outcomes | None, str]:
         return None, error.message.rstrip(".")
 
 
-def check(snapshot: Snapshot, outcomes: Outcomes, place: Place | None = None) -> None:
+def check(snapshot: Snapshot, item_scores: ItemScores, place: Place | None = None) -> None:
     """Refuse outcomes that are not those of the results.
 
     Raises: DataError for other data, or naming the run and the number that differ.
     """
-    if outcomes.fingerprint != snapshot.dataset["fingerprint"]:
+    if item_scores.fingerprint != snapshot.dataset["fingerprint"]:
         raise DataError(
-            f"outcomes are of dataset {outcomes.fingerprint}, the board of {snapshot.dataset['fingerprint']}; "
+            f"outcomes are of dataset {item_scores.fingerprint}, the board of {snapshot.dataset['fingerprint']}; "
             "collect them again (vsebench outcomes).",
             place=place,
         )
     for result in snapshot.results.values():
-        if (found := differing(outcomes, result)) is not None:
-            key, value, said = found
+        if (difference := differing(item_scores, result)) is not None:
+            key, value, stored_value = difference
             raise DataError(
-                f"run {result.run_id}: outcomes give {key} {value:.6g}, its result says {said:.6g}; collect them again "
-                "(vsebench outcomes).",
+                f"run {result.run_id}: outcomes give {key} {value:.6g}, its result says {stored_value:.6g}; "
+                "collect them again (vsebench outcomes).",
                 place=place,
             )
 
 
-def differing(outcomes: Outcomes, result: Result) -> tuple[str, float, float] | None:
+def differing(item_scores: ItemScores, result: Result) -> tuple[str, float, float] | None:
     """Compare a result with its outcomes; return a disagreement: the key, the number from outcomes and the stored
     one.
     """
-    for key, value in values_of(outcomes, result.run_id).items():
-        said = result.metrics.get(f"test/{key}")
-        if said is not None and abs(said - value) > TOLERANCE:
-            return key, value, said
+    for key, value in values_of(item_scores, result.run_id).items():
+        stored = result.metrics.get(f"test/{key}")
+        if stored is not None and abs(stored - value) > TOLERANCE:
+            return key, value, stored
     return None
 
 
-def values_of(outcomes: Outcomes, run: str) -> dict[str, float]:
+def values_of(item_scores: ItemScores, run: str) -> dict[str, float]:
     """Compute a run's metrics from its outcomes."""
-    found = {name: float(by_run[run].mean()) for name, by_run in outcomes.right.items() if run in by_run}
-    for way, ranked in outcomes.ranks.items():
+    results = {name: float(by_run[run].mean()) for name, by_run in item_scores.right.items() if run in by_run}
+    for way, ranked in item_scores.ranks.items():
         if run in ranked:
-            found |= {f"{way}/recall@{k}": float(ranked[run].hit(k).mean()) for k in (1, 5, 10)}
-    return found
+            results |= {f"{way}/recall@{k}": float(ranked[run].hit(k).mean()) for k in (1, 5, 10)}
+    return results
 
 
 def _right(arrays: Mapping[str, np.ndarray], name: str, count: int) -> dict[str, np.ndarray]:

@@ -72,8 +72,8 @@ class LoadedRun:
     @property
     def files(self) -> list[Path]:
         """What a copy of the run needs to be loaded again."""
-        own = [self.folder / name for name in (RUN, RESULT, MODEL, VOCABULARY, RECORD)]
-        return [file for file in [*own, *self.checkpoints.values()] if file.is_file()]
+        run_files = [self.folder / name for name in (RUN, RESULT, MODEL, VOCABULARY, RECORD)]
+        return [file for file in [*run_files, *self.checkpoints.values()] if file.is_file()]
 
     @property
     def device(self) -> torch.device:
@@ -95,31 +95,31 @@ class LoadedRun:
         return dataset
 
 
-def find_run(said: str | Path, runs: Path = Path("runs")) -> Path:
+def find_run(reference: str | Path, runs: Path = Path("runs")) -> Path:
     """Return the folder of a finished run.
 
     Args:
-        said: a run's folder; the beginning of a run's id; or ``experiment/row``, which is the row's best seed by the
-            validation number that chose its epoch. Names may be typed in any case where one alone fits.
+        reference: a run's folder; the beginning of a run's id; or ``experiment/row``, which is the row's best seed by
+            the validation number that chose its epoch. Names may be typed in any case where one alone fits.
         runs: folder of all runs.
 
     Raises: DataError that says what there is, for a run that is unknown, not unique, or not finished.
     """
-    for folder in (Path(said), runs / said):
+    for folder in (Path(reference), runs / reference):
         if (folder / RUN).is_file():
             return folder
-    text = str(said)
+    text = str(reference)
     experiment, slash, row = text.partition("/")
     experiments = sorted(f.name for f in runs.iterdir() if f.is_dir()) if runs.is_dir() else []
     experiment = in_any_case(experiment, experiments)
     if slash and fault_of_name(experiment) is None and (runs / experiment).is_dir():
         return _best_of_row(Store(runs, experiment), row)
-    found = sorted(f.parent for f in runs.glob(f"*/*/{RUN}") if f.parent.name.startswith(text) and text)
-    if len(found) == 1:
-        return found[0]
-    if found:
+    result = sorted(f.parent for f in runs.glob(f"*/*/{RUN}") if f.parent.name.startswith(text) and text)
+    if len(result) == 1:
+        return result[0]
+    if result:
         raise DataError(
-            f"{len(found)} runs begin with '{text}'; give more of the id.", problems=[str(f) for f in found]
+            f"{len(result)} runs begin with '{text}'; give more of the id.", problems=[str(f) for f in result]
         )
     raise DataError(
         f"there is no run '{text}' in {runs}. Give a run's folder, the beginning of its id, or experiment/row."
@@ -128,21 +128,21 @@ def find_run(said: str | Path, runs: Path = Path("runs")) -> Path:
     )
 
 
-def row_runs(said: str, runs: Path = Path("runs")) -> dict[int, Path]:
+def row_runs(reference: str, runs: Path = Path("runs")) -> dict[int, Path]:
     """Return the finished runs of a row, ``experiment/row``, by seed; of several with one seed, the latest.
 
-    Empty where ``said`` is a run's folder or id, or names no row that has any.
+    Empty where ``reference`` is a run's folder or id, or names no row that has any.
     """
-    experiment, slash, row = said.partition("/")
+    experiment, slash, row = reference.partition("/")
     if (
         not slash
         or fault_of_name(experiment) is not None
-        or any((folder / RUN).is_file() for folder in (Path(said), runs / said))
+        or any((folder / RUN).is_file() for folder in (Path(reference), runs / reference))
     ):
         return {}
     store = Store(runs, in_any_case(experiment, (f.name for f in runs.iterdir()) if runs.is_dir() else ()))
-    found = sorted(store.finished_of(row), key=lambda r: r.finished_at)
-    return {r.seed: store.run_folder(r.run_id) for r in found}
+    result = sorted(store.finished_of(row), key=lambda r: r.finished_at)
+    return {r.seed: store.run_folder(r.run_id) for r in result}
 
 
 def _best_of_row(store: Store, row: str) -> Path:
@@ -158,7 +158,7 @@ def _best_of_row(store: Store, row: str) -> Path:
             + known_names(rows, "Rows")
         )
 
-    def goodness(result: Result) -> float:
+    def selection_value(result: Result) -> float:
         folder = store.run_folder(result.run_id)
         select = read_run_file(folder)["select"]
         value = selected_value(store, result, select["metric"])
@@ -166,7 +166,7 @@ def _best_of_row(store: Store, row: str) -> Path:
             raise DataError(f"its result lacks {select['metric']}, which chose its epoch.", place=Place(str(folder)))
         return value if (mode_of(select["metric"]) or select["mode"]) == "max" else -value
 
-    best = max(named, key=lambda r: (goodness(r), -r.seed, r.run_id))
+    best = max(named, key=lambda r: (selection_value(r), -r.seed, r.run_id))
     return store.run_folder(best.run_id)
 
 
@@ -184,24 +184,24 @@ def load_run(folder: Path, *, device: torch.device | str = "cpu", trust: bool = 
         ConfigError when a component or weights of a frozen encoder are no longer there; UntrustedPlugin when one is of
         a plug-in that was not imported.
     """
-    said = read_run_file(folder)
-    result = finished_result(folder, str(said["run_id"]))
-    if "combined" in said:
+    run_config = read_run_file(folder)
+    result = finished_result(folder, str(run_config["run_id"]))
+    if "combined" in run_config:
         raise DataError(
             "this is a combination of runs, which has no model of its own; ask one of its runs: "
-            + ", ".join(part["run_id"] for part in said["combined"])
+            + ", ".join(part["run_id"] for part in run_config["combined"])
             + ".",
             place=Place(str(folder)),
         )
-    left_out = import_stored(said["plugins"], trust=trust)
+    left_out = import_stored(run_config["plugins"], trust=trust)
     place = Place(str(folder / RUN))
     with refusing_unknown(left_out, run=result.run_id, place=place, without=WITHOUT_MODEL):
-        return _load(folder, said, result, device)
+        return _load(folder, run_config, result, device)
 
 
-def _load(folder: Path, said: Mapping[str, Any], result: Result, device: torch.device | str) -> LoadedRun:
+def _load(folder: Path, config: Mapping[str, Any], result: Result, device: torch.device | str) -> LoadedRun:
     try:
-        system = System.model_validate(said["system"])
+        system = System.model_validate(config["system"])
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
@@ -210,10 +210,10 @@ def _load(folder: Path, said: Mapping[str, Any], result: Result, device: torch.d
             place=Place(str(folder / RUN)),
         ) from None
     vocabulary = _read_vocabulary(folder) if "text" in system.modalities else None
-    fingerprint = str(said["dataset"]["fingerprint"])
+    fingerprint = str(config["dataset"]["fingerprint"])
     checkpoints = _checkpoints(system, folder)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed_of("init", int(said["seed"])))  # frozen weights: none come from the run's seed
+        torch.manual_seed(seed_of("init", int(config["seed"])))  # frozen weights: none come from the run's seed
         model = Model(
             _pinned(system, result),
             num_classes=int(result.dataset["num_classes"]),
@@ -226,20 +226,20 @@ def _load(folder: Path, said: Mapping[str, Any], result: Result, device: torch.d
     return LoadedRun(
         folder=folder,
         run_id=result.run_id,
-        experiment=str(said["experiment"]),
-        row=str(said["row"]),
-        seed=int(said["seed"]),
+        experiment=str(config["experiment"]),
+        row=str(config["row"]),
+        seed=int(config["seed"]),
         model=model.to(device).eval(),
         system=system,
         vocabulary=vocabulary,
-        dataset_spec=said["dataset"]["spec"],
-        dataset_path=Path(said["dataset"]["path"]),
+        dataset_spec=config["dataset"]["spec"],
+        dataset_path=Path(config["dataset"]["path"]),
         fingerprint=fingerprint,
-        metrics=tuple(said["metrics"]),
-        select=said["select"],
+        metrics=tuple(config["metrics"]),
+        select=config["select"],
         checkpoints=checkpoints,
         result=result,
-        gallery=str(said.get("gallery", OWN_SPLIT)),
+        gallery=str(config.get("gallery", OWN_SPLIT)),
     )
 
 
@@ -280,7 +280,7 @@ def _read_vocabulary(folder: Path) -> Vocabulary:
 def _checkpoints(system: System, folder: Path) -> dict[str, Path]:
     """Weights made by ``weights: pretrain`` of frozen encoders, beside a copied run or in vsebench's own folder. They
     are those that the run had, or an error: the weights of encoders that were trained further are in the run itself."""
-    found = {}
+    results = {}
     record = read_record(folder)
     for slot in needed(system):
         spec = getattr(system, slot)
@@ -301,8 +301,8 @@ def _checkpoints(system: System, folder: Path) -> dict[str, Path]:
                 place=Place(str(pretrained_home() / name)),
             )
         load_weights(file, digest=content)
-        found[slot] = file
-    return found
+        results[slot] = file
+    return results
 
 
 def _load_weights(model: Model, file: Path, run_id: str) -> None:
@@ -311,9 +311,9 @@ def _load_weights(model: Model, file: Path, run_id: str) -> None:
     state = load_weights(file, owner=run_id)
     learned = set() if model.fitter is None else model.fitter.learned_in(state, "fitter.")
     wanted = {k: tuple(v.shape) for k, v in trained_state(model).items()}
-    found = {k: tuple(v.shape) for k, v in state.items() if k not in learned}  # those have the sizes of the fit
-    if wanted != found:
-        wrong = [k for k in {**wanted, **found} if wanted.get(k) != found.get(k)]
-        problems = [f"{k}: {found.get(k, 'missing')}, wanted {wanted.get(k, 'nothing')}" for k in wrong]
+    results = {k: tuple(v.shape) for k, v in state.items() if k not in learned}  # those have the sizes of the fit
+    if wanted != results:
+        wrong = [k for k in {**wanted, **results} if wanted.get(k) != results.get(k)]
+        problems = [f"{k}: {results.get(k, 'missing')}, wanted {wanted.get(k, 'nothing')}" for k in wrong]
         raise DataError("these weights do not fit what the system is today.", problems=problems, place=Place(str(file)))
     model.load_state_dict(state, strict=False)  # strict above: only frozen encoders, loaded already, are not in it

@@ -41,15 +41,15 @@ class StoredPredictions(Predictions):
         kept: direction -> where each query's best match stands.
         scores: direction -> float (queries, gallery), of rankings that have no vectors (combined runs).
         reranked: k -> float64 (n,), the share of an image's k nearest after re-ranking that have its class.
-        lacking: why there are no vectors; empty where there are.
+        missing: why there are no vectors; empty where there are.
         positions: int64 (n,), the items in the dataset file.
         elsewhere: whether the split was ranked against another set than itself.
     """
 
-    kept: Mapping[str, Ranks] = field(default_factory=dict)
+    stored_ranks: Mapping[str, Ranks] = field(default_factory=dict)
     scores: Mapping[str, np.ndarray] = field(default_factory=dict)
     reranked: Mapping[int, np.ndarray] = field(default_factory=dict)
-    lacking: str = NOTHING_KEPT
+    missing: str = NOTHING_KEPT
     positions: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     elsewhere: bool = False
 
@@ -60,16 +60,16 @@ class StoredPredictions(Predictions):
         rank; else there are none here.
         """
         images, captions = self.groups, self.groups[self.owner]
-        asked, offered = (images, captions) if direction == "i2t" else (captions, images)
+        requested, ranked_gallery = (images, captions) if direction == "i2t" else (captions, images)
         if self.elsewhere:
-            if len(self.kept[direction].above) == len(asked):
-                return np.arange(len(asked))
+            if len(self.stored_ranks[direction].above) == len(requested):
+                return np.arange(len(requested))
             if self.gallery is None:
                 return np.zeros(0, np.int64)
             side = self.gallery
-            offered = side.groups[side.owner] if direction == "i2t" else side.groups
-        rows = np.flatnonzero(np.isin(asked, offered))
-        return rows if not self.elsewhere or len(rows) == len(self.kept[direction].above) else rows[:0]
+            ranked_gallery = side.groups[side.owner] if direction == "i2t" else side.groups
+        rows = np.flatnonzero(np.isin(requested, ranked_gallery))
+        return rows if not self.elsewhere or len(rows) == len(self.stored_ranks[direction].above) else rows[:0]
 
     def caption_numbers(self) -> np.ndarray:
         """Return which of its item's captions each one is, from 0, int64 (captions,).
@@ -87,24 +87,24 @@ class StoredPredictions(Predictions):
         """The same without vectors."""
         empty: dict[str, Any] = {"embeddings": {}, "candidates": {}, "scores": {}, "reranked": {}}
         return replace(
-            self, **empty, pairs=None, gallery=None, rerank=None, lacking=NOTHING_KEPT, _folds={}, _kept={}, _counts={}
+            self, **empty, pairs=None, gallery=None, rerank=None, missing=NOTHING_KEPT, _folds={}, _kept={}, _counts={}
         )
 
     @property
     def exact(self) -> bool:
         """Whether lists come out the same on any machine: codes and stored scores do, sums over float32 vectors are
         added up in an order that the processor's library chooses."""
-        return self.similarity == "hamming" or self.pairs is not None or bool(self.scores or self.offered.pairs)
+        return self.similarity == "hamming" or self.pairs is not None or bool(self.scores or self.ranked_gallery.pairs)
 
     @property
     def retrieval(self) -> bool:
         """Whether anything was ranked."""
-        return bool(self.kept) or bool(self.scores) or bool(self.offered.pairs) or super().retrieval
+        return bool(self.stored_ranks) or bool(self.scores) or bool(self.ranked_gallery.pairs) or super().retrieval
 
     @cached_property
     def ranks(self) -> dict[str, Ranks]:
         """Those that were stored; of parts that rank by themselves, computed."""
-        return dict(self.kept) or super().ranks
+        return dict(self.stored_ranks) or super().ranks
 
     def score_rows(self, direction: str) -> ScoreRows:
         """Return the scorer of a direction. Raises: NotStored."""
@@ -136,37 +136,37 @@ class StoredPredictions(Predictions):
         return self.reranked[k]
 
     def _part(self, start: int, stop: int) -> Predictions:
-        return replace(super()._part(start, stop), kept={})  # type: ignore[call-arg]
+        return replace(super()._part(start, stop), stored_ranks={})  # type: ignore[call-arg]
 
     def _require(self) -> None:
-        if self.lacking:
-            raise NotStored(self.lacking)
+        if self.missing:
+            raise NotStored(self.missing)
 
 
-def save_vectors(file: Path, predictions: Predictions, metrics: Sequence[Metric], found: Mapping[str, float]) -> bool:
+def save_vectors(file: Path, predictions: Predictions, metrics: Sequence[Metric], results: Mapping[str, float]) -> bool:
     """Keep what the numbers need beyond the compact predictions; nothing where they need no more.
 
     Args:
         file: ``vectors-<split>.npz``.
         metrics: that were asked for.
-        found: their numbers, by key.
+        results: their numbers, by key.
 
     Returns: whether a file was written.
     """
     file.unlink(missing_ok=True)
-    if not _needs_vectors(predictions, metrics, found):
+    if not _needs_vectors(predictions, metrics, results):
         return False
     arrays = _vectors(predictions, metrics)
     size = sum(a.nbytes for a in arrays.values())
     if size > LIMIT:
-        said = f"its vectors take {size / 2**20:,.0f} MiB, and up to {LIMIT / 2**20:.0f} are stored"
-        arrays = {"lacking": np.array(said)}
+        message = f"its vectors take {size / 2**20:,.0f} MiB, and up to {LIMIT / 2**20:.0f} are stored"
+        arrays = {"lacking": np.array(message)}
     with replacing(file) as partial:
         np.savez_compressed(partial, **arrays)  # type: ignore[arg-type]
     return True
 
 
-def _needs_vectors(predictions: Predictions, metrics: Sequence[Metric], found: Mapping[str, float]) -> bool:
+def _needs_vectors(predictions: Predictions, metrics: Sequence[Metric], results: Mapping[str, float]) -> bool:
     """Whether some of the numbers do not follow from logits, answers and ranks."""
     ranking = [m for m in metrics if set(METRICS.get(m.name).facts["needs"]) - CLASSIFIES]
     ranked = bool(ranking) and predictions.retrieval and predictions.unranked is None
@@ -177,9 +177,9 @@ def _needs_vectors(predictions: Predictions, metrics: Sequence[Metric], found: M
         owner=predictions.owner,
         groups=predictions.groups,
         unranked=predictions.unranked,
-        kept=predictions.ranks if ranked else {},
+        stored_ranks=predictions.ranks if ranked else {},
     )
-    wanted = {key: parse_metrics([metric_entry(key)]) for key in found}
+    wanted = {key: parse_metrics([metric_entry(key)]) for key in results}
     try:
         return any(
             key not in compute(compact, [metric]) for metric in ranking for key in wanted if wanted[key] == [metric]
@@ -261,7 +261,7 @@ def load_predictions(folder: Path, split: str, *, vectors: bool = True) -> Store
 
 def _check_ranks(predictions: StoredPredictions) -> None:
     """Raise ValueError unless there is a rank for each query that has something to find in its own split."""
-    for direction, ranks in predictions.kept.items():
+    for direction, ranks in predictions.stored_ranks.items():
         queries = predictions.queries(direction)
         if not predictions.elsewhere and len(queries) != len(ranks.above):
             raise ValueError(f"{len(ranks.above)} ranks of {len(queries)} queries")
@@ -277,8 +277,8 @@ def _read(file: Path) -> dict[str, np.ndarray]:
 
 def _predictions(arrays: Mapping[str, np.ndarray], more: Mapping[str, np.ndarray]) -> StoredPredictions:
     labels = arrays["labels"]
-    said = "answers/item" in arrays
-    answers = Answers(*(arrays[f"answers/{n}"] for n in ("item", "label", "count", "given"))) if said else None
+    has_answers = "answers/item" in arrays
+    answers = Answers(*(arrays[f"answers/{n}"] for n in ("item", "label", "count", "given"))) if has_answers else None
     reranked = {int(n.removeprefix("reranked/")): a for n, a in more.items() if n.startswith("reranked/")}
     candidates: dict[str, Any] = {
         d: (more[f"candidates/{d}/items"], more[f"candidates/{d}/scores"])
@@ -300,10 +300,10 @@ def _predictions(arrays: Mapping[str, np.ndarray], more: Mapping[str, np.ndarray
         gallery=_gallery(arrays, more),
         answers=answers,
         thresholds={n.removeprefix("thresholds/"): float(a) for n, a in arrays.items() if n.startswith("thresholds/")},
-        kept=_ranks(arrays),
+        stored_ranks=_ranks(arrays),
         scores={d: more[f"scores/{d}"] for d in DIRECTIONS if f"scores/{d}" in more},
         reranked=reranked,
-        lacking=str(more["lacking"]),
+        missing=str(more["lacking"]),
         positions=arrays["positions"],
         elsewhere="gallery/positions" in arrays,
     )
@@ -312,14 +312,16 @@ def _predictions(arrays: Mapping[str, np.ndarray], more: Mapping[str, np.ndarray
 def _ranks(arrays: Mapping[str, np.ndarray]) -> dict[str, Ranks]:
     items, captions = len(arrays["groups"]), len(arrays["owner"])
     elsewhere = "gallery/positions" in arrays
-    offered = (len(arrays["gallery/owner"]), len(arrays["gallery/positions"])) if elsewhere else (captions, items)
-    sizes = {"i2t": (items, offered[0]), "t2i": (captions, offered[1])}
-    found = {}
+    ranked_gallery = (
+        (len(arrays["gallery/owner"]), len(arrays["gallery/positions"])) if elsewhere else (captions, items)
+    )
+    sizes = {"i2t": (items, ranked_gallery[0]), "t2i": (captions, ranked_gallery[1])}
+    results = {}
     for direction, (queries, gallery) in sizes.items():
         if f"{direction}/above" in arrays:
             parts = {part: arrays[f"{direction}/{part}"] for part in RANK_PARTS}
-            found[direction] = Ranks(**parts, gallery=gallery, skipped=queries - len(parts["above"]))
-    return found
+            results[direction] = Ranks(**parts, gallery=gallery, skipped=queries - len(parts["above"]))
+    return results
 
 
 def _gallery(arrays: Mapping[str, np.ndarray], more: Mapping[str, np.ndarray]) -> Gallery | None:
@@ -336,15 +338,15 @@ def _gallery(arrays: Mapping[str, np.ndarray], more: Mapping[str, np.ndarray]) -
 
 
 def _unpacked(prefix: str, more: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    found = {}
+    results = {}
     for name, array in more.items():
         modality, _, part = name.removeprefix(prefix).partition("/")
         if name.startswith(prefix) and part == "bits":
             signs = np.unpackbits(array, axis=1, count=int(more[f"{prefix}{modality}/length"]))
-            found[modality] = signs.astype(np.float32) * 2 - 1
+            results[modality] = signs.astype(np.float32) * 2 - 1
         elif name.startswith(prefix) and not part:
-            found[modality] = array
-    return found
+            results[modality] = array
+    return results
 
 
 def _not_kept(rows: np.ndarray, scores: np.ndarray) -> np.ndarray:

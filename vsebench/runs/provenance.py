@@ -66,13 +66,13 @@ def result_of(run: Run, dataset: Dataset, status: str, **parts: Any) -> Result:
 @cache
 def library_versions() -> dict[str, str]:
     """Versions of what the numbers come from."""
-    found = {"vsebench": vsebench.__version__, "python": platform.python_version()}
+    results = {"vsebench": vsebench.__version__, "python": platform.python_version()}
     for name in ("torch", "torchvision", "timm", "transformers", "torchmetrics", "numpy"):
         try:
-            found[name] = version(name)
+            results[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return results
 
 
 @cache
@@ -107,5 +107,5 @@ def commit() -> str | None:
     root = Path(vsebench.__file__).parent.parent
     if not (root / ".git").exists():
         return None
-    said = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], cwd=root, capture_output=True, text=True)
-    return said.stdout.strip() or None
+    completed = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], cwd=root, capture_output=True, text=True)
+    return completed.stdout.strip() or None

@@ -87,10 +87,12 @@ def as_text(snapshot: Snapshot) -> str:
     measures = {run: snapshot.measures[run] for run in sorted(wanted & set(snapshot.measures))}
     # What all results share, the dataset, is written once.
     names = [f.name for f in dataclasses.fields(Result) if f.name != "dataset"]
-    found = (snapshot.results[run] for run in sorted(wanted & set(snapshot.results)))
-    kept = [{name: getattr(result, name) for name in names if name != "curves" or result.curves} for result in found]
+    results = (snapshot.results[run] for run in sorted(wanted & set(snapshot.results)))
+    entries = [
+        {name: getattr(result, name) for name in names if name != "curves" or result.curves} for result in results
+    ]
     text = json.dumps({"format": FORMAT, **_rounded(plain)}, indent=1, ensure_ascii=False)
-    lines = ",\n".join("  " + json.dumps(_rounded(r), ensure_ascii=False, sort_keys=True) for r in kept)
+    lines = ",\n".join("  " + json.dumps(_rounded(r), ensure_ascii=False, sort_keys=True) for r in entries)
     more = ",\n".join(f"  {json.dumps(run)}: {json.dumps(_rounded(m), sort_keys=True)}" for run, m in measures.items())
     parts = [f' "results": [\n{lines}\n ]', *([f' "measures": {{\n{more}\n }}'] if more else [])]
     return ",\n".join([text.removesuffix("\n}"), *parts]) + "\n}\n"
@@ -174,8 +176,8 @@ def board_names(folder: Path, experiments: Sequence[str] = ()) -> list[str]:
     named = [in_any_case(name, known) for name in experiments]
     for name in named:
         if name not in known:
-            said = did_you_mean(name, known) + known_names(known, "There are")
-            raise DataError(f"no results of '{name}'." + said, place=place)
+            hint = did_you_mean(name, known) + known_names(known, "There are")
+            raise DataError(f"no results of '{name}'." + hint, place=place)
     if not known:
         raise DataError("there are no results; run 'vsebench sweep' first.", place=place)
     return list(dict.fromkeys(named)) or known
@@ -211,15 +213,15 @@ def collect(results: Iterable[Result], fingerprint: str) -> dict[str, Result]:
 
     Raises: DataError naming a run on other data.
     """
-    found = {}
+    output = {}
     for result in results:
         if result.dataset.get("fingerprint") != fingerprint:
             raise DataError(
                 f"run {result.run_id} was made on dataset {result.dataset.get('fingerprint')}, "
                 f"the board is of {fingerprint}."
             )
-        found[result.run_id] = result
-    return found
+        output[result.run_id] = result
+    return output
 
 
 def _rounded(value: Any) -> Any:

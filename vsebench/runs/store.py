@@ -132,10 +132,10 @@ class Store:
     def _rows(self) -> dict[str, dict[str, str]]:
         """Read what :meth:`note_rows` wrote; empty where it is damaged, as it only adds names."""
         try:
-            said = json.loads((self.folder / ROWS).read_text(encoding="utf-8"))
+            data = json.loads((self.folder / ROWS).read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError):
             return {}
-        rows = said.items() if isinstance(said, dict) else ()
+        rows = data.items() if isinstance(data, dict) else ()
         return {
             row: runs
             for row, runs in rows
@@ -201,11 +201,11 @@ def read_run_file(folder: Path) -> dict[str, Any]:
     if not file.is_file():
         raise DataError(f"not the folder of a run: it has no {RUN}.", place=Place(str(folder)))
     try:
-        said = document.load(file).data
+        run_config = document.load(file).data
     except ConfigError as error:
         raise DataError(f"cannot be read ({error.message.rstrip('.')}).", place=error.place) from None
-    check_form(RunFile, said, Place(str(file)), noun="a run file")
-    return dict(said)
+    check_form(RunFile, run_config, Place(str(file)), noun="a run file")
+    return dict(run_config)
 
 
 def _manifest(folder: Path) -> dict[str, list[int | str]]:

@@ -50,9 +50,9 @@ def resolve_mode(mode: Mode) -> Literal["online", "offline", "disabled"]:
     """``auto`` is W&B's own ``WANDB_MODE`` where it is set, online when somebody is logged in, offline otherwise."""
     if mode != "auto":
         return mode
-    said = os.environ.get("WANDB_MODE", "").lower()
-    if said in ("online", "offline", "disabled"):
-        return said  # type: ignore[return-value]
+    setting = os.environ.get("WANDB_MODE", "").lower()
+    if setting in ("online", "offline", "disabled"):
+        return setting  # type: ignore[return-value]
     return "online" if logged_in() else "offline"
 
 
@@ -221,12 +221,12 @@ def _cell(value: Any) -> Any:
 def _kept_in(folder: Path) -> Iterator[None]:
     """W&B's staged files in a run's own folder. It keeps tables and their pictures in the user's home until they are
     synced; an offline run would lose them where that home is not kept, as in a container."""
-    said = os.environ.get("WANDB_DATA_DIR")
-    os.environ["WANDB_DATA_DIR"] = said or str(folder)
+    setting = os.environ.get("WANDB_DATA_DIR")
+    os.environ["WANDB_DATA_DIR"] = setting or str(folder)
     try:
         yield
     finally:
-        if said is None:
+        if setting is None:
             del os.environ["WANDB_DATA_DIR"]
 
 

@@ -31,8 +31,8 @@ def ratios(total: np.ndarray, count: np.ndarray) -> np.ndarray:
         >>> ratios(np.array([[[1.0]], [[1.0]]]), np.array([[1.0], [3.0]])).tolist()
         [0.5]
     """
-    found: np.ndarray = (total.sum(0) / count.sum(0)).mean(-1)
-    return found.round(DECIMALS)
+    result: np.ndarray = (total.sum(0) / count.sum(0)).mean(-1)
+    return result.round(DECIMALS)
 
 
 def resampled(total: np.ndarray, count: np.ndarray, *, resamples: int = RESAMPLES, seed: int = SEED) -> np.ndarray:
@@ -50,7 +50,7 @@ def resampled(total: np.ndarray, count: np.ndarray, *, resamples: int = RESAMPLE
     clusters, rows, parts = total.shape
     generator = np.random.default_rng(seed)
     flat = np.concatenate([total.reshape(clusters, rows * parts), count], axis=1).astype(np.float64)
-    found = np.zeros((rows, resamples)).T  # a row's samples side by side
+    result = np.zeros((rows, resamples)).T  # a row's samples side by side
     size = max(1, BLOCK_BYTES // (8 * clusters))
     for start in range(0, resamples, size):
         some = min(size, resamples - start)
@@ -60,8 +60,8 @@ def resampled(total: np.ndarray, count: np.ndarray, *, resamples: int = RESAMPLE
         sums = times.astype(np.float64) @ flat
         for part in range(parts):
             whole = sums[:, rows * parts + part, None]
-            found[start : start + some] += sums[:, part : rows * parts : parts] / (parts * whole)
-    return np.round(found, DECIMALS, out=found)
+            result[start : start + some] += sums[:, part : rows * parts : parts] / (parts * whole)
+    return np.round(result, DECIMALS, out=result)
 
 
 def percentile_interval(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -79,5 +79,5 @@ def near_edge(total: np.ndarray, count: np.ndarray) -> np.ndarray:
     """
     some = (total > 0).any(-1).sum(0)
     lacking = (total < count[:, None] - 1e-9).any(-1).sum(0)
-    found: np.ndarray = np.minimum(some, lacking) < FEW
-    return found
+    result: np.ndarray = np.minimum(some, lacking) < FEW
+    return result

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vsebench.ops.ranking import DIRECTIONS
-from vsebench.runs.item_scores import Outcomes
+from vsebench.runs.item_scores import ItemScores
 from vsebench.runs.snapshot import Snapshot
 from vsebench.stats.rows import RowView, views
 
@@ -48,25 +48,25 @@ class Measure:
     def value(self, row: RowView, split: str) -> float | None:
         """Return a row's mean over seeds on a split, as a share; None where a result lacks it."""
         keys = [f"{split}/{way}/recall@{k}" for way in DIRECTIONS for k in self.depths] or [f"{split}/{self.name}"]
-        found = [estimate.mean for key in keys if (estimate := row.estimate(key)) is not None]
-        return sum(found) / len(keys) if len(found) == len(keys) else None
+        results = [estimate.mean for key in keys if (estimate := row.estimate(key)) is not None]
+        return sum(results) / len(keys) if len(results) == len(keys) else None
 
 
 def measures(snapshot: Snapshot, section: str) -> list[Measure]:
     """Return the metrics of a section that are means over items: accuracy (VQA's where there is one) and recall."""
     keys = {key for row in views(snapshot, section) for r in row.results for key in r.metrics}
-    found = []
+    results = []
     if "test/vqa_accuracy" in keys:
-        found.append(Measure("vqa_accuracy", "VQA accuracy"))
+        results.append(Measure("vqa_accuracy", "VQA accuracy"))
     elif "test/accuracy" in keys:
-        found.append(Measure("accuracy", "accuracy"))
+        results.append(Measure("accuracy", "accuracy"))
     depths = tuple(sorted({int(m[1]) for key in keys if (m := _RECALL.fullmatch(key))}))
     if depths and "test/rsum" in keys:
-        found.append(Measure("recall", RSUM, 600.0, "points of rsum", (1, 5, 10)))
+        results.append(Measure("recall", RSUM, 600.0, "points of rsum", (1, 5, 10)))
     elif depths:
-        said = "/".join(str(k) for k in depths)
-        found.append(Measure("recall", f"mean R@{said} of both directions", depths=depths))
-    return found
+        listing = "/".join(str(k) for k in depths)
+        results.append(Measure("recall", f"mean R@{listing} of both directions", depths=depths))
+    return results
 
 
 @dataclass(frozen=True)
@@ -88,15 +88,17 @@ class Sums:
     binary: Sequence[np.ndarray | None]
 
 
-def sums(rows: Sequence[RowView], outcomes: Outcomes, measure: Measure) -> Sums | None:
+def sums(rows: Sequence[RowView], item_scores: ItemScores, measure: Measure) -> Sums | None:
     """Compute sums over clusters of the rows that have outcomes; None where none has."""
-    clusters = np.unique(outcomes.clusters, return_inverse=True)[1]
-    scores = {r.run_id: found for row in rows for r in row.results if (found := _scores(outcomes, measure, r.run_id))}
-    kept = [row for row in rows if all(r.run_id in scores for r in row.results)]
-    if not kept:
+    clusters = np.unique(item_scores.clusters, return_inverse=True)[1]
+    scores = {
+        r.run_id: result for row in rows for r in row.results if (result := _scores(item_scores, measure, r.run_id))
+    }
+    scored_rows = [row for row in rows if all(r.run_id in scores for r in row.results)]
+    if not scored_rows:
         return None
-    belongs = [clusters[outcomes.asked[way]] for way in DIRECTIONS] if measure.depths else [clusters]
-    return summed(kept, [[scores[r.run_id] for r in row.results] for row in kept], belongs)
+    belongs = [clusters[item_scores.query_items[way]] for way in DIRECTIONS] if measure.depths else [clusters]
+    return summed(scored_rows, [[scores[r.run_id] for r in row.results] for row in scored_rows], belongs)
 
 
 def summed(
@@ -114,23 +116,26 @@ def summed(
     total = np.zeros((size, len(scores), len(belongs)))
     seeds: list[list[float]] = []
     binary: list[np.ndarray | None] = []
-    for at, own in enumerate(scores):
+    for at, current in enumerate(scores):
         for part, where in enumerate(belongs):
-            mean = np.mean([one[part] for one in own], axis=0)
+            mean = np.mean([one[part] for one in current], axis=0)
             total[:, at, part] = np.bincount(where, mean, size)
-        seeds.append([float(np.mean([part.mean() for part in one])) for one in own])
+        seeds.append([float(np.mean([part.mean() for part in one])) for one in current])
         plain = (
-            len(own) == 1 and len(belongs) == 1 and size == len(belongs[0]) and bool(np.isin(own[0][0], (0, 1)).all())
+            len(current) == 1
+            and len(belongs) == 1
+            and size == len(belongs[0])
+            and bool(np.isin(current[0][0], (0, 1)).all())
         )
-        binary.append(own[0][0] if plain else None)
+        binary.append(current[0][0] if plain else None)
     return Sums(rows, total, count, seeds, binary)
 
 
-def _scores(outcomes: Outcomes, measure: Measure, run: str) -> list[np.ndarray]:
+def _scores(item_scores: ItemScores, measure: Measure, run: str) -> list[np.ndarray]:
     """Return a run's score of each item, part by part; empty where it has no outcomes of the metric."""
     if not measure.depths:
-        found = outcomes.right.get(measure.name, {}).get(run)
-        return [] if found is None else [found]
-    if any(run not in outcomes.ranks.get(way, {}) for way in DIRECTIONS):
+        result = item_scores.right.get(measure.name, {}).get(run)
+        return [] if result is None else [result]
+    if any(run not in item_scores.ranks.get(way, {}) for way in DIRECTIONS):
         return []
-    return [np.mean([outcomes.ranks[way][run].hit(k) for k in measure.depths], axis=0) for way in DIRECTIONS]
+    return [np.mean([item_scores.ranks[way][run].hit(k) for k in measure.depths], axis=0) for way in DIRECTIONS]

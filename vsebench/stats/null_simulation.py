@@ -52,8 +52,8 @@ def null_table(null: Null, generator: np.random.Generator) -> Sums:
 def _answers(null: Null, shift: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """Right or wrong, float64 (R, S, m, views): items differ in difficulty, and rows have tastes of their own."""
     hard = generator.standard_normal((null.clusters, null.views))
-    own = null.taste * generator.standard_normal((null.rows, 1, null.clusters, 1))
-    odds = null.level + hard + own + shift[:, :, None, None]
+    row_taste = null.taste * generator.standard_normal((null.rows, 1, null.clusters, 1))
+    odds = null.level + hard + row_taste + shift[:, :, None, None]
     return (generator.random(odds.shape) < 1 / (1 + np.exp(-odds))).astype(np.float64)
 
 
@@ -68,5 +68,5 @@ def false_groups(null: Null, tables: int, *, seed: int = 0, resamples: int = 100
     """
     generator = np.random.default_rng(seed)
     made = (null_table(null, generator) for _ in range(tables))
-    found = (place(table, resamples=resamples, family=family)[0] for table in made)
-    return sum(max(s.group for s in standings) > 1 for standings in found) / tables
+    result = (place(table, resamples=resamples, family=family)[0] for table in made)
+    return sum(max(s.group for s in ranked_rows) > 1 for ranked_rows in result) / tables

@@ -88,16 +88,16 @@ def seed_noise(seeds: Sequence[Sequence[float]]) -> list[Noise | None]:
         >>> [n.pooled for n in seed_noise([[0.80, 0.80], [0.70, 0.74]])]
         [True, False]
     """
-    freedom = sum(len(own) - 1 for own in seeds)
+    freedom = sum(len(row_seeds) - 1 for row_seeds in seeds)
     if not freedom:
         return [None] * len(seeds)
-    pool = sum(float(np.var(own)) * len(own) for own in seeds) / freedom
-    found: list[Noise | None] = []
-    for own in seeds:
-        variance = float(np.var(own, ddof=1)) if len(own) > 1 else 0.0
+    pool = sum(float(np.var(row_seeds)) * len(row_seeds) for row_seeds in seeds) / freedom
+    results: list[Noise | None] = []
+    for row_seeds in seeds:
+        variance = float(np.var(row_seeds, ddof=1)) if len(row_seeds) > 1 else 0.0
         alone = variance > pool * (1 + 1e-9)  # equal ones differ in their last bits
-        found.append(Noise(max(variance, pool) / len(own), len(own) - 1 if alone else freedom, not alone))
-    return found
+        results.append(Noise(max(variance, pool) / len(row_seeds), len(row_seeds) - 1 if alone else freedom, not alone))
+    return results
 
 
 def difference(row: Scores, other: Scores) -> Difference:

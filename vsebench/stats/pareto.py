@@ -15,9 +15,9 @@ def front(points: Sequence[tuple[float, float]]) -> list[int]:
         [0, 1]
     """
     order = sorted(range(len(points)), key=lambda i: (-points[i][0], -points[i][1], i))
-    kept: list[int] = []
+    front_points: list[int] = []
     for i in order:
-        best = points[kept[-1]] if kept else None
+        best = points[front_points[-1]] if front_points else None
         if best is None or points[i][1] > best[1] or points[i] == best:
-            kept.append(i)
-    return kept
+            front_points.append(i)
+    return front_points

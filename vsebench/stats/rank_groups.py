@@ -8,7 +8,7 @@ from statistics import median
 
 import numpy as np
 
-from vsebench.runs.item_scores import Outcomes
+from vsebench.runs.item_scores import ItemScores
 from vsebench.runs.snapshot import Snapshot
 from vsebench.stats.bootstrap import RESAMPLES, near_edge, percentile_interval, ratios, resampled
 from vsebench.stats.compared_metrics import Measure, Sums, measures, sums
@@ -37,7 +37,7 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class Standing:
+class RankedRow:
     """A row's place.
 
     Args:
@@ -65,7 +65,7 @@ class Comparison:
         section: ``systems`` or ``sweep``.
         measure: what they are compared by.
         leader: name of the row that is best on validation.
-        standings: by row name, best on validation first.
+        ranked_rows: by row name, best on validation first.
         clusters: how many clusters of items were resampled.
         seeds: the fewest seeds of a row.
         family: comparisons that p-values are adjusted for.
@@ -76,25 +76,25 @@ class Comparison:
     section: str
     measure: Measure
     leader: str
-    standings: Mapping[str, Standing] = field(repr=False)
+    ranked_rows: Mapping[str, RankedRow] = field(repr=False)
     clusters: int
     seeds: int
     family: int
     resolvable: float | None = None
 
 
-def compare_all(snapshot: Snapshot, outcomes: Outcomes) -> dict[tuple[str, str], Comparison]:
+def compare_all(snapshot: Snapshot, item_scores: ItemScores) -> dict[tuple[str, str], Comparison]:
     """Every table of a board by every measure that is a mean over items: (section, measure's name) -> comparison."""
-    found = {}
+    results = {}
     for section in SECTIONS:
         for measure in measures(snapshot, section):
-            made = compare(snapshot, outcomes, section, measure)
+            made = compare(snapshot, item_scores, section, measure)
             if made is not None:
-                found[section, measure.name] = made
-    return found
+                results[section, measure.name] = made
+    return results
 
 
-def compare(snapshot: Snapshot, outcomes: Outcomes, section: str, measure: Measure) -> Comparison | None:
+def compare(snapshot: Snapshot, item_scores: ItemScores, section: str, measure: Measure) -> Comparison | None:
     """Compare the rows of a section; None where no row has outcomes of the measure.
 
     The leader is best by the same measure on validation. A row is in its group unless it is worse on test: a paired
@@ -106,19 +106,19 @@ def compare(snapshot: Snapshot, outcomes: Outcomes, section: str, measure: Measu
     equally good has more than one group is at most 5 %.
     """
     rows = _ordered(views(snapshot, section), measure)
-    found = sums(rows, outcomes, measure)
-    if found is None:
+    result = sums(rows, item_scores, measure)
+    if result is None:
         return None
-    standings, to_leader = place(found)
-    family = family_of(len(standings))
+    ranked_rows, to_leader = place(result)
+    family = family_of(len(ranked_rows))
     near = sorted(to_leader, key=lambda d: abs(d.value))[:NEAREST]
     return Comparison(
         section,
         measure,
-        found.rows[0].row.name,
-        {row.row.name: standing for row, standing in zip(found.rows, standings, strict=True)},
-        len(found.count),
-        min(len(s) for s in found.seeds),
+        result.rows[0].row.name,
+        {row.row.name: ranked_row for row, ranked_row in zip(result.rows, ranked_rows, strict=True)},
+        len(result.count),
+        min(len(s) for s in result.seeds),
         family,
         median(_resolvable(d, family) for d in near) if near else None,
     )
@@ -130,44 +130,44 @@ def family_of(rows: int) -> int:
 
 
 def place(
-    found: Sums, *, resamples: int = RESAMPLES, family: int | None = None
-) -> tuple[list[Standing], list[Difference]]:
+    sums_: Sums, *, resamples: int = RESAMPLES, family: int | None = None
+) -> tuple[list[RankedRow], list[Difference]]:
     """Where rows stand, best on validation first, and what all but the first differ from it by.
 
     Args:
-        found: the rows, the best on validation first.
+        sums_: the rows, the best on validation first.
         resamples: of the bootstrap.
         family: comparisons to correct for; all pairs of rows by default.
     """
-    value, scores = ratios(found.total, found.count), scored(found, resamples=resamples)
+    value, scores = ratios(sums_.total, sums_.count), scored(sums_, resamples=resamples)
     to_leader = [difference(score, scores[0]) for score in scores[1:]]
     family = family_of(len(scores)) if family is None else family
     group = grouped(len(scores), lambda i, j: to_leader[i - 1] if j == 0 else difference(scores[i], scores[j]), family)
     adjusted = holm([d.p for d in to_leader], family)
-    intervals = _intervals(found, value, np.stack([score.samples for score in scores], axis=1))
-    standings = [Standing(float(value[0]), intervals[0], group[0])]
+    intervals = _intervals(sums_, value, np.stack([score.samples for score in scores], axis=1))
+    ranked_rows = [RankedRow(float(value[0]), intervals[0], group[0])]
     for i, d in enumerate(to_leader, start=1):
         half = d.quantile((1 + LEVEL) / 2)
         between = Interval(d.value - half, d.value + half, "t")
-        standings.append(Standing(float(value[i]), intervals[i], group[i], d.value, between, adjusted[i - 1]))
-    return standings, to_leader
+        ranked_rows.append(RankedRow(float(value[i]), intervals[i], group[i], d.value, between, adjusted[i - 1]))
+    return ranked_rows, to_leader
 
 
-def scored(found: Sums, *, resamples: int = RESAMPLES) -> list[Scores]:
+def scored(sums_: Sums, *, resamples: int = RESAMPLES) -> list[Scores]:
     """Return what paired tests see of each row, all resampled alike."""
-    value, samples = ratios(found.total, found.count), resampled(found.total, found.count, resamples=resamples)
+    value, samples = ratios(sums_.total, sums_.count), resampled(sums_.total, sums_.count, resamples=resamples)
     return [
-        Scores(float(value[i]), noise, samples[:, i], found.total[:, i], found.binary[i])
-        for i, noise in enumerate(seed_noise(found.seeds))
+        Scores(float(value[i]), noise, samples[:, i], sums_.total[:, i], sums_.binary[i])
+        for i, noise in enumerate(seed_noise(sums_.seeds))
     ]
 
 
-def _intervals(found: Sums, value: np.ndarray, samples: np.ndarray) -> list[Interval]:
+def _intervals(sums_: Sums, value: np.ndarray, samples: np.ndarray) -> list[Interval]:
     """Each row's interval over items."""
     low, high = percentile_interval(samples)
-    edge = near_edge(found.total, found.count)
+    edge = near_edge(sums_.total, sums_.count)
     return [
-        Interval(*wilson_interval(float(value[i]), len(found.count)), "wilson")
+        Interval(*wilson_interval(float(value[i]), len(sums_.count)), "wilson")
         if edge[i]
         else Interval(float(low[i]), float(high[i]))
         for i in range(len(value))
@@ -207,12 +207,12 @@ def _ordered(rows: Sequence[RowView], measure: Measure) -> list[RowView]:
     """Best on validation by the measure first; rows without it last."""
 
     def order(row: RowView) -> float:
-        found = measure.value(row, "val")
-        return float("inf") if found is None else -found
+        result = measure.value(row, "val")
+        return float("inf") if result is None else -result
 
     return sorted(rows, key=order)
 
 
-def _resolvable(found: Difference, family: int) -> float:
+def _resolvable(difference: Difference, family: int) -> float:
     """(t_{1 − α/2M} + t_{power}) standard errors: what Holm's first step finds with a chance of about ``POWER``."""
-    return found.quantile(1 - ALPHA / (2 * family)) + found.quantile(POWER)
+    return difference.quantile(1 - ALPHA / (2 * family)) + difference.quantile(POWER)

@@ -61,21 +61,21 @@ def views(snapshot: Snapshot, section: str) -> list[RowView]:
     """Return the rows of a section with a finished run, best on validation first (:func:`sort_key`); ties as in the
     file.
     """
-    found = []
+    results = []
     for row in snapshot.rows:
         if row.section != section:
             continue
         view = _view(snapshot, row)
         if view.results and not view.pruned:
-            found.append(view)
+            results.append(view)
     key, mode = sort_key(snapshot)
     sign = -1.0 if mode == "max" else 1.0
 
     def order(view: RowView) -> float:
-        said = view.estimate(key)
-        return sign * said.mean if said is not None else float("inf")
+        estimate = view.estimate(key)
+        return sign * estimate.mean if estimate is not None else float("inf")
 
-    return sorted(found, key=order)
+    return sorted(results, key=order)
 
 
 def axes_of(rows: Sequence[RowView]) -> list[str]:
@@ -110,9 +110,9 @@ def failures(snapshot: Snapshot) -> list[tuple[BoardRow, Result]]:
 def pruned(snapshot: Snapshot) -> list[tuple[BoardRow, Result]]:
     """Pruned runs with their rows, each once, best on validation first (by the number that chooses the epoch)."""
     metric, mode = selected_by(snapshot)
-    found = {result.run_id: (row, result) for row in snapshot.rows for result in _view(snapshot, row).pruned}
+    results = {result.run_id: (row, result) for row in snapshot.rows for result in _view(snapshot, row).pruned}
     worst = float("-inf") if mode == "max" else float("inf")
-    return sorted(found.values(), key=lambda f: f[1].metrics.get(metric, worst), reverse=mode == "max")
+    return sorted(results.values(), key=lambda f: f[1].metrics.get(metric, worst), reverse=mode == "max")
 
 
 def missing(snapshot: Snapshot) -> int:
@@ -122,6 +122,6 @@ def missing(snapshot: Snapshot) -> int:
 
 
 def _view(snapshot: Snapshot, row: BoardRow) -> RowView:
-    found = [snapshot.results[run] for run in row.runs.values() if run in snapshot.results]
-    by = {status: [r for r in found if r.status == status] for status in ("finished", "failed", "pruned")}
+    results = [snapshot.results[run] for run in row.runs.values() if run in snapshot.results]
+    by = {status: [r for r in results if r.status == status] for status in ("finished", "failed", "pruned")}
     return RowView(row, by["finished"], by["failed"], by["pruned"])

@@ -55,7 +55,7 @@ class Arrival:
     run: str
     epoch: int
     value: float | None
-    kept: bool
+    promoted: bool
 
 
 def rungs(prune: Prune, epochs: int) -> list[int]:
@@ -65,12 +65,12 @@ def rungs(prune: Prune, epochs: int) -> list[int]:
         >>> rungs(Prune(min_epochs=1, reduction=3), 27)
         [1, 3, 9]
     """
-    found = []
+    results = []
     epoch = prune.min_epochs
     while epoch < epochs:
-        found.append(epoch)
+        results.append(epoch)
         epoch *= prune.reduction
-    return found
+    return results
 
 
 def goes_on(value: float | None, earlier: Sequence[float | None], reduction: int, mode: str) -> bool:
@@ -120,7 +120,7 @@ class Halving:
         self.rungs = set(rungs(prune, epochs))
         self.best: float | None = None
         self.best_epoch = 0
-        self.decide: Decide = decide or (lambda epoch, value: self.arrive(epoch, value).kept)
+        self.decide: Decide = decide or (lambda epoch, value: self.arrive(epoch, value).promoted)
 
     def __call__(self, numbers: dict[str, float]) -> None:
         """Take an epoch's numbers.
@@ -140,12 +140,12 @@ class Halving:
         """Come to a rung with the best value so far, and learn the decision; the same one when asked again."""
         self.file.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(self.file.with_suffix(".lock")):
-            there = [a for a in read_arrivals(self.file) if a.epoch == epoch]
-            own = next((a for a in there if a.run == self.run_id), None)
-            if own is not None:
-                return own
-            kept = goes_on(value, [a.value for a in there], self.prune.reduction, self.mode)
-            arrival = Arrival(self.run_id, epoch, value, kept)
+            arrivals = [a for a in read_arrivals(self.file) if a.epoch == epoch]
+            arrival_of_run = next((a for a in arrivals if a.run == self.run_id), None)
+            if arrival_of_run is not None:
+                return arrival_of_run
+            promoted = goes_on(value, [a.value for a in arrivals], self.prune.reduction, self.mode)
+            arrival = Arrival(self.run_id, epoch, value, promoted)
             _append(self.file, arrival)
             return arrival
 

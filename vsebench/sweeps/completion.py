@@ -56,18 +56,20 @@ class Note:
         runs: ids of the plan's runs, the pruned ones under ``pruned``.
     """
 
-    asked: str
+    requested: str
     seen: Mapping[str, Any]
     runs: Sequence[str]
     pruned: Sequence[str]
 
 
-def still_done(asked: Asked, root: Path, experiment: str) -> tuple[int, int] | None:
+def still_done(requested: Asked, root: Path, experiment: str) -> tuple[int, int] | None:
     """Numbers of finished and pruned runs, when nothing is to do; None when that is not certain."""
     store = Store(root, experiment)
     try:
         note = Note(**json.loads((store.folder / NOTE).read_text(encoding="utf-8")))
-        if note.asked != _digest(asked) or any(_state(Path(place)) != state for place, state in note.seen.items()):
+        if note.requested != _digest(requested) or any(
+            _state(Path(place)) != state for place, state in note.seen.items()
+        ):
             return None
     except (OSError, ValueError, TypeError):
         return None
@@ -80,7 +82,7 @@ def still_done(asked: Asked, root: Path, experiment: str) -> tuple[int, int] | N
 
 
 def leave_note(
-    asked: Asked,
+    requested: Asked,
     store: Store,
     *,
     finished: Iterable[str],
@@ -93,15 +95,17 @@ def leave_note(
         depends_on: the dataset's file, plug-ins, the board's pages, and whatever the options may name as a place.
     """
     seen = {str(place): _state(place) for place in depends_on}
-    note = Note(_digest(asked), seen, sorted(set(finished)), sorted(set(pruned)))
+    note = Note(_digest(requested), seen, sorted(set(finished)), sorted(set(pruned)))
     write_atomically(store.folder / NOTE, json.dumps(asdict(note)))
 
 
-def _digest(asked: Asked) -> str:
+def _digest(requested: Asked) -> str:
     parts = {
-        "asked": {k: [str(x) for x in v] if isinstance(v, list | tuple) else str(v) for k, v in asdict(asked).items()},
+        "asked": {
+            k: [str(x) for x in v] if isinstance(v, list | tuple) else str(v) for k, v in asdict(requested).items()
+        },
         "here": os.getcwd(),  # relative places in options mean another file elsewhere
-        "experiment": hashlib.sha256(asked.file.read_bytes()).hexdigest(),
+        "experiment": hashlib.sha256(requested.file.read_bytes()).hexdigest(),
         "plugins": sorted(
             f"{point.name}={point.value} {point.dist}" for point in entry_points(group=ENTRY_POINT_GROUP)
         ),
@@ -128,8 +132,8 @@ def _state(place: Path) -> Any:
 
 
 def _stat(file: Path) -> list[int]:
-    found = file.stat()
-    return [found.st_size, found.st_mtime_ns]
+    result = file.stat()
+    return [result.st_size, result.st_mtime_ns]
 
 
 def command_of(file: Path, overrides: Sequence[str], plugins: Sequence[Path]) -> str:

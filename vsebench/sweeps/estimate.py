@@ -98,14 +98,14 @@ def estimate(plan: Plan, root: Path, *, device: str) -> Estimate:
 
 def read_records(root: Path, device: str) -> list[Record]:
     """Read the records of finished runs on this hardware."""
-    found = []
+    results = []
     for folder in sorted(root.iterdir()) if root.is_dir() else []:
         if folder.is_dir() and fault_of_name(folder.name) is None:
             store = Store(root, folder.name)
             for result in store.results():
                 if result.status == "finished" and result.epochs and result.hardware.get("device") == device:
-                    found.append(_record(result, store))
-    return found
+                    results.append(_record(result, store))
+    return results
 
 
 def keys_of(config: Mapping[str, Any], dataset: Mapping[str, Any]) -> tuple[str, ...]:

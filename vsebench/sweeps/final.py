@@ -47,25 +47,35 @@ def evaluate(context: RunContext, prepared: Prepared, stacked: np.ndarray | None
         stacked: cross-fitted logits of validation, where the model's own were fitted to it.
     """
     context.say("evaluating")
-    model, feeds, gallery = prepared.model, prepared.feeds, prepared.gallery
-    device, team = context.device, context.team
-    feeds["test"] = context.feed("test", model)
+    model, loaders, gallery = prepared.model, prepared.loaders, prepared.gallery
+    device, process_group = context.device, context.process_group
+    loaders["test"] = context.loader("test", model)
     evaluated = Evaluated()
     thresholds: Mapping[str, float] = {}
     known: dict[str, SplitOutputs] = {}
-    train = predict(model, feeds["train"], device=device, team=team) if model.reranker is not None else None
+    train = (
+        predict(model, loaders["train"], device=device, process_group=process_group)
+        if model.reranker is not None
+        else None
+    )
     for split in ("val", "test"):
-        outputs = predict(model, feeds[split], device=device, team=team)
-        offered = None if gallery is None else gallery.offered(model, split, device=device, team=team, known=known)
-        if not team.first:
+        outputs = predict(model, loaders[split], device=device, process_group=process_group)
+        ranked_gallery = (
+            None
+            if gallery is None
+            else gallery.ranked_gallery(model, split, device=device, process_group=process_group, known=known)
+        )
+        if not process_group.is_main_process:
             continue
         if split == "val" and stacked is not None:
             outputs = replace(outputs, logits=stacked)
         rerank = None
         if train is not None:
-            rerank = reranker_of(model, train, feeds["train"].labels.numpy(), outputs, offered)
+            rerank = reranker_of(model, train, loaders["train"].labels.numpy(), outputs, ranked_gallery)
         begin = time.perf_counter()
-        predictions = predictions_of(outputs, feeds[split], model, device=device, rerank=rerank, offered=offered)
+        predictions = predictions_of(
+            outputs, loaders[split], model, device=device, rerank=rerank, ranked_gallery=ranked_gallery
+        )
         if split == "val":
             thresholds = tuned(predictions, prepared.metrics)
         predictions = replace(predictions, thresholds=thresholds)
@@ -91,7 +101,7 @@ def _with_split(
 ) -> Evaluated:
     """Write a split's predictions, and add its numbers to those of the splits before it."""
     numbers = compute(predictions, prepared.metrics)
-    save_predictions(context.folder / f"predictions-{split}.npz", predictions, prepared.feeds[split])
+    save_predictions(context.folder / f"predictions-{split}.npz", predictions, prepared.loaders[split])
     save_vectors(context.folder / f"vectors-{split}.npz", predictions, prepared.metrics, numbers)
     return Evaluated(
         {**before.metrics, **{f"{split}/{name}": value for name, value in numbers.items()}},

@@ -56,16 +56,16 @@ def _work(job: Job, tell: Tell) -> str | None:
     """Return the run's fault, or None."""
     from vsebench.core.plugins import load_plugins
     from vsebench.data.dataset import Dataset
-    from vsebench.distributed.gradient_sharing import Crew
+    from vsebench.distributed.gradient_sharing import TorchProcessGroup
     from vsebench.runs.store import Store
     from vsebench.sweeps.run_one import execute
     from vsebench.sweeps.worker import make_tracker, plugins_of, prepare
 
     run, settings = job.run, job.settings
-    team = Crew(job.number, settings.processes, job.meeting, cpu=job.cpu)
+    process_group = TorchProcessGroup(job.number, settings.processes, job.meeting, cpu=job.cpu)
     prepare(settings.threads)
     load_plugins(plugins_of([run], settings))
-    if team.first:
+    if process_group.is_main_process:
         logging.getLogger("vsebench").addHandler(_LogLines(tell))
     store = Store(settings.store_root, run.experiment)
     dataset = Dataset.open(settings.dataset_path)
@@ -73,14 +73,14 @@ def _work(job: Job, tell: Tell) -> str | None:
         run,
         dataset,
         store,
-        device=team.device,
+        device=process_group.device,
         tracker=lambda r: make_tracker(r, store, settings),
-        say=lambda text: tell("progress", text) if team.first else None,
+        say=lambda text: tell("progress", text) if process_group.is_main_process else None,
         cache=settings.cache,
-        team=team,
+        process_group=process_group,
     )
     if result.error is None and result.status == "finished":
-        team.collect([job.number])  # nobody leaves while another still talks
+        process_group.gather([job.number])  # nobody leaves while another still talks
     return result.error
 
 

@@ -85,10 +85,10 @@ def check(processes: int, device: str) -> None:
             f"--device {device} names one device, but --processes-per-run {processes} needs as many; "
             "choose auto, cuda or cpu."
         )
-    there = torch.cuda.device_count()
-    if (device == "cuda" or (device == "auto" and there)) and there < processes:
+    available = torch.cuda.device_count()
+    if (device == "cuda" or (device == "auto" and available)) and available < processes:
         raise ConfigError(
-            f"--processes-per-run {processes} needs {processes} GPUs, and there are {there}; "
+            f"--processes-per-run {processes} needs {processes} GPUs, and there are {available}; "
             "choose fewer processes or --device cpu."
         )
 
@@ -186,10 +186,10 @@ class _Member:
         if code == 0:
             return None
         last = self.file.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-5:]
-        said = "".join(f"\n  {line}" for line in last)
+        listing = "".join(f"\n  {line}" for line in last)
         return (
             f"process {self.number + 1} of {self.size} of this run died (exit code {code}; killed, or out of memory)."
-            f"{said}"
+            f"{listing}"
         )
 
     def end(self) -> None:

@@ -32,7 +32,7 @@ from vsebench.sweeps.worker import (
     Event,
     Settings,
     choose_device,
-    headline,
+    closing_line,
     is_done,
     make_tracker,
     plugins_of,
@@ -205,4 +205,4 @@ def _do(
         import torch
 
         torch.cuda.empty_cache()
-    tell(Event("end", number, run.run_id, headline(result), result.status))
+    tell(Event("end", number, run.run_id, closing_line(result), result.status))

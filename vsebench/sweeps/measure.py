@@ -34,12 +34,12 @@ class Job:
     row: str
     run_id: str
     folder: Path
-    asked: Asked
+    requested: Asked
 
     @property
     def alone(self) -> bool:
         """Whether no other job may run beside it."""
-        return any(map(_alone, self.asked))
+        return any(map(_alone, self.requested))
 
 
 @dataclass(frozen=True)
@@ -52,19 +52,19 @@ class Fault:
     message: str
 
 
-def lacking(snapshot: Snapshot, store: Store, asked: Asked) -> list[Job]:
+def missing(snapshot: Snapshot, store: Store, requested: Asked) -> list[Job]:
     """Return the runs of a board that lack something asked for and have a folder, in the board's order.
 
     What is measured alone is a job of its own; those come last.
     """
-    found = []
-    for row, run_id, wanted in _wanted(snapshot, asked):
+    results = []
+    for row, run_id, wanted in _wanted(snapshot, requested):
         folder = store.run_folder(run_id)
         left = {name: wanted[name] for name in wanted if _read(folder, name, wanted[name]) is None}
         if left and (folder / RUN).is_file():
             parts = [{n: how for n, how in left.items() if _alone(n) is alone} for alone in (False, True)]
-            found += [Job(row, run_id, folder, part) for part in parts if part]
-    return sorted(found, key=lambda job: job.alone)
+            results += [Job(row, run_id, folder, part) for part in parts if part]
+    return sorted(results, key=lambda job: job.alone)
 
 
 def measure(
@@ -114,28 +114,28 @@ def _start(threads: int, plugins: Sequence[Path]) -> None:
     load_plugins(plugins)
 
 
-def measured(snapshot: Snapshot, store: Store, asked: Asked) -> Measured:
+def measured(snapshot: Snapshot, store: Store, requested: Asked) -> Measured:
     """Read the known measurements of the board's runs: numbers by run id and measure.
 
     Of a run without a folder here, what the board knew before is kept.
     """
-    found: Measured = {run_id: dict(parts) for run_id, parts in snapshot.measures.items()}
-    for _, run_id, wanted in _wanted(snapshot, asked):
+    result: Measured = {run_id: dict(parts) for run_id, parts in snapshot.measures.items()}
+    for _, run_id, wanted in _wanted(snapshot, requested):
         for name, how in wanted.items():
             values = _read(store.run_folder(run_id), name, how)
             if values is not None:
-                found.setdefault(run_id, {})[name] = values
-    return found
+                result.setdefault(run_id, {})[name] = values
+    return result
 
 
-def _wanted(snapshot: Snapshot, asked: Asked) -> Iterator[tuple[str, str, dict[str, Mapping[str, Any]]]]:
+def _wanted(snapshot: Snapshot, requested: Asked) -> Iterator[tuple[str, str, dict[str, Mapping[str, Any]]]]:
     """Every finished run with what is asked of it."""
     for row in snapshot.rows:
         finished = [r for r in row.runs.values() if r in snapshot.results and snapshot.results[r].status == "finished"]
         for number, run_id in enumerate(finished):
             config = snapshot.results[run_id].config
             wanted = {}
-            for name, how in asked.items():
+            for name, how in requested.items():
                 measurement = MEASUREMENTS.get(name)
                 target: Any = measurement.target
                 if (measurement.facts["every_seed"] or number == 0) and target.applies(config):
@@ -151,8 +151,8 @@ def _do(job: Job, device: str, worker: int) -> list[Fault]:
         run = load_run(job.folder, device=choose_device(device, worker))
         dataset = run.open_dataset()
     except VsebenchError as error:
-        return [Fault(job.row, job.run_id, name, str(error)) for name in job.asked]
-    for name, how in job.asked.items():
+        return [Fault(job.row, job.run_id, name, str(error)) for name in job.requested]
+    for name, how in job.requested.items():
         try:
             values = MEASUREMENTS.build(name, how).measure(run, dataset)
         except Exception as error:  # whatever a component does on damaged input; the others are measured all the same
@@ -168,9 +168,9 @@ def _do(job: Job, device: str, worker: int) -> list[Fault]:
 def _read(folder: Path, name: str, how: Mapping[str, Any]) -> dict[str, Any] | None:
     """Read a measurement if it was made with the present options; None otherwise."""
     try:
-        said = json.loads((folder / FOLDER / f"{name}.json").read_text(encoding="utf-8"))
-        same = said["version"] == _version(name) and said["asked"] == json.loads(json.dumps(how))
-        return dict(said["values"]) if same else None
+        data = json.loads((folder / FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+        same = data["version"] == _version(name) and data["asked"] == json.loads(json.dumps(how))
+        return dict(data["values"]) if same else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

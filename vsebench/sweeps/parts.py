@@ -45,19 +45,19 @@ class Parts:
 
     def _faults(self, system: System, width: int) -> dict[KeyPath, ConfigError]:
         """Where constructors refuse their options; what is behind a part that cannot be built is left out."""
-        found: dict[KeyPath, ConfigError] = {}
+        results: dict[KeyPath, ConfigError] = {}
 
         def build(path: KeyPath, kind: str, spec: Spec, **wired: Any) -> Any:
             built = self._build(kind, spec, wired)
             if isinstance(built, ConfigError):
-                found[path] = built.under(*path)
+                results[path] = built.under(*path)
                 return None
             return built
 
         tokens = {m: self._width(system, m, width) for m in system.modalities}
         dims = build(("attention",), "attention", system.attention, dims=tokens, dim=system.dim)
         if not isinstance(dims, Mapping):
-            return found
+            return results
         if system.scorer is not None:
             build(("scorer",), "scorer", system.scorer, dims=dims, dim=system.dim)
         pooled = {}
@@ -65,7 +65,7 @@ class Parts:
             context = {other: d for other, d in dims.items() if other != m}
             pooled[m] = build(("pooling", m), "pooling", spec, modality=m, dim=dims[m], context=context)
         if not all(isinstance(size, int) for size in pooled.values()):
-            return found
+            return results
         vectors = pooled
         if system.projection is not None:
             seen = {"dim_out": system.dim, "dropout": system.dropout}
@@ -74,11 +74,11 @@ class Parts:
                 for m, size in pooled.items()
             }
             if not all(isinstance(size, int) for size in vectors.values()):
-                return found
+                return results
         labels = {"num_classes": self.dataset.num_classes, "multi_label": self.dataset.multi_label}
         if system.fitter is not None:
             build(("fitter",), "fitter", system.fitter, dims=pooled, **labels)
-            return found
+            return results
         joint: Any = next(iter(vectors.values()), None)
         if system.fusion is not None:
             wired = {"dims": vectors, "dim_out": system.dim, "token_dims": tokens}
@@ -87,7 +87,7 @@ class Parts:
             build(("head",), "head", system.head, dim_in=joint, dims=vectors, **labels)
         for term in system.objective:
             build(("objective",), "objective", term, dims=vectors, **labels)
-        return found
+        return results
 
     def _width(self, system: System, modality: str, width: int) -> int:
         slot = ENCODER_SLOTS[modality]

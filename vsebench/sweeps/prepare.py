@@ -17,12 +17,12 @@ from vsebench.core.metric_specs import Metric, parse_metrics
 from vsebench.data.dataset import Dataset
 from vsebench.data.splits import some_items
 from vsebench.data.vocabulary import Vocabulary
-from vsebench.distributed.gradient_sharing import Team
+from vsebench.distributed.gradient_sharing import ProcessGroup
 from vsebench.engine import pretrain
 from vsebench.engine.dry_run import dry_run
-from vsebench.engine.loader import Feed
+from vsebench.engine.loader import Loader
 from vsebench.engine.model import Model
-from vsebench.engine.retrieval_gallery import GalleryFeeds, gallery_feeds
+from vsebench.engine.retrieval_gallery import GalleryLoaders, gallery_loaders
 from vsebench.engine.train import seed_of
 from vsebench.runs.provenance import write_run_file
 from vsebench.runs.store import RUN, Store
@@ -45,7 +45,7 @@ class RunContext:
         say: called with a few words on what the run is doing.
         cache: keep frozen features on disk.
         halving: says at a rung whether the run goes on; None for a run without rungs.
-        team: the processes that do the run together.
+        process_group: the processes that do the run together.
         begin: when it began, of ``time.perf_counter``.
     """
 
@@ -57,7 +57,7 @@ class RunContext:
     say: Say
     cache: bool
     halving: Halving | None
-    team: Team
+    process_group: ProcessGroup
     begin: float = field(default_factory=time.perf_counter)
 
     @property
@@ -75,10 +75,10 @@ class RunContext:
         """Time since the run began."""
         return time.perf_counter() - self.begin
 
-    def feed(self, split: str, model: Model) -> Feed:
+    def loader(self, split: str, model: Model) -> Loader:
         """Open a split for a model; of the training split the items that the run trains on."""
         among = training_items(self.system, self.dataset, self.run.seed) if split == "train" else None
-        return Feed(self.dataset, split, self.system, model.encoders, cache=self.cache, among=among)
+        return Loader(self.dataset, split, self.system, model.encoders, cache=self.cache, among=among)
 
 
 @dataclass(frozen=True)
@@ -88,15 +88,15 @@ class Prepared:
     Args:
         model: with the weights that it begins with, on its device.
         vocabulary: of the training texts, where a text is read.
-        feeds: split -> loader; evaluation adds ``test``.
+        loaders: split -> loader; evaluation adds ``test``.
         gallery: what queries are ranked against, where that is not their split.
         metrics: what is computed of val and test.
     """
 
     model: Model
     vocabulary: Vocabulary | None
-    feeds: dict[str, Feed]
-    gallery: GalleryFeeds | None
+    loaders: dict[str, Loader]
+    gallery: GalleryLoaders | None
     metrics: Sequence[Metric]
 
 
@@ -106,13 +106,13 @@ def prepare(context: RunContext) -> Prepared:
     Raises: ConfigError, ComponentError, DataError of what cannot be run.
     """
     run, dataset, system = context.run, context.dataset, context.system
-    if context.team.first:
+    if context.process_group.is_main_process:
         make_folder(context.folder)
         (context.folder / TRACEBACK).unlink(missing_ok=True)  # of an earlier try
         write_run_file(context.folder / RUN, run, dataset)
     # ---- init
     checkpoints = pretrain.ensure(system, dataset, device=context.device, on_epoch=context.say)
-    if context.team.first:
+    if context.process_group.is_main_process:
         pretrain.write_record(context.folder, checkpoints)
     vocabulary = vocabulary_of(dataset) if "text" in system.modalities else None
     torch.manual_seed(seed_of("init", run.seed))
@@ -125,16 +125,16 @@ def prepare(context: RunContext) -> Prepared:
         checkpoints={slot: weights.file for slot, weights in checkpoints.items()},
         feature_dims=dataset.feature_dims,
     )
-    if context.team.first and model.origins:
+    if context.process_group.is_main_process and model.origins:
         write_run_file(context.folder / RUN, run, dataset, model.origins)
     model = model.to(context.device)
     # ---- data
     context.say("encoding")
     splits = ("train", "val") if system.objective or system.fitter else ("val",)
-    feeds = {split: context.feed(split, model) for split in splits}
-    dry_run(model, feeds[splits[0]], device=context.device)
-    gallery = gallery_feeds(dataset, run.gallery, system, model.encoders, feeds, cache=context.cache)
-    return Prepared(model, vocabulary, feeds, gallery, parse_metrics(list(run.metrics)))
+    loaders = {split: context.loader(split, model) for split in splits}
+    dry_run(model, loaders[splits[0]], device=context.device)
+    gallery = gallery_loaders(dataset, run.gallery, system, model.encoders, loaders, cache=context.cache)
+    return Prepared(model, vocabulary, loaders, gallery, parse_metrics(list(run.metrics)))
 
 
 def training_items(system: System, dataset: Dataset, seed: int) -> np.ndarray | None:

@@ -17,12 +17,12 @@ from vsebench.core.metric_specs import compute, metric_entry, needs_embeddings, 
 from vsebench.core.types import Result
 from vsebench.data.dataset import Dataset
 from vsebench.data.vocabulary import Vocabulary
-from vsebench.distributed.gradient_sharing import ALONE, Team
+from vsebench.distributed.gradient_sharing import SINGLE_PROCESS, ProcessGroup
 from vsebench.engine.evaluate import predict, predictions_of
-from vsebench.engine.loader import Feed
+from vsebench.engine.loader import Loader
 from vsebench.engine.model import Model
-from vsebench.engine.retrieval_gallery import GalleryFeeds
-from vsebench.engine.train import Progress, fit, judge_by, seed_of, trained_state
+from vsebench.engine.retrieval_gallery import GalleryLoaders
+from vsebench.engine.train import Progress, fit, seed_of, trained_state, validation_scorer_of
 from vsebench.ops.process_state import fixed_state
 from vsebench.ops.weights import save_weights
 from vsebench.runs.energy import meter_of
@@ -34,7 +34,7 @@ from vsebench.sweeps.final import Evaluated, evaluate
 from vsebench.sweeps.plan import Run, pruned_by
 from vsebench.sweeps.prepare import Prepared, RunContext, Say, prepare
 from vsebench.sweeps.run_fitted import fitted
-from vsebench.sweeps.run_untrained import judged
+from vsebench.sweeps.run_untrained import evaluate_untrained
 from vsebench.sweeps.stacking import stack
 
 
@@ -48,7 +48,7 @@ def execute(
     say: Say = lambda _: None,
     cache: bool = True,
     decide: Decide | None = None,
-    team: Team = ALONE,
+    process_group: ProcessGroup = SINGLE_PROCESS,
 ) -> Result:
     """Train, evaluate and write the result. A fault becomes a failed result, a run that is stopped at a rung a pruned
     one; neither stops a sweep.
@@ -58,14 +58,14 @@ def execute(
         say: told in a few words what the run is doing.
         cache: keep frozen features on disk.
         decide: says at a rung whether the run goes on, where that is not the store.
-        team: the processes that do this run together, each of them in this function. The first alone writes and tells.
+        process_group: the processes that do this run together, each in this function. The first alone writes and tells.
 
     Raises: DiskError, which no other run would be spared; KeyboardInterrupt.
     """
     begin = time.perf_counter()
     try:
         halving = halving_of(run, store, dataset.fingerprint, decide)
-        context = RunContext(run, dataset, store, device, tracker, say, cache, halving, team)
+        context = RunContext(run, dataset, store, device, tracker, say, cache, halving, process_group)
         flags = {"deterministic": run.system.train.deterministic, "warn_only": device.type == "cuda"}
         with fixed_state(seed=seed_of("run", run.seed), **flags):
             result = _finish(context)
@@ -74,9 +74,9 @@ def execute(
     except Exception as error:
         if isinstance(error, OSError) and error.errno in FULL:
             raise DiskError(explain(error)) from error
-        message = _told(error, store.run_folder(run.run_id), team)
+        message = _told(error, store.run_folder(run.run_id), process_group)
         result = result_of(run, dataset, "failed", error=message, train_s=time.perf_counter() - begin)
-    if not team.first:
+    if not process_group.is_main_process:
         return result
     if result.status == "finished":
         result = store.write_tested(result)
@@ -87,20 +87,20 @@ def execute(
     return result
 
 
-def _told(error: Exception, folder: Path, team: Team) -> str:
+def _told(error: Exception, folder: Path, process_group: ProcessGroup) -> str:
     """Describe a run's fault in one line, and print the traceback of one that is not the user's."""
     message = in_one_line(error)
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         message = f"out of memory; a smaller train.batch_size may fit. {message}"
     if isinstance(error, VsebenchError) and not isinstance(error, ComponentError):
         return message
-    return message + keep_traceback(error, folder / TRACEBACK) if team.first else message
+    return message + keep_traceback(error, folder / TRACEBACK) if process_group.is_main_process else message
 
 
 def _finish(context: RunContext) -> Result:
     """Do a run: prepare, fit, evaluate, record."""
     prepared = prepare(context)
-    tracker = context.make_tracker(context.run) if context.team.first else NullTracker()
+    tracker = context.make_tracker(context.run) if context.process_group.is_main_process else NullTracker()
     try:
         # ---- loop
         fitting = time.perf_counter()
@@ -108,7 +108,9 @@ def _finish(context: RunContext) -> Result:
             progress = _fit(context, prepared, tracker)
         fitting = time.perf_counter() - fitting
         # ---- evaluate
-        stacked, lines = stack(prepared.model, prepared.feeds["val"], device=context.device, team=context.team)
+        stacked, lines = stack(
+            prepared.model, prepared.loaders["val"], device=context.device, process_group=context.process_group
+        )
         evaluated = evaluate(context, prepared, stacked)
     except Pruned as stop:
         result = _pruned(context.run, context.dataset, stop, context.seconds)
@@ -118,9 +120,9 @@ def _finish(context: RunContext) -> Result:
         tracker.finish({}, failed=True)
         raise
     # ---- record
-    if context.team.first:
+    if context.process_group.is_main_process:
         _save_model(context.folder, prepared.model, prepared.vocabulary)
-    if context.team.size == 1:  # of several, each has a processor or a GPU of its own
+    if context.process_group.size == 1:  # of several, each has a processor or a GPU of its own
         meter.write(context.folder)
     result = _result(context, prepared, progress, evaluated, fitting, lines)
     counts = {f"parameters/{k}": v for k, v in result.parameters.items()}
@@ -130,39 +132,51 @@ def _finish(context: RunContext) -> Result:
 
 def _fit(context: RunContext, prepared: Prepared, tracker: Tracker) -> Progress:
     """Train the model, fit its fitter, or leave it as it is; in the state of its best validation afterwards."""
-    run, team, model, feeds = context.run, context.team, prepared.model, prepared.feeds
-    if team.first:
+    run, process_group, model, loaders = context.run, context.process_group, prepared.model, prepared.loaders
+    if process_group.is_main_process:
         write_atomically(context.folder / HISTORY, "")
-    judge = judge_by(_validation(context, prepared.gallery), run.select_metric, run.select_mode)
+    validation_scorer = validation_scorer_of(_validation(context, prepared.gallery), run.select_metric, run.select_mode)
     on_epoch = _epochs(context, tracker)
     if run.system.objective:
         return fit(
             model,
-            feeds["train"],
-            feeds["val"],
+            loaders["train"],
+            loaders["val"],
             seed=run.seed,
-            judge=judge,
+            validation_scorer=validation_scorer,
             device=context.device,
             folder=context.folder,
             on_epoch=on_epoch,
-            team=team,
+            process_group=process_group,
         )
     if run.system.fitter is not None:
-        return fitted(model, feeds, judge, seed=run.seed, device=context.device, on_epoch=on_epoch, team=team)
-    return judged(model, feeds["val"], judge, on_epoch=on_epoch, team=team)
+        return fitted(
+            model,
+            loaders,
+            validation_scorer,
+            seed=run.seed,
+            device=context.device,
+            on_epoch=on_epoch,
+            process_group=process_group,
+        )
+    return evaluate_untrained(model, loaders["val"], validation_scorer, on_epoch=on_epoch, process_group=process_group)
 
 
-def _validation(context: RunContext, gallery: GalleryFeeds | None) -> Callable[[Model, Feed], Mapping[str, float]]:
+def _validation(context: RunContext, gallery: GalleryLoaders | None) -> Callable[[Model, Loader], Mapping[str, float]]:
     """Return a function that computes the validation numbers of the metric by which an epoch is selected."""
     key = context.run.select_metric.removeprefix("val/")
     selecting = parse_metrics([metric_entry(key)])
     ranked = needs_embeddings(selecting)
-    device, team = context.device, context.team
+    device, process_group = context.device, context.process_group
 
-    def validate(model: Model, feed: Feed) -> Mapping[str, float]:
-        outputs = predict(model, feed, device=device, embeddings=ranked, team=team)
-        offered = gallery.offered(model, "val", device=device, team=team) if gallery is not None and ranked else None
-        predictions = predictions_of(outputs, feed, model, device=device, offered=offered)
+    def validate(model: Model, loader: Loader) -> Mapping[str, float]:
+        outputs = predict(model, loader, device=device, embeddings=ranked, process_group=process_group)
+        ranked_gallery = (
+            gallery.ranked_gallery(model, "val", device=device, process_group=process_group)
+            if gallery is not None and ranked
+            else None
+        )
+        predictions = predictions_of(outputs, loader, model, device=device, ranked_gallery=ranked_gallery)
         numbers = compute(replace(predictions, thresholds=tuned(predictions, selecting)), selecting)
         if key not in numbers:
             known = ", ".join(f"val/{name}" for name in numbers) or "none"
@@ -202,7 +216,7 @@ def _result(
     lines: Sequence[str],
 ) -> Result:
     """Return the result of a finished run. ``fitting``: seconds in the loop; ``lines``: notes of the stack."""
-    size = context.team.size
+    size = context.process_group.size
     return result_of(
         context.run,
         context.dataset,
@@ -217,7 +231,7 @@ def _result(
         test_evaluations=times_tested(context.folder) + 1,
         ranking=evaluated.ranking,
         curves=evaluated.curves,
-        notes=[*_notes(prepared.model, prepared.feeds), *lines, *evaluated.notes],
+        notes=[*_notes(prepared.model, prepared.loaders), *lines, *evaluated.notes],
         hub=prepared.model.origins,
         hardware=hardware() if size == 1 else {**hardware(), "processes": size},
     )
@@ -237,12 +251,12 @@ def _pruned(run: Run, dataset: Dataset, stop: Pruned, seconds: float) -> Result:
     )
 
 
-def _notes(model: Model, feeds: Mapping[str, Feed]) -> list[str]:
+def _notes(model: Model, loaders: Mapping[str, Loader]) -> list[str]:
     """Return notes on the inputs: texts that were cut, words without a pretrained vector."""
-    notes = [note for feed in feeds.values() for note in feed.notes]
-    if "train" in feeds and feeds["train"].part is not None:
-        whole = len(feeds["train"].dataset.splits["train"])
-        notes.append(f"trained on {len(feeds['train']):,} of {whole:,} items, whole groups drawn by the seed")
+    notes = [note for loader in loaders.values() for note in loader.notes]
+    if "train" in loaders and loaders["train"].part is not None:
+        whole = len(loaders["train"].dataset.splits["train"])
+        notes.append(f"trained on {len(loaders['train']):,} of {whole:,} items, whole groups drawn by the seed")
     return [*notes, *(line for encoder in model.encoders.values() for line in encoder.notes())]
 
 

@@ -5,24 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from vsebench.core.errors import ConfigError
-from vsebench.distributed.gradient_sharing import Team
-from vsebench.engine.loader import Feed
+from vsebench.distributed.gradient_sharing import ProcessGroup
+from vsebench.engine.loader import Loader
 from vsebench.engine.model import Model
-from vsebench.engine.train import Judge, Progress
+from vsebench.engine.train import Progress, ValidationScorer
 
 
-def judged(
-    model: Model, val_feed: Feed, judge: Judge, *, on_epoch: Callable[[dict[str, float]], None], team: Team
+def evaluate_untrained(
+    model: Model,
+    val_loader: Loader,
+    validation_scorer: ValidationScorer,
+    *,
+    on_epoch: Callable[[dict[str, float]], None],
+    process_group: ProcessGroup,
 ) -> Progress:
     """Judge a model without training it: there is one state, of epoch 0.
 
     Raises: ConfigError when a parameter would have to be trained, or images and texts cannot be compared.
     """
     refuse_unfit(model)
-    goodness, numbers = team.agree(judge(model, val_feed))
-    if team.first:
+    selection_value, numbers = process_group.broadcast(validation_scorer(model, val_loader))
+    if process_group.is_main_process:
         on_epoch({"epoch": 0, **numbers})
-    return Progress(best=goodness)
+    return Progress(best=selection_value)
 
 
 def refuse_unfit(model: Model) -> None:

@@ -11,13 +11,15 @@ from torch import Tensor
 from vsebench.components.head._stacking import FOLDS
 from vsebench.components.head.decision import Decision
 from vsebench.core.errors import ConfigError
-from vsebench.distributed.gradient_sharing import Team
+from vsebench.distributed.gradient_sharing import ProcessGroup
 from vsebench.engine.evaluate import autocast
-from vsebench.engine.loader import Feed, to_device
+from vsebench.engine.loader import Loader, to_device
 from vsebench.engine.model import Model
 
 
-def stack(model: Model, feed: Feed, *, device: torch.device, team: Team) -> tuple[np.ndarray | None, Sequence[str]]:
+def stack(
+    model: Model, loader: Loader, *, device: torch.device, process_group: ProcessGroup
+) -> tuple[np.ndarray | None, Sequence[str]]:
     """Fit the stack of a model that has one to the validation split, and keep it in the model's state.
 
     Returns: cross-fitted logits of the split, float32 (n, C), by which it is to be judged, and what a reader of results
@@ -28,29 +30,29 @@ def stack(model: Model, feed: Feed, *, device: torch.device, team: Team) -> tupl
     head = model.head
     if not isinstance(head, Decision) or head.combine != "stack":
         return None, ()
-    parts, present = _said(model, feed, device)
+    parts, present = _said(model, loader, device)
     try:
-        state, logits = team.agree(head.stack(parts, present, feed.labels, feed.groups))
+        state, logits = process_group.broadcast(head.stack(parts, present, loader.labels, loader.groups))
     except ValueError as error:
         raise ConfigError(f"{error}. Choose another head.combine.", path=("head", "combine")) from None
     head.load_state_dict(state, strict=False)
     count = sum(tensor.numel() for tensor in state.values())
-    said = (
-        f"stack: a logistic regression of {count:,} numbers on {len(feed):,} validation items, fitted after training; "
-        f"the validation numbers are cross-fitted ({FOLDS} folds)"
+    message = (
+        f"stack: a logistic regression of {count:,} numbers on {len(loader):,} validation items, fitted after "
+        f"training; the validation numbers are cross-fitted ({FOLDS} folds)"
     )
-    return logits.numpy(), [said]
+    return logits.numpy(), [message]
 
 
 @torch.no_grad()
-def _said(model: Model, feed: Feed, device: torch.device) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+def _said(model: Model, loader: Loader, device: torch.device) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Each modality's own logits of every item, with its first caption, and which items have it."""
     model.eval()
     outputs = []
     size = model.system.train.eval_batch_size
-    for start in range(0, len(feed), size):
-        rows = np.arange(start, min(start + size, len(feed)))
+    for start in range(0, len(loader), size):
+        rows = np.arange(start, min(start + size, len(loader)))
         with autocast(model.system.train.precision, device):
-            outputs.append(model(to_device(feed.batch(rows), device)))
+            outputs.append(model(to_device(loader.batch(rows), device)))
     parts = {m: torch.cat([o.parts[m].float().cpu() for o in outputs]) for m in outputs[0].parts}
     return parts, {m: torch.cat([o.present[m].cpu() for o in outputs]) for m in parts}

@@ -35,8 +35,8 @@ class Best:
     @property
     def text(self) -> str:
         """``CIM, val/nll 0.167 (lower is better)``, with the number of seeds where there are several."""
-        said = [*([f"{self.seeds} seeds"] if self.seeds > 1 else []), BETTER[self.mode]]
-        return f"{self.row}, {self.metric} {self.value:.3f} ({', '.join(said)})"
+        lines = [*([f"{self.seeds} seeds"] if self.seeds > 1 else []), BETTER[self.mode]]
+        return f"{self.row}, {self.metric} {self.value:.3f} ({', '.join(lines)})"
 
 
 @dataclass

@@ -95,12 +95,12 @@ def unused(experiment: Experiment, dataset: Dataset) -> list[str]:
     given = {_given(row.system, dataset) for row in rows}
     lines = []
     for entry in experiment.metrics:
-        found = [trial.keys(gives, metric) for gives in given for metric in parse_metrics([entry])]
-        if not any(keys is None or keys for keys in found):
+        results = [trial.keys(gives, metric) for gives in given for metric in parse_metrics([entry])]
+        if not any(keys is None or keys for keys in results):
             lines.append(f"no row gives '{entry}'; it is left out.")
     measure = experiment.spec.measure
     read = {modality for row in rows for modality in row.system.modalities}
-    for name in measure.asked():
+    for name in measure.requested():
         for modality in [m for m in MODALITIES if m in measure.given(name) and m not in read]:
             lines.append(f"no row reads {_NOUNS[modality]}; measure.{name}.{modality} is left out.")
     return lines
@@ -182,9 +182,9 @@ def _check_splits(experiment: Experiment, dataset: Dataset, rows: Sequence[Row])
     learns = any(r.system.objective or r.system.fitter or "text" in r.system.modalities for r in rows)
     missing = [s for s in ("train", "val", "test") if s not in dataset.splits and (s != "train" or learns)]
     if missing:
-        there = ", ".join(f"{name}: {len(rows):,}" for name, rows in dataset.splits.items()) or "none"
+        sizes = ", ".join(f"{name}: {len(rows):,}" for name, rows in dataset.splits.items()) or "none"
         raise ConfigError(
-            f"dataset '{dataset.name}' has no {' and no '.join(missing)} split. Its splits are {there}. A run learns "
+            f"dataset '{dataset.name}' has no {' and no '.join(missing)} split. Its splits are {sizes}. A run learns "
             "from train, chooses its epoch on val and is reported on test: build it with all three.",
             place=experiment.document.place(("dataset",)),
         )
@@ -194,8 +194,8 @@ def _check_modality(system: System, dataset: Dataset, modality: str) -> None:
     slot = ENCODER_SLOTS[modality]
     spec = getattr(system, slot)
     features = registry_of(slot).get(spec.name).facts["reads"] == "features"
-    there = modality in dataset.feature_dims if features else dataset.has_raw(modality)
-    if not there:
+    present = modality in dataset.feature_dims if features else dataset.has_raw(modality)
+    if not present:
         noun = f"precomputed features of {_NOUNS[modality]}" if features else _NOUNS[modality]
         other = dataset.has_raw(modality) if features else modality in dataset.feature_dims
         instead = f"an encoder of {_NOUNS[modality]}" if features else "features"
@@ -254,32 +254,32 @@ class _Trial:
                 self.known[gives, metric] = error
             except Exception:  # of a plug-in, at real predictions or at all: its run says so
                 self.known[gives, metric] = None
-        found = self.known[gives, metric]
-        if isinstance(found, MetricError):
-            raise found
-        return found
+        result = self.known[gives, metric]
+        if isinstance(result, MetricError):
+            raise result
+        return result
 
     def _predictions(self, gives: Gives) -> Predictions:
         from vsebench.components.metric._answers import Answers
         from vsebench.components.metric._sides import Gallery
 
         data, draw = self.dataset, np.random.default_rng(0)
-        classes, own = data.num_classes, np.arange(_ITEMS)
-        labels = own % classes if classes else np.full(_ITEMS, -1)
+        classes, current = data.num_classes, np.arange(_ITEMS)
+        labels = current % classes if classes else np.full(_ITEMS, -1)
         answers = None
         if data.has_answers:
             answers = Answers.of([{data.label_names[int(k)]: 3} for k in labels], data.label_names)
-        groups = labels if data.relevance == "label" and not data.multi_label else own
+        groups = labels if data.relevance == "label" and not data.multi_label else current
         if data.multi_label:
             labels = np.eye(classes, dtype=np.int64)[labels]
         embeddings = {m: draw.normal(size=(_ITEMS, _WIDTH)).astype(np.float32) for m in gives.embeddings}
         if gives.codes:
             embeddings = {m: np.where(values > 0, 1, -1).astype(np.float32) for m, values in embeddings.items()}
         scores = draw.normal(size=(_ITEMS, _ITEMS)).astype(np.float32)
-        every = np.tile(own, (_ITEMS, 1))
-        gallery = Gallery(labels, embeddings, own, groups) if self.other_gallery else None
+        every = np.tile(current, (_ITEMS, 1))
+        gallery = Gallery(labels, embeddings, current, groups) if self.other_gallery else None
         if gallery is not None and gives.pairs == "all":
-            gallery = Gallery(labels, embeddings, own, groups, {"i2t": scores, "t2i": scores.T})
+            gallery = Gallery(labels, embeddings, current, groups, {"i2t": scores, "t2i": scores.T})
         return _with_split_sizes(
             [len(data.splits[split]) for split in ("val", "test")],
             logits=draw.normal(size=(_ITEMS, classes)).astype(np.float32) if gives.logits else None,
@@ -287,7 +287,7 @@ class _Trial:
             multi_label=data.multi_label,
             label_names=tuple(data.label_names),
             embeddings=embeddings,
-            owner=own,
+            owner=current,
             groups=groups,
             similarity="hamming" if gives.codes else "cosine",
             pairs=scores if gives.pairs == "all" and gallery is None else None,
@@ -349,13 +349,13 @@ def _check_select(experiment: Experiment, given: Sequence[tuple[Row, Gives]], tr
     if not lacking:
         return
     known = dict.fromkeys(k for _, gives in lacking for k in _numbers(experiment, gives, trial, selecting))
-    said = f" Known: {', '.join(known)}." if known else ""
+    listing = f" Known: {', '.join(known)}." if known else ""
     if len(lacking) == len(given):
-        message = f"no row gives {metric}, which is to choose the epoch." + did_you_mean(metric, known) + said
+        message = f"no row gives {metric}, which is to choose the epoch." + did_you_mean(metric, known) + listing
         faults.faults.append(ConfigError(message, place=place))
         return
     for row, gives in lacking:
-        message = f"row '{row.name}' gives no {metric}, which is to choose its epoch{_why(selecting, gives)}." + said
+        message = f"row '{row.name}' gives no {metric}, which is to choose its epoch{_why(selecting, gives)}." + listing
         message += " Select by a number that all rows give, or leave the row out."
         faults.faults.append(row.placed(ConfigError(message)))
 

@@ -17,9 +17,9 @@ TAG = 64
 
 def slots_of(system: System) -> dict[str, str]:
     """Slot -> name of its component, ``none`` where it is empty. A name per modality is joined by `` / ``."""
-    found = {slot: getattr(system, slot) for slot in SLOTS}
+    results = {slot: getattr(system, slot) for slot in SLOTS}
     return {
-        **{slot: "none" if spec is None else str(spec.name) for slot, spec in found.items()},
+        **{slot: "none" if spec is None else str(spec.name) for slot, spec in results.items()},
         "pooling": " / ".join(dict.fromkeys(spec.name for spec in system.pooling.values())) or "none",
         "objective": " + ".join(dict.fromkeys(term.name for term in system.objective)) or "none",
     }
@@ -51,11 +51,11 @@ def filed_config(run: Run) -> dict[str, Any]:
 def filed_tags(run: Run) -> list[str]:
     """Section, dataset and components as tags, ``fusion:gated``."""
     slots = {slot: name for slot, name in slots_of(run.system).items() if name != "none"}
-    said = [run.section, f"dataset:{dataset_name(run.dataset)}", *(f"{slot}:{name}" for slot, name in slots.items())]
-    return list(dict.fromkeys(tag[:TAG] for tag in said))
+    tags = [run.section, f"dataset:{dataset_name(run.dataset)}", *(f"{slot}:{name}" for slot, name in slots.items())]
+    return list(dict.fromkeys(tag[:TAG] for tag in tags))
 
 
-def dataset_name(said: str | Mapping[str, Any]) -> str:
+def dataset_name(reference: str | Mapping[str, Any]) -> str:
     """Return the name of what an experiment file says as ``dataset``; of a file, its name without the folder."""
-    name = said if isinstance(said, str) else str(said.get("name"))
+    name = reference if isinstance(reference, str) else str(reference.get("name"))
     return Path(name).stem if name.endswith(".h5") else name

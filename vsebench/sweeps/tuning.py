@@ -60,7 +60,7 @@ class Search:
         self.experiment = experiment
         self.dataset = dataset
         self.store = store
-        self.asked: list[Row] = []
+        self.sampled: list[Row] = []
         self._open: list[tuple[Any, Row]] = []  # trials that are not told yet
         self._names = {row.name for row in experiment.rows}
         self._study = _study(experiment)
@@ -78,7 +78,7 @@ class Search:
 
     def known(self) -> Experiment:
         """Return the experiment with the rows that are asked so far."""
-        return replace(self.experiment, rows=(*self.experiment.rows, *self.asked))
+        return replace(self.experiment, rows=(*self.experiment.rows, *self.sampled))
 
     def ask(self) -> list[Run]:
         """Return the runs of the next round; none when the budget is used up.
@@ -86,17 +86,17 @@ class Search:
         Everything that was asked before must be over. A failed run is over once it was tried again.
         """
         for trial, row in self._open:
-            self._tell(trial, self.judge(row))
+            self._tell(trial, self.verdict_on(row))
         self._open = []
         rows = []
         for _ in range(self._size()):
             trial, row = self._draw()
             self._open.append((trial, row))
-            self.asked.append(row)
+            self.sampled.append(row)
             rows.append(row)
         return runs_of(self.experiment, rows, self.dataset, self.store)
 
-    def judge(self, row: Row) -> Verdict:
+    def verdict_on(self, row: Row) -> Verdict:
         """Return the verdict on a configuration whose runs are over."""
         results = []
         for run in runs_of(self.experiment, [row], self.dataset, self.store):
@@ -114,10 +114,10 @@ class Search:
         return Verdict("pruned", value, min(stopped)) if stopped else Verdict("finished", value)
 
     def _size(self) -> int:
-        sweep, left = self.space.sweep, self.space.budget - len(self.asked)
+        sweep, left = self.space.sweep, self.space.budget - len(self.sampled)
         if sweep.method == "random":
             return left
-        return min(left, sweep.round if self.asked else max(FIRST_ROUND, sweep.round))
+        return min(left, sweep.round if self.sampled else max(FIRST_ROUND, sweep.round))
 
     def _draw(self) -> tuple[Any, Row]:
         from optuna.trial import TrialState
@@ -133,7 +133,7 @@ class Search:
                 return trial, row
             self._study.tell(trial, state=TrialState.FAIL)
         raise ConfigError(
-            f"no new valid configuration in {MAX_DRAWS:,} draws, after {len(self.asked)} of {self.space.budget}. "
+            f"no new valid configuration in {MAX_DRAWS:,} draws, after {len(self.sampled)} of {self.space.budget}. "
             "Give a smaller 'budget', more values, or fewer that exclude each other.",
             place=self.space.document.place(("sweep", "budget")),
         )
@@ -179,8 +179,8 @@ def _distributions(space: Space) -> dict[str, Any]:
     from optuna.distributions import CategoricalDistribution
 
     groups = zip(_group_names(space), space.choices.groups, strict=True)
-    found: dict[str, Any] = {name: CategoricalDistribution(tuple(_labels(group))) for name, group in groups}
-    return {**found, **{axis: _numbers(numbers) for axis, numbers in space.ranges.items()}}
+    result: dict[str, Any] = {name: CategoricalDistribution(tuple(_labels(group))) for name, group in groups}
+    return {**result, **{axis: _numbers(numbers) for axis, numbers in space.ranges.items()}}
 
 
 def _numbers(numbers: Range) -> Any:
@@ -221,10 +221,10 @@ def progress(plan: Plan) -> dict[str, int]:
     for run in plan.runs:
         if run.section == "sweep":
             states.setdefault(run.name, set()).add(run.status)
-    found = {"finished": 0, "pruned": 0, "failed": 0, "open": 0}
+    results = {"finished": 0, "pruned": 0, "failed": 0, "open": 0}
     for statuses in states.values():
         if statuses & {"started", "waiting"}:
-            found["open"] += 1
+            results["open"] += 1
         else:
-            found[next(s for s in ("failed", "pruned", "finished") if s in statuses)] += 1
-    return found
+            results[next(s for s in ("failed", "pruned", "finished") if s in statuses)] += 1
+    return results

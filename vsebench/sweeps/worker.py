@@ -82,7 +82,7 @@ def plugins_of(runs: Sequence[Run], settings: Settings) -> list[Path]:
     return list(dict.fromkeys([*(p for run in runs[:1] for p in run.plugins), *settings.plugins]))
 
 
-def headline(result: Result) -> str:
+def closing_line(result: Result) -> str:
     """Format the line that ends a run: its accuracies, or the last line of its error."""
     if result.error is not None:
         return result.error.strip().split("\n")[-1]

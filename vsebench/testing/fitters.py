@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vsebench.components.fitter.base import Fitter, Material
+from vsebench.components.fitter.base import FitData, Fitter
 from vsebench.core.component import Component
 from vsebench.testing.written import require
 
@@ -16,7 +16,7 @@ COUNT, CLASSES = 60, 3
 DIMS = {"image": 24, "text": 20}
 
 
-class Generated(Material):
+class Generated(FitData):
     """Two views of items of three classes, in memory.
 
     Args:
@@ -60,8 +60,8 @@ def check_fitter(component: Component, options: Mapping[str, Any]) -> None:
     fitter = _fitted(component, options, data)
     for modality, rows in before.items():
         require(torch.equal(data.rows[modality], rows), f"{who} changes the training vectors of {modality}")
-    found = fitter.eval()(data.rows)
-    for modality, values in found.items():
+    result = fitter.eval()(data.rows)
+    for modality, values in result.items():
         shape = (COUNT, fitter.dim_out)
         require(values.shape == shape, f"{who} embeds {modality} as {tuple(values.shape)}; its dim_out says {shape}")
         require(bool(values.isfinite().all()), f"{who} gives NaN or infinite {modality} embeddings")
@@ -71,12 +71,12 @@ def check_fitter(component: Component, options: Mapping[str, Any]) -> None:
         same = torch.allclose(alone, values[:5], rtol=1e-4, atol=1e-5)
         require(same, f"{who}: an embedding of {modality} depends on the other rows of the batch")
     again = _fitted(component, options, Generated()).eval()(data.rows)
-    for modality, values in found.items():
+    for modality, values in result.items():
         require(torch.equal(values, again[modality]), f"{who}: two fits by one seed differ in {modality}")
     loaded: Fitter = _built(component, options)
     loaded.load_state_dict(fitter.state_dict())
     for modality, values in loaded.eval()(data.rows).items():
-        require(torch.equal(values, found[modality]), f"{who} embeds {modality} in another way after it was loaded")
+        require(torch.equal(values, result[modality]), f"{who} embeds {modality} in another way after it was loaded")
 
 
 def _built(component: Component, options: Mapping[str, Any]) -> Fitter:
@@ -84,7 +84,7 @@ def _built(component: Component, options: Mapping[str, Any]) -> Fitter:
     return fitter
 
 
-def _fitted(component: Component, options: Mapping[str, Any], data: Material) -> Fitter:
+def _fitted(component: Component, options: Mapping[str, Any], data: FitData) -> Fitter:
     torch.manual_seed(0)
     fitter = _built(component, options)
     fitter.fit(data)

@@ -95,14 +95,14 @@ def check_ensemble(component: Component, options: Mapping[str, Any]) -> None:
     shape = getattr(made, "shape", None)
     require(shape == scores.shape, f"{who} returns {shape} instead of {scores.shape}")
     require(made.dtype == np.float64 and np.isfinite(made).all(), f"{who} returns {made.dtype} or infinite scores")
-    for query, (given, found) in enumerate(zip(scores, made, strict=True)):
+    for query, (given, result) in enumerate(zip(scores, made, strict=True)):
         order = np.argsort(given, kind="stable")
-        rises = bool((np.diff(found[order]) >= -1e-12).all())
+        rises = bool((np.diff(result[order]) >= -1e-12).all())
         require(rises, f"{who} ranks an item above one with a higher score; larger must stay better")
         alone = component.build(options, scores=scores[query : query + 1])[0]
-        require(np.allclose(alone, found, rtol=1e-12), f"{who}: a query's scores depend on the other queries")
+        require(np.allclose(alone, result, rtol=1e-12), f"{who}: a query's scores depend on the other queries")
         equal = np.diff(given[order]) == 0
-        require(np.allclose(np.diff(found[order])[equal], 0), f"{who} gives items of equal scores different ones")
+        require(np.allclose(np.diff(result[order])[equal], 0), f"{who} gives items of equal scores different ones")
 
 
 FUNCTION_CHECKS: dict[str, tuple[Callable[[Component, Mapping[str, Any]], None], ...]] = {

@@ -34,12 +34,14 @@ def check_index(component: Component, options: Mapping[str, Any]) -> None:
     index.add(ids[150:], vectors[150:])
     require(len(index) == COUNT, f"{who} has {len(index)} vectors after {COUNT} were added")
     require(index.memory_bytes > 0, f"{who} says that it takes no memory")
-    scores, found = index.search(queries, K)
-    require(found.shape == scores.shape == (20, K), f"{who} gives shapes {scores.shape}, {found.shape}; not (20, {K})")
-    require(set(found.ravel().tolist()) <= {*ids.tolist(), -1}, f"{who} finds ids that were never added")
+    scores, result = index.search(queries, K)
+    require(
+        result.shape == scores.shape == (20, K), f"{who} gives shapes {scores.shape}, {result.shape}; not (20, {K})"
+    )
+    require(set(result.ravel().tolist()) <= {*ids.tolist(), -1}, f"{who} finds ids that were never added")
     require(bool((scores[:, :-1] >= scores[:, 1:]).all()), f"{who}: hits are not in the order of their scores")
     truth = ids[np.argsort(-unit_rows(queries) @ unit_rows(vectors).T, axis=1, kind="stable")[:, :K]]
-    shared = np.mean([len(set(a) & set(b)) / K for a, b in zip(found, truth, strict=True)])
+    shared = np.mean([len(set(a) & set(b)) / K for a, b in zip(result, truth, strict=True)])
     least = 1.0 if component.facts["exact"] else LEAST[bool(component.facts["coarse"])]
     require(shared >= least, f"{who} finds {shared:.2f} of the {K} nearest; at least {least} is promised")
     everything = index.search(queries, 10 * COUNT)[1]
@@ -48,5 +50,5 @@ def check_index(component: Component, options: Mapping[str, Any]) -> None:
         index.save(Path(folder) / "index")
         again: Index = component.build(options, dim=DIM)
         again.load(Path(folder) / "index", unit_rows(vectors))
-        same = bool((again.search(queries, K)[1] == found).all())
+        same = bool((again.search(queries, K)[1] == result).all())
     require(same, f"{who} finds others after it was saved and loaded")

@@ -92,13 +92,13 @@ def _small_run() -> tuple[Any, Any, Any, Any]:
     from vsebench.runs.load import find_run, load_run
     from vsebench.runs.snapshot import load, results_file
 
-    kept, home = tempfile.TemporaryDirectory(), os.environ.get("VSEBENCH_HOME")  # removed when the process ends
-    folder = Path(kept.name)
+    selected, home = tempfile.TemporaryDirectory(), os.environ.get("VSEBENCH_HOME")  # removed when the process ends
+    folder = Path(selected.name)
     os.environ["VSEBENCH_HOME"] = str(folder / "home")
     try:
         _sweep(folder)
         run = load_run(find_run("small/row", folder / "runs"), device="cpu")
-        return run, run.open_dataset(), load(results_file(folder / "board", "small")), kept
+        return run, run.open_dataset(), load(results_file(folder / "board", "small")), selected
     finally:
         os.environ.pop("VSEBENCH_HOME") if home is None else os.environ.update(VSEBENCH_HOME=home)
 

@@ -30,8 +30,8 @@ def check_shape(trial: Trial) -> None:
             trial.fail("it must set dim_out, the width of its result, to a whole number")
         wanted = (items, int(trial.module.dim_out))  # type: ignore[arg-type]
     if list(trial.results) != [""] or tuple(trial.results[""].shape) != wanted:
-        found = {k: tuple(v.shape) for k, v in trial.results.items()}
-        trial.fail(f"it returns {found.get('', found)} instead of one tensor of {wanted}")
+        results = {k: tuple(v.shape) for k, v in trial.results.items()}
+        trial.fail(f"it returns {results.get('', results)} instead of one tensor of {wanted}")
 
 
 def _check_attention_shape(trial: Trial) -> None:
@@ -95,15 +95,15 @@ def check_items(trial: Trial) -> None:
 def check_gradients(trial: Trial) -> None:
     """Gradients reach every parameter and every modality that is given."""
     arguments = map_tensors(lambda t: t.clone().requires_grad_(t.is_floating_point()), trial.arguments)
-    found = gradients(trial, arguments)
-    for name, gradient in found.items():
+    result = gradients(trial, arguments)
+    for name, gradient in result.items():
         if not bool(gradient.any()):
             trial.fail(f"no gradient reaches its parameter '{name}'")
     if trial.component.kind in ("objective", "reranker"):
         return
-    own = arguments[:1] if trial.component.kind == "pooling" else arguments
+    checked = arguments[:1] if trial.component.kind == "pooling" else arguments
     reached: dict[str, bool] = {}
-    for path, tensor in tensors(own).items():
+    for path, tensor in tensors(checked).items():
         modality = next((m for m in probes.TOKEN_DIMS if f".{m}" in path), "its input")
         given = tensor.grad is not None and bool(tensor.grad.any())
         reached[modality] = reached.get(modality, False) or given

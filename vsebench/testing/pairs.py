@@ -16,9 +16,9 @@ def check_pairs(trial: Trial) -> None:
     """One score per pair, the same whatever other pairs are scored with it and in which order."""
     images, texts = trial.arguments
     wanted = (probes.ITEMS, probes.ITEMS)
-    found = {k: tuple(v.shape) for k, v in trial.results.items()}
-    if list(found) != [""] or found[""] != wanted:
-        trial.fail(f"it returns {found.get('', found)} instead of one tensor of {wanted}")
+    results = {k: tuple(v.shape) for k, v in trial.results.items()}
+    if list(results) != [""] or results[""] != wanted:
+        trial.fail(f"it returns {results.get('', results)} instead of one tensor of {wanted}")
     scores = trial.results[""]
     for row, column in ((0, 0), (1, 0), (0, 1), (2, probes.ITEMS - 1)):
         pair = (_rows(images, slice(row, row + 1)), _rows(texts, slice(column, column + 1)))
@@ -42,14 +42,14 @@ def check_blocks(trial: Trial) -> None:
     with torch.no_grad():
         sides = scorer.embed("image", images), scorer.embed("text", texts)  # type: ignore[operator]
     for budget in (1, 10_000, 10**9):
-        found = scorer.score_all(*sides, budget=budget)  # type: ignore[operator]
-        trial.require_equal({"": found}, wanted, f"blocks of {budget} bytes change the scores")
+        result = scorer.score_all(*sides, budget=budget)  # type: ignore[operator]
+        trial.require_equal({"": result}, wanted, f"blocks of {budget} bytes change the scores")
     with torch.autocast(trial.device.type, torch.bfloat16):
-        found = trial.say(images, texts)
-    if found[""].dtype != torch.float32:
-        trial.fail(f"under autocast its scores are {found[''].dtype}, not float32")
+        result = trial.say(images, texts)
+    if result[""].dtype != torch.float32:
+        trial.fail(f"under autocast its scores are {result[''].dtype}, not float32")
     # Not all of them: a norm over the one word of a caption keeps but the sign of an affinity, which rounding turns.
-    share = float(((found[""] - wanted[""]).abs() > 0.1).float().mean())
+    share = float(((result[""] - wanted[""]).abs() > 0.1).float().mean())
     if share > 0.01:
         trial.fail(f"under bf16 autocast {share:.0%} of its scores are more than 0.1 from those in fp32")
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from vsebench.components.reranker.base import Ranked
 from vsebench.core.component import Component
-from vsebench.core.types import MODALITIES, Batch, Compared, Output, Tokens
+from vsebench.core.types import MODALITIES, Batch, DocumentAttention, Output, Tokens
 
 ITEMS = 64
 CLASSES = 5
@@ -76,10 +76,10 @@ def tensors(tree: Any, name: str = "") -> dict[str, Tensor]:
         parts = dict(enumerate(tree))
     elif dataclasses.is_dataclass(tree) and not isinstance(tree, type):
         parts = {f.name: getattr(tree, f.name) for f in dataclasses.fields(tree)}
-    found: dict[str, Tensor] = {}
+    results: dict[str, Tensor] = {}
     for key, part in parts.items():
-        found |= tensors(part, f"{name}.{key}" if name else str(key))
-    return found
+        results |= tensors(part, f"{name}.{key}" if name else str(key))
+    return results
 
 
 def random_tokens(modality: str, *, padded: bool) -> Tokens:
@@ -148,10 +148,10 @@ def _pooling(component: Component, options: Mapping[str, Any]) -> Iterator[Case]
                 dim=TOKEN_DIMS[modality],
                 context={m: TOKEN_DIMS[m] for m in others},
             )
-            own = random_tokens(modality, padded=True)
+            pooled_tokens = random_tokens(modality, padded=True)
             label = f"{modality} of {' + '.join(subset)}"
-            yield Case(label, build, (own, context), modality)
-            final = replace(own, final=torch.randn(ITEMS, own.dim))
+            yield Case(label, build, (pooled_tokens, context), modality)
+            final = replace(pooled_tokens, final=torch.randn(ITEMS, pooled_tokens.dim))
             yield Case(f"{label}, with a final state", build, (final, context), modality)
 
 
@@ -230,7 +230,7 @@ def random_output() -> Output:
     matrices = {name: torch.randn(ITEMS, JOINT) for name in ("query", "key")}
     has = random_presence(MODALITIES)
     asks = has.pop("text")
-    output.compared = Compared(torch.randn(ITEMS, JOINT), asks, keys, has, matrices, JOINT**0.5)
+    output.document_attention = DocumentAttention(torch.randn(ITEMS, JOINT), asks, keys, has, matrices, JOINT**0.5)
     return output
 
 

@@ -100,8 +100,8 @@ def _numbers(folder: Path) -> Numbers:
             (run,) = row["runs"].values()
             place = folder / "runs" / board["experiment"] / run
             metrics = json.loads((place / "result.json").read_text(encoding="utf-8"))["metrics"]
-            kept = {key: value for key, value in metrics.items() if not key.startswith(_TIMES)}
-            numbers[row["name"]] = {**kept, "weights": weights_digest(place / "model.safetensors")}
+            selected = {key: value for key, value in metrics.items() if not key.startswith(_TIMES)}
+            numbers[row["name"]] = {**selected, "weights": weights_digest(place / "model.safetensors")}
     return numbers
 
 

@@ -37,8 +37,8 @@ def check_empty(trial: Trial) -> None:
 
     arguments = map_tokens(emptied, trial.arguments)
     results = trial.say(*arguments)
-    found = {**results, **gradients(trial, arguments)}
-    if not all(bool(v.isfinite().all()) for v in found.values()):
+    result = {**results, **gradients(trial, arguments)}
+    if not all(bool(v.isfinite().all()) for v in result.values()):
         trial.fail("an item without any real token gives NaN or infinite results or gradients; zeros are right")
     if trial.component.kind == "pooling" and bool(results[""][0].any()):
         trial.fail("a set without any real token must be pooled to zeros")
@@ -76,16 +76,16 @@ def check_alone(trial: Trial) -> None:
     if trial.component.facts["cross_modal"]:
         return
     if trial.component.kind == "pooling":
-        own, context = trial.arguments
-        checks: list[tuple[tuple[Any, ...], str]] = [((own, map_tokens(_other_values, context)), "")]
+        argument, context = trial.arguments
+        checks: list[tuple[tuple[Any, ...], str]] = [((argument, map_tokens(_other_values, context)), "")]
     else:
         given = trial.arguments[0]
         checks = [(({k: v if k == m else _other_values(v) for k, v in given.items()},), m) for m in given]
     for arguments, modality in checks:
         mine = {k: v for k, v in trial.results.items() if k.startswith(modality)}
-        found = {k: v for k, v in trial.say(*arguments).items() if k.startswith(modality)}
+        results = {k: v for k, v in trial.say(*arguments).items() if k.startswith(modality)}
         trial.require_equal(
-            found,
+            results,
             mine,
             "one modality's result depends on another one; register it with cross_modal=True, "
             "or retrieval would rank by vectors that have seen their partner",

@@ -24,10 +24,12 @@ def check_terms(trial: Trial) -> None:
     exact = map_tensors(lambda t: t.float() if t.is_floating_point() else t, rounded)
     wanted = trial.say(exact, batch)
     with torch.autocast(trial.device.type, torch.bfloat16):
-        found = trial.say(rounded, batch)
-    if any(t.dtype != torch.float32 for t in found.values()):
+        result = trial.say(rounded, batch)
+    if any(t.dtype != torch.float32 for t in result.values()):
         trial.fail("of float16 outputs under autocast it must still return float32")
-    trial.require_equal(found, wanted, "it is not computed in float32 under autocast; cast what comes in with .float()")
+    trial.require_equal(
+        result, wanted, "it is not computed in float32 under autocast; cast what comes in with .float()"
+    )
     one = map_tensors(lambda t: t[:1], trial.arguments)
     if not all(bool(t.isfinite().all()) for t in trial.say(*one).values()):
         trial.fail("a batch of one item gives a NaN or infinite loss")

@@ -146,12 +146,12 @@ def experiments(names: Iterable[str], file: Path, models: Mapping[str, str]) -> 
     if metrics:
         rows |= {name: row for name, row in _rows(models) if name in ("fusion.concat", "fitter.cca_hashing")}
     head = {"dataset": str(file), "seeds": [0], "train": TRAIN}
-    for title, kept, listed in (
+    for title, selected, listed in (
         ("classified", lambda row: row.get("head") != "none", CLASSIFIED),
         ("ranked", lambda row: row.get("head") == "none" and row.get("similarity") != "hamming", RANKS),
         ("codes", lambda row: row.get("similarity") == "hamming", CODES),
     ):
-        some = {name: row for name, row in rows.items() if kept(row)}
+        some = {name: row for name, row in rows.items() if selected(row)}
         if some:
             yield {"experiment": title, **head, "metrics": listed, "systems": some}
     indexes = [name for name in INDEXES.names() if everything or f"index.{name}" in wanted]

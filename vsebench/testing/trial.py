@@ -69,12 +69,12 @@ class Trial:
         kind, name = self.component.kind, self.component.name
         raise AssertionError(f"{kind} '{name}' ({self.case.label}): {sentence}")
 
-    def require_equal(self, found: Results, wanted: Results, sentence: str, *, tolerance: float = 1e-5) -> None:
+    def require_equal(self, result: Results, wanted: Results, sentence: str, *, tolerance: float = 1e-5) -> None:
         """Fail with the sentence and the largest difference."""
-        if found.keys() != wanted.keys():
-            self.fail(f"{sentence}: it returns {sorted(found)} instead of {sorted(wanted)}")
+        if result.keys() != wanted.keys():
+            self.fail(f"{sentence}: it returns {sorted(result)} instead of {sorted(wanted)}")
         for name, want in wanted.items():
-            got = found[name]
+            got = result[name]
             if got.shape != want.shape:
                 self.fail(f"{sentence}: {name or 'the result'} is {tuple(got.shape)} instead of {tuple(want.shape)}")
             got, want = got.double(), want.double()

@@ -52,8 +52,8 @@ def check_docstring(component: Component) -> None:
     described = text.partition("Args:")[2]
     for parameter in (*component.wired, *component.options):
         line = rf"^\s+(\w+, )*{parameter}(, \w+)*:"
-        found = re.search(line, described, re.MULTILINE)
-        require(found, f"{who}: the docstring's Args do not describe '{parameter}'")
+        match = re.search(line, described, re.MULTILINE)
+        require(match, f"{who}: the docstring's Args do not describe '{parameter}'")
     if component.kind in _SHAPED:
         require("Shape:" in text, f"{who}: the docstring has no 'Shape:'")
     example = text.partition("Example:")[2]
@@ -64,9 +64,9 @@ def check_docstring(component: Component) -> None:
 def _run_example(component: Component, text: str, who: str) -> None:
     names = dict(vars(sys.modules[component.target.__module__]))
     test = doctest.DocTestParser().get_doctest(text, names, who, component.place.file, component.place.line)
-    said = io.StringIO()
-    outcome = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(test, out=said.write)
-    require(not outcome.failed, f"{who}: the docstring's example fails\n{said.getvalue()}")
+    output = io.StringIO()
+    outcome = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(test, out=output.write)
+    require(not outcome.failed, f"{who}: the docstring's example fails\n{output.getvalue()}")
 
 
 def check_options(component: Component, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,30 +21,30 @@ def build(**options: object) -> Additive:
 @torch.no_grad()
 def test_equals_a_loop_over_queries_and_keys(tokens: dict[str, Tokens], hidden: int | None) -> None:
     module, weights = build(hidden=hidden), {}
-    found = module(tokens, weights)
-    for own, other in (("text", "image"), ("image", "text")):
-        way = module.directions[own]
+    result = module(tokens, weights)
+    for modality, other in (("text", "image"), ("image", "text")):
+        way = module.directions[modality]
         for b in range(2):
             context = tokens[other].values[b, tokens[other].mask[b]]
-            for i, query in enumerate(tokens[own].values[b, tokens[own].mask[b]]):
+            for i, query in enumerate(tokens[modality].values[b, tokens[modality].mask[b]]):
                 energies = [
                     float(way.score.weight[0] @ torch.tanh(way.query.weight @ query + way.context.weight @ c))
                     for c in context
                 ]
                 attention = [math.exp(e) / sum(math.exp(x) for x in energies) for e in energies]
                 wanted = sum(a * c for a, c in zip(attention, context, strict=True))
-                torch.testing.assert_close(found[own].values[b, i], wanted, atol=1e-5, rtol=1e-5)
-                kept = weights[f"additive/{own}_to_{other}"][b, 0, i]
-                torch.testing.assert_close(kept[: len(context)], torch.tensor(attention), atol=1e-6, rtol=1e-5)
-                assert not kept[len(context) :].any()
+                torch.testing.assert_close(result[modality].values[b, i], wanted, atol=1e-5, rtol=1e-5)
+                selected = weights[f"additive/{modality}_to_{other}"][b, 0, i]
+                torch.testing.assert_close(selected[: len(context)], torch.tensor(attention), atol=1e-6, rtol=1e-5)
+                assert not selected[len(context) :].any()
 
 
 def test_a_silent_network_gives_the_mean(tokens: dict[str, Tokens]) -> None:
     module = build()
     nn.init.zeros_(module.directions["text"].score.weight)
-    found = module(tokens)["text"].values
-    torch.testing.assert_close(found[0], tokens["image"].values[0].mean(0).expand(3, 6))
-    torch.testing.assert_close(found[1, 0], tokens["image"].values[1, :2].mean(0))
+    result = module(tokens)["text"].values
+    torch.testing.assert_close(result[0], tokens["image"].values[0].mean(0).expand(3, 6))
+    torch.testing.assert_close(result[1, 0], tokens["image"].values[1, :2].mean(0))
 
 
 def test_the_hidden_layer_has_the_contexts_size_unless_told_otherwise() -> None:
@@ -56,11 +56,11 @@ def test_the_hidden_layer_has_the_contexts_size_unless_told_otherwise() -> None:
 def test_the_context_keeps_its_tokens(tokens: dict[str, Tokens]) -> None:
     module = Additive({"image": 6, "text": 5, "audio": 3}, queries="image")
     audio = Tokens(torch.randn(2, 2, 3), torch.ones(2, 2, dtype=torch.bool))
-    found = module({**tokens, "audio": audio})
-    assert found["text"] is tokens["text"]
-    assert found["audio"] is audio
+    result = module({**tokens, "audio": audio})
+    assert result["text"] is tokens["text"]
+    assert result["audio"] is audio
     assert module.dims_out == {"image": 5, "text": 5, "audio": 3}
-    assert found["image"].values.shape == (2, 4, 5)
+    assert result["image"].values.shape == (2, 4, 5)
 
 
 def test_gradients_agree_with_differences() -> None:

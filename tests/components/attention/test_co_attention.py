@@ -33,20 +33,20 @@ def torchs(ours: nn.Module, values: Tensor, context: Tensor, mask: Tensor) -> tu
 @torch.no_grad()
 def test_equals_torchs_parts_item_by_item(tokens: dict[str, Tokens], layers: int) -> None:
     module, weights = build(layers=layers), {}
-    found = module(tokens, weights)
+    result = module(tokens, weights)
     for b in range(2):
-        own = {m: tokens[m].values[b : b + 1, tokens[m].mask[b]] for m in ("image", "text")}
-        real = {m: torch.ones(v.shape[:2], dtype=torch.bool) for m, v in own.items()}
-        x, y = (module.project[m](own[m]) for m in ("image", "text"))
+        current = {m: tokens[m].values[b : b + 1, tokens[m].mask[b]] for m in ("image", "text")}
+        real = {m: torch.ones(v.shape[:2], dtype=torch.bool) for m, v in current.items()}
+        x, y = (module.project[m](current[m]) for m in ("image", "text"))
         for layer in range(layers):
             crossed_x, _ = torchs(module.cross["image"][layer], x, y, real["text"])
             crossed_y, attention = torchs(module.cross["text"][layer], y, x, real["image"])
-            x, _ = torchs(module.own["image"][layer], crossed_x, crossed_x, real["image"])
-            y, _ = torchs(module.own["text"][layer], crossed_y, crossed_y, real["text"])
-            kept = weights[f"co_attention/text_to_image/{layer}"][b, :, : y.shape[1], : x.shape[1]]
-            torch.testing.assert_close(kept, attention[0], atol=1e-5, rtol=1e-5)
-        torch.testing.assert_close(found["image"].values[b, tokens["image"].mask[b]], x[0], atol=1e-5, rtol=1e-5)
-        torch.testing.assert_close(found["text"].values[b, tokens["text"].mask[b]], y[0], atol=1e-5, rtol=1e-5)
+            x, _ = torchs(module.self_streams["image"][layer], crossed_x, crossed_x, real["image"])
+            y, _ = torchs(module.self_streams["text"][layer], crossed_y, crossed_y, real["text"])
+            selected = weights[f"co_attention/text_to_image/{layer}"][b, :, : y.shape[1], : x.shape[1]]
+            torch.testing.assert_close(selected, attention[0], atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(result["image"].values[b, tokens["image"].mask[b]], x[0], atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(result["text"].values[b, tokens["text"].mask[b]], y[0], atol=1e-5, rtol=1e-5)
 
 
 def test_each_layer_and_direction_has_weights_of_its_own(tokens: dict[str, Tokens]) -> None:
@@ -60,7 +60,7 @@ def test_each_layer_and_direction_has_weights_of_its_own(tokens: dict[str, Token
 
 
 def test_the_feed_forward_network_is_as_wide_as_told() -> None:
-    assert build(mlp_ratio=1.5).own["text"][0].mlp[0].out_features == 12
+    assert build(mlp_ratio=1.5).self_streams["text"][0].mlp[0].out_features == 12
 
 
 def test_other_modalities_pass_through(tokens: dict[str, Tokens]) -> None:

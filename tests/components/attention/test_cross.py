@@ -21,57 +21,57 @@ def build(**options: object) -> Cross:
 
 
 def hidden(module: Cross, tokens: dict[str, Tokens], modality: str, item: int) -> list[Tensor]:
-    own = tokens[modality]
-    return [module.project[modality](x) for x in own.values[item, own.mask[item]]]
+    current = tokens[modality]
+    return [module.project[modality](x) for x in current.values[item, current.mask[item]]]
 
 
 @pytest.mark.parametrize("residual", [False, True])
 @torch.no_grad()
 def test_equals_a_loop_over_queries_and_keys(tokens: dict[str, Tokens], residual: bool) -> None:
     module, weights = build(residual=residual), {}
-    found = module(tokens, weights)
-    for own, other in WAYS:
+    result = module(tokens, weights)
+    for current, other in WAYS:
         for b in range(2):
-            queries, keys = hidden(module, tokens, own, b), hidden(module, tokens, other, b)
+            queries, keys = hidden(module, tokens, current, b), hidden(module, tokens, other, b)
             for i, query in enumerate(queries):
                 logits = [math.exp(float(query @ k) / math.sqrt(8)) for k in keys]
                 attention = [x / sum(logits) for x in logits]
                 wanted = sum(a * k for a, k in zip(attention, keys, strict=True)) + (query if residual else 0)
-                torch.testing.assert_close(found[own].values[b, i], wanted, atol=1e-5, rtol=1e-5)
-                kept = weights[f"cross/{own}_to_{other}"][b, 0, i, : len(keys)]
-                torch.testing.assert_close(kept, torch.tensor(attention), atol=1e-6, rtol=1e-5)
+                torch.testing.assert_close(result[current].values[b, i], wanted, atol=1e-5, rtol=1e-5)
+                selected = weights[f"cross/{current}_to_{other}"][b, 0, i, : len(keys)]
+                torch.testing.assert_close(selected, torch.tensor(attention), atol=1e-6, rtol=1e-5)
 
 
 @torch.no_grad()
 def test_heads_without_projections_are_slices_of_the_features(tokens: dict[str, Tokens]) -> None:
     module = build(heads=4)
-    found = module(tokens)
-    for own, other in WAYS:
-        query, key = (module.project[m](tokens[m].values) for m in (own, other))
+    result = module(tokens)
+    for current, other in WAYS:
+        query, key = (module.project[m](tokens[m].values) for m in (current, other))
         mask = tokens[other].mask[:, None, :]
         parts = [
             F.scaled_dot_product_attention(q, k, k, mask)
             for q, k in zip(query.split(2, -1), key.split(2, -1), strict=True)
         ]
-        real = tokens[own].mask
-        torch.testing.assert_close(found[own].values[real], torch.cat(parts, -1)[real], atol=1e-5, rtol=1e-5)
+        real = tokens[current].mask
+        torch.testing.assert_close(result[current].values[real], torch.cat(parts, -1)[real], atol=1e-5, rtol=1e-5)
 
 
 @torch.no_grad()
 def test_projected_it_is_torchs_multi_head_attention(tokens: dict[str, Tokens]) -> None:
     module, weights = build(project=True, heads=2), {}
-    found = module(tokens, weights)
-    for own, other in WAYS:
-        ours = module.attention[own]
+    result = module(tokens, weights)
+    for current, other in WAYS:
+        ours = module.attention[current]
         theirs = nn.MultiheadAttention(8, 2, batch_first=True).eval()
         theirs.in_proj_weight.copy_(torch.cat([ours.query.weight, ours.key.weight, ours.value.weight]))
         theirs.in_proj_bias.copy_(torch.cat([ours.query.bias, torch.zeros(8), ours.value.bias]))
         theirs.out_proj.load_state_dict(ours.out.state_dict())
-        query, key = (module.project[m](tokens[m].values) for m in (own, other))
+        query, key = (module.project[m](tokens[m].values) for m in (current, other))
         wanted, attention = theirs(query, key, key, ~tokens[other].mask, average_attn_weights=False)
-        real = tokens[own].mask
-        torch.testing.assert_close(found[own].values[real], wanted[real], atol=1e-5, rtol=1e-5)
-        torch.testing.assert_close(weights[f"cross/{own}_to_{other}"][:, :, 0], attention[:, :, 0])
+        real = tokens[current].mask
+        torch.testing.assert_close(result[current].values[real], wanted[real], atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(weights[f"cross/{current}_to_{other}"][:, :, 0], attention[:, :, 0])
 
 
 def test_nothing_to_attend_to_gives_zeros_or_the_token_itself(tokens: dict[str, Tokens]) -> None:
@@ -85,14 +85,14 @@ def test_nothing_to_attend_to_gives_zeros_or_the_token_itself(tokens: dict[str, 
 
 
 def test_both_ways_read_what_came_in(tokens: dict[str, Tokens]) -> None:
-    found = build()(tokens)
+    result = build()(tokens)
     swapped = Cross({"image": 5, "text": 6}, 8).eval()
     ours = build()
     for a, b in WAYS:
         swapped.project[a].load_state_dict(ours.project[b].state_dict())
     other = swapped({"image": tokens["text"], "text": tokens["image"]})
-    torch.testing.assert_close(other["text"].values, found["image"].values)
-    torch.testing.assert_close(other["image"].values, found["text"].values)
+    torch.testing.assert_close(other["text"].values, result["image"].values)
+    torch.testing.assert_close(other["image"].values, result["text"].values)
 
 
 def test_other_modalities_pass_through(tokens: dict[str, Tokens]) -> None:

@@ -50,23 +50,23 @@ def slow(module: DANM, modality: str, values: Tensor) -> tuple[list[Tensor], lis
 @torch.no_grad()
 def test_equals_a_loop_over_steps_and_tokens(tokens: dict[str, Tokens], options: dict) -> None:
     module, weights = build(**options), {}
-    found = module(tokens, weights)
+    result = module(tokens, weights)
     for modality in DIMS:
-        own = tokens[modality]
+        current = tokens[modality]
         for b in range(3):
-            read, attention = slow(module, modality, own.values[b, own.mask[b]])
-            torch.testing.assert_close(found[modality].values[b, 0], torch.cat(read), atol=1e-5, rtol=1e-5)
+            read, attention = slow(module, modality, current.values[b, current.mask[b]])
+            torch.testing.assert_close(result[modality].values[b, 0], torch.cat(read), atol=1e-5, rtol=1e-5)
             for k, wanted in enumerate(attention, start=1):
-                kept = weights[f"dan_m/{modality}/{k}"][b]
-                torch.testing.assert_close(kept[: len(wanted)], torch.tensor(wanted), atol=1e-6, rtol=1e-5)
-                assert not kept[len(wanted) :].any()
+                selected = weights[f"dan_m/{modality}/{k}"][b]
+                torch.testing.assert_close(selected[: len(wanted)], torch.tensor(wanted), atol=1e-6, rtol=1e-5)
+                assert not selected[len(wanted) :].any()
 
 
 @torch.no_grad()
 def test_the_inner_product_is_the_sum_of_the_steps_similarities(tokens: dict[str, Tokens]) -> None:
     module = build(steps=3)
-    found = module(tokens)
-    scores = found["image"].values[:, 0] @ found["text"].values[:, 0].T
+    result = module(tokens)
+    scores = result["image"].values[:, 0] @ result["text"].values[:, 0].T
     for i in range(3):
         for j in range(3):
             images, _ = slow(module, "image", tokens["image"].values[i, tokens["image"].mask[i]])
@@ -96,11 +96,11 @@ def test_a_steps_size_is_the_texts_or_the_joint_dimension() -> None:
 @pytest.mark.parametrize("bias", [False, True])
 def test_an_empty_set_gives_zeros(tokens: dict[str, Tokens], bias: bool) -> None:
     empty = {m: Tokens(t.values, t.mask & torch.tensor([[True], [False], [True]])) for m, t in tokens.items()}
-    found = build(bias=bias)(empty)
+    result = build(bias=bias)(empty)
     for modality in DIMS:
-        assert not found[modality].values[1].any()
-        assert found[modality].values[0].any()
-        assert bool(found[modality].mask.all())
+        assert not result[modality].values[1].any()
+        assert result[modality].values[0].any()
+        assert bool(result[modality].mask.all())
 
 
 def test_gradients_agree_with_differences() -> None:

@@ -40,21 +40,21 @@ def slow(module: Inter, regions: Tensor, words: Tensor) -> tuple[Tensor, Tensor,
 @torch.no_grad()
 def test_equals_a_loop(tokens: dict[str, Tokens], options: dict) -> None:
     module, weights = build(**options), {}
-    found = module(tokens, weights)
+    result = module(tokens, weights)
     for item, (regions, words) in enumerate([(4, 3), (2, 1)]):
         image, text = tokens["image"].values[item, :regions], tokens["text"].values[item, :words]
         visual, concept, gates = slow(module, image, text)
-        torch.testing.assert_close(found["image"].values[item, 0], visual, atol=1e-5, rtol=1e-5)
-        torch.testing.assert_close(found["text"].values[item, 0], concept, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(result["image"].values[item, 0], visual, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(result["text"].values[item, 0], concept, atol=1e-5, rtol=1e-5)
         for step, wanted in enumerate(gates):
             torch.testing.assert_close(weights[f"inter/gates/{step}"][item], torch.tensor(wanted))
 
 
 def test_returns_one_token_of_each_modality(tokens: dict[str, Tokens]) -> None:
-    found = build()(tokens)
+    result = build()(tokens)
     for modality in ("image", "text"):
-        assert found[modality].values.shape == (2, 1, 8)
-        assert found[modality].mask.tolist() == [[True], [True]]
+        assert result[modality].values.shape == (2, 1, 8)
+        assert result[modality].mask.tolist() == [[True], [True]]
 
 
 def test_gates_lie_between_0_and_1_and_grow_with_the_memory(tokens: dict[str, Tokens]) -> None:

@@ -59,11 +59,11 @@ def slow(module: Intra, regions: Tensor, words: Tensor) -> tuple[list[Tensor], l
 @torch.no_grad()
 def test_equals_a_loop_over_positions_and_heads(tokens: dict[str, Tokens]) -> None:
     module, weights = build(outputs="all"), {}
-    found = module(tokens, weights)
+    result = module(tokens, weights)
     for item, count in ((0, 3), (1, 1)):
         wanted, attention = slow(module, tokens["image"].values[item], tokens["text"].values[item, :count])
-        torch.testing.assert_close(found["image"].values[item], torch.stack(wanted[:4]), atol=1e-5, rtol=1e-5)
-        torch.testing.assert_close(found["text"].values[item, :count], torch.stack(wanted[4:]), atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(result["image"].values[item], torch.stack(wanted[:4]), atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(result["text"].values[item, :count], torch.stack(wanted[4:]), atol=1e-5, rtol=1e-5)
         real = weights["intra"][item, :, : 4 + count, : 4 + count]
         torch.testing.assert_close(real, torch.tensor(attention), atol=1e-6, rtol=1e-5)
 
@@ -88,10 +88,10 @@ def test_equal_logits_give_uniform_weights(tokens: dict[str, Tokens]) -> None:
 
 def test_image_only_output_leaves_the_words_as_they_came(tokens: dict[str, Tokens]) -> None:
     module = build()
-    found = module(tokens)
-    assert found["text"] is tokens["text"]
+    result = module(tokens)
+    assert result["text"] is tokens["text"]
     assert module.dims_out == {"image": 8, "text": 5}
-    torch.testing.assert_close(found["image"].values, build(outputs="all")(tokens)["image"].values)
+    torch.testing.assert_close(result["image"].values, build(outputs="all")(tokens)["image"].values)
 
 
 def test_the_image_sees_the_words(tokens: dict[str, Tokens]) -> None:

@@ -51,7 +51,7 @@ def slow(block: nn.Module, values: list[Tensor], heads: int) -> tuple[list[Tenso
 @torch.no_grad()
 def test_equals_a_loop_over_layers_heads_and_positions(tokens: dict[str, Tokens], block: str, positions: bool) -> None:
     module, weights = build(block=block, positions=positions, layers=2), {}
-    found = module(tokens, weights)
+    result = module(tokens, weights)
     places = {"image": sinusoid_grid(2, 2, 8), "text": sinusoid(3, 8)}
     for modality in ("image", "text"):
         stack = module.stacks[modality]
@@ -67,9 +67,9 @@ def test_equals_a_loop_over_layers_heads_and_positions(tokens: dict[str, Tokens]
                     attended, attention = slow(each, [each.norm_attention(x) for x in values], 2)
                     values = [x + a for x, a in zip(values, attended, strict=True)]
                     values = [x + each.mlp(each.norm_mlp(x)) for x in values]
-                kept = weights[f"self/{modality}/{layer}"][b][:, : len(values), : len(values)]
-                torch.testing.assert_close(kept, torch.tensor(attention).transpose(0, 1), atol=1e-5, rtol=1e-5)
-            torch.testing.assert_close(found[modality].values[b, real], torch.stack(values), atol=1e-5, rtol=1e-5)
+                selected = weights[f"self/{modality}/{layer}"][b][:, : len(values), : len(values)]
+                torch.testing.assert_close(selected, torch.tensor(attention).transpose(0, 1), atol=1e-5, rtol=1e-5)
+            torch.testing.assert_close(result[modality].values[b, real], torch.stack(values), atol=1e-5, rtol=1e-5)
 
 
 @torch.no_grad()
@@ -119,9 +119,9 @@ def test_without_positions_the_order_of_the_words_does_not_matter(tokens: dict[s
 
 
 def test_a_changed_sequence_has_no_final_state_and_keeps_its_grid(tokens: dict[str, Tokens]) -> None:
-    found = build()(tokens)
-    assert found["text"].final is None
-    assert found["image"].grid == (2, 2)
+    result = build()(tokens)
+    assert result["text"].final is None
+    assert result["image"].grid == (2, 2)
 
 
 def test_each_modality_sees_itself_only(tokens: dict[str, Tokens]) -> None:

@@ -22,14 +22,14 @@ def build(**options: object) -> SelfCross:
     return SelfCross({"image": 6, "text": 5}, 8, **{"heads": 2, **options}).eval()  # type: ignore[arg-type]
 
 
-def combined(part: nn.Module, own: Tensor, attended: Tensor) -> Tensor:
+def combined(part: nn.Module, current: Tensor, attended: Tensor) -> Tensor:
     if part.how == "add":
-        return own + attended
-    mixed = part.linear.weight @ torch.cat([own, attended]) + part.linear.bias
+        return current + attended
+    mixed = part.linear.weight @ torch.cat([current, attended]) + part.linear.bias
     if part.how == "concat":
         return mixed
     gate = 1 / (1 + (-mixed).exp())
-    return gate * own + (1 - gate) * attended
+    return gate * current + (1 - gate) * attended
 
 
 @pytest.mark.parametrize("combine", ["concat", "add", "gated"])
@@ -39,18 +39,18 @@ def test_equals_self_attention_then_a_loop(tokens: dict[str, Tokens], combine: s
     module, weights = build(combine=combine, **options), {}
     before = SelfAttention({"image": 6, "text": 5}, 8, heads=2, **options).eval()
     before.stacks.load_state_dict(module.stacks.state_dict())
-    hidden, found = before(tokens), module(tokens, weights)
-    for own, other in WAYS:
+    hidden, result = before(tokens), module(tokens, weights)
+    for current, other in WAYS:
         for b in range(2):
             keys = hidden[other].values[b, tokens[other].mask[b]]
-            for i, query in enumerate(hidden[own].values[b, tokens[own].mask[b]]):
+            for i, query in enumerate(hidden[current].values[b, tokens[current].mask[b]]):
                 logits = [math.exp(float(query @ k) / math.sqrt(8)) for k in keys]
                 attention = [x / sum(logits) for x in logits]
                 attended = sum(a * k for a, k in zip(attention, keys, strict=True))
-                wanted = combined(module.combine[own], query, attended)
-                torch.testing.assert_close(found[own].values[b, i], wanted, atol=1e-5, rtol=1e-5)
-                kept = weights[f"cross/{own}_to_{other}"][b, 0, i, : len(keys)]
-                torch.testing.assert_close(kept, torch.tensor(attention), atol=1e-5, rtol=1e-5)
+                wanted = combined(module.combine[current], query, attended)
+                torch.testing.assert_close(result[current].values[b, i], wanted, atol=1e-5, rtol=1e-5)
+                selected = weights[f"cross/{current}_to_{other}"][b, 0, i, : len(keys)]
+                torch.testing.assert_close(selected, torch.tensor(attention), atol=1e-5, rtol=1e-5)
 
 
 @torch.no_grad()
@@ -60,20 +60,20 @@ def test_projected_it_is_self_then_projected_cross(tokens: dict[str, Tokens]) ->
     before.stacks.load_state_dict(module.stacks.state_dict())
     cross = Cross({"image": 8, "text": 8}, 8, project=True, heads=2, residual=True).eval()
     cross.attention.load_state_dict(module.attention.state_dict())
-    for own in ("image", "text"):
-        nn.init.eye_(cross.project[own].weight)
-        nn.init.zeros_(cross.project[own].bias)
-    wanted, found = cross(before(tokens)), module(tokens)
+    for current in ("image", "text"):
+        nn.init.eye_(cross.project[current].weight)
+        nn.init.zeros_(cross.project[current].bias)
+    wanted, result = cross(before(tokens)), module(tokens)
     for m in ("image", "text"):
         real = tokens[m].mask
-        torch.testing.assert_close(found[m].values[real], wanted[m].values[real], atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(result[m].values[real], wanted[m].values[real], atol=1e-5, rtol=1e-5)
 
 
 def test_all_weights_are_named(tokens: dict[str, Tokens]) -> None:
     weights: dict[str, Tensor] = {}
     build(layers=2)(tokens, weights)
-    own = {f"self/{m}/{layer}" for m in ("image", "text") for layer in (0, 1)}
-    assert set(weights) == own | {"cross/text_to_image", "cross/image_to_text"}
+    current = {f"self/{m}/{layer}" for m in ("image", "text") for layer in (0, 1)}
+    assert set(weights) == current | {"cross/text_to_image", "cross/image_to_text"}
     torch.testing.assert_close(weights["cross/image_to_text"].sum(-1), torch.ones(2, 1, 4))
 
 

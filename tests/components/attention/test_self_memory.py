@@ -25,7 +25,7 @@ def test_equals_self_attention_then_a_loop_over_the_memory(tokens: dict[str, Tok
     module, weights = build(combine="add", positions=True), {}
     before = SelfAttention({"image": 6, "text": 5}, 8, heads=2, positions=True).eval()
     before.stacks.load_state_dict(module.stacks.state_dict())
-    hidden, found = before(tokens), module(tokens, weights)
+    hidden, result = before(tokens), module(tokens, weights)
     for m in ("image", "text"):
         memory = module.memory[m]
         for b in range(2):
@@ -33,9 +33,9 @@ def test_equals_self_attention_then_a_loop_over_the_memory(tokens: dict[str, Tok
                 logits = [math.exp(float(query @ p) / math.sqrt(8)) for p in memory]
                 attention = [x / sum(logits) for x in logits]
                 wanted = query + sum(a * p for a, p in zip(attention, memory, strict=True))
-                torch.testing.assert_close(found[m].values[b, i], wanted, atol=1e-5, rtol=1e-5)
-                kept = weights[f"memory/{m}"][b, 0, i]
-                torch.testing.assert_close(kept, torch.tensor(attention), atol=1e-5, rtol=1e-5)
+                torch.testing.assert_close(result[m].values[b, i], wanted, atol=1e-5, rtol=1e-5)
+                selected = weights[f"memory/{m}"][b, 0, i]
+                torch.testing.assert_close(selected, torch.tensor(attention), atol=1e-5, rtol=1e-5)
 
 
 @torch.no_grad()
@@ -71,8 +71,8 @@ def test_gradients_agree_with_differences() -> None:
     mask = torch.tensor([[True, True], [True, False]])
 
     def run(words: Tensor, memory: Tensor) -> Tensor:
-        found: Tensor = module({"text": Tokens(words, mask)})["text"].values[mask]
-        return found
+        result: Tensor = module({"text": Tokens(words, mask)})["text"].values[mask]
+        return result
 
     inputs = (torch.randn(2, 2, 2).double().requires_grad_(), module.memory["text"])
     assert torch.autograd.gradcheck(run, inputs)

@@ -20,45 +20,45 @@ from vsebench.components.audio_encoder.audio_transformer import AudioTransformer
 from vsebench.components.encoder._pretrained import Source
 from vsebench.config.resolve import resolve
 from vsebench.core.errors import ConfigError
-from vsebench.core.types import Tokens, Waves
+from vsebench.core.types import Tokens, Waveforms
 from vsebench.engine.evaluate import predict
-from vsebench.engine.loader import Feed
+from vsebench.engine.loader import Loader
 from vsebench.engine.model import Model
 
 FOLDERS = [wav2vec_folder, ast_folder, whisper_folder]
 LENGTHS = [8000, 3000, 8000, 5, 0, 16000]
 
 
-def waves() -> Waves:
+def waveforms() -> Waveforms:
     values = 0.2 * torch.randn(len(LENGTHS), max(LENGTHS), generator=torch.Generator().manual_seed(0))
-    return Waves(values, torch.tensor(LENGTHS))
+    return Waveforms(values, torch.tensor(LENGTHS))
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
 @torch.no_grad()
 def test_is_the_library_s_own_output(folder: Callable[[], str]) -> None:
     encoder = AudioTransformer(model=folder())
-    found = encoder(waves())
+    result = encoder(waveforms())
     assert encoder.frozen
     assert encoder.sampling.sample_rate == 16000
-    assert found.mask.any(1).tolist() == [length > 0 for length in LENGTHS]
+    assert result.mask.any(1).tolist() == [length > 0 for length in LENGTHS]
     extractor, model = AutoFeatureExtractor.from_pretrained(folder()), AutoModel.from_pretrained(folder()).eval()
     model = model.get_encoder() if folder is whisper_folder else model
     for i, length in enumerate(LENGTHS):
         if not length:
             continue
         sound = np.zeros(max(length, 1600), np.float32)
-        sound[:length] = waves().values[i, :length].numpy()
+        sound[:length] = waveforms().values[i, :length].numpy()
         inputs = extractor(sound, sampling_rate=16000, return_tensors="pt")
         wanted = model(inputs[model.main_input_name]).last_hidden_state[0]
-        torch.testing.assert_close(found.values[i][found.mask[i]], wanted, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(result.values[i][result.mask[i]], wanted, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
 @pytest.mark.parametrize("finetune", ["none", "last", "all"])
 def test_what_trains(folder: Callable[[], str], finetune: str) -> None:
     encoder = AudioTransformer(model=folder(), finetune=finetune).train()
-    tokens = encoder(waves())
+    tokens = encoder(waveforms())
     trained = {n for n, p in encoder.named_parameters() if p.requires_grad}
     assert encoder.frozen == (finetune == "none") == (not trained)
     if finetune == "none":
@@ -85,7 +85,7 @@ def test_random_weights_are_the_seed_s() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "text"),
     [
         ({"model": "no/such-model"}, r"'no/such-model' \(no local folder, and not in the hub or its cache\): "),
         ({"model": "clip"}, r"transformers cannot load the folder .*: Unrecognized feature extractor in [^ ]*$"),
@@ -94,11 +94,11 @@ def test_random_weights_are_the_seed_s() -> None:
         ({"highpass": 8000.0}, r"highpass \(8000 Hz\) must be below"),
     ],
 )
-def test_what_is_refused(options: dict[str, Any], said: str) -> None:
+def test_what_is_refused(options: dict[str, Any], text: str) -> None:
     folders = {"clip": clip_folder, "bert": bert_folder}
     if options.get("model") in folders:
         options = {"model": folders[options["model"]]()}
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(ConfigError, match=text):
         AudioTransformer(**{"model": wav2vec_folder(), **options})
 
 
@@ -124,9 +124,9 @@ def test_frozen_features_are_kept(tmp_path: Path) -> None:
     system = resolve({"dim": 8, "audio_encoder": audio, "head": "decision"})
     torch.manual_seed(0)
     model = Model(system, num_classes=3)
-    kept, made = (Feed(dataset, "train", system, model.encoders, cache=cache) for cache in (True, False))
-    batch = kept.batch(np.arange(10))
+    selected, made = (Loader(dataset, "train", system, model.encoders, cache=cache) for cache in (True, False))
+    batch = selected.batch(np.arange(10))
     assert isinstance(batch.inputs["audio"], Tokens)
     assert batch.inputs["audio"].mask.any(1).tolist() == [i % 5 != 3 for i in range(10)]
-    one, other = (predict(model, feed, device=torch.device("cpu")).logits for feed in (kept, made))
+    one, other = (predict(model, loader, device=torch.device("cpu")).logits for loader in (selected, made))
     np.testing.assert_allclose(one, other, atol=1e-5)

@@ -26,10 +26,10 @@ def test_shift_moves_sounds_and_brings_silence_in() -> None:
     values = torch.arange(1, 13.0).repeat(4, 1)
     seen: list[set[int]] = [set() for _ in lengths]
     for _ in range(300):
-        found = shift(values, lengths, 3)
+        result = shift(values, lengths, 3)
         for i, length in enumerate(lengths.tolist()):
-            assert not found[i, length:].any()
-            by = next(b for b in range(-3, 4) if torch.equal(found[i, :length], moved(values[i, :length], b)))
+            assert not result[i, length:].any()
+            by = next(b for b in range(-3, 4) if torch.equal(result[i, :length], moved(values[i, :length], b)))
             seen[i].add(by)
     assert seen[0] == set(range(-3, 4))
     assert seen[1] == set(range(-2, 3)), "no more than half of a sound"
@@ -44,9 +44,9 @@ def moved(sound: torch.Tensor, by: int) -> torch.Tensor:
 def test_masks_are_stretches_of_bands_and_of_real_frames() -> None:
     torch.manual_seed(0)
     values, counts = torch.ones(400, 30, 20), torch.full((400,), 10)
-    found = spec_mask(values, counts, freq_masks=1, time_masks=1, share=0.3)
-    bands, frames = (found == 0).all(1), (found == 0).all(2)
-    rest = (found == 0) & ~bands[:, None, :] & ~frames[:, :, None]
+    result = spec_mask(values, counts, freq_masks=1, time_masks=1, share=0.3)
+    bands, frames = (result == 0).all(1), (result == 0).all(2)
+    rest = (result == 0) & ~bands[:, None, :] & ~frames[:, :, None]
     assert not rest.any()
     for hidden, most, end in ((bands, math.floor(0.3 * 20), 20), (frames, math.floor(0.3 * 10), 10)):
         assert set(hidden.sum(1).tolist()) == set(range(most + 1)), "every width is drawn"

@@ -97,9 +97,9 @@ def test_silence_and_nothing_stay_as_they_are() -> None:
 
 def test_features_get_noise_by_their_dimension() -> None:
     values, std = np.zeros((5000, 3), np.float32), np.array([1.0, 10.0, 0.0])
-    found = noisy_features(values, 0.5, std, drawn())
-    np.testing.assert_allclose(found.std(0), [0.5, 5.0, 0.0], rtol=0.05)
-    assert found.dtype == np.float32
+    result = noisy_features(values, 0.5, std, drawn())
+    np.testing.assert_allclose(result.std(0), [0.5, 5.0, 0.0], rtol=0.05)
+    assert result.dtype == np.float32
 
 
 def test_strength_zero_changes_nothing() -> None:

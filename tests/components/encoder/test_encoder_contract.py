@@ -10,7 +10,7 @@ import torch
 from tiny_models import bert_folder, clip_folder, wav2vec_folder
 
 from vsebench.core.registry import registry_of
-from vsebench.core.types import Waves
+from vsebench.core.types import Waveforms
 from vsebench.data.vocabulary import Vocabulary
 from vsebench.measurements._flops import flops
 from vsebench.testing.written import check_docstring, check_options
@@ -47,7 +47,9 @@ def how_it_trains() -> list[tuple[str, str | None]]:
     """Every image encoder with every way that it can be trained in part; None for one that is always frozen."""
     options = {name: registry_of("image_encoder").get(name).options for name in raw("image_encoder")}
     return [
-        (n, way) for n, own in options.items() for way in (("none", "last", "all") if "finetune" in own else (None,))
+        (n, way)
+        for n, current in options.items()
+        for way in (("none", "last", "all") if "finetune" in current else (None,))
     ]
 
 
@@ -128,34 +130,34 @@ def audio_options(name: str) -> dict[str, Any]:
     return {"sample_rate": 8000, "n_fft": 128, "hop": 64, **({} if name == "audio_rnn" else {"mels": 16, "width": 4})}
 
 
-def sounds(rate: int) -> Waves:
+def sounds(rate: int) -> Waveforms:
     """Noise of different lengths, silence, a click, and nothing."""
     lengths = torch.tensor([rate // 2, rate // 5, rate // 10, rate // 3, 1, 0])
     values = 0.3 * torch.randn(6, rate // 2, generator=torch.Generator().manual_seed(0))
     values[3] = 0.0
-    return Waves(values.masked_fill(torch.arange(rate // 2) >= lengths[:, None], 0.0), lengths)
+    return Waveforms(values.masked_fill(torch.arange(rate // 2) >= lengths[:, None], 0.0), lengths)
 
 
 @pytest.mark.parametrize("name", raw("audio_encoder"))
 def test_audio_encoder(name: str) -> None:
     torch.manual_seed(0)
     encoder = registry_of("audio_encoder").build(name, audio_options(name)).eval()
-    waves = sounds(encoder.sampling.sample_rate)
+    waveforms = sounds(encoder.sampling.sample_rate)
     with torch.no_grad():
-        together, again = encoder(waves), encoder(waves)
-        behind = torch.arange(waves.values.shape[1]) >= waves.lengths[:, None]
-        junk = torch.cat([waves.values.masked_fill(behind, float("nan")), torch.full((6, 3000), 1e5)], 1)
-        padded = encoder(Waves(junk, waves.lengths))
-        many = encoder(Waves(waves.values.repeat(11, 1)[:64], waves.lengths.repeat(11)[:64]))
+        together, again = encoder(waveforms), encoder(waveforms)
+        behind = torch.arange(waveforms.values.shape[1]) >= waveforms.lengths[:, None]
+        junk = torch.cat([waveforms.values.masked_fill(behind, float("nan")), torch.full((6, 3000), 1e5)], 1)
+        padded = encoder(Waveforms(junk, waveforms.lengths))
+        many = encoder(Waveforms(waveforms.values.repeat(11, 1)[:64], waveforms.lengths.repeat(11)[:64]))
     assert together.values.shape[0] == 6
     assert together.dim == encoder.dim_out
     assert together.values.dtype == torch.float32
     assert torch.isfinite(together.values[together.mask]).all()
     assert together.mask.any(1).tolist() == [True] * 5 + [False]
     assert torch.equal(together.values, again.values), "evaluation must be deterministic"
-    for i, length in enumerate(waves.lengths.tolist()):
+    for i, length in enumerate(waveforms.lengths.tolist()):
         with torch.no_grad():
-            alone = encoder(Waves(waves.values[i : i + 1, :length], waves.lengths[i : i + 1]))
+            alone = encoder(Waveforms(waveforms.values[i : i + 1, :length], waveforms.lengths[i : i + 1]))
         real = alone.values[alone.mask]
         for other in (together, padded, many):
             torch.testing.assert_close(other.values[i][other.mask[i]], real, atol=1e-5, rtol=1e-5)
@@ -182,13 +184,13 @@ def test_audio_encoder_learns(name: str) -> None:
 def test_audio_encoder_on_the_accelerator(name: str) -> None:
     changes = {} if name == "audio_transformer" else {"gain_db": 6.0, "shift_seconds": 0.1, "time_masks": 1}
     encoder = registry_of("audio_encoder").build(name, {**audio_options(name), **changes}).eval()
-    waves = sounds(encoder.sampling.sample_rate)
+    waveforms = sounds(encoder.sampling.sample_rate)
     with torch.no_grad():
-        wanted = encoder(waves)
-        found = encoder.to("cuda")(waves.to("cuda")).to("cpu")
-    assert torch.equal(found.mask, wanted.mask)
-    torch.testing.assert_close(found.values[found.mask], wanted.values[wanted.mask], atol=1e-3, rtol=1e-3)
-    assert encoder.train()(waves.to("cuda")).values.isfinite().all()
+        wanted = encoder(waveforms)
+        result = encoder.to("cuda")(waveforms.to("cuda")).to("cpu")
+    assert torch.equal(result.mask, wanted.mask)
+    torch.testing.assert_close(result.values[result.mask], wanted.values[wanted.mask], atol=1e-3, rtol=1e-3)
+    assert encoder.train()(waveforms.to("cuda")).values.isfinite().all()
 
 
 @pytest.mark.parametrize("name", raw("audio_encoder"))

@@ -29,10 +29,10 @@ def test_transforms(kind: str, transform: str, first: list[float]) -> None:
     encoder = registry_of(kind).build("features", {"transform": transform}, feature_dim=3)
     assert encoder.frozen
     assert encoder.dim_out == 3
-    found = encoder(TOKENS)
-    torch.testing.assert_close(found.values[0, 0], torch.tensor(first))
-    assert found.values[0, 1].tolist() == [0.0, 0.0, 0.0], "a zero vector stays one, never NaN"
-    assert torch.equal(found.mask, TOKENS.mask)
+    result = encoder(TOKENS)
+    torch.testing.assert_close(result.values[0, 0], torch.tensor(first))
+    assert result.values[0, 1].tolist() == [0.0, 0.0, 0.0], "a zero vector stays one, never NaN"
+    assert torch.equal(result.mask, TOKENS.mask)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -369,7 +369,7 @@ def test_training_texts_that_the_tokenizer_does_not_know(tmp_path: Path) -> None
     from vsebench.data.dataset import Dataset
     from vsebench.data.item import Item
     from vsebench.data.writer import DatasetWriter
-    from vsebench.engine.loader import Feed
+    from vsebench.engine.loader import Loader
 
     for name, known in (("some", 1), ("none", 0)):
         with DatasetWriter(tmp_path / f"{name}.h5", name=name, title=name) as writer:
@@ -380,11 +380,11 @@ def test_training_texts_that_the_tokenizer_does_not_know(tmp_path: Path) -> None
         system = resolve({"text_encoder": {"name": "bert", "model": bert_folder(), "max_length": 8}})
         dataset, encoders = Dataset.open(tmp_path / f"{name}.h5"), {"text": text(bert_folder())}
         if known:
-            feed = Feed(dataset, "train", system, encoders, cache=False)
-            assert feed.notes == ["9 of 10 train texts have no word that the tokenizer knows"]
+            loader = Loader(dataset, "train", system, encoders, cache=False)
+            assert loader.notes == ["9 of 10 train texts have no word that the tokenizer knows"]
             continue
         with pytest.raises(ConfigError, match="knows no word of any training text, such as 'шляпа'"):
-            Feed(dataset, "train", system, encoders, cache=False)
+            Loader(dataset, "train", system, encoders, cache=False)
 
 
 def family(name: str) -> Any:

@@ -60,13 +60,13 @@ def test_similarities_are_the_models_own_logits(family: str) -> None:
         words = {"input_ids": words["input_ids"]}
     seen = AutoImageProcessor.from_pretrained(folder)(images, return_tensors="pt")
     with torch.no_grad():
-        said = model(**{k: words[k] for k in ("input_ids", "attention_mask") if k in words}, **seen).logits_per_image
+        message = model(**{k: words[k] for k in ("input_ids", "attention_mask") if k in words}, **seen).logits_per_image
     unit = [torch.nn.functional.normalize(tokens.values[:, 0], dim=-1) for tokens in (v, t)]
     logits = unit[0] @ unit[1].T * model.logit_scale.exp().detach()
     if family == "siglip":
         logits = logits + model.logit_bias.detach()
-    torch.testing.assert_close(logits, said, atol=1e-4, rtol=1e-4)
-    assert len(said.flatten().unique()) == 20, "a test that can fail: no two pairs have one logit"
+    torch.testing.assert_close(logits, message, atol=1e-4, rtol=1e-4)
+    assert len(message.flatten().unique()) == 20, "a test that can fail: no two pairs have one logit"
 
 
 @pytest.mark.parametrize("family", FOLDERS)
@@ -169,7 +169,7 @@ def test_what_a_processor_says_is_done(change: dict[str, object], tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "text"),
     [
         ({"size": {"shortest_edge": 24}}, "fits images in a way that is not known here"),
         ({"size": {"height": 40, "width": 40}}, "fits images in a way that is not known here"),
@@ -184,9 +184,9 @@ def test_what_a_processor_says_is_done(change: dict[str, object], tmp_path: Path
         ({"image_mean": "grey"}, "cannot be read"),
     ],
 )
-def test_other_processors_are_told(change: dict[str, object], said: str, tmp_path: Path) -> None:
+def test_other_processors_are_told(change: dict[str, object], text: str, tmp_path: Path) -> None:
     folder = other_processor(Path(clip_folder()), tmp_path, **change)
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(ConfigError, match=text):
         IMAGE_ENCODERS.build("clip_image", {"model": str(folder)})
 
 

@@ -22,17 +22,17 @@ def covariances() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 @pytest.mark.parametrize("ridge", [0.0, 1e-6, 0.5])
 def test_pairs_solve_the_eigenproblem_of_scipy(ridge: float) -> None:
     xx, yy, xy = covariances()
-    found = canonical_pairs(xy, whitening(xx, ridge), whitening(yy, ridge))
+    result = canonical_pairs(xy, whitening(xx, ridge), whitening(yy, ridge))
     a = (xx + ridge * xx.trace() / 6 * torch.eye(6, dtype=torch.float64)).numpy()
     b = (yy + ridge * yy.trace() / 4 * torch.eye(4, dtype=torch.float64)).numpy()
     values, vectors = scipy.linalg.eigh(xy.numpy() @ scipy.linalg.solve(b, xy.numpy().T), a)
-    assert found.strength.square().numpy() == pytest.approx(values[::-1][:4], rel=1e-9)
+    assert result.strength.square().numpy() == pytest.approx(values[::-1][:4], rel=1e-9)
     for k in range(4):
         wanted = vectors[:, -1 - k]
         wanted = wanted * (1 if wanted[abs(wanted).argmax()] > 0 else -1)
-        assert found.x[:, k].numpy() == pytest.approx(wanted, rel=1e-6, abs=1e-9)
+        assert result.x[:, k].numpy() == pytest.approx(wanted, rel=1e-6, abs=1e-9)
         other = scipy.linalg.solve(b, xy.numpy().T @ wanted) / values[-1 - k] ** 0.5
-        assert found.y[:, k].numpy() == pytest.approx(other, rel=1e-6, abs=1e-9)
+        assert result.y[:, k].numpy() == pytest.approx(other, rel=1e-6, abs=1e-9)
 
 
 def test_whitened_directions_are_uncorrelated_and_as_many_as_the_rank() -> None:

@@ -8,11 +8,11 @@ from vsebench.components.fitter._centres import centres
 def test_centres_are_the_means_of_what_is_nearest_to_them() -> None:
     generator = torch.Generator().manual_seed(0)
     rows = torch.randn(3, 4, generator=generator)[torch.arange(90) % 3] * 9 + torch.randn(90, 4, generator=generator)
-    found = centres(rows, 3, seed=1)
-    nearest = torch.cdist(rows.double(), found).argmin(dim=1)
+    result = centres(rows, 3, seed=1)
+    nearest = torch.cdist(rows.double(), result).argmin(dim=1)
     for k in range(3):
-        assert torch.allclose(found[k], rows.double()[nearest == k].mean(dim=0), atol=1e-6)
-    assert torch.equal(centres(rows, 3, seed=1), found)
+        assert torch.allclose(result[k], rows.double()[nearest == k].mean(dim=0), atol=1e-6)
+    assert torch.equal(centres(rows, 3, seed=1), result)
 
 
 def test_few_distinct_rows_are_the_centres() -> None:

@@ -24,13 +24,13 @@ def case() -> tuple[torch.Tensor, torch.Tensor]:
 @pytest.mark.parametrize("penalty", [0.01, 1.0])
 def test_every_bit_equals_scikit_learns(penalty: float) -> None:
     features, codes = case()
-    found = logistic_weights(features, codes, penalty).numpy()
+    result = logistic_weights(features, codes, penalty).numpy()
     phi = features.double().numpy()
     for bit in range(3):
         one = LogisticRegression(C=1 / (2 * penalty), fit_intercept=False, tol=1e-10, max_iter=100_000)
         one.fit(phi, codes[:, bit].numpy())
-        assert phi @ found[:, bit] == pytest.approx(phi @ one.coef_[0], rel=1e-3, abs=1e-3)
-    assert (phi @ found[:, 3] > 0).all()
+        assert phi @ result[:, bit] == pytest.approx(phi @ one.coef_[0], rel=1e-3, abs=1e-3)
+    assert (phi @ result[:, 3] > 0).all()
 
 
 def test_the_gradient_is_0() -> None:

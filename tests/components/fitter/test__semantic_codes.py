@@ -38,15 +38,15 @@ def test_objective_and_gradient_equal_those_of_all_pairs(block: int, monkeypatch
     codes.requires_grad_()
     wanted = slow(codes, labels, 0.3)
     wanted.backward()
-    found = divergence(codes.detach(), labels, 0.3)
-    assert found.objective + label_entropy(labels) == pytest.approx(float(wanted.detach()), rel=1e-9)
+    result = divergence(codes.detach(), labels, 0.3)
+    assert result.objective + label_entropy(labels) == pytest.approx(float(wanted.detach()), rel=1e-9)
     assert codes.grad is not None
-    assert torch.allclose(found.gradient, codes.grad, rtol=1e-8, atol=1e-12)
+    assert torch.allclose(result.gradient, codes.grad, rtol=1e-8, atol=1e-12)
 
 
 def test_items_of_one_label_come_together_and_others_apart() -> None:
     labels = torch.nn.functional.one_hot(torch.arange(60) % 3).float()
-    told: list[float] = []
+    message: list[float] = []
     codes = semantic_codes(
         labels,
         8,
@@ -55,13 +55,13 @@ def test_items_of_one_label_come_together_and_others_apart() -> None:
         rate=500,
         momentum=0.5,
         generator=torch.Generator().manual_seed(0),
-        report=lambda step, value: told.append(value),
+        report=lambda step, value: message.append(value),
     )
-    assert len(told) == 100
+    assert len(message) == 100
     entropy = label_entropy(labels)
     best = divergence(codes, labels, 0.01).objective + entropy
-    assert best <= min(told) + 1e-6
-    assert best < 0.2 * told[0]
+    assert best <= min(message) + 1e-6
+    assert best < 0.2 * message[0]
     same = labels @ labels.T > 0
     agreement = codes.sign() @ codes.sign().T
     assert float(agreement[same].mean()) > float(agreement[~same].mean()) + 4
@@ -69,7 +69,7 @@ def test_items_of_one_label_come_together_and_others_apart() -> None:
 
 def test_the_best_iterate_is_kept() -> None:
     labels = torch.nn.functional.one_hot(torch.arange(30) % 3).float()
-    told: list[float] = []
+    message: list[float] = []
     codes = semantic_codes(
         labels,
         4,
@@ -78,10 +78,10 @@ def test_the_best_iterate_is_kept() -> None:
         rate=3e3,  # far too fast: it goes up and down
         momentum=0.5,
         generator=torch.Generator().manual_seed(0),
-        report=lambda step, value: told.append(value),
+        report=lambda step, value: message.append(value),
     )
-    assert min(told) < told[-1]
-    assert divergence(codes, labels, 0.01).objective + label_entropy(labels) <= min(told) + 1e-6
+    assert min(message) < message[-1]
+    assert divergence(codes, labels, 0.01).objective + label_entropy(labels) <= min(message) + 1e-6
 
 
 def test_a_rate_that_leads_nowhere_is_refused() -> None:
@@ -93,7 +93,7 @@ def test_a_rate_that_leads_nowhere_is_refused() -> None:
 
 def test_gains_and_momentum_step_by_step() -> None:
     labels = torch.nn.functional.one_hot(torch.arange(8) % 2).float()
-    found = semantic_codes(
+    result = semantic_codes(
         labels,
         2,
         alpha=0.01,
@@ -114,4 +114,4 @@ def test_gains_and_momentum_step_by_step() -> None:
                 move[i, k] = 0.5 * move[i, k] - 2.0 * gain[i, k] * gradient[i, k]
         codes = codes + move
         codes = codes - codes.mean(0)
-    assert torch.allclose(found, codes, atol=1e-7)
+    assert torch.allclose(result, codes, atol=1e-7)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from vsebench.components.fitter.base import Fitter, Material, signs
+from vsebench.components.fitter.base import FitData, Fitter, signs
 
 
 class Keeps(Fitter):
@@ -16,7 +16,7 @@ class Keeps(Fitter):
         super().__init__()
         self.layer = nn.Linear(3, 2)
 
-    def fit(self, data: Material) -> None:
+    def fit(self, data: FitData) -> None:
         raise AssertionError("not fitted here")
 
     def embed(self, modality: str, vectors: Tensor) -> Tensor:
@@ -47,9 +47,9 @@ def test_embedding_is_float32_under_autocast() -> None:
     fitter = Keeps()
     fitter.learn("shift", torch.zeros(2))
     with torch.autocast("cpu", torch.bfloat16):
-        found = fitter({"image": torch.ones(1, 3, dtype=torch.bfloat16)})["image"]
-    assert found.dtype == torch.float32
-    torch.testing.assert_close(found, fitter.layer(torch.ones(1, 3)), rtol=0, atol=0)
+        result = fitter({"image": torch.ones(1, 3, dtype=torch.bfloat16)})["image"]
+    assert result.dtype == torch.float32
+    torch.testing.assert_close(result, fitter.layer(torch.ones(1, 3)), rtol=0, atol=0)
 
 
 def test_zero_has_the_sign_of_negative_numbers() -> None:

@@ -41,9 +41,9 @@ def fitted(image: Tensor, text: Tensor, **options: object) -> tuple[CCA, dict[st
 def test_known_correlations_of_gaussian_views() -> None:
     fitter, _ = fitted(*two_views(60_000, exact=False), dim=3)
     np.testing.assert_allclose(fitter.learned("correlations"), RHO, atol=0.01)
-    fitter, found = fitted(*two_views(200, exact=True), dim=3)
+    fitter, result = fitted(*two_views(200, exact=True), dim=3)
     np.testing.assert_allclose(fitter.learned("correlations"), RHO, atol=1e-5)
-    image, text = (v.double().numpy() for v in found.values())
+    image, text = (v.double().numpy() for v in result.values())
     np.testing.assert_allclose(image.T @ image / 199, np.eye(3), atol=1e-4)
     np.testing.assert_allclose(text.T @ text / 199, np.eye(3), atol=1e-4)
     np.testing.assert_allclose(image.T @ text / 199, np.diag(RHO), atol=1e-4)
@@ -51,11 +51,11 @@ def test_known_correlations_of_gaussian_views() -> None:
 
 def test_projections_equal_those_of_scikit_learn() -> None:
     image, text = two_views(300, exact=False, seed=1)
-    _, found = fitted(image, text, dim=3, ridge=0.0)
+    _, result = fitted(image, text, dim=3, ridge=0.0)
     scores = cross_decomposition.CCA(n_components=3, max_iter=5000, tol=1e-12).fit_transform(
         image.numpy(), text.numpy()
     )
-    for values, expected in zip(found.values(), scores, strict=True):
+    for values, expected in zip(result.values(), scores, strict=True):
         expected = expected / expected.std(0, ddof=1)
         turn = np.sign((values.numpy() * expected).sum(0))
         np.testing.assert_allclose(values.numpy() * turn, expected, atol=2e-3)
@@ -75,10 +75,10 @@ def test_correlations_solve_the_generalised_eigenproblem(ridge: float) -> None:
 
 def test_neither_units_nor_offsets_matter() -> None:
     image, text = two_views(150, exact=False, seed=3)
-    _, found = fitted(image, text, ridge=0.1)
+    _, result = fitted(image, text, ridge=0.1)
     _, other = fitted(1000 * image + 7, 1e-3 * text, ridge=0.1)
-    for modality in found:
-        torch.testing.assert_close(other[modality], found[modality], rtol=1e-3, atol=1e-3)
+    for modality in result:
+        torch.testing.assert_close(other[modality], result[modality], rtol=1e-3, atol=1e-3)
 
 
 def test_power_weighs_the_directions() -> None:
@@ -90,21 +90,21 @@ def test_power_weighs_the_directions() -> None:
 
 def test_the_square_root_is_taken_first() -> None:
     image, text = two_views(150, exact=False, seed=5)
-    _, found = fitted(image.sign() * image.square(), text, transform={"image": "sqrt"})
+    _, result = fitted(image.sign() * image.square(), text, transform={"image": "sqrt"})
     _, expected = fitted(image, text)
-    torch.testing.assert_close(found["image"], expected["image"], rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(result["image"], expected["image"], rtol=1e-3, atol=1e-3)
 
 
 def test_directions_that_nothing_determines_are_zero() -> None:
     image, text = two_views(150, exact=False, seed=6)
     constant = torch.cat([image, torch.ones(150, 2)], 1)
     sums = torch.cat([text, text.sum(1, keepdim=True)], 1)  # rank 4 of 5
-    fitter, found = fitted(constant, sums)
+    fitter, result = fitted(constant, sums)
     assert fitter.dim_out == 5
     np.testing.assert_allclose(
         fitter.learned("correlations")[:4], fitted(image, text)[0].learned("correlations"), atol=1e-4
     )
-    assert found["image"][:, 4].abs().max() == found["text"][:, 4].abs().max() == 0
+    assert result["image"][:, 4].abs().max() == result["text"][:, 4].abs().max() == 0
 
 
 def test_promises() -> None:

@@ -34,8 +34,8 @@ class Trained(Arrays):
 
     def encode(self, modality: str, rows: Tensor) -> Tensor:
         self.batches.append((modality, len(rows)))
-        found = super().encode(modality, rows)
-        return self.encoder(found) if modality == "image" else found
+        result = super().encode(modality, rows)
+        return self.encoder(result) if modality == "image" else result
 
     def parameters(self, modality: str) -> list[nn.Parameter]:
         return list(self.encoder.parameters()) if modality == "image" else []
@@ -75,10 +75,10 @@ def slow_objective(buffers: dict[str, Tensor], codes: Tensor, labels: Tensor, ga
 def test_objective_is_that_of_a_double_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     buffers, codes, labels = state()
     wanted = slow_objective(buffers, codes, labels, 0.7, 0.3)
-    found = objective(buffers, codes, labels, 0.7, 0.3)
-    assert found["objective"] == pytest.approx(wanted, rel=1e-9)
-    assert found["objective"] == pytest.approx(
-        found["likelihood"] + 0.7 * found["quantization"] + 0.3 * found["balance"]
+    result = objective(buffers, codes, labels, 0.7, 0.3)
+    assert result["objective"] == pytest.approx(wanted, rel=1e-9)
+    assert result["objective"] == pytest.approx(
+        result["likelihood"] + 0.7 * result["quantization"] + 0.3 * result["balance"]
     )
     monkeypatch.setattr(dcmh, "BLOCK", 2)
     assert objective(buffers, codes, labels, 0.7, 0.3)["objective"] == pytest.approx(wanted, rel=1e-9)
@@ -105,10 +105,10 @@ def test_gradient_is_that_of_autograd(modality: str) -> None:
     loss.backward()
     assert float(loss.detach()) == pytest.approx(objective(buffers, codes, labels, 0.7, 0.3)["objective"])
     rows = torch.tensor([4, 0, 7])
-    own, other = buffers[modality], buffers["text" if modality == "image" else "image"]
-    found = gradient(own[rows], other, codes[rows], similar[rows], own.sum(0), 0.7, 0.3)
+    selected, other = buffers[modality], buffers["text" if modality == "image" else "image"]
+    result = gradient(selected[rows], other, codes[rows], similar[rows], selected.sum(0), 0.7, 0.3)
     assert leaf.grad is not None
-    torch.testing.assert_close(found, leaf.grad[rows])
+    torch.testing.assert_close(result, leaf.grad[rows])
 
 
 def test_the_step_for_b_is_the_best_there_is() -> None:

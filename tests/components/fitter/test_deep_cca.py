@@ -56,9 +56,9 @@ def test_gradient_is_that_of_the_source() -> None:
     correlation(image, text, 0.01, 4).backward()  # type: ignore[no-untyped-call]
     h1, h2, root1, root2, t = slow_parts(image.detach(), text.detach(), 0.01)
     u, d, vt = np.linalg.svd(t)
-    own = -0.5 * root1 @ u @ np.diag(d) @ u.T @ root1
+    current = -0.5 * root1 @ u @ np.diag(d) @ u.T @ root1
     cross = root1 @ u @ vt @ root2
-    np.testing.assert_allclose(image.grad, (2 * h1 @ own + h2 @ cross.T) / (len(h1) - 1), atol=1e-10)
+    np.testing.assert_allclose(image.grad, (2 * h1 @ current + h2 @ cross.T) / (len(h1) - 1), atol=1e-10)
 
 
 @pytest.mark.parametrize("k", [2, 4])
@@ -100,10 +100,10 @@ def test_networks_see_what_lines_do_not() -> None:
     data = Arrays({"image": image, "text": image.square().sum(1, keepdim=True)})
     fitter = fitted(data, dim=1, hidden=32, epochs=60, batch_size=None, lr=1e-2, r=1e-4, ridge=1e-6)
     assert float(fitter.learned("correlations")[0]) > 0.95
-    told = [numbers["correlation"] for _, numbers in data.reported]
-    assert len(told) == 61
-    assert told[59] > 0.95 > 0.5 > told[0]
-    assert told[60] == pytest.approx(float(fitter.learned("correlations").sum()))
+    message = [numbers["correlation"] for _, numbers in data.reported]
+    assert len(message) == 61
+    assert message[59] > 0.95 > 0.5 > message[0]
+    assert message[60] == pytest.approx(float(fitter.learned("correlations").sum()))
 
 
 @pytest.mark.parametrize(("size", "expected"), [(None, [100]), (30, [34, 33, 33]), (100, [100]), (101, [100])])
@@ -121,18 +121,18 @@ class Encoded(Arrays):
         super().__init__(vectors)
         self.encoder = nn.Linear(7, 7, bias=False)
         nn.init.eye_(self.encoder.weight)
-        self.found = False
+        self.results = False
 
     def vectors(self, modality: str) -> Tensor:
         if modality == "text":
             return super().vectors(modality)
-        self.found = True
+        self.results = True
         return self.encoder(super().vectors(modality)).detach()
 
     def encode(self, modality: str, rows: Tensor) -> Tensor:
-        assert not self.found or modality == "text", "what was found once would be kept and not be the trained one's"
-        found = super().encode(modality, rows)
-        return self.encoder(found) if modality == "image" else found
+        assert not self.results or modality == "text", "what was found once would be kept and not be the trained one's"
+        result = super().encode(modality, rows)
+        return self.encoder(result) if modality == "image" else result
 
     def parameters(self, modality: str) -> list[nn.Parameter]:
         return list(self.encoder.parameters()) if modality == "image" else []
@@ -142,7 +142,7 @@ def test_an_encoder_is_trained_along() -> None:
     vectors, _ = topics()
     data = Encoded(vectors)
     fitted(data, lr=1e-2)
-    assert data.found
+    assert data.results
     assert not torch.equal(data.encoder.weight, torch.eye(7))
 
 
@@ -151,17 +151,17 @@ def test_promises() -> None:
     data = Arrays(vectors)
     check_fitter(lambda: DeepCCA(data.dims, **SMALL), data)  # type: ignore[arg-type]
     other = Arrays(vectors, seed=1)
-    told = [embeddings(fitted(d), d)["image"] for d in (data, other)]
-    assert not torch.equal(*told)
+    message = [embeddings(fitted(d), d)["image"] for d in (data, other)]
+    assert not torch.equal(*message)
     options = {"activation": "tanh", "layers": 2, "power": 1.0, "outputs": 5, "transform": {"text": "sqrt"}}
     check_fitter(lambda: DeepCCA(data.dims, **{**SMALL, **options}), Arrays(vectors))  # type: ignore[arg-type]
 
 
 def test_neither_units_nor_constant_entries_matter() -> None:
     vectors, labels = topics()
-    found = embeddings(fitted(data := Arrays(vectors)), data)
+    result = embeddings(fitted(data := Arrays(vectors)), data)
     scaled = Arrays({m: 100 * v + 3 for m, v in vectors.items()})
-    torch.testing.assert_close(embeddings(fitted(scaled), scaled), found, rtol=1e-2, atol=1e-2)
+    torch.testing.assert_close(embeddings(fitted(scaled), scaled), result, rtol=1e-2, atol=1e-2)
     constant = Arrays({m: torch.cat([v, torch.full((120, 1), 0.1)], 1) for m, v in vectors.items()})
     again = embeddings(fitted(constant), constant)["image"]
     assert again.std(0).min() > 1e-3, "not one vector for all"

@@ -16,7 +16,7 @@ from vsebench.data.dataset import Dataset
 from vsebench.data.open import open_dataset
 from vsebench.engine.embed import embed
 from vsebench.engine.evaluate import predict
-from vsebench.engine.loader import Feed
+from vsebench.engine.loader import Loader
 from vsebench.pipeline import sweep_to_board
 from vsebench.runs.load import load_run
 from vsebench.runs.store import Store
@@ -68,24 +68,26 @@ def test_recipes_are_fitted_stored_and_loaded(
             }
         )
     )
-    told = Settings(store_root=tmp_path / "runs", dataset_path=open_dataset(str(tiny_file)).path, device="cpu")
+    message = Settings(store_root=tmp_path / "runs", dataset_path=open_dataset(str(tiny_file)).path, device="cpu")
     dataset = Dataset.open(tiny_file)
-    done = sweep_to_board(experiment, dataset, settings=told, workers=0, board_folder=tmp_path / "board", command="x")
+    done = sweep_to_board(
+        experiment, dataset, settings=message, workers=0, board_folder=tmp_path / "board", command="x"
+    )
     assert [run.error for run in done.failed] == []
     store = Store(tmp_path / "runs", "deep")
-    found = {result.system: result for result in store.results()}
-    assert {name: result.ranking["by"] for name, result in found.items()} == {
+    results = {result.system: result for result in store.results()}
+    assert {name: result.ranking["by"] for name, result in results.items()} == {
         "DCMH": "codes (hamming)",
         "DSPH": "codes (hamming)",
     }
-    for result in found.values():
+    for result in results.values():
         loaded = load_run(store.run_folder(result.run_id))
-        feed = Feed(dataset, "test", loaded.system, loaded.model.encoders)
-        outputs = predict(loaded.model, feed, device=torch.device("cpu"))
-        alone = embed(loaded.model, "image", feed.batch(np.arange(len(feed))).inputs["image"])
+        loader = Loader(dataset, "test", loaded.system, loaded.model.encoders)
+        outputs = predict(loaded.model, loader, device=torch.device("cpu"))
+        alone = embed(loaded.model, "image", loader.batch(np.arange(len(loader))).inputs["image"])
         assert set(np.unique(outputs.embeddings["text"])) <= {-1.0, 1.0}
         np.testing.assert_array_equal(alone.numpy(), outputs.embeddings["image"])
-    history = (store.run_folder(found["DCMH"].run_id) / "history.jsonl").read_text().splitlines()
+    history = (store.run_folder(results["DCMH"].run_id) / "history.jsonl").read_text().splitlines()
     assert len(history) == DCMH["iterations"] + 1
     assert all(word in history[0] for word in ("train/objective", "train/likelihood", "train/balance"))
 

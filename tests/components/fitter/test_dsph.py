@@ -27,8 +27,8 @@ class Trained(Arrays):
         self.encoder = nn.Linear(5, 5)
 
     def encode(self, modality: str, rows: Tensor) -> Tensor:
-        found = super().encode(modality, rows)
-        return self.encoder(found) if modality == "text" else found
+        result = super().encode(modality, rows)
+        return self.encoder(result) if modality == "text" else result
 
     def parameters(self, modality: str) -> list[nn.Parameter]:
         return list(self.encoder.parameters()) if modality == "text" else []
@@ -76,8 +76,8 @@ def test_terms_are_those_of_loops(several: bool, margin: float) -> None:
                     apart.append(max(cosine(hashed[a][i], hashed[b][j]) - margin, 0))
         assert apart
         wanted["irrelevant"] += mean(apart)
-    found = terms(hashed, proxies, labels, margin, several=several)
-    assert {k: float(v) for k, v in found.items()} == pytest.approx(wanted, rel=1e-6)
+    result = terms(hashed, proxies, labels, margin, several=several)
+    assert {k: float(v) for k, v in result.items()} == pytest.approx(wanted, rel=1e-6)
     order = torch.randperm(8, generator=generator)
     shuffled = terms({m: v[order] for m, v in hashed.items()}, proxies, labels[order], margin, several=several)
     assert {k: float(v) for k, v in shuffled.items()} == pytest.approx(wanted, rel=1e-6)
@@ -86,11 +86,11 @@ def test_terms_are_those_of_loops(several: bool, margin: float) -> None:
 def test_single_labels_have_no_third_term() -> None:
     hashed = {m: torch.ones(4, 3, requires_grad=True) for m in DIMS}
     labels = torch.eye(2).repeat(2, 1)
-    found = terms(hashed, torch.ones(2, 3), labels, 0.0, several=True)
-    assert float(found["irrelevant"].detach()) == 0
+    result = terms(hashed, torch.ones(2, 3), labels, 0.0, several=True)
+    assert float(result["irrelevant"].detach()) == 0
     every = terms(hashed, torch.ones(2, 3), labels, 0.0, several=False)
     assert float(every["irrelevant"].detach()) == pytest.approx(3.0)
-    sum(found.values(), torch.zeros(())).backward()
+    sum(result.values(), torch.zeros(())).backward()
     assert all(torch.isfinite(v.grad).all() for v in hashed.values() if v.grad is not None)
 
 

@@ -32,7 +32,7 @@ def test_kernels_equal_a_loop(kernel: str) -> None:
     rows = torch.randn(5, 3, generator=generator, dtype=torch.float64)
     others = torch.randn(4, 3, generator=generator, dtype=torch.float64)
     rows[0] = others[0] = 0.0
-    found = kernel_values(rows, others, kernel, 0.7)  # type: ignore[arg-type]
+    result = kernel_values(rows, others, kernel, 0.7)  # type: ignore[arg-type]
     for i, x in enumerate(rows.tolist()):
         for j, z in enumerate(others.tolist()):
             squares = [(a - b) ** 2 for a, b in zip(x, z, strict=True)]
@@ -42,7 +42,7 @@ def test_kernels_equal_a_loop(kernel: str) -> None:
                 "chi_square": math.exp(-sum(shares) / 0.7),
                 "linear": sum(a * b for a, b in zip(x, z, strict=True)),
             }[kernel]
-            assert float(found[i, j]) == pytest.approx(value)
+            assert float(result[i, j]) == pytest.approx(value)
 
 
 def test_chi_square_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,8 +76,8 @@ def test_all_items_as_landmarks_solve_the_dual_of_the_source() -> None:
     jitter = 1e-10 * np.eye(n)
     squares = scipy.linalg.eigh(x @ y @ np.linalg.pinv(dual_y, rcond=1e-12) @ y @ x, dual_x + jitter, eigvals_only=True)
     np.testing.assert_allclose(fitter.learned("correlations"), np.sqrt(squares[::-1][:5]), rtol=2e-6)
-    found = embeddings(fitter, data)
-    between = (found["image"].double().T @ found["text"].double()).numpy() / (n - 1)
+    result = embeddings(fitter, data)
+    between = (result["image"].double().T @ result["text"].double()).numpy() / (n - 1)
     np.testing.assert_allclose(between, np.diag(fitter.learned("correlations").numpy()), atol=1e-3)
 
 

@@ -35,13 +35,13 @@ def faint() -> Arrays:
 def similarity(labels: torch.Tensor) -> np.ndarray:
     """S pair by pair."""
     count = len(labels)
-    found = np.zeros((count, count))
+    result = np.zeros((count, count))
     for i in range(count):
         for j in range(count):
             a, b = labels[i].double(), labels[j].double()
             lengths = float(a.norm() * b.norm())
-            found[i, j] = 2 * (float(a @ b) / lengths if lengths else 0.0) - 1
-    return found
+            result[i, j] = 2 * (float(a @ b) / lengths if lengths else 0.0) - 1
+    return result
 
 
 def test_the_cross_covariance_equals_that_with_the_whole_similarity_matrix() -> None:

@@ -26,8 +26,8 @@ def test_is_semantic_matching_of_canonical_projections() -> None:
     projected = Arrays(embeddings(cca, data), labels)
     matching = SemanticMatching(projected.dims, 3, False, c=2.0, center="uniform")
     matching.fit(projected)
-    found = embeddings(fitted(data, c=2.0, center="uniform", **options), data)
-    torch.testing.assert_close(found, embeddings(matching, projected), rtol=1e-3, atol=1e-5)
+    result = embeddings(fitted(data, c=2.0, center="uniform", **options), data)
+    torch.testing.assert_close(result, embeddings(matching, projected), rtol=1e-3, atol=1e-5)
 
 
 def test_promises() -> None:

@@ -27,8 +27,8 @@ def scaled(data: Arrays, modality: str) -> np.ndarray:
 def test_equals_scikit_learn(classes: int) -> None:
     vectors, labels = topics(classes=classes)
     data = Arrays(vectors, labels)
-    found = embeddings(fitted(data, c=3.0, center="none"), data)
-    for modality, values in found.items():
+    result = embeddings(fitted(data, c=3.0, center="none"), data)
+    for modality, values in result.items():
         rows = scaled(data, modality)
         expected = LogisticRegression(C=3.0, max_iter=1000).fit(rows, labels.numpy()).predict_proba(rows)
         np.testing.assert_allclose(values, expected, atol=1e-4)
@@ -53,8 +53,8 @@ def test_several_labels_are_one_against_the_rest() -> None:
     several = torch.nn.functional.one_hot(labels, 3).float()
     several[::5, 0] = 1.0
     data = Arrays(vectors, several)
-    found = embeddings(fitted(data, c=3.0, center="none"), data)
-    for modality, values in found.items():
+    result = embeddings(fitted(data, c=3.0, center="none"), data)
+    for modality, values in result.items():
         model = OneVsRestClassifier(LogisticRegression(C=3.0, max_iter=1000))
         rows = scaled(data, modality)
         np.testing.assert_allclose(values, model.fit(rows, several.numpy()).predict_proba(rows), atol=1e-4)
@@ -67,17 +67,17 @@ def test_labels_that_all_items_or_none_have() -> None:
     labels[:, 0] = 1.0
     labels[4:, 2] = 1.0
     data = Arrays(vectors, labels)
-    found = embeddings(fitted(data, center="none"), data)["text"]
-    torch.testing.assert_close(found[:, 0], torch.full((9,), 9.5 / 10))
-    torch.testing.assert_close(found[:, 1], torch.full((9,), 0.5 / 10))
+    result = embeddings(fitted(data, center="none"), data)["text"]
+    torch.testing.assert_close(result[:, 0], torch.full((9,), 9.5 / 10))
+    torch.testing.assert_close(result[:, 1], torch.full((9,), 0.5 / 10))
 
 
 def test_a_class_without_items_has_probability_zero() -> None:
     vectors, labels = topics(classes=2)
-    found = embeddings(fitted(data := Arrays(vectors, 2 * labels, num_classes=4), center="none"), data)["image"]
-    assert found[:, [1, 3]].abs().max() == 0
+    result = embeddings(fitted(data := Arrays(vectors, 2 * labels, num_classes=4), center="none"), data)["image"]
+    assert result[:, [1, 3]].abs().max() == 0
     two = embeddings(fitted(data := Arrays(vectors, labels), center="none"), data)["image"]
-    torch.testing.assert_close(found[:, [0, 2]], two)
+    torch.testing.assert_close(result[:, [0, 2]], two)
 
 
 def test_centres() -> None:
@@ -93,9 +93,9 @@ def test_centres() -> None:
 
 def test_neither_units_nor_offsets_matter() -> None:
     vectors, labels = topics()
-    found = embeddings(fitted(data := Arrays(vectors, labels)), data)["image"]
+    result = embeddings(fitted(data := Arrays(vectors, labels)), data)["image"]
     other = embeddings(fitted(data := Arrays({m: 1000 * v + 5 for m, v in vectors.items()}, labels)), data)["image"]
-    torch.testing.assert_close(other, found, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(other, result, rtol=1e-3, atol=1e-3)
 
 
 def test_the_square_root_is_taken_first() -> None:
@@ -108,8 +108,8 @@ def test_the_square_root_is_taken_first() -> None:
 def test_constant_vectors_give_the_shares_of_the_classes() -> None:
     _, labels = topics(classes=3)
     data = Arrays({"image": torch.ones(120, 2), "text": torch.zeros(120, 2)}, labels)
-    found = embeddings(fitted(data, center="none"), data)["image"]
-    torch.testing.assert_close(found, torch.full((120, 3), 1 / 3), atol=1e-4, rtol=0)
+    result = embeddings(fitted(data, center="none"), data)["image"]
+    torch.testing.assert_close(result, torch.full((120, 3), 1 / 3), atol=1e-4, rtol=0)
 
 
 def test_promises() -> None:

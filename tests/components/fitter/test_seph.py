@@ -25,13 +25,13 @@ def test_features_equal_loops() -> None:
     centred = data.vectors("text") - mean
     width = sum(float((row - anchor).square().sum()) for row in centred for anchor in anchors) / (60 * 5)
     assert float(fitter.learned("width_text")) == pytest.approx(width, rel=1e-5)
-    found = fitter.features("text", new.vectors("text"))
-    assert found.shape == (7, 6)
+    result = fitter.features("text", new.vectors("text"))
+    assert result.shape == (7, 6)
     for i, row in enumerate(new.vectors("text") - mean):
         for k, anchor in enumerate(anchors):
             wanted = math.exp(-float((row - anchor).square().sum()) / width)
-            assert float(found[i, k]) == pytest.approx(wanted, rel=1e-4)
-        assert found[i, 5] == 1
+            assert float(result[i, k]) == pytest.approx(wanted, rel=1e-4)
+        assert result[i, 5] == 1
     linear = fitted("seph", data, bits=4, kernel="linear")
     scale = math.sqrt(float(centred.square().sum()) / 60)
     wanted_rows = torch.cat([(new.vectors("text") - mean) / scale, torch.ones(7, 1)], dim=1)

@@ -80,10 +80,10 @@ def test_a_turn_equals_plain_loops() -> None:
             costs[pair] = far + 0.7 * ((row - images[i] @ link) ** 2).sum()
         topics[i] = np.isin(np.arange(4), min(costs, key=lambda pair: costs[pair]))
     centres = np.stack([t_[topics[:, j] == 1].mean(0) for j in range(4)])
-    for found, wanted in zip(
+    for result, wanted in zip(
         (f.concepts, f.images, f.link, f.topics, f.centres), (concepts, images, link, topics, centres), strict=True
     ):
-        assert found.numpy() == pytest.approx(wanted, rel=1e-8, abs=1e-10)
+        assert result.numpy() == pytest.approx(wanted, rel=1e-8, abs=1e-10)
 
 
 def test_a_topic_without_texts_keeps_its_centre() -> None:

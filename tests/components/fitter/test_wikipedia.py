@@ -30,13 +30,13 @@ def splits(shared: Path) -> dict[str, Split]:
     if not (folder / "raw_features.mat").is_file():
         pytest.skip("no wikipedia features in ../shared/data: real-data test not run")
     arrays = scipy.io.loadmat(folder / "raw_features.mat")
-    found = {}
+    results = {}
     for name, key in (("train", "tr"), ("test", "te")):
         lines = (folder / f"{name}set_txt_img_cat.list").read_text(encoding="utf-8").splitlines()
         vectors = {m: torch.from_numpy(arrays[f"{m[0].upper()}_{key}"]).float() for m in ("image", "text")}
-        found[name] = (vectors, torch.tensor([int(line.split("\t")[2]) - 1 for line in lines]))
-    assert [len(labels) for _, labels in found.values()] == [2173, 693]
-    return found
+        results[name] = (vectors, torch.tensor([int(line.split("\t")[2]) - 1 for line in lines]))
+    assert [len(labels) for _, labels in results.values()] == [2173, 693]
+    return results
 
 
 def score(splits: dict[str, Split], name: str, options: dict[str, Any]) -> tuple[float, float]:
@@ -47,10 +47,10 @@ def score(splits: dict[str, Split], name: str, options: dict[str, Any]) -> tuple
     vectors, labels = splits["test"]
     with torch.no_grad():
         embeddings = {m: fitter.eval().embed(m, v).numpy() for m, v in vectors.items()}
-    classes, own = labels.numpy(), np.arange(len(labels))
-    found = mean_average_precision(Predictions(None, classes, embeddings=embeddings, owner=own, groups=classes))
-    assert found["i2t/chance/map"] == pytest.approx(0.12, abs=0.005)
-    return found["i2t/map"], found["t2i/map"]
+    classes, current = labels.numpy(), np.arange(len(labels))
+    result = mean_average_precision(Predictions(None, classes, embeddings=embeddings, owner=current, groups=classes))
+    assert result["i2t/chance/map"] == pytest.approx(0.12, abs=0.005)
+    return result["i2t/map"], result["t2i/map"]
 
 
 @pytest.mark.parametrize(
@@ -68,9 +68,9 @@ def score(splits: dict[str, Split], name: str, options: dict[str, Any]) -> tuple
     ],
 )
 def test_reaches(splits: dict[str, Split], name: str, options: dict[str, Any], least: tuple[float, float]) -> None:
-    found = score(splits, name, options)
-    assert found[0] > least[0]
-    assert found[1] > least[1]
+    result = score(splits, name, options)
+    assert result[0] > least[0]
+    assert result[1] > least[1]
 
 
 def test_classes_help_more_than_correlation(splits: dict[str, Split]) -> None:

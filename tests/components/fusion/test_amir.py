@@ -37,30 +37,30 @@ def documents(modalities: tuple[str, ...] = ALL, empty: float = 0.0) -> tuple[di
 
 def slow(module: AMIR, vectors: dict[str, Tensor], present: dict[str, Tensor]) -> Tensor:
     """H of every document by its definition, one at a time."""
-    found = []
+    results = []
     for i in range(len(next(iter(vectors.values())))):
         parts = []
         for m, x in vectors.items():
-            own = module.adaptors[m](x[i]) if present[m][i] else torch.zeros(4)
+            current = module.adaptors[m](x[i]) if present[m][i] else torch.zeros(4)
             if m == "text" or not module.asks or not present["text"][i]:
-                parts.append(own)
+                parts.append(current)
                 continue
             query = module.query(module.adaptors["text"](vectors["text"][i]))
             if module.training:
                 candidates = {j: module.adaptors[m](x[j]) for j in range(len(x)) if present[m][j]}
             else:
-                kept = getattr(module, f"kept_{m}")
-                candidates = {-1 - j: module.adaptors[m](row) for j, row in enumerate(kept)}
-                candidates |= {i: own} if present[m][i] else {}
+                selected = getattr(module, f"kept_{m}")
+                candidates = {-1 - j: module.adaptors[m](row) for j, row in enumerate(selected)}
+                candidates |= {i: current} if present[m][i] else {}
             logits = {j: float(query @ module.key(h)) / module.temperature for j, h in candidates.items()}
             total = sum(math.exp(x) for x in logits.values())
             alpha = {j: math.exp(x) / total for j, x in logits.items()}
             if module.form == "aggregated":
                 parts.append(sum((alpha[j] * h for j, h in candidates.items()), torch.zeros(4)))
             else:
-                parts.append(alpha.get(i, 0.0) * (len(candidates) if module.rescale else 1) * own)
-        found.append(module.join(torch.cat(parts)))
-    return torch.stack(found)
+                parts.append(alpha.get(i, 0.0) * (len(candidates) if module.rescale else 1) * current)
+        results.append(module.join(torch.cat(parts)))
+    return torch.stack(results)
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -80,19 +80,19 @@ def test_equals_a_loop_over_documents_and_candidates(
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("form", ["pair", "aggregated"])
 def test_what_stands_in_an_empty_place_changes_nothing(empty: float, training: bool, form: str) -> None:
-    found = []
+    results = []
     for value in (0.0, empty):
         module = build(form=form).train(training)
         vectors, present = documents(empty=value)
         joint = module(vectors, present)
         joint.sum().backward()
         grads = [p.grad for p in module.parameters()]
-        compared = module.compare(vectors, present)
-        assert compared is not None
-        keys = [compared.query, *compared.keys.values()]
-        found.append([joint, *module.buffers(), *keys, *[g for g in grads if g is not None]])
-    assert len(found[0]) == len(found[1])
-    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
+        document_attention = module.compare(vectors, present)
+        assert document_attention is not None
+        keys = [document_attention.query, *document_attention.keys.values()]
+        results.append([joint, *module.buffers(), *keys, *[g for g in grads if g is not None]])
+    assert len(results[0]) == len(results[1])
+    assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))
 
 
 @pytest.mark.parametrize("form", ["pair", "aggregated"])
@@ -150,12 +150,12 @@ def test_an_answer_as_good_as_the_others_counts_once() -> None:
 def test_retrieval_ranks_by_what_attention_compares() -> None:
     module, (vectors, present) = build(), documents()
     everything = {m: torch.ones_like(p) for m, p in present.items()}
-    compared = module.compare(vectors, everything)
-    assert compared is not None
-    torch.testing.assert_close(module.embed("text", vectors["text"]), compared.query)
-    torch.testing.assert_close(module.embed("image", vectors["image"]), compared.keys["image"])
-    assert module.embedding_dim(6) == compared.query.shape[1] == 8
-    assert torch.equal(compared.matrices["key"], module.key.weight)
+    document_attention = module.compare(vectors, everything)
+    assert document_attention is not None
+    torch.testing.assert_close(module.embed("text", vectors["text"]), document_attention.query)
+    torch.testing.assert_close(module.embed("image", vectors["image"]), document_attention.keys["image"])
+    assert module.embedding_dim(6) == document_attention.query.shape[1] == 8
+    assert torch.equal(document_attention.matrices["key"], module.key.weight)
     assert build(MUTE).compare(*documents(MUTE)) is None
     assert build(MUTE).embedding_dim(6) == 6
     assert torch.equal(build(MUTE).embed("image", vectors["image"]), vectors["image"])

@@ -21,24 +21,24 @@ def test_equals_a_loop_over_chunks_with_the_rank_slowest() -> None:
     torch.manual_seed(0)
     module = Block({"image": 4, "text": 2}, 5, size=8, chunks=3, rank=2)
     vectors = {"image": torch.randn(2, 4), "text": torch.randn(2, 2)}
-    found = module(vectors)
+    result = module(vectors)
     chunked = module.chunked
     assert chunked.sizes == [3, 3, 2]
     for b in range(2):
         a, c = (chunked.project[m](v[b]) for m, v in vectors.items())
         whole: list[float] = []
         for start, size, core in zip((0, 3, 6), chunked.sizes, chunked.cores, strict=True):
-            own = (a[start : start + size], c[start : start + size])
+            current = (a[start : start + size], c[start : start + size])
             y = []
             for k in range(size):
                 terms = [
-                    math.prod(float(f.weight[r * size + k] @ p) for f, p in zip(core.factors, own, strict=True))
+                    math.prod(float(f.weight[r * size + k] @ p) for f, p in zip(core.factors, current, strict=True))
                     for r in range(2)
                 ]
                 y.append(sum(terms))
             whole += unit_roots(y)
         wanted = chunked.out.weight @ torch.tensor(whole) + chunked.out.bias
-        torch.testing.assert_close(found[b], wanted, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(result[b], wanted, atol=1e-4, rtol=1e-4)
 
 
 @torch.no_grad()

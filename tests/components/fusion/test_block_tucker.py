@@ -21,7 +21,7 @@ def test_equals_a_loop_over_chunks() -> None:
     torch.manual_seed(0)
     module = BlockTucker({"image": 4, "text": 2}, 5, size=5, chunks=2)
     vectors = {"image": torch.randn(2, 4), "text": torch.randn(2, 2)}
-    found = module(vectors)
+    result = module(vectors)
     chunked = module.chunked
     for b in range(2):
         a, c = (chunked.project[m](v[b]).tolist() for m, v in vectors.items())
@@ -32,7 +32,7 @@ def test_equals_a_loop_over_chunks() -> None:
             y = [sum(tensor[k][i][j] * a[start + i] * c[start + j] for i in span for j in span) for k in span]
             whole += unit_roots(y)
         wanted = chunked.out.weight @ torch.tensor(whole) + chunked.out.bias
-        torch.testing.assert_close(found[b], wanted, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(result[b], wanted, atol=1e-4, rtol=1e-4)
 
 
 @torch.no_grad()

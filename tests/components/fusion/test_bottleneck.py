@@ -51,7 +51,7 @@ def test_equals_a_loop_over_items_with_torchs_own_layers(modalities: tuple[str, 
     module = build(modalities)
     lengths = {"image": (4, 4), "text": (3, 1), "audio": (2, 4)}
     tokens = {m: tokens_of(m, lengths[m]) for m in modalities}
-    found = module(vectors_of(modalities, 2), tokens)
+    results = module(vectors_of(modalities, 2), tokens)
     for b in range(2):
         shared, states = module.shared, {}
         for m in modalities:
@@ -59,17 +59,17 @@ def test_equals_a_loop_over_items_with_torchs_own_layers(modalities: tuple[str, 
             places = sinusoid(len(real), 8)
             states[m] = torch.cat([module.summary[m][None], module.project[m](real) + places + module.kind[m]])
         for layer in module.layers:
-            said = []
+            lines = []
             for m in modalities:
                 together = torch.cat([states[m], shared])[None]
                 # With gradients on, torch takes its plain way through the layer.
                 with torch.enable_grad():
                     result = reference_layer(layer[m])(together)[0].detach()
-                states[m], own = result[: len(states[m])], result[len(states[m]) :]
-                said.append(own)
-            shared = sum(said) / len(said)  # type: ignore[assignment]
+                states[m], current = result[: len(states[m])], result[len(states[m]) :]
+                lines.append(current)
+            shared = sum(lines) / len(lines)  # type: ignore[assignment]
         wanted = sum(module.norm(states[m][0]) for m in modalities) / len(modalities)
-        torch.testing.assert_close(found[b], wanted, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(results[b], wanted, atol=1e-4, rtol=1e-4)
 
 
 @torch.no_grad()

@@ -15,7 +15,7 @@ def test_equals_a_loop_over_units(activation: str, scalar: object) -> None:
     options = {"hidden": 6, "layers": 2, "dropout": 0.5, "activation": activation}
     module = ConcatMLP({"image": 4, "text": 3}, 5, **options).eval()  # type: ignore[arg-type]
     vectors = {"image": torch.randn(2, 4), "text": torch.randn(2, 3)}
-    found = module(vectors)
+    result = module(vectors)
     linears = [part for part in module.layers if isinstance(part, torch.nn.Linear)]
     assert len(linears) == 3
     for b in range(2):
@@ -25,7 +25,7 @@ def test_equals_a_loop_over_units(activation: str, scalar: object) -> None:
             state = [sum(w * s for w, s in zip(row, state, strict=True)) + bias for row, bias in rows]
             if layer is not linears[-1]:
                 state = [scalar(s) for s in state]  # type: ignore[operator]
-        assert found[b].tolist() == pytest.approx(state, abs=1e-5)
+        assert result[b].tolist() == pytest.approx(state, abs=1e-5)
 
 
 def test_dropout_works_in_training_only() -> None:

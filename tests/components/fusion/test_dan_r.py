@@ -17,11 +17,11 @@ PAIR, ALL = ("image", "text"), ("image", "text", "audio")
 
 def tokens_of(modalities: tuple[str, ...] = PAIR) -> dict[str, Tokens]:
     torch.manual_seed(0)
-    found = {}
+    results = {}
     for m in modalities:
         mask = torch.arange(max(LENGTHS[m]))[None] < torch.tensor(LENGTHS[m])[:, None]
-        found[m] = Tokens(torch.randn(*mask.shape, TOKEN_DIMS[m]), mask)
-    return found
+        results[m] = Tokens(torch.randn(*mask.shape, TOKEN_DIMS[m]), mask)
+    return results
 
 
 def build(modalities: tuple[str, ...] = PAIR, **options: object) -> DANR:
@@ -40,7 +40,7 @@ def slow(module: DANR, sets: dict[str, Tensor]) -> tuple[Tensor, dict[str, list[
     for m, values in sets.items():
         mean = sum(values) / len(values)
         memory = memory * (mean if m == "text" else torch.tanh(module.first[m](mean)))
-    found = {}
+    results = {}
     for k, step in enumerate(module.steps, start=1):
         both = torch.ones(module.dim_out)
         for m, values in sets.items():
@@ -50,9 +50,9 @@ def slow(module: DANR, sets: dict[str, Tensor]) -> tuple[Tensor, dict[str, list[
             weights = [x / sum(logits) for x in logits]
             vector = sum(w * v for w, v in zip(weights, values, strict=True))
             both = both * (vector if m == "text" else torch.tanh(reader.out(vector)))
-            found[f"dan_r/{m}/{k}"] = weights
+            results[f"dan_r/{m}/{k}"] = weights
         memory = memory + both
-    return memory, found
+    return memory, results
 
 
 @pytest.mark.parametrize("modalities", [PAIR, ALL, ("image", "audio")])
@@ -60,12 +60,12 @@ def slow(module: DANR, sets: dict[str, Tensor]) -> tuple[Tensor, dict[str, list[
 @torch.no_grad()
 def test_equals_a_loop_over_steps_and_tokens(modalities: tuple[str, ...], options: dict) -> None:
     module, tokens = build(modalities, **options), tokens_of(modalities)
-    found, weights = fuse(module, tokens), module.weights(tokens)
-    assert found.shape == (3, 5 if "text" in modalities else 8)
+    result, weights = fuse(module, tokens), module.weights(tokens)
+    assert result.shape == (3, 5 if "text" in modalities else 8)
     assert len(weights) == len(modalities) * len(module.steps)
     for b in range(3):
         wanted, attention = slow(module, {m: t.values[b, t.mask[b]] for m, t in tokens.items()})
-        torch.testing.assert_close(found[b], wanted, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(result[b], wanted, atol=1e-5, rtol=1e-5)
         for name, shares in attention.items():
             torch.testing.assert_close(weights[name][b, : len(shares)], torch.tensor(shares), atol=1e-6, rtol=1e-5)
             assert not weights[name][b, len(shares) :].any()
@@ -105,10 +105,10 @@ def test_padding_never_changes_results() -> None:
 def test_an_empty_set_gives_zeros(empty: str, bias: bool) -> None:
     module, tokens = build(bias=bias), tokens_of()
     gone = tokens[empty].mask & torch.tensor([[True], [False], [True]])
-    found = fuse(module, {**tokens, empty: Tokens(tokens[empty].values, gone)})
-    assert not found[1].any()
-    assert found[0].any()
-    found.sum().backward()
+    result = fuse(module, {**tokens, empty: Tokens(tokens[empty].values, gone)})
+    assert not result[1].any()
+    assert result[0].any()
+    result.sum().backward()
     assert all(bool(p.grad.isfinite().all()) for p in module.parameters() if p.grad is not None)
 
 

@@ -21,15 +21,15 @@ def tokens_of(dim: int) -> Tokens:
 def test_equals_a_loop_over_words() -> None:
     module = build(("image", "text"), hidden=7)
     image, words = torch.randn(2, 4), tokens_of(6)
-    found = module({"image": image, "text": torch.randn(2, 3)}, {"image": tokens_of(9), "text": words})
+    result = module({"image": image, "text": torch.randn(2, 3)}, {"image": tokens_of(9), "text": words})
     first, _, _, second = module.project["text"]
     for b, count in ((0, 3), (1, 1)):
         projected = torch.zeros(8)
         for word in words.values[b, :count]:
             hidden = torch.tensor([max(0.0, float(first.weight[h] @ word + first.bias[h])) for h in range(7)])
             projected += (second.weight @ hidden + second.bias) / count
-        assert torch.equal(found[b, :4], image[b])
-        torch.testing.assert_close(found[b, 4:], projected)
+        assert torch.equal(result[b, :4], image[b])
+        torch.testing.assert_close(result[b, 4:], projected)
 
 
 def test_hidden_is_a_words_size_by_default() -> None:
@@ -39,8 +39,8 @@ def test_hidden_is_a_words_size_by_default() -> None:
 @torch.no_grad()
 def test_a_text_without_words_is_zeros_beside_the_image() -> None:
     words = Tokens(torch.randn(2, 3, 6), torch.zeros(2, 3, dtype=torch.bool))
-    found = build(("image", "text"))({"image": torch.ones(2, 4)}, {"text": words})
-    assert found.tolist() == [[1.0] * 4 + [0.0] * 8] * 2
+    result = build(("image", "text"))({"image": torch.ones(2, 4)}, {"text": words})
+    assert result.tolist() == [[1.0] * 4 + [0.0] * 8] * 2
 
 
 def test_audio_frames_are_projected_like_words() -> None:

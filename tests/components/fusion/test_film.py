@@ -14,7 +14,7 @@ def test_equals_a_loop_over_features(by: str) -> None:
     dims = {"image": 4, "text": 3, "audio": 2}
     module = FiLM(dims, 5, by=by)  # type: ignore[arg-type]
     vectors = {m: torch.randn(2, d) for m, d in dims.items()}
-    found = module(vectors)
+    result = module(vectors)
     for b in range(2):
         for d in range(5):
             wanted = 0.0
@@ -23,7 +23,7 @@ def test_equals_a_loop_over_features(by: str) -> None:
                 change = float(generator.weight[d] @ vectors[by][b] + generator.bias[d])
                 shift = float(generator.weight[5 + d] @ vectors[by][b] + generator.bias[5 + d])
                 wanted += (1 + change) * float(linear.weight[d] @ vectors[m][b] + linear.bias[d]) + shift
-            assert float(found[b, d]) == pytest.approx(wanted, abs=1e-5)
+            assert float(result[b, d]) == pytest.approx(wanted, abs=1e-5)
 
 
 @torch.no_grad()

@@ -14,13 +14,13 @@ def test_equals_a_loop_over_features() -> None:
     torch.manual_seed(0)
     module = Gated({"image": 4, "text": 3, "audio": 2}, 5, temperature=0.7)
     vectors = {"image": torch.randn(2, 4), "text": torch.randn(2, 3), "audio": torch.randn(2, 2)}
-    found = module(vectors)
+    result = module(vectors)
     for b in range(2):
         joined = torch.cat([v[b] for v in vectors.values()])
         for d in range(5):
             gates = {m: math.exp(float(module.gate[m].weight[d] @ joined) / 0.7) for m in vectors}
             parts = [gates[m] * math.tanh(float(module.content[m].weight[d] @ v[b])) for m, v in vectors.items()]
-            assert float(found[b, d]) == pytest.approx(sum(parts) / sum(gates.values()), abs=1e-5)
+            assert float(result[b, d]) == pytest.approx(sum(parts) / sum(gates.values()), abs=1e-5)
 
 
 @torch.no_grad()

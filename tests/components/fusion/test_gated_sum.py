@@ -13,21 +13,21 @@ def test_two_modalities_are_the_sigmoid_gate_of_the_source() -> None:
     torch.manual_seed(0)
     module = GatedSum({"image": 5, "text": 5}, 5)
     a, b = torch.randn(2, 5), torch.randn(2, 5)
-    found = module({"image": a, "text": b})
+    result = module({"image": a, "text": b})
     weight = module.gate["image"].weight - module.gate["text"].weight
     for i in range(2):
         for d in range(5):
             g = 1 / (1 + math.exp(-float(weight[d] @ torch.cat([a[i], b[i]]))))
-            assert float(found[i, d]) == pytest.approx(float(g * a[i, d] + (1 - g) * b[i, d]), abs=1e-5)
+            assert float(result[i, d]) == pytest.approx(float(g * a[i, d] + (1 - g) * b[i, d]), abs=1e-5)
 
 
 @torch.no_grad()
 def test_the_result_lies_between_the_vectors() -> None:
     module = GatedSum(dict.fromkeys(("image", "text", "audio"), 6), 6)
     vectors = {m: torch.randn(4, 6) for m in ("image", "text", "audio")}
-    found, stacked = module(vectors), torch.stack(list(vectors.values()))
-    assert bool((found >= stacked.amin(0) - 1e-6).all())
-    assert bool((found <= stacked.amax(0) + 1e-6).all())
+    result, stacked = module(vectors), torch.stack(list(vectors.values()))
+    assert bool((result >= stacked.amin(0) - 1e-6).all())
+    assert bool((result <= stacked.amax(0) + 1e-6).all())
 
 
 @torch.no_grad()

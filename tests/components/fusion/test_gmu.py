@@ -20,7 +20,7 @@ def test_equals_a_loop_over_features(modalities: tuple[str, ...]) -> None:
     sizes = {"image": 4, "text": 3, "audio": 2}
     dims = {m: sizes[m] for m in modalities}
     module, vectors = GMU(dims, 5), {m: torch.randn(2, d) for m, d in dims.items()}
-    found = module(vectors)
+    result = module(vectors)
     for b in range(2):
         joined = torch.cat([v[b] for v in vectors.values()])
         for d in range(5):
@@ -30,7 +30,7 @@ def test_equals_a_loop_over_features(modalities: tuple[str, ...]) -> None:
                 wanted = z["image"] * h["image"] + (1 - z["image"]) * h["text"]
             else:
                 wanted = sum(z[m] * h[m] for m in dims)
-            assert float(found[b, d]) == pytest.approx(wanted, abs=1e-5)
+            assert float(result[b, d]) == pytest.approx(wanted, abs=1e-5)
 
 
 def test_two_modalities_have_one_gate_and_no_biases() -> None:

@@ -11,7 +11,7 @@ def test_equals_the_contraction_of_the_full_weight_tensor() -> None:
     module = LowRank({"image": 3, "text": 2}, 4, rank=2)
     torch.nn.init.normal_(module.bias)
     image, text = torch.randn(5, 3), torch.randn(5, 2)
-    found = module({"image": image, "text": text})
+    result = module({"image": image, "text": text})
     factors = {}
     for m, linear in module.factors.items():
         factors[m] = torch.cat([linear.bias[:, None], linear.weight], 1).view(2, 4, -1)  # (R, D, 1 + D_m)
@@ -22,7 +22,7 @@ def test_equals_the_contraction_of_the_full_weight_tensor() -> None:
             for r in range(2):
                 tensor += module.weight[r] * torch.outer(factors["image"][r, d], factors["text"][r, d])
             wanted = sum(tensor[i, t] * one_image[i] * one_text[t] for i in range(4) for t in range(3))
-            torch.testing.assert_close(found[b, d], wanted + module.bias[d], atol=1e-5, rtol=1e-4)
+            torch.testing.assert_close(result[b, d], wanted + module.bias[d], atol=1e-5, rtol=1e-4)
 
 
 @torch.no_grad()

@@ -10,12 +10,12 @@ def test_equals_a_loop_over_modalities() -> None:
     torch.manual_seed(0)
     module = Max({"image": 4, "text": 3, "audio": 2}, 5)
     vectors = {"image": torch.randn(2, 4), "text": torch.randn(2, 3), "audio": torch.randn(2, 2)}
-    found = module(vectors)
+    result = module(vectors)
     for b in range(2):
         for d in range(5):
             parts = [float(module.project[m].weight[d] @ v[b] + module.project[m].bias[d]) for m, v in vectors.items()]
-            assert abs(float(found[b, d]) - max(parts)) < 1e-6
-    assert (found < 0).any()  # no ReLU
+            assert abs(float(result[b, d]) - max(parts)) < 1e-6
+    assert (result < 0).any()  # no ReLU
 
 
 @torch.no_grad()

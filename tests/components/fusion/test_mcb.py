@@ -25,7 +25,7 @@ def test_equals_the_sketch_of_the_outer_product_by_a_loop(modalities: tuple[str,
     dims = {m: DIMS[m] for m in modalities}
     module = identity(MCB(dims, 7, size=7, normalize=False))
     vectors = {m: torch.randn(2, d) for m, d in dims.items()}
-    found = module(vectors)
+    result = module(vectors)
     for b in range(2):
         # An entry of the outer product falls on the sum of its places, modulo the size, with the product of its signs.
         entries = [(0, 1.0)]
@@ -35,7 +35,7 @@ def test_equals_the_sketch_of_the_outer_product_by_a_loop(modalities: tuple[str,
         wanted = [0.0] * 7
         for place_sum, value in entries:
             wanted[place_sum % 7] += value
-        torch.testing.assert_close(found[b], torch.tensor(wanted), atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(result[b], torch.tensor(wanted), atol=1e-5, rtol=1e-4)
 
 
 @torch.no_grad()

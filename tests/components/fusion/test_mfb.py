@@ -26,14 +26,14 @@ def test_equals_a_loop_with_the_factor_fastest(modalities: tuple[str, ...]) -> N
     dims = {m: sizes[m] for m in modalities}
     module = MFB(dims, 5, hidden=6, factor=3).eval()
     vectors = {m: torch.randn(2, d) for m, d in dims.items()}
-    found = module(vectors)
+    result = module(vectors)
     for b in range(2):
         products = [1.0] * 18
         for m, v in vectors.items():
             linear = module.stage.project[m]
             products = [p * float(linear.weight[i] @ v[b] + linear.bias[i]) for i, p in enumerate(products)]
         wanted = module.out.weight @ pooled(products, 6, 3) + module.out.bias
-        torch.testing.assert_close(found[b], wanted, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(result[b], wanted, atol=1e-4, rtol=1e-4)
 
 
 def test_the_factors_of_one_feature_stand_side_by_side() -> None:

@@ -21,7 +21,7 @@ def test_equals_a_loop_that_carries_the_products_on_before_they_are_pooled() -> 
     torch.manual_seed(0)
     module = MFH({"image": 4, "text": 3}, 5, hidden=6, factor=2, stages=3).eval()
     vectors = {"image": torch.randn(2, 4), "text": torch.randn(2, 3)}
-    found = module(vectors)
+    result = module(vectors)
     for b in range(2):
         carried, parts = [1.0] * 12, []
         for stage in module.stages:
@@ -30,7 +30,7 @@ def test_equals_a_loop_that_carries_the_products_on_before_they_are_pooled() -> 
                 carried = [c * float(linear.weight[i] @ v[b] + linear.bias[i]) for i, c in enumerate(carried)]
             parts.append(pooled(carried, 6, 2))
         wanted = module.out.weight @ torch.cat(parts) + module.out.bias
-        torch.testing.assert_close(found[b], wanted, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(result[b], wanted, atol=1e-4, rtol=1e-4)
 
 
 @torch.no_grad()

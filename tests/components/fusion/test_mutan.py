@@ -15,7 +15,7 @@ def test_equals_a_loop_with_the_rank_slowest(modalities: tuple[str, ...]) -> Non
     torch.manual_seed(0)
     dims = {m: DIMS[m] for m in modalities}
     module, vectors = Mutan(dims, 5, size=3, rank=2), {m: torch.randn(2, d) for m, d in dims.items()}
-    found = module(vectors)
+    result = module(vectors)
     for b in range(2):
         parts = [module.project[m](v[b]) for m, v in vectors.items()]
         y = []
@@ -27,7 +27,7 @@ def test_equals_a_loop_with_the_rank_slowest(modalities: tuple[str, ...]) -> Non
                     term = term * (factor.weight[r * 3 + k] @ part)
                 total = total + term
             y.append(total)
-        torch.testing.assert_close(found[b], module.out.weight @ torch.stack(y) + module.out.bias)
+        torch.testing.assert_close(result[b], module.out.weight @ torch.stack(y) + module.out.bias)
 
 
 @torch.no_grad()

@@ -10,10 +10,10 @@ from vsebench.core.errors import ConfigError
 def test_equals_a_loop_row_major() -> None:
     torch.manual_seed(0)
     vectors = {"image": torch.randn(2, 4), "text": torch.randn(2, 3), "audio": torch.randn(2, 2)}
-    found = Outer({"image": 4, "text": 3, "audio": 2}, size=None)(vectors)
+    result = Outer({"image": 4, "text": 3, "audio": 2}, size=None)(vectors)
     for b in range(2):
         wanted = [i * t * a for i in vectors["image"][b] for t in vectors["text"][b] for a in vectors["audio"][b]]
-        torch.testing.assert_close(found[b], torch.stack(wanted))
+        torch.testing.assert_close(result[b], torch.stack(wanted))
 
 
 @torch.no_grad()

@@ -11,8 +11,8 @@ from vsebench.components.fusion._power import power_normalize, signed_sqrt
 @pytest.mark.parametrize("exact", [False, True])
 def test_equals_a_loop(exact: bool) -> None:
     values = [-4.0, -1e-3, 0.0, 1e-9, 0.25, 9.0]
-    found = signed_sqrt(torch.tensor(values), exact=exact)
-    for value, root in zip(values, found.tolist(), strict=True):
+    result = signed_sqrt(torch.tensor(values), exact=exact)
+    for value, root in zip(values, result.tolist(), strict=True):
         assert root == pytest.approx(math.copysign(math.sqrt(abs(value)), value), abs=1.1e-6)
 
 
@@ -29,12 +29,14 @@ def test_the_gradient_is_bounded_unless_exact() -> None:
 
 def test_half_precision_is_computed_in_float32() -> None:
     values = torch.tensor([[0.0, 0.0], [1e-6, -4.0]], dtype=torch.float16)
-    found = power_normalize(values)
-    assert found.dtype == torch.float16
-    assert found[0].tolist() == [0.0, 0.0]
-    torch.testing.assert_close(found.float(), power_normalize(values.float()), atol=1e-3, rtol=1e-3)
+    result = power_normalize(values)
+    assert result.dtype == torch.float16
+    assert result[0].tolist() == [0.0, 0.0]
+    torch.testing.assert_close(result.float(), power_normalize(values.float()), atol=1e-3, rtol=1e-3)
 
 
 def test_normalises_the_roots_to_unit_length() -> None:
-    found = power_normalize(torch.tensor([[4.0, -1.0, 0.0]], dtype=torch.float64))
-    torch.testing.assert_close(found, torch.tensor([[2.0, -1.0, 0.0]], dtype=torch.float64) / 5**0.5, atol=1e-6, rtol=0)
+    result = power_normalize(torch.tensor([[4.0, -1.0, 0.0]], dtype=torch.float64))
+    torch.testing.assert_close(
+        result, torch.tensor([[2.0, -1.0, 0.0]], dtype=torch.float64) / 5**0.5, atol=1e-6, rtol=0
+    )

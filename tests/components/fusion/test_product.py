@@ -10,12 +10,12 @@ def test_equals_a_loop_over_modalities() -> None:
     torch.manual_seed(0)
     module = Product({"image": 4, "text": 3, "audio": 2}, 5)
     vectors = {"image": torch.randn(2, 4), "text": torch.randn(2, 3), "audio": torch.randn(2, 2)}
-    found = module(vectors)
+    result = module(vectors)
     for b in range(2):
         wanted = torch.ones(5)
         for m, v in vectors.items():
             wanted *= module.project[m].weight @ v[b] + module.project[m].bias
-        torch.testing.assert_close(found[b], wanted)
+        torch.testing.assert_close(result[b], wanted)
 
 
 @torch.no_grad()

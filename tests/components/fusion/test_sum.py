@@ -11,12 +11,12 @@ def test_equals_a_loop_over_modalities() -> None:
     module, vectors = Sum({"image": 4, "text": 3, "audio": 2}, 5), {}
     for modality, dim in (("image", 4), ("text", 3), ("audio", 2)):
         vectors[modality] = torch.randn(2, dim)
-    found = module(vectors)
+    result = module(vectors)
     for b in range(2):
         wanted = torch.zeros(5)
         for m, v in vectors.items():
             wanted += module.project[m].weight @ v[b] + module.project[m].bias
-        torch.testing.assert_close(found[b], wanted)
+        torch.testing.assert_close(result[b], wanted)
 
 
 @torch.no_grad()

@@ -20,11 +20,11 @@ def vectors_of(dims: dict[str, int]) -> dict[str, torch.Tensor]:
 
 def test_equals_a_loop_row_major() -> None:
     vectors = vectors_of(DIMS)
-    found = TensorFusion(DIMS, size=None)(vectors)
+    result = TensorFusion(DIMS, size=None)(vectors)
     for b in range(2):
         with_ones = [[torch.tensor(1.0), *v[b]] for v in vectors.values()]
         wanted = [x * y * z for x, y, z in itertools.product(*with_ones)]
-        torch.testing.assert_close(found[b], torch.stack(wanted))
+        torch.testing.assert_close(result[b], torch.stack(wanted))
 
 
 def test_equals_outer_of_the_vectors_with_ones() -> None:
@@ -36,10 +36,10 @@ def test_equals_outer_of_the_vectors_with_ones() -> None:
 
 def test_holds_one_and_each_vector_itself() -> None:
     vectors = vectors_of({"image": 4, "text": 3})
-    found = TensorFusion({"image": 4, "text": 3}, size=None)(vectors).unflatten(-1, (5, 4))
-    assert torch.equal(found[:, 0, 0], torch.ones(2))
-    assert torch.equal(found[:, 1:, 0], vectors["image"])
-    assert torch.equal(found[:, 0, 1:], vectors["text"])
+    result = TensorFusion({"image": 4, "text": 3}, size=None)(vectors).unflatten(-1, (5, 4))
+    assert torch.equal(result[:, 0, 0], torch.ones(2))
+    assert torch.equal(result[:, 1:, 0], vectors["image"])
+    assert torch.equal(result[:, 0, 1:], vectors["text"])
 
 
 @torch.no_grad()

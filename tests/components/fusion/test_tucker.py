@@ -12,12 +12,12 @@ def test_equals_a_loop_over_the_core() -> None:
     torch.manual_seed(0)
     module = Tucker({"image": 4, "text": 2}, 5, size=3)
     vectors = {"image": torch.randn(2, 4), "text": torch.randn(2, 2)}
-    found = module(vectors)
+    result = module(vectors)
     core = module.core.core.weight.view(3, 3, 3)  # output, image, text
     for b in range(2):
         a, c = (module.project[m](v[b]) for m, v in vectors.items())
         y = [sum(core[k, i, j] * a[i] * c[j] for i in range(3) for j in range(3)) for k in range(3)]
-        torch.testing.assert_close(found[b], module.out.weight @ torch.stack(y) + module.out.bias)
+        torch.testing.assert_close(result[b], module.out.weight @ torch.stack(y) + module.out.bias)
 
 
 @torch.no_grad()

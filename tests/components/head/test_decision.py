@@ -47,35 +47,35 @@ def normalised(values: list[float]) -> list[float]:
     return [v / sum(values) for v in values]
 
 
-def combined(rule: str, said: list[list[float]], weights: list[float]) -> list[float]:
+def combined(rule: str, message: list[list[float]], weights: list[float]) -> list[float]:
     """The probabilities of several classifiers as one, by the definition of each rule."""
-    if not said:
+    if not message:
         return [1 / CLASSES] * CLASSES
-    count = len(said[0])
+    count = len(message[0])
     w = normalised(weights)
-    mean = [sum(p[c] for p in said) / len(said) for c in range(count)]
+    mean = [sum(p[c] for p in message) / len(message) for c in range(count)]
     if rule == "mean":
         return mean
     if rule == "weighted":
-        return [sum(w_m * p[c] for w_m, p in zip(w, said, strict=True)) for c in range(count)]
+        return [sum(w_m * p[c] for w_m, p in zip(w, message, strict=True)) for c in range(count)]
     if rule == "product":
-        return normalised([math.prod(p[c] ** w_m for w_m, p in zip(w, said, strict=True)) for c in range(count)])
+        return normalised([math.prod(p[c] ** w_m for w_m, p in zip(w, message, strict=True)) for c in range(count)])
     if rule == "max":
-        return normalised([max(p[c] for p in said) for c in range(count)])
-    votes = [sum(max(range(count), key=p.__getitem__) == c for p in said) for c in range(count)]
-    return [(v + m) / (len(said) + 1) for v, m in zip(votes, mean, strict=True)]
+        return normalised([max(p[c] for p in message) for c in range(count)])
+    votes = [sum(max(range(count), key=p.__getitem__) == c for p in message) for c in range(count)]
+    return [(v + m) / (len(message) + 1) for v, m in zip(votes, mean, strict=True)]
 
 
 @pytest.mark.parametrize("rule", RULES)
 @torch.no_grad()
 def test_equals_a_loop_over_items_and_the_modalities_they_have(rule: str) -> None:
     head, vectors = build(combine=rule), vectors_of(DIMS)
-    found = head(vectors, PRESENT).softmax(-1)
+    result = head(vectors, PRESENT).softmax(-1)
     for b in range(ITEMS):
         here = [m for m in DIMS if PRESENT[m][b]]
-        said = [softmax(head.parts[m](vectors[m][b]).tolist()) for m in here]
+        lines = [softmax(head.parts[m](vectors[m][b]).tolist()) for m in here]
         weights = [math.exp(float(head.log_weights[list(DIMS).index(m)])) for m in here]
-        assert found[b].tolist() == pytest.approx(combined(rule, said, weights), abs=1e-5)
+        assert result[b].tolist() == pytest.approx(combined(rule, lines, weights), abs=1e-5)
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -89,31 +89,31 @@ def test_the_logits_are_the_logarithms_of_the_probabilities(rule: str) -> None:
 @torch.no_grad()
 def test_multi_label_combines_each_class_by_itself(rule: str) -> None:
     head, vectors = build(True, combine=rule), vectors_of(DIMS)
-    found = head(vectors, PRESENT).sigmoid()
+    result = head(vectors, PRESENT).sigmoid()
     for b in range(ITEMS):
         here = [m for m in DIMS if PRESENT[m][b]]
         weights = [math.exp(float(head.log_weights[list(DIMS).index(m)])) for m in here]
         for c in range(CLASSES):
             yes = [1 / (1 + math.exp(-float(head.parts[m](vectors[m][b])[c]))) for m in here]
             wanted = combined(rule, [[p, 1 - p] for p in yes], weights)[0] if here else 0.5
-            assert float(found[b, c]) == pytest.approx(wanted, abs=1e-5)
+            assert float(result[b, c]) == pytest.approx(wanted, abs=1e-5)
 
 
 @pytest.mark.parametrize("rule", RULES)
 @torch.no_grad()
 def test_one_modality_says_it_all(rule: str) -> None:
     head, vectors = build(dims={"text": 3}, combine=rule), vectors_of({"text": 3})
-    logits, own = head(vectors, everywhere({"text": 3})), head.parts["text"](vectors["text"])
+    logits, current = head(vectors, everywhere({"text": 3})), head.parts["text"](vectors["text"])
     if rule == "vote":
-        assert torch.equal(logits.argmax(-1), own.argmax(-1))
+        assert torch.equal(logits.argmax(-1), current.argmax(-1))
     else:
-        torch.testing.assert_close(logits, own.log_softmax(-1))
+        torch.testing.assert_close(logits, current.log_softmax(-1))
     assert "log_weights" not in dict(head.named_parameters())
 
 
-def fixed_logits(head: Decision, said: dict[str, list[float]]) -> None:
+def fixed_logits(head: Decision, message: dict[str, list[float]]) -> None:
     """Classifiers that give these probabilities whatever they see."""
-    for m, p in said.items():
+    for m, p in message.items():
         out = head.parts[m].out
         out.weight.data.zero_()
         out.bias.data.copy_(torch.tensor(p).log())

@@ -17,12 +17,12 @@ def build(**options: object) -> PrototypeMatching:
 def test_equals_a_loop_over_classes() -> None:
     head, joint = build(beta=0.7, tau=0.2), torch.randn(5, 4)
     head.observe(torch.randn(6, 4), torch.tensor([0, 1, 2, 0, 1, 2]))
-    found, plain = head(joint), head.mlp(joint)
+    result, plain = head(joint), head.mlp(joint)
     for b in range(5):
         for k in range(3):
             prototype = head.query.weight @ torch.cat([head.means[k], head.classes[k]]) + head.query.bias
             cosine = float(joint[b] @ prototype) / float(joint[b].norm() * prototype.norm())
-            assert float(found[b, k]) == pytest.approx(float(plain[b, k]) + 0.7 * cosine / 0.2, abs=1e-5)
+            assert float(result[b, k]) == pytest.approx(float(plain[b, k]) + 0.7 * cosine / 0.2, abs=1e-5)
 
 
 @torch.no_grad()

@@ -17,7 +17,7 @@ DIMS = {"image": 4, "text": 3, "audio": 2}
 ITEMS, CLASSES = 60, 3
 
 
-def said(multi_label: bool = False) -> tuple[dict[str, Tensor], dict[str, Tensor], Tensor, Tensor]:
+def message(multi_label: bool = False) -> tuple[dict[str, Tensor], dict[str, Tensor], Tensor, Tensor]:
     """Logits of three classifiers, the text's right most often; who is absent; labels; pairs of items as groups."""
     generator = torch.Generator().manual_seed(0)
     labels = torch.arange(ITEMS) % CLASSES
@@ -44,15 +44,15 @@ def inputs_of(parts: dict[str, Tensor], present: dict[str, Tensor], multi_label:
         for number, m in enumerate(DIMS):
             if present[m][i]:
                 logits = parts[m][i].double()
-                said = logits if multi_label else logits.log_softmax(-1)
-                rows[i, number] = said.numpy() if multi_label else (said - said.mean()).numpy()
+                message = logits if multi_label else logits.log_softmax(-1)
+                rows[i, number] = message.numpy() if multi_label else (message - message.mean()).numpy()
     return rows
 
 
 @pytest.mark.parametrize("l2", [0.1, 1.0, 10.0])
 @pytest.mark.parametrize("multi_label", [False, True])
 def test_it_is_scikit_learns_logistic_regression(multi_label: bool, l2: float) -> None:
-    parts, present, labels, groups = said(multi_label)
+    parts, present, labels, groups = message(multi_label)
     state, _ = head_of(multi_label, stack_l2=l2).stack(parts, present, labels, groups)
     inputs = inputs_of(parts, present, multi_label)
     solver: dict[str, Any] = {"C": 1 / l2, "tol": 1e-10, "max_iter": 10_000}
@@ -81,12 +81,12 @@ def test_until_it_is_fitted_it_is_the_product(multi_label: bool) -> None:
 @pytest.mark.parametrize("multi_label", [False, True])
 @torch.no_grad()
 def test_the_head_says_what_was_fitted(multi_label: bool) -> None:
-    head, (_, present, labels, groups) = head_of(multi_label), said(multi_label)
+    head, (_, present, labels, groups) = head_of(multi_label), message(multi_label)
     vectors = {m: torch.randn(ITEMS, d) for m, d in DIMS.items()}
-    own = {m: head.parts[m](vectors[m]) for m in DIMS}
-    state, _ = head.stack(own, present, labels, groups)
+    current = {m: head.parts[m](vectors[m]) for m in DIMS}
+    state, _ = head.stack(current, present, labels, groups)
     head.load_state_dict(state, strict=False)
-    inputs = torch.from_numpy(inputs_of(own, present, multi_label))
+    inputs = torch.from_numpy(inputs_of(current, present, multi_label))
     for i in range(ITEMS):
         wanted = state["stack_bias"].double().clone()
         for c in range(CLASSES):
@@ -96,12 +96,12 @@ def test_the_head_says_what_was_fitted(multi_label: bool) -> None:
                     continue
                 for k in range(CLASSES):
                     wanted[c] += inputs[i, number, k] * state["stack_weight"][number * CLASSES + k, c]
-        found = head(vectors, present)[i].double()
-        torch.testing.assert_close(found, wanted if multi_label else wanted.log_softmax(-1), atol=1e-4, rtol=1e-4)
+        result = head(vectors, present)[i].double()
+        torch.testing.assert_close(result, wanted if multi_label else wanted.log_softmax(-1), atol=1e-4, rtol=1e-4)
 
 
 def test_what_an_absent_modality_would_say_does_not_matter() -> None:
-    head, (parts, present, labels, groups) = head_of(), said()
+    head, (parts, present, labels, groups) = head_of(), message()
     other = {m: v.masked_fill(~present[m][:, None], 1e4) for m, v in parts.items()}
     for one, two in zip(
         head.stack(parts, present, labels, groups), head.stack(other, present, labels, groups), strict=True
@@ -111,7 +111,7 @@ def test_what_an_absent_modality_would_say_does_not_matter() -> None:
 
 
 def test_the_useless_modality_gets_little_weight() -> None:
-    parts, present, labels, groups = said()
+    parts, present, labels, groups = message()
     state, logits = head_of().stack(parts, present, labels, groups)
     sizes = {m: float(w.norm()) for m, w in zip(DIMS, state["stack_weight"].split(CLASSES), strict=True)}
     assert sizes["text"] > 2 * sizes["audio"]
@@ -119,16 +119,16 @@ def test_the_useless_modality_gets_little_weight() -> None:
 
 
 def test_no_item_is_judged_by_a_regression_that_has_seen_its_group() -> None:
-    parts, present, labels, groups = said()
+    parts, present, labels, groups = message()
     folds = folds_of(groups)
     assert folds.unique().tolist() == list(range(FOLDS))
     assert all(len(folds[groups == g].unique()) == 1 for g in groups.unique())
     stack = torch.stack([parts[m].log_softmax(-1) for m in DIMS])
     evidence = evidence_of(stack, torch.stack([present[m] for m in DIMS]), False)
-    found = cross_fitted(evidence, labels, folds, False, 1.0)
+    result = cross_fitted(evidence, labels, folds, False, 1.0)
     for fold in range(FOLDS):
         weight, bias = fit(evidence[:, folds != fold], labels[folds != fold], False, 1.0)
-        torch.testing.assert_close(found[folds == fold], stacked(evidence, weight, bias, False)[folds == fold])
+        torch.testing.assert_close(result[folds == fold], stacked(evidence, weight, bias, False)[folds == fold])
 
 
 def test_noise_does_not_look_good_on_validation() -> None:
@@ -143,7 +143,7 @@ def test_noise_does_not_look_good_on_validation() -> None:
 
 
 def test_a_class_that_validation_lacks_is_unlikely() -> None:
-    parts, present, labels, groups = said()
+    parts, present, labels, groups = message()
     state, _ = head_of().stack(parts, present, labels.clamp(max=1), groups)
     assert int(state["stack_bias"].argmin()) == 2
     assert bool(torch.stack([*state.values()][1:]).isfinite().all())

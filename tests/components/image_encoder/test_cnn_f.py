@@ -99,9 +99,9 @@ def test_what_trains(finetune: str) -> None:
 def test_a_cut_gives_what_the_whole_gives() -> None:
     torch.manual_seed(0)
     encoder = build(finetune="last")
-    kept = encoder.before_cut(pixels())
-    assert kept.values.shape == (2, 36, 256)
-    assert torch.equal(encoder.after_cut(kept).values, encoder(pixels()).values)
+    selected = encoder.before_cut(pixels())
+    assert selected.values.shape == (2, 36, 256)
+    assert torch.equal(encoder.after_cut(selected).values, encoder(pixels()).values)
     before = encoder.cut_digest()
     with torch.no_grad():
         encoder.fc7.bias += 1

@@ -153,7 +153,7 @@ def test_freeze_norm_keeps_the_statistics() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "text"),
     [
         ({"model": "resnet_18"}, "timm has no model 'resnet_18'. Did you mean 'resnet18'"),
         ({"weights": "no/such.pth"}, "weights 'no/such.pth': no such file"),
@@ -164,8 +164,8 @@ def test_freeze_norm_keeps_the_statistics() -> None:
         ({"finetune": "some"}, "finetune"),
     ],
 )
-def test_mistakes(options: dict[str, Any], said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
+def test_mistakes(options: dict[str, Any], text: str) -> None:
+    with pytest.raises(ConfigError, match=text):
         build(**options)
 
 
@@ -186,15 +186,15 @@ def test_the_real_mobilenet(shared: Path) -> None:
 @pytest.mark.parametrize("model", ["test_resnet", "vgg11"])
 @torch.no_grad()
 def test_the_map_before_its_last_relu(model: str) -> None:
-    found = []
+    results = []
     for args in ({}, {"pre_relu": True}):
         torch.manual_seed(0)
         slim = {"mlp_ratio": 0.01} if model == "vgg11" else {}  # without a classifier of 400 MB
         encoder = TimmCNN(model=model, weights="none", image_size=64, model_args={**slim, **args})
-        found.append(encoder(torch.arange(2 * 3 * 64 * 64).reshape(2, 3, 64, 64).to(torch.uint8)).values)
-    assert bool((found[0] >= 0).all())
-    assert bool((found[1] < 0).any())
-    assert torch.equal(found[1].relu(), found[0])
+        results.append(encoder(torch.arange(2 * 3 * 64 * 64).reshape(2, 3, 64, 64).to(torch.uint8)).values)
+    assert bool((results[0] >= 0).all())
+    assert bool((results[1] < 0).any())
+    assert torch.equal(results[1].relu(), results[0])
 
 
 def test_a_map_that_comes_from_no_relu_has_none_before_it() -> None:

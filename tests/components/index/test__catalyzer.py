@@ -57,10 +57,10 @@ def slow_koleo(rows: np.ndarray) -> tuple[float, np.ndarray]:
 
 def test_rank_loss_is_that_of_a_loop() -> None:
     three = [points(40, seed=seed).requires_grad_() for seed in range(3)]
-    found = rank_loss(*three)
-    found.backward()
+    result = rank_loss(*three)
+    result.backward()
     value, grads = slow_rank(*(rows.detach().numpy() for rows in three))
-    assert 0.1 < value == pytest.approx(float(found.detach()), rel=1e-12)
+    assert 0.1 < value == pytest.approx(float(result.detach()), rel=1e-12)
     for rows, grad in zip(three, grads, strict=True):
         assert rows.grad is not None
         assert np.allclose(rows.grad.numpy(), grad, atol=1e-12)
@@ -69,10 +69,10 @@ def test_rank_loss_is_that_of_a_loop() -> None:
 
 def test_koleo_is_that_of_a_loop() -> None:
     rows = points(30).requires_grad_()
-    found = koleo(rows)
-    found.backward()
+    result = koleo(rows)
+    result.backward()
     value, grad = slow_koleo(rows.detach().numpy())
-    assert float(found.detach()) == pytest.approx(value, rel=1e-12)
+    assert float(result.detach()) == pytest.approx(value, rel=1e-12)
     assert rows.grad is not None
     assert np.allclose(rows.grad.numpy(), grad, atol=1e-10)
 
@@ -123,16 +123,16 @@ def test_half_precision_is_computed_in_single() -> None:
 def test_neighbours_are_those_of_a_full_comparison(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BLOCK", block)
     rows = points(60).numpy() * np.random.default_rng(0).uniform(0.5, 2, (60, 1))  # lengths must count
-    found = nearest_others(torch.from_numpy(rows), 7)
+    result = nearest_others(torch.from_numpy(rows), 7)
     for i in range(60):
         wanted = sorted((gap(rows[i], rows[j]), j) for j in range(60) if j != i)[:7]
-        assert found[i].tolist() == [j for _, j in wanted]
-    assert (nearest_others(torch.from_numpy(rows), 7, last=True) == found[:, -1:]).all()
+        assert result[i].tolist() == [j for _, j in wanted]
+    assert (nearest_others(torch.from_numpy(rows), 7, last=True) == result[:, -1:]).all()
 
 
 def test_a_row_is_not_its_own_neighbour_among_equal_ones() -> None:
-    found = nearest_others(torch.ones(5, 3), 4)
-    assert all(sorted(row) == sorted(set(range(5)) - {i}) for i, row in enumerate(found.tolist()))
+    result = nearest_others(torch.ones(5, 3), 4)
+    assert all(sorted(row) == sorted(set(range(5)) - {i}) for i, row in enumerate(result.tolist()))
 
 
 def test_outputs_lie_on_the_sphere_and_gradients_reach_everything() -> None:
@@ -168,12 +168,12 @@ def test_training_lowers_the_loss_and_every_parameter_moves() -> None:
 def test_entropy_spreads() -> None:
     """Points of a narrow cap keep farther apart the more the entropy weighs."""
     rows = unit_rows(np.random.default_rng(0).normal(size=(200, 8)) * 0.1 + np.eye(8)[0])
-    found = []
+    results = []
     for weight in (0.0, 0.3):
         network = drawn(8, 4, 32, 0)
         train(network, rows, Recipe(8, 16, 0.1, weight, 3, 6, 0))
-        found.append(float(koleo(embed(network, torch.from_numpy(rows)))))
-    assert found[1] < found[0] - 0.1
+        results.append(float(koleo(embed(network, torch.from_numpy(rows)))))
+    assert results[1] < results[0] - 0.1
 
 
 def test_a_seed_decides_and_nothing_else_is_drawn() -> None:

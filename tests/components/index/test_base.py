@@ -81,9 +81,9 @@ def test_every_index_is_here() -> None:
 def test_the_exhaustive_limit_is_flat(name: str, options: dict[str, Any], k: int) -> None:
     ids = np.random.default_rng(1).permutation(9999)[:COUNT]
     vectors, queries = some(COUNT), some(30, seed=2)
-    scores, found = filled(name, options, vectors, ids).search(queries, k)
+    scores, result = filled(name, options, vectors, ids).search(queries, k)
     wanted_scores, wanted = filled("flat", {}, vectors, ids).search(queries, k)
-    assert (found == wanted).mean() > 0.999  # neighbours whose scores differ by rounding may change places
+    assert (result == wanted).mean() > 0.999  # neighbours whose scores differ by rounding may change places
     assert np.allclose(scores, wanted_scores, atol=1e-6)
 
 
@@ -117,13 +117,13 @@ def test_loaded_is_saved(name: str, options: dict[str, Any], tmp_path: Path) -> 
 
 @pytest.mark.parametrize(("name", "options"), EXHAUSTIVE + CODES)
 def test_more_hits_than_vectors(name: str, options: dict[str, Any]) -> None:
-    scores, found = filled(name, options, some(COUNT)).search(some(3, seed=2), COUNT + 7)
-    assert scores.shape == found.shape == (3, COUNT)
-    for row in found:
+    scores, result = filled(name, options, some(COUNT)).search(some(3, seed=2), COUNT + 7)
+    assert scores.shape == result.shape == (3, COUNT)
+    for row in result:
         real = row[row >= 0]
         assert len(set(real.tolist())) == len(real)
         assert name in ("kd_tree", "lsh", "ivf_pq", "hnsw") or len(real) == COUNT
-    assert (np.isinf(scores) == (found < 0)).all()
+    assert (np.isinf(scores) == (result < 0)).all()
 
 
 @pytest.mark.parametrize(("name", "options"), EXHAUSTIVE)
@@ -133,12 +133,12 @@ def test_equal_vectors_are_all_found(name: str, options: dict[str, Any]) -> None
     if name == "hnsw":
         vectors = vectors[:30]
     ids = np.random.default_rng(1).permutation(len(vectors))
-    scores, found = filled(name, options, vectors, ids).search(np.eye(DIM)[:3], 40 if name != "hnsw" else 10)
+    scores, result = filled(name, options, vectors, ids).search(np.eye(DIM)[:3], 40 if name != "hnsw" else 10)
     for axis in range(3):
-        wanted = np.sort(ids[axis::3])[: found.shape[1]]
+        wanted = np.sort(ids[axis::3])[: result.shape[1]]
         assert (scores[axis] == 1).all()
-        assert set(found[axis]) <= set(ids[axis::3])
-        assert name not in ("flat", "kd_tree") or (found[axis] == wanted).all()
+        assert set(result[axis]) <= set(ids[axis::3])
+        assert name not in ("flat", "kd_tree") or (result[axis] == wanted).all()
 
 
 @pytest.mark.parametrize(("name", "options"), EXHAUSTIVE + CODES)
@@ -147,12 +147,12 @@ def test_zero_vectors_and_queries(name: str, options: dict[str, Any]) -> None:
     vectors[[3, 70]] = 0
     index = filled(name, options, vectors)
     queries = np.concatenate([np.zeros((1, DIM), np.float32), some(4, seed=2)])
-    scores, found = index.search(queries, COUNT)
-    assert np.isfinite(scores[found >= 0]).all()
+    scores, result = index.search(queries, COUNT)
+    assert np.isfinite(scores[result >= 0]).all()
     if (name, options) in EXHAUSTIVE:
         assert np.allclose(scores[0], 0)
-        assert np.allclose(scores[np.isin(found, [3, 70])], 0)
-        assert found.shape == (5, COUNT)
+        assert np.allclose(scores[np.isin(result, [3, 70])], 0)
+        assert result.shape == (5, COUNT)
 
 
 @pytest.mark.parametrize(("name", "options", "needs", "learns"), LEARNS)
@@ -200,6 +200,6 @@ def test_scores_of_codes_are_near_cosines() -> None:
         ("ivf_pq", {"nlist": 8, "nprobe": 8, "m": 8, "bits": 8}, 0.05),
         ("lattice", {"r2": 200, "transform": "rotation"}, 0.05),
     ]:
-        scores, found = filled(name, options, vectors).search(queries, COUNT)
-        wanted = np.take_along_axis(truth, found, 1)
+        scores, result = filled(name, options, vectors).search(queries, COUNT)
+        wanted = np.take_along_axis(truth, result, 1)
         assert np.abs(scores - wanted).mean() < off, name

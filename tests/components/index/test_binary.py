@@ -18,14 +18,14 @@ def test_hits_are_those_of_a_loop() -> None:
         index = Binary(10, center=center)
         index.train(vectors)
         index.add(ids, vectors)
-        scores, found = index.search(queries, 30)
+        scores, result = index.search(queries, 30)
         shift = mean if center else np.zeros(10)
         bits = [[bool(v >= s) for v, s in zip(row, shift, strict=True)] for row in unit_rows(vectors)]
         for row, query in enumerate(unit_rows(queries)):
-            asked = [bool(v >= s) for v, s in zip(query, shift, strict=True)]
-            away = [sum(a != b for a, b in zip(asked, code, strict=True)) for code in bits]
+            requested = [bool(v >= s) for v, s in zip(query, shift, strict=True)]
+            away = [sum(a != b for a, b in zip(requested, code, strict=True)) for code in bits]
             wanted = sorted(zip(away, ids.tolist(), strict=True))[:30]
-            assert found[row].tolist() == [number for _, number in wanted]
+            assert result[row].tolist() == [number for _, number in wanted]
             assert np.allclose(scores[row], [1 - 2 * d / 10 for d, _ in wanted])
 
 
@@ -34,10 +34,10 @@ def test_codes_of_a_hashing_network_are_compared_exactly() -> None:
     codes, queries = np.sign(rng.normal(size=(500, 32))), np.sign(rng.normal(size=(20, 32)))
     index = Binary(32)
     index.add(np.arange(500), codes)
-    scores, found = index.search(queries, 40)
+    scores, result = index.search(queries, 40)
     products = queries @ codes.T / 32
     assert np.allclose(scores, np.sort(products, axis=1)[:, ::-1][:, :40])
-    assert np.allclose(scores, np.take_along_axis(products, found, 1))
+    assert np.allclose(scores, np.take_along_axis(products, result, 1))
 
 
 def test_centred_bits_are_even() -> None:

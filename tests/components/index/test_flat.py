@@ -38,8 +38,8 @@ def test_hits_are_those_of_a_loop(coarse: tuple, block: int, k: int, monkeypatch
     index = Flat(4)
     index.add(ids[:100], vectors[:100])
     index.add(ids[100:], vectors[100:])
-    scores, found = index.search(queries, k)
-    assert found.shape == scores.shape == (20, min(k, 300))
+    scores, result = index.search(queries, k)
+    assert result.shape == scores.shape == (20, min(k, 300))
     assert (np.diff(scores, axis=1) <= 0).all()
     rounded = np.sort(np.round(scores, 5), axis=1)
     for row, query in enumerate(queries):
@@ -71,8 +71,8 @@ def test_same_as_faiss() -> None:
     other.add(unit)
     faiss.normalize_L2(queries)
     wanted = other.search(queries, 10)
-    scores, found = index.search(queries, 10)
-    assert (found == wanted[1]).all()
+    scores, result = index.search(queries, 10)
+    assert (result == wanted[1]).all()
     assert np.allclose(scores, wanted[0], atol=1e-5)
 
 
@@ -92,7 +92,7 @@ def test_mistakes() -> None:
     index = Flat(2)
     assert index.search(np.ones((3, 2)), 5)[1].shape == (3, 0)
     index.add(np.array([1]), np.ones((1, 2)))
-    for said, call in {
+    for message, call in {
         "must be finite": lambda: index.add(np.array([2]), np.array([[np.nan, 1.0]])),
         "must be (n, 2)": lambda: index.search(np.ones((1, 3)), 1),
         "an id is added twice": lambda: index.add(np.array([1]), np.ones((1, 2))),
@@ -101,4 +101,4 @@ def test_mistakes() -> None:
     }.items():
         with pytest.raises(ValueError) as error:
             call()
-        assert said in str(error.value)
+        assert message in str(error.value)

@@ -17,11 +17,11 @@ def test_distances_are_those_of_a_loop(bits: int) -> None:
     rng = np.random.default_rng(bits)
     queries, codes = rng.random((7, bits)) < 0.5, rng.random((50, bits)) < 0.5
     codes[0] = ~queries[0]  # every bit of every byte differs
-    found = distances_between(pack(queries), pack(codes))
-    assert found.tolist() == [[sum(a != b for a, b in zip(q, c, strict=True)) for c in codes] for q in queries]
-    assert found[0, 0] == bits
+    result = distances_between(pack(queries), pack(codes))
+    assert result.tolist() == [[sum(a != b for a, b in zip(q, c, strict=True)) for c in codes] for q in queries]
+    assert result[0, 0] == bits
     signs = np.where(queries, 1, -1) @ np.where(codes, 1, -1).T
-    assert (found == (bits - signs) / 2).all()
+    assert (result == (bits - signs) / 2).all()
 
 
 def test_counted_without_numpy_2(monkeypatch: pytest.MonkeyPatch) -> None:

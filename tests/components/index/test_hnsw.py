@@ -31,9 +31,9 @@ def test_agrees_with_flat(vectors: np.ndarray, ef_search: int, least: float) -> 
     queries = np.random.default_rng(1).normal(size=(40, 24)).astype(np.float32)
     index = HNSW(24, ef_search=ef_search)
     index.add(np.arange(1500) + 7, vectors)
-    scores, found = index.search(queries, 10)
+    scores, result = index.search(queries, 10)
     wanted_scores, wanted = exact(vectors, queries, 10)
-    shared = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(found, wanted, strict=True)])
+    shared = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(result, wanted, strict=True)])
     assert shared >= least
     if least == 1.0:
         assert np.allclose(scores, wanted_scores, atol=1e-5)
@@ -42,10 +42,10 @@ def test_agrees_with_flat(vectors: np.ndarray, ef_search: int, least: float) -> 
 def test_more_hits_than_candidates(vectors: np.ndarray) -> None:
     index = HNSW(24, m=8, ef_search=2)
     index.add(np.arange(1500), vectors)
-    scores, found = index.search(vectors[:3], 200)
-    assert found.shape == (3, 200)
-    assert (found >= 0).mean() > 0.99
-    assert (found[:, 0] == [0, 1, 2]).all()
+    scores, result = index.search(vectors[:3], 200)
+    assert result.shape == (3, 200)
+    assert (result >= 0).mean() > 0.99
+    assert (result[:, 0] == [0, 1, 2]).all()
     assert (scores[:, :-1] >= scores[:, 1:]).all()
 
 

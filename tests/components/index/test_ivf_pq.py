@@ -43,15 +43,15 @@ def test_scores_are_those_of_a_loop(nprobe: int) -> None:
     index = built(vectors, nprobe=nprobe)
     points, cells = decoded(index, vectors)
     centres = index.centres.reconstruct_n(0, CELLS)
-    scores, found = index.search(queries, 300)
+    scores, result = index.search(queries, 300)
     for row, query in enumerate(queries):
         near = np.argsort(((centres - query) ** 2).sum(1))[:nprobe]
         wanted = np.flatnonzero(np.isin(cells, near))
-        here = found[row][found[row] >= 0]
+        here = result[row][result[row] >= 0]
         assert sorted(here) == wanted.tolist()
         distances = ((points[here] - query) ** 2).sum(1)
         assert np.allclose(scores[row][: len(here)], (query @ query + 1 - distances) / 2, atol=1e-4)
-    assert (found >= 0).all() == (nprobe >= CELLS)
+    assert (result >= 0).all() == (nprobe >= CELLS)
 
 
 def test_more_cells_find_more() -> None:
@@ -59,8 +59,8 @@ def test_more_cells_find_more() -> None:
     truth = np.argsort(-queries @ vectors.T, axis=1)[:, :10]
     shares = []
     for nprobe in (1, 4, CELLS):
-        found = built(vectors, nprobe=nprobe, rerank=300).search(queries, 10)[1]
-        shares.append(np.mean([len(set(a) & set(b)) / 10 for a, b in zip(found, truth, strict=True)]))
+        result = built(vectors, nprobe=nprobe, rerank=300).search(queries, 10)[1]
+        shares.append(np.mean([len(set(a) & set(b)) / 10 for a, b in zip(result, truth, strict=True)]))
     assert shares[0] < shares[1] < shares[2] == 1
 
 

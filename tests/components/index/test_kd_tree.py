@@ -32,23 +32,23 @@ def walk(index: KDTree, query: np.ndarray, k: int, most: float) -> tuple[list[in
         return float((np.maximum(np.maximum(low - point, point - high), 0) ** 2).sum())
 
     heap = [(away(tree.mins, tree.maxes), 0, tree.tree, tree.mins.copy(), tree.maxes.copy())]
-    found: list[tuple[float, int]] = []
+    results: list[tuple[float, int]] = []
     count, visited = 0, 0
     while heap and visited < most:
         bound, _, node, low, high = heapq.heappop(heap)
-        if len(found) == k and bound >= found[-1][0]:
+        if len(results) == k and bound >= results[-1][0]:
             break
         if node.split_dim < 0:
             visited += 1
-            found += [(float(((data[i] - point) ** 2).sum()), int(i)) for i in node.indices]
-            found = sorted(found)[:k]
+            results += [(float(((data[i] - point) ** 2).sum()), int(i)) for i in node.indices]
+            results = sorted(results)[:k]
             continue
         for child, side in ((node.lesser, high), (node.greater, low)):
             ends = (low.copy(), side.copy()) if side is high else (side.copy(), high.copy())
             ends[1 if side is high else 0][node.split_dim] = node.split
             count += 1
             heapq.heappush(heap, (away(*ends), count, child, *ends))
-    return [i for _, i in found], visited
+    return [i for _, i in results], visited
 
 
 @pytest.mark.parametrize("dim", [1, 2, 5, 20])
@@ -73,11 +73,11 @@ def test_same_as_scikit_learn() -> None:
 def test_leaves_are_those_of_a_walk(dim: int, max_leaves: int | None) -> None:
     vectors, queries = some(900, dim), some(25, dim, seed=1)
     index = built(vectors, max_leaves)
-    found, visited = index.search(queries, 5)[1], index.visited_leaves(queries, 5)
+    result, visited = index.search(queries, 5)[1], index.visited_leaves(queries, 5)
     for row, query in enumerate(queries):
         wanted, leaves = walk(index, query, 5, max_leaves or np.inf)
         assert visited[row] == leaves
-        assert set(found[row][found[row] >= 0].tolist()) == set(wanted)
+        assert set(result[row][result[row] >= 0].tolist()) == set(wanted)
 
 
 def test_every_vector_is_in_one_leaf_of_at_most_ten() -> None:
@@ -96,8 +96,8 @@ def test_more_leaves_find_more_and_more_dimensions_need_more() -> None:
     truth = built(vectors).search(queries, 10)[1]
     shares = []
     for most in (1, 10, 100, 10**6):
-        found = built(vectors, most).search(queries, 10)[1]
-        shares.append(np.mean([len(set(a) & set(b)) / 10 for a, b in zip(found, truth, strict=True)]))
+        result = built(vectors, most).search(queries, 10)[1]
+        shares.append(np.mean([len(set(a) & set(b)) / 10 for a, b in zip(result, truth, strict=True)]))
     assert shares == sorted(set(shares))
     assert shares[-1] == 1
     visited = [float(built(some(3000, d)).visited_leaves(some(20, d, seed=1), 1).mean()) for d in (2, 8, 30)]

@@ -34,20 +34,20 @@ def test_hits_are_those_of_a_loop(decoded: bool, rows: int, monkeypatch: pytest.
     monkeypatch.setattr(module, "BLOCK", 3 * rows)
     vectors, queries = some(200, 12), some(10, 12, seed=1)
     index = built(vectors, dim_out=6, r2=10, decoded=decoded)
-    scores, found = index.search(queries, 20)
+    scores, result = index.search(queries, 20)
     lattice, pca = Lattice(6, 10), PCA(6, svd_solver="full").fit(vectors)
     signs = np.sign((pca.components_ * index.directions).sum(1, keepdims=True))
     basis = pca.components_ * signs
     assert np.allclose(basis, index.directions, atol=1e-4)
     for row, query in enumerate(queries):
-        asked = basis @ (query - pca.mean_)
-        asked /= np.linalg.norm(asked)
+        requested = basis @ (query - pca.mean_)
+        requested /= np.linalg.norm(requested)
         wanted = []
         for vector in vectors:
             point = lattice.quantize((basis @ (vector - pca.mean_))[None])[0] / np.sqrt(10)
-            wanted.append(float(asked @ point))
+            wanted.append(float(requested @ point))
         assert np.allclose(scores[row], np.sort(wanted)[::-1][:20], atol=1e-4)
-        assert np.allclose(scores[row], np.array(wanted)[found[row]], atol=1e-4)
+        assert np.allclose(scores[row], np.array(wanted)[result[row]], atol=1e-4)
 
 
 def test_without_a_transform_points_are_found_as_they_are() -> None:
@@ -56,8 +56,8 @@ def test_without_a_transform_points_are_found_as_they_are() -> None:
     points = lattice.points(numbers)
     index = built(points.astype(np.float32), r2=10, transform="none")
     assert (lattice.decode(index.points.codes) == points).all()
-    scores, found = index.search(points.astype(np.float32), 1)
-    assert (found[:, 0] == np.arange(500)).all()
+    scores, result = index.search(points.astype(np.float32), 1)
+    assert (result[:, 0] == np.arange(500)).all()
     assert np.allclose(scores, 1, atol=1e-6)
 
 
@@ -74,8 +74,8 @@ def test_more_bits_find_more() -> None:
     truth = np.argsort(-queries @ vectors.T, axis=1)[:, :10]
     shares = []
     for r2 in (4, 21, 200):
-        found = built(vectors, r2=r2, transform="rotation").search(queries, 10)[1]
-        shares.append(np.mean([len(set(a) & set(b)) / 10 for a, b in zip(found, truth, strict=True)]))
+        result = built(vectors, r2=r2, transform="rotation").search(queries, 10)[1]
+        shares.append(np.mean([len(set(a) & set(b)) / 10 for a, b in zip(result, truth, strict=True)]))
     assert shares == sorted(shares)
     assert shares[-1] > shares[0] + 0.3
 
@@ -90,8 +90,8 @@ def test_it_is_ahead_of_learned_and_random_codes_on_an_even_sphere() -> None:
         index: Index = INDEXES.build(name, options, dim=24)
         index.train(vectors)
         index.add(np.arange(len(vectors)), vectors)
-        found = index.search(queries, 10)[1]
-        shares.append(np.mean([len(set(a) & set(b)) / 10 for a, b in zip(found, truth, strict=True)]))
+        result = index.search(queries, 10)[1]
+        shares.append(np.mean([len(set(a) & set(b)) / 10 for a, b in zip(result, truth, strict=True)]))
     assert shares[0] > shares[1] + 0.03 > shares[2] + 0.2
 
 
@@ -114,7 +114,7 @@ def test_the_rotation_is_saved(tmp_path: Path) -> None:
 
 
 def test_options_that_do_not_fit() -> None:
-    for options, said in [
+    for options, message in [
         ({"dim_out": 13}, "dim_out of index 'lattice' is at most D = 12. Got 13"),
         ({"dim_out": 8, "transform": "none"}, "the vectors' 12 dimensions. Got dim_out = 8"),
         ({"dim_out": 3, "r2": 7}, "no point of Z^3 has the squared length 7"),
@@ -122,4 +122,4 @@ def test_options_that_do_not_fit() -> None:
     ]:
         with pytest.raises(ConfigError) as error:
             INDEXES.build("lattice", options, dim=12)
-        assert said in str(error.value)
+        assert message in str(error.value)

@@ -77,8 +77,8 @@ def test_more_bits_find_more() -> None:
     assert shares[0] < shares[1] < shares[2]
 
 
-def share(found: np.ndarray, truth: np.ndarray) -> float:
-    return float(np.mean([len(set(a) & set(b)) / len(b) for a, b in zip(found.tolist(), truth.tolist(), strict=True)]))
+def share(result: np.ndarray, truth: np.ndarray) -> float:
+    return float(np.mean([len(set(a) & set(b)) / len(b) for a, b in zip(result.tolist(), truth.tolist(), strict=True)]))
 
 
 @pytest.mark.parametrize("probes", [0, 1, 5, 31])
@@ -86,7 +86,7 @@ def test_buckets_hold_what_a_loop_finds(probes: int) -> None:
     vectors, queries = some(200, 8), some(6, 8, seed=1)
     index = LSH(8, bits=5, tables=3, probes=probes, seed=2)
     index.add(np.arange(200), vectors)
-    scores, found = index.search(queries, 200)
+    scores, result = index.search(queries, 200)
     for row, query in enumerate(queries):
         candidates = set()
         for table in np.split(index.directions, 3):
@@ -95,12 +95,12 @@ def test_buckets_hold_what_a_loop_finds(probes: int) -> None:
             flips = sorted(sets, key=lambda s, m=margins: sum(abs(m[j]) for j in s))[: probes + 1]
             keys = [[bool(direction @ vector >= 0) for direction in table] for vector in vectors]
             for flip in flips:
-                asked = [bool(margins[j] >= 0) ^ (j in flip) for j in range(5)]
-                candidates |= {i for i, key in enumerate(keys) if key == asked}
-        here = found[row][found[row] >= 0]
+                requested = [bool(margins[j] >= 0) ^ (j in flip) for j in range(5)]
+                candidates |= {i for i, key in enumerate(keys) if key == requested}
+        here = result[row][result[row] >= 0]
         assert set(here.tolist()) == candidates
         assert np.allclose(scores[row][: len(here)], np.sort(vectors[list(candidates)] @ query)[::-1], atol=1e-6)
-        assert (found[row][len(here) :] == -1).all()
+        assert (result[row][len(here) :] == -1).all()
 
 
 def test_more_tables_and_probes_find_more() -> None:
@@ -117,11 +117,11 @@ def test_more_tables_and_probes_find_more() -> None:
 def test_flips_come_in_the_order_of_their_sums() -> None:
     for seed in range(5):
         margins = np.random.default_rng(seed).random(7)
-        found = nearest_flips(margins, 1000)
-        assert sorted(found) == list(range(128))
-        sums = [sum(margins[j] for j in range(7) if flip >> j & 1) for flip in found]
+        result = nearest_flips(margins, 1000)
+        assert sorted(result) == list(range(128))
+        sums = [sum(margins[j] for j in range(7) if flip >> j & 1) for flip in result]
         assert np.allclose(sums, sorted(sums))
-        assert nearest_flips(margins, 9) == found[:10]
+        assert nearest_flips(margins, 9) == result[:10]
         assert nearest_flips(margins, 0) == [0]
 
 
@@ -150,11 +150,11 @@ def test_memory() -> None:
 
 
 def test_options_that_do_not_fit() -> None:
-    for options, said in [
+    for options, message in [
         ({"tables": 2, "bits": 63}, "at most 62. Got 63"),
         ({"tables": 2, "bits": 8, "rerank": 3}, "leave rerank out"),
         ({"probes": 3}, "give tables too"),
     ]:
         with pytest.raises(ConfigError) as error:
             INDEXES.build("lsh", options, dim=8)
-        assert said in str(error.value)
+        assert message in str(error.value)

@@ -45,10 +45,10 @@ def test_scores_are_those_of_a_loop() -> None:
         decoded.append(
             [choices[((choices - p) ** 2).sum(1).argmin()] for choices, p in zip(centroids, parts, strict=True)]
         )
-    scores, found = index.search(queries, 300)
+    scores, result = index.search(queries, 300)
     for row, query in enumerate(queries):
         distances = ((np.array(decoded).reshape(300, DIM) - rotation @ query) ** 2).sum(1)
-        assert np.allclose(scores[row], ((query @ query + 1 - distances) / 2)[found[row]], atol=1e-4)
+        assert np.allclose(scores[row], ((query @ query + 1 - distances) / 2)[result[row]], atol=1e-4)
 
 
 def test_it_loses_less_than_without_a_rotation() -> None:
@@ -71,10 +71,10 @@ def test_a_projection_fits_sizes_that_m_does_not_divide() -> None:
     index.add(np.arange(300), vectors)
     assert index.search(vectors[:5], 3)[1].shape == (5, 3)
     assert index.memory_bytes == 300 * (2 + 8) + 16 * 8 * 4 + 13 * 8 * 4
-    for options, said in [({"dim_out": 14}, "at most D = 13. Got 14"), ({}, "13 numbers cannot be cut into 4")]:
+    for options, message in [({"dim_out": 14}, "at most D = 13. Got 14"), ({}, "13 numbers cannot be cut into 4")]:
         with pytest.raises(ConfigError) as error:
             OPQ(13, m=4, **options)
-        assert said in str(error.value)
+        assert message in str(error.value)
 
 
 def test_training_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:

@@ -43,10 +43,10 @@ def test_scores_are_those_of_a_loop() -> None:
     index = PQ(DIM, m=M, bits=BITS)
     index.train(vectors)
     index.add(np.arange(200), vectors)
-    scores, found = index.search(queries, 200)
+    scores, result = index.search(queries, 200)
     for row, query in enumerate(queries):
         wanted = loop(vectors, query, centroids_of(index.inner.pq))
-        assert np.allclose(scores[row], wanted[found[row]], atol=1e-5)
+        assert np.allclose(scores[row], wanted[result[row]], atol=1e-5)
         assert np.allclose(scores[row], np.sort(wanted)[::-1], atol=1e-5)
 
 
@@ -79,10 +79,10 @@ def test_reranking_finds_more() -> None:
         index = PQ(DIM, m=M, bits=BITS, rerank=rerank)
         index.train(vectors)
         index.add(np.arange(2000), vectors)
-        scores, found = index.search(queries, 10)
-        shares.append(np.mean([len(set(a) & set(b)) / 10 for a, b in zip(found, truth, strict=True)]))
+        scores, result = index.search(queries, 10)
+        shares.append(np.mean([len(set(a) & set(b)) / 10 for a, b in zip(result, truth, strict=True)]))
         if rerank:
-            assert np.allclose(scores, np.take_along_axis(queries @ vectors.T, found, 1), atol=1e-6)
+            assert np.allclose(scores, np.take_along_axis(queries @ vectors.T, result, 1), atol=1e-6)
     assert shares[0] < shares[1] < shares[2]
     assert shares[2] > 0.95
 

@@ -37,27 +37,27 @@ def test_hits_are_those_of_a_loop(decoded: bool, rows: int, monkeypatch: pytest.
     monkeypatch.setattr(module, "BLOCK", 3 * rows)
     vectors, queries = some(200), some(10, seed=1)
     index = built(vectors, dim_out=6, r2=10, decoded=decoded)
-    scores, found = index.search(queries, 20)
+    scores, result = index.search(queries, 20)
     lattice = Lattice(6, 10)
     with torch.no_grad():
         spread = [index.network(torch.from_numpy(v[None])).numpy()[0] for v in vectors]
-        asked = [index.network(torch.from_numpy(q[None])).numpy()[0] for q in queries]
+        requested = [index.network(torch.from_numpy(q[None])).numpy()[0] for q in queries]
     points = [lattice.quantize(s[None])[0] / np.sqrt(10) for s in spread]
-    for row, query in enumerate(asked):  # the query as it is, not its point
+    for row, query in enumerate(requested):  # the query as it is, not its point
         wanted = np.array([float(query @ point) for point in points])
         assert np.allclose(scores[row], np.sort(wanted)[::-1][:20], atol=1e-4)
-        assert np.allclose(scores[row], wanted[found[row]], atol=1e-4)
+        assert np.allclose(scores[row], wanted[result[row]], atol=1e-4)
 
 
 def test_signs_are_counted_one_by_one() -> None:
     vectors, queries = some(150), some(8, seed=1)
     index = built(vectors, binary=True, dim_out=20)
-    scores, found = index.search(queries, 30)
-    codes, asked = index.spread(vectors) >= 0, index.spread(queries) >= 0
-    for row, query in enumerate(asked):
+    scores, result = index.search(queries, 30)
+    codes, requested = index.spread(vectors) >= 0, index.spread(queries) >= 0
+    for row, query in enumerate(requested):
         away = [sum(bool(a) != bool(b) for a, b in zip(query, code, strict=True)) for code in codes]
         wanted = sorted(zip(away, range(150), strict=True))[:30]
-        assert found[row].tolist() == [number for _, number in wanted]
+        assert result[row].tolist() == [number for _, number in wanted]
         assert np.allclose(scores[row], [1 - 2 * d / 20 for d, _ in wanted])
 
 
@@ -86,8 +86,8 @@ def test_it_finds_more_than_its_lattice_without_a_network() -> None:
         index: Index = INDEXES.build(name, options, dim=32)
         index.train(vectors)
         index.add(np.arange(3000), vectors)
-        found = index.search(queries, 10)[1]
-        shares[name] = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(found, truth, strict=True)])
+        result = index.search(queries, 10)[1]
+        shares[name] = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(result, truth, strict=True)])
     assert shares["spreading"] > shares["lattice"] + 0.1
     assert shares["spreading"] > shares["pq"] + 0.02
     assert shares["spreading"] > shares["lsh"] + 0.2
@@ -118,8 +118,8 @@ def test_the_network_is_saved(options: dict[str, Any], tmp_path: Path) -> None:
     again = Spreading(12, **{**QUICK, **options, "seed": 5})
     assert (again.spread(queries) != index.spread(queries)).any()
     again.load(tmp_path / "index", vectors)
-    for name, kept in index.network.state_dict().items():
-        assert (again.network.state_dict()[name] == kept).all(), name
+    for name, selected in index.network.state_dict().items():
+        assert (again.network.state_dict()[name] == selected).all(), name
     for one, other in zip(index.search(queries, 10), again.search(queries, 10), strict=True):
         assert (one == other).all()
     assert again.memory_bytes == index.memory_bytes
@@ -147,9 +147,9 @@ def test_duplicates_and_zeros_are_finite() -> None:
     vectors[:5] = 0
     index = built(vectors)
     assert np.isfinite(index.spread(vectors)).all()
-    scores, found = index.search(np.zeros((1, 12)), 120)
+    scores, result = index.search(np.zeros((1, 12)), 120)
     assert np.isfinite(scores).all()
-    assert sorted(found[0]) == list(range(120))
+    assert sorted(result[0]) == list(range(120))
 
 
 def test_too_few_vectors() -> None:
@@ -165,7 +165,7 @@ def test_too_few_vectors() -> None:
 
 
 def test_options_that_do_not_fit() -> None:
-    for options, said in [
+    for options, message in [
         ({"dim_out": 3, "r2": 7}, "index 'spreading': no point of Z^3 has the squared length 7"),
         ({"binary": True, "r2": 79}, "Leave r2 out"),
         ({"binary": True, "decoded": True}, "Leave decoded out"),
@@ -176,4 +176,4 @@ def test_options_that_do_not_fit() -> None:
     ]:
         with pytest.raises(ConfigError) as error:
             INDEXES.build("spreading", options, dim=12)
-        assert said in str(error.value)
+        assert message in str(error.value)

@@ -45,13 +45,13 @@ def multi_label(shift: float, seed: int = 0) -> Predictions:
 @pytest.mark.parametrize("shift", [0.0, -40.0, 40.0, -34.0, 700.0, -1e4])
 def test_saturated_sigmoids_do_not_tie(shift: float) -> None:
     p = multi_label(shift)
-    found = {**average_precision(p), **auroc(p)}
+    results = {**average_precision(p), **auroc(p)}
     columns = [(p.logits[:, c], p.labels[:, c] > 0) for c in range(5)]
-    assert found["average_precision"] == pytest.approx(np.mean([slow_ap(*one) for one in columns]))
-    assert found["auroc"] == pytest.approx(np.mean([slow_auroc(*one) for one in columns]))
-    assert found["average_precision/micro"] == pytest.approx(slow_ap(p.logits.ravel(), p.labels.ravel() > 0))
+    assert results["average_precision"] == pytest.approx(np.mean([slow_ap(*one) for one in columns]))
+    assert results["auroc"] == pytest.approx(np.mean([slow_auroc(*one) for one in columns]))
+    assert results["average_precision/micro"] == pytest.approx(slow_ap(p.logits.ravel(), p.labels.ravel() > 0))
     rows = [slow_ap(z, y > 0) for z, y in zip(p.logits, p.labels, strict=True) if y.any()]
-    assert found["average_precision/samples"] == pytest.approx(np.mean(rows))
+    assert results["average_precision/samples"] == pytest.approx(np.mean(rows))
 
 
 @pytest.mark.parametrize("scale", [1.0, 60.0, 1e4])
@@ -64,9 +64,9 @@ def test_saturated_softmaxes_do_not_tie(scale: float, dtype: type) -> None:
     # The order of p_c / (1 - p_c) of two and more other classes, by numbers of any size.
     exact = [[_odds(row, c) for c in range(3)] for row in logits.astype(np.float64).tolist()]
     columns = [(np.array([_place(exact, i, c) for i in range(40)]), labels == c) for c in range(3)]
-    found = {**average_precision(p), **auroc(p)}
-    assert found["average_precision"] == pytest.approx(np.mean([slow_ap(*one) for one in columns]))
-    assert found["auroc"] == pytest.approx(np.mean([slow_auroc(*one) for one in columns]))
+    results = {**average_precision(p), **auroc(p)}
+    assert results["average_precision"] == pytest.approx(np.mean([slow_ap(*one) for one in columns]))
+    assert results["auroc"] == pytest.approx(np.mean([slow_auroc(*one) for one in columns]))
 
 
 def _odds(row: list[float], c: int) -> tuple[float, float]:
@@ -152,7 +152,7 @@ def test_lists_of_classes_agree_with_scikit_learn(ties: bool) -> None:
     rng = np.random.default_rng(5)
     labels = (rng.random((70, 6)) < 0.3).astype(np.int64)
     logits = rng.integers(-2, 3, (70, 6)).astype(np.float32) if ties else rng.normal(size=(70, 6))
-    found = average_precision(Predictions(logits, labels, multi_label=True))["average_precision/samples"]
+    result = average_precision(Predictions(logits, labels, multi_label=True))["average_precision/samples"]
     some = labels.any(1)
     assert not some.all()
-    assert found == pytest.approx(average_precision_score(labels[some], logits[some], average="samples"))
+    assert result == pytest.approx(average_precision_score(labels[some], logits[some], average="samples"))

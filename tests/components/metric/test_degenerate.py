@@ -38,14 +38,14 @@ def everything(n: int, classes: int = 4, **parts: Any) -> Predictions:
 def numbers(entry: str, predictions: Predictions) -> dict[str, float]:
     """Finite numbers; none where the metric says in a sentence why there are none."""
     try:
-        found = compute(predictions, parse_metrics([entry]))
+        metrics = compute(predictions, parse_metrics([entry]))
     except MetricError:
         return {}
-    assert found
-    for key, value in found.items():
+    assert metrics
+    for key, value in metrics.items():
         assert isinstance(value, float), key
         assert np.isfinite(value), f"{key} is {value}"
-    return found
+    return metrics
 
 
 @pytest.mark.parametrize("entry", ENTRIES)

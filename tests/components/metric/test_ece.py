@@ -26,10 +26,10 @@ def test_a_constant_classifier_scores_its_distance_from_calibration() -> None:
 
 def test_equal_confidence_in_different_classes_is_tied() -> None:
     rng = np.random.default_rng(0)
-    said = rng.integers(0, 7, 1_400)
-    logits = 3.0 * np.eye(7, dtype=np.float32)[said] + rng.integers(0, 9, (1_400, 1)).astype(np.float32)
+    message = rng.integers(0, 7, 1_400)
+    logits = 3.0 * np.eye(7, dtype=np.float32)[message] + rng.integers(0, 9, (1_400, 1)).astype(np.float32)
     p = np.e**3 / (np.e**3 + 6)
-    labels = np.where(np.arange(1_400) < round(p * 1_400), said, (said + 1) % 7)
+    labels = np.where(np.arange(1_400) < round(p * 1_400), message, (message + 1) % 7)
     assert ece(Predictions(logits, labels))["ece"] == pytest.approx(0.0, abs=1e-3)
 
 

@@ -32,15 +32,15 @@ def slow_macro(target: np.ndarray, predicted: np.ndarray) -> float:
 
 
 def test_a_class_that_neither_occurs_nor_is_predicted_is_left_out_and_counted() -> None:
-    found = f1(Predictions(one_hot(np.array([0, 0, 1, 1]), 3), np.array([0, 0, 1, 1])))
-    assert found == {"f1": 1.0, "f1/micro": 1.0, "skipped/f1": 1.0}
+    result = f1(Predictions(one_hot(np.array([0, 0, 1, 1]), 3), np.array([0, 0, 1, 1])))
+    assert result == {"f1": 1.0, "f1/micro": 1.0, "skipped/f1": 1.0}
 
 
 def test_left_out_classes_are_named() -> None:
     names = tuple(f"class {c}" for c in range(3))
     p = Predictions(one_hot(np.array([0, 0, 1, 1]), 3), np.array([0, 0, 1, 1]), label_names=names)
-    said = classes_left_out(p, parse_metrics(["accuracy", "f1", "auroc"]))
-    assert said == ["f1 is not over 1 of 3 classes: class 2", "auroc is not over 1 of 3 classes: class 2"]
+    message = classes_left_out(p, parse_metrics(["accuracy", "f1", "auroc"]))
+    assert message == ["f1 is not over 1 of 3 classes: class 2", "auroc is not over 1 of 3 classes: class 2"]
     many = Predictions(np.eye(40, dtype=np.float32)[:2], np.arange(2))
     assert classes_left_out(many, parse_metrics(["balanced_accuracy"])) == [
         f"balanced_accuracy is not over 38 of 40 classes: {', '.join(map(str, range(2, 22)))} and 18 more"
@@ -52,14 +52,14 @@ def test_agrees_with_scikit_learn_and_torchmetrics(seed: int) -> None:
     rng = np.random.default_rng(seed)
     labels, logits = rng.integers(0, 4, 12), rng.normal(size=(12, 7)).astype(np.float32)
     logits[:, 6] -= 9  # never predicted, and does not occur
-    found = f1(Predictions(logits, labels))
-    said = logits.argmax(1)
-    assert found["f1"] == pytest.approx(f1_score(labels, said, average="macro"))
-    assert found["f1/micro"] == pytest.approx(f1_score(labels, said, average="micro"))
+    result = f1(Predictions(logits, labels))
+    message = logits.argmax(1)
+    assert result["f1"] == pytest.approx(f1_score(labels, message, average="macro"))
+    assert result["f1/micro"] == pytest.approx(f1_score(labels, message, average="micro"))
     theirs = tmf.f1_score(
-        torch.from_numpy(said), torch.from_numpy(labels), "multiclass", num_classes=7, average="macro"
+        torch.from_numpy(message), torch.from_numpy(labels), "multiclass", num_classes=7, average="macro"
     )
-    assert found["f1"] == pytest.approx(float(theirs), abs=1e-6)
+    assert result["f1"] == pytest.approx(float(theirs), abs=1e-6)
 
 
 def test_tied_classes_are_predicted_in_shares_whatever_their_order() -> None:
@@ -107,22 +107,24 @@ def test_multi_label_thresholds_are_those_of_validation() -> None:
     validation, test = multi_label(0, -6.0), multi_label(1, -6.0)
     assert f1(test)["f1"] == 0.0  # by a probability of one half nothing is predicted
     chosen = tuned(validation)
-    found = f1(Predictions(test.logits, test.labels, multi_label=True, thresholds=chosen))
-    assert found["f1/threshold"] == chosen["f1"] < -3
-    assert found["f1/micro/threshold"] == chosen["f1/micro"] < -3
-    assert found["f1"] == pytest.approx(f1_score(test.labels, test.logits >= chosen["f1"], average="macro"))
-    assert found["f1/micro"] == pytest.approx(f1_score(test.labels, test.logits >= chosen["f1/micro"], average="micro"))
-    own = f1(Predictions(test.logits, test.labels, multi_label=True, thresholds=tuned(test)))
-    assert found["f1"] <= own["f1"]  # the best of test would be more
+    result = f1(Predictions(test.logits, test.labels, multi_label=True, thresholds=chosen))
+    assert result["f1/threshold"] == chosen["f1"] < -3
+    assert result["f1/micro/threshold"] == chosen["f1/micro"] < -3
+    assert result["f1"] == pytest.approx(f1_score(test.labels, test.logits >= chosen["f1"], average="macro"))
+    assert result["f1/micro"] == pytest.approx(
+        f1_score(test.labels, test.logits >= chosen["f1/micro"], average="micro")
+    )
+    current = f1(Predictions(test.logits, test.labels, multi_label=True, thresholds=tuned(test)))
+    assert result["f1"] <= current["f1"]  # the best of test would be more
 
 
 def test_logits_far_from_zero_have_thresholds() -> None:
     validation = multi_label(0, 60.0)  # every probability rounds to 1
-    found = f1(Predictions(validation.logits, validation.labels, multi_label=True, thresholds=tuned(validation)))
+    result = f1(Predictions(validation.logits, validation.labels, multi_label=True, thresholds=tuned(validation)))
     near = multi_label(0, 0.0)
     best = f1(Predictions(near.logits, near.labels, multi_label=True, thresholds=tuned(near)))
-    assert found["f1"] == pytest.approx(best["f1"], abs=0.02)  # float32 rounds what is added to 60
-    assert found["f1/threshold"] == pytest.approx(best["f1/threshold"] + 60, abs=1e-3)
+    assert result["f1"] == pytest.approx(best["f1"], abs=0.02)  # float32 rounds what is added to 60
+    assert result["f1/threshold"] == pytest.approx(best["f1/threshold"] + 60, abs=1e-3)
 
 
 def test_single_label_data_need_no_threshold() -> None:

@@ -25,14 +25,14 @@ DIRECTIONS = ("i2t", "t2i")
 @pytest.mark.parametrize("bits", [1, 3, 9])
 def test_every_order_of_the_ties_by_shared_labels(seed: int, bits: int) -> None:
     p = made.random_predictions(np.random.default_rng(seed), bits=bits)
-    found = hamming_map(p)
+    result = hamming_map(p)
     for direction in DIRECTIONS:
         apart, good = made.loops(p, direction)
-        assert found[f"{direction}/hamming_map"] == pytest.approx(slow.expected(-apart, good, slow.ap))
+        assert result[f"{direction}/hamming_map"] == pytest.approx(slow.expected(-apart, good, slow.ap))
         level = slow.expected(np.zeros_like(apart), good, slow.ap)
-        assert found[f"{direction}/chance/hamming_map"] == pytest.approx(level)
+        assert result[f"{direction}/chance/hamming_map"] == pytest.approx(level)
         skipped = int((good.sum(1) == 0).sum())
-        assert found.get(f"{direction}/skipped/hamming_map", 0) == skipped
+        assert result.get(f"{direction}/skipped/hamming_map", 0) == skipped
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -47,35 +47,35 @@ def test_every_order_of_the_ties_by_class_with_several_captions(seed: int) -> No
         gallery_text=made.codes(rng, 7, 4),
         gallery_owner=np.array([0, 1, 2, 3, 4, 0, 3]),
     )
-    found = hamming_map(p)
+    result = hamming_map(p)
     for direction in DIRECTIONS:
         apart, good = made.loops(p, direction)
-        assert found[f"{direction}/hamming_map"] == pytest.approx(slow.expected(-apart, good, slow.ap))
+        assert result[f"{direction}/hamming_map"] == pytest.approx(slow.expected(-apart, good, slow.ap))
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_stable_is_the_gallerys_order(seed: int) -> None:
     p = made.random_predictions(np.random.default_rng(seed), queries=20, gallery=40, bits=4)
-    found = hamming_map(p, variant="stable")
+    result = hamming_map(p, variant="stable")
     for direction in DIRECTIONS:
         apart, good = made.loops(p, direction)
         values = []
         for row, marks in zip(apart.tolist(), good.tolist(), strict=True):
             if any(marks):
                 values.append(slow.ap([marks[i] for i in sorted(range(len(row)), key=lambda i: row[i])]))
-        assert found[f"{direction}/hamming_map:stable"] == pytest.approx(np.mean(values))
+        assert result[f"{direction}/hamming_map:stable"] == pytest.approx(np.mean(values))
 
 
 def test_the_two_variants_differ_where_ties_do() -> None:
     """One bit, one match: first or last of three tied items by the gallery's order, 11/18 in expectation."""
     here = np.ones((1, 1), np.float32)
     for place, stable in ((0, 1.0), (2, 1 / 3)):
-        offered = np.zeros((3, 2), np.int64)
-        offered[:, 1] = 1
-        offered[place] = [1, 0]
+        ranked_gallery = np.zeros((3, 2), np.int64)
+        ranked_gallery[:, 1] = 1
+        ranked_gallery[place] = [1, 0]
         query = np.array([[1, 0]])
         three = np.ones((3, 1), np.float32)
-        p = made.predictions(query, offered, image=here, text=here, gallery_image=three, gallery_text=three)
+        p = made.predictions(query, ranked_gallery, image=here, text=here, gallery_image=three, gallery_text=three)
         assert hamming_map(p)["i2t/hamming_map"] == pytest.approx((1 + 1 / 2 + 1 / 3) / 3)
         assert hamming_map(p, variant="stable")["i2t/hamming_map:stable"] == pytest.approx(stable)
 
@@ -84,12 +84,12 @@ def test_the_two_variants_differ_where_ties_do() -> None:
 def test_it_is_the_generic_map(bits: int, monkeypatch: pytest.MonkeyPatch) -> None:
     p = made.random_predictions(np.random.default_rng(bits), queries=30, gallery=200, bits=bits, classes=40)
     generic = compute(p, parse_metrics(["map"]))
-    found = hamming_map(p)
+    result = hamming_map(p)
     monkeypatch.setattr(vsebench.components.metric._codes, "COLUMNS", 17)  # the gallery in pieces
     pieces, in_order = hamming_map(replace(p, _counts={})), hamming_map(replace(p, _counts={}), variant="stable")
-    assert pieces == found
+    assert pieces == result
     for direction in DIRECTIONS:
-        assert found[f"{direction}/hamming_map"] == pytest.approx(generic[f"{direction}/map"], rel=1e-12)
+        assert result[f"{direction}/hamming_map"] == pytest.approx(generic[f"{direction}/map"], rel=1e-12)
     monkeypatch.undo()
     assert hamming_map(p, variant="stable") == in_order
 
@@ -99,15 +99,15 @@ def test_without_ties_it_is_that_of_torchmetrics() -> None:
     rng = np.random.default_rng(0)
     order = rng.permutation(40)
     gallery = np.where(np.arange(40)[None, :] < order[:, None], -1, 1).astype(np.float32)
-    offered = made.labels(rng, 40, 3)
+    ranked_gallery = made.labels(rng, 40, 3)
     query = np.ones((1, 40), np.float32)
     p = made.predictions(
-        np.array([[1, 1, 0]]), offered, image=query, text=query, gallery_image=gallery, gallery_text=gallery
+        np.array([[1, 1, 0]]), ranked_gallery, image=query, text=query, gallery_image=gallery, gallery_text=gallery
     )
-    good = torch.from_numpy(offered[:, 0] | offered[:, 1]).bool()
-    said = float(retrieval_average_precision(torch.from_numpy(50.0 - order), good))
-    assert hamming_map(p)["t2i/hamming_map"] == pytest.approx(said, abs=1e-6)
-    assert hamming_map(p, variant="stable")["t2i/hamming_map:stable"] == pytest.approx(said, abs=1e-6)
+    good = torch.from_numpy(ranked_gallery[:, 0] | ranked_gallery[:, 1]).bool()
+    message = float(retrieval_average_precision(torch.from_numpy(50.0 - order), good))
+    assert hamming_map(p)["t2i/hamming_map"] == pytest.approx(message, abs=1e-6)
+    assert hamming_map(p, variant="stable")["t2i/hamming_map:stable"] == pytest.approx(message, abs=1e-6)
 
 
 def test_a_byte_of_which_all_bits_differ_is_at_distance_8() -> None:
@@ -142,7 +142,7 @@ def test_random_codes_reach_the_share_of_matching_pairs() -> None:
     p = made.random_predictions(np.random.default_rng(0), queries=200, gallery=2_000, bits=64)
     for direction in DIRECTIONS:
         _, good = p.code_pairs(direction), p.distance_counts(direction)
-        share = float(np.mean(good.relevant.sum(1)[good.asked] / 2_000))
+        share = float(np.mean(good.relevant.sum(1)[good.with_relevant] / 2_000))
         assert hamming_map(p)[f"{direction}/hamming_map"] == pytest.approx(share, abs=0.01)
         assert hamming_map(p)[f"{direction}/chance/hamming_map"] == pytest.approx(share, abs=0.005)
 
@@ -153,20 +153,20 @@ def test_a_constant_code_reaches_chance_exactly() -> None:
     p = made.predictions(
         made.labels(rng, 40, 4), made.labels(rng, 40, 4), image=same, text=same, gallery_image=same, gallery_text=same
     )
-    found = hamming_map(p)
-    assert found["i2t/hamming_map"] == pytest.approx(found["i2t/chance/hamming_map"], rel=1e-12)
+    result = hamming_map(p)
+    assert result["i2t/hamming_map"] == pytest.approx(result["i2t/chance/hamming_map"], rel=1e-12)
 
 
 def test_the_order_of_the_gallery_does_not_matter() -> None:
     rng = np.random.default_rng(2)
     p = made.random_predictions(rng, queries=20, gallery=300, bits=8)
     order = rng.permutation(300)
-    offered = p.offered
+    ranked_gallery = p.ranked_gallery
     moved = Gallery(
-        offered.labels[order],
-        {m: v[order] for m, v in offered.embeddings.items()},
+        ranked_gallery.labels[order],
+        {m: v[order] for m, v in ranked_gallery.embeddings.items()},
         np.arange(300),
-        offered.groups,
+        ranked_gallery.groups,
     )
     assert hamming_map(replace(p, gallery=moved, _counts={})) == pytest.approx(hamming_map(p), rel=1e-12)
 
@@ -198,7 +198,9 @@ def test_what_is_refused() -> None:
     wrong["text"][2, 1] = 0
     with pytest.raises(MetricError, match="ranked by Hamming distance are −1 and \\+1; item 2 has others"):
         replace(p, embeddings=wrong)
-    bad = replace(p.offered, embeddings={**p.offered.embeddings, "image": np.full((7, 3), np.inf, np.float32)})
+    bad = replace(
+        p.ranked_gallery, embeddings={**p.ranked_gallery.embeddings, "image": np.full((7, 3), np.inf, np.float32)}
+    )
     with pytest.raises(MetricError, match="the gallery's image embeddings of 7 items are NaN"):
         replace(p, gallery=bad)
     with pytest.raises(MetricError, match="no query of i2t has a relevant item"):

@@ -58,12 +58,12 @@ def numbers(predictions: Predictions) -> dict[str, float]:
 def check(predictions: Predictions, gains: np.ndarray) -> None:
     """``gains``: of an image's captions, (images, captions)."""
     assert predictions.pairs is not None
-    found = numbers(predictions)
+    difference = numbers(predictions)
     for entry, value in ENTRIES.items():
-        assert found[f"i2t/{entry}"] == pytest.approx(slow.expected(predictions.pairs, gains, value)), entry
-        assert found[f"t2i/{entry}"] == pytest.approx(slow.expected(predictions.pairs.T, gains.T, value)), entry
+        assert difference[f"i2t/{entry}"] == pytest.approx(slow.expected(predictions.pairs, gains, value)), entry
+        assert difference[f"t2i/{entry}"] == pytest.approx(slow.expected(predictions.pairs.T, gains.T, value)), entry
         level = np.zeros_like(predictions.pairs)
-        assert found[f"i2t/chance/{entry}"] == pytest.approx(slow.expected(level, gains, value)), entry
+        assert difference[f"i2t/chance/{entry}"] == pytest.approx(slow.expected(level, gains, value)), entry
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -93,25 +93,25 @@ def test_larger_lists_equal_the_libraries() -> None:
     labels[:, 0] |= labels.sum(1) == 0
     owner = np.tile(np.arange(30), 3)
     gains = shared(labels)[:, owner]
-    found = compute(several_labels(pairs, labels, owner), parse_metrics(["map", "map@10:found", "ndcg@{10,90}"]))
-    assert found["i2t/map"] == pytest.approx(
+    metrics = compute(several_labels(pairs, labels, owner), parse_metrics(["map", "map@10:found", "ndcg@{10,90}"]))
+    assert metrics["i2t/map"] == pytest.approx(
         np.mean([average_precision_score(g > 0, s) for g, s in both(gains, pairs)])
     )
     for k in (10, 90):
-        assert found[f"i2t/ndcg@{k}"] == pytest.approx(ndcg_score(gains, pairs, k=k))
+        assert metrics[f"i2t/ndcg@{k}"] == pytest.approx(ndcg_score(gains, pairs, k=k))
     p = torch.from_numpy(pairs).float()
     hits, graded = torch.from_numpy(gains > 0), torch.from_numpy(gains)
     rows = range(30)
-    said = {
+    facts = {
         "map": np.mean([float(retrieval_average_precision(p[i], hits[i])) for i in rows]),
         "map@10:found": np.mean([float(retrieval_average_precision(p[i], hits[i], top_k=10)) for i in rows]),
         "ndcg@10": np.mean([float(retrieval_normalized_dcg(p[i], graded[i], top_k=10)) for i in rows]),
         "set_recall@10": np.mean([float(retrieval_recall(p[i], hits[i], top_k=10)) for i in rows]),
         "cross_precision@10": np.mean([float(retrieval_precision(p[i], hits[i], top_k=10)) for i in rows]),
     }
-    found |= compute(several_labels(pairs, labels, owner), parse_metrics(["set_recall@10", "cross_precision@10"]))
-    for entry, value in said.items():
-        assert found[f"i2t/{entry}"] == pytest.approx(value, abs=1e-6), entry
+    metrics |= compute(several_labels(pairs, labels, owner), parse_metrics(["set_recall@10", "cross_precision@10"]))
+    for entry, value in facts.items():
+        assert metrics[f"i2t/{entry}"] == pytest.approx(value, abs=1e-6), entry
 
 
 def both(gains: np.ndarray, scores: np.ndarray) -> Any:
@@ -124,9 +124,9 @@ def test_ties_in_ndcg_are_those_of_scikit_learn() -> None:
     groups = np.arange(20) % 4
     owner = np.tile(np.arange(20), 3)
     gains = groups[:, None] == groups[owner][None, :]
-    found = compute(ranked(pairs, owner, groups=groups), parse_metrics(["ndcg@{5,60}"]))
+    metrics = compute(ranked(pairs, owner, groups=groups), parse_metrics(["ndcg@{5,60}"]))
     for k in (5, 60):
-        assert found[f"i2t/ndcg@{k}"] == pytest.approx(ndcg_score(gains, pairs, k=k))
+        assert metrics[f"i2t/ndcg@{k}"] == pytest.approx(ndcg_score(gains, pairs, k=k))
 
 
 def test_map_at_r_is_that_of_pytorch_metric_learning() -> None:
@@ -143,12 +143,12 @@ def test_map_at_r_is_that_of_pytorch_metric_learning() -> None:
         device=torch.device("cpu"),
         knn_func=CustomKNN(CosineSimilarity()),
     )
-    said = calculator.get_accuracy(image, groups, text, groups, ref_includes_query=False)
-    own = np.arange(40)
+    message = calculator.get_accuracy(image, groups, text, groups, ref_includes_query=False)
+    current = np.arange(40)
     vectors = {"image": image.numpy(), "text": text.numpy()}
-    p = Predictions(None, groups.numpy(), embeddings=vectors, owner=own, groups=groups.numpy())
-    found = METRICS.build("map", {"k": "r"}, predictions=p)["i2t/map@r"]
-    assert found == pytest.approx(said["mean_average_precision_at_r"], abs=1e-6)
+    p = Predictions(None, groups.numpy(), embeddings=vectors, owner=current, groups=groups.numpy())
+    result = METRICS.build("map", {"k": "r"}, predictions=p)["i2t/map@r"]
+    assert result == pytest.approx(message["mean_average_precision_at_r"], abs=1e-6)
 
 
 def test_three_denominators_are_three_numbers() -> None:
@@ -160,11 +160,11 @@ def test_three_denominators_are_three_numbers() -> None:
     pairs = np.zeros((2, 200))
     pairs[0] = np.arange(200.0)[::-1]
     pairs[1, rest] = 1 + np.arange(len(rest))[::-1]  # the other query finds all that is its own first
-    found = numbers_of(pairs, np.where(relevant, 0, 1), [f"map@10:{over}" for over in ("found", "min", "all")])
+    result = numbers_of(pairs, np.where(relevant, 0, 1), [f"map@10:{over}" for over in ("found", "min", "all")])
     top = 1 / 1 + 2 / 4 + 3 / 5 + 4 / 9
     other = {"found": 1.0, "min": 1.0, "all": 10 / len(rest)}
     for over, divisor in (("found", 4), ("min", 10), ("all", 144)):
-        assert found[f"i2t/map@10:{over}"] == pytest.approx((top / divisor + other[over]) / 2), over
+        assert result[f"i2t/map@10:{over}"] == pytest.approx((top / divisor + other[over]) / 2), over
 
 
 def numbers_of(pairs: np.ndarray, owner: np.ndarray, entries: list[str]) -> dict[str, float]:
@@ -187,31 +187,31 @@ def test_embeddings_pairs_and_candidates_are_ranked_alike() -> None:
     reranked = Predictions(None, np.zeros(6), embeddings={"image": image, "text": text}, candidates=candidates, **parts)
     whole = cosine.copy()
     np.put_along_axis(whole, first, again + 100, axis=1)
-    said = numbers(Predictions(None, np.zeros(6), pairs=whole, **parts))
-    found = numbers(reranked)
+    message = numbers(Predictions(None, np.zeros(6), pairs=whole, **parts))
+    result = numbers(reranked)
     for entry in ENTRIES:
-        assert found[f"i2t/{entry}"] == pytest.approx(said[f"i2t/{entry}"])
+        assert result[f"i2t/{entry}"] == pytest.approx(message[f"i2t/{entry}"])
 
 
 def test_a_constant_scorer_reaches_chance() -> None:
     groups = np.arange(24) % 5
     owner = np.concatenate([np.arange(24), np.arange(8)])
-    found = numbers(ranked(np.full((24, 32), -3.0), owner, groups=groups))
+    result = numbers(ranked(np.full((24, 32), -3.0), owner, groups=groups))
     for entry in ENTRIES:
         for direction in ("i2t", "t2i"):
-            assert found[f"{direction}/{entry}"] == pytest.approx(found[f"{direction}/chance/{entry}"], rel=1e-12)
-    assert found["t2i/chance/set_recall@3"] == pytest.approx(3 / 24)
+            assert result[f"{direction}/{entry}"] == pytest.approx(result[f"{direction}/chance/{entry}"], rel=1e-12)
+    assert result["t2i/chance/set_recall@3"] == pytest.approx(3 / 24)
     share = np.mean([np.mean(groups[owner] == g) for g in groups])
-    assert found["i2t/chance/cross_precision@3"] == pytest.approx(share)
+    assert result["i2t/chance/cross_precision@3"] == pytest.approx(share)
 
 
 def test_chance_is_what_random_scores_reach() -> None:
     rng = np.random.default_rng(0)
     groups = np.arange(4000) % 7
-    found = numbers(ranked(rng.normal(size=(4000, 60)), np.arange(60), groups=groups))
+    result = numbers(ranked(rng.normal(size=(4000, 60)), np.arange(60), groups=groups))
     for entry in ENTRIES:
-        assert found[f"i2t/{entry}"] == pytest.approx(found[f"i2t/chance/{entry}"], abs=0.02), entry
-        assert 0.001 < found[f"i2t/chance/{entry}"] < 0.5
+        assert result[f"i2t/{entry}"] == pytest.approx(result[f"i2t/chance/{entry}"], abs=0.02), entry
+        assert 0.001 < result[f"i2t/chance/{entry}"] < 0.5
 
 
 def test_the_order_of_the_gallery_does_not_matter() -> None:
@@ -242,28 +242,28 @@ def test_blocks_do_not_matter(monkeypatch: pytest.MonkeyPatch, block: int, pairs
 def test_counting_and_sorting_find_the_same_places(monkeypatch: pytest.MonkeyPatch) -> None:
     pairs = np.random.default_rng(0).integers(0, 30, size=(12, 36)).astype(float)
     owner, groups = np.tile(np.arange(12), 3), np.arange(12) % 2
-    found = []
+    results = []
     for few in (0, 36):
         monkeypatch.setattr(vsebench.components.metric._tie_groups, "FEW", few)
-        found.append(numbers(ranked(pairs, owner, groups=groups)))
-    assert found[0] == found[1]
+        results.append(numbers(ranked(pairs, owner, groups=groups)))
+    assert results[0] == results[1]
 
 
 def test_one_all_or_none_relevant() -> None:
     pairs = np.array([[3.0, 2.0, 1.0], [1.0, 3.0, 2.0], [3.0, 2.0, 1.0]])
-    own = np.arange(3)
-    one = numbers(ranked(pairs, own))
+    current = np.arange(3)
+    one = numbers(ranked(pairs, current))
     assert one["i2t/map"] == pytest.approx((1 + 1 + 1 / 3) / 3), "one relevant item: the mean reciprocal rank"
-    same = numbers(ranked(pairs, own, groups=np.zeros(3, np.int64)))
+    same = numbers(ranked(pairs, current, groups=np.zeros(3, np.int64)))
     assert all(same[f"i2t/{entry}"] == pytest.approx(1) for entry in ("map", "map@r", "map@2:min", "ndcg@3"))
     assert same["i2t/map@2:all"] == pytest.approx(2 / 3)
     labels = np.array([[1, 0], [0, 0], [1, 1]])
-    some = numbers(several_labels(pairs, labels, own))
+    some = numbers(several_labels(pairs, labels, current))
     assert some["i2t/skipped/map"] == some["t2i/skipped/ndcg@3"] == 1
     assert some["i2t/map"] == pytest.approx(((1 + 2 / 3) / 2 * 2) / 2), "the item without a label is no query"
     assert "i2t/skipped/map" not in one
     with pytest.raises(MetricError, match="'map@r' has nothing to average: no query of i2t has a relevant item"):
-        compute(several_labels(pairs, np.zeros((3, 2), np.int64), own), parse_metrics(["map@r"]))
+        compute(several_labels(pairs, np.zeros((3, 2), np.int64), current), parse_metrics(["map@r"]))
 
 
 @pytest.mark.parametrize("entry", ["map", "map@2:found", "map@r", "ndcg@2", "set_recall@2", "cross_precision@2"])
@@ -277,16 +277,16 @@ def test_nan_is_an_error_that_names_the_query(entry: str, wrong: float) -> None:
 
 def test_scores_are_ranked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     p = ranked(np.random.default_rng(0).normal(size=(4, 7)))
-    asked: list[str] = []
+    requested: list[str] = []
     rows = Predictions.score_rows
 
     def counted(self: Predictions, direction: str) -> Any:
-        asked.append(direction)
+        requested.append(direction)
         return rows(self, direction)
 
     monkeypatch.setattr(Predictions, "score_rows", counted)
     numbers(p)
-    assert asked == ["i2t", "t2i"]
+    assert requested == ["i2t", "t2i"]
 
 
 def test_map_has_a_variant_where_it_has_a_number() -> None:

@@ -53,9 +53,9 @@ def everything(predictions: Predictions) -> dict[str, float]:
 def test_classification_agrees_with_torchmetrics_and_scikit_learn() -> None:
     p = classified()
     probabilities, labels = torch.from_numpy(p.probabilities), torch.from_numpy(p.labels)
-    found = everything(p)
+    result = everything(p)
     task = {"task": "multiclass", "num_classes": 7}
-    said = {
+    facts = {
         "accuracy": tmf.accuracy(probabilities, labels, average="micro", **task),
         "top5_accuracy": tmf.accuracy(probabilities, labels, average="micro", top_k=5, **task),
         "average_precision": tmf.average_precision(probabilities, labels, average="macro", **task),
@@ -63,10 +63,10 @@ def test_classification_agrees_with_torchmetrics_and_scikit_learn() -> None:
         "auroc": tmf.auroc(probabilities, labels, average="macro", **task),
         "f1": tmf.f1_score(probabilities, labels, average="macro", **task),
     }
-    for key, value in said.items():
-        assert found[key] == pytest.approx(float(value), abs=1e-6), key
-    assert found["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(p.labels, p.logits.argmax(1)))
-    assert found["nll"] == pytest.approx(
+    for key, value in facts.items():
+        assert result[key] == pytest.approx(float(value), abs=1e-6), key
+    assert result["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(p.labels, p.logits.argmax(1)))
+    assert result["nll"] == pytest.approx(
         float(torch.nn.functional.cross_entropy(torch.from_numpy(p.logits), labels)), abs=1e-6
     )
 
@@ -101,12 +101,12 @@ def test_average_precision_is_its_definition() -> None:
 def test_multi_label_data() -> None:
     labels = (RNG.random((30, 4)) < 0.4).astype(np.int64)
     p = Predictions(RNG.normal(size=(30, 4)).astype(np.float32) + labels, labels, multi_label=True)
-    found = METRICS.build("average_precision", predictions=p)
-    said = tmf.average_precision(
+    result = METRICS.build("average_precision", predictions=p)
+    message = tmf.average_precision(
         torch.from_numpy(p.probabilities), torch.from_numpy(labels), task="multilabel", num_labels=4, average="macro"
     )
-    assert found["average_precision"] == pytest.approx(float(said), abs=1e-6)
-    assert "average_precision/samples" in found
+    assert result["average_precision"] == pytest.approx(float(message), abs=1e-6)
+    assert "average_precision/samples" in result
     for name in ("accuracy", "top5_accuracy", "balanced_accuracy", "ece"):
         with pytest.raises(MetricError, match="average_precision"):
             METRICS.build(name, predictions=p)
@@ -160,20 +160,20 @@ def test_ranks_equal_every_order_of_the_ties(seed: int, ties: bool) -> None:
 def test_a_constant_scorer_reaches_chance() -> None:
     same = np.ones((24, 6), np.float32)
     p = embedded(captions=1, embeddings={"image": same, "text": same}, owner=np.arange(24))
-    found = everything(p)
+    result = everything(p)
     for k in (1, 5):
-        assert found[f"i2t/recall@{k}"] == pytest.approx(k / 24)
-        assert found[f"i2t/recall@{k}"] == pytest.approx(found[f"i2t/chance/recall@{k}"])
-    assert found["t2i/median_rank"] == pytest.approx(12.5)
+        assert result[f"i2t/recall@{k}"] == pytest.approx(k / 24)
+        assert result[f"i2t/recall@{k}"] == pytest.approx(result[f"i2t/chance/recall@{k}"])
+    assert result["t2i/median_rank"] == pytest.approx(12.5)
     flat = Predictions(np.zeros((20, 4), np.float32), np.arange(20) % 4)
     assert METRICS.build("accuracy", predictions=flat)["accuracy"] == pytest.approx(0.25)
 
 
 def test_chance_with_several_captions() -> None:
-    found = everything(embedded(captions=3))
+    result = everything(embedded(captions=3))
     total, good, k = 72, 3, 5
-    assert found["i2t/chance/recall@5"] == pytest.approx(1 - math.comb(total - good, k) / math.comb(total, k))
-    assert found["t2i/chance/recall@5"] == pytest.approx(5 / 24)
+    assert result["i2t/chance/recall@5"] == pytest.approx(1 - math.comb(total - good, k) / math.comb(total, k))
+    assert result["t2i/chance/recall@5"] == pytest.approx(5 / 24)
 
 
 def test_the_order_of_the_items_does_not_matter() -> None:
@@ -205,9 +205,9 @@ def test_perfect_and_hopeless_scorers() -> None:
     p = embedded(8, 1, embeddings={"image": eye, "text": eye}, owner=np.arange(8))
     assert everything(p)["rsum"] == pytest.approx(100 * 2 * 3)
     shifted = embedded(8, 1, embeddings={"image": -eye, "text": eye}, owner=np.arange(8))
-    found = everything(shifted)
-    assert found["i2t/recall@1"] == 0
-    assert found["i2t/median_rank"] == 8
+    result = everything(shifted)
+    assert result["i2t/recall@1"] == 0
+    assert result["i2t/median_rank"] == 8
 
 
 def test_queries_without_a_match_are_left_out_and_counted() -> None:
@@ -236,18 +236,18 @@ def test_neighbour_precision_is_its_definition(rerank: bool) -> None:
     values, labels = rng.normal(size=(20, 4)).astype(np.float32), rng.integers(0, 3, 20)
     bonus = rng.normal(size=(20, 20)).astype(np.float32)
     change = (lambda rows, scores: scores + bonus[rows]) if rerank else None
-    found = neighbour_precision(values, labels, 4, change)
+    result = neighbour_precision(values, labels, 4, change)
     unit = values / np.linalg.norm(values, axis=1, keepdims=True)
     scores = unit @ unit.T + (bonus if rerank else 0)
     for i in range(20):
         order = [j for j in np.argsort(-scores[i]) if j != i][:4]
-        assert found[i] == pytest.approx(np.mean(labels[order] == labels[i]))
+        assert result[i] == pytest.approx(np.mean(labels[order] == labels[i]))
 
 
 def test_neighbour_precision_with_ties_is_the_class_share() -> None:
     labels = np.array([0] * 5 + [1] * 5)
-    found = neighbour_precision(np.ones((10, 3), np.float32), labels, 3)
-    assert found == pytest.approx(np.full(10, 4 / 9))
+    result = neighbour_precision(np.ones((10, 3), np.float32), labels, 3)
+    assert result == pytest.approx(np.full(10, 4 / 9))
 
 
 def test_parsing() -> None:
@@ -269,7 +269,7 @@ def test_folds_are_galleries_of_their_own(monkeypatch: pytest.MonkeyPatch) -> No
     for module in ("recall_1k", "rsum_1k"):
         monkeypatch.setattr(f"vsebench.components.metric.{module}.FOLD", 8)
     p = embedded(24, captions=2)
-    found = compute(p, parse_metrics(["recall_1k@{1,5}", "rsum_1k"]))
+    metrics = compute(p, parse_metrics(["recall_1k@{1,5}", "rsum_1k"]))
     parts = []
     for start in (0, 8, 16):
         inside = (p.owner >= start) & (p.owner < start + 8)
@@ -282,10 +282,10 @@ def test_folds_are_galleries_of_their_own(monkeypatch: pytest.MonkeyPatch) -> No
         )
         parts.append(compute(alone, parse_metrics(["recall@{1,5}", "rsum"])))
     for key in ("i2t/recall@1", "t2i/recall@5", "i2t/chance/recall@5"):
-        assert found[key.replace("recall", "recall_1k")] == pytest.approx(np.mean([part[key] for part in parts]))
-    assert found["rsum_1k"] == pytest.approx(np.mean([part["rsum"] for part in parts]))
+        assert metrics[key.replace("recall", "recall_1k")] == pytest.approx(np.mean([part[key] for part in parts]))
+    assert metrics["rsum_1k"] == pytest.approx(np.mean([part["rsum"] for part in parts]))
     whole = compute(p, parse_metrics(["recall@1"]))
-    assert found["i2t/recall_1k@1"] > whole["i2t/recall@1"]
+    assert metrics["i2t/recall_1k@1"] > whole["i2t/recall@1"]
 
 
 def test_folds_of_pairs_and_what_has_none() -> None:
@@ -310,5 +310,5 @@ def test_the_length_of_an_embedding_does_not_matter_to_cosine(scale: float) -> N
     image, text = (p.embeddings[m].copy() for m in ("image", "text"))
     image[3] *= np.float32(scale)
     text[::5] *= np.float32(scale)
-    found = everything(embedded(embeddings={"image": image, "text": text}))
-    assert found == pytest.approx(wanted)
+    result = everything(embedded(embeddings={"image": image, "text": text}))
+    assert result == pytest.approx(wanted)

@@ -22,9 +22,9 @@ def made(**parts: Any) -> Predictions:
 
 
 def test_one_caption_each_is_the_default() -> None:
-    found = compute(made(), parse_metrics(["recall@1", "median_rank", "rsum", "map", "precision@1"]))
-    assert found["i2t/recall@1"] == found["t2i/recall@1"] == found["i2t/map"] == 1.0
-    assert found["rsum"] == 600.0
+    metrics = compute(made(), parse_metrics(["recall@1", "median_rank", "rsum", "map", "precision@1"]))
+    assert metrics["i2t/recall@1"] == metrics["t2i/recall@1"] == metrics["i2t/map"] == 1.0
+    assert metrics["rsum"] == 600.0
     assert compute(made(embeddings={}, pairs=VECTORS), parse_metrics(["recall@1"]))["t2i/recall@1"] == 1.0
 
 
@@ -36,7 +36,7 @@ def side(embeddings: dict[str, np.ndarray], groups: np.ndarray) -> Gallery:
 
 
 @pytest.mark.parametrize(
-    ("parts", "said"),
+    ("parts", "text"),
     [
         ({"embeddings": {"image": VECTORS, "text": FOUR}}, "there are 4 captions of 3 items; 'owner' must say whose"),
         ({"embeddings": {}, "pairs": np.ones((3, 5))}, "there are 5 captions of 3 items"),
@@ -63,6 +63,6 @@ def side(embeddings: dict[str, np.ndarray], groups: np.ndarray) -> Gallery:
         ({"logits": None, "labels": np.zeros(0, int), "embeddings": {}}, "there are no items"),
     ],
 )  # fmt: skip
-def test_lengths_that_do_not_fit_are_refused(parts: dict[str, Any], said: str) -> None:
-    with pytest.raises(MetricError, match=said):
+def test_lengths_that_do_not_fit_are_refused(parts: dict[str, Any], text: str) -> None:
+    with pytest.raises(MetricError, match=text):
         made(**parts)

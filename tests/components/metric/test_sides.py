@@ -31,12 +31,12 @@ def sides(seed: int, several: bool) -> Predictions:
     def vectors(count: int) -> np.ndarray:
         return rng.normal(size=(count, 4)).astype(np.float32)
 
-    query, offered = np.array([0, 1, 3]), rng.permutation([0, 0, 1, 2, 2])  # nothing for the third
+    query, ranked_gallery = np.array([0, 1, 3]), rng.permutation([0, 0, 1, 2, 2])  # nothing for the third
     if several:
-        query, offered = made.labels(rng, 3, 4), made.labels(rng, 5, 4)
-        query[:, 0] = offered[0, 0] = 1
-    groups = (np.arange(3), np.arange(5)) if several else (query, offered)
-    gallery = Gallery(offered, {"image": vectors(5), "text": vectors(7)}, GALLERY_OWNER, groups[1])
+        query, ranked_gallery = made.labels(rng, 3, 4), made.labels(rng, 5, 4)
+        query[:, 0] = ranked_gallery[0, 0] = 1
+    groups = (np.arange(3), np.arange(5)) if several else (query, ranked_gallery)
+    gallery = Gallery(ranked_gallery, {"image": vectors(5), "text": vectors(7)}, GALLERY_OWNER, groups[1])
     return Predictions(
         rng.normal(size=(3, 4)).astype(np.float32),
         query,
@@ -53,38 +53,38 @@ def scores_and_gains(p: Predictions, direction: str) -> tuple[np.ndarray, np.nda
     assert p.gallery is not None
     one, other = ("image", "text") if direction == "i2t" else ("text", "image")
     scores = unit(p.embeddings[one]) @ unit(p.gallery.embeddings[other]).T
-    asked = np.arange(3) if one == "image" else QUERY_OWNER
-    offered = np.arange(5) if other == "image" else GALLERY_OWNER
+    requested = np.arange(3) if one == "image" else QUERY_OWNER
+    ranked_gallery = np.arange(5) if other == "image" else GALLERY_OWNER
     if p.multi_label:
-        return scores, p.labels[asked] @ p.gallery.labels[offered].T
-    return scores, (p.labels[asked][:, None] == p.gallery.labels[offered]).astype(int)
+        return scores, p.labels[requested] @ p.gallery.labels[ranked_gallery].T
+    return scores, (p.labels[requested][:, None] == p.gallery.labels[ranked_gallery]).astype(int)
 
 
 @pytest.mark.parametrize("several", [False, True])
 @pytest.mark.parametrize("seed", range(3))
 def test_metrics_of_the_whole_list(seed: int, several: bool) -> None:
     p = sides(seed, several)
-    found = compute(p, parse_metrics(list(ENTRIES)))
+    metrics = compute(p, parse_metrics(list(ENTRIES)))
     for direction in ("i2t", "t2i"):
         scores, gains = scores_and_gains(p, direction)
         for entry, value in ENTRIES.items():
-            assert found[f"{direction}/{entry}"] == pytest.approx(slow.expected(scores, gains, value)), entry
+            assert metrics[f"{direction}/{entry}"] == pytest.approx(slow.expected(scores, gains, value)), entry
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_ranks_of_the_first_match(seed: int) -> None:
     p = sides(seed, False)
-    found = compute(p, parse_metrics(["recall@{1,2}", "mean_rank", "median_rank", "accuracy"]))
-    assert "accuracy" in found, "classification is of the queries"
+    metrics = compute(p, parse_metrics(["recall@{1,2}", "mean_rank", "median_rank", "accuracy"]))
+    assert "accuracy" in metrics, "classification is of the queries"
     for direction in ("i2t", "t2i"):
         scores, gains = scores_and_gains(p, direction)
         firsts = []
         for row, marks in zip(scores, gains, strict=True):
             if marks.any():
                 firsts.append(1 + int((row > row[marks > 0].max()).sum()))
-        assert found[f"{direction}/mean_rank"] == pytest.approx(np.mean(firsts))
-        assert found[f"{direction}/median_rank"] == pytest.approx(np.median(firsts))
-        assert found[f"{direction}/recall@2"] == pytest.approx(np.mean([f <= 2 for f in firsts]))
+        assert metrics[f"{direction}/mean_rank"] == pytest.approx(np.mean(firsts))
+        assert metrics[f"{direction}/median_rank"] == pytest.approx(np.median(firsts))
+        assert metrics[f"{direction}/recall@2"] == pytest.approx(np.mean([f <= 2 for f in firsts]))
         assert p.ranks[direction].gallery == scores.shape[1]
 
 
@@ -106,18 +106,18 @@ def test_pairs_of_queries_and_gallery() -> None:
     rng = np.random.default_rng(0)
     pairs = {"i2t": rng.normal(size=(3, 7)).astype(np.float32), "t2i": rng.normal(size=(4, 5)).astype(np.float32)}
     p = replace(p, gallery=replace(p.gallery, pairs=pairs))
-    found = compute(p, parse_metrics(["map"]))
+    metrics = compute(p, parse_metrics(["map"]))
     for direction in ("i2t", "t2i"):
         _, gains = scores_and_gains(p, direction)
-        assert found[f"{direction}/map"] == pytest.approx(slow.expected(pairs[direction], gains, slow.ap))
+        assert metrics[f"{direction}/map"] == pytest.approx(slow.expected(pairs[direction], gains, slow.ap))
 
 
 def test_the_split_itself_as_a_gallery_changes_nothing() -> None:
     rng = np.random.default_rng(0)
-    own, labels = np.arange(6), rng.integers(0, 2, 6)
+    current, labels = np.arange(6), rng.integers(0, 2, 6)
     embeddings = {m: rng.normal(size=(6, 3)).astype(np.float32) for m in ("image", "text")}
-    p = Predictions(None, labels, embeddings=embeddings, owner=own, groups=labels)
-    same = replace(p, gallery=Gallery(labels, embeddings, own, labels))
+    p = Predictions(None, labels, embeddings=embeddings, owner=current, groups=labels)
+    same = replace(p, gallery=Gallery(labels, embeddings, current, labels))
     entries = parse_metrics([*ENTRIES, "recall@1", "rsum"])
     assert compute(same, entries) == compute(p, entries)
 

@@ -28,28 +28,28 @@ def ranked(items: int, without: tuple[int, ...] = (), **changes: Any) -> Predict
 
 
 def test_every_ranking_metric_counts_what_it_leaves_out() -> None:
-    found = compute(ranked(9, (2, 5)), parse_metrics(RANKED))
+    metrics = compute(ranked(9, (2, 5)), parse_metrics(RANKED))
     for entry in ("recall@1", "recall@5", "median_rank", "mean_rank", "rsum", "map", "map@5:min", "ndcg@5"):
-        assert found[f"i2t/skipped/{entry}"] == 2.0, entry
-        assert f"t2i/skipped/{entry}" not in found
+        assert metrics[f"i2t/skipped/{entry}"] == 2.0, entry
+        assert f"t2i/skipped/{entry}" not in metrics
         assert metric_entry(f"test/i2t/skipped/{entry}") == entry
-    assert found["i2t/recall@1"] == found["i2t/median_rank"] == 1.0
+    assert metrics["i2t/recall@1"] == metrics["i2t/median_rank"] == 1.0
     whole = compute(ranked(9), parse_metrics(RANKED))
     assert not [key for key in whole if "skipped" in key]
 
 
 def test_folds_add_up_what_they_leave_out() -> None:
-    found = compute(ranked(2_000, (3, 1_004, 1_005)), parse_metrics(["recall_1k@1", "rsum_1k"]))
-    assert found["i2t/skipped/recall_1k@1"] == found["i2t/skipped/rsum_1k"] == 3.0
-    assert found["rsum_1k"] == 600.0
+    metrics = compute(ranked(2_000, (3, 1_004, 1_005)), parse_metrics(["recall_1k@1", "rsum_1k"]))
+    assert metrics["i2t/skipped/recall_1k@1"] == metrics["i2t/skipped/rsum_1k"] == 3.0
+    assert metrics["rsum_1k"] == 600.0
 
 
 @pytest.mark.parametrize("entry", ["recall@1", "median_rank", "mean_rank", "rsum", "map"])
 def test_nothing_to_find_is_an_error_and_no_number(entry: str) -> None:
     p = ranked(4)
     apart = Predictions(None, p.labels, embeddings=p.embeddings, owner=np.zeros(4, np.int64), groups=np.arange(4))
-    found = compute(apart, parse_metrics([entry]))  # three images have no caption, the first has four
-    assert found[f"i2t/skipped/{entry}"] == 3.0
+    metrics = compute(apart, parse_metrics([entry]))  # three images have no caption, the first has four
+    assert metrics[f"i2t/skipped/{entry}"] == 3.0
     elsewhere = Predictions(
         None, p.labels, embeddings=p.embeddings, owner=p.owner, groups=p.groups, gallery=_other(p, p.groups + 10)
     )

@@ -17,18 +17,18 @@ from vsebench.core.metric_specs import compute, mode_of, needs_embeddings, parse
 NAMES = ["no", "red", "two", "yes"]
 
 
-def slow(answer: str, said: list[str]) -> float:
+def slow(answer: str, message: list[str]) -> float:
     """Mean over the subsets of all annotators but one."""
-    subsets = list(combinations(said, len(said) - 1))
+    subsets = list(combinations(message, len(message) - 1))
     return sum(min(subset.count(answer) / 3, 1.0) for subset in subsets) / len(subsets)
 
 
-def counted(said: list[str]) -> dict[str, int]:
-    return {a: said.count(a) for a in said}
+def counted(message: list[str]) -> dict[str, int]:
+    return {a: message.count(a) for a in message}
 
 
-def predictions(logits: Any, said: list[list[str]] | None) -> Predictions:
-    answers = None if said is None else Answers.of([counted(one) for one in said], NAMES)
+def predictions(logits: Any, message: list[list[str]] | None) -> Predictions:
+    answers = None if message is None else Answers.of([counted(one) for one in message], NAMES)
     logits = np.asarray(logits, np.float32)
     return Predictions(logits, np.zeros(len(logits), np.int64), answers=answers)
 
@@ -36,37 +36,37 @@ def predictions(logits: Any, said: list[list[str]] | None) -> Predictions:
 @pytest.mark.parametrize("annotators", [2, 3, 10])
 def test_an_answers_worth_is_the_mean_over_the_subsets(annotators: int) -> None:
     for given in range(annotators + 1):
-        said = ["yes"] * given + ["no"] * (annotators - given)
-        assert float(soft(np.array(given), np.array(annotators))) == pytest.approx(slow("yes", said))
+        lines = ["yes"] * given + ["no"] * (annotators - given)
+        assert float(soft(np.array(given), np.array(annotators))) == pytest.approx(slow("yes", lines))
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_equals_a_loop_over_items(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    said = [rng.choice([*NAMES, "elsewhere", "nowhere"], 10).tolist() for _ in range(40)]
+    lines = [rng.choice([*NAMES, "elsewhere", "nowhere"], 10).tolist() for _ in range(40)]
     logits = rng.normal(size=(40, 4))
-    wanted = [slow(NAMES[int(row.argmax())], one) for row, one in zip(logits, said, strict=True)]
-    found = vqa_accuracy(predictions(logits, said))["vqa_accuracy"]
-    assert found == pytest.approx(float(np.mean(wanted)))
-    assert 0 < found < 1
+    wanted = [slow(NAMES[int(row.argmax())], one) for row, one in zip(logits, lines, strict=True)]
+    result = vqa_accuracy(predictions(logits, lines))["vqa_accuracy"]
+    assert result == pytest.approx(float(np.mean(wanted)))
+    assert 0 < result < 1
 
 
 def test_ties_count_in_expectation() -> None:
-    said = [["yes"] * 8 + ["red"] * 2, ["no"] * 10, ["elsewhere"] * 10]
-    wanted = [np.mean([slow(a, said[0]) for a in ("red", "yes")]), np.mean([slow(a, said[1]) for a in NAMES]), 0.0]
+    lines = [["yes"] * 8 + ["red"] * 2, ["no"] * 10, ["elsewhere"] * 10]
+    wanted = [np.mean([slow(a, lines[0]) for a in ("red", "yes")]), np.mean([slow(a, lines[1]) for a in NAMES]), 0.0]
     logits = [[0, 1, 0, 1], [-2, -2, -2, -2], [0, 0, 1, 0]]
-    assert vqa_accuracy(predictions(logits, said))["vqa_accuracy"] == pytest.approx(float(np.mean(wanted)))
+    assert vqa_accuracy(predictions(logits, lines))["vqa_accuracy"] == pytest.approx(float(np.mean(wanted)))
 
 
 def test_a_part_has_its_own_answers() -> None:
     rng = np.random.default_rng(0)
-    said = [rng.choice(NAMES, 10).tolist() for _ in range(12)]
+    lines = [rng.choice(NAMES, 10).tolist() for _ in range(12)]
     logits = rng.normal(size=(12, 4))
-    whole = predictions(logits, said)
+    whole = predictions(logits, lines)
     whole = Predictions(whole.logits, whole.labels, groups=np.arange(12), owner=np.arange(12), answers=whole.answers)
     for k, fold in enumerate(whole.folds(4)):
         rows = slice(4 * k, 4 * k + 4)
-        assert vqa_accuracy(fold) == vqa_accuracy(predictions(logits[rows], said[rows]))
+        assert vqa_accuracy(fold) == vqa_accuracy(predictions(logits[rows], lines[rows]))
 
 
 def test_data_without_answers_and_too_few_of_them() -> None:

@@ -37,8 +37,8 @@ def test_equals_a_loop_over_pairs(positives: str, multi_label: bool) -> None:
     image, text = torch.randn(8, 5), torch.randn(8, 5)
     labels = (torch.rand(8, 3) < 0.3).float() if multi_label else torch.randint(3, (8,))
     batch = Batch({}, labels, torch.arange(8), torch.tensor([0, 0, 1, 2, 3, 3, 4, 5]))
-    found = CosineAlignment(margin=0.1, positives=positives)(output_of(image, text), batch)  # type: ignore[arg-type]
-    assert float(found["cosine_alignment"]) == pytest.approx(slow(image, text, batch, 0.1, positives), rel=1e-5)
+    result = CosineAlignment(margin=0.1, positives=positives)(output_of(image, text), batch)  # type: ignore[arg-type]
+    assert float(result["cosine_alignment"]) == pytest.approx(slow(image, text, batch, 0.1, positives), rel=1e-5)
 
 
 def test_perfect_alignment_costs_nothing() -> None:
@@ -58,8 +58,8 @@ def test_views_of_one_thing_are_not_negatives_even_with_other_labels() -> None:
 
 def test_one_item_has_its_own_pair_and_no_negative() -> None:
     batch = Batch({}, torch.tensor([0]), torch.tensor([0]), torch.tensor([0]))
-    found = CosineAlignment()(output_of(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]])), batch)
-    assert float(found["cosine_alignment"]) == pytest.approx(1.0)
+    result = CosineAlignment()(output_of(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]])), batch)
+    assert float(result["cosine_alignment"]) == pytest.approx(1.0)
 
 
 def test_a_zero_embedding_has_a_finite_gradient() -> None:

@@ -19,27 +19,27 @@ def batch_of(labels: torch.Tensor) -> Batch:
 def test_single_label_equals_a_loop(smoothing: float) -> None:
     torch.manual_seed(0)
     logits, labels = torch.randn(4, 3), torch.tensor([0, 2, 1, 2])
-    found = CrossEntropy(label_smoothing=smoothing)(Output(logits), batch_of(labels))["cross_entropy"]
+    result = CrossEntropy(label_smoothing=smoothing)(Output(logits), batch_of(labels))["cross_entropy"]
     total = 0.0
     for row, label in zip(logits.tolist(), labels.tolist(), strict=True):
         log_sum = math.log(sum(math.exp(x) for x in row))
         for c, x in enumerate(row):
             target = (1 - smoothing) * (c == label) + smoothing / 3
             total -= target * (x - log_sum)
-    assert float(found) == pytest.approx(total / 4, rel=1e-6)
+    assert float(result) == pytest.approx(total / 4, rel=1e-6)
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 def test_multi_label_equals_a_loop(smoothing: float) -> None:
     torch.manual_seed(0)
     logits, labels = torch.randn(2, 3), torch.tensor([[1.0, 0.0, 1.0], [0.0, 0.0, 0.0]])
-    found = CrossEntropy(label_smoothing=smoothing)(Output(logits), batch_of(labels))["cross_entropy"]
+    result = CrossEntropy(label_smoothing=smoothing)(Output(logits), batch_of(labels))["cross_entropy"]
     total = 0.0
     for row, targets in zip(logits.tolist(), labels.tolist(), strict=True):
         for x, y in zip(row, targets, strict=True):
             p, y = 1 / (1 + math.exp(-x)), (1 - smoothing) * y + smoothing / 2
             total -= y * math.log(p) + (1 - y) * math.log(1 - p)
-    assert float(found) == pytest.approx(total / 6, rel=1e-6)
+    assert float(result) == pytest.approx(total / 6, rel=1e-6)
 
 
 def test_gradient_is_the_softmax_minus_the_label() -> None:
@@ -50,8 +50,8 @@ def test_gradient_is_the_softmax_minus_the_label() -> None:
 
 
 def test_equal_logits_cost_log_of_the_classes() -> None:
-    found = CrossEntropy()(Output(torch.zeros(2, 7)), batch_of(torch.tensor([3, 6])))
-    assert float(found["cross_entropy"]) == pytest.approx(math.log(7))
+    result = CrossEntropy()(Output(torch.zeros(2, 7)), batch_of(torch.tensor([3, 6])))
+    assert float(result["cross_entropy"]) == pytest.approx(math.log(7))
 
 
 def test_extreme_logits_stay_finite() -> None:

@@ -44,8 +44,8 @@ def info_nce(image: Tensor, text: Tensor, batch: Batch, mask: bool) -> Tensor:
 
 
 def nt_xent(image: Tensor, text: Tensor, batch: Batch, mask: bool) -> Tensor:
-    both, own = torch.cat([image, text]), torch.eye(len(batch), dtype=torch.bool)
-    partner = torch.cat([torch.cat([~own & own, own], 1), torch.cat([own, ~own & own], 1)])
+    both, current = torch.cat([image, text]), torch.eye(len(batch), dtype=torch.bool)
+    partner = torch.cat([torch.cat([~current & current, current], 1), torch.cat([current, ~current & current], 1)])
     pairs = pairs_of(partner, negatives_of(batch, mask).repeat(2, 2))
     return losses.NTXentLoss(temperature=0.2)(both, rows(len(both)), pairs)  # type: ignore[no-any-return]
 
@@ -109,8 +109,8 @@ def test_value_and_gradient_are_theirs(name: str, mask: bool) -> None:
     (term,) = ours(mask)(output_of(*pair), batch).values()
     wanted = theirs(*pair, batch, mask)
     torch.testing.assert_close(term, wanted, rtol=1e-6, atol=1e-9)
-    found = torch.autograd.grad(term, pair)
-    for gradient, want in zip(found, torch.autograd.grad(wanted, pair), strict=True):
+    result = torch.autograd.grad(term, pair)
+    for gradient, want in zip(result, torch.autograd.grad(wanted, pair), strict=True):
         torch.testing.assert_close(gradient, want, rtol=1e-5, atol=1e-8)
 
 

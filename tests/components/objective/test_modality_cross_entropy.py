@@ -14,10 +14,10 @@ def test_is_the_cross_entropy_of_one_modalitys_own_linear_classifier() -> None:
     objective = ModalityCrossEntropy({"image": 6, "text": 4}, 3, modality="text")
     text, labels = torch.randn(5, 4), torch.tensor([0, 1, 2, 0, 1])
     batch = Batch({}, labels, torch.arange(5), torch.arange(5))
-    found = objective(Output(vectors={"image": torch.full((5, 6), torch.nan), "text": text}), batch)
+    result = objective(Output(vectors={"image": torch.full((5, 6), torch.nan), "text": text}), batch)
     wanted = F.cross_entropy(text @ objective.out.weight.T + objective.out.bias, labels)
-    assert list(found) == ["cross_entropy/text"]
-    torch.testing.assert_close(found["cross_entropy/text"], wanted)
+    assert list(result) == ["cross_entropy/text"]
+    torch.testing.assert_close(result["cross_entropy/text"], wanted)
 
 
 def test_an_absent_modality_is_refused() -> None:

@@ -44,9 +44,9 @@ def test_an_anchor_without_negatives_costs_nothing_and_has_no_gradient() -> None
 def test_expected_hardest_negative_is_the_mean_over_all_draws(count: int) -> None:
     costs = torch.tensor([[9.0, 0.5, 0.0, 2.0], [1.0, 9.0, 1.0, 9.0], [9.0, 9.0, 9.0, 9.0]])
     negatives = torch.tensor([[False, True, True, True], [True, False, True, False], [False] * 4])
-    found = hardest_sampled(costs, negatives, count, training=False)
+    result = hardest_sampled(costs, negatives, count, training=False)
     draws = [max(d) for d in itertools.product([0.5, 0.0, 2.0], repeat=count)]
-    torch.testing.assert_close(found, torch.tensor([sum(draws) / len(draws), 1.0, 0.0]))
+    torch.testing.assert_close(result, torch.tensor([sum(draws) / len(draws), 1.0, 0.0]))
 
 
 @pytest.mark.parametrize("count", [1, 4])

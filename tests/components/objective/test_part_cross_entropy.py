@@ -24,23 +24,23 @@ def output_of(count: int = 4) -> Output:
 
 def test_equals_a_loop_over_the_items_that_have_the_modality() -> None:
     output, labels = output_of(), torch.tensor([0, 2, 1, 1])
-    found = PartCrossEntropy()(output, batch_of(labels))
-    assert set(found) == {f"part_cross_entropy/{p}" for p in ("image", "text", "joint")}
+    result = PartCrossEntropy()(output, batch_of(labels))
+    assert set(result) == {f"part_cross_entropy/{p}" for p in ("image", "text", "joint")}
     for part, items in (("image", range(4)), ("text", (0, 2)), ("joint", range(4))):
         costs = []
         for b in items:
             exps = [math.exp(x) for x in output.parts[part][b].tolist()]
             costs.append(-math.log(exps[int(labels[b])] / sum(exps)))
-        assert float(found[f"part_cross_entropy/{part}"]) == pytest.approx(sum(costs) / len(costs), abs=1e-5)
+        assert float(result[f"part_cross_entropy/{part}"]) == pytest.approx(sum(costs) / len(costs), abs=1e-5)
 
 
 def test_multi_label_is_binary_cross_entropy() -> None:
     output, labels = output_of(), torch.tensor([[0.0, 1, 1], [1, 0, 0], [0, 0, 0], [1, 1, 1]])
-    found = PartCrossEntropy()(output, batch_of(labels))
+    result = PartCrossEntropy()(output, batch_of(labels))
     p = output.parts["text"].sigmoid()[[0, 2]]
     y = labels[[0, 2]]
     wanted = -(y * p.log() + (1 - y) * (1 - p).log()).mean()
-    torch.testing.assert_close(found["part_cross_entropy/text"], wanted)
+    torch.testing.assert_close(result["part_cross_entropy/text"], wanted)
 
 
 def test_a_batch_without_the_modality_costs_nothing() -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from vsebench.components.objective.projection_norm import ProjectionNorm
-from vsebench.core.types import Batch, Compared, Output
+from vsebench.core.types import Batch, DocumentAttention, Output
 
 BATCH = Batch({}, torch.zeros(1), torch.arange(1), torch.arange(1))
 
@@ -12,7 +12,7 @@ BATCH = Batch({}, torch.zeros(1), torch.arange(1), torch.arange(1))
 def output_of(*matrices: torch.Tensor) -> Output:
     one, yes = torch.ones(1, 2), torch.ones(1, dtype=torch.bool)
     named = {str(i): m for i, m in enumerate(matrices)}
-    return Output(compared=Compared(one, yes, {"image": one}, {"image": yes}, named, 1.0))
+    return Output(document_attention=DocumentAttention(one, yes, {"image": one}, {"image": yes}, named, 1.0))
 
 
 def test_equals_the_sum_of_squares() -> None:

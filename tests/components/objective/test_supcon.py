@@ -23,7 +23,7 @@ def slow(output: Output, batch: Batch, tau: float, mask: bool) -> float:
             i, j = a % count, b % count
             mine, their = batch.labels[i].tolist(), batch.labels[j].tolist()
             same = any(x and y for x, y in zip(mine, their, strict=True)) if isinstance(mine, list) else mine == their
-            same = same or i == j or bool(batch.index[i] == batch.index[j])
+            same = same or i == j or bool(batch.positions[i] == batch.positions[j])
             if a != b and (same or is_negative(batch, i, j, mask)):
                 others.append(cosine(vectors[a], vectors[b]) / tau)
                 positives += [others[-1]] if same else []
@@ -40,7 +40,7 @@ def test_equals_a_loop_over_anchors(multi_label: bool, mask: bool) -> None:
         torch.manual_seed(0)
         labels = (torch.rand(8, 4) < 0.3).float()
         assert not bool(labels.any(1).all())  # an item without labels keeps its own pair
-        batch = Batch({}, labels, batch.index, batch.groups)
+        batch = Batch({}, labels, batch.positions, batch.groups)
     objective = SupCon(temperature=0.2, mask_same_group=mask)
     assert value(objective, output, batch) == pytest.approx(slow(output, batch, 0.2, mask), rel=1e-5)
 

@@ -13,11 +13,11 @@ def test_equals_the_power_mean_by_a_loop() -> None:
     torch.manual_seed(0)
     values, mask = torch.randn(3, 4, 5), torch.rand(3, 4) < 0.7
     mask[:, 0] = True
-    found = GeM(5, p=2.5)(Tokens(values, mask))
+    result = GeM(5, p=2.5)(Tokens(values, mask))
     for b in range(3):
         for d in range(5):
             real = [max(float(values[b, n, d]), 1e-6) ** 2.5 for n in range(4) if mask[b, n]]
-            assert float(found[b, d]) == pytest.approx((sum(real) / len(real)) ** 0.4, rel=1e-4)
+            assert float(result[b, d]) == pytest.approx((sum(real) / len(real)) ** 0.4, rel=1e-4)
 
 
 def test_p_1_is_the_mean_and_a_large_p_the_maximum() -> None:

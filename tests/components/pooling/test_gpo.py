@@ -57,13 +57,13 @@ def slow_weights(module: GPO, count: int, dim: int = 32, temperature: float = 0.
 @torch.no_grad()
 def test_equals_a_loop_over_features_and_positions(tokens: Tokens) -> None:
     module = build().eval()
-    found = module(tokens)
+    result = module(tokens)
     for b, count in enumerate([5, 3, 1]):
         theta = slow_weights(module, count)
         for d in range(4):
             real = sorted((float(tokens.values[b, n, d]) for n in range(5) if tokens.mask[b, n]), reverse=True)
             wanted = sum(w * x for w, x in zip(theta, real, strict=True))
-            assert float(found[b, d]) == pytest.approx(wanted, abs=1e-5)
+            assert float(result[b, d]) == pytest.approx(wanted, abs=1e-5)
 
 
 @torch.no_grad()
@@ -105,8 +105,8 @@ def test_training_shrinks_sets_as_often_as_the_source_says() -> None:
     torch.manual_seed(0)
     module = GPO(1)
     mask = torch.ones(20_000, 40, dtype=torch.bool)
-    kept = module.shrunk(mask)
-    lost = 1 - kept.float().mean(1)
+    selected = module.shrunk(mask)
+    lost = 1 - selected.float().mean(1)
     # 20 % are left whole by the draw; of the others, u ~ U(0.2, 1), (1 - 0.2 u)^40 lose nothing by chance.
     by_chance = sum((1 - 0.2 * (0.2 + 0.8 * (i + 0.5) / 1000)) ** 40 for i in range(1000)) / 1000
     assert float((lost == 0).float().mean()) == pytest.approx(0.2 + 0.8 * by_chance, abs=0.01)
@@ -120,8 +120,8 @@ def test_padded_positions_stay_padded_and_no_set_is_emptied() -> None:
     torch.manual_seed(0)
     mask = torch.zeros(5000, 3, dtype=torch.bool)
     mask[:2500, 1] = True
-    kept = GPO(1, augment=1.0, drop=0.9).shrunk(mask)
-    assert torch.equal(kept, mask)
+    selected = GPO(1, augment=1.0, drop=0.9).shrunk(mask)
+    assert torch.equal(selected, mask)
 
 
 def test_training_is_seeded_as_dropout_is_and_eval_draws_nothing(tokens: Tokens) -> None:

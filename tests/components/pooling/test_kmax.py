@@ -21,18 +21,18 @@ def tokens() -> Tokens:
 
 @pytest.mark.parametrize("k", [1, 2, 3, 9])
 def test_equals_the_mean_of_the_largest_values_of_each_item(tokens: Tokens, k: int) -> None:
-    found = KMax(4, k=k)(tokens)
+    result = KMax(4, k=k)(tokens)
     for b in range(6):
         for d in range(4):
             real = sorted((float(tokens.values[b, n, d]) for n in range(5) if tokens.mask[b, n]), reverse=True)[:k]
-            assert float(found[b, d]) == pytest.approx(sum(real) / len(real))
+            assert float(result[b, d]) == pytest.approx(sum(real) / len(real))
 
 
 def test_a_short_set_does_not_shorten_the_next_one(tokens: Tokens) -> None:
     lengths = torch.tensor([1, 5, 2, 5, 3, 5])
     mask = torch.arange(5)[None] < lengths[:, None]
-    found = KMax(4, k=4)(Tokens(tokens.values, mask))
-    torch.testing.assert_close(found[3], tokens.values[3].topk(4, dim=0).values.mean(0))
+    result = KMax(4, k=4)(Tokens(tokens.values, mask))
+    torch.testing.assert_close(result[3], tokens.values[3].topk(4, dim=0).values.mean(0))
 
 
 def test_its_ends_are_max_and_mean(tokens: Tokens) -> None:

@@ -15,9 +15,9 @@ def test_takes_the_last_real_token_not_the_last_column() -> None:
 def test_prefers_the_encoders_final_state() -> None:
     final = torch.randn(2, 5)
     tokens = Tokens(torch.randn(2, 4, 5), torch.tensor([[True] * 4, [False] * 4]), final=final)
-    found = Last(5)(tokens)
-    assert torch.equal(found[0], final[0])
-    assert not found[1].any()  # an empty set is zeros, whatever the encoder says of it
+    result = Last(5)(tokens)
+    assert torch.equal(result[0], final[0])
+    assert not result[1].any()  # an empty set is zeros, whatever the encoder says of it
 
 
 def test_changed_tokens_have_no_final_state() -> None:

@@ -17,11 +17,11 @@ def tokens_of(shift: float = 0.0) -> Tokens:
 
 def test_equals_the_tanh_of_the_largest_real_value_of_each_feature() -> None:
     tokens = tokens_of()
-    found = MaxTanh(5)(tokens)
+    result = MaxTanh(5)(tokens)
     for b in range(3):
         for d in range(5):
             largest = max(float(tokens.values[b, n, d]) for n in range(4) if tokens.mask[b, n])
-            assert abs(float(found[b, d]) - math.tanh(largest)) < 1e-6
+            assert abs(float(result[b, d]) - math.tanh(largest)) < 1e-6
 
 
 def test_the_order_of_tanh_and_maximum_does_not_matter() -> None:
@@ -32,8 +32,8 @@ def test_the_order_of_tanh_and_maximum_does_not_matter() -> None:
 
 def test_a_map_that_ends_in_a_relu_lies_between_0_and_1() -> None:
     tokens = tokens_of()
-    found = MaxTanh(5)(Tokens(tokens.values.relu(), tokens.mask))
-    assert bool(((found >= 0) & (found < 1)).all())
+    result = MaxTanh(5)(Tokens(tokens.values.relu(), tokens.mask))
+    assert bool(((result >= 0) & (result < 1)).all())
     assert bool((MaxTanh(5)(tokens_of(-3)) < 0).any())
 
 

@@ -17,14 +17,14 @@ def test_equals_a_loop_over_hops_and_tokens(hops: int) -> None:
     module = SelfAttention(5, dim_hidden=7, hops=hops)
     first, _, second = module.score
     values, mask = torch.randn(2, 4, 5), torch.tensor([[True] * 4, [True, False, True, False]])
-    found = module(Tokens(values, mask))
+    result = module(Tokens(values, mask))
     for b in range(2):
         real = [v for v, m in zip(values[b], mask[b], strict=True) if m]
         wanted = torch.zeros(5)
         for hop in range(hops):
             logits = [math.exp(float(second.weight[hop] @ torch.tanh(first.weight @ v))) for v in real]
             wanted += sum(x / sum(logits) * v for x, v in zip(logits, real, strict=True)) / hops
-        torch.testing.assert_close(found[b], wanted, atol=1e-6, rtol=1e-5)
+        torch.testing.assert_close(result[b], wanted, atol=1e-6, rtol=1e-5)
 
 
 def test_equal_scores_give_the_mean() -> None:

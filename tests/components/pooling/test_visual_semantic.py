@@ -26,7 +26,7 @@ def words() -> Tokens:
 def test_equals_a_loop_over_regions_heads_and_words(regions: Tokens, words: Tokens) -> None:
     torch.manual_seed(2)
     module = VisualSemantic("text", 8, {"image": 6}, heads=2)
-    found = module(words, {"image": regions})
+    result = module(words, {"image": regions})
     for b, (num_regions, num_words) in enumerate([(3, 4), (2, 2)]):
         keys = [module.key(w) for w in words.values[b, :num_words]]
         values = [module.value(w) for w in words.values[b, :num_words]]
@@ -37,7 +37,7 @@ def test_equals_a_loop_over_regions_heads_and_words(regions: Tokens, words: Toke
                 logits = [math.exp(float(query[part] @ k[part]) / math.sqrt(4)) for k in keys]
                 heads.append(sum(x / sum(logits) * v[part] for x, v in zip(logits, values, strict=True)))
             rows.append(module.norm(module.out(torch.cat(heads))))
-        torch.testing.assert_close(found[b], sum(rows) / len(rows), atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(result[b], sum(rows) / len(rows), atol=1e-5, rtol=1e-5)
 
 
 def test_zero_queries_give_the_mean_of_the_words_values(regions: Tokens, words: Tokens) -> None:

@@ -17,13 +17,13 @@ def ranked() -> Ranked:
 
 def test_equals_a_loop_over_pairs() -> None:
     given = ranked()
-    found = CategoryQuery(weight=0.5)(given)
+    result = CategoryQuery(weight=0.5)(given)
     for q in range(3):
         prototype = given.prototypes[int(given.query_logits[q].argmax())]
         for g in range(5):
             item = given.gallery[g]
             cosine = float(prototype @ item) / float(prototype.norm() * item.norm())
-            assert float(found[q, g]) == pytest.approx(float(given.scores[q, g]) + 0.5 * cosine, abs=1e-6)
+            assert float(result[q, g]) == pytest.approx(float(given.scores[q, g]) + 0.5 * cosine, abs=1e-6)
 
 
 def test_weight_0_changes_nothing() -> None:

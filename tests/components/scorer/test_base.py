@@ -47,8 +47,8 @@ def texts() -> Tokens:
 @pytest.mark.parametrize("budget", [1, 200, 1000, 10**7, None])
 def test_blocks_of_any_size_give_every_pair_once(images: Tokens, texts: Tokens, budget: int | None) -> None:
     scorer = Overlap()
-    found = scorer.score_all(images, texts, budget=budget)
-    torch.testing.assert_close(found, scorer.score(images, texts))
+    result = scorer.score_all(images, texts, budget=budget)
+    torch.testing.assert_close(result, scorer.score(images, texts))
     counts = torch.zeros(13, 29)
     for rows, columns, _ in scorer.blocks(images, texts, budget=budget):
         counts[rows[:, None], columns] += 1
@@ -83,9 +83,9 @@ def test_a_gap_in_a_mask_is_kept() -> None:
 
 def test_no_graph_is_kept(images: Tokens, texts: Tokens) -> None:
     live = Tokens(images.values.requires_grad_(), images.mask)
-    found = Overlap().score_all(live, texts)
-    assert not found.requires_grad
-    assert not found.is_inference()
+    result = Overlap().score_all(live, texts)
+    assert not result.requires_grad
+    assert not result.is_inference()
     assert torch.is_grad_enabled()
     for _ in Overlap().blocks(live, texts):
         assert not torch.is_inference_mode_enabled()
@@ -98,8 +98,8 @@ def test_candidates_get_their_own_scores(images: Tokens, texts: Tokens, queries:
     if queries == "text":
         everything = everything.T
     candidates = torch.randint(0, everything.shape[1], (everything.shape[0], 4))
-    found = scorer.score_candidates(images, texts, candidates, queries=queries, budget=300)  # type: ignore[arg-type]
-    torch.testing.assert_close(found, everything.gather(1, candidates))
+    result = scorer.score_candidates(images, texts, candidates, queries=queries, budget=300)  # type: ignore[arg-type]
+    torch.testing.assert_close(result, everything.gather(1, candidates))
 
 
 def test_an_empty_side_gives_an_empty_matrix(images: Tokens, texts: Tokens) -> None:

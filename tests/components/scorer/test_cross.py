@@ -31,14 +31,14 @@ def build(**options: object) -> Cross:
     return Cross({"image": 6, "text": DIM}, DIM, **options)  # type: ignore[arg-type]
 
 
-def side(module: Cross, modality: str, own: list[Tensor], other: list[Tensor]) -> Tensor:
+def side(module: Cross, modality: str, current: list[Tensor], other: list[Tensor]) -> Tensor:
     """One side's vector, token by token, with the attended tokens formed."""
     parts = []
-    for query in own:
+    for query in current:
         logits = [math.exp(float(query @ k) / math.sqrt(DIM)) for k in other]
         attended = sum(x / sum(logits) * k for x, k in zip(logits, other, strict=True))
-        if len(module.own):
-            parts.append(module.own[modality](query) + module.attended[modality](attended))
+        if len(module.self_parts):
+            parts.append(module.self_parts[modality](query) + module.attended[modality](attended))
         else:
             parts.append(query + attended)
     return sum(parts) / len(parts)
@@ -48,13 +48,13 @@ def side(module: Cross, modality: str, own: list[Tensor], other: list[Tensor]) -
 @torch.no_grad()
 def test_equals_a_loop_over_pairs(images: Tokens, texts: Tokens, combine: str) -> None:
     module = build(combine=combine)
-    found = module(images, texts)
+    result = module(images, texts)
     for i in range(3):
         regions = [module.project["image"](r) for r in images.values[i, images.mask[i]]]
         for j in range(4):
             words = list(texts.values[j, texts.mask[j]])
             pair = side(module, "image", regions, words), side(module, "text", words, regions)
-            torch.testing.assert_close(found[i, j], F.cosine_similarity(*pair, dim=0), atol=1e-5, rtol=1e-5)
+            torch.testing.assert_close(result[i, j], F.cosine_similarity(*pair, dim=0), atol=1e-5, rtol=1e-5)
 
 
 def test_padding_and_the_rest_of_the_batch_change_nothing(images: Tokens, texts: Tokens) -> None:
@@ -99,8 +99,8 @@ def test_empty_sides_score_0_and_have_finite_gradients(images: Tokens, texts: To
 def test_weights_equal_a_loop() -> None:
     module = build()
     images, texts = sets([4, 1, 3], 0, 6), sets([2, 5, 3], 1, DIM)
-    found = module.weights(module.embed("image", images), module.embed("text", texts))
-    assert list(found) == ["cross/text_to_image", "cross/image_to_text"]
+    result = module.weights(module.embed("image", images), module.embed("text", texts))
+    assert list(result) == ["cross/text_to_image", "cross/image_to_text"]
     for row, (n, m) in enumerate(zip([4, 1, 3], [2, 5, 3], strict=True)):
         regions = [module.project["image"](r) for r in images.values[row, :n]]
         words = list(texts.values[row, :m])
@@ -108,7 +108,7 @@ def test_weights_equal_a_loop() -> None:
             for q, query in enumerate(queries):
                 logits = [math.exp(float(query @ c) / math.sqrt(DIM)) for c in context]
                 wanted = torch.tensor([x / sum(logits) for x in logits])
-                weights = found[f"cross/{name}"][row, 0, q]
+                weights = result[f"cross/{name}"][row, 0, q]
                 torch.testing.assert_close(weights[: len(context)], wanted, atol=1e-5, rtol=1e-5)
                 assert not weights[len(context) :].any()
 
@@ -134,5 +134,5 @@ def test_the_working_memory_is_what_a_pair_is_said_to_take(regions: int, words: 
     with torch.inference_mode(), LiveBytes() as live:
         module.score(images, texts)
     per_pair = (live.peak - 40 * (regions + words + 4) * dim * 4) / 40**2
-    said = module.pair_bytes(regions, words)
-    assert said / 3 < per_pair <= said
+    message = module.pair_bytes(regions, words)
+    assert message / 3 < per_pair <= message

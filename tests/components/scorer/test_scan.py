@@ -99,9 +99,9 @@ def test_temperatures_are_the_sources(direction: str, softmax: float, lse: float
 def test_weights_are_those_of_the_loop(direction: str, normalize: str) -> None:
     module = build(direction=direction, normalize=normalize)
     images, texts = sets([4, 1, 3], 0, 6), sets([2, 5, 3], 1, DIM)
-    found = module.weights(module.embed("image", images), module.embed("text", texts))
+    result = module.weights(module.embed("image", images), module.embed("text", texts))
     name = "scan/text_to_image" if direction == "t2i" else "scan/image_to_text"
-    assert list(found) == [name]
+    assert list(result) == [name]
     for row, (n, m) in enumerate(zip([4, 1, 3], [2, 5, 3], strict=True)):
         regions = [F.normalize(module.project["image"](r), dim=0) for r in images.values[row, :n]]
         words = [F.normalize(w, dim=0) for w in texts.values[row, :m]]
@@ -110,8 +110,8 @@ def test_weights_are_those_of_the_loop(direction: str, normalize: str) -> None:
         for j in range(len(queries)):
             logits = [math.exp(module.lambda_softmax * one[j]) for one in rows]
             for i, x in enumerate(logits):
-                assert float(found[name][row, 0, j, i]) == pytest.approx(x / sum(logits), abs=1e-5)
-            assert not found[name][row, 0, j, len(context) :].any()
+                assert float(result[name][row, 0, j, i]) == pytest.approx(x / sum(logits), abs=1e-5)
+            assert not result[name][row, 0, j, len(context) :].any()
 
 
 @torch.no_grad()
@@ -215,8 +215,8 @@ def test_the_working_memory_is_what_a_pair_is_said_to_take(regions: int, words: 
     with torch.inference_mode(), LiveBytes() as live:
         module.score(images, texts)
     per_pair = (live.peak - 40 * max(regions, words) ** 2 * 4) / 40**2
-    said = module.pair_bytes(regions, words)
-    assert said / 3 < per_pair <= said
+    message = module.pair_bytes(regions, words)
+    assert message / 3 < per_pair <= message
 
 
 def test_an_unknown_direction_is_refused() -> None:

@@ -34,8 +34,8 @@ def test_a_local_folder(folder: Path) -> None:
     assert not any(p.requires_grad for p in encoder.parameters())
     raw = AutoTokenizer.from_pretrained(folder)(texts, padding=True, return_tensors="pt")
     with torch.no_grad():
-        said = AutoModel.from_pretrained(folder).eval()(**raw).last_hidden_state
-    torch.testing.assert_close(tokens.values, said, atol=1e-5, rtol=1e-5)
+        message = AutoModel.from_pretrained(folder).eval()(**raw).last_hidden_state
+    torch.testing.assert_close(tokens.values, message, atol=1e-5, rtol=1e-5)
     assert tokens.final is None, "pooling: last takes the last real token"
     assert build(model=str(folder), max_length=4).tokenizer(texts).ids.shape == (2, 4)
 
@@ -72,7 +72,7 @@ def test_the_image_enters_at_the_first_token() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "text"),
     [
         ({"model": "no/such-model"}, "transformers cannot load 'no/such-model'"),
         ({"weights": "none", "config": {"hiden_size": 16}}, "'hiden_size' is no setting of BertConfig"),
@@ -82,8 +82,8 @@ def test_the_image_enters_at_the_first_token() -> None:
         ({"weights": "none", "config": CONFIG, "visual": True, "finetune": "all"}, "needs an image encoder"),
     ],
 )
-def test_mistakes(options: dict[str, Any], said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
+def test_mistakes(options: dict[str, Any], text: str) -> None:
+    with pytest.raises(ConfigError, match=text):
         build(**options)
 
 

@@ -12,7 +12,7 @@ from vsebench.components.text_encoder.bilstm import BiLSTM
 from vsebench.components.text_encoder.gru import GRU
 from vsebench.components.text_encoder.lstm import LSTM
 from vsebench.core.errors import ConfigError
-from vsebench.core.types import Words
+from vsebench.core.types import TokenIds
 from vsebench.data.vocabulary import Vocabulary
 
 NETWORKS = {"gru": GRU, "lstm": LSTM, "bigru": BiGRU, "bilstm": BiLSTM}
@@ -33,22 +33,22 @@ def build(name: str, **options: Any) -> Any:
     return NETWORKS[name](vocabulary, dim_hidden=3, dim_word=5, **options).eval()
 
 
-def words() -> Words:
+def words() -> TokenIds:
     torch.manual_seed(1)
     mask = torch.arange(5) < torch.tensor(LENGTHS)[:, None]  # the last position is padding in all
-    return Words(torch.randint(2, 8, mask.shape) * mask, mask)
+    return TokenIds(torch.randint(2, 8, mask.shape) * mask, mask)
 
 
 @pytest.mark.parametrize(("name", "options"), CASES)
 @torch.no_grad()
 def test_equals_one_text_at_a_time_step_by_step(name: str, options: dict[str, Any]) -> None:
     encoder, given = build(name, **options), words()
-    found = encoder(given)
+    result = encoder(given)
     merge = options.get("merge", "mean" if name == "bigru" else "concat")
     for b, length in enumerate(LENGTHS):
-        assert not found.values[b, length:].any()
+        assert not result.values[b, length:].any()
         if length == 0:
-            assert not found.final[b].any()
+            assert not result.final[b].any()
             continue
         states, last = encoder.network(encoder.embedding(given.ids[b : b + 1, :length]))
         last = last[0] if isinstance(last, tuple) else last
@@ -59,9 +59,9 @@ def test_equals_one_text_at_a_time_step_by_step(name: str, options: dict[str, An
             "sum": lambda parts: parts[0] + parts[1],
             "mean": lambda parts: 0.5 * (parts[0] + parts[1]),
         }[merge]
-        torch.testing.assert_close(found.values[b, :length], joined(directions), atol=1e-6, rtol=1e-6)
-        torch.testing.assert_close(found.final[b], joined(ends), atol=1e-6, rtol=1e-6)
-    assert found.values.shape[-1] == found.final.shape[-1] == encoder.dim_out
+        torch.testing.assert_close(result.values[b, :length], joined(directions), atol=1e-6, rtol=1e-6)
+        torch.testing.assert_close(result.final[b], joined(ends), atol=1e-6, rtol=1e-6)
+    assert result.values.shape[-1] == result.final.shape[-1] == encoder.dim_out
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -63,13 +63,13 @@ def test_missing_and_corrupt_files(name: str, lay: Lay, build: Build, tmp_path: 
     files[0].write_bytes(files[0].read_bytes()[:30])
     with pytest.raises(DataError) as caught:
         build(name, root)
-    told = "\n".join(caught.value.problems)
-    assert files[0].name in told
-    assert "cannot be decoded" in told or "is cut short" in told
-    assert len(caught.value.problems) == 1 + from_list, told
+    message = "\n".join(caught.value.problems)
+    assert files[0].name in message
+    assert "cannot be decoded" in message or "is cut short" in message
+    assert len(caught.value.problems) == 1 + from_list, message
     if from_list:
-        assert files[-2].name in told
-        assert "does not exist" in told
+        assert files[-2].name in message
+        assert "does not exist" in message
     assert not (tmp_path / "built.h5").exists()
     dataset = build(name, root, skip_bad=True)
     assert len(dataset) == whole - 1 - from_list
@@ -82,10 +82,10 @@ def test_from_the_command_line(name: str, lay: Lay, tmp_path: Path, capsys: pyte
     builder = name if name in ("audio", "folder") else None
     options = [f"--{option.replace('_', '-')}={value}" for option, value in OPTIONS.get(name, {}).items()]
     build_command(SimpleNamespace(args=options), name, root, builder, tmp_path / "cli.h5")
-    said = capsys.readouterr().out
-    assert "items (train" in said
-    assert "fingerprint" in said
-    assert "\nsplits: " in said
+    message = capsys.readouterr().out
+    assert "items (train" in message
+    assert "fingerprint" in message
+    assert "\nsplits: " in message
     with pytest.raises(DataError, match="exists already"):
         build_command(SimpleNamespace(args=[]), name, root, builder, tmp_path / "cli.h5")
 

@@ -21,8 +21,8 @@ def test_notes() -> None:
     labels = [("a", "b"), ("b", "c"), ("d",)]
     assert notes(labels, ["train", "val", "test"], pixels, {}) == ["2 labels have no training item: c, d"]
     many = [str(i) for i in range(9)]
-    said = notes(many, ["train"] + ["val"] * 8, [b"%d" % i for i in range(9)], {"shop": ["s"] * 9})
-    assert said == [
+    message = notes(many, ["train"] + ["val"] * 8, [b"%d" % i for i in range(9)], {"shop": ["s"] * 9})
+    assert message == [
         "1 groups of column 'shop' stand in more than one split",
         "no item is in test",
         "8 labels have no training item: 1, 2, 3, 4, 5, …",

@@ -58,9 +58,9 @@ def test_csv(tmp_path: Path) -> None:
 
 def test_matches_are_of_what_relevance_says(tmp_path: Path) -> None:
     lay_out(tmp_path / "in", rows())
-    found = [build(tmp_path / "in", relevance=said) for said in ("item", "label")]
-    assert [d.relevance for d in found] == ["item", "label"]
-    assert len({d.fingerprint for d in found}) == 2
+    results = [build(tmp_path / "in", relevance=message) for message in ("item", "label")]
+    assert [d.relevance for d in results] == ["item", "label"]
+    assert len({d.fingerprint for d in results}) == 2
 
 
 def test_jsonl_with_lists_columns_and_splits_by_rule(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def bad(number: int, column: int, value: str) -> list[list[str]]:
 
 
 @pytest.mark.parametrize(
-    ("table", "said"),
+    ("table", "text"),
     [
         (bad(2, 0, "images/no.png"), "row 4: image 'images/no.png' does not exist"),
         (bad(2, 0, "../secret.png"), "row 4: image '../secret.png' lies outside the folder"),
@@ -120,11 +120,11 @@ def bad(number: int, column: int, value: str) -> list[list[str]]:
         ([*rows(), ["images/1.png", "x"]], "row 10: 2 cells, but the header has 4 columns"),
     ],
 )
-def test_bad_rows_are_named(tmp_path: Path, table: list[list[str]], said: str) -> None:
+def test_bad_rows_are_named(tmp_path: Path, table: list[list[str]], text: str) -> None:
     lay_out(tmp_path / "in", table)
     with pytest.raises(DataError) as caught:
         build(tmp_path / "in")
-    assert said in str(caught.value)
+    assert text in str(caught.value)
     assert "--skip-bad" in str(caught.value)
     assert caught.value.exit_code == 2
     assert not (tmp_path / "out.h5").exists()

@@ -27,7 +27,7 @@ def damages(content: bytes, rng: random.Random) -> list[tuple[str, bytes]]:
     lines = content.split(b"\n")
     shuffled = rng.sample(lines, len(lines))
     middle = len(lines) // 2
-    found = [
+    results = [
         ("empty", b""),
         ("cut", content[:cut]),
         ("cut at a line", b"\n".join(lines[:middle])),
@@ -40,18 +40,18 @@ def damages(content: bytes, rng: random.Random) -> list[tuple[str, bytes]]:
         ("deep JSON", b"[" * 5000),
         ("other JSON", b'{"images": [1, null, {"filename": 3}], "a": {"b": []}}'),
     ]
-    return [*found, ("reordered lines", b"\n".join(shuffled))] if len(lines) > 2 else found
+    return [*results, ("reordered lines", b"\n".join(shuffled))] if len(lines) > 2 else results
 
 
 def kinds_of_files(root: Path) -> list[Path]:
     """A few files of each kind."""
-    found: dict[tuple[str, str], list[Path]] = {}
+    results: dict[tuple[str, str], list[Path]] = {}
     for file in sorted(root.rglob("*")):
         if file.is_file():
             top = file.relative_to(root).parts[0]
             many = file.parent != root and len(list((root / top).rglob(f"*{file.suffix}"))) > 5
-            found.setdefault((top if many else file.name, file.suffix), []).append(file)
-    return [file for files in found.values() for file in files[:PER_FOLDER]]
+            results.setdefault((top if many else file.name, file.suffix), []).append(file)
+    return [file for files in results.values() for file in files[:PER_FOLDER]]
 
 
 @pytest.mark.slow

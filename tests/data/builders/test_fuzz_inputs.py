@@ -199,9 +199,9 @@ def look_at(dataset: Dataset, rows: int) -> None:
     assert len(set(dataset.ids)) == len(dataset)
     assert picture(99) not in [dataset.image_bytes(i) for i in range(len(dataset))]
     texts = [text for texts in dataset.all_texts() for text in texts]
-    for said in (*texts, *dataset.label_names):
-        assert said.strip() not in NEVER
-        assert not said.startswith(("{'", "[None", "[{", "b'"))
+    for message in (*texts, *dataset.label_names):
+        assert message.strip() not in NEVER
+        assert not message.startswith(("{'", "[None", "[{", "b'"))
     if dataset.num_classes and not dataset.multi_label:
         assert len(np.unique(dataset.labels)) > 1
 

@@ -22,13 +22,13 @@ Lay, Build = Callable[[str], Path], Callable[..., Dataset]
 
 
 def test_the_protocol() -> None:
-    found = divide(100, 10, 40, 0)
-    splits = [s for s, _ in found]
+    result = divide(100, 10, 40, 0)
+    splits = [s for s, _ in result]
     assert {s: splits.count(s) for s in set(splits)} == {"test": 10, "val": 4, "train": 36, "rest": 50}
-    assert [sets for s, sets in found if s == "test"] == [("query",)] * 10
-    assert {sets for s, sets in found if s != "test"} == {("database",)}
-    assert divide(100, 10, 40, 0) == found
-    assert divide(100, 10, 40, 1) != found
+    assert [sets for s, sets in result if s == "test"] == [("query",)] * 10
+    assert {sets for s, sets in result if s != "test"} == {("database",)}
+    assert divide(100, 10, 40, 0) == result
+    assert divide(100, 10, 40, 1) != result
     with pytest.raises(DataError, match="49 items are too few for 10 queries and 40 training items"):
         divide(49, 10, 40, 0)
 

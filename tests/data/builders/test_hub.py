@@ -147,11 +147,11 @@ def test_faults_by_row(build: Build, tmp_path: Path) -> None:
     root = written(tmp_path / "in", rows, bad.features)
     with pytest.raises(DataError, match="6 faults") as caught:
         build("hub", root, text_column="said")
-    told = [p.partition(" (id")[0] + ":" + p.partition("):")[2] for p in caught.value.problems]
-    assert told[0].startswith("train row 2: image: image cannot be decoded")
-    assert told[1].startswith("train row 4: image '")
-    assert told[1].endswith("no.jpg' does not exist")
-    assert told[2:] == [
+    message = [p.partition(" (id")[0] + ":" + p.partition("):")[2] for p in caught.value.problems]
+    assert message[0].startswith("train row 2: image: image cannot be decoded")
+    assert message[1].startswith("train row 4: image '")
+    assert message[1].endswith("no.jpg' does not exist")
+    assert message[2:] == [
         "train row 5: no image",
         "train row 6: no text",
         "train row 7: empty text",
@@ -250,9 +250,9 @@ def test_from_the_cache_without_the_hub(build: Build, tmp_path: Path) -> None:
     table(0, 20).to_parquet(str(tmp_path / "train.parquet"))
     datasets.load_dataset("parquet", data_files={"train": str(tmp_path / "train.parquet")}, cache_dir=str(cache))
     made = next(cache.rglob("dataset_info.json")).parent
-    kept = cache / "nobody___tiny" / "default" / "0.0.0" / "0123456789abcdef"
-    shutil.copytree(made, kept)
-    for file in kept.glob("parquet-*"):
+    selected = cache / "nobody___tiny" / "default" / "0.0.0" / "0123456789abcdef"
+    shutil.copytree(made, selected)
+    for file in selected.glob("parquet-*"):
         file.rename(file.with_name(file.name.replace("parquet-", "tiny-")))
     dataset = build("hub", "nobody/tiny", text_column="said")
     assert len(dataset) == 20

@@ -152,8 +152,8 @@ def test_classification_shards_of_clip_benchmark(shards: int, build: Build, tmp_
     assert dataset.image_bytes(at) == picture(4)
     assert dataset.labels[at] == 1
     assert dataset.image_bytes(dataset.ids.index("test/s0000004")) == picture(44)
-    said = f"{20 * shards} ids stand in several splits: there they begin with the name of the split"
-    assert said in dataset.provenance["notes"]
+    message = f"{20 * shards} ids stand in several splits: there they begin with the name of the split"
+    assert message in dataset.provenance["notes"]
     put(root / "classnames.txt", "tench\ngoldfish\n")
     with pytest.raises(DataError, match="label 2 is none of the 2 classes"):
         build("hub", root)

@@ -72,12 +72,12 @@ def test_faults_by_row(lay: Lay, build: Build) -> None:
     edit(root / "dataset_flickr8k.json", spoil)
     with pytest.raises(DataError, match="5 faults") as caught:
         build("flickr8k", root)
-    told = list(caught.value.problems)
-    assert told[0] == "images[1] (id '1_a'): image without captions"
-    assert told[1].startswith("images[2] (id '2_a'): unknown split 'tset'. Did you mean 'test'?")
-    assert told[2] == "images[4] (id '4_a'): the id stands in images[3] already"
-    assert told[3] == "images[5] (id '5_a'): empty text"
-    assert told[4] == "images[6]: 'filename': Field required"
+    message = list(caught.value.problems)
+    assert message[0] == "images[1] (id '1_a'): image without captions"
+    assert message[1].startswith("images[2] (id '2_a'): unknown split 'tset'. Did you mean 'test'?")
+    assert message[2] == "images[4] (id '4_a'): the id stands in images[3] already"
+    assert message[3] == "images[5] (id '5_a'): empty text"
+    assert message[4] == "images[6]: 'filename': Field required"
     assert len(build("flickr8k", root, skip_bad=True)) == 10
 
 
@@ -127,11 +127,11 @@ def test_precomputed_features(kind: str, lay: Lay, build: Build, tmp_path: Path)
     assert dataset.feature_dims == {"image": 6}
     assert dataset.image_bytes(0) is None
     for n in range(15):
-        found = dataset.item_features("image", n)
+        result = dataset.item_features("image", n)
         if kind in ("npy", "mat"):  # these say nothing of the number of regions
-            assert found.shape == (4, 6)
-            found = found[: len(REGIONS[str(n)])]
-        np.testing.assert_array_equal(found, REGIONS[str(n)])
+            assert result.shape == (4, 6)
+            result = result[: len(REGIONS[str(n)])]
+        np.testing.assert_array_equal(result, REGIONS[str(n)])
     order = np.array([9, 2, 2, 14])
     values, offsets = dataset.features("image", order)
     for i, n in enumerate(order):

@@ -136,7 +136,7 @@ def test_whole_numbers_are_one_class_however_they_are_written(build: Build, tmp_
 
 
 @pytest.mark.parametrize(
-    ("column", "value", "said"),
+    ("column", "value", "text"),
     [
         (
             "label",
@@ -148,12 +148,12 @@ def test_whole_numbers_are_one_class_however_they_are_written(build: Build, tmp_
         ("label", math.inf, "the label is inf"),
     ],
 )
-def test_what_is_no_text_is_not_made_one(column: str, value: Any, said: str, build: Build, tmp_path: Path) -> None:
+def test_what_is_no_text_is_not_made_one(column: str, value: Any, text: str, build: Build, tmp_path: Path) -> None:
     whole = TEXTS if column == "text" else AB
     builder, root = lay_out(tmp_path / "in", "jsonl", **{column: at_three(whole, value)})
     with pytest.raises(DataError) as caught:
         build(builder, root)
-    assert said in str(caught.value)
+    assert text in str(caught.value)
 
 
 def test_tables_in_parquet_are_not_made_text(build: Build, tmp_path: Path) -> None:
@@ -185,12 +185,12 @@ def test_what_is_said_of_a_label_column() -> None:
         return Labels(Cells(), values).notes
 
     assert notes(["a", "b"] * 20) == []
-    (said,) = notes([0.25, 0.5, 1.0, None] * 10)
-    assert said.startswith("2 labels are numbers with fractions, such as 0.25")
-    (said,) = notes(list(range(40)))
-    assert said == "40 classes in 40 rows: nearly every row has a label of its own"
-    (said,) = notes(["Cat", "cat", "true", "dog"] * 10)
-    assert said == "1 labels are written in several ways, each of which is a class: 'Cat', 'cat'"
+    (message,) = notes([0.25, 0.5, 1.0, None] * 10)
+    assert message.startswith("2 labels are numbers with fractions, such as 0.25")
+    (message,) = notes(list(range(40)))
+    assert message == "40 classes in 40 rows: nearly every row has a label of its own"
+    (message,) = notes(["Cat", "cat", "true", "dog"] * 10)
+    assert message == "1 labels are written in several ways, each of which is a class: 'Cat', 'cat'"
 
 
 def test_multi_label_cells(build: Build, tmp_path: Path) -> None:

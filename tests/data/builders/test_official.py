@@ -57,9 +57,9 @@ def test_in_shop_faults(lay: Lay, build: Build) -> None:
     file.write_text("\n".join([lines[0], lines[1], lines[3].replace(" train", " trian"), *lines[3:]]))
     with pytest.raises(DataError) as caught:
         build("mmfrb", root)
-    told = "\n".join(caught.value.problems)
-    assert "line 3 (image 'img/WOMEN/Dresses/id_00000000/00_2_side.jpg'): unknown status 'trian'" in told
-    assert "line 4 (image 'img/WOMEN/Dresses/id_00000000/00_2_side.jpg'): the image stands in line 3 already" in told
+    message = "\n".join(caught.value.problems)
+    assert "line 3 (image 'img/WOMEN/Dresses/id_00000000/00_2_side.jpg'): unknown status 'trian'" in message
+    assert "line 4 (image 'img/WOMEN/Dresses/id_00000000/00_2_side.jpg'): the image stands in line 3 already" in message
     file.write_text("\n".join(lines[:20]))
     with pytest.raises(DataError, match="line 1 says 72 rows, but there are 18"):
         build("mmfrb", root)
@@ -69,12 +69,12 @@ def test_deepfashion_multimodal(lay: Lay, build: Build) -> None:
     root = lay("deepfashion_multimodal")
     dataset = build("deepfashion_multimodal", root)
     assert dataset.label_names == ["MEN-Denim", "WOMEN-Tees_Tanks"]
-    said = dataset.attributes(1)
-    assert said["sleeve_length"] == "short"
-    assert said["neckline"] == "square"
-    assert said["fabric_upper"] == "cotton"
-    assert said["fabric_outer"] == "NA"
-    assert said["colour_upper"] == "graphic"
+    attributes = dataset.attributes(1)
+    assert attributes["sleeve_length"] == "short"
+    assert attributes["neckline"] == "square"
+    assert attributes["fabric_upper"] == "cotton"
+    assert attributes["fabric_outer"] == "NA"
+    assert attributes["colour_upper"] == "graphic"
     assert dataset.landmarks(0)[1].tolist() == [2, 3, 0]
     assert dataset.landmarks(0)[3].tolist() == [6, 7, 1]
     assert dataset.groups[0] == dataset.groups[1] != dataset.groups[2], "photos of one garment"

@@ -35,11 +35,11 @@ def recalls(dataset: Dataset, k: int = 1) -> dict[str, float]:
     """Recall of embeddings that are equal for a picture and its captions, and for nothing else, over all items."""
     shown = [IMAGES[dataset.image_bytes(i) or b""] for i in range(len(dataset))]
     owner = np.repeat(np.arange(len(dataset)), [len(dataset.texts(i)) for i in range(len(dataset))])
-    said = [int(text.split()[1]) for i in range(len(dataset)) for text in dataset.texts(i)]
+    lines = [int(text.split()[1]) for i in range(len(dataset)) for text in dataset.texts(i)]
     basis = np.eye(PICTURES, dtype=np.float32)
     groups = _groups(dataset, dataset.labels, dataset.groups)
     perfect = Predictions(
-        None, dataset.labels, embeddings={"image": basis[shown], "text": basis[said]}, owner=owner, groups=groups
+        None, dataset.labels, embeddings={"image": basis[shown], "text": basis[lines]}, owner=owner, groups=groups
     )
     return {d: recall(perfect, k=k)[f"{d}/recall@{k}"] for d in ("i2t", "t2i")}
 

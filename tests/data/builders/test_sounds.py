@@ -88,9 +88,9 @@ TONE = np.sin(2 * np.pi * 440 * np.arange(9600) / 96000).astype(np.float32)
     ],
 )
 def test_any_depth_rate_and_channels(data: bytes, rate: int) -> None:
-    own = load_sound(data)
-    assert own.dtype == np.float32
-    assert own.shape == (rate // 10,)
+    current = load_sound(data)
+    assert current.dtype == np.float32
+    assert current.shape == (rate // 10,)
     low = load_sound(data, 16000)
     assert low.shape == (1600,)
     spectrum = np.abs(np.fft.rfft(low))
@@ -111,10 +111,10 @@ def test_sounds_that_cannot_be_used(lay: Lay, build: Build) -> None:
     (root / "cat/05.wav").write_bytes(b"")
     with pytest.raises(DataError) as caught:
         build("audio", root)
-    told = caught.value.problems
-    assert len(told) == 3
-    assert told[0].startswith("file 'cat/01.wav' (id 'cat/01.wav'): audio 'cat/01.wav': sound cannot be decoded (")
-    assert told[1].endswith("audio 'cat/03.wav' has no samples")
+    message = caught.value.problems
+    assert len(message) == 3
+    assert message[0].startswith("file 'cat/01.wav' (id 'cat/01.wav'): audio 'cat/01.wav': sound cannot be decoded (")
+    assert message[1].endswith("audio 'cat/03.wav' has no samples")
     bad = encoded(np.array([0.0, np.nan, 1.0]), 8000, format="WAV", subtype="FLOAT")
     with pytest.raises(OSError, match="NaN or infinite"):
         load_sound(bad)
@@ -142,8 +142,8 @@ def test_av_digits(lay: Lay, build: Build) -> None:
     with np.load(root / "av_digits.npz") as arrays:
         whole = {k: arrays[k] for k in arrays}
     start, length = whole["audio_offset"][7], whole["audio_length"][7]
-    said = (dataset.audio(7, 8000) * 32768).astype(np.int16)
-    np.testing.assert_array_equal(said, whole["audio"][start : start + length])
+    message = (dataset.audio(7, 8000) * 32768).astype(np.int16)
+    np.testing.assert_array_equal(message, whole["audio"][start : start + length])
     whole["label"][3] = 2
     whole["audio_offset"][4] = 10**6
     np.savez(root / "av_digits.npz", **whole)
@@ -163,10 +163,10 @@ def test_degraded_digits(lay: Lay, build: Build) -> None:
     assert build("av_digits", root, image_noise=0.0, seed=5).fingerprint == before[2], "no strength, nothing drawn"
     strengths = {"image_noise": 0.2, "image_occlusion": 0.25, "audio_snr": 0.0}
     hard = build("av_digits", root, **strengths)
-    said = "image noise 0.2, image occlusion 0.25, audio at 0 dB"
-    assert hard.title == f"Spoken and handwritten digits, degraded: {said}"
+    message = "image noise 0.2, image occlusion 0.25, audio at 0 dB"
+    assert hard.title == f"Spoken and handwritten digits, degraded: {message}"
     assert hard.provenance["degraded"] == {**strengths, "seed": 0}
-    assert hard.provenance["notes"][-1] == f"every item of every split is degraded: {said} (seed 0)"
+    assert hard.provenance["notes"][-1] == f"every item of every split is degraded: {message} (seed 0)"
     assert check(hard) == []
     sound = hard.audio(7, 8000)
     with np.load(root / "av_digits.npz") as arrays:
@@ -243,10 +243,10 @@ def test_paired_by_id(build: Build, tmp_path: Path) -> None:
         assert dataset.audio_bytes(i) == sound(i + 1)
         assert dataset.image_bytes(i) == picture(i + 1, kind="PNG")
         assert dataset.texts(i) == [f"text of x{i + 1}"]
-    kept = build("paired", first, other=second, missing="keep")
-    assert kept.ids[0] == "x0"
-    assert kept.audio_bytes(0) is None
-    assert "1 items of 'images' have no partner (keep)" in kept.provenance["notes"]
+    selected = build("paired", first, other=second, missing="keep")
+    assert selected.ids[0] == "x0"
+    assert selected.audio_bytes(0) is None
+    assert "1 items of 'images' have no partner (keep)" in selected.provenance["notes"]
     with pytest.raises(ConfigError, match="no modality that"):
         build("paired", first, other=first)
 

@@ -63,8 +63,12 @@ def test_a_column_of_splits_is_used_whatever_its_name(column: str, builder: str,
 
 @pytest.mark.parametrize("builder", BUILDERS)
 def test_names_of_splits_in_any_spelling(builder: str, build: Build, tmp_path: Path) -> None:
-    own = ["training", "TRAIN"] * 10 + ["validation", "dev", "valid", "Val", "val"] * 2 + ["Test ", "testing"] * 5
-    assert sizes(build(builder, lay_out(tmp_path / "in", builder, split=own))) == {"train": 20, "val": 10, "test": 10}
+    current = ["training", "TRAIN"] * 10 + ["validation", "dev", "valid", "Val", "val"] * 2 + ["Test ", "testing"] * 5
+    assert sizes(build(builder, lay_out(tmp_path / "in", builder, split=current))) == {
+        "train": 20,
+        "val": 10,
+        "test": 10,
+    }
 
 
 @pytest.mark.parametrize("builder", BUILDERS)
@@ -98,8 +102,8 @@ def test_a_column_that_may_hold_splits_is_refused(builder: str, build: Build, tm
 @pytest.mark.parametrize("builder", BUILDERS)
 def test_numbered_folds_are_not_used_and_that_is_said(builder: str, build: Build, tmp_path: Path) -> None:
     dataset = build(builder, lay_out(tmp_path / "in", builder, fold=[1, 2, 3, 4] * 10))
-    said = "column 'fold' (1, 2, 3, 4) is not used for splits; --split-column names the one that is"
-    assert said in dataset.provenance["notes"]
+    message = "column 'fold' (1, 2, 3, 4) is not used for splits; --split-column names the one that is"
+    assert message in dataset.provenance["notes"]
 
 
 def test_folders_of_images_are_splits(build: Build, tmp_path: Path) -> None:

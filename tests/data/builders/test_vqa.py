@@ -125,10 +125,10 @@ def test_what_is_no_class_is_wrong_whatever_is_said(lay: Lay, build: Build) -> N
     rows = np.array([i for i in dataset.splits["test"] if label(dataset, i) == OTHER])
     assert len(rows)
     answers = Answers.of(dataset.answers(rows), dataset.label_names)
-    for said in range(dataset.num_classes):
-        logits = np.tile(np.eye(dataset.num_classes, dtype=np.float32)[said], (len(rows), 1))
-        found = vqa_accuracy(Predictions(logits, dataset.labels[rows], answers=answers))
-        assert found == {"vqa_accuracy": 0.0}
+    for message in range(dataset.num_classes):
+        logits = np.tile(np.eye(dataset.num_classes, dtype=np.float32)[message], (len(rows), 1))
+        result = vqa_accuracy(Predictions(logits, dataset.labels[rows], answers=answers))
+        assert result == {"vqa_accuracy": 0.0}
 
 
 def test_version_one(lay: Lay, build: Build) -> None:
@@ -160,12 +160,12 @@ def test_faults_by_row(lay: Lay, build: Build) -> None:
 
     change(root / TRAIN, "questions", questions)
     change(root / ANSWERED, "annotations", annotations)
-    asked = json.loads((root / TRAIN).read_text())["questions"]
+    requested = json.loads((root / TRAIN).read_text())["questions"]
     answered = json.loads((root / ANSWERED).read_text())["annotations"]
     with pytest.raises(DataError) as caught:
         build("vqa", root)
-    told = sorted(caught.value.problems)
-    ids = [row["question_id"] for row in asked]
+    message = sorted(caught.value.problems)
+    ids = [row["question_id"] for row in requested]
     wanted = [
         f"{TRAIN} questions[1] (question {ids[1]}): empty text",
         f"{TRAIN} questions[2]: 'question_id': Input should be a valid integer, got '2'",
@@ -178,7 +178,7 @@ def test_faults_by_row(lay: Lay, build: Build) -> None:
         f"{ANSWERED} annotations[40]: question {ids[0]} is annotated in {ANSWERED} annotations[0] already",
         f"{ANSWERED} annotations[2]: no question has the id {answered[2]['question_id']}",
     ]
-    assert told == sorted(wanted)
+    assert message == sorted(wanted)
     dataset = build("vqa", root, skip_bad=True)
     assert check(dataset) == []
     assert not {str(ids[k]) for k in (1, 2, 4, 6, 8)} & set(dataset.ids)

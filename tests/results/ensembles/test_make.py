@@ -18,7 +18,7 @@ from vsebench.config.experiment import load_experiment
 from vsebench.core.errors import ConfigError, DataError
 from vsebench.core.types import Result
 from vsebench.engine.evaluate import predict, predictions_of
-from vsebench.engine.loader import Feed
+from vsebench.engine.loader import Loader
 from vsebench.leaderboard.render import stale
 from vsebench.results.ensembles.make import Recipe, combination_id, combine, parse_weights
 from vsebench.runs.load import LoadedRun, find_run, load_run
@@ -31,8 +31,8 @@ SELECT = ("val/rsum", "max")
 
 def run_of(swept: Path, row: str, seed: int = 0) -> LoadedRun:
     store = Store(swept / "runs", "pairs")
-    (found,) = [r.run_id for r in store.results() if (r.system, r.seed) == (row, seed)]
-    return load_run(store.run_folder(found))
+    (results,) = [r.run_id for r in store.results() if (r.system, r.seed) == (row, seed)]
+    return load_run(store.run_folder(results))
 
 
 def recipe(weights: tuple[float, ...] | None = (0.5, 0.5), rule: Any = "zscore", name: str = "both") -> Recipe:
@@ -41,11 +41,11 @@ def recipe(weights: tuple[float, ...] | None = (0.5, 0.5), rule: Any = "zscore",
 
 def pairs_of(run: LoadedRun, split: str = "test") -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
     """Caption by caption of each item: whose it is, its number, and what each direction scores."""
-    feed = Feed(run.open_dataset(), split, run.system, run.model.encoders)
-    outputs = predict(run.model, feed, device=run.device)
-    found = predictions_of(outputs, feed, run.model, device=run.device)
+    loader = Loader(run.open_dataset(), split, run.system, run.model.encoders)
+    outputs = predict(run.model, loader, device=run.device)
+    result = predictions_of(outputs, loader, run.model, device=run.device)
     captions = sorted(range(len(outputs.owner)), key=lambda c: int(outputs.owner[c]))
-    scores = {d: found.score_rows(d)(slice(None)) for d in ("i2t", "t2i")}
+    scores = {d: result.score_rows(d)(slice(None)) for d in ("i2t", "t2i")}
     return outputs.owner[captions], outputs.owner, {"i2t": scores["i2t"][:, captions], "t2i": scores["t2i"][captions]}
 
 
@@ -78,9 +78,9 @@ def test_runs_rank_captions_in_orders_of_their_own(swept: Path) -> None:
 @pytest.mark.parametrize("rule", ["none", "zscore"])
 def test_a_run_alone_gives_its_own_numbers(swept: Path, tmp_path: Path, rule: str) -> None:
     for row in ("gru", "scan", "again"):
-        own, other = run_of(swept, row), run_of(swept, "words")
-        result = combine([own, other], recipe((1.0, 0.0), rule), Store(tmp_path / row, "pairs"))
-        wanted = {k: v for k, v in own.result.metrics.items() if not k.startswith("val/loss")}
+        current, other = run_of(swept, row), run_of(swept, "words")
+        result = combine([current, other], recipe((1.0, 0.0), rule), Store(tmp_path / row, "pairs"))
+        wanted = {k: v for k, v in current.result.metrics.items() if not k.startswith("val/loss")}
         assert dict(result.metrics) == pytest.approx(wanted)
 
 
@@ -101,7 +101,7 @@ def test_a_result_says_what_it_is_made_of(swept: Path, tmp_path: Path) -> None:
     best = max(run.result.metrics["val/rsum"] for run in runs)
     assert result.metrics["val/rsum"] >= best - 1e-9  # the grid has each run alone
     stored = load_predictions(store.run_folder(result.run_id), "test")
-    assert float(stored.kept["i2t"].hit(5).mean()) == pytest.approx(result.metrics["test/i2t/recall@5"])
+    assert float(stored.stored_ranks["i2t"].hit(5).mean()) == pytest.approx(result.metrics["test/i2t/recall@5"])
     with pytest.raises(DataError, match="a combination of runs, which has no model of its own"):
         load_run(find_run("pairs/both", tmp_path))
 
@@ -112,9 +112,9 @@ def copy_of(swept: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def command(folder: Path, *said: str, **changes: Any) -> None:
+def command(folder: Path, *text: str, **changes: Any) -> None:
     folders = {"runs": folder / "runs", "board": folder / "board"}
-    combine_command(list(said), **{**folders, "device": "cpu", **changes})
+    combine_command(list(text), **{**folders, "device": "cpu", **changes})
 
 
 def test_rows_are_combined_seed_by_seed_and_stay_on_the_board(
@@ -146,10 +146,10 @@ def test_rows_are_combined_seed_by_seed_and_stay_on_the_board(
 @pytest.mark.slow
 def test_as_a_user_types_it(swept: Path, tmp_path: Path) -> None:
     folder = copy_of(swept, tmp_path)
-    said = ["pairs/gru", "pairs/words", "--weights", "auto", "--select", "val/rsum", "--name", "both"]
+    lines = ["pairs/gru", "pairs/words", "--weights", "auto", "--select", "val/rsum", "--name", "both"]
     places = ["--runs", str(folder / "runs"), "--board", str(folder / "board")]
     done = subprocess.run(
-        [sys.executable, "-m", "vsebench", "combine", *said, *places], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "vsebench", "combine", *lines, *places], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     assert "note: weights" in done.stdout
@@ -188,7 +188,7 @@ def test_runs_by_id_on_a_board_of_their_own(swept: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("said", "changes", "message"),
+    ("text", "changes", "message"),
     [
         (["pairs/gru"], {}, "at least two runs"),
         (["pairs/gru", "pairs/scna"], {}, "Did you mean 'scan'"),
@@ -200,11 +200,11 @@ def test_runs_by_id_on_a_board_of_their_own(swept: Path, tmp_path: Path) -> None
         (["pairs/gru", "pairs/scan"], {"weights": "auto", "select": "val/accuracy"}, "not a number of rankings"),
     ],
 )
-def test_mistakes_are_said(swept: Path, tmp_path: Path, said: list[str], changes: dict[str, Any], message: str) -> None:
+def test_mistakes_are_said(swept: Path, tmp_path: Path, text: list[str], changes: dict[str, Any], message: str) -> None:
     folder = copy_of(swept, tmp_path)
     before = (folder / "board" / "pairs.md").read_text()
     with pytest.raises((ConfigError, DataError)) as caught:
-        command(folder, *said, **changes)
+        command(folder, *text, **changes)
     assert message in str(caught.value)
     assert (folder / "board" / "pairs.md").read_text() == before
 
@@ -224,8 +224,8 @@ def test_other_data_and_metrics_are_refused(swept: Path, tmp_path: Path) -> None
     do(experiment_of(tmp_path, swept / "pairs.h5", "few", systems=systems, seeds=[0],
                      metrics=["recall@{1,5}"]), tmp_path)  # fmt: skip
     alone = {"gru": {"dim": 8, "image_encoder": CNN}}
-    told: dict[str, Any] = {"select": {"metric": "val/accuracy"}, "metrics": ["accuracy"], "seeds": [0]}
-    do(experiment_of(tmp_path, swept / "pairs.h5", "alone", systems=alone, **told), tmp_path)
+    messages: dict[str, Any] = {"select": {"metric": "val/accuracy"}, "metrics": ["accuracy"], "seeds": [0]}
+    do(experiment_of(tmp_path, swept / "pairs.h5", "alone", systems=alone, **messages), tmp_path)
     first = run_of(swept, "scan")
     refused = {
         "other": "runs on different data",
@@ -239,12 +239,12 @@ def test_other_data_and_metrics_are_refused(swept: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("said", "message"),
+    ("text", "message"),
     [("1;2", "numbers with commas"), ("0,0", "not all 0"), ("1,-1", "0 or more"), ("1,nan", "0 or more"),
      ("1,inf", "0 or more")],
 )  # fmt: skip
-def test_weights_that_are_none(said: str, message: str) -> None:
+def test_weights_that_are_none(text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        parse_weights(said, 2)
+        parse_weights(text, 2)
     assert parse_weights("auto", 2) is None
     assert parse_weights(None, 4) == (0.25,) * 4

@@ -24,11 +24,11 @@ def slow(row: list[float], rule: str) -> list[float]:
     if rule == "none":
         return row
     if rule in ("rank", "rrf"):
-        found = []
+        results = []
         for s in row:
             rank = 1 + sum(other > s for other in row) + (sum(other == s for other in row) - 1) / 2
-            found.append(1 / (60 + rank) if rule == "rrf" else 1 - (rank - 1) / (len(row) - 1))
-        return found
+            results.append(1 / (60 + rank) if rule == "rrf" else 1 - (rank - 1) / (len(row) - 1))
+        return results
     if min(row) == max(row):
         return [0.0] * len(row)
     if rule == "minmax":
@@ -50,8 +50,8 @@ def predictions(pairs: np.ndarray, owner: np.ndarray | None = None) -> Predictio
     return Predictions(None, np.zeros(IMAGES, np.int64), owner=owner, groups=np.arange(IMAGES), pairs=pairs)
 
 
-def numbers(found: Predictions) -> dict[str, float]:
-    return compute(found, METRICS)
+def numbers(result: Predictions) -> dict[str, float]:
+    return compute(result, METRICS)
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -65,13 +65,13 @@ def test_equals_a_loop_over_queries(rule: str) -> None:
 @pytest.mark.parametrize("rule", RULES)
 def test_the_sum_equals_a_loop_in_both_directions(rule: str) -> None:
     parts, weights = [scores_of(seed) for seed in range(3)], (0.5, 0.3, 0.2)
-    found = combined([predictions(p) for p in parts], weights, rule)
+    result = combined([predictions(p) for p in parts], weights, rule)
     for direction, turn in (("i2t", lambda p: p), ("t2i", lambda p: p.T)):
         turned = [turn(p).astype(float).tolist() for p in parts]
         for q in range(len(turned[0])):
-            said = [slow(part[q], rule) for part in turned]
-            wanted = [sum(w * s[i] for w, s in zip(weights, said, strict=True)) for i in range(len(said[0]))]
-            np.testing.assert_allclose(found.score_rows(direction)(slice(q, q + 1))[0], wanted, rtol=1e-9, atol=1e-12)
+            lines = [slow(part[q], rule) for part in turned]
+            wanted = [sum(w * s[i] for w, s in zip(weights, lines, strict=True)) for i in range(len(lines[0]))]
+            np.testing.assert_allclose(result.score_rows(direction)(slice(q, q + 1))[0], wanted, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("value", [0.0, 0.1, -7.3, 1e30])
@@ -82,18 +82,18 @@ def test_a_constant_scorer_adds_nothing(rule: str, value: float) -> None:
     if rule in ("zscore", "minmax"):
         assert not normalised(constant, rule).any()
     if value != 1e30 or rule != "none":
-        own = numbers(predictions(scores_of(0)))
+        current = numbers(predictions(scores_of(0)))
         both = combined([predictions(scores_of(0)), predictions(constant)], (0.5, 0.5), rule)
-        assert numbers(both) == pytest.approx(own, rel=1e-12)
+        assert numbers(both) == pytest.approx(current, rel=1e-12)
 
 
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("times", [1, 2, 3])
 def test_a_run_with_itself_gives_its_own_numbers(rule: str, times: int) -> None:
     for ties in (True, False):
-        own = predictions(scores_of(1, ties=ties))
-        both = combined([own] * times, (1 / times,) * times, rule)
-        assert numbers(both) == numbers(own)
+        current = predictions(scores_of(1, ties=ties))
+        both = combined([current] * times, (1 / times,) * times, rule)
+        assert numbers(both) == numbers(current)
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -105,8 +105,8 @@ def test_the_order_of_gallery_and_queries_changes_nothing(rule: str) -> None:
     owner = np.argsort(images)[owner_of()[captions]]
     moved = [predictions(p[images][:, captions], owner) for p in parts]
     for one in (moved, [in_item_order(p) for p in moved]):
-        found = combined(one, (0.6, 0.4), rule)
-        assert numbers(found) == pytest.approx(numbers(first), rel=1e-12)
+        result = combined(one, (0.6, 0.4), rule)
+        assert numbers(result) == pytest.approx(numbers(first), rel=1e-12)
 
 
 def test_ranks_alone_decide_reciprocal_rank_fusion() -> None:
@@ -137,7 +137,7 @@ def test_candidates_move_with_their_captions() -> None:
     i2t = np.stack([rng.permutation(CAPTIONS)[:3] for _ in range(IMAGES)])
     t2i = np.stack([rng.permutation(IMAGES)[:3] for _ in range(CAPTIONS)])
     candidates = {"i2t": (i2t, rng.normal(size=i2t.shape)), "t2i": (t2i, rng.normal(size=t2i.shape))}
-    own = Predictions(
+    current = Predictions(
         None,
         np.zeros(IMAGES, np.int64),
         embeddings={"image": image, "text": text},
@@ -145,18 +145,18 @@ def test_candidates_move_with_their_captions() -> None:
         groups=np.arange(IMAGES),
         candidates=candidates,
     )
-    moved = in_item_order(own)
+    moved = in_item_order(current)
     order = np.argsort(owner, kind="stable")
     whole = slice(None)
-    np.testing.assert_allclose(moved.score_rows("i2t")(whole), own.score_rows("i2t")(whole)[:, order], rtol=1e-5)
-    np.testing.assert_allclose(moved.score_rows("t2i")(whole), own.score_rows("t2i")(whole)[order], rtol=1e-5)
-    assert numbers(moved) == pytest.approx(numbers(own))
+    np.testing.assert_allclose(moved.score_rows("i2t")(whole), current.score_rows("i2t")(whole)[:, order], rtol=1e-5)
+    np.testing.assert_allclose(moved.score_rows("t2i")(whole), current.score_rows("t2i")(whole)[order], rtol=1e-5)
+    assert numbers(moved) == pytest.approx(numbers(current))
 
 
 def test_folds_are_normalised_over_their_own_gallery() -> None:
     parts = [scores_of(seed, ties=False) for seed in (8, 9)]
-    found = combined([predictions(p) for p in parts], (0.5, 0.5), "zscore")
-    for number, fold in enumerate(found.folds(4)):
+    result = combined([predictions(p) for p in parts], (0.5, 0.5), "zscore")
+    for number, fold in enumerate(result.folds(4)):
         assert isinstance(fold, Combined)
         images = slice(4 * number, 4 * number + 4)
         captions = np.flatnonzero(np.isin(owner_of(), np.arange(IMAGES)[images]))

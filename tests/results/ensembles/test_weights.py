@@ -41,15 +41,15 @@ def test_a_grid_has_every_share_once(count: int) -> None:
 
 def test_the_best_point_is_that_of_a_loop() -> None:
     parts = [noise(0, 1.5), noise(1, 1.0), noise(2, 0.5)]
-    found, value = best_weights(together(*parts), "rsum", "max")
+    result, value = best_weights(together(*parts), "rsum", "max")
     metric = parse_metrics(["rsum"])
     tried = {}
     for point in simplex(3, 10):
         whole = together(*parts)
         tried[point] = compute(Combined(**{**vars_of(whole), "weights": point}), metric)["rsum"]
-    assert value == max(tried.values()) == tried[found]
+    assert value == max(tried.values()) == tried[result]
     even = [p for p, v in tried.items() if v == value]
-    assert sum(w**2 for w in found) == min(sum(w**2 for w in p) for p in even)
+    assert sum(w**2 for w in result) == min(sum(w**2 for w in p) for p in even)
 
 
 def vars_of(whole: Combined) -> dict[str, object]:

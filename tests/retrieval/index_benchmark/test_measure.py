@@ -26,11 +26,11 @@ def test_recall_is_what_a_loop_counts(vectors: tuple[np.ndarray, np.ndarray], k:
     gallery, queries = vectors
     rng = np.random.default_rng(1)
     near = np.argsort(-queries @ gallery.T, axis=1)
-    found = np.stack([rng.permutation(row[: 3 * k])[:k] for row in near])
-    found[0, -1] = -1  # nothing more was found
-    share = [len(set(a) & set(b[:k])) / k for a, b in zip(found, near, strict=True)]
-    first = [b[0] in a for a, b in zip(found, near, strict=True)]
-    numbers = recalls(found, gallery, queries, exact(gallery, queries, k), k)
+    result = np.stack([rng.permutation(row[: 3 * k])[:k] for row in near])
+    result[0, -1] = -1  # nothing more was found
+    share = [len(set(a) & set(b[:k])) / k for a, b in zip(result, near, strict=True)]
+    first = [b[0] in a for a, b in zip(result, near, strict=True)]
+    numbers = recalls(result, gallery, queries, exact(gallery, queries, k), k)
     assert numbers[f"recall@{k}"] == pytest.approx(np.mean(share))
     assert numbers[f"1-recall@{k}"] == pytest.approx(np.mean(first))
 

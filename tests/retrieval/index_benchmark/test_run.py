@@ -35,8 +35,8 @@ PLAIN: dict[str, Any] = {
 
 def run(folder: Path, plain: dict[str, Any] = PLAIN, *more: str) -> Any:
     (folder / "tiny.yaml").write_text(yaml.safe_dump(plain, sort_keys=False))
-    told = ["sweep", str(folder / "tiny.yaml"), "--runs", str(folder / "runs"), "--board", str(folder / "board")]
-    return CliRunner().invoke(app, [*told, "--wandb", "disabled", *more])
+    message = ["sweep", str(folder / "tiny.yaml"), "--runs", str(folder / "runs"), "--board", str(folder / "board")]
+    return CliRunner().invoke(app, [*message, "--wandb", "disabled", *more])
 
 
 def test_from_file_to_board(tmp_path: Path) -> None:
@@ -126,9 +126,9 @@ def test_embeddings_of_a_run(tmp_path: Path) -> None:
     plain["experiment"] = "of_a_run"
     (tmp_path / "of_a_run.yaml").write_text(yaml.safe_dump(plain))
     runs = Path(shutil.copytree(home() / "runs", tmp_path / "runs"))  # other tests count what is in the shared one
-    told = ["sweep", str(tmp_path / "of_a_run.yaml"), "--runs", str(runs), "--board", str(tmp_path / "b")]
+    message = ["sweep", str(tmp_path / "of_a_run.yaml"), "--runs", str(runs), "--board", str(tmp_path / "b")]
     for _ in range(2):  # the second time from what was kept
-        done = CliRunner().invoke(app, [*told, "--wandb", "disabled"])
+        done = CliRunner().invoke(app, [*message, "--wandb", "disabled"])
         assert done.exit_code == 0, done.output
     (result,) = Store(runs, "of_a_run").results()
     assert result.metrics["recall@1"] == 1.0

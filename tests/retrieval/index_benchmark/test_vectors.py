@@ -40,14 +40,14 @@ def test_vectors_of_files(write_experiment: Write, tmp_path: Path) -> None:
     gallery, queries = rng.normal(size=(30, 4)), 5 * rng.normal(size=(6, 4))
     np.save(tmp_path / "g.npy", gallery)
     np.save(tmp_path / "q.npy", queries)
-    found = load(write_experiment, {"file": str(tmp_path / "g.npy"), "queries": str(tmp_path / "q.npy")}, tmp_path)
-    np.testing.assert_allclose(np.linalg.norm(found.queries, axis=1), 1, rtol=1e-6)
-    assert found.described["splits"] == {"gallery": 30, "queries": 6}
-    assert found.described["fingerprint"] == fingerprint(found.gallery, found.queries)
+    result = load(write_experiment, {"file": str(tmp_path / "g.npy"), "queries": str(tmp_path / "q.npy")}, tmp_path)
+    np.testing.assert_allclose(np.linalg.norm(result.queries, axis=1), 1, rtol=1e-6)
+    assert result.described["splits"] == {"gallery": 30, "queries": 6}
+    assert result.described["fingerprint"] == fingerprint(result.gallery, result.queries)
 
 
 @pytest.mark.parametrize(
-    ("made", "said"),
+    ("made", "text"),
     [
         (None, "no such file"),
         (np.zeros((3, 4), complex), r"must hold a matrix of numbers, a row per vector\. Got complex128"),
@@ -57,14 +57,14 @@ def test_vectors_of_files(write_experiment: Write, tmp_path: Path) -> None:
         (b"not numpy", r"is no \.npy file of numbers"),
     ],
 )
-def test_files_that_are_none(write_experiment: Write, tmp_path: Path, made: Any, said: str) -> None:
+def test_files_that_are_none(write_experiment: Write, tmp_path: Path, made: Any, text: str) -> None:
     np.save(tmp_path / "g.npy", np.eye(4))
     other = tmp_path / "q.npy"
     if isinstance(made, bytes):
         other.write_bytes(made)
     elif made is not None:
         np.save(other, made)
-    with pytest.raises(DataError, match=said) as fault:
+    with pytest.raises(DataError, match=text) as fault:
         load(write_experiment, {"file": str(tmp_path / "g.npy"), "queries": str(other)}, tmp_path)
     assert str(fault.value).startswith(str(tmp_path / "experiment.yaml"))
 

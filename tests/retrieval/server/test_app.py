@@ -133,22 +133,22 @@ FAULTS: list[tuple[str, str, dict[str, Any], int, str]] = [
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "more", "status", "said"), FAULTS, ids=[f"{i} {f[4]}" for i, f in enumerate(FAULTS)]
+    ("method", "path", "more", "status", "text"), FAULTS, ids=[f"{i} {f[4]}" for i, f in enumerate(FAULTS)]
 )
-def test_faults(client: TestClient, method: str, path: str, more: dict[str, Any], status: int, said: str) -> None:
+def test_faults(client: TestClient, method: str, path: str, more: dict[str, Any], status: int, text: str) -> None:
     reply = client.request(method, path, **more)
     assert reply.status_code == status, reply.text
     assert reply.json()["error"]["status"] == status
-    assert said in reply.json()["error"]["message"]
+    assert text in reply.json()["error"]["message"]
 
 
 def test_bombs_and_damaged_pictures(client: TestClient) -> None:
-    for side, said in ((9000, "at most 64,000,000"), (20000, "at most 64,000,000")):
+    for side, message in ((9000, "at most 64,000,000"), (20000, "at most 64,000,000")):
         buffer = io.BytesIO()
         Image.new("1", (side, side)).save(buffer, "PNG")
         reply = client.post("/api/search", files={"image": buffer.getvalue()})
         assert reply.status_code == 400, side
-        assert said in reply.json()["error"]["message"]
+        assert message in reply.json()["error"]["message"]
     reply = client.post("/api/search", files={"image": picture(200)[:-40]})
     assert "the picture is damaged" in reply.json()["error"]["message"]
 

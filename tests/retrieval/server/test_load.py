@@ -115,13 +115,13 @@ def until(condition: Callable[[], bool], seconds: float = 10) -> None:
 
 def rest_of(client: socket.socket) -> bytes:
     """All that the server sends until it closes; it must within 10 s."""
-    found = b""
+    result = b""
     try:
         while part := client.recv(65536):
-            found += part
+            result += part
     except ConnectionResetError:
         pass
-    return found
+    return result
 
 
 def test_slow_clients_keep_nobody_out_and_are_closed() -> None:

@@ -34,12 +34,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]
         process = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT, env=environment)
     try:
         for _ in range(600):
-            said = log.read_text()
-            if "Ctrl+C" in said or process.poll() is not None:
+            message = log.read_text()
+            if "Ctrl+C" in message or process.poll() is not None:
                 break
             time.sleep(0.1)
-        assert process.poll() is None, said
-        address = said.split(" on ")[1].split(" ")[0].rstrip("/")
+        assert process.poll() is None, message
+        address = message.split(" on ")[1].split(" ")[0].rstrip("/")
         wait_until_it_answers(address)
         yield address, process.pid
         assert process.poll() is None, log.read_text()
@@ -126,10 +126,10 @@ def test_in_a_browser(server: tuple[str, int], tmp_path: Path) -> None:
     with sync_api.sync_playwright() as play:
         browser = play.chromium.launch(executable_path=executable, args=[*ARGUMENTS, "--disable-component-update"])
         faults: list[str] = []
-        asked: list[str] = []
+        requested: list[str] = []
         page = browser.new_page(viewport={"width": 380, "height": 800})
         page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("request", lambda request: asked.append(request.url))
+        page.on("request", lambda request: requested.append(request.url))
         page.goto(address)
         page.wait_for_selector("#start strong")
         assert "pictures" in page.inner_text("#about")
@@ -162,7 +162,7 @@ def test_in_a_browser(server: tuple[str, int], tmp_path: Path) -> None:
         )
         assert unnamed == []
         assert faults == []
-        assert all(url.startswith((address, "blob:", "data:")) for url in asked)
+        assert all(url.startswith((address, "blob:", "data:")) for url in requested)
         browser.close()
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from vsebench.core.types import Result
 from vsebench.runs.store import Store
-from vsebench.sweeps.ray import artifacts as parcel
-from vsebench.sweeps.ray.artifacts import Parcel, assemble, deliver, pack, pieces
+from vsebench.sweeps.ray import artifacts as bundle
+from vsebench.sweeps.ray.artifacts import ArtifactBundle, assemble, deliver, pack, pieces
 
 
 def result(run_id: str = "r", status: str = "finished") -> Result:
@@ -22,9 +22,9 @@ def run_file(file: Path) -> None:
 
 
 @pytest.fixture
-def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+def present(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     """A run as it was done elsewhere, and small pieces."""
-    monkeypatch.setattr(parcel.pieces, "__defaults__", (4,))
+    monkeypatch.setattr(bundle.pieces, "__defaults__", (4,))
     store = Store(tmp_path / "there", "e")
     store.write(result())
     folder = store.run_folder("r")
@@ -56,8 +56,8 @@ def test_assembling_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
     assert (tmp_path / "to").read_bytes() == b"old"
 
 
-def test_a_run_arrives_without_checkpoints_and_with_the_places_of_here(there: Store, tmp_path: Path) -> None:
-    packed = pack(result(), there, lambda piece: piece)
+def test_a_run_arrives_without_checkpoints_and_with_the_places_of_here(present: Store, tmp_path: Path) -> None:
+    packed = pack(result(), present, lambda piece: piece)
     assert len(packed.files["model.safetensors"]) == 3
     here = Store(tmp_path / "here", "e")
     assert deliver(packed, here, lambda piece: piece, write_run_file=run_file)
@@ -71,37 +71,39 @@ def test_a_run_arrives_without_checkpoints_and_with_the_places_of_here(there: St
     assert [r.run_id for r in here.results()] == ["r"]
 
 
-def test_an_error_says_where_its_traceback_is_here(there: Store, tmp_path: Path) -> None:
-    (there.run_folder("r") / "traceback.txt").write_text("Traceback")
+def test_an_error_says_where_its_traceback_is_here(present: Store, tmp_path: Path) -> None:
+    (present.run_folder("r") / "traceback.txt").write_text("Traceback")
     failed = replace(
-        result(status="failed"), error=f"x. The whole traceback: {there.run_folder('r') / 'traceback.txt'}"
+        result(status="failed"), error=f"x. The whole traceback: {present.run_folder('r') / 'traceback.txt'}"
     )
     here = Store(tmp_path / "here", "e")
-    deliver(pack(failed, there, lambda piece: piece), here, lambda piece: piece, write_run_file=run_file)
+    deliver(pack(failed, present, lambda piece: piece), here, lambda piece: piece, write_run_file=run_file)
     error = str(next(iter(here.results())).error)
     assert error == f"x. The whole traceback: {here.run_folder('r') / 'traceback.txt'}"
     assert Path(error.partition(": ")[2]).read_text() == "Traceback"
 
 
-def test_a_result_that_is_there_stays(there: Store, tmp_path: Path) -> None:
+def test_a_result_that_is_there_stays(present: Store, tmp_path: Path) -> None:
     here = Store(tmp_path / "here", "e")
     here.write(result(status="failed"))
-    assert not deliver(pack(result(), there, lambda p: p), here, lambda p: p, write_run_file=run_file)
+    assert not deliver(pack(result(), present, lambda p: p), here, lambda p: p, write_run_file=run_file)
     assert [f.name for f in here.run_folder("r").iterdir()] == ["result.json"]
     assert here.read("r") == result(status="failed")
 
 
 @pytest.mark.parametrize(("status", "left"), [("finished", False), ("pruned", False), ("failed", True)])
-def test_a_checkpoint_of_here_goes_when_the_run_is_over(there: Store, tmp_path: Path, status: str, left: bool) -> None:
+def test_a_checkpoint_of_here_goes_when_the_run_is_over(
+    present: Store, tmp_path: Path, status: str, left: bool
+) -> None:
     here = Store(tmp_path / "here", "e")
     here.run_folder("r").mkdir(parents=True)
     (here.run_folder("r") / "checkpoint.pt").write_bytes(b"begun here")
-    assert deliver(pack(result(status=status), there, lambda p: p), here, lambda p: p, write_run_file=run_file)
+    assert deliver(pack(result(status=status), present, lambda p: p), here, lambda p: p, write_run_file=run_file)
     assert (here.run_folder("r") / "checkpoint.pt").exists() == left
 
 
-def test_a_delivery_that_is_cut_off_leaves_no_result_and_can_be_made_again(there: Store, tmp_path: Path) -> None:
-    packed, here = pack(result(), there, lambda piece: piece), Store(tmp_path / "here", "e")
+def test_a_delivery_that_is_cut_off_leaves_no_result_and_can_be_made_again(present: Store, tmp_path: Path) -> None:
+    packed, here = pack(result(), present, lambda piece: piece), Store(tmp_path / "here", "e")
     left = 2
 
     def lost_after_two(piece: bytes) -> bytes:
@@ -120,7 +122,7 @@ def test_a_delivery_that_is_cut_off_leaves_no_result_and_can_be_made_again(there
 
 
 def test_names_do_not_lead_out_of_the_folder(tmp_path: Path) -> None:
-    bad = Parcel(result(), {"../../other": [b"x"]})
+    bad = ArtifactBundle(result(), {"../../other": [b"x"]})
     with pytest.raises(ValueError, match="plain names"):
         deliver(bad, Store(tmp_path, "e"), lambda piece: piece, write_run_file=run_file)
     assert not list(tmp_path.rglob("other"))

@@ -19,9 +19,9 @@ Nodes = dict[str, dict[str, float]]
 @pytest.fixture
 def nodes(monkeypatch: pytest.MonkeyPatch) -> Nodes:
     """Nodes of a cluster that is only thought of."""
-    there: Nodes = {"a": {"CPU": 8.0, "GPU": 2.0}, "b": {"CPU": 3.0}}
-    monkeypatch.setattr(cluster, "_nodes", lambda: there)
-    return there
+    present: Nodes = {"a": {"CPU": 8.0, "GPU": 2.0}, "b": {"CPU": 3.0}}
+    monkeypatch.setattr(cluster, "_nodes", lambda: present)
+    return present
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_address_where_nothing_listens() -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "said"),
+    ("address", "text"),
     [
         ("here", "'here' must be 'auto' or HOST:PORT"),
         ("localhost:99999", "no Ray cluster answers"),
@@ -78,9 +78,9 @@ def test_address_where_nothing_listens() -> None:
         ("local", "--executor local uses this machine"),
     ],
 )
-def test_address_that_cannot_be(address: str, said: str) -> None:
+def test_address_that_cannot_be(address: str, text: str) -> None:
     pytest.importorskip("ray", reason="Ray is not installed")
-    with pytest.raises(ClusterError, match=said), connected(address):
+    with pytest.raises(ClusterError, match=text), connected(address):
         pass
 
 
@@ -97,5 +97,5 @@ def test_without_ray() -> None:
         "from vsebench.sweeps.ray.cluster import connected\n"
         "try:\n    connected('auto').__enter__()\nexcept ClusterError as error:\n    print(error)"
     )
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert said == "--executor ray needs Ray. Install it: pip install 'vsebench[ray]'.\n"
+    message = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert message == "--executor ray needs Ray. Install it: pip install 'vsebench[ray]'.\n"

@@ -32,27 +32,27 @@ Write = Callable[[Any], Path]
 
 def test_dataset_is_used_where_it_lies(tiny_file: Path) -> None:
     fingerprint = Dataset.open(tiny_file).fingerprint
-    found = dataset_here(tiny_file, fingerprint)
-    assert found is not None
-    assert found.path == tiny_file
+    result = dataset_here(tiny_file, fingerprint)
+    assert result is not None
+    assert result.path == tiny_file
     assert dataset_here(tiny_file, "another") is None
     assert dataset_here(tiny_file.with_name("absent.h5"), fingerprint) is None
 
 
 def test_dataset_that_was_sent_is_kept(tiny_file: Path) -> None:
     fingerprint, absent = Dataset.open(tiny_file).fingerprint, Path("/nowhere/tiny.h5")
-    kept = keep_dataset(fingerprint, pieces(tiny_file, 1000))
-    assert kept.path.parent == shipped_home()
-    assert kept.path.read_bytes() == tiny_file.read_bytes()
+    selected = keep_dataset(fingerprint, pieces(tiny_file, 1000))
+    assert selected.path.parent == shipped_home()
+    assert selected.path.read_bytes() == tiny_file.read_bytes()
     again = dataset_here(absent, fingerprint)
     assert again is not None
-    assert again.path == kept.path
+    assert again.path == selected.path
 
     def nobody_reads():  # type: ignore[no-untyped-def]
         raise AssertionError
         yield b""
 
-    assert keep_dataset(fingerprint, nobody_reads()).path == kept.path
+    assert keep_dataset(fingerprint, nobody_reads()).path == selected.path
 
 
 def test_another_dataset_is_refused(tiny_file: Path) -> None:

@@ -24,7 +24,7 @@ from vsebench.sweeps.local import run_all
 from vsebench.sweeps.plan import Run, make_plan
 from vsebench.sweeps.ray import pool as on_ray
 from vsebench.sweeps.ray.cluster import Resources, connected
-from vsebench.sweeps.ray.pool import RayPool, Seat, run_all_on_ray
+from vsebench.sweeps.ray.pool import RayPool, WorkerSlot, run_all_on_ray
 from vsebench.sweeps.worker import Event, Settings
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'vsebench[ray]'")
@@ -49,12 +49,12 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """The head: a node with one CPU, which lives as long as the tests."""
     from ray.cluster_utils import Cluster
 
-    there = Cluster()
+    present = Cluster()
     # A node that has died is noticed after half a second instead of ten.
     checks = {"health_check_initial_delay_ms": 100, "health_check_period_ms": 100, "health_check_failure_threshold": 5}
-    add(there, tmp_path_factory.mktemp("node"), include_dashboard=False, _system_config=checks)
-    yield there
-    there.shutdown()
+    add(present, tmp_path_factory.mktemp("node"), include_dashboard=False, _system_config=checks)
+    yield present
+    present.shutdown()
 
 
 def add(cluster: Any, home: Path, **options: Any) -> Any:
@@ -100,11 +100,11 @@ def results(folder: Path, runs: list[Run]) -> dict[str, Result]:
     return {r.run_id: r for r in Store(folder, runs[0].experiment).results()}
 
 
-def assert_equal(found: dict[str, Result], expected: dict[str, Result]) -> None:
-    assert set(found) == set(expected)
+def assert_equal(results: dict[str, Result], expected: dict[str, Result]) -> None:
+    assert set(results) == set(expected)
     for run_id, result in expected.items():
         for name in ("status", "metrics", "metric_versions", "parameters", "epochs", "best_epoch", "config", "dataset"):
-            assert getattr(found[run_id], name) == getattr(result, name), name
+            assert getattr(results[run_id], name) == getattr(result, name), name
 
 
 def assert_same_files(one: Path, other: Path, runs: list[Run]) -> None:
@@ -209,11 +209,11 @@ def test_a_worker_that_always_dies_fails_its_run_alone(
     run_all_on_ray(
         todo, Settings(tmp_path / "ray", tiny_file, device="cpu"), events.append, address=cluster.address, resources=CPU
     )
-    found = {r.system: r for r in results(tmp_path / "ray", todo).values()}
-    assert found["good"].status == "finished"
-    assert found["bad"].status == "failed"
-    assert "its worker died 3 times" in str(found["bad"].error)
-    assert [e.kind for e in events if e.run_id == found["bad"].run_id and e.kind != "progress"] == [
+    result = {r.system: r for r in results(tmp_path / "ray", todo).values()}
+    assert result["good"].status == "finished"
+    assert result["bad"].status == "failed"
+    assert "its worker died 3 times" in str(result["bad"].error)
+    assert [e.kind for e in events if e.run_id == result["bad"].run_id and e.kind != "progress"] == [
         *("start", "crash") * 2,
         *("start", "end"),
     ]
@@ -275,9 +275,9 @@ def test_workers_stay_from_one_call_to_the_next(
     with connected(cluster.address), RayPool(CPU, limit=1) as pool:
         assert pool.places == 1
         pool([first], settings, lambda _: None)
-        (seat,) = pool.seats
+        (slot,) = pool.worker_slots
         pool([second], settings, lambda _: None)
-        assert pool.seats == [seat]
+        assert pool.worker_slots == [slot]
     assert set(results(tmp_path / "ray", [first])) == {first.run_id, second.run_id}
 
 
@@ -317,21 +317,21 @@ def test_the_command(
             time.sleep(0.2)
         time.sleep(2)
         process.send_signal(signal.SIGINT)
-    said = process.communicate(timeout=120)[0]
-    assert "Ray cluster: 1 run at a time, each with 1 CPU and 0 GPUs." in said
-    assert "Traceback" not in said
+    message = process.communicate(timeout=120)[0]
+    assert "Ray cluster: 1 run at a time, each with 1 CPU and 0 GPUs." in message
+    assert "Traceback" not in message
     if interrupt:
-        assert process.returncode == 130, said
-        assert "Interrupted. Finished runs are kept" in said
+        assert process.returncode == 130, message
+        assert "Interrupted. Finished runs are kept" in message
         assert list(Store(tmp_path / "r", "tiny").results()) == []
     else:
-        assert process.returncode == 0, said
-        assert "[2/2] done both · seed 0" in said
+        assert process.returncode == 0, message
+        assert "[2/2] done both · seed 0" in message
         assert len(json.loads((tmp_path / "b" / "results" / "tiny.json").read_text())["results"]) == 2
 
 
 def test_a_fault_without_words_is_told_by_its_type() -> None:
     pool = RayPool.__new__(RayPool)
-    seat = Seat(0, None, None, "prepare", "node-b")
+    slot = WorkerSlot(0, None, None, "prepare", "node-b")
     with pytest.raises(ClusterError, match="node-b cannot start a worker: AssertionError Every node needs vsebench"):
-        pool._fault(Mock(), seat, Mock(cause=AssertionError()))
+        pool._fault(Mock(), slot, Mock(cause=AssertionError()))

@@ -65,8 +65,8 @@ class BareBlock(nn.Module):
 
     def forward(self, values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Attend."""
-        found: tuple[Tensor, Tensor] = self.attention(values, values, mask)
-        return found
+        result: tuple[Tensor, Tensor] = self.attention(values, values, mask)
+        return result
 
 
 class SelfStack(nn.Module):
@@ -106,9 +106,9 @@ class SelfStack(nn.Module):
 
     def named(self, tokens: Tokens, modality: str, weights: dict[str, Tensor] | None) -> Tokens:
         """Attend L times, and put the weights of each layer into ``weights`` as ``self/modality/layer``."""
-        tokens, found = self(tokens)
+        tokens, result = self(tokens)
         if weights is not None:
-            weights |= {f"self/{modality}/{layer}": w for layer, w in enumerate(found)}
+            weights |= {f"self/{modality}/{layer}": w for layer, w in enumerate(result)}
         return tokens
 
     def forward(self, tokens: Tokens) -> tuple[Tokens, list[Tensor]]:
@@ -117,8 +117,8 @@ class SelfStack(nn.Module):
         if self.positions:
             place = token_positions(values.shape[1], values.shape[2], tokens.grid, device=values.device)
             values = values + place.to(values.dtype)
-        found = []
+        results = []
         for block in self.blocks:
             values, weights = block(values, tokens.mask)
-            found.append(weights)
-        return tokens.with_values(values), found
+            results.append(weights)
+        return tokens.with_values(values), results

@@ -30,12 +30,12 @@ class Combine(nn.Module):
         if how == "gated":
             nn.init.zeros_(self.linear.bias)
 
-    def forward(self, own: Tensor, attended: Tensor) -> Tensor:
+    def forward(self, original: Tensor, attended: Tensor) -> Tensor:
         """Combine."""
         if self.how == "add":
-            return own + attended
-        mixed: Tensor = self.linear(torch.cat([own, attended], -1))
+            return original + attended
+        mixed: Tensor = self.linear(torch.cat([original, attended], -1))
         if self.how == "concat":
             return mixed
         gate = mixed.sigmoid()
-        return gate * own + (1 - gate) * attended
+        return gate * original + (1 - gate) * attended

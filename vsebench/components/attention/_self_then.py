@@ -60,8 +60,8 @@ class SelfThen(Attention):
 
     def within(self, modality: str, tokens: Tokens, weights: dict[str, Tensor] | None) -> Tokens:
         """Self-attention of a modality. Shape: (B, N, D_m) -> (B, N, d)."""
-        found: Tokens = self.stacks[modality].named(tokens, modality, weights)  # type: ignore[operator]
-        return found
+        result: Tokens = self.stacks[modality].named(tokens, modality, weights)  # type: ignore[operator]
+        return result
 
     def then(self, modality: str, hidden: Tokens, context: Tensor, mask: Tensor) -> tuple[Tokens, Tensor]:
         """Attend to a context and combine. Shape: (B, N, d), (B, M, d), (B, M) -> (B, N, d), weights (B, h', N, M)."""

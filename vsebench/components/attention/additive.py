@@ -68,19 +68,19 @@ class Additive(Attention):
         super().__init__()
         self.dims_out = dict(dims)
         self.directions = nn.ModuleDict()
-        for own, other in (("text", "image"), ("image", "text")):
-            if queries in ("both", own):
-                self.directions[own] = _Direction(dims[own], dims[other], hidden or dims[other])
-                self.dims_out[own] = dims[other]
+        for modality, other in (("text", "image"), ("image", "text")):
+            if queries in ("both", modality):
+                self.directions[modality] = _Direction(dims[modality], dims[other], hidden or dims[other])
+                self.dims_out[modality] = dims[other]
 
     def forward(self, tokens: Mapping[str, Tokens], weights: dict[str, Tensor] | None = None) -> dict[str, Tokens]:
         """Attend."""
         values = {m: blank(tokens[m].values, tokens[m].mask) for m in ("image", "text")}
         result = dict(tokens)
-        for own, direction in self.directions.items():
-            other = "image" if own == "text" else "text"
-            attended, found = direction(values[own], values[other], tokens[other].mask)
-            result[own] = tokens[own].with_values(attended)
+        for modality, direction in self.directions.items():
+            other = "image" if modality == "text" else "text"
+            attended, results = direction(values[modality], values[other], tokens[other].mask)
+            result[modality] = tokens[modality].with_values(attended)
             if weights is not None:
-                weights[f"additive/{own}_to_{other}"] = found[:, None]
+                weights[f"additive/{modality}_to_{other}"] = results[:, None]
         return result

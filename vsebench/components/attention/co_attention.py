@@ -75,7 +75,7 @@ class CoAttention(Attention):
             )
 
         self.cross = nn.ModuleDict({m: blocks() for m in ("image", "text")})
-        self.own = nn.ModuleDict({m: blocks() for m in ("image", "text")})
+        self.self_streams = nn.ModuleDict({m: blocks() for m in ("image", "text")})
         self.layers = layers
 
     def forward(self, tokens: Mapping[str, Tokens], weights: dict[str, Tensor] | None = None) -> dict[str, Tokens]:
@@ -84,11 +84,11 @@ class CoAttention(Attention):
         masks = {m: tokens[m].mask for m in self.project}
         for layer in range(self.layers):
             crossed = {}
-            for own, other in _STREAMS:
-                block = self.cross[own][layer]  # type: ignore[index]
-                crossed[own], found = block(values[own], masks[own], values[other], masks[other])
+            for modality, other in _STREAMS:
+                block = self.cross[modality][layer]  # type: ignore[index]
+                crossed[modality], attended = block(values[modality], masks[modality], values[other], masks[other])
                 if weights is not None:
-                    weights[f"co_attention/{own}_to_{other}/{layer}"] = found
-            for own, stack in self.own.items():
-                values[own], _ = stack[layer](crossed[own], masks[own])  # type: ignore[index]
+                    weights[f"co_attention/{modality}_to_{other}/{layer}"] = attended
+            for modality, stack in self.self_streams.items():
+                values[modality], _ = stack[layer](crossed[modality], masks[modality])  # type: ignore[index]
         return {**tokens, **{m: tokens[m].with_values(v) for m, v in values.items()}}

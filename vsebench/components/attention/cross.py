@@ -70,13 +70,15 @@ class Cross(Attention):
         """Attend both ways."""
         hidden = {m: project(blank(tokens[m].values, tokens[m].mask)) for m, project in self.project.items()}
         result = dict(tokens)
-        for own, other in (("text", "image"), ("image", "text")):
+        for modality, other in (("text", "image"), ("image", "text")):
             mask = tokens[other].mask
-            if own in self.attention:
-                attended, found = self.attention[own](hidden[own], hidden[other], mask)
+            if modality in self.attention:
+                attended, results = self.attention[modality](hidden[modality], hidden[other], mask)
             else:
-                attended, found = attend(hidden[own], hidden[other], hidden[other], mask, self.heads, self.dropout)
-            result[own] = tokens[own].with_values(hidden[own] + attended if self.residual else attended)
+                attended, results = attend(
+                    hidden[modality], hidden[other], hidden[other], mask, self.heads, self.dropout
+                )
+            result[modality] = tokens[modality].with_values(hidden[modality] + attended if self.residual else attended)
             if weights is not None:
-                weights[f"cross/{own}_to_{other}"] = found
+                weights[f"cross/{modality}_to_{other}"] = results
         return result

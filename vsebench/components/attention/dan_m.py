@@ -44,15 +44,15 @@ class _Reader(nn.Module):
     def forward(self, tokens: Tokens) -> tuple[Tensor, list[Tensor]]:
         values = blank(tokens.values, tokens.mask)
         memory = self._mapped(0, masked_mean(values, tokens.mask))
-        read, found = [memory], []
+        read, results = [memory], []
         for k, step in enumerate(self.steps):
             weights = step(values, tokens.mask, memory)
             vector = self._mapped(k + 1, (weights[:, :, None] * values).sum(1))
             memory = memory + vector
             read.append(vector)
-            found.append(weights)
+            results.append(weights)
         # A biased map of an empty set is not zero.
-        return torch.stack(read, 1) * tokens.mask.any(1)[:, None, None], found
+        return torch.stack(read, 1) * tokens.mask.any(1)[:, None, None], results
 
     def _mapped(self, k: int, vector: Tensor) -> Tensor:
         return self.out[k](vector).tanh() if len(self.out) else vector
@@ -113,9 +113,9 @@ class DANM(Attention):
         """Read K times."""
         result = {}
         for modality, reader in self.readers.items():
-            read, found = reader(tokens[modality])
+            read, results = reader(tokens[modality])
             one = torch.ones(len(read), 1, dtype=torch.bool, device=read.device)
             result[modality] = Tokens(read.flatten(1)[:, None], one)
             if weights is not None:
-                weights |= {f"dan_m/{modality}/{k}": w for k, w in enumerate(found, start=1)}
+                weights |= {f"dan_m/{modality}/{k}": w for k, w in enumerate(results, start=1)}
         return result

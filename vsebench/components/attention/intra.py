@@ -61,9 +61,9 @@ class Intra(Attention):
             raise ConfigError(f"attention 'intra': heads ({heads}) must divide dim ({dim}).", path=("heads",))
         self.heads = heads
         # Without an image there is no visual part to keep: what is there is kept.
-        kept = [m for m in dims if outputs == "all" or m == "image" or "image" not in dims]
-        self.kept = tuple(kept)
-        self.dims_out = {m: dim if m in kept else d for m, d in dims.items()}
+        modalities = [m for m in dims if outputs == "all" or m == "image" or "image" not in dims]
+        self.modalities = tuple(modalities)
+        self.dims_out = {m: dim if m in modalities else d for m, d in dims.items()}
         self.project = nn.ModuleDict({m: nn.Linear(d, dim) for m, d in dims.items()})
         self.kind = nn.ParameterDict({m: nn.Parameter(0.02 * torch.randn(dim)) for m in dims})
         self.norm = nn.LayerNorm(dim)
@@ -79,9 +79,9 @@ class Intra(Attention):
         """Attend over the joint set."""
         parts = []
         for modality, project in self.project.items():
-            own = tokens[modality]
-            values = project(blank(own.values, own.mask))
-            place = token_positions(values.shape[1], values.shape[2], own.grid, device=values.device)
+            current = tokens[modality]
+            values = project(blank(current.values, current.mask))
+            place = token_positions(values.shape[1], values.shape[2], current.grid, device=values.device)
             parts.append(values + place.to(values.dtype) + self.kind[modality])
         joint = torch.cat(parts, 1)  # (B, N, d)
         mask = torch.cat([tokens[m].mask for m in self.project], 1)  # (B, N)
@@ -96,9 +96,9 @@ class Intra(Attention):
         joint = joint + self.out(attended)
         result, start = {}, 0
         for modality in self.project:
-            own = tokens[modality]
-            length = own.values.shape[1]
+            current = tokens[modality]
+            length = current.values.shape[1]
             part = joint[:, start : start + length]
             start += length
-            result[modality] = own.with_values(part + self.mlp(part)) if modality in self.kept else own
+            result[modality] = current.with_values(part + self.mlp(part)) if modality in self.modalities else current
         return result

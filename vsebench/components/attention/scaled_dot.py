@@ -59,10 +59,10 @@ class ScaledDot(Attention):
         values = {m: blank(tokens[m].values, tokens[m].mask) for m in ("image", "text")}
         values |= {m: project(values[m]) for m, project in self.project.items()}
         result = dict(tokens)
-        for own in self.queries:
-            other = "image" if own == "text" else "text"
-            attended, found = attend(values[own], values[other], values[other], tokens[other].mask)
-            result[own] = tokens[own].with_values(attended)
+        for modality in self.queries:
+            other = "image" if modality == "text" else "text"
+            attended, results = attend(values[modality], values[other], values[other], tokens[other].mask)
+            result[modality] = tokens[modality].with_values(attended)
             if weights is not None:
-                weights[f"scaled_dot/{own}_to_{other}"] = found
+                weights[f"scaled_dot/{modality}_to_{other}"] = results
         return result

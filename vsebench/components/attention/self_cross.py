@@ -86,8 +86,10 @@ class SelfCross(SelfThen):
         """Attend within, then between."""
         hidden = {modality: self.within(modality, tokens[modality], weights) for modality in self.stacks}
         result = dict(tokens)
-        for own, other in (("text", "image"), ("image", "text")):
-            result[own], cross = self.then(own, hidden[own], hidden[other].values, hidden[other].mask)
+        for query_modality, other in (("text", "image"), ("image", "text")):
+            result[query_modality], cross = self.then(
+                query_modality, hidden[query_modality], hidden[other].values, hidden[other].mask
+            )
             if weights is not None:
-                weights[f"cross/{own}_to_{other}"] = cross
+                weights[f"cross/{query_modality}_to_{other}"] = cross
         return result

@@ -22,8 +22,8 @@ def shift(values: Tensor, lengths: Tensor, most: int) -> Tensor:
     places = torch.arange(values.shape[1], device=values.device)
     source = places - moved.to(values.device)[:, None]  # (B, T)
     inside = (source >= 0) & (source < lengths[:, None]) & (places < lengths[:, None])
-    found = values.gather(1, source.clamp(0, max(values.shape[1] - 1, 0)))
-    return found.masked_fill(~inside, 0.0)
+    result = values.gather(1, source.clamp(0, max(values.shape[1] - 1, 0)))
+    return result.masked_fill(~inside, 0.0)
 
 
 def spec_mask(values: Tensor, counts: Tensor, *, freq_masks: int, time_masks: int, share: float) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from vsebench.components.audio_encoder._augment import gain, shift, spec_mask
 from vsebench.core.errors import ConfigError
 from vsebench.core.shared_options import SharedOptions
-from vsebench.core.types import Sampling, Tokens, Waves
+from vsebench.core.types import AudioPreprocessing, Tokens, Waveforms
 
 Features = Literal["stft", "log_mel"]
 #: What is added to the power of a mel band before the logarithm: 90 dB below that of a full-scale tone, about 1e4.
@@ -85,9 +85,9 @@ class FrontOptions(SharedOptions):
         return None if self.frame_seconds is None else round(self.frame_seconds * self.sample_rate)
 
     @property
-    def sampling(self) -> Sampling:
+    def sampling(self) -> AudioPreprocessing:
         """How sounds are read for it."""
-        return Sampling(self.sample_rate, self.max_seconds, self.highpass)
+        return AudioPreprocessing(self.sample_rate, self.max_seconds, self.highpass)
 
 
 def num_frames(lengths: Tensor, n_fft: int, hop: int) -> Tensor:
@@ -142,10 +142,10 @@ def mel_filters(mels: int, n_fft: int, sample_rate: int) -> Tensor:
     return filters.float()
 
 
-def normalised(waves: Waves) -> Tensor:
+def normalised(waveforms: Waveforms) -> Tensor:
     """x / max(|x|, 1e-8), and zeros behind the end. Shape: (B, T) -> (B, T)."""
-    real = torch.arange(waves.values.shape[1], device=waves.values.device) < waves.lengths[:, None]
-    values = waves.values.masked_fill(~real, 0.0)
+    real = torch.arange(waveforms.values.shape[1], device=waveforms.values.device) < waveforms.lengths[:, None]
+    values = waveforms.values.masked_fill(~real, 0.0)
     peak = values.abs().amax(1, keepdim=True) if values.shape[1] else values.new_zeros(len(values), 1)
     return values / peak.clamp(min=1e-8)
 
@@ -176,28 +176,28 @@ class FrontEnd(nn.Module):
             self.register_buffer("filters", filters, persistent=False)
             self.dim_out = options.mels
 
-    def forward(self, waves: Waves) -> Tokens:
+    def forward(self, waveforms: Waveforms) -> Tokens:
         """Frames; zeros behind a sound's end."""
-        with torch.autocast(waves.values.device.type, enabled=False):
-            return self._frames(waves)
+        with torch.autocast(waveforms.values.device.type, enabled=False):
+            return self._frames(waveforms)
 
-    def _frames(self, waves: Waves) -> Tokens:
+    def _frames(self, waveforms: Waveforms) -> Tokens:
         o = self.options
-        values = normalised(waves)
+        values = normalised(waveforms)
         if self.training and o.gain_db:
             values = gain(values, o.gain_db)
         if self.training and o.shift_seconds:
-            values = shift(values, waves.lengths, round(o.shift_seconds * o.sample_rate))
-        found, counts = self._transformed(values, waves.lengths)
+            values = shift(values, waveforms.lengths, round(o.shift_seconds * o.sample_rate))
+        result, counts = self._transformed(values, waveforms.lengths)
         if o.features == "stft":
-            found = found.log1p()
+            result = result.log1p()
         else:
-            found = ((FLOOR + found.square() @ self.filters).log() - MEL_MEAN) / MEL_DEVIATION
+            result = ((FLOOR + result.square() @ self.filters).log() - MEL_MEAN) / MEL_DEVIATION
         if self.training and (o.freq_masks or o.time_masks):
             masks = {"freq_masks": o.freq_masks, "time_masks": o.time_masks}
-            found = spec_mask(found, counts, **masks, share=o.mask_share)
-        mask = torch.arange(found.shape[1], device=found.device) < counts[:, None]
-        return Tokens(found.masked_fill(~mask[:, :, None], 0.0), mask)
+            result = spec_mask(result, counts, **masks, share=o.mask_share)
+        mask = torch.arange(result.shape[1], device=result.device) < counts[:, None]
+        return Tokens(result.masked_fill(~mask[:, :, None], 0.0), mask)
 
     def _transformed(self, values: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Magnitudes (B, L, n_fft // 2 + 1), and how many frames each sound has, which come first."""
@@ -207,6 +207,6 @@ class FrontEnd(nn.Module):
             return magnitudes(values, o.n_fft, o.hop), num_frames(lengths, o.n_fft, o.hop)
         stretches = max(1, math.ceil(values.shape[1] / o.stretch))
         values = F.pad(values, (0, stretches * o.stretch - values.shape[1]))
-        found = magnitudes(values.reshape(-1, o.stretch), o.n_fft, o.hop)
-        joined = found.reshape(len(values), -1, found.shape[-1])
+        result = magnitudes(values.reshape(-1, o.stretch), o.n_fft, o.hop)
+        joined = result.reshape(len(values), -1, result.shape[-1])
         return joined, num_frames_anew(lengths, o.n_fft, o.hop, o.stretch)

@@ -11,7 +11,7 @@ from vsebench.components.audio_encoder._blocks import Blocks
 from vsebench.components.audio_encoder._front_end import FrontOptions
 from vsebench.components.audio_encoder._over_frames import FrameEncoder
 from vsebench.core.registry import AUDIO_ENCODERS
-from vsebench.core.types import Tokens, Waves
+from vsebench.core.types import Tokens, Waveforms
 
 
 @AUDIO_ENCODERS.register("audio_cnn", source="AMIR, the audio key network; methods 1.6, cnn")
@@ -54,8 +54,8 @@ class AudioCNN(FrameEncoder):
         self.drop = nn.Dropout(dropout)
         self.dim_out = self.blocks.channels
 
-    def forward(self, waves: Waves) -> Tokens:
+    def forward(self, waveforms: Waveforms) -> Tokens:
         """Encode."""
-        frames = self.front(waves)
+        frames = self.front(waveforms)
         maps, mask = self.blocks(frames.values, frames.mask)
         return Tokens(self.drop(maps.mean(3).transpose(1, 2)), mask)

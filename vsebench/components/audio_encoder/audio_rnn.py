@@ -11,7 +11,7 @@ from vsebench.components.audio_encoder._front_end import FrontOptions
 from vsebench.components.audio_encoder._over_frames import FrameEncoder
 from vsebench.components.encoder._recurrent import run_recurrent
 from vsebench.core.registry import AUDIO_ENCODERS
-from vsebench.core.types import Tokens, Waves
+from vsebench.core.types import Tokens, Waveforms
 
 
 @AUDIO_ENCODERS.register("audio_rnn", source="AMIR, the audio key network; methods 1.6, rnn")
@@ -60,9 +60,9 @@ class AudioRNN(FrameEncoder):
         self.drop = nn.Dropout(dropout)
         self.dim_out = dim_hidden * (1 + bidirectional)
 
-    def forward(self, waves: Waves) -> Tokens:
+    def forward(self, waveforms: Waveforms) -> Tokens:
         """Encode."""
-        frames = self.front(waves)
+        frames = self.front(waveforms)
         values, final = run_recurrent(self.network, self.drop(frames.values), frames.mask)
         values = values.masked_fill(~frames.mask[:, :, None], 0.0)
         return Tokens(values, frames.mask, final.masked_fill(~frames.mask.any(1, keepdim=True), 0.0))

@@ -14,7 +14,7 @@ from vsebench.components.audio_encoder.base import AudioEncoder
 from vsebench.components.encoder._pretrained import Source, encoder_of, reason, source_of
 from vsebench.core.errors import ConfigError
 from vsebench.core.registry import AUDIO_ENCODERS
-from vsebench.core.types import Sampling, Tokens, Waves
+from vsebench.core.types import AudioPreprocessing, Tokens, Waveforms
 from vsebench.ops.freezing import freeze, weights_digest
 
 #: Shorter sounds are padded with silence: the models' first convolutions span 25 ms and more.
@@ -78,9 +78,9 @@ class AudioTransformer(AudioEncoder):
         if rate is None:
             raise ConfigError(f"'{model}' reads no sound: its feature extractor has no sampling rate.", path=("model",))
         if highpass is not None and highpass >= rate / 2:
-            said = f"highpass ({highpass:g} Hz) must be below half of the model's sample rate ({rate / 2:g} Hz)."
-            raise ConfigError(said, path=("highpass",))
-        self.sampling = Sampling(int(rate), max_seconds, highpass)
+            message = f"highpass ({highpass:g} Hz) must be below half of the model's sample rate ({rate / 2:g} Hz)."
+            raise ConfigError(message, path=("highpass",))
+        self.sampling = AudioPreprocessing(int(rate), max_seconds, highpass)
         # Nothing reads the vector that stands for masked frames, of which there are none.
         self.network: Any = source.network(encoder_of, (_MASKED,)) if weights == "hub" else encoder_of(source.random())
         cast(Any, self.network).config.apply_spec_augment = False
@@ -105,7 +105,7 @@ class AudioTransformer(AudioEncoder):
         rate = self.sampling.sample_rate
         sound = torch.sin(torch.arange(rate // 2) / 20)[None]
         try:
-            inputs = self._read(Waves(sound, torch.tensor([rate // 2])), 0)
+            inputs = self._read(Waveforms(sound, torch.tensor([rate // 2])), 0)
             states = self.network(**{name: value[None] for name, value in inputs.items()})
             fits = states.last_hidden_state.shape[::2] == (1, self.dim_out)
         except Exception as error:  # whatever a model that wants something else raises
@@ -126,8 +126,8 @@ class AudioTransformer(AudioEncoder):
 
     def weights_digest(self) -> str:
         """Return a digest of all weights and of the feature extractor's output for a fixed sound."""
-        said = hashlib.sha256(self.extractor.to_json_string().encode()).hexdigest()[:16]
-        return f"{weights_digest(self)}-{said}"
+        extractor_digest = hashlib.sha256(self.extractor.to_json_string().encode()).hexdigest()[:16]
+        return f"{weights_digest(self)}-{extractor_digest}"
 
     def train(self, mode: bool = True) -> AudioTransformer:
         """Train mode; frozen parts stay in eval mode."""
@@ -137,9 +137,9 @@ class AudioTransformer(AudioEncoder):
             part.train(mode)
         return self
 
-    def forward(self, waves: Waves) -> Tokens:
+    def forward(self, waveforms: Waveforms) -> Tokens:
         """Encode."""
-        read = {row: self._read(waves, row) for row in waves.lengths.nonzero()[:, 0].tolist()}
+        read = {row: self._read(waveforms, row) for row in waveforms.lengths.nonzero()[:, 0].tolist()}
         groups: dict[Any, list[int]] = {}
         for row, inputs in read.items():
             groups.setdefault(tuple(sorted((k, v.shape) for k, v in inputs.items())), []).append(row)
@@ -147,26 +147,26 @@ class AudioTransformer(AudioEncoder):
         for rows in groups.values():
             inputs = {name: torch.stack([read[row][name] for row in rows]) for name in read[rows[0]]}
             with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-                found = self.network(**inputs).last_hidden_state
-            states.update(zip(rows, found, strict=True))
-        return self._tokens(states, waves)
+                result = self.network(**inputs).last_hidden_state
+            states.update(zip(rows, result, strict=True))
+        return self._tokens(states, waveforms)
 
-    def _read(self, waves: Waves, row: int) -> dict[str, Tensor]:
+    def _read(self, waveforms: Waveforms, row: int) -> dict[str, Tensor]:
         """Return the model's inputs for one sound, as its feature extractor makes them."""
-        sound = waves.values[row, : int(waves.lengths[row])].float().cpu()
+        sound = waveforms.values[row, : int(waveforms.lengths[row])].float().cpu()
         short = round(SHORTEST_S * self.sampling.sample_rate) - len(sound)
         sound = F.pad(sound, (0, max(0, short)))
-        found = self.extractor(sound.numpy(), sampling_rate=self.sampling.sample_rate, return_tensors="pt")
+        result = self.extractor(sound.numpy(), sampling_rate=self.sampling.sample_rate, return_tensors="pt")
         names = (self.network.main_input_name, "attention_mask")
-        return {name: found[name][0].to(waves.values.device) for name in names if name in found}
+        return {name: result[name][0].to(waveforms.values.device) for name in names if name in result}
 
-    def _tokens(self, states: dict[int, Tensor], waves: Waves) -> Tokens:
-        count, longest = len(waves.lengths), max((len(s) for s in states.values()), default=1)
-        empty = torch.zeros(0, self.dim_out, device=waves.values.device)
+    def _tokens(self, states: dict[int, Tensor], waveforms: Waveforms) -> Tokens:
+        count, longest = len(waveforms.lengths), max((len(s) for s in states.values()), default=1)
+        empty = torch.zeros(0, self.dim_out, device=waveforms.values.device)
         padded = [
             F.pad(state, (0, 0, 0, longest - len(state))) for state in (states.get(i, empty) for i in range(count))
         ]
-        lengths = torch.tensor([len(states.get(i, empty)) for i in range(count)], device=waves.values.device)
+        lengths = torch.tensor([len(states.get(i, empty)) for i in range(count)], device=waveforms.values.device)
         mask = torch.arange(longest, device=lengths.device) < lengths[:, None]
         return Tokens(self.drop(torch.stack(padded)), mask)
 
@@ -175,7 +175,7 @@ def _last(network: nn.Module, count: int) -> list[nn.Module]:
     """Return the last layers of the transformer, behind any convolutions."""
     names = ("layers", "layer")
     stacks = [m for n, m in network.named_modules() if isinstance(m, nn.ModuleList) and n.split(".")[-1] in names]
-    found = list(stacks[-1]) if stacks else []
-    if count >= len(found):
-        raise ConfigError(f"layers ({count}) must be fewer than the model's {len(found)}.", path=("layers",))
-    return found[len(found) - count :]
+    results = list(stacks[-1]) if stacks else []
+    if count >= len(results):
+        raise ConfigError(f"layers ({count}) must be fewer than the model's {len(results)}.", path=("layers",))
+    return results[len(results) - count :]

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from vsebench.components.encoder.base import Encoder
 from vsebench.core.digests import digest
-from vsebench.core.types import Sampling, Tokens, Waves
+from vsebench.core.types import AudioPreprocessing, Tokens, Waveforms
 
 
 class AudioEncoder(Encoder):
@@ -19,9 +19,9 @@ class AudioEncoder(Encoder):
     sample has no real token.
     """
 
-    sampling: Sampling
+    sampling: AudioPreprocessing
 
-    def forward(self, waves: Waves) -> Tokens:
+    def forward(self, waveforms: Waveforms) -> Tokens:
         """Encode a batch of sounds."""
         raise NotImplementedError(type(self).__name__)
 

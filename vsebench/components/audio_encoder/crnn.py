@@ -12,7 +12,7 @@ from vsebench.components.audio_encoder._front_end import FrontOptions
 from vsebench.components.audio_encoder._over_frames import FrameEncoder
 from vsebench.components.encoder._recurrent import run_recurrent
 from vsebench.core.registry import AUDIO_ENCODERS
-from vsebench.core.types import Tokens, Waves
+from vsebench.core.types import Tokens, Waveforms
 
 
 @AUDIO_ENCODERS.register("crnn", source="Choi et al. 2017, arXiv:1609.04243; Çakır et al. 2017, arXiv:1702.06286")
@@ -64,9 +64,9 @@ class CRNN(FrameEncoder):
         self.drop = nn.Dropout(dropout)
         self.dim_out = dim_hidden * (1 + bidirectional)
 
-    def forward(self, waves: Waves) -> Tokens:
+    def forward(self, waveforms: Waveforms) -> Tokens:
         """Encode."""
-        frames = self.front(waves)
+        frames = self.front(waveforms)
         maps, mask = self.blocks(frames.values, frames.mask)
         places = self.drop(maps.transpose(1, 2).flatten(2))  # (B, N, C · F')
         values, final = run_recurrent(self.network, places, mask)

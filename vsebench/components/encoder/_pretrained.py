@@ -70,8 +70,8 @@ class Source:
         options: dict[str, Any] = {"use_safetensors": True, "output_loading_info": True}
         whole, report = self.load("AutoModel", ignore_mismatched_sizes=True, **options, **float32())
         part = used(whole)
-        kept = {id(tensor) for tensor in (*part.parameters(), *part.buffers())}
-        names = {name for name, tensor in _tensors(whole) if id(tensor) in kept}
+        selected = {id(tensor) for tensor in (*part.parameters(), *part.buffers())}
+        names = {name for name, tensor in _tensors(whole) if id(tensor) in selected}
         missing = {n for n in report["missing_keys"] if n in names and n.rpartition(".")[2] not in unread}
         reshaped = {n: shapes for n, *shapes in report["mismatched_keys"] if n in names}
         extra = {n for n in report["unexpected_keys"] if _belongs(n, whole)}
@@ -184,10 +184,10 @@ def _tensors(module: nn.Module) -> Iterable[tuple[str, torch.Tensor]]:
 
 def _belongs(name: str, whole: Any) -> bool:
     """Whether a tensor that the model did not take has a name inside a part that the model has."""
-    own = name.removeprefix(f"{whole.base_model_prefix}.")
-    if own in {n for n, _ in whole.named_buffers()}:
+    local_name = name.removeprefix(f"{whole.base_model_prefix}.")
+    if local_name in {n for n, _ in whole.named_buffers()}:
         return False  # older releases saved what is now computed, such as position_ids
-    return own.partition(".")[0] in {n for n, _ in (*whole.named_children(), *_tensors(whole))}
+    return local_name.partition(".")[0] in {n for n, _ in (*whole.named_children(), *_tensors(whole))}
 
 
 def _count(names: Collection[str]) -> str:

@@ -46,9 +46,9 @@ def whitening(covariance: Tensor, ridge: float) -> Tensor:
         [[0.5], [0.0]]
     """
     values, vectors = torch.linalg.eigh(covariance)
-    kept = values > NULL_VARIANCE * values[-1]
-    scale = values[kept] + ridge * values.clamp(min=0).mean()
-    return vectors[:, kept].flip(1) / scale.flip(0).sqrt()
+    keep = values > NULL_VARIANCE * values[-1]
+    scale = values[keep] + ridge * values.clamp(min=0).mean()
+    return vectors[:, keep].flip(1) / scale.flip(0).sqrt()
 
 
 def canonical_pairs(cross: Tensor, white_x: Tensor, white_y: Tensor) -> Pairs:
@@ -63,8 +63,8 @@ def canonical_pairs(cross: Tensor, white_x: Tensor, white_y: Tensor) -> Pairs:
         white_y: of Σ_yy, (D_y, r_y).
     """
     left, strength, right = torch.linalg.svd(white_x.T @ cross @ white_y, full_matrices=False)
-    kept = strength > NULL_STRENGTH
-    return _turned(Pairs(white_x @ left[:, kept], white_y @ right[kept].T, strength[kept]))
+    keep = strength > NULL_STRENGTH
+    return _turned(Pairs(white_x @ left[:, keep], white_y @ right[keep].T, strength[keep]))
 
 
 def strongest_pair(whitened: Tensor) -> tuple[Tensor, Tensor, float]:
@@ -89,15 +89,15 @@ def _turned(pairs: Pairs) -> Pairs:
     return Pairs(pairs.x * turn, pairs.y * turn, pairs.strength)
 
 
-def refuse_bits(who: str, bits: int, found: Mapping[str, tuple[int, int]]) -> None:
+def refuse_bits(who: str, bits: int, results: Mapping[str, tuple[int, int]]) -> None:
     """Refuse more bits than either modality has independent directions.
 
     Args:
-        found: modality -> (rank of its centred vectors, their size).
+        results: modality -> (rank of its centred vectors, their size).
 
     Raises: TrainingError that names the modality and the most bits there can be.
     """
-    modality, (rank, size) = min(found.items(), key=lambda item: item[1][0])
+    modality, (rank, size) = min(results.items(), key=lambda item: item[1][0])
     if bits > rank:
         raise TrainingError(
             f"fitter '{who}' takes a direction per bit: {bits} bits are asked for, and the {modality} vectors of the "
@@ -106,17 +106,17 @@ def refuse_bits(who: str, bits: int, found: Mapping[str, tuple[int, int]]) -> No
         )
 
 
-def refuse_few(who: str, bits: int, found: int, where: str) -> None:
+def refuse_few(who: str, bits: int, count: int, where: str) -> None:
     """Refuse more bits than there are pairs of directions.
 
     Args:
-        found: number of pairs whose strength is above 0.
+        count: number of pairs whose strength is above 0.
         where: ends in what has these directions, "image and text correlate in".
 
     Raises: TrainingError that says how many bits there can be.
     """
-    if bits > found:
+    if bits > count:
         raise TrainingError(
-            f"fitter '{who}' takes a direction per bit: {bits} bits are asked for, and {where} {found} directions. "
-            f"Set bits to {found} or less."
+            f"fitter '{who}' takes a direction per bit: {bits} bits are asked for, and {where} {count} directions. "
+            f"Set bits to {count} or less."
         )

@@ -31,5 +31,5 @@ def centres(rows: Tensor, count: int, seed: int) -> Tensor:
         return distinct
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        found = KMeans(count, n_init=1, max_iter=STEPS, random_state=seed % 2**32).fit(rows.numpy())
-    return torch.from_numpy(found.cluster_centers_).double()
+        result = KMeans(count, n_init=1, max_iter=STEPS, random_state=seed % 2**32).fit(rows.numpy())
+    return torch.from_numpy(result.cluster_centers_).double()

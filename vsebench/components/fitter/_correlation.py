@@ -10,7 +10,7 @@ from torch import Tensor
 
 from vsebench.components.fitter._canonical import Pairs, canonical_pairs, whitening
 from vsebench.components.fitter._views import PAIR
-from vsebench.components.fitter.base import Fitter, Material
+from vsebench.components.fitter.base import FitData, Fitter
 from vsebench.core.errors import ConfigError, TrainingError
 
 
@@ -24,7 +24,7 @@ class Moments(NamedTuple):
     """
 
     mean: Mapping[str, Tensor]
-    own: Mapping[str, Tensor]
+    auto: Mapping[str, Tensor]
     cross: Tensor
 
 
@@ -62,17 +62,17 @@ def moments(blocks: Iterable[tuple[Tensor, Tensor]]) -> Moments:
     )
 
 
-def directions(who: str, found: Moments, dim: int | None, ridge: float) -> Pairs:
+def directions(who: str, moments: Moments, dim: int | None, ridge: float) -> Pairs:
     """Return the first ``dim`` pairs of canonical directions; all that the data determine without a ``dim``.
 
     Raises: TrainingError for vectors that are all the same, and when there are fewer than ``dim``.
     """
     for modality in PAIR:
         # What is left of a constant after float32: its square is 2⁻⁴⁸ of the mean's.
-        if not bool(found.own[modality].trace() > 1e-13 * found.mean[modality].square().sum()):
+        if not bool(moments.auto[modality].trace() > 1e-13 * moments.mean[modality].square().sum()):
             raise TrainingError(f"fitter '{who}': all {modality} vectors of the training items are the same.")
-    white = {m: whitening(found.own[m], ridge) for m in PAIR}
-    pairs = canonical_pairs(found.cross, white["image"], white["text"])
+    white = {m: whitening(moments.auto[m], ridge) for m in PAIR}
+    pairs = canonical_pairs(moments.cross, white["image"], white["text"])
     possible = len(pairs.strength)
     if dim is not None and dim > possible:
         ranks = " and ".join(f"{white[m].shape[1]} independent {m} directions" for m in PAIR)
@@ -99,12 +99,12 @@ class Correlated(Fitter):
         self.who, self.dim, self.size, self.ridge, self.power = who, dim, size, ridge, power
         self.dim_out = size
 
-    def relate(self, data: Material, found: Moments) -> None:
+    def relate(self, data: FitData, moments: Moments) -> None:
         """Learn means, directions and correlations from the features' moments."""
-        pairs = directions(self.who, found, self.dim, self.ridge)
+        pairs = directions(self.who, moments, self.dim, self.ridge)
         missing = self.size - len(pairs.strength)
         for modality, weight in zip(PAIR, (pairs.x, pairs.y), strict=True):
-            self.learn(f"mean_{modality}", found.mean[modality].to(data.device))
+            self.learn(f"mean_{modality}", moments.mean[modality].to(data.device))
             self.learn(f"weight_{modality}", torch.nn.functional.pad(weight, (0, missing)).to(data.device))
         self.learn("correlations", torch.nn.functional.pad(pairs.strength, (0, missing)).to(data.device))
 

@@ -30,12 +30,12 @@ def distances(rows: Tensor, others: Tensor, kernel: Kernel) -> Tensor:
         squares = rows.square().sum(1)[:, None] + others.square().sum(1)[None]
         return (squares - 2 * rows @ others.T).clamp(min=0)
     step = max(1, BLOCK // max(1, others.numel()))
-    found = []
+    results = []
     for part in rows.split(step):
         difference = (part[:, None] - others[None]).square()
         total = part.abs()[:, None] + others.abs()[None]
-        found.append((difference / total.clamp(min=torch.finfo(rows.dtype).tiny)).sum(2))
-    return torch.cat(found) if found else rows.new_zeros(0, len(others))
+        results.append((difference / total.clamp(min=torch.finfo(rows.dtype).tiny)).sum(2))
+    return torch.cat(results) if results else rows.new_zeros(0, len(others))
 
 
 def kernel_values(rows: Tensor, others: Tensor, kernel: Kernel, width: Tensor | float) -> Tensor:

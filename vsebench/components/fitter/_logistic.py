@@ -51,10 +51,10 @@ def logistic_weights(features: Tensor, codes: Tensor, penalty: float) -> Tensor:
         return float(value), slope.ravel()
 
     options: Any = {"maxiter": STEPS, "maxfun": 2 * STEPS, "ftol": 1e-10, "gtol": 1e-6, "maxcor": 20}
-    found = minimize(loss, np.zeros(shape[0] * shape[1]), jac=True, method="L-BFGS-B", options=options)
-    if not found.success and not np.abs(found.jac).max() < NEARLY_FLAT:
+    solution = minimize(loss, np.zeros(shape[0] * shape[1]), jac=True, method="L-BFGS-B", options=options)
+    if not solution.success and not np.abs(solution.jac).max() < NEARLY_FLAT:
         raise TrainingError(
             f"logistic regression of {shape[1]} bits on {shape[0]} features did not converge in {STEPS} steps. "
             "A larger penalty makes it easier."
         )
-    return torch.from_numpy(solve_triangular(half, found.x.reshape(shape), lower=True, trans="T"))
+    return torch.from_numpy(solve_triangular(half, solution.x.reshape(shape), lower=True, trans="T"))

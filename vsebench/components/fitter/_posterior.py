@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vsebench.components.fitter.base import Fitter, Material
+from vsebench.components.fitter.base import FitData, Fitter
 from vsebench.core.errors import TrainingError
 
 #: What is taken off a posterior: nothing, what chance gives, or the mean over the training items.
@@ -117,7 +117,7 @@ class Posterior:
     max_iter: int
     center: Center
 
-    def fit(self, keeper: Fitter, data: Material, modality: str, features: Tensor) -> float:
+    def fit(self, keeper: Fitter, data: FitData, modality: str, features: Tensor) -> float:
         """Fit a modality's classifier to its features, and its centre.
 
         Returns: share of the training decisions that are right.
@@ -128,12 +128,14 @@ class Posterior:
         """
         if data.num_classes < 1:
             raise TrainingError(f"fitter '{self.who}' learns from labels, and the training split has none.")
-        found = logistic_regression(self.who, features, data.labels, self.num_classes, c=self.c, max_iter=self.max_iter)
-        p = self._probabilities(features @ found.weight + found.bias)
+        result = logistic_regression(
+            self.who, features, data.labels, self.num_classes, c=self.c, max_iter=self.max_iter
+        )
+        p = self._probabilities(features @ result.weight + result.bias)
         chance = 0.5 if self.multi_label else 1 / self.num_classes
         centre = {"none": 0 * p[0], "uniform": 0 * p[0] + chance, "mean": p.mean(0)}[self.center]
-        keeper.learn(f"logit_weight_{modality}", found.weight.to(data.device))
-        keeper.learn(f"logit_bias_{modality}", found.bias.to(data.device))
+        keeper.learn(f"logit_weight_{modality}", result.weight.to(data.device))
+        keeper.learn(f"logit_bias_{modality}", result.bias.to(data.device))
         keeper.learn(f"centre_{modality}", centre.to(data.device))
         labels = data.labels.cpu()
         right = (p > 0.5) == (labels > 0) if self.multi_label else p.argmax(1) == labels

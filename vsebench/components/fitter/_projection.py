@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from vsebench.components.fitter._views import PAIR
-from vsebench.components.fitter.base import Fitter, Material, signs
+from vsebench.components.fitter.base import FitData, Fitter, signs
 
 
 class SignedProjection(Fitter):
@@ -23,7 +23,7 @@ class SignedProjection(Fitter):
         self.dims = dict(dims)
         self.dim_out = bits
 
-    def keep(self, data: Material, modality: str, mean: Tensor, weight: Tensor) -> None:
+    def keep(self, data: FitData, modality: str, mean: Tensor, weight: Tensor) -> None:
         """Learn a modality's mean (D_m,) and projection (D_m, c)."""
         self.learn(f"mean_{modality}", mean.to(data.device))
         self.learn(f"weight_{modality}", weight.to(data.device))

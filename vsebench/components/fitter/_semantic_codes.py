@@ -43,12 +43,12 @@ def divergence(codes: Tensor, labels: Tensor, alpha: float) -> Step:
     norms = codes.square().sum(dim=1)
     pulled, pushed = torch.zeros_like(codes), torch.zeros_like(codes)
     cross = partition = torch.zeros((), dtype=torch.float64, device=codes.device)
-    for rows, own in row_blocks(codes):
+    for rows, block in row_blocks(codes):
         wanted = labels[rows] @ labels.T / total.to(labels.dtype)
-        wanted[own] = 0
+        wanted[block] = 0
         squares = (norms[rows, None] + norms - 2 * codes[rows] @ codes.T).clamp_(min=0) / 4
         near = (1 + squares).reciprocal()
-        near[own] = 0
+        near[block] = 0
         partition = partition + near.sum(dtype=torch.float64)
         cross = cross + (wanted * torch.log1p(squares)).sum(dtype=torch.float64)
         for sums, weights in ((pulled, wanted * near), (pushed, near.square())):
@@ -62,12 +62,12 @@ def divergence(codes: Tensor, labels: Tensor, alpha: float) -> Step:
 
 def label_entropy(labels: Tensor) -> float:
     """Σ P log P, the part of the divergence that does not depend on Y; in blocks of rows too."""
-    total, found = pair_total(labels), 0.0
-    for rows, own in row_blocks(labels):
+    total, result = pair_total(labels), 0.0
+    for rows, block in row_blocks(labels):
         wanted = (labels[rows] @ labels.T).double() / total
-        wanted[own] = 0
-        found += float(torch.xlogy(wanted, wanted).sum())
-    return found
+        wanted[block] = 0
+        result += float(torch.xlogy(wanted, wanted).sum())
+    return result
 
 
 def pair_total(labels: Tensor) -> Tensor:

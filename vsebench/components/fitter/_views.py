@@ -5,14 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from vsebench.components.fitter.base import Material
+from vsebench.components.fitter.base import FitData
 from vsebench.core.errors import TrainingError
 
 #: The two modalities that codes are learnt for.
 PAIR = ("image", "text")
 
 
-def matrix(data: Material, modality: str, who: str) -> Tensor:
+def matrix(data: FitData, modality: str, who: str) -> Tensor:
     """Return a modality's vectors in float64 on the CPU, where the algebra is done.
 
     Raises: TrainingError for fewer than two items or a vector that is not finite, naming ``who`` and the first one.
@@ -29,7 +29,7 @@ def matrix(data: Material, modality: str, who: str) -> Tensor:
     return rows
 
 
-def centred(data: Material, modality: str, who: str) -> tuple[Tensor, Tensor]:
+def centred(data: FitData, modality: str, who: str) -> tuple[Tensor, Tensor]:
     """Return a modality's vectors less their mean, and the mean.
 
     Shape: float64 (n, D_m), (D_m,)
@@ -44,7 +44,7 @@ def centred(data: Material, modality: str, who: str) -> tuple[Tensor, Tensor]:
     return rows, mean
 
 
-def unit_labels(data: Material, who: str) -> Tensor:
+def unit_labels(data: FitData, who: str) -> Tensor:
     """Label vectors of length 1, so that their products are cosines; zeros for an item without a label.
 
     Shape: float32 (n, K), on the material's device.

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 
-class Material(ABC):
+class FitData(ABC):
     """What a fitter learns from: the training items, modality by modality.
 
     Attributes:
@@ -78,7 +78,7 @@ class Fitter(nn.Module, ABC):
     dim_out: int
 
     @abstractmethod
-    def fit(self, data: Material) -> None:
+    def fit(self, data: FitData) -> None:
         """Learn from the training items.
 
         Raises: TrainingError that says which quantity of the data does not allow it.
@@ -113,9 +113,9 @@ class Fitter(nn.Module, ABC):
 
     def learned_in(self, state: Mapping[str, Any], prefix: str) -> set[str]:
         """Return the keys of a state that are tensors kept by :meth:`learn`, whose sizes the fit decided."""
-        own = {key.removeprefix(prefix) for key in state if key.startswith(prefix)}
+        local_keys = {key.removeprefix(prefix) for key in state if key.startswith(prefix)}
         fixed = dict(self.named_parameters(recurse=False))
-        return {f"{prefix}{name}" for name in own if "." not in name and name not in fixed}
+        return {f"{prefix}{name}" for name in local_keys if "." not in name and name not in fixed}
 
     def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *rest: Any) -> None:
         """Buffers that a fit made are made here again, in the sizes that it found."""

@@ -11,7 +11,7 @@ from torch import Tensor
 from vsebench.components.fitter._correlation import Correlated, moments, refuse_dim
 from vsebench.components.fitter._transform import Transforms, transformed
 from vsebench.components.fitter._views import PAIR, matrix
-from vsebench.components.fitter.base import Material
+from vsebench.components.fitter.base import FitData
 from vsebench.core.registry import FITTERS
 
 
@@ -65,12 +65,12 @@ class CCA(Correlated):
         super().__init__("cca", dim, dim or min(dims[m] for m in PAIR), ridge, power)
         self.transform = transform
 
-    def fit(self, data: Material) -> None:
+    def fit(self, data: FitData) -> None:
         """Find the directions."""
         self.find(data)
         data.report(1, {"correlation": float(self.learned("correlations").sum())})
 
-    def find(self, data: Material) -> None:
+    def find(self, data: FitData) -> None:
         """Find the directions and tell nobody."""
         image, text = (transformed(matrix(data, m, self.who), m, self.transform) for m in PAIR)
         self.relate(data, moments([(image, text)]))

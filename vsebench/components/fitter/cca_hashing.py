@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt
 from vsebench.components.fitter._canonical import canonical_pairs, refuse_bits, refuse_few, whitening
 from vsebench.components.fitter._projection import SignedProjection
 from vsebench.components.fitter._views import PAIR, centred
-from vsebench.components.fitter.base import Material
+from vsebench.components.fitter.base import FitData
 from vsebench.core.registry import FITTERS
 
 
@@ -51,7 +51,7 @@ class CCAHashing(SignedProjection):
         super().__init__(dims, bits)
         self.ridge = ridge
 
-    def fit(self, data: Material) -> None:
+    def fit(self, data: FitData) -> None:
         """Find the directions."""
         (x, mean_x), (y, mean_y) = (centred(data, m, "cca_hashing") for m in PAIR)
         white = {m: whitening(v.T @ v / len(v), self.ridge) for m, v in zip(PAIR, (x, y), strict=True)}

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vsebench.components.fitter._projection import SignedProjection
 from vsebench.components.fitter._views import PAIR, centred, generator
-from vsebench.components.fitter.base import Material
+from vsebench.components.fitter.base import FitData
 from vsebench.core.registry import FITTERS
 
 
@@ -68,7 +68,7 @@ class CMFH(SignedProjection):
         self.alpha, self.mu, self.gamma = (alpha, 1 - alpha), mu, gamma
         self.iterations, self.tolerance = iterations, tolerance
 
-    def fit(self, data: Material) -> None:
+    def fit(self, data: FitData) -> None:
         """Factorise in turns."""
         views, means = zip(*(centred(data, m, "cmfh") for m in PAIR), strict=True)
         inverses = [inverse_of(x.T @ x, self.gamma / self.mu) for x in views]

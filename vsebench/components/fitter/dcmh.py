@@ -12,7 +12,7 @@ from annotated_types import Ge, Gt
 from torch import Tensor, nn
 
 from vsebench.components.fitter._hash_networks import Inputs, drawn_from, pair_of_networks, shares_label
-from vsebench.components.fitter.base import Fitter, Material, signs
+from vsebench.components.fitter.base import FitData, Fitter, signs
 from vsebench.core.errors import TrainingError
 from vsebench.core.registry import FITTERS
 
@@ -117,7 +117,7 @@ class Dcmh(Fitter):
         hidden = {"image": image_hidden, "text": text_hidden}
         self.networks = nn.ModuleDict(pair_of_networks("dcmh", dims, bits, hidden))
 
-    def fit(self, data: Material) -> None:
+    def fit(self, data: FitData) -> None:
         """Learn from the training items."""
         with drawn_from(data.seed, data.device):
             self._fit(data)
@@ -133,7 +133,7 @@ class Dcmh(Fitter):
             return self.lr + done * (self.lr_end - self.lr)
         return self.lr * (self.lr_end / self.lr) ** done
 
-    def _fit(self, data: Material) -> None:
+    def _fit(self, data: FitData) -> None:
         self.to(data.device).train()
         labels = data.multi_hot
         buffers, optimizers = {}, {}
@@ -159,7 +159,7 @@ class Dcmh(Fitter):
                 data.report(step, numbers)
         self.eval()
 
-    def _prepare(self, data: Material, modality: str) -> torch.optim.Optimizer:
+    def _prepare(self, data: FitData, modality: str) -> torch.optim.Optimizer:
         network = self.networks[modality]
         encoder = data.parameters(modality)
         network.draw(self.std)  # type: ignore[operator]
@@ -172,7 +172,7 @@ class Dcmh(Fitter):
 
     def _pass(
         self,
-        data: Material,
+        data: FitData,
         modality: str,
         buffers: Mapping[str, Tensor],
         codes: Tensor,
@@ -181,18 +181,18 @@ class Dcmh(Fitter):
     ) -> None:
         """Train one network on ⌈n / batch_size⌉ random batches."""
         count = len(data)
-        own, other = buffers[modality], buffers[OTHER[modality]]
-        total = own.sum(0)
+        outputs, other = buffers[modality], buffers[OTHER[modality]]
+        total = outputs.sum(0)
         for _ in range(math.ceil(count / self.batch_size)):
             rows = torch.randperm(count)[: self.batch_size]
-            found = self.networks[modality](data.encode(modality, rows))
-            rows = rows.to(own.device)
-            total += found.detach().sum(0) - own[rows].sum(0)
-            own[rows] = found.detach()
+            result = self.networks[modality](data.encode(modality, rows))
+            rows = rows.to(outputs.device)
+            total += result.detach().sum(0) - outputs[rows].sum(0)
+            outputs[rows] = result.detach()
             similar = shares_label(labels[rows], labels)
-            slope = gradient(own[rows], other, codes[rows], similar, total, self.gamma, self.eta)
+            slope = gradient(outputs[rows], other, codes[rows], similar, total, self.gamma, self.eta)
             optimizer.zero_grad()
-            found.backward(slope / (count * len(rows)))
+            result.backward(slope / (count * len(rows)))
             optimizer.step()
 
 
@@ -204,12 +204,12 @@ def binarize(buffers: Mapping[str, Tensor], gamma: float) -> Tensor:
 
 
 def gradient(
-    own: Tensor, other: Tensor, codes: Tensor, similar: Tensor, total: Tensor, gamma: float, eta: float
+    outputs: Tensor, other: Tensor, codes: Tensor, similar: Tensor, total: Tensor, gamma: float, eta: float
 ) -> Tensor:
     """∂J with respect to some rows of one modality's outputs.
 
     Args:
-        own: those rows, (B, c).
+        outputs: those rows, (B, c).
         other: all outputs of the other modality, (n, c).
         codes: those rows of B, (B, c).
         similar: those rows of S, (B, n).
@@ -219,8 +219,8 @@ def gradient(
 
     Shape: -> (B, c)
     """
-    weights = torch.sigmoid(0.5 * own @ other.T) - similar
-    return 0.5 * weights @ other + 2 * gamma * (own - codes) + 2 * eta * total
+    weights = torch.sigmoid(0.5 * outputs @ other.T) - similar
+    return 0.5 * weights @ other + 2 * gamma * (outputs - codes) + 2 * eta * total
 
 
 def objective(

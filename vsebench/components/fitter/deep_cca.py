@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from vsebench.components.fitter._correlation import Correlated, known, moments
 from vsebench.components.fitter._transform import Transforms, transformed
 from vsebench.components.fitter._views import PAIR, generator
-from vsebench.components.fitter.base import Material
+from vsebench.components.fitter.base import FitData
 from vsebench.core.errors import ConfigError, TrainingError
 from vsebench.core.registry import FITTERS
 
@@ -117,7 +117,7 @@ class DeepCCA(Correlated):
             {m: _network([dims[m], *sizes, self.outputs], ACTIVATIONS[activation]) for m in PAIR}
         )
 
-    def fit(self, data: Material) -> None:
+    def fit(self, data: FitData) -> None:
         """Train the networks, then find the directions in their outputs."""
         if len(data) <= self.outputs:
             raise TrainingError(
@@ -132,8 +132,8 @@ class DeepCCA(Correlated):
         trained = [*self.networks.parameters(), *(p for m in PAIR for p in data.parameters(m))]
         optimizer = torch.optim.Adam(trained, lr=self.lr, weight_decay=self.weight_decay)
         for epoch in range(1, self.epochs + 1):
-            found = [self._step(data, rows, optimizer) for rows in self._batches(len(data), draws)]
-            data.report(epoch, {"correlation": sum(found) / len(found)})
+            results = [self._step(data, rows, optimizer) for rows in self._batches(len(data), draws)]
+            data.report(epoch, {"correlation": sum(results) / len(results)})
         with torch.no_grad():
             image, text = (self._all_outputs(m, data.vectors(m)).double().cpu() for m in PAIR)
         self.relate(data, moments([(image, text)]))
@@ -158,7 +158,7 @@ class DeepCCA(Correlated):
                 path=("batch_size",),
             )
 
-    def _standardise(self, data: Material, modality: str) -> None:
+    def _standardise(self, data: FitData, modality: str) -> None:
         """Learn the mean and standard deviation of each entry (1 where it is constant)."""
         total = torch.zeros(2, data.dims[modality], dtype=torch.float64, device=data.device)
         shift: Tensor | None = None
@@ -179,7 +179,7 @@ class DeepCCA(Correlated):
         self.learn(f"input_mean_{modality}", mean)
         self.learn(f"input_std_{modality}", torch.where(std > 1e-6 * mean.abs(), std, 1.0))
 
-    def _input(self, data: Material, modality: str, rows: Tensor) -> Tensor:
+    def _input(self, data: FitData, modality: str, rows: Tensor) -> Tensor:
         """Vectors of some items: with gradients where there is an encoder to train."""
         if data.parameters(modality):
             return data.encode(modality, rows)
@@ -189,7 +189,7 @@ class DeepCCA(Correlated):
         order = torch.randperm(count, generator=draws)
         yield from order.tensor_split(max(1, count // (self.batch_size or count)))
 
-    def _step(self, data: Material, rows: Tensor, optimizer: torch.optim.Optimizer) -> float:
+    def _step(self, data: FitData, rows: Tensor, optimizer: torch.optim.Optimizer) -> float:
         """One step on a batch. Returns: its correlation, before the step."""
         image, text = (self._outputs(m, self._input(data, m, rows)) for m in PAIR)
         try:
@@ -207,8 +207,8 @@ class DeepCCA(Correlated):
     def _outputs(self, modality: str, vectors: Tensor) -> Tensor:
         rows = transformed(vectors.float(), modality, self.transform)
         rows = (rows - self.learned(f"input_mean_{modality}")) / self.learned(f"input_std_{modality}")
-        found: Tensor = self.networks[modality](rows)
-        return found
+        result: Tensor = self.networks[modality](rows)
+        return result
 
     def _all_outputs(self, modality: str, vectors: Tensor) -> Tensor:
         return torch.cat([self._outputs(modality, part) for part in vectors.split(ROWS)])

@@ -12,7 +12,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from torch import Tensor, nn
 
 from vsebench.components.fitter._hash_networks import Inputs, drawn_from, pair_of_networks, shares_label
-from vsebench.components.fitter.base import Fitter, Material, signs
+from vsebench.components.fitter.base import FitData, Fitter, signs
 from vsebench.core.errors import ConfigError, TrainingError
 from vsebench.core.registry import FITTERS
 
@@ -122,7 +122,7 @@ class Dsph(Fitter):
         self.networks = nn.ModuleDict(pair_of_networks("dsph", dims, bits, {"image": hidden, "text": hidden}))
         self.proxies = nn.Parameter(torch.zeros(num_classes, bits))
 
-    def fit(self, data: Material) -> None:
+    def fit(self, data: FitData) -> None:
         """Learn from the training items."""
         with drawn_from(data.seed, data.device):
             self._fit(data)
@@ -137,7 +137,7 @@ class Dsph(Fitter):
             return progress / self.warmup
         return 0.5 * (1 + math.cos(math.pi * progress))
 
-    def _fit(self, data: Material) -> None:
+    def _fit(self, data: FitData) -> None:
         self.to(data.device).train()
         labels = data.multi_hot
         nn.init.kaiming_normal_(self.proxies, mode="fan_out")
@@ -154,24 +154,24 @@ class Dsph(Fitter):
                 for group in networks.param_groups:
                     group["lr"] = self.lr * group["scale"] * self.factor((step + 1) / steps)
                 hashed = {m: self._hash(m, data.encode(m, rows)) for m in ("image", "text")}
-                found = terms(hashed, self.proxies, labels[rows.to(labels.device)], self.margin, several=self.several)
-                found["loss"] = found["positive"] + found["negative"] + self.alpha * found["irrelevant"]
+                result = terms(hashed, self.proxies, labels[rows.to(labels.device)], self.margin, several=self.several)
+                result["loss"] = result["positive"] + result["negative"] + self.alpha * result["irrelevant"]
                 networks.zero_grad()
                 proxies.zero_grad()
-                found["loss"].backward()
+                result["loss"].backward()
                 for group in networks.param_groups:
                     nn.utils.clip_grad_norm_(group["params"], self.clip)
                 networks.step()
                 proxies.step()
                 step += 1
-                for name, value in found.items():
+                for name, value in result.items():
                     sums[name] += float(value.detach()) * len(rows) / count
             if not math.isfinite(sums["loss"]):
                 raise TrainingError(f"dsph: the loss is not finite in epoch {epoch}; try a smaller lr.")
             data.report(epoch, sums)
         self.eval()
 
-    def _prepare(self, data: Material, modality: str) -> list[dict[str, object]]:
+    def _prepare(self, data: FitData, modality: str) -> list[dict[str, object]]:
         network = self.networks[modality]
         encoder = data.parameters(modality)
         network.draw(None)  # type: ignore[operator]
@@ -198,18 +198,18 @@ def terms(
     """
     unit = {m: F.normalize(v, dim=1) for m, v in hashed.items()}
     centres = F.normalize(proxies, dim=1)
-    own = labels > 0
-    found = {name: proxies.new_zeros(()) for name in TERMS}
+    positive = labels > 0
+    results = {name: proxies.new_zeros(()) for name in TERMS}
     for values in unit.values():
         cosines = values @ centres.T
-        found["positive"] = found["positive"] + _mean_where(1 - cosines, own)
-        found["negative"] = found["negative"] + _mean_where(F.relu(cosines - margin), ~own)
+        results["positive"] = results["positive"] + _mean_where(1 - cosines, positive)
+        results["negative"] = results["negative"] + _mean_where(F.relu(cosines - margin), ~positive)
     among = labels.sum(1) > 1 if several else torch.ones(len(labels), dtype=torch.bool, device=labels.device)
     apart = shares_label(labels[among], labels[among]) == 0
     for a, b in (("image", "image"), ("text", "text"), ("image", "text")):
         excess = F.relu(unit[a][among] @ unit[b][among].T - margin)
-        found["irrelevant"] = found["irrelevant"] + _mean_where(excess, apart)
-    return found
+        results["irrelevant"] = results["irrelevant"] + _mean_where(excess, apart)
+    return results
 
 
 def _mean_where(values: Tensor, mask: Tensor) -> Tensor:

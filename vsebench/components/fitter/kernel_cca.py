@@ -13,7 +13,7 @@ from vsebench.components.fitter._correlation import Correlated, known, moments
 from vsebench.components.fitter._kernels import Kernel, kernel_values, median_distance
 from vsebench.components.fitter._transform import Transforms, transformed
 from vsebench.components.fitter._views import PAIR, generator, matrix
-from vsebench.components.fitter.base import Material
+from vsebench.components.fitter.base import FitData
 from vsebench.core.errors import ConfigError
 from vsebench.core.registry import FITTERS
 
@@ -88,7 +88,7 @@ class KernelCCA(Correlated):
                 raise ConfigError(f"fitter 'kernel_cca': kernel has none of {modality} vectors.", path=("kernel",))
         self.width, self.landmarks, self.transform = width, landmarks, transform
 
-    def fit(self, data: Material) -> None:
+    def fit(self, data: FitData) -> None:
         """Draw landmarks, and find the directions in their functions."""
         rows = {m: transformed(matrix(data, m, self.who), m, self.transform) for m in PAIR}
         drawn = torch.randperm(len(data), generator=generator(data.seed))[: self.landmarks].sort().values
@@ -104,15 +104,15 @@ class KernelCCA(Correlated):
         parts = [self.project(modality, self._functions(modality, part)) for part in rows.split(ROWS)]
         return torch.cat(parts) if parts else vectors.new_zeros(0, self.dim_out, dtype=torch.float32)
 
-    def _span(self, data: Material, modality: str, landmarks: Tensor) -> None:
+    def _span(self, data: FitData, modality: str, landmarks: Tensor) -> None:
         """Learn a modality's landmarks (m, D), the width of its kernel, and K_zz^(−½) as (m, r)."""
         kernel = self.kernels[modality]
         width = 1.0 if kernel == "linear" else self.width * median_distance(landmarks, kernel)
         values, axes = torch.linalg.eigh(kernel_values(landmarks, landmarks, kernel, width))
-        kept = values > NULL_KERNEL * values[-1]
+        keep = values > NULL_KERNEL * values[-1]
         self.learn(f"landmarks_{modality}", landmarks.to(data.device))
         self.learn(f"width_{modality}", torch.tensor(width, device=data.device))
-        self.learn(f"root_{modality}", (axes[:, kept] / values[kept].sqrt()).to(data.device))
+        self.learn(f"root_{modality}", (axes[:, keep] / values[keep].sqrt()).to(data.device))
 
     def _functions(self, modality: str, rows: Tensor) -> Tensor:
         """φ of items, in their type. Shape: (B, D) -> (B, r)."""

@@ -19,7 +19,7 @@ from vsebench.components.fitter._canonical import (
 )
 from vsebench.components.fitter._projection import SignedProjection
 from vsebench.components.fitter._views import PAIR, centred, unit_labels
-from vsebench.components.fitter.base import Material, signs
+from vsebench.components.fitter.base import FitData, signs
 from vsebench.core.registry import FITTERS
 
 
@@ -74,14 +74,14 @@ class SCM(SignedProjection):
         super().__init__(dims, bits)
         self.variant, self.ridge = variant, ridge
 
-    def fit(self, data: Material) -> None:
+    def fit(self, data: FitData) -> None:
         """Find the directions."""
         (x, mean_x), (y, mean_y) = (centred(data, m, "scm") for m in PAIR)
         white_x, white_y = (whitening(v.T @ v, self.ridge) for v in (x, y))
         cross = semantic_cross(x, y, unit_labels(data, "scm").double().cpu())
         if self.variant == "orth":
-            found = {m: (w.shape[1], self.dims[m]) for m, w in zip(PAIR, (white_x, white_y), strict=True)}
-            refuse_bits("scm", self.dim_out, found)
+            results = {m: (w.shape[1], self.dims[m]) for m, w in zip(PAIR, (white_x, white_y), strict=True)}
+            refuse_bits("scm", self.dim_out, results)
             weights = self._orthogonal(cross / len(x), white_x, white_y, self.dim_out)
         else:
             weights = self._sequential(data, (x, white_x), (y, white_y), cross)
@@ -97,7 +97,7 @@ class SCM(SignedProjection):
         return pairs.x[:, : self.dim_out], pairs.y[:, : self.dim_out]
 
     def _sequential(
-        self, data: Material, image: tuple[Tensor, Tensor], text: tuple[Tensor, Tensor], cross: Tensor
+        self, data: FitData, image: tuple[Tensor, Tensor], text: tuple[Tensor, Tensor], cross: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Bit after bit, each fitted to what the earlier ones leave of S."""
         (x, white_x), (y, white_y) = image, text

@@ -12,7 +12,7 @@ from vsebench.components.fitter._correlation import refuse_dim
 from vsebench.components.fitter._posterior import Center, Posterior
 from vsebench.components.fitter._transform import Transforms
 from vsebench.components.fitter._views import PAIR
-from vsebench.components.fitter.base import Material
+from vsebench.components.fitter.base import FitData
 from vsebench.components.fitter.cca import CCA
 from vsebench.core.registry import FITTERS
 
@@ -75,7 +75,7 @@ class SemanticCorrelation(CCA):
         self.who, self.dim_out = "semantic_correlation", num_classes
         self.posterior = Posterior(self.who, num_classes, multi_label, c, max_iter, center)
 
-    def fit(self, data: Material) -> None:
+    def fit(self, data: FitData) -> None:
         """Find the directions, then fit both classifiers to the projections."""
         self.find(data)
         numbers = {"correlation": float(self.learned("correlations").sum())}

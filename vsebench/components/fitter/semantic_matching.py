@@ -12,7 +12,7 @@ from vsebench.components.fitter._correlation import known
 from vsebench.components.fitter._posterior import Center, Posterior
 from vsebench.components.fitter._transform import Transforms, transformed
 from vsebench.components.fitter._views import PAIR, matrix
-from vsebench.components.fitter.base import Fitter, Material
+from vsebench.components.fitter.base import FitData, Fitter
 from vsebench.core.registry import FITTERS
 
 
@@ -69,7 +69,7 @@ class SemanticMatching(Fitter):
         self.posterior = Posterior("semantic_matching", num_classes, multi_label, c, max_iter, center)
         self.transform, self.dim_out = transform, num_classes
 
-    def fit(self, data: Material) -> None:
+    def fit(self, data: FitData) -> None:
         """Fit both classifiers."""
         rows = {m: transformed(matrix(data, m, self.posterior.who), m, self.transform) for m in PAIR}
         data.report(1, {f"accuracy_{m}": self.posterior.fit(self, data, m, rows[m]) for m in PAIR})

@@ -14,7 +14,7 @@ from vsebench.components.fitter._logistic import logistic_weights
 from vsebench.components.fitter._projection import known
 from vsebench.components.fitter._semantic_codes import semantic_codes
 from vsebench.components.fitter._views import PAIR, centred, generator, unit_labels
-from vsebench.components.fitter.base import Fitter, Material, signs
+from vsebench.components.fitter.base import FitData, Fitter, signs
 from vsebench.core.registry import FITTERS
 
 
@@ -79,7 +79,7 @@ class SePH(Fitter):
         self.kernel, self.anchors, self.penalty = kernel, anchors, penalty
         self.alpha, self.steps, self.rate, self.momentum = alpha, steps, rate, momentum
 
-    def fit(self, data: Material) -> None:
+    def fit(self, data: FitData) -> None:
         """Learn codes, then the regressions."""
         views = {m: centred(data, m, "seph") for m in PAIR}  # refuses bad vectors before the long part
         codes = signs(
@@ -95,10 +95,10 @@ class SePH(Fitter):
             )
         )
         for modality, (rows, mean) in views.items():
-            found = centres(rows, self.anchors, data.seed) if self.kernel == "rbf" else torch.zeros(1, rows.shape[1])
-            width = torch.cdist(rows, found.double()).square().mean()
+            result = centres(rows, self.anchors, data.seed) if self.kernel == "rbf" else torch.zeros(1, rows.shape[1])
+            width = torch.cdist(rows, result.double()).square().mean()
             self.learn(f"mean_{modality}", mean.to(data.device))
-            self.learn(f"anchors_{modality}", found.to(data.device))
+            self.learn(f"anchors_{modality}", result.to(data.device))
             self.learn(f"width_{modality}", width.to(data.device))
             # From the module's own features, so that the weights are for what a new item will have.
             features = self.features(modality, data.vectors(modality).detach())

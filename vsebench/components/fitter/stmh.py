@@ -13,7 +13,7 @@ from torch import Tensor
 from vsebench.components.fitter._centres import centres
 from vsebench.components.fitter._projection import known
 from vsebench.components.fitter._views import PAIR, centred, matrix
-from vsebench.components.fitter.base import Fitter, Material
+from vsebench.components.fitter.base import FitData, Fitter
 from vsebench.core.errors import TrainingError
 from vsebench.core.registry import FITTERS
 
@@ -101,7 +101,7 @@ class STMH(Fitter):
         self.dims, self.dim_out = dict(dims), bits
         self.share, self.link, self.gamma, self.iterations = share, link, gamma, iterations
 
-    def fit(self, data: Material) -> None:
+    def fit(self, data: FitData) -> None:
         """Learn factors in turns."""
         (x, mean), texts = centred(data, "image", "stmh"), matrix(data, "text", "stmh")
         factors = self._start(x, texts, data.seed)
@@ -119,15 +119,15 @@ class STMH(Fitter):
         self.learn("centres", factors.centres.to(data.device))
 
     def _start(self, x: Tensor, texts: Tensor, seed: int) -> Factors:
-        found = centres(texts, self.dim_out, seed)
-        if len(found) < self.dim_out:
+        result = centres(texts, self.dim_out, seed)
+        if len(result) < self.dim_out:
             raise TrainingError(
                 f"fitter 'stmh' learns a topic per bit: {self.dim_out} bits need as many different training texts; "
-                f"there are {len(found)}. Set bits to that or less."
+                f"there are {len(result)}. Set bits to that or less."
             )
-        topics = nearest(torch.cdist(texts, found).square(), self.dim_out // 2)
+        topics = nearest(torch.cdist(texts, result).square(), self.dim_out // 2)
         concepts = torch.zeros(x.shape[1], self.dim_out, dtype=torch.float64)
-        return Factors(concepts, topics.clone(), _eye(self.dim_out), topics, found)
+        return Factors(concepts, topics.clone(), _eye(self.dim_out), topics, result)
 
     def turn(self, x: Tensor, texts: Tensor, f: Factors) -> None:
         """Better each factor for the others, in place."""

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from vsebench.components.fusion.base import Fusion
 from vsebench.core.registry import FUSIONS
-from vsebench.core.types import Compared
+from vsebench.core.types import DocumentAttention
 from vsebench.ops.masking import masked_softmax
 
 ASKS = "text"
@@ -98,18 +98,18 @@ class AMIR(Fusion):
     def forward(self, vectors: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:  # type: ignore[override]
         """Fuse."""
         adapted = self._adapted(vectors, present)
-        parts = [self._read(m, adapted, present) if m in self.keys else own for m, own in adapted.items()]
+        parts = [self._read(m, adapted, present) if m in self.keys else current for m, current in adapted.items()]
         if self.training:
             self._keep(vectors, present)
         joint: Tensor = self.join(torch.cat(parts, -1))
         return joint
 
-    def compare(self, vectors: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Compared | None:
+    def compare(self, vectors: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> DocumentAttention | None:
         """Return queries and keys of a batch's documents; None in a system without text."""
         if not self.asks:
             return None
         adapted = self._adapted(vectors, present)
-        return Compared(
+        return DocumentAttention(
             query=self.query(adapted[ASKS]),
             asks=present[ASKS],
             keys={m: self.key(adapted[m]) for m in self.keys},
@@ -122,8 +122,8 @@ class AMIR(Fusion):
         """s of a text, t of an image or a sound."""
         if not self.asks:
             return vector
-        found: Tensor = (self.query if modality == ASKS else self.key)(self.adaptors[modality](vector))
-        return found
+        result: Tensor = (self.query if modality == ASKS else self.key)(self.adaptors[modality](vector))
+        return result
 
     def embedding_dim(self, dim: int) -> int:
         """B, or the descriptor's own size in a system without text."""
@@ -136,10 +136,10 @@ class AMIR(Fusion):
 
     def _read(self, modality: str, adapted: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
         """Return a key modality's part of H. Shape: -> (B, C)."""
-        own, here, asks = adapted[modality], present[modality][:, None], present[ASKS][:, None]
-        query, key = self.query(adapted[ASKS]), self.key(own)
+        vectors, here, asks = adapted[modality], present[modality][:, None], present[ASKS][:, None]
+        query, key = self.query(adapted[ASKS]), self.key(vectors)
         if self.training:
-            others, logits, allowed = own, query @ key.T, here.T & asks
+            others, logits, allowed = vectors, query @ key.T, here.T & asks
         else:
             others = self.adaptors[modality](getattr(self, f"kept_{modality}"))
             logits = torch.cat([(query * key).sum(-1, keepdim=True), query @ self.key(others).T], -1)
@@ -147,14 +147,14 @@ class AMIR(Fusion):
         weights = masked_softmax(logits / self.temperature, allowed)  # (B, B), or (B, 1 + kept): itself comes first
         itself = weights.diagonal()[:, None] if self.training else weights[:, :1]
         if self.form == "aggregated":
-            read = weights @ others if self.training else itself * own + weights[:, 1:] @ others
+            read = weights @ others if self.training else itself * vectors + weights[:, 1:] @ others
         else:
-            read = itself * (allowed.sum(1, keepdim=True) if self.rescale else 1) * own
-        return torch.where(asks, read, own)
+            read = itself * (allowed.sum(1, keepdim=True) if self.rescale else 1) * vectors
+        return torch.where(asks, read, vectors)
 
     @torch.no_grad()
     def _keep(self, vectors: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> None:
         """Put the batch's documents in the place of the oldest candidates."""
         for modality in self.keys:
-            kept: Tensor = getattr(self, f"kept_{modality}")
-            kept.copy_(torch.cat([kept, vectors[modality][present[modality]].to(kept)])[-len(kept) :])
+            selected: Tensor = getattr(self, f"kept_{modality}")
+            selected.copy_(torch.cat([selected, vectors[modality][present[modality]].to(selected)])[-len(selected) :])

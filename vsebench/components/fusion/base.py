@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from vsebench.core.types import Compared
+from vsebench.core.types import DocumentAttention
 
 
 class Fusion(nn.Module):
@@ -29,7 +29,7 @@ class Fusion(nn.Module):
         """Fuse a batch."""
         raise NotImplementedError(type(self).__name__)
 
-    def compare(self, vectors: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Compared | None:
+    def compare(self, vectors: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> DocumentAttention | None:
         """How a fusion registered with ``compares`` compares the documents of a batch, for objectives."""
         return None
 

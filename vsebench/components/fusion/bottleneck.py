@@ -108,11 +108,11 @@ class Bottleneck(Fusion):
         # The shared tokens first: what stands after them may be of any length.
         masks = {m: torch.cat([always, always[:, :1], tokens[m].mask], 1) for m in states}
         for layer in self.layers:
-            found = {}
+            results = {}
             for modality, block in layer.items():  # type: ignore[operator]
-                found[modality] = block(torch.cat([shared, states[modality]], 1), masks[modality])
-                states[modality] = found[modality][:, count:]
-            shared = torch.stack([values[:, :count] for values in found.values()]).mean(0)
+                results[modality] = block(torch.cat([shared, states[modality]], 1), masks[modality])
+                states[modality] = results[modality][:, count:]
+            shared = torch.stack([values[:, :count] for values in results.values()]).mean(0)
         return torch.stack([self.norm(values[:, 0]) for values in states.values()]).mean(0)
 
     def _start(self, modality: str, tokens: Tokens) -> Tensor:

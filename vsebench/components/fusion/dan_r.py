@@ -106,13 +106,13 @@ class DANR(Fusion):
         values = {m: blank(t.values, t.mask) for m, t in sides.items()}
         means = {m: masked_mean(values[m], t.mask) for m, t in sides.items()}
         memory = torch.stack([self.first[m](v).tanh() if m in self.first else v for m, v in means.items()]).prod(0)
-        found: dict[str, Tensor] = {}
+        results: dict[str, Tensor] = {}
         for k, step in enumerate(self.steps, start=1):
             read = []
             for modality, reader in step.items():  # type: ignore[operator]
-                vector, found[f"dan_r/{modality}/{k}"] = reader(values[modality], sides[modality].mask, memory)
+                vector, results[f"dan_r/{modality}/{k}"] = reader(values[modality], sides[modality].mask, memory)
                 read.append(vector)
             memory = memory + torch.stack(read).prod(0)
         # A biased map of an empty set is not zero.
         present = torch.stack([t.mask.any(1) for t in sides.values()]).all(0)
-        return memory * present[:, None], found
+        return memory * present[:, None], results

@@ -16,8 +16,8 @@ def evidence_of(log_p: Tensor, present: Tensor, multi_label: bool) -> Tensor:
 
     Shape: (M, B, C) or (M, B, C, 2), bool (M, B) -> (M, B, C).
     """
-    said = log_p[..., 0] - log_p[..., 1] if multi_label else log_p - log_p.mean(-1, keepdim=True)
-    return said.masked_fill(~present[:, :, None], 0.0)
+    log_odds = log_p[..., 0] - log_p[..., 1] if multi_label else log_p - log_p.mean(-1, keepdim=True)
+    return log_odds.masked_fill(~present[:, :, None], 0.0)
 
 
 def even_weights(parts: int, num_classes: int, multi_label: bool) -> Tensor:
@@ -73,18 +73,18 @@ def folds_of(groups: Tensor) -> Tensor:
 
     Raises: ValueError of fewer than two groups.
     """
-    found, place = groups.unique(return_inverse=True)
-    if len(found) < 2:
+    result, place = groups.unique(return_inverse=True)
+    if len(result) < 2:
         raise ValueError("stacking needs validation items of at least two groups")
-    drawn = torch.randperm(len(found), generator=torch.Generator().manual_seed(0))
-    return drawn[place] % min(FOLDS, len(found))
+    drawn = torch.randperm(len(result), generator=torch.Generator().manual_seed(0))
+    return drawn[place] % min(FOLDS, len(result))
 
 
 def cross_fitted(evidence: Tensor, labels: Tensor, folds: Tensor, multi_label: bool, l2: float) -> Tensor:
     """Each item's logits by the regression of the other folds. Shape: (M, n, C), (n,) or (n, C), (n,) -> (n, C)."""
     logits = torch.zeros(evidence.shape[1:])
     for fold in folds.unique():
-        own = folds == fold
-        weight, bias = fit(evidence[:, ~own], labels[~own], multi_label, l2)
-        logits[own] = stacked(evidence[:, own].float(), weight, bias, multi_label)
+        held_out = folds == fold
+        weight, bias = fit(evidence[:, ~held_out], labels[~held_out], multi_label, l2)
+        logits[held_out] = stacked(evidence[:, held_out].float(), weight, bias, multi_label)
     return logits

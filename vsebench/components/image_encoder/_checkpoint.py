@@ -25,17 +25,17 @@ def load_checkpoint(model: nn.Module, weights: str) -> None:
     Raises: ConfigError for a file that cannot be read as tensors, or whose names or shapes are not the model's.
     """
     state = _tensors(weights)
-    own = model.state_dict()
-    lacking = [name for name in own if name not in state]
-    foreign = [name for name in state if name not in own]
+    model_state = model.state_dict()
+    missing = [name for name in model_state if name not in state]
+    foreign = [name for name in state if name not in model_state]
     others = [
-        f"{name} is {tuple(state[name].shape)} instead of {tuple(own[name].shape)}"
-        for name in own
-        if name in state and state[name].shape != own[name].shape
+        f"{name} is {tuple(state[name].shape)} instead of {tuple(model_state[name].shape)}"
+        for name in model_state
+        if name in state and state[name].shape != model_state[name].shape
     ]
     problems = [
         f"{what} {', '.join(names[:_NAMED])}{f' and {len(names) - _NAMED} more' if len(names) > _NAMED else ''}"
-        for what, names in (("it lacks", lacking), ("the model has no", foreign), ("of another shape:", others))
+        for what, names in (("it lacks", missing), ("the model has no", foreign), ("of another shape:", others))
         if names
     ]
     if problems:

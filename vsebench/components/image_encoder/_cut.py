@@ -52,10 +52,10 @@ class Cut:
 
     def before(self, images: Tensor) -> Tensor:
         """Run the frozen stages only: what goes into the first trained one."""
-        found: list[Tensor] = []
+        results: list[Tensor] = []
 
         def stop(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-            found.extend(inputs)
+            results.extend(inputs)
             raise _Reached
 
         hook = self.rest[0].register_forward_pre_hook(stop)
@@ -65,9 +65,9 @@ class Cut:
             pass
         finally:
             hook.remove()
-        if len(found) != 1:
+        if len(results) != 1:
             raise ValueError("the stage does not take one tensor")
-        return found[0]
+        return results[0]
 
     def after(self, values: Tensor) -> Tensor:
         """Run the trained stages and what follows them."""
@@ -122,7 +122,7 @@ def cut_of(
 
 def _same(cut: Cut, values: Tensor, wanted: Tensor) -> bool:
     try:
-        found = cut.after(cut.from_tokens(cut.to_tokens(values)))
+        result = cut.after(cut.from_tokens(cut.to_tokens(values)))
     except (ValueError, TypeError, RuntimeError, AttributeError):
         return False  # a module of the classifier that takes something else
-    return isinstance(wanted, Tensor) and found.shape == wanted.shape and bool(torch.equal(found, wanted))
+    return isinstance(wanted, Tensor) and result.shape == wanted.shape and bool(torch.equal(result, wanted))

@@ -100,9 +100,9 @@ def _layout(backbone: Any, values: Any, size: tuple[int, int], model: str) -> La
 
 def _grid(backbone: Any, patches: int, size: tuple[int, int]) -> tuple[int, int] | None:
     """Return the rows and columns of patches: the model's own, or those of the image's shape."""
-    own = getattr(getattr(backbone, "patch_embed", None), "grid_size", None)
-    if own is not None and own[0] * own[1] == patches:
-        return int(own[0]), int(own[1])
+    model_grid = getattr(getattr(backbone, "patch_embed", None), "grid_size", None)
+    if model_grid is not None and model_grid[0] * model_grid[1] == patches:
+        return int(model_grid[0]), int(model_grid[1])
     rows = math.isqrt(max(0, patches) * size[0] // size[1])
     columns = rows * size[1] // size[0]
     return (rows, columns) if rows * columns == patches >= _FEWEST_PATCHES else None
@@ -110,8 +110,12 @@ def _grid(backbone: Any, patches: int, size: tuple[int, int]) -> tuple[int, int]
 
 def _sizes(backbone: Any) -> str:
     config = getattr(backbone, "pretrained_cfg", {})
-    own = tuple(config.get("input_size") or ())[-2:]
-    return f"Its own size is {own[0]} × {own[1]}: leave image_size out." if len(own) == 2 else "Choose another size."
+    model_size = tuple(config.get("input_size") or ())[-2:]
+    return (
+        f"Its own size is {model_size[0]} × {model_size[1]}: leave image_size out."
+        if len(model_size) == 2
+        else "Choose another size."
+    )
 
 
 def check_name(model: str) -> None:
@@ -142,8 +146,8 @@ def creation_of(model: str, image_size: int | None, model_args: Mapping[str, Any
     arguments = {k: v for k, v in model_args.items() if k != "pre_relu"}  # ours
     config = None if model.startswith(HUB) else get_pretrained_cfg(model)
     if image_size is not None and config is not None and config.fixed_input_size:
-        own = tuple(config.input_size)[-2:]
-        if own != (image_size, image_size):
+        model_size = tuple(config.input_size)[-2:]
+        if model_size != (image_size, image_size):
             arguments.setdefault("img_size", image_size)
     return arguments
 
@@ -174,8 +178,8 @@ def planned_layout(model: str, image_size: int | None, model_args: str) -> Layou
         try:
             with torch.random.fork_rng(devices=[]), torch.device(place):
                 backbone = timm.create_model(model, pretrained=False, **arguments)
-                own = tuple(resolve_model_data_config(backbone)["input_size"])[-2:]
-                return layout_of(backbone, own if image_size is None else (image_size, image_size), model)
+                model_size = tuple(resolve_model_data_config(backbone)["input_size"])[-2:]
+                return layout_of(backbone, model_size if image_size is None else (image_size, image_size), model)
         except Exception as error:
             if place == "meta":
                 continue  # the reason may be the place

@@ -283,14 +283,14 @@ def _drop_last_relu(backbone: Any, model: str) -> None:
     mode = backbone.training
     before = backbone.eval().forward_features(probe)
     for name in reversed([n for n, m in backbone.named_modules() if isinstance(m, nn.ReLU)]):
-        owner, _, own = name.rpartition(".")
-        relu = getattr(backbone.get_submodule(owner), own)
-        setattr(backbone.get_submodule(owner), own, nn.Identity())
+        owner, _, child = name.rpartition(".")
+        relu = getattr(backbone.get_submodule(owner), child)
+        setattr(backbone.get_submodule(owner), child, nn.Identity())
         after = backbone.forward_features(probe)
         if not torch.equal(after, before) and torch.equal(after.relu(), before):
             backbone.train(mode)
             return
-        setattr(backbone.get_submodule(owner), own, relu)
+        setattr(backbone.get_submodule(owner), child, relu)
         if not torch.equal(after, before):
             break  # an earlier one: those of a classifier change nothing
     raise ConfigError(f"pre_relu: the last map of '{model}' does not come from a ReLU.", path=("model_args",))
@@ -356,9 +356,9 @@ def _frozen_parts(backbone: nn.Module, options: ImageOptions) -> list[nn.Module]
 
 def _stages(backbone: nn.Module) -> list[nn.Module]:
     for name in ("blocks", "stages", "layers"):
-        found = getattr(backbone, name, None)
-        if isinstance(found, nn.Sequential | nn.ModuleList) and len(found) > 1:
-            return list(found)
+        result = getattr(backbone, name, None)
+        if isinstance(result, nn.Sequential | nn.ModuleList) and len(result) > 1:
+            return list(result)
     numbered = [getattr(backbone, f"layer{i}") for i in range(1, 9) if hasattr(backbone, f"layer{i}")]
     if len(numbered) > 1:
         return numbered
@@ -379,15 +379,15 @@ def _after_stages(backbone: nn.Module, stages: list[nn.Module]) -> list[nn.Modul
 
 def _leaf_owners(backbone: nn.Module, stages: list[nn.Module]) -> list[nn.Module]:
     inside = {id(s) for s in stages}
-    found: list[nn.Module] = []
+    results: list[nn.Module] = []
 
     def visit(module: nn.Module) -> None:
         for child in module.children():
             holds = any(id(m) in inside for m in child.modules())
             if id(child) in inside or not holds:
-                found.append(child)
+                results.append(child)
             else:
                 visit(child)
 
     visit(backbone)
-    return found
+    return results

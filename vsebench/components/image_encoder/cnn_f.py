@@ -137,8 +137,8 @@ class CnnF(ImageEncoder):
             if name not in state:
                 raise _wrong(weights, f"it has no '{name}'")
             if state[name].shape != parameter.shape:
-                found, right = tuple(state[name].shape), tuple(parameter.shape)
-                raise _wrong(weights, f"'{name}' has shape {found}; {right} is right")
+                result, right = tuple(state[name].shape), tuple(parameter.shape)
+                raise _wrong(weights, f"'{name}' has shape {result}; {right} is right")
             with torch.no_grad():
                 parameter.copy_(state[name])
         others = sorted(name for name in state.keys() - dict(self.named_parameters()) if not name.startswith("fc8."))
@@ -166,10 +166,10 @@ def _tensors(weights: str) -> dict[str, Tensor]:
     if not path.is_file():
         raise ConfigError(f"weights '{weights}': no such file. Give none or a safetensors file.", path=("weights",))
     try:
-        found: Mapping[str, Tensor] = load_file(path)
+        result: Mapping[str, Tensor] = load_file(path)
     except SafetensorError as error:
         raise _wrong(weights, f"it is no safetensors file ({error})") from error
-    return dict(found)
+    return dict(result)
 
 
 def _wrong(weights: str, what: str) -> ConfigError:

@@ -58,27 +58,27 @@ class Boxes:
         rows = queries.astype(np.float64)
         low, high = self.tree.mins, self.tree.maxes
         here = (np.maximum(np.maximum(low - rows, rows - high), 0) ** 2).sum(1, keepdims=True)  # (Q, nodes at a depth)
-        found = [here] if not self._levels else []
+        results = [here] if not self._levels else []
         for level in self._levels:
             values = rows[:, level.dims]
             here = here[:, level.parents] - _outside(values, level.before) + _outside(values, level.after)
-            found.append(here[:, level.leaves])
+            results.append(here[:, level.leaves])
             here = here[:, ~level.leaves]
-        return np.maximum(np.concatenate(found, 1), 0)
+        return np.maximum(np.concatenate(results, 1), 0)
 
     def members(self, leaves: np.ndarray) -> np.ndarray:
         """Return the vectors in some leaves of each query, the rest -1. Shape: (Q, m) -> int64 (Q, C)."""
         sizes = self._ends - self._starts
         counts = sizes[leaves]  # (Q, m)
         totals = counts.sum(1)
-        found = np.full((len(leaves), int(totals.max(initial=0))), -1, np.int64)
+        result = np.full((len(leaves), int(totals.max(initial=0))), -1, np.int64)
         flat = counts.ravel()
         within = np.arange(flat.sum()) - np.repeat(np.cumsum(flat) - flat, flat)
         places = np.repeat(self._starts[leaves].ravel(), flat) + within
         rows = np.repeat(np.arange(len(leaves)), totals)
         columns = np.arange(flat.sum()) - np.repeat(np.cumsum(totals) - totals, totals)
-        found[rows, columns] = self.tree.indices[places]
-        return found
+        result[rows, columns] = self.tree.indices[places]
+        return result
 
     @property
     def _levels(self) -> list[_Level]:

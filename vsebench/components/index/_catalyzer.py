@@ -50,7 +50,7 @@ class Catalyzer(nn.Module):
     @property
     def nbytes(self) -> int:
         """Of everything that is kept of it."""
-        return sum(kept.numel() * kept.element_size() for kept in self.state_dict().values())
+        return sum(tensor.numel() * tensor.element_size() for tensor in self.state_dict().values())
 
 
 def drawn(dim: int, dim_out: int, hidden: int, seed: int) -> Catalyzer:
@@ -101,15 +101,15 @@ def nearest_others(rows: Tensor, k: int, *, last: bool = False) -> Tensor:
     Shape: (n, d) -> int64 (n, k), with ``last`` (n, 1); 1 ≤ k < n.
     """
     half = rows.square().sum(1) / 2
-    step, found = max(1, BLOCK // len(rows)), []
+    step, result = max(1, BLOCK // len(rows)), []
     for start in range(0, len(rows), step):
         # ‖a − b‖² / 2 without ‖a‖² / 2, which is one for a whole row.
         distances = half - rows[start : start + step] @ rows.T
-        own = torch.arange(len(distances))
-        distances[own, own + start] = torch.inf
+        positions = torch.arange(len(distances))
+        distances[positions, positions + start] = torch.inf
         nearest = distances.topk(k, dim=1, largest=False).indices
-        found.append(nearest[:, -1:].clone() if last else nearest)
-    return torch.cat(found)
+        result.append(nearest[:, -1:].clone() if last else nearest)
+    return torch.cat(result)
 
 
 @dataclass(frozen=True)

@@ -31,8 +31,8 @@ class Points:
     @property
     def nbytes(self) -> int:
         """Of codes, points where they are kept, and the quantiser's atoms."""
-        kept = (self.codes, self.points, self.lattice.atoms)
-        return sum(array.nbytes for array in kept if array is not None)
+        arrays = (self.codes, self.points, self.lattice.atoms)
+        return sum(array.nbytes for array in arrays if array is not None)
 
     def add(self, directions: np.ndarray) -> None:
         """Quantise and keep some more. Shape: (n, d)."""
@@ -53,12 +53,12 @@ class Points:
         Shape: unit (Q, d), int64 (n,) -> scores (Q, min(k, n)), positions (Q, min(k, n)).
         """
         rows = queries / np.float32(self.lattice.radius)
-        found = [(np.zeros((len(rows), 0), np.float32), np.zeros((len(rows), 0), np.int64))]
+        results = [(np.zeros((len(rows), 0), np.float32), np.zeros((len(rows), 0), np.int64))]
         for start in range(0, len(self.codes), ROWS):
             part = slice(start, start + ROWS)
             points = self.lattice.decode(self.codes[part]) if self.points is None else self.points[part]
-            found.append(_of_block(rows, points.astype(np.float32).T, start, ids, k))
-        scores, positions = (np.concatenate(parts, 1) for parts in zip(*found, strict=True))
+            results.append(_of_block(rows, points.astype(np.float32).T, start, ids, k))
+        scores, positions = (np.concatenate(parts, 1) for parts in zip(*results, strict=True))
         return best(scores, positions, ids, k)
 
 

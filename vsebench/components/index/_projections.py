@@ -28,6 +28,6 @@ def principal(vectors: np.ndarray, rows: int) -> np.ndarray:
     The sign of each is such that its greatest entry is positive, so that libraries agree.
     """
     centred = vectors.astype(np.float64) - vectors.mean(0, dtype=np.float64)
-    found = np.linalg.eigh(centred.T @ centred)[1].T[::-1][:rows]
-    greatest = np.take_along_axis(found, np.abs(found).argmax(1, keepdims=True), 1)
-    return (found * np.sign(greatest)).astype(np.float32)
+    directions = np.linalg.eigh(centred.T @ centred)[1].T[::-1][:rows]
+    greatest = np.take_along_axis(directions, np.abs(directions).argmax(1, keepdims=True), 1)
+    return (directions * np.sign(greatest)).astype(np.float32)

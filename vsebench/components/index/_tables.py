@@ -60,12 +60,12 @@ def nearest_flips(margins: np.ndarray, count: int) -> list[int]:
     """
     order = np.argsort(margins, kind="stable").tolist()
     sizes = margins[order].tolist()
-    found, heap = [0], [(sizes[0], 0, 1 << order[0])]
-    while heap and len(found) < count + 1:
+    results, heap = [0], [(sizes[0], 0, 1 << order[0])]
+    while heap and len(results) < count + 1:
         total, last, flipped = heapq.heappop(heap)
-        found.append(flipped)
+        results.append(flipped)
         if last + 1 < len(order):
             added = flipped | 1 << order[last + 1]
             heapq.heappush(heap, (total + sizes[last + 1], last + 1, added))
             heapq.heappush(heap, (total - sizes[last] + sizes[last + 1], last + 1, added & ~(1 << order[last])))
-    return found[: count + 1]
+    return results[: count + 1]

@@ -88,10 +88,10 @@ class Index:
         if not wanted:
             return np.zeros((len(rows), 0), np.float32), np.zeros((len(rows), 0), np.int64)
         scores, positions = self._nearest(rows, wanted)
-        found = np.where(positions >= 0, self.ids[positions], -1)
-        scores = np.where(found >= 0, scores, -np.inf).astype(np.float32)
-        order = np.lexsort((found, -scores), axis=-1)
-        return np.take_along_axis(scores, order, -1), np.take_along_axis(found, order, -1)
+        result = np.where(positions >= 0, self.ids[positions], -1)
+        scores = np.where(result >= 0, scores, -np.inf).astype(np.float32)
+        order = np.lexsort((result, -scores), axis=-1)
+        return np.take_along_axis(scores, order, -1), np.take_along_axis(result, order, -1)
 
     def save(self, folder: Path) -> None:
         """Write what ``load`` needs besides the vectors themselves into a new folder."""

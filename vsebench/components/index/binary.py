@@ -65,5 +65,5 @@ class Binary(Coded):
         np.savez(folder / FILE, codes=self.codes, mean=self.mean)
 
     def _read_codes(self, folder: Path) -> None:
-        with np.load(folder / FILE, allow_pickle=False) as kept:
-            self.codes, self.mean = kept["codes"], kept["mean"]
+        with np.load(folder / FILE, allow_pickle=False) as arrays:
+            self.codes, self.mean = arrays["codes"], arrays["mean"]

@@ -88,8 +88,8 @@ class KDTree(Index):
             away = ((self.boxes.tree.data[positions] - lifted[:, None]) ** 2).sum(2)  # (Q, k)
             reach = np.where(positions >= 0, away, np.inf).max(1, keepdims=True)
             # A first leaf is visited though its box be no nearer than the only hit, a corner of it.
-            found = np.maximum((self.boxes.distances(lifted) < reach).sum(1), 1)
-            counts.append(np.minimum(found, self.max_leaves or found))
+            result = np.maximum((self.boxes.distances(lifted) < reach).sum(1), 1)
+            counts.append(np.minimum(result, self.max_leaves or result))
         return np.concatenate(counts)
 
     def _add(self, vectors: np.ndarray) -> None:
@@ -110,11 +110,11 @@ class KDTree(Index):
             tied = np.flatnonzero(distances[:, k] <= distances[:, k - 1] * (1 + SLACK) + SLACK)
             reach = distances[tied, k - 1] * (1 + SLACK) + SLACK
             more = tree.query_ball_point(lifted[tied], reach) if len(tied) else []
-            width = max([k, *(len(found) for found in more)])
+            width = max([k, *(len(result) for result in more)])
             wide = np.full((len(queries), width), -1, np.int64)
             wide[:, :k] = positions[:, :k]
-            for row, found in zip(tied, more, strict=True):
-                wide[row, : len(found)] = found
+            for row, result in zip(tied, more, strict=True):
+                wide[row, : len(result)] = result
             positions = wide
         return best(exact_scores(queries, self.vectors, positions), positions, self.ids, k)
 

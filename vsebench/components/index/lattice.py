@@ -120,7 +120,7 @@ class LatticeIndex(Coded):
         np.savez(folder / FILE, codes=self.points.codes, mean=self.mean, directions=directions)
 
     def _read_codes(self, folder: Path) -> None:
-        with np.load(folder / FILE, allow_pickle=False) as kept:
-            self.points.restore(kept["codes"])
-            self.mean = kept["mean"]
-            self.directions = kept["directions"] if len(kept["directions"]) else None
+        with np.load(folder / FILE, allow_pickle=False) as arrays:
+            self.points.restore(arrays["codes"])
+            self.mean = arrays["mean"]
+            self.directions = arrays["directions"] if len(arrays["directions"]) else None

@@ -119,14 +119,14 @@ class LSH(Coded):
         return np.cos(np.pi * distances / self.bits), positions
 
     def _of_buckets(self, queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        found: list[list[np.ndarray]] = [[] for _ in queries]
+        result: list[list[np.ndarray]] = [[] for _ in queries]
         margins = np.split(self.margins(queries), len(self.buckets), axis=1)
         for table, margin in zip(self.buckets, margins, strict=True):
             flips = np.array([nearest_flips(row, self.probes) for row in np.abs(margin)], np.uint64)  # (Q, 1 + probes)
             begins, ends = table.buckets(to_keys(margin >= 0)[:, None] ^ flips)
             for row, bucket in zip(*np.nonzero(begins < ends), strict=True):
-                found[row].append(table.order[begins[row, bucket] : ends[row, bucket]])
-        unions = [np.unique(np.concatenate(parts)) if parts else np.zeros(0, np.int64) for parts in found]
+                result[row].append(table.order[begins[row, bucket] : ends[row, bucket]])
+        unions = [np.unique(np.concatenate(parts)) if parts else np.zeros(0, np.int64) for parts in result]
         positions = np.full((len(queries), max(k, *(len(u) for u in unions))), -1, np.int64)
         scores = np.full(positions.shape, -np.inf, np.float32)
         for row, union in enumerate(unions):
@@ -145,9 +145,9 @@ class LSH(Coded):
         )
 
     def _read_codes(self, folder: Path) -> None:
-        with np.load(folder / FILE, allow_pickle=False) as kept:
-            self.codes, self.thresholds = kept["codes"], kept["thresholds"]
-            self.buckets = [Table(*pair) for pair in zip(kept["keys"], kept["orders"], strict=True)]
+        with np.load(folder / FILE, allow_pickle=False) as arrays:
+            self.codes, self.thresholds = arrays["codes"], arrays["thresholds"]
+            self.buckets = [Table(*pair) for pair in zip(arrays["keys"], arrays["orders"], strict=True)]
 
 
 def _directions(rows: int, dim: int, orthogonal_ones: bool, seed: int) -> np.ndarray:

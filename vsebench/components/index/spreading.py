@@ -138,16 +138,16 @@ class Spreading(Coded):
 
     def _write(self, folder: Path) -> None:
         np.savez(folder / CODES, codes=self.bits if self.points is None else self.points.codes)
-        np.savez(folder / NETWORK, **{name: kept.numpy() for name, kept in self.network.state_dict().items()})
+        np.savez(folder / NETWORK, **{name: tensor.numpy() for name, tensor in self.network.state_dict().items()})
 
     def _read_codes(self, folder: Path) -> None:
-        with np.load(folder / NETWORK, allow_pickle=False) as kept:
-            self.network.load_state_dict({name: torch.tensor(kept[name]) for name in kept.files})
-        with np.load(folder / CODES, allow_pickle=False) as kept:
+        with np.load(folder / NETWORK, allow_pickle=False) as arrays:
+            self.network.load_state_dict({name: torch.tensor(arrays[name]) for name in arrays.files})
+        with np.load(folder / CODES, allow_pickle=False) as arrays:
             if self.points is None:
-                self.bits = kept["codes"]
+                self.bits = arrays["codes"]
             else:
-                self.points.restore(kept["codes"])
+                self.points.restore(arrays["codes"])
 
 
 def _lattice(size: int, r2: int) -> Lattice:

@@ -25,7 +25,7 @@ class Answers:
     given: np.ndarray
 
     @staticmethod
-    def of(said: Sequence[Mapping[str, int]], names: Sequence[str]) -> Answers:
+    def of(message: Sequence[Mapping[str, int]], names: Sequence[str]) -> Answers:
         """From texts.
 
         Example:
@@ -34,15 +34,15 @@ class Answers:
             ([0], [1], [7], [10, 0])
         """
         number = {name: k for k, name in enumerate(names)}
-        rows = [(i, number[a], n) for i, one in enumerate(said) for a, n in one.items() if a in number]
+        rows = [(i, number[a], n) for i, one in enumerate(message) for a, n in one.items() if a in number]
         table = np.array(rows, np.int64).reshape(-1, 3)
-        given = np.array([sum(one.values()) for one in said], np.int64)
+        given = np.array([sum(one.values()) for one in message], np.int64)
         return Answers(table[:, 0], table[:, 1], table[:, 2], given)
 
     def part(self, start: int, stop: int) -> Answers:
         """Those of the items from ``start`` to before ``stop``."""
-        kept = (self.item >= start) & (self.item < stop)
-        return Answers(self.item[kept] - start, self.label[kept], self.count[kept], self.given[start:stop])
+        keep = (self.item >= start) & (self.item < stop)
+        return Answers(self.item[keep] - start, self.label[keep], self.count[keep], self.given[start:stop])
 
     def arrays(self) -> dict[str, np.ndarray]:
         """As they are kept beside predictions."""

@@ -21,15 +21,15 @@ def both_ways(predictions: Predictions, entry: str, value: Callable[[TieGroups],
     """
     result: dict[str, float] = {}
     for direction in predictions.directions:
-        found, chance, asked, skipped = 0.0, 0.0, 0, 0
+        results, chance, queries, skipped = 0.0, 0.0, 0, 0
         for groups in predictions.tie_groups(direction):
-            found += float(value(groups).sum())
+            results += float(value(groups).sum())
             chance += float(value(groups.shuffled()).sum())
-            asked, skipped = asked + len(groups), skipped + groups.skipped
-        if not asked:
+            queries, skipped = queries + len(groups), skipped + groups.skipped
+        if not queries:
             raise MetricError(f"'{entry}' has nothing to average: no query of {direction} has a relevant item.")
-        result[f"{direction}/{entry}"] = found / asked
-        result[f"{direction}/chance/{entry}"] = chance / asked
+        result[f"{direction}/{entry}"] = results / queries
+        result[f"{direction}/chance/{entry}"] = chance / queries
         if skipped:
             result[f"{direction}/skipped/{entry}"] = float(skipped)
     return result

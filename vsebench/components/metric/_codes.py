@@ -75,7 +75,7 @@ class Counts:
         return int(self.total.shape[1]) - 1
 
     @property
-    def asked(self) -> np.ndarray:
+    def with_relevant(self) -> np.ndarray:
         """bool (Q,): the queries that have a relevant item."""
         return np.asarray(self.relevant.sum(1) > 0)
 
@@ -84,12 +84,12 @@ class Counts:
 
         Shape: int64 (q, c + 1), int64 (q, c + 1)
         """
-        return self.total[self.asked].cumsum(1), self.relevant[self.asked].cumsum(1)
+        return self.total[self.with_relevant].cumsum(1), self.relevant[self.with_relevant].cumsum(1)
 
     def tie_groups(self) -> TieGroups:
         """Group ties by distance: the items at a distance are one group. Any relevant item has a gain of 1."""
-        asked = self.asked
-        total, relevant = self.total[asked], self.relevant[asked]
+        with_relevant = self.with_relevant
+        total, relevant = self.total[with_relevant], self.relevant[with_relevant]
         query, distance = np.nonzero(relevant)
         above = total.cumsum(1) - total
         good = relevant[query, distance]
@@ -101,7 +101,7 @@ class Counts:
             gain=good,
             at_least=relevant.sum(1, keepdims=True),
             gallery=self.gallery,
-            skipped=int((~asked).sum()),
+            skipped=int((~with_relevant).sum()),
         )
 
 
@@ -131,18 +131,18 @@ class CodePairs:
             for start in range(0, len(self.query), rows):
                 part = slice(start, min(start + rows, len(self.query)))
                 for row, key in enumerate(self._keys(part, columns), start=start):
-                    found = np.bincount(key, minlength=2 * width)
-                    total[row] += found[:width] + found[width:]
-                    relevant[row] += found[width:]
+                    result = np.bincount(key, minlength=2 * width)
+                    total[row] += result[:width] + result[width:]
+                    relevant[row] += result[width:]
         return Counts(total, relevant, len(self.gallery))
 
     def _keys(self, part: slice, columns: slice) -> np.ndarray:
         """Each pair's distance, and c + 1 more where the item is relevant."""
-        found = distances(self.query[part], self.gallery[columns], self.bits)
+        result = distances(self.query[part], self.gallery[columns], self.bits)
         kind = np.uint8 if 2 * self.bits + 1 <= np.iinfo(np.uint8).max else np.uint32
         good: np.ndarray = self.matches(part, columns).astype(kind)
         good *= kind(self.bits + 1)
-        return good + found
+        return good + result
 
     def in_order(self) -> Iterator[np.ndarray]:
         """Query by query, the 1-based places of its relevant items: by distance, ties in the gallery's order.
@@ -153,9 +153,9 @@ class CodePairs:
         """
         for row in range(len(self.query)):
             part = slice(row, row + 1)
-            found, good = (np.empty(len(self.gallery), kind) for kind in (np.uint16, bool))
+            result, good = (np.empty(len(self.gallery), kind) for kind in (np.uint16, bool))
             for first in range(0, len(self.gallery), COLUMNS):
                 columns = slice(first, first + COLUMNS)
-                found[columns] = distances(self.query[part], self.gallery[columns], self.bits)[0]
+                result[columns] = distances(self.query[part], self.gallery[columns], self.bits)[0]
                 good[columns] = self.matches(part, columns)[0]
-            yield np.flatnonzero(good[np.argsort(found, kind="stable")]) + 1
+            yield np.flatnonzero(good[np.argsort(result, kind="stable")]) + 1

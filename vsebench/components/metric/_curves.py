@@ -29,7 +29,7 @@ def curves_of(predictions: Predictions) -> dict[str, Any]:
     if not predictions.codes:
         return {}
     counts = {direction: predictions.distance_counts(direction) for direction in DIRECTIONS}
-    return {direction: _curves(one) for direction, one in counts.items() if one.asked.any()}
+    return {direction: _curves(one) for direction, one in counts.items() if one.with_relevant.any()}
 
 
 def compact(curves: Mapping[str, Any]) -> dict[str, Any]:
@@ -48,11 +48,11 @@ def _curves(counts: Counts) -> dict[str, Any]:
     lookup: dict[str, Any] = {form: {"precision": [], "recall": []} for form in ("micro", "macro")}
     lookup["empty"] = []
     for radius in range(counts.bits + 1):
-        found = balls(counts, radius)
-        for form, numbers in (("micro", found.micro()), ("macro", found.macro())):
+        result = balls(counts, radius)
+        for form, numbers in (("micro", result.micro()), ("macro", result.macro())):
             for name in ("precision", "recall"):
                 lookup[form][name].append(numbers.get(name))
-        lookup["empty"].append(int(np.count_nonzero(found.returned == 0)))
+        lookup["empty"].append(int(np.count_nonzero(result.returned == 0)))
     groups = counts.tie_groups()
     lengths = [n for n in LENGTHS if n < counts.gallery] + [counts.gallery]
     precision = [float(np.mean(_expected.hits(groups, n) / n)) for n in lengths]

@@ -51,9 +51,9 @@ def ndcg(groups: TieGroups, k: int) -> np.ndarray:
     """
     sums = _discounts(groups.gallery)
     taken = groups.taken(_everywhere(groups, k))
-    found = groups.sums(groups.gain / groups.size * (sums[groups.above + taken] - sums[groups.above]))
+    result = groups.sums(groups.gain / groups.size * (sums[groups.above + taken] - sums[groups.above]))
     best: np.ndarray = sums[np.minimum(groups.at_least, k)].sum(1)
-    return found / best
+    return result / best
 
 
 def _everywhere(groups: TieGroups, k: int) -> np.ndarray:
@@ -72,8 +72,8 @@ def _sum_of_precisions(
     harmonic = _harmonic(gallery)
     length = harmonic[above + taken] - harmonic[above]
     others = (good - 1) / np.maximum(size - 1, 1)
-    found: np.ndarray = good / size * ((good_above + 1) * length + others * (taken - (above + 1) * length))
-    return found
+    result: np.ndarray = good / size * ((good_above + 1) * length + others * (taken - (above + 1) * length))
+    return result
 
 
 def _over_found(groups: TieGroups, cut: np.ndarray) -> np.ndarray:
@@ -86,14 +86,14 @@ def _over_found(groups: TieGroups, cut: np.ndarray) -> np.ndarray:
     taken = groups.taken(cut)
     whole, part = taken == groups.size, (taken > 0) & (taken < groups.size)
     above = groups.sums(np.where(whole, _precisions(groups, cut), 0.0))
-    found = groups.sums(np.where(whole, groups.relevant, 0))
-    result = above / np.maximum(found, 1)
+    results = groups.sums(np.where(whole, groups.relevant, 0))
+    result = above / np.maximum(results, 1)
     query, t, n, r = (values[part] for values in (groups.query, taken, groups.size, groups.relevant))
     b = groups.above[part]
     expected = np.zeros(len(query))
     for h, likely in enumerate(draws.likely(*(values.astype(np.int64) for values in (n, r, t)))):
-        inside = _sum_of_precisions(b, found[query], t, np.full(len(t), h), t, groups.gallery) if h else 0.0
-        expected += likely * (above[query] + inside) / np.maximum(found[query] + h, 1)
+        inside = _sum_of_precisions(b, results[query], t, np.full(len(t), h), t, groups.gallery) if h else 0.0
+        expected += likely * (above[query] + inside) / np.maximum(results[query] + h, 1)
     result[query] = expected
     return result
 

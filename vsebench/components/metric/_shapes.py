@@ -30,8 +30,8 @@ def check_shapes(p: Predictions) -> None:
     if p.gallery is not None:
         side = p.gallery
         _check_side(len(side.labels), side.embeddings, side.owner, side.groups, "the gallery's ")
-    if p.pairs is None and not p.offered.pairs:
-        _check_widths({**p.embeddings, **{f"the gallery's {m}": v for m, v in p.offered.embeddings.items()}})
+    if p.pairs is None and not p.ranked_gallery.pairs:
+        _check_widths({**p.embeddings, **{f"the gallery's {m}": v for m, v in p.ranked_gallery.embeddings.items()}})
 
 
 def captions_of(p: Predictions) -> int | None:
@@ -85,8 +85,8 @@ def _check_side(
 def _check_widths(embeddings: Mapping[str, np.ndarray]) -> None:
     ranked = {m: v.shape[1] for m, v in embeddings.items() if m.endswith(("image", "text"))}
     if len(set(ranked.values())) > 1:
-        said = ", ".join(f"{modality} {width}" for modality, width in ranked.items())
-        raise MetricError(f"embeddings of different sizes cannot be compared: {said}.")
+        listing = ", ".join(f"{modality} {width}" for modality, width in ranked.items())
+        raise MetricError(f"embeddings of different sizes cannot be compared: {listing}.")
 
 
 def _require(length: int, items: int, what: str) -> None:

@@ -33,10 +33,12 @@ def best_macro(logits: np.ndarray, labels: np.ndarray) -> float:
     items, classes = logits.shape
     change, first = np.empty_like(logits), np.zeros(logits.shape)
     for c in range(classes):
-        own = np.argsort(-logits[:, c], kind="stable")
-        value = 2 * np.cumsum(labels[own, c]) / (np.arange(1, items + 1) + labels[:, c].sum())
-        change[own, c] = np.diff(value, prepend=0.0)
-        first[own[0], c] = not labels[:, c].any()  # from its first prediction on, a class that does not occur counts
+        current = np.argsort(-logits[:, c], kind="stable")
+        value = 2 * np.cumsum(labels[current, c]) / (np.arange(1, items + 1) + labels[:, c].sum())
+        change[current, c] = np.diff(value, prepend=0.0)
+        first[current[0], c] = not labels[
+            :, c
+        ].any()  # from its first prediction on, a class that does not occur counts
     order = np.argsort(-logits, axis=None, kind="stable")
     counted = np.count_nonzero(labels.any(0)) + np.cumsum(first.ravel()[order])
     return _best(logits.ravel()[order], np.cumsum(change.ravel()[order]) / np.maximum(counted, 1))

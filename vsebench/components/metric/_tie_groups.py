@@ -132,16 +132,16 @@ def _grouped(scores: np.ndarray, relevant: Relevant) -> TieGroups:
         above[part], size[part] = _placed(scores[row], values[begins[part]])
     most = int(gains.max(initial=1))
     at_least = np.stack([np.bincount(rows[gains >= v], minlength=len(scores)) for v in range(1, most + 1)], axis=1)
-    kept = relevant.counts > 0
+    keep = relevant.counts > 0
     return TieGroups(
-        counts=counts[kept],
+        counts=counts[keep],
         above=above,
         size=size,
         relevant=np.diff(begins, append=len(values)).astype(np.int32),
         gain=(np.add.reduceat(gains, begins) if len(begins) else np.zeros(0)).astype(np.int32),
-        at_least=at_least[kept],
+        at_least=at_least[keep],
         gallery=scores.shape[1],
-        skipped=int((~kept).sum()),
+        skipped=int((~keep).sum()),
     )
 
 

@@ -34,6 +34,6 @@ def accuracy(predictions: Predictions) -> dict[str, float]:
 def correct(predictions: Predictions, k: int) -> np.ndarray:
     """P(the right class is among the k most probable) under a random order of tied classes, float64 (n,)."""
     logits = predictions.scored.astype(np.float64)
-    own = logits[np.arange(len(logits)), predictions.labels][:, None]
-    above, tied = (logits > own).sum(1), (logits == own).sum(1)
+    true_logit = logits[np.arange(len(logits)), predictions.labels][:, None]
+    above, tied = (logits > true_logit).sum(1), (logits == true_logit).sum(1)
     return np.clip((k - above) / tied, 0.0, 1.0)

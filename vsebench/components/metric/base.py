@@ -148,7 +148,7 @@ class Predictions:
         return self.pairs is not None or {"image", "text"} <= set(self.embeddings)
 
     @cached_property
-    def offered(self) -> Gallery:
+    def ranked_gallery(self) -> Gallery:
         """What is ranked: the gallery, or this split itself."""
         if self.gallery is not None:
             return self.gallery
@@ -176,21 +176,23 @@ class Predictions:
         if self.pairs is not None:
             pairs = self.pairs if direction == "i2t" else self.pairs.T
             return lambda part: np.ascontiguousarray(pairs[part])
-        if self.offered.pairs:
-            scored = self.offered.pairs[direction]
+        if self.ranked_gallery.pairs:
+            scored = self.ranked_gallery.pairs[direction]
             return lambda part: scored[part]
         query, gallery = self._vectors(direction)
         rows = similarity_rows(query, gallery, self.similarity)
         return reranked_rows(rows, *self.candidates[direction]) if direction in self.candidates else rows
 
     def _vectors(self, direction: str) -> tuple[np.ndarray, np.ndarray]:
-        asked, offered = ("image", "text") if direction == "i2t" else ("text", "image")
-        return self.embeddings[asked], self.offered.embeddings[offered]
+        queries, ranked_gallery = ("image", "text") if direction == "i2t" else ("text", "image")
+        return self.embeddings[queries], self.ranked_gallery.embeddings[ranked_gallery]
 
     def _items(self, direction: str) -> tuple[np.ndarray, np.ndarray]:
         """Return the item that each query, and each member of the gallery, belongs to."""
-        items, offered = np.arange(len(self.groups)), self.offered
-        return (items, offered.owner) if direction == "i2t" else (self.owner, np.arange(len(offered.groups)))
+        items, ranked_gallery = np.arange(len(self.groups)), self.ranked_gallery
+        return (
+            (items, ranked_gallery.owner) if direction == "i2t" else (self.owner, np.arange(len(ranked_gallery.groups)))
+        )
 
     def relevant(self, direction: str) -> RelevantOf:
         """Return the relevance of a direction's queries: items of the same group or, for items with several labels of
@@ -200,28 +202,28 @@ class Predictions:
         """
         query, gallery = self._items(direction)
         if self.unranked is None:
-            return by_group(self.groups[query], self.offered.groups[gallery])
+            return by_group(self.groups[query], self.ranked_gallery.groups[gallery])
         if not self.multi_label:
             raise MetricError(self.unranked)
-        return by_shared_labels(self.labels, query, gallery, self.offered.labels)
+        return by_shared_labels(self.labels, query, gallery, self.ranked_gallery.labels)
 
     @property
     def codes(self) -> bool:
         """Whether items are ranked by the Hamming distance of their codes, and by nothing else."""
-        pairs = self.pairs is not None or bool(self.offered.pairs) or bool(self.candidates)
+        pairs = self.pairs is not None or bool(self.ranked_gallery.pairs) or bool(self.candidates)
         return self.similarity == "hamming" and {"image", "text"} <= set(self.embeddings) and not pairs
 
     def code_pairs(self, direction: str) -> CodePairs:
         """Return a direction's queries with its gallery, as packed codes."""
-        codes, offered = self._vectors(direction)
-        return CodePairs(pack(codes), pack(offered), codes.shape[1], self.matches(direction))
+        codes, ranked_gallery = self._vectors(direction)
+        return CodePairs(pack(codes), pack(ranked_gallery), codes.shape[1], self.matches(direction))
 
     def matches(self, direction: str) -> MatchesOf:
         """Return which pairs of a direction's queries and gallery match."""
         query, gallery = self._items(direction)
         if self.unranked is None:
-            return same_group(self.groups[query], self.offered.groups[gallery])
-        return shared_label(self.labels[query], self.offered.labels[gallery])
+            return same_group(self.groups[query], self.ranked_gallery.groups[gallery])
+        return shared_label(self.labels[query], self.ranked_gallery.labels[gallery])
 
     def distance_counts(self, direction: str) -> Counts:
         """How many items of the gallery are at each Hamming distance of a direction's queries; counted once."""
@@ -238,7 +240,7 @@ class Predictions:
             yield from self._kept[direction]
             return
         queries, gallery = (len(items) for items in self._items(direction))
-        kept: list[TieGroups] = []
+        blocks: list[TieGroups] = []
         size = 0
         for groups in tie_groups(
             self.score_rows(direction), self.relevant(direction), queries=queries, gallery=gallery
@@ -246,11 +248,11 @@ class Predictions:
             yield groups
             size += groups.nbytes
             if size <= KEPT_BYTES:
-                kept.append(groups)
+                blocks.append(groups)
             else:
-                kept.clear()
+                blocks.clear()
         if size <= KEPT_BYTES:
-            self._kept[direction] = kept
+            self._kept[direction] = blocks
 
     def folds(self, size: int) -> list[Predictions]:
         """Consecutive parts of ``size`` images, each with its own captions, computed once.

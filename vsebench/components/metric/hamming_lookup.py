@@ -63,15 +63,15 @@ def hamming_lookup(
     result: dict[str, float] = {}
     for direction in predictions.directions:
         counts = predictions.distance_counts(direction)
-        if not counts.asked.any():
+        if not counts.with_relevant.any():
             raise MetricError(f"'{entry}' has nothing to average: no query of {direction} has a relevant item.")
-        found = balls(counts, min(k, counts.bits))
-        for name, value in (found.micro() if variant else found.macro()).items():
+        results = balls(counts, min(k, counts.bits))
+        for name, value in (results.micro() if variant else results.macro()).items():
             result[f"{direction}/{entry}/{name}"] = value
-        result[f"{direction}/{entry}/empty"] = float(np.count_nonzero(found.returned == 0))
-        for name, value in (found.chance().micro() if variant else found.chance().macro()).items():
+        result[f"{direction}/{entry}/empty"] = float(np.count_nonzero(results.returned == 0))
+        for name, value in (results.chance().micro() if variant else results.chance().macro()).items():
             if name != "f1":
                 result[f"{direction}/chance/{entry}/{name}"] = value
-        if skipped := int((~counts.asked).sum()):
+        if skipped := int((~counts.with_relevant).sum()):
             result[f"{direction}/skipped/{entry}"] = float(skipped)
     return result

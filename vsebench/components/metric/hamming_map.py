@@ -63,10 +63,10 @@ def hamming_map(predictions: Predictions, *, variant: Literal["stable"] | None =
             raise MetricError(f"'{entry}' has nothing to average: no query of {direction} has a relevant item.")
         whole = np.full(len(groups), groups.gallery)
         if variant is None:
-            found = average_precision(groups, whole, "all")
+            results = average_precision(groups, whole, "all")
         else:
-            found = _in_order(predictions.code_pairs(direction))
-        result[f"{direction}/{entry}"] = float(found.mean())
+            results = _in_order(predictions.code_pairs(direction))
+        result[f"{direction}/{entry}"] = float(results.mean())
         result[f"{direction}/chance/{entry}"] = float(average_precision(groups.shuffled(), whole, "all").mean())
         if groups.skipped:
             result[f"{direction}/skipped/{entry}"] = float(groups.skipped)
@@ -75,5 +75,5 @@ def hamming_map(predictions: Predictions, *, variant: Literal["stable"] | None =
 
 def _in_order(pairs: CodePairs) -> np.ndarray:
     """Average precision of the queries that have a relevant item, float64 (q,)."""
-    found = [np.mean(np.arange(1, len(places) + 1) / places) for places in pairs.in_order() if len(places)]
-    return np.array(found)
+    results = [np.mean(np.arange(1, len(places) + 1) / places) for places in pairs.in_order() if len(places)]
+    return np.array(results)

@@ -74,5 +74,5 @@ def soft(given: np.ndarray, annotators: np.ndarray) -> np.ndarray:
         [0.0, 0.3, 0.6, 0.9, 1.0]
     """
     without, others = np.minimum((given - 1) / ENOUGH, 1), np.minimum(given / ENOUGH, 1)
-    found: np.ndarray = (given * without + (annotators - given) * others) / annotators
-    return found
+    result: np.ndarray = (given * without + (annotators - given) * others) / annotators
+    return result

@@ -41,10 +41,10 @@ def negatives_of(batch: Batch, mask_same_group: bool) -> Tensor:
 
     Shape: (B,) -> bool (B, B).
     """
-    negatives = ~torch.eye(len(batch), dtype=torch.bool, device=batch.index.device)
+    negatives = ~torch.eye(len(batch), dtype=torch.bool, device=batch.positions.device)
     if mask_same_group:
         negatives &= batch.groups[:, None] != batch.groups[None, :]
-        negatives &= batch.index[:, None] != batch.index[None, :]
+        negatives &= batch.positions[:, None] != batch.positions[None, :]
     return negatives
 
 
@@ -55,11 +55,11 @@ def contrast(scores: Tensor, positive: Tensor, negatives: Tensor, *, with_positi
 
     Shape: scores (N, M), positive (N,) columns, negatives bool (N, M) -> (N,)
     """
-    own = scores.gather(1, positive[:, None]).squeeze(1)
+    positive_score = scores.gather(1, positive[:, None]).squeeze(1)
     allowed = negatives.scatter(1, positive[:, None], True) if with_positive else negatives
     # Not -inf: the sum over no negatives stays finite, and so does its gradient.
     total = scores.masked_fill(~allowed, torch.finfo(scores.dtype).min).logsumexp(1)
-    return (total - own).masked_fill(~negatives.any(1), 0.0)
+    return (total - positive_score).masked_fill(~negatives.any(1), 0.0)
 
 
 def hardest_sampled(costs: Tensor, negatives: Tensor, count: int, *, training: bool) -> Tensor:
@@ -77,11 +77,11 @@ def hardest_sampled(costs: Tensor, negatives: Tensor, count: int, *, training: b
         # A row of zeros cannot be drawn from: an anchor without negatives draws a cost of 0.
         drawn = torch.multinomial((negatives | (number == 0)).float(), count, replacement=True)
         return costs.gather(1, drawn).amax(1)
-    found, order = costs.masked_fill(~negatives, -math.inf).sort(1)
-    found = found.masked_fill(~negatives.gather(1, order), 0.0)
+    result, order = costs.masked_fill(~negatives, -math.inf).sort(1)
+    result = result.masked_fill(~negatives.gather(1, order), 0.0)
     rank = torch.arange(costs.shape[1], device=costs.device)[None, :] - costs.shape[1] + number + 1
     upper, lower = (r.clamp(min=0) / number.clamp(min=1) for r in (rank, rank - 1))
-    return (found * (upper**count - lower**count)).sum(1)
+    return (result * (upper**count - lower**count)).sum(1)
 
 
 class LogitScale(nn.Module):

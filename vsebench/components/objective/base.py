@@ -29,7 +29,7 @@ class Objective(nn.Module):
 
         Raises: ComponentError when they are not what a subclass must return.
         """
-        with torch.autocast(batch.index.device.type, enabled=False):
+        with torch.autocast(batch.positions.device.type, enabled=False):
             terms: Any = super().__call__(output, batch)
         wrong = _wrong(terms)
         if wrong:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from vsebench.components.objective.base import Objective
 from vsebench.core.registry import OBJECTIVES
-from vsebench.core.types import Batch, Compared, Output
+from vsebench.core.types import Batch, DocumentAttention, Output
 from vsebench.ops.masking import blank, masked_softmax
 
 
@@ -52,31 +52,31 @@ class GraphLaplacian(Objective):
 
     def forward(self, output: Output, batch: Batch) -> dict[str, Tensor]:
         """Compute the loss."""
-        if output.compared is None or output.joint is None or output.logits is None:
+        if output.document_attention is None or output.joint is None or output.logits is None:
             raise ValueError("objective 'graph_laplacian' needs a head, and a fusion that compares documents")
-        found = affinity(output.compared)
+        result = affinity(output.document_attention)
         logits = output.logits.float().detach()
         scores = (logits.sigmoid() if batch.labels.ndim > 1 else logits.softmax(-1)).amax(-1)
         weights = torch.empty_like(scores)
         ranks = torch.arange(1, len(scores) + 1, device=scores.device, dtype=scores.dtype)
         weights[scores.argsort(descending=True, stable=True)] = self.beta ** (ranks / 2)
         scaled = weights[:, None] * output.joint.float()
-        return {"graph_laplacian": smoothness(found if self.affinity_grad else found.detach(), scaled)}
+        return {"graph_laplacian": smoothness(result if self.affinity_grad else result.detach(), scaled)}
 
 
-def affinity(compared: Compared) -> Tensor:
+def affinity(document_attention: DocumentAttention) -> Tensor:
     """S, in float32. Shape: -> (B, B)."""
-    query = blank(compared.query.float(), compared.asks)
-    keys = {m: blank(key.float(), compared.has[m]) for m, key in compared.keys.items()}
+    query = blank(document_attention.query.float(), document_attention.asks)
+    keys = {m: blank(key.float(), document_attention.has[m]) for m, key in document_attention.keys.items()}
     attention = []
     for modality, key in keys.items():
-        allowed = compared.asks[:, None] & compared.has[modality][None, :]
-        attention.append(masked_softmax(query @ key.T / compared.temperature, allowed))
+        allowed = document_attention.asks[:, None] & document_attention.has[modality][None, :]
+        attention.append(masked_softmax(query @ key.T / document_attention.temperature, allowed))
     alpha = torch.stack(attention).mean(0)
-    counts = torch.stack(list(compared.has.values())).sum(0)
+    counts = torch.stack(list(document_attention.has.values())).sum(0)
     mean = torch.stack(list(keys.values())).sum(0) / counts.clamp(min=1)[:, None]
-    found = query @ query.T + (alpha + alpha.T) / 2 * (mean @ mean.T)
-    return found.relu().masked_fill(torch.eye(len(found), dtype=torch.bool, device=found.device), 0.0)
+    result = query @ query.T + (alpha + alpha.T) / 2 * (mean @ mean.T)
+    return result.relu().masked_fill(torch.eye(len(result), dtype=torch.bool, device=result.device), 0.0)
 
 
 def laplacian(affinities: Tensor) -> Tensor:

@@ -73,10 +73,10 @@ class InfoNCE(Objective):
         if self.direction in sides:
             sides = {self.direction: sides[self.direction]}
         negatives = negatives_of(batch, self.mask_same_group)
-        own = torch.arange(len(batch), device=batch.index.device)
+        targets = torch.arange(len(batch), device=batch.positions.device)
         scale = self.scale()
         costs = [
-            contrast(scale * scores, own, negatives, with_positive=self.positive_in_denominator).mean()
+            contrast(scale * scores, targets, negatives, with_positive=self.positive_in_denominator).mean()
             for scores in sides.values()
         ]
         total = torch.stack(costs).sum()

@@ -46,8 +46,8 @@ class PartCrossEntropy(Objective):
     def _loss(self, part: str, output: Output, batch: Batch) -> Tensor:
         logits, labels = output.parts[part].float(), batch.labels
         if part in output.present:
-            kept = output.present[part]
-            logits, labels = logits[kept], labels[kept]
+            present = output.present[part]
+            logits, labels = logits[present], labels[present]
         if not len(logits):
             return logits.sum()  # a zero that has a gradient
         return classification_loss(logits, labels, self.label_smoothing)

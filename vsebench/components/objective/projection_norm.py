@@ -41,10 +41,10 @@ class ProjectionNorm(Objective):
 
     def forward(self, output: Output, batch: Batch) -> dict[str, Tensor]:
         """Compute the loss."""
-        if output.compared is None:
+        if output.document_attention is None:
             raise ValueError("objective 'projection_norm' needs a fusion that compares documents")
         costs = []
-        for matrix in output.compared.matrices.values():
+        for matrix in output.document_attention.matrices.values():
             matrix = matrix.float()
             if self.orthogonal:
                 matrix = matrix @ matrix.T - torch.eye(len(matrix), device=matrix.device)

@@ -52,7 +52,7 @@ class SupCon(Objective):
         both = torch.cat(image_and_text(output, normalize=True))  # (2B, E)
         itself = torch.eye(len(both), dtype=torch.bool, device=both.device)
         # An item drawn twice is itself, whatever its labels say.
-        same = shares_label(batch.labels) | (batch.index[:, None] == batch.index[None, :])
+        same = shares_label(batch.labels) | (batch.positions[:, None] == batch.positions[None, :])
         positives = same.repeat(2, 2) & ~itself
         others = (same | negatives_of(batch, self.mask_same_group)).repeat(2, 2) & ~itself
         scores = both @ both.T / self.temperature

@@ -84,15 +84,15 @@ class Triplet(Objective):
 
     def _picked(self, scores: Tensor, negatives: Tensor) -> Tensor:
         """Each anchor's cost. Shape: scores (B, B) with anchors in rows -> (B,)."""
-        own = scores.diagonal()[:, None]
-        hinges = (self.margin - own + scores).relu().masked_fill(~negatives, 0.0)
+        positive_scores = scores.diagonal()[:, None]
+        hinges = (self.margin - positive_scores + scores).relu().masked_fill(~negatives, 0.0)
         if self.negatives == "sum" or self.epoch < self.warmup_epochs:
             return hinges.sum(1)
         if self.negatives == "max":
             return hinges.amax(1)
         if self.negatives == "random":
             return hardest_sampled(hinges, negatives, 1, training=self.training)
-        below = negatives & (scores < own)
+        below = negatives & (scores < positive_scores)
         hardest = scores.masked_fill(~below, -math.inf).argmax(1)
         easiest = scores.masked_fill(~negatives, math.inf).argmin(1)
         chosen = torch.where(below.any(1), hardest, easiest)

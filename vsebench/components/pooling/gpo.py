@@ -90,5 +90,5 @@ class GPO(Pooling):
         draws = torch.rand(len(mask), 2, device=mask.device)
         chosen = draws[:, :1] < self.augment
         rate = self.drop * (self.drop_low + (1 - self.drop_low) * draws[:, 1:])
-        kept = mask & ~(chosen & (torch.rand(mask.shape, device=mask.device) < rate))
-        return torch.where(kept.any(1, keepdim=True), kept, mask)
+        keep = mask & ~(chosen & (torch.rand(mask.shape, device=mask.device) < rate))
+        return torch.where(keep.any(1, keepdim=True), keep, mask)

@@ -120,13 +120,13 @@ class Scorer(nn.Module):
 
         Raises: ValueError if there is not one row of candidates per query.
         """
-        asked, offered = (images, texts) if queries == "image" else (texts, images)
-        if len(candidates) != len(asked.values):
-            raise ValueError(f"{len(candidates)} rows of candidates for {len(asked.values)} {queries} queries.")
+        requested, ranked_gallery = (images, texts) if queries == "image" else (texts, images)
+        if len(candidates) != len(requested.values):
+            raise ValueError(f"{len(candidates)} rows of candidates for {len(requested.values)} {queries} queries.")
         result = torch.zeros(candidates.shape, device=images.values.device)
         for query, rows in enumerate(candidates):
-            one = Tokens(asked.values[query : query + 1], asked.mask[query : query + 1])
-            few = Tokens(offered.values[rows], offered.mask[rows])
+            one = Tokens(requested.values[query : query + 1], requested.mask[query : query + 1])
+            few = Tokens(ranked_gallery.values[rows], ranked_gallery.mask[rows])
             pair = (one, few) if queries == "image" else (few, one)
             result[query] = self.score_all(*pair, budget=budget, device=device).flatten()
         return result

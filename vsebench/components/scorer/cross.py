@@ -50,9 +50,9 @@ class Cross(Scorer):
         super().__init__()
         self.dim = dim
         self.project = nn.ModuleDict({m: nn.Linear(dims[m], dim) for m in _OTHER if dims[m] != dim})
-        self.own, self.attended = nn.ModuleDict(), nn.ModuleDict()
+        self.self_parts, self.attended = nn.ModuleDict(), nn.ModuleDict()
         if combine == "concat":
-            self.own.update({m: nn.Linear(dim, dim) for m in _OTHER})
+            self.self_parts.update({m: nn.Linear(dim, dim) for m in _OTHER})
             self.attended.update({m: nn.Linear(dim, dim, bias=False) for m in _OTHER})
 
     def embed(self, modality: str, tokens: Tokens) -> Tokens:
@@ -100,9 +100,9 @@ class Cross(Scorer):
     def _base(self, modality: str, hidden: Tensor, mask: Tensor) -> Tensor:
         """Return an item's own part of g. Shape: (B, N, d), (B, N) -> (B, d)."""
         mean = masked_mean(hidden, mask)
-        if modality not in self.own:
+        if modality not in self.self_parts:
             return mean
-        layer = cast(nn.Linear, self.own[modality])
+        layer = cast(nn.Linear, self.self_parts[modality])
         return F.linear(mean, precise(layer.weight), precise(layer.bias))
 
     def _mean(self, weights: Tensor, mask: Tensor, dim: int) -> Tensor:

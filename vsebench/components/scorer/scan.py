@@ -101,8 +101,8 @@ class SCAN(Scorer):
         with torch.autocast(images.values.device.type, enabled=False):
             affinity = precise(context.values) @ precise(queries.values).transpose(1, 2)  # (B, c, q)
             logits = self._normalized(affinity, queries.mask[:, None]) * self.lambda_softmax
-            found = masked_softmax(logits, context.mask[:, :, None], dim=1).transpose(1, 2)
-        return {f"scan/{'text_to_image' if by_words else 'image_to_text'}": found[:, None]}
+            result = masked_softmax(logits, context.mask[:, :, None], dim=1).transpose(1, 2)
+        return {f"scan/{'text_to_image' if by_words else 'image_to_text'}": result[:, None]}
 
     def pair_bytes(self, regions: int, words: int) -> int:
         """Five float32 numbers per region and word (of affinity, logit, weight), four per region or word."""
@@ -110,14 +110,14 @@ class SCAN(Scorer):
 
     def _fits(self, queries: Tokens, context: Tokens) -> Tensor:
         """cos(query, what it attends to). Shape: (a, q, d), (b, c, d) -> (b, a, q)."""
-        asking, asked = precise(queries.values), precise(context.values)
-        sides = (len(asked), asked.shape[1], len(asking), asking.shape[1])
-        affinity = (asked.flatten(0, 1) @ asking.flatten(0, 1).T).view(sides)  # (b, c, a, q)
+        asking, requested = precise(queries.values), precise(context.values)
+        sides = (len(requested), requested.shape[1], len(asking), asking.shape[1])
+        affinity = (requested.flatten(0, 1) @ asking.flatten(0, 1).T).view(sides)  # (b, c, a, q)
         logits = self._normalized(affinity, queries.mask) * self.lambda_softmax
         weights = masked_softmax(logits, context.mask[:, :, None, None], dim=1)
         del logits
         product = (weights * affinity).sum(1)  # q · a
-        gram = asked @ asked.transpose(1, 2)  # (b, c, c)
+        gram = requested @ requested.transpose(1, 2)  # (b, c, c)
         square = (torch.bmm(gram, weights.flatten(2)).view(sides) * weights).sum(1)  # |a|²
         return product / square.clamp(min=_EPSILON**2).sqrt()
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vsebench.core.types import Tokens, Words
+from vsebench.core.types import TokenIds, Tokens
 
 
 class _Kept(nn.Module):
@@ -38,7 +38,7 @@ class Cut:
         self.second = self._with_layers(model, stack, self.trained)
         self.second._modules["embeddings"] = _Kept()
 
-    def before(self, words: Words) -> Tokens:
+    def before(self, words: TokenIds) -> Tokens:
         """Return the states after the frozen layers."""
         with torch.no_grad():
             values = self.first(input_ids=words.ids, attention_mask=words.mask.long()).last_hidden_state
@@ -75,14 +75,14 @@ def cut_of(model: nn.Module, stack: nn.ModuleList, trained: int) -> Cut | None:
     """
     modes = {module: module.training for module in model.modules()}
     model.eval()
-    words = Words(torch.tensor([[1, 2, 3], [2, 1, 0]]), torch.tensor([[True, True, True], [True, True, False]]))
+    words = TokenIds(torch.tensor([[1, 2, 3], [2, 1, 0]]), torch.tensor([[True, True, True], [True, True, False]]))
     try:
         with torch.no_grad():
             wanted = model(input_ids=words.ids, attention_mask=words.mask.long()).last_hidden_state
             cut = Cut(model, stack, len(stack) - trained)
-            kept = cut.before(words)
-            found = cut.after(Tokens(kept.values * words.mask[:, :, None], words.mask))
-        same = torch.equal(found[words.mask], wanted[words.mask])
+            frozen = cut.before(words)
+            result = cut.after(Tokens(frozen.values * words.mask[:, :, None], words.mask))
+        same = torch.equal(result[words.mask], wanted[words.mask])
     except (ValueError, TypeError, RuntimeError, AttributeError, LookupError, StopIteration):
         return None
     finally:

@@ -11,7 +11,7 @@ from torch import nn
 
 from vsebench.components.encoder._pretrained import Source
 from vsebench.core.errors import ConfigError
-from vsebench.core.types import Words
+from vsebench.core.types import TokenIds
 
 #: Files that stand for ``tokenizer.json``: other formats of a whole tokenizer.
 _OTHER_FORMATS = ("*.model", "*.tiktoken", "tekken.json")
@@ -48,7 +48,7 @@ class HubTokenizer:
         self.digest = hashlib.sha256(f"{rules}{tokenizer!r}{max_length}{full}".encode()).hexdigest()[:16]
         self._check_special_tokens()
 
-    def __call__(self, texts: Sequence[str]) -> Words:
+    def __call__(self, texts: Sequence[str]) -> TokenIds:
         encoded = self.tokenizer(
             list(texts),
             padding="max_length" if self.full else True,
@@ -59,8 +59,8 @@ class HubTokenizer:
         )
         ids, mask = encoded["input_ids"].long(), encoded["attention_mask"].bool()
         if not ids.shape[1]:  # only empty texts, and no special tokens
-            return Words(torch.zeros(len(texts), 1, dtype=torch.long), torch.zeros(len(texts), 1, dtype=torch.bool))
-        return Words(ids, torch.ones_like(mask) if self.full else mask)
+            return TokenIds(torch.zeros(len(texts), 1, dtype=torch.long), torch.zeros(len(texts), 1, dtype=torch.bool))
+        return TokenIds(ids, torch.ones_like(mask) if self.full else mask)
 
     def truncated(self, texts: Sequence[str]) -> int:
         """Return the number of texts that have more than ``max_length`` tokens, special ones included, and thus are
@@ -71,7 +71,7 @@ class HubTokenizer:
         encoded = self.tokenizer(list(texts), return_attention_mask=False, verbose=False)  # no warning of long texts
         return sum(len(ids) > self.max_length for ids in encoded["input_ids"])
 
-    def unknown(self, words: Words) -> int:
+    def unknown(self, words: TokenIds) -> int:
         """Return the number of texts with words of which the vocabulary has none: the model reads them all alike."""
         number, hub = self.tokenizer.unk_token_id, self.tokenizer
         if number is None or number in (hub.eos_token_id, hub.pad_token_id):
@@ -118,11 +118,11 @@ def _check_files(source: Source, tokenizer: Any) -> None:
     if source.has("tokenizer.json") or any(any(source.folder.glob(pattern)) for pattern in _OTHER_FORMATS):
         return
     files = getattr(type(tokenizer), "vocab_files_names", {})
-    lacking = [files[key] for key in ("vocab_file", "merges_file") if key in files and not source.has(files[key])]
-    if lacking:
+    missing = [files[key] for key in ("vocab_file", "merges_file") if key in files and not source.has(files[key])]
+    if missing:
         raise ConfigError(
             f"the tokenizer of '{source.model}' has no files: {source.folder} has neither tokenizer.json nor "
-            f"{' and '.join(lacking)}. Copy the tokenizer's files beside the model's (tokenizer.save_pretrained).",
+            f"{' and '.join(missing)}. Copy the tokenizer's files beside the model's (tokenizer.save_pretrained).",
             path=("model",),
         )
 

@@ -14,7 +14,7 @@ from vsebench.components.text_encoder.base import TextEncoder
 from vsebench.core.errors import ConfigError
 from vsebench.core.shared_options import SharedOptions
 from vsebench.core.shipped import EMBEDDED, VECTORS
-from vsebench.core.types import Tokens, Words
+from vsebench.core.types import TokenIds, Tokens
 from vsebench.ops.freezing import freeze
 from vsebench.ops.word_vectors import SCALE, load_vectors
 
@@ -64,23 +64,23 @@ class WordEncoder(TextEncoder):
         table = torch.zeros(len(vocabulary), dim_word or 300)
         if vectors is not None:
             loaded = load_vectors(VECTORS if vectors == EMBEDDED else vectors, vocabulary.words)
-            found = int(loaded.values.shape[1])
-            if dim_word is not None and dim_word != found:
-                raise ConfigError(f"dim_word ({dim_word}) differs from the file's {found}.", path=("dim_word",))
-            if len(loaded.found) and not loaded.coverage:
+            dim = int(loaded.values.shape[1])
+            if dim_word is not None and dim_word != dim:
+                raise ConfigError(f"dim_word ({dim_word}) differs from the file's {dim}.", path=("dim_word",))
+            if len(loaded.has_vector) and not loaded.coverage:
                 raise ConfigError(
-                    f"vectors '{vectors}' have none of the training split's {len(loaded.found):,} words, such as "
+                    f"vectors '{vectors}' have none of the training split's {len(loaded.has_vector):,} words, such as "
                     f"'{vocabulary.words[0]}': every vector would be random. Is it a file of another language, or of "
                     "words in another form?",
                     path=("vectors",),
                 )
-            table = torch.zeros(len(vocabulary), found)
+            table = torch.zeros(len(vocabulary), dim)
             table[2:] = torch.from_numpy(loaded.values)
             self._report = {
-                "words": len(loaded.found),
-                "found": int(loaded.found.sum()),
+                "words": len(loaded.has_vector),
+                "found": int(loaded.has_vector.sum()),
                 "subword": int(loaded.subword.sum()),
-                "random": int((~(loaded.found | loaded.subword)).sum()),
+                "random": int((~(loaded.has_vector | loaded.subword)).sum()),
                 "coverage": loaded.coverage,
             }
         else:
@@ -113,7 +113,7 @@ class WordEncoder(TextEncoder):
             f" ({report['found']:,} listed, {report['subword']:,} from subwords, {report['random']:,} random)"
         ]
 
-    def embed(self, words: Words) -> Tensor:
+    def embed(self, words: TokenIds) -> Tensor:
         """Word vectors, zeros at padding. Shape: (B, N) -> (B, N, dim_word)."""
         vectors: Tensor = self.drop(self.embedding(words.ids))
         return vectors.masked_fill(~words.mask[:, :, None], 0.0)
@@ -146,7 +146,7 @@ class RecurrentEncoder(WordEncoder):
         self.merge: Literal["concat", "sum", "mean"] = merge or "concat"
         self.dim_out = 2 * dim_hidden if merge == "concat" else dim_hidden
 
-    def forward(self, words: Words) -> Tokens:
+    def forward(self, words: TokenIds) -> Tokens:
         """Encode. ``final`` is the state after the last real word and, backwards, after the first."""
         values, final = run_recurrent(self.network, self.embed(words), words.mask)
         values, final = (join_directions(states, self.merge) for states in (values, final))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from vsebench.components.encoder.base import Encoder
-from vsebench.core.types import Tokens, Words
+from vsebench.core.types import TokenIds, Tokens
 
 
 class Tokenizer(Protocol):
@@ -14,7 +14,7 @@ class Tokenizer(Protocol):
 
     digest: str  # changes when the same text may get other ids
 
-    def __call__(self, texts: Sequence[str]) -> Words:
+    def __call__(self, texts: Sequence[str]) -> TokenIds:
         """Texts to ids (B, N) padded to the longest of them; an empty text has an all-False mask row or one
         special token, never zero columns (N >= 1)."""
         ...
@@ -35,7 +35,7 @@ class TextEncoder(Encoder):
 
     tokenizer: Tokenizer
 
-    def forward(self, words: Words) -> Tokens:
+    def forward(self, words: TokenIds) -> Tokens:
         """Encode a batch of ids."""
         raise NotImplementedError(type(self).__name__)
 

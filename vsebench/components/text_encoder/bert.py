@@ -17,7 +17,7 @@ from vsebench.components.text_encoder.base import TextEncoder
 from vsebench.core.errors import ConfigError
 from vsebench.core.registry import TEXT_ENCODERS
 from vsebench.core.shipped import EMBEDDED, shipped_file, version_of
-from vsebench.core.types import Tokens, Words
+from vsebench.core.types import TokenIds, Tokens
 from vsebench.ops.freezing import freeze, outside, tensors_digest
 
 
@@ -154,7 +154,7 @@ class Bert(TextEncoder):
             part.eval()
         return self
 
-    def forward(self, words: Words, visual: Tensor | None = None) -> Tokens:
+    def forward(self, words: TokenIds, visual: Tensor | None = None) -> Tokens:
         """Encode; ``visual`` (B, visual_dim) is added to the first token's embedding."""
         inputs: dict[str, Tensor] = {"attention_mask": words.mask.long()}
         if visual is None:
@@ -169,7 +169,7 @@ class Bert(TextEncoder):
             values = self.bert(**inputs).last_hidden_state
         return self._dropped(values.float() if low else values, words.mask)
 
-    def before_cut(self, words: Words) -> Tokens:
+    def before_cut(self, words: TokenIds) -> Tokens:
         """Compute the output of the frozen layers, once per text."""
         assert self.cut is not None, "an encoder without a cut"
         return self.cut.before(words)
@@ -286,11 +286,11 @@ class _WordTokenizer:
         self.words, self.size = vocabulary.tokenizer(max_length - 1), len(vocabulary) + 1
         self.digest = f"cls-{self.words.digest}"
 
-    def __call__(self, texts: Sequence[str]) -> Words:
-        words: Words = self.words(texts)
+    def __call__(self, texts: Sequence[str]) -> TokenIds:
+        words: TokenIds = self.words(texts)
         first = torch.full((len(words.ids), 1), self.size - 1)
         mask = torch.ones(len(words.ids), 1, dtype=torch.bool)
-        return Words(torch.cat([first, words.ids], 1), torch.cat([mask, words.mask], 1))
+        return TokenIds(torch.cat([first, words.ids], 1), torch.cat([mask, words.mask], 1))
 
     def truncated(self, texts: Sequence[str]) -> int:
         """Return the number of texts that are cut: those with ``max_length`` words or more, since [CLS] takes a

@@ -14,7 +14,7 @@ from vsebench.components.text_encoder.base import TextEncoder
 from vsebench.components.text_encoder.bert import Bert
 from vsebench.components.text_encoder.bow import BagOfWords, weigh
 from vsebench.core.registry import TEXT_ENCODERS
-from vsebench.core.types import Tokens, Words
+from vsebench.core.types import TokenIds, Tokens
 from vsebench.ops.masking import masked_mean
 
 
@@ -70,7 +70,7 @@ class BertBagOfWords(TextEncoder):
         self.dim_out = self.bert.dim_out + self.bow.dim_out
         self.frozen = dropout == 0
 
-    def forward(self, words: Words) -> Tokens:
+    def forward(self, words: TokenIds) -> Tokens:
         """Encode."""
         if words.bag is None:
             raise ValueError("'bert_bow' needs the bag that its tokenizer makes")
@@ -90,15 +90,15 @@ class _BothTokenizers:
         self.idf = bow.idf.detach().to("cpu", copy=True)
         self.digest = f"{pieces.digest}+{bow.tokenizer.digest}-{bow.weighting}"
 
-    def __call__(self, texts: Sequence[str]) -> Words:
-        words: Words = self.pieces(texts)
-        return Words(words.ids, words.mask, weigh(self.words(texts), self.idf, self.weighting))
+    def __call__(self, texts: Sequence[str]) -> TokenIds:
+        words: TokenIds = self.pieces(texts)
+        return TokenIds(words.ids, words.mask, weigh(self.words(texts), self.idf, self.weighting))
 
     def truncated(self, texts: Sequence[str]) -> int:
         """Return the number of texts that lose pieces or words of the bag."""
         rest = [text for text in texts if not self.words.truncated([text])]
         return len(texts) - len(rest) + int(self.pieces.truncated(rest))
 
-    def unknown(self, words: Words) -> int:
+    def unknown(self, words: TokenIds) -> int:
         """Return the number of texts of whose words the transformer knows none."""
         return int(self.pieces.unknown(words))

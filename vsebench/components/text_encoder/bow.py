@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from vsebench.components.text_encoder.base import TextEncoder
 from vsebench.core.registry import TEXT_ENCODERS
-from vsebench.core.types import Tokens, Words
+from vsebench.core.types import TokenIds, Tokens
 
 
 @TEXT_ENCODERS.register("bow", source="Salton and Buckley 1988; methods 1.1; TF-IDF as in scikit-learn (smoothed)")
@@ -69,17 +69,17 @@ class BagOfWords(TextEncoder):
         self.drop = nn.Dropout(dropout)
         self.project = nn.Linear(len(vocabulary), dim) if dim else nn.Identity()
 
-    def vector(self, words: Words) -> Tensor:
+    def vector(self, words: TokenIds) -> Tensor:
         """Compute the weighted unit vector x / ‖x‖₂. Shape: (B, N) -> (B, V)."""
         return weigh(words, self.idf, self.weighting)
 
-    def forward(self, words: Words) -> Tokens:
+    def forward(self, words: TokenIds) -> Tokens:
         """Encode."""
         token = self.project(self.drop(self.vector(words)))
         return Tokens(token[:, None], words.mask.any(1, keepdim=True))
 
 
-def weigh(words: Words, idf: Tensor, weighting: str) -> Tensor:
+def weigh(words: TokenIds, idf: Tensor, weighting: str) -> Tensor:
     """Compute the weighted unit vectors of some texts, zeros for a text without known words.
 
     Shape: (B, N), idf (V,) -> (B, V), on the device of both.

@@ -9,7 +9,7 @@ from vsebench.components.encoder._towers import Tower
 from vsebench.components.text_encoder._hub_tokenizer import HubTokenizer, load_tokenizer
 from vsebench.components.text_encoder.base import TextEncoder
 from vsebench.core.registry import TEXT_ENCODERS
-from vsebench.core.types import Tokens, Words
+from vsebench.core.types import TokenIds, Tokens
 
 
 @TEXT_ENCODERS.register(
@@ -55,7 +55,7 @@ class ClipText(TextEncoder):
         self.tower.eval()
         return self
 
-    def forward(self, words: Words) -> Tokens:
+    def forward(self, words: TokenIds) -> Tokens:
         """Encode."""
         inputs = {"input_ids": words.ids[:, : self.tower.max_length]}
         if self.tower.family == "clip":

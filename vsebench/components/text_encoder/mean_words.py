@@ -6,7 +6,7 @@ from typing import Any
 
 from vsebench.components.text_encoder._words import WordEncoder, WordOptions
 from vsebench.core.registry import TEXT_ENCODERS
-from vsebench.core.types import Tokens, Words
+from vsebench.core.types import TokenIds, Tokens
 from vsebench.ops.masking import masked_mean
 
 
@@ -34,6 +34,6 @@ class MeanWords(WordEncoder):
     def __init__(self, vocabulary: Any, *, words: WordOptions = WordOptions()) -> None:
         super().__init__(vocabulary, words)
 
-    def forward(self, words: Words) -> Tokens:
+    def forward(self, words: TokenIds) -> Tokens:
         """Encode."""
         return Tokens(masked_mean(self.embed(words), words.mask)[:, None], words.mask.any(1, keepdim=True))

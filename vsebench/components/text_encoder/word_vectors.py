@@ -6,7 +6,7 @@ from typing import Any
 
 from vsebench.components.text_encoder._words import WordEncoder, WordOptions
 from vsebench.core.registry import TEXT_ENCODERS
-from vsebench.core.types import Tokens, Words
+from vsebench.core.types import TokenIds, Tokens
 
 
 @TEXT_ENCODERS.register("word_vectors", source="VSE, section 4.1: GloVe and FastText; Pennington et al. 2014")
@@ -33,6 +33,6 @@ class WordVectorTokens(WordEncoder):
     def __init__(self, vocabulary: Any, *, words: WordOptions = WordOptions()) -> None:
         super().__init__(vocabulary, words)
 
-    def forward(self, words: Words) -> Tokens:
+    def forward(self, words: TokenIds) -> Tokens:
         """Encode."""
         return Tokens(self.embed(words), words.mask)

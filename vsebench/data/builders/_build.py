@@ -253,9 +253,9 @@ def _is_text(item: Item) -> bool:
     """Whether everything that is written of an item can be."""
     labels = item.label if isinstance(item.label, tuple) else (item.label,)
     names = [label for label in labels if isinstance(label, str)]
-    said = [item.id, item.group or "", *item.texts, *names, *chain(*(item.attributes or {}).items())]
+    texts = [item.id, item.group or "", *item.texts, *names, *chain(*(item.attributes or {}).items())]
     try:
-        "".join([*said, *(item.answers or {})]).encode()
+        "".join([*texts, *(item.answers or {})]).encode()
     except UnicodeEncodeError:
         return False
     return True
@@ -312,11 +312,11 @@ def find(root: Path, *names: str, what: str) -> Path:
     raise DataError(f"{what} not found: looked for {' or '.join(names)}.", place=Place(str(root)))
 
 
-def counted(note: str, expected: int, found: int) -> list[str]:
+def counted(note: str, expected: int, count: int) -> list[str]:
     """Return a line where a published size differs from the actual one; empty where they agree.
 
     Example:
         >>> counted("images", 8000, 7999)
         ['7,999 images, the official release has 8,000']
     """
-    return [] if expected == found else [f"{found:,} {note}, the official release has {expected:,}"]
+    return [] if expected == count else [f"{count:,} {note}, the official release has {expected:,}"]

@@ -147,12 +147,12 @@ class Labels:
         """
         parts = self._parts(value)
         faults = len(problems)
-        found = tuple(self._one(part, problems) for part in parts)
-        if not found and len(problems) == faults:
+        result = tuple(self._one(part, problems) for part in parts)
+        if not result and len(problems) == faults:
             problems.append("empty label")
-        if self.multi or len(found) != 1:
-            return found
-        return found[0]
+        if self.multi or len(result) != 1:
+            return result
+        return result[0]
 
     def _parts(self, value: Any) -> list[Any]:
         if isinstance(value, list | tuple):

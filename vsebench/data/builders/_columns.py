@@ -35,19 +35,19 @@ def metadata_file(root: Path, metadata: str | None, *, needed: bool = True) -> P
     """
     if metadata is not None:
         return root / metadata
-    found = [root / f"metadata.{suffix}" for suffix in ("csv", "jsonl") if (root / f"metadata.{suffix}").exists()]
-    for file in found:
+    results = [root / f"metadata.{suffix}" for suffix in ("csv", "jsonl") if (root / f"metadata.{suffix}").exists()]
+    for file in results:
         try:
             check_links(root, file)
         except OSError as error:
             raise DataError(f"cannot be read ({reason(error)}).", place=Place(str(file))) from None
-    if len(found) == 1:
-        return found[0]
-    if not found and not needed:
+    if len(results) == 1:
+        return results[0]
+    if not results and not needed:
         return None
     problem = (
         "both metadata.csv and metadata.jsonl are there; say which with --metadata"
-        if found
+        if results
         else "neither metadata.csv nor metadata.jsonl is there"
     )
     raise DataError(f"{problem}.", place=Place(str(root)))

@@ -76,8 +76,8 @@ class ByName(FeatureSource):
                     check_links(self.folder, file)
                     values = read_matrix(file, candidates=KEYS)
                 except (DataError, OSError) as error:
-                    said = error.message if isinstance(error, DataError) else reason(error)
-                    raise OSError(f"features '{file.name}': {said}") from None
+                    message = error.message if isinstance(error, DataError) else reason(error)
+                    raise OSError(f"features '{file.name}': {message}") from None
                 return _tokens(values, file.name)
         raise OSError(f"no features '{one}.npy' or '{one}.npz' in {self.folder.name}")
 
@@ -140,18 +140,18 @@ class InHDF5(FeatureSource):
             raise OSError(f"features of '{one}' in {self.name} cannot be read ({error})") from None
 
 
-def open_features(said: str) -> FeatureSource:
+def open_features(location: str) -> FeatureSource:
     """Features from a path: a folder of ``<id>.npy``, an HDF5 file, a ``.npy`` or ``.mat`` array (``FILE:KEY``).
 
     Raises: DataError when there is none, or it is of another kind.
     """
-    path = Path(said).expanduser()
+    path = Path(location).expanduser()
     if path.is_dir():
         return ByName(path)
-    file, _, key = said.partition(":")
+    file, _, key = location.partition(":")
     path = Path(file).expanduser()
     if not path.is_file():
-        raise DataError("no such file or folder of features.", place=Place(said))
+        raise DataError("no such file or folder of features.", place=Place(location))
     if path.suffix in (".h5", ".hdf5"):
         return InHDF5(path)
     return ByPosition(read_matrix(path, key or None, candidates=KEYS), path)

@@ -34,10 +34,10 @@ def single_classes(labels: Sequence[Any], splits: Sequence[str]) -> dict[str, An
         >>> single_classes(["cat", "dog", "cat"], ["train", "train", "val"])
         {'val': 'cat'}
     """
-    found: dict[str, set[Any]] = {}
+    results: dict[str, set[Any]] = {}
     for label, split in zip(labels, splits, strict=True):
-        found.setdefault(split, set()).add(label)
-    return {split: next(iter(classes)) for split, classes in found.items() if len(classes) < 2}
+        results.setdefault(split, set()).add(label)
+    return {split: next(iter(classes)) for split, classes in results.items() if len(classes) < 2}
 
 
 def refusal(writer: DatasetWriter) -> str:
@@ -47,8 +47,8 @@ def refusal(writer: DatasetWriter) -> str:
     nothing to tell apart.
     """
     labels, names, _, split = writer.arranged()
-    own = any(one is not None for one in writer.columns["split"])
-    absent = [name for name in NEEDED if own and not (split == SPLITS.index(name)).any()]
+    has_splits = any(one is not None for one in writer.columns["split"])
+    absent = [name for name in NEEDED if has_splits and not (split == SPLITS.index(name)).any()]
     if absent:
         return (
             f"no item is in {' or '.join(absent)}, and runs need train, val and test. Say which items are, or let the"
@@ -71,7 +71,7 @@ def one_class_splits(writer: DatasetWriter) -> dict[str, str]:
     if not names or writer.meta["multi_label"]:
         return {}
     classes = {name: np.unique(labels[split == SPLITS.index(name)]) for name in NEEDED}
-    return {name: names[int(found[0])] for name, found in classes.items() if len(found) == 1}
+    return {name: names[int(values[0])] for name, values in classes.items() if len(values) == 1}
 
 
 def split_notes(writer: DatasetWriter, group_column: str | None = None) -> list[str]:

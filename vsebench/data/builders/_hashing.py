@@ -46,14 +46,14 @@ def divide(count: int, query: int, train: int, seed: int) -> list[tuple[str, tup
     if query + train > count or query < 1 or train < 2:
         raise DataError(f"{count:,} items are too few for {query:,} queries and {train:,} training items.")
     order = np.random.default_rng(seed).permutation(count)
-    found: list[tuple[str, tuple[str, ...]]] = [("rest", ("database",))] * count
+    result: list[tuple[str, tuple[str, ...]]] = [("rest", ("database",))] * count
     for i in order[:query]:
-        found[i] = ("test", ("query",))
+        result[i] = ("test", ("query",))
     chosen = order[query : query + train]
     validation = max(1, round(VAL_SHARE * train))
     for number, i in enumerate(chosen):
-        found[i] = ("val" if number < validation else "train", ("database",))
-    return found
+        result[i] = ("val" if number < validation else "train", ("database",))
+    return result
 
 
 @dataclass(frozen=True)
@@ -102,8 +102,8 @@ class Protocol:
         """
         good = [i for i, row in enumerate(rows) if not row.problems]
         if not good:
-            told = [f"{row.where}: {p}" for row in rows for p in row.problems]
-            raise DataError("no item with a label and a text.", problems=told, place=Place(place))
+            message = [f"{row.where}: {p}" for row in rows for p in row.problems]
+            raise DataError("no item with a label and a text.", problems=message, place=Place(place))
         roles = dict(zip(good, divide(len(good), self.query, self.train, self.seed), strict=True))
         rule = (
             f"{self.query:,} queries for test; of the database {self.train:,} for training, a tenth of them for val;"
@@ -170,28 +170,28 @@ class Arrays:
             raise ConfigError(
                 "features need --labels-file: an array of zeros and ones, a row an item.", path=("labels_file",)
             )
-        found = {
+        results = {
             "image": _read(image, IMAGE_KEYS, root),
             "text": _read(text, TEXT_KEYS, root),
             "labels": _read(labels, LABEL_KEYS, root),
         }
-        sizes = {name: len(values) for name, values in found.items() if values is not None}
+        sizes = {name: len(values) for name, values in results.items() if values is not None}
         if len(set(sizes.values())) > 1:
-            told = ", ".join(f"{name} {size:,}" for name, size in sizes.items())
-            raise DataError(f"the arrays have different numbers of rows: {told}.", place=Place(labels))
-        kept = found["labels"]
-        assert kept is not None
-        if not np.isin(np.unique(kept), (0, 1)).all():
+            message = ", ".join(f"{name} {size:,}" for name, size in sizes.items())
+            raise DataError(f"the arrays have different numbers of rows: {message}.", place=Place(labels))
+        selected = results["labels"]
+        assert selected is not None
+        if not np.isin(np.unique(selected), (0, 1)).all():
             raise DataError("labels must be zeros and ones, (items, labels).", place=Place(labels))
-        return cls(found["image"], found["text"], kept.astype(np.uint8), labels)
+        return cls(results["image"], results["text"], selected.astype(np.uint8), labels)
 
     def rows(self, names: Sequence[str]) -> list[Row]:
         """Return the items, in the arrays' order."""
-        found = []
+        tables = []
         for i, row in enumerate(self.labels):
             labels = tuple(names[k] for k in np.flatnonzero(row).tolist())
-            found.append(Row(f"row {i}", str(i), labels, problems=() if labels else ("no label",)))
-        return found
+            tables.append(Row(f"row {i}", str(i), labels, problems=() if labels else ("no label",)))
+        return tables
 
     def names(self, official: Sequence[str]) -> list[str]:
         """Names of the labels: the official ones where their number fits."""
@@ -204,10 +204,10 @@ class Arrays:
         return {m: np.asarray(v[i : i + 1], np.float32) for m, v in given.items() if v is not None}
 
 
-def _read(said: str | None, keys: Sequence[str], root: Path) -> np.ndarray | None:
-    if said is None:
+def _read(location: str | None, keys: Sequence[str], root: Path) -> np.ndarray | None:
+    if location is None:
         return None
-    name, _, key = said.partition(":")
+    name, _, key = location.partition(":")
     file = Path(name).expanduser()
     file = file if file.is_absolute() or file.exists() else root / name
     values = read_matrix(file, key or None, candidates=keys)
@@ -219,9 +219,9 @@ def _read(said: str | None, keys: Sequence[str], root: Path) -> np.ndarray | Non
 
 def bag(words: Sequence[str], index: dict[str, int]) -> np.ndarray:
     """Zeros and ones over a vocabulary, float16 (1, V)."""
-    found = np.zeros((1, len(index)), np.float16)
-    found[0, [index[w] for w in words]] = 1
-    return found
+    result = np.zeros((1, len(index)), np.float16)
+    result[0, [index[w] for w in words]] = 1
+    return result
 
 
 def lines(file: Path, encoding: str = "utf-8") -> list[str]:

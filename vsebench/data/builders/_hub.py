@@ -26,19 +26,19 @@ def undecoded(table: Any, columns: Columns) -> Any:
     return table
 
 
-def split_map(found: list[str], said: str | None, source: str) -> dict[str, str | None]:
+def split_map(results: list[str], location: str | None, source: str) -> dict[str, str | None]:
     """Map the source's splits to ours; None where all are made by rule.
 
     Raises: ConfigError for a split that is not there, or one whose name says nothing.
     """
-    if said is not None:
-        pairs = dict(pair.strip().partition("=")[::2] for pair in said.split(","))
+    if location is not None:
+        pairs = dict(pair.strip().partition("=")[::2] for pair in location.split(","))
         for theirs, ours in pairs.items():
-            if theirs not in found:
+            if theirs not in results:
                 raise ConfigError(
                     f"'{source}' has no split '{theirs}'."
-                    + did_you_mean(theirs, found)
-                    + known_names(found, "There are"),
+                    + did_you_mean(theirs, results)
+                    + known_names(results, "There are"),
                     path=("splits",),
                 )
             if ours not in SPLITS:
@@ -46,16 +46,16 @@ def split_map(found: list[str], said: str | None, source: str) -> dict[str, str 
                     f"split '{theirs}={ours}': '{ours}' is none of {', '.join(SPLITS)}.", path=("splits",)
                 )
         return dict(pairs)
-    if len(found) == 1:
-        return {found[0]: None}
-    unknown = [name for name in found if name.lower() not in SPLIT_NAMES]
+    if len(results) == 1:
+        return {results[0]: None}
+    unknown = [name for name in results if name.lower() not in SPLIT_NAMES]
     if unknown:
-        guess = ",".join(f"{n}={SPLIT_NAMES.get(n.lower(), 'rest')}" for n in found)
+        guess = ",".join(f"{n}={SPLIT_NAMES.get(n.lower(), 'rest')}" for n in results)
         raise ConfigError(
             f"'{source}' has a split '{unknown[0]}'; say what each is, such as --splits {guess}",
             path=("splits",),
         )
-    return {name: SPLIT_NAMES[name.lower()] for name in found}
+    return {name: SPLIT_NAMES[name.lower()] for name in results}
 
 
 def column_of_splits(
@@ -73,8 +73,8 @@ def column_of_splits(
         return requested or None, []
     if len(tables) > 1:
         unused = [name for name in features if name.strip().lower() in SPLIT_COLUMNS]
-        said = "is not used: the source has splits of its own (--split-column uses it)"
-        return None, [f"column '{name}' {said}" for name in unused]
+        message = "is not used: the source has splits of its own (--split-column uses it)"
+        return None, [f"column '{name}' {message}" for name in unused]
     (table,) = tables.values()
     plain = {
         name: column_values(table, name, feature)

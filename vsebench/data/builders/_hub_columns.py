@@ -41,7 +41,7 @@ class Columns:
 
 
 def find_columns(
-    features: Mapping[str, Any], asked: Mapping[str, str | None], source: str, taken: Collection[str] = ()
+    features: Mapping[str, Any], requested: Mapping[str, str | None], source: str, taken: Collection[str] = ()
 ) -> Columns:
     """Which column is what: as asked (an empty name: none), or by type and usual name.
 
@@ -50,7 +50,7 @@ def find_columns(
     names: dict[str, str] = {}
     texts: list[str] = []
     notes: list[str] = []
-    for what, column in asked.items():
+    for what, column in requested.items():
         if column == "":
             continue
         if column is not None:
@@ -72,7 +72,7 @@ def find_columns(
             " --text-column, --audio-column." + known_names(features, "Columns"),
             path=("image_column",),
         )
-    notes += _without(features, names, {*names.values(), *texts, *taken}, asked)
+    notes += _without(features, names, {*names.values(), *texts, *taken}, requested)
     feature = features.get(names.get("label", ""))
     inner = getattr(feature, "feature", None)
     named = feature if hasattr(feature, "names") else inner if hasattr(inner, "names") else None
@@ -128,10 +128,10 @@ def holds_splits(feature: Any) -> bool:
 
 
 def _without(
-    features: Mapping[str, Any], names: Mapping[str, str], used: Collection[str], asked: Mapping[str, str | None]
+    features: Mapping[str, Any], names: Mapping[str, str], used: Collection[str], requested: Mapping[str, str | None]
 ) -> list[str]:
     """Return the roles that have no column, although unused columns could fill them."""
-    missing = [what for what in ("text", "label") if what not in names and asked.get(what) is None]
+    missing = [what for what in ("text", "label") if what not in names and requested.get(what) is None]
     unused = [n for n, f in features.items() if n not in used and not n.startswith("__") and is_plain(f)]
     if not missing or not unused:
         return []

@@ -89,7 +89,7 @@ def build_in_shop(
                 problems.append("the path is not img/GENDER/CATEGORY/ITEM/FILE")
             landmarks = _landmarks(name, marks, problems)
             box = _box(name, boxes, problems)
-            said = {"partition": status, "item": item, "colours": ", ".join(colours.get(item, ()))}
+            facts = {"partition": status, "item": item, "colours": ", ".join(colours.get(item, ()))}
             draft = Item(
                 name,
                 None,
@@ -99,7 +99,7 @@ def build_in_shop(
                 group=item,
                 landmarks=landmarks,
                 boxes=box,
-                attributes=said,
+                attributes=facts,
                 sets=(status,) if protocol == "official" and status != "train" else (),
             )
             where = f"line {number} (image '{name}')"
@@ -113,16 +113,16 @@ def build_in_shop(
 
 def _splits(rows: list[tuple[str, str, str]], protocol: str, seed: int) -> dict[str, str]:
     """Image -> split. Whole items stay together, categories are spread evenly."""
-    own = [row for row in rows if protocol == "ours" or row[2] == "train"]
+    protocol_rows = [row for row in rows if protocol == "ours" or row[2] == "train"]
     fractions = {"train": 0.8, "val": 0.1, "test": 0.1} if protocol == "ours" else {"train": 0.9, "val": 0.1}
-    if not own:
+    if not protocol_rows:
         return {name: "test" for name, _, _ in rows}
-    category = np.unique(["/".join(Path(name).parts[1:3]) for name, _, _ in own], return_inverse=True)[1]
-    items = np.unique([item for _, item, _ in own], return_inverse=True)[1]
-    found = {name: "test" for name, _, _ in rows}
+    category = np.unique(["/".join(Path(name).parts[1:3]) for name, _, _ in protocol_rows], return_inverse=True)[1]
+    items = np.unique([item for _, item, _ in protocol_rows], return_inverse=True)[1]
+    results = {name: "test" for name, _, _ in rows}
     for split, positions in make_splits(category, items, fractions=fractions, seed=seed).items():
-        found |= {own[p][0]: split for p in positions}
-    return found
+        results |= {protocol_rows[p][0]: split for p in positions}
+    return results
 
 
 def _table(file: Path, width: int | None) -> Iterator[tuple[int, str, list[str]]]:
@@ -162,7 +162,7 @@ def _descriptions(file: Path) -> tuple[dict[str, tuple[str, ...]], dict[str, lis
             colours.setdefault(row.item, []).append(row.color)
     if problems:
         raise DataError(f"{len(problems)} descriptions cannot be read:", problems=problems, place=Place(str(file)))
-    return {item: tuple(found) for item, found in texts.items()}, colours
+    return {item: tuple(values) for item, values in texts.items()}, colours
 
 
 def _landmarks(name: str, rows: dict[str, list[str]], problems: list[str]) -> np.ndarray | None:

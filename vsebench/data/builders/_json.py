@@ -48,7 +48,7 @@ def stream(file: Path, prefix: str, model: type[M]) -> Iterator[tuple[str, M | N
                 try:
                     yield where, model.model_validate(row), ""
                 except ValidationError as error:
-                    yield where, None, said(error)
+                    yield where, None, describe_error(error)
     except FileNotFoundError:
         raise DataError("no such file.", place=Place(str(file))) from None
     except (ijson.JSONError, UnicodeDecodeError, ValueError, RecursionError) as error:
@@ -62,7 +62,7 @@ def stream(file: Path, prefix: str, model: type[M]) -> Iterator[tuple[str, M | N
         raise DataError(f"has no rows in {f'the list {name!r}' if name else 'its list'}.", place=Place(str(file)))
 
 
-def said(error: ValidationError) -> str:
+def describe_error(error: ValidationError) -> str:
     """Describe the first fault of a row in one line."""
     first = error.errors(include_url=False)[0]
     at = ".".join(str(part) for part in first["loc"])
@@ -77,7 +77,7 @@ def read_json(file: Path, kind: type) -> Any:
     """
     try:
         check_regular(file)
-        found = json.loads(file.read_bytes(), object_pairs_hook=distinct)
+        data = json.loads(file.read_bytes(), object_pairs_hook=distinct)
     except FileNotFoundError:
         raise DataError("no such file.", place=Place(str(file))) from None
     except OSError as error:
@@ -86,7 +86,7 @@ def read_json(file: Path, kind: type) -> Any:
         raise DataError(f"not whole JSON ({error.msg}).", place=Place(str(file), error.lineno)) from None
     except (UnicodeDecodeError, ValueError, RecursionError) as error:
         raise DataError(f"not JSON ({error}).", place=Place(str(file))) from None
-    if not isinstance(found, kind):
+    if not isinstance(data, kind):
         wanted = "object" if kind is dict else "list"
         raise DataError(f"must hold a JSON {wanted} at the top.", place=Place(str(file), 1))
-    return found
+    return data

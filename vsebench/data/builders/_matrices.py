@@ -31,15 +31,15 @@ def read_matrix(file: Path, key: str | None = None, *, candidates: Sequence[str]
     try:
         check_regular(file)
         if file.suffix == ".npy":
-            found = np.load(file, mmap_mode="r", allow_pickle=False)
+            array = np.load(file, mmap_mode="r", allow_pickle=False)
         elif file.suffix == ".npz":
             # Opened here: numpy leaves a damaged archive open.
             with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
-                found = arrays[_key(file, list(arrays), key, candidates)]
+                array = arrays[_key(file, list(arrays), key, candidates)]
         elif file.suffix == ".mat":
-            found = _matlab(file, key, candidates)
+            array = _matlab(file, key, candidates)
         else:
-            found = np.loadtxt(file, dtype=np.float32, ndmin=2)
+            array = np.loadtxt(file, dtype=np.float32, ndmin=2)
     except FileNotFoundError:
         raise DataError("no such file.", place=Place(str(file))) from None
     except DataError:
@@ -49,9 +49,9 @@ def read_matrix(file: Path, key: str | None = None, *, candidates: Sequence[str]
         raise DataError(
             f"not a whole {file.suffix or 'text'} file ({kind}: {error}).", place=Place(str(file))
         ) from None
-    if found.dtype.kind not in "biuf":
-        raise DataError(f"numbers are needed, not {found.dtype}.", place=Place(str(file)))
-    return found
+    if array.dtype.kind not in "biuf":
+        raise DataError(f"numbers are needed, not {array.dtype}.", place=Place(str(file)))
+    return array
 
 
 def check_finite(values: np.ndarray, file: Path) -> None:
@@ -77,8 +77,8 @@ def _matlab(file: Path, key: str | None, candidates: Sequence[str]) -> np.ndarra
 
     names = [name for name, _, _ in scipy.io.whosmat(file)]
     name = _key(file, names, key, candidates)
-    found: Any = scipy.io.loadmat(file, variable_names=[name])[name]
-    return np.asarray(found.toarray() if hasattr(found, "toarray") else found)
+    result: Any = scipy.io.loadmat(file, variable_names=[name])[name]
+    return np.asarray(result.toarray() if hasattr(result, "toarray") else result)
 
 
 def own_node(group: h5py.Group, name: str) -> Any:
@@ -104,7 +104,7 @@ def _key(file: Path, names: Sequence[str], key: str | None, candidates: Sequence
     wanted = [c for c in candidates if c in names]
     if wanted or len(names) == 1:
         return wanted[0] if wanted else names[0]
-    said = f" None is called {' or '.join(candidates)}." if candidates else ""
+    listing = f" None is called {' or '.join(candidates)}." if candidates else ""
     raise DataError(
-        f"several arrays; say which as FILE:KEY.{said}" + known_names(names, "Arrays"), place=Place(str(file))
+        f"several arrays; say which as FILE:KEY.{listing}" + known_names(names, "Arrays"), place=Place(str(file))
     )

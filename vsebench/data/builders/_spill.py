@@ -46,5 +46,5 @@ class Spill:
 
     def get(self, name: str, key: str) -> str | None:
         """Return the value of a key, or None."""
-        found = self.connection.execute("select value from rows where name = ? and key = ?", (name, key)).fetchone()
-        return None if found is None else str(found[0])
+        result = self.connection.execute("select value from rows where name = ? and key = ?", (name, key)).fetchone()
+        return None if result is None else str(result[0])

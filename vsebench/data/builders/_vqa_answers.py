@@ -79,5 +79,5 @@ def normalised(answer: str) -> str:
         gone = grouped or f"{mark} " in given or f" {mark}" in given
         text = text.replace(mark, "" if gone else " ")
     words = [DIGITS.get(word, word) for word in _STOP.sub("", text).lower().split()]
-    kept = [CONTRACTIONS.get(word, word) for word in words if word not in ARTICLES]
-    return " ".join(kept) or given.lower()
+    remaining = [CONTRACTIONS.get(word, word) for word in words if word not in ARTICLES]
+    return " ".join(remaining) or given.lower()

@@ -168,8 +168,8 @@ def _drafts(
             problems.append("empty audio path")
         label = None if labels is None else labels.read(row.get(wanted["label"]), problems)
         split = split_of(row.get(wanted["split"]), problems, cells) if "split" in wanted else None
-        said = cells.texts([row.get(column) for column in texts], problems) if texts else ()
-        item = Item(one, None, said, label, split=split, group=text("group") or None)
+        message = cells.texts([row.get(column) for column in texts], problems) if texts else ()
+        item = Item(one, None, message, label, split=split, group=text("group") or None)
         image = text("image") if "image" in wanted else None
         yield Draft(f"{where} (id '{one}')", item, image=image, audio=path or None, problems=tuple(problems))
 

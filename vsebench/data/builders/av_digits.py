@@ -45,10 +45,10 @@ class Degraded:
     @property
     def words(self) -> str:
         """What was done; empty for the data as they are."""
-        said = [f"image noise {self.image_noise:g}"] if self.image_noise else []
-        said += [f"image occlusion {self.image_occlusion:g}"] if self.image_occlusion else []
-        said += [f"audio at {self.audio_snr:g} dB"] if math.isfinite(self.audio_snr) else []
-        return ", ".join(said)
+        lines = [f"image noise {self.image_noise:g}"] if self.image_noise else []
+        lines += [f"image occlusion {self.image_occlusion:g}"] if self.image_occlusion else []
+        lines += [f"audio at {self.audio_snr:g} dB"] if math.isfinite(self.audio_snr) else []
+        return ", ".join(lines)
 
     def image(self, pixels: np.ndarray, item: int) -> np.ndarray:
         """First covered, then noisy. Shape: uint8 (H, W) -> the same."""
@@ -183,11 +183,11 @@ def _draft(
 
 def _arrays(file: Path) -> dict[str, np.ndarray]:
     try:
-        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as found:
-            missing = [a for a in ARRAYS if a not in found]
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as array:
+            missing = [a for a in ARRAYS if a not in array]
             if missing:
                 raise DataError(f"no array '{missing[0]}'.", place=Place(str(file)))
-            arrays = {a: found[a] for a in ARRAYS}
+            arrays = {a: array[a] for a in ARRAYS}
     except DataError:
         raise
     except Exception as error:  # a damaged archive raises BadZipFile, ValueError, OSError, zlib.error, …

@@ -100,15 +100,15 @@ def coco(
 
 def _instances(root: Path) -> dict[str, tuple[str, ...]]:
     """Image id -> names of the categories that it shows, sorted."""
-    found: dict[str, set[str]] = {}
+    results: dict[str, set[str]] = {}
     for name in INSTANCES:
         file = find(root, f"annotations/{name}", name, what="the instance annotations")
         names = {row.id: row.name for row in _rows(file, "categories.item", _Category)}
         for row in _rows(file, "annotations.item", _Instance):
             if row.category_id not in names:
                 raise DataError(f"an instance is of unknown category {row.category_id}.", place=Place(str(file)))
-            found.setdefault(str(row.image_id), set()).add(names[row.category_id])
-    return {one: tuple(sorted(categories)) for one, categories in found.items()}
+            results.setdefault(str(row.image_id), set()).add(names[row.category_id])
+    return {one: tuple(sorted(categories)) for one, categories in results.items()}
 
 
 def _rows(file: Path, prefix: str, model: type[M]) -> Iterator[M]:

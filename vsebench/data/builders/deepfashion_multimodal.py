@@ -111,23 +111,23 @@ def deepfashion_multimodal(
                 problems.append("the name is not GENDER-Category-id_NUMBER-VIEW")
             if not isinstance(caption, str):
                 problems.append(f"caption {caption!r} is not text")
-            said = {"category": parsed["category"] if parsed else ""}
-            said |= _named(shapes.get(file), "shape labels", list(SHAPES), list(SHAPES.values()), problems)
+            facts = {"category": parsed["category"] if parsed else ""}
+            facts |= _named(shapes.get(file), "shape labels", list(SHAPES), list(SHAPES.values()), problems)
             for what, table, values in (("fabric", fabrics, FABRICS), ("colour", colours, COLOURS)):
                 names = [f"{what}_{part}" for part in PARTS]
-                said |= _named(table.get(file), f"{what} labels", names, [values] * len(PARTS), problems)
+                facts |= _named(table.get(file), f"{what} labels", names, [values] * len(PARTS), problems)
             marks = _keypoints(points.get(file), visible.get(file), problems)
-            if not problems and said[label] == NOT_APPLICABLE:
+            if not problems and facts[label] == NOT_APPLICABLE:
                 left_out += 1
                 continue
             item = Item(
                 Path(file).stem,
                 None,
                 (str(caption).strip(),),
-                said.get(label, ""),
+                facts.get(label, ""),
                 group=parsed["item"] if parsed else None,
                 landmarks=marks,
-                attributes=said,
+                attributes=facts,
             )
             yield Draft(f"photo '{file}'", item, image=f"images/{file}", problems=tuple(problems))
 
@@ -142,7 +142,7 @@ def deepfashion_multimodal(
 
 def _numbers(file: Path, width: int) -> dict[str, np.ndarray]:
     """Photo -> so many integers. Raises: DataError with the line."""
-    found: dict[str, np.ndarray] = {}
+    results: dict[str, np.ndarray] = {}
     try:
         with file.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, start=1):
@@ -151,17 +151,17 @@ def _numbers(file: Path, width: int) -> dict[str, np.ndarray]:
                     continue
                 if len(cells) != width:
                     raise DataError(f"a photo and {width} numbers are needed.", place=Place(str(file), number))
-                if name in found:
+                if name in results:
                     raise DataError(f"photo '{name}' stands twice.", place=Place(str(file), number))
                 try:
-                    found[name] = np.array([round(float(c)) for c in cells], np.int32)
+                    results[name] = np.array([round(float(c)) for c in cells], np.int32)
                 except (ValueError, OverflowError):
                     raise DataError(
                         f"a photo and {width} numbers are needed.", place=Place(str(file), number)
                     ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot be read ({error}).", place=Place(str(file))) from None
-    return found
+    return results
 
 
 def _named(

@@ -99,26 +99,26 @@ def fashion_products(
         )
     sizes = Counter(row.cells[label].strip() for row in table.rows)
     rare = {c for c, n in sizes.items() if n < min_class_size}
-    kept = [row for row in table.rows if row.cells[label].strip() not in rare]
+    remaining = [row for row in table.rows if row.cells[label].strip() not in rare]
 
     reader = Cells()
 
     def drafts() -> Iterator[Draft]:
-        for row in kept:
+        for row in remaining:
             cells = {c: row.cells[c].strip() for c in COLUMNS}
-            one, said = cells["id"], cells[label]
+            one, item_id = cells["id"], cells[label]
             problems = []
             if not one:
                 problems.append("empty id")
-            if reader.missing(said):
+            if reader.missing(item_id):
                 problems.append(f"empty {label}")
             text = cells["productDisplayName"]
             if reader.missing(text) and text:
                 problems.append("empty text")
             if mask_label:
-                text = without_words(text, said)
+                text = without_words(text, item_id)
             attributes = {c: cells[c] for c in COLUMNS[1:-1]}
-            item = Item(one, None, (text,), said, attributes=attributes)
+            item = Item(one, None, (text,), item_id, attributes=attributes)
             yield Draft(f"row {row.number} (id '{one}')", item, image=f"images/{one}.jpg", problems=tuple(problems))
 
     provenance: dict[str, Any] = {
@@ -138,7 +138,7 @@ def fashion_products(
         if rare:
             lost = sum(sizes[c] for c in rare)
             build.notes.append(f"{len(rare)} classes of fewer than {min_class_size} products ({lost:,}) are left out")
-        build.add(drafts(), len(kept))
+        build.add(drafts(), len(remaining))
 
 
 def without_words(text: str, label: str) -> str:
@@ -155,5 +155,5 @@ def without_words(text: str, label: str) -> str:
     for word in [*split_words(label), "".join(split_words(label))]:
         stems = {word, word.removesuffix("s"), word.removesuffix("es")}
         forms |= {form for stem in stems if len(stem) > 1 for form in (stem, f"{stem}s", f"{stem}es")}
-    kept = [word for word in text.split() if re.sub(r"[\W_]+", "", word.lower()) not in forms]
-    return " ".join(kept) or text
+    remaining = [word for word in text.split() if re.sub(r"[\W_]+", "", word.lower()) not in forms]
+    return " ".join(remaining) or text

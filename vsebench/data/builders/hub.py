@@ -124,9 +124,9 @@ def hub(
     cells = Cells.of(missing_values)
     by_column = split_column if splits is None else ""
     split, notes = load(lambda: column_of_splits(by_column, tables, features, source, cells), source)
-    asked = {"image": image_column, "text": text_column, "label": label_column}
-    asked |= {"audio": audio_column, "id": id_column, "group": group_column}
-    columns = find_columns(features, asked, source, [split] if split else [])
+    requested = {"image": image_column, "text": text_column, "label": label_column}
+    requested |= {"audio": audio_column, "id": id_column, "group": group_column}
+    columns = find_columns(features, requested, source, [split] if split else [])
     same_features(tables, columns, source)
     labels = load(lambda: _labels(source_tables, tables, columns, cells), source)
     notes += [*columns.notes, *(labels.notes if labels is not None else ())]

@@ -93,14 +93,14 @@ def iapr_tc12(
     regions = find(root, "saiapr_tc-12", "saiapr_tc12", what="the segmented regions")
     concepts = _concepts(find(regions, "wlist.txt", "../wlist.txt", what="the list of concepts"))
     labels = _labels(regions, concepts)
-    used = sorted({concept for found in labels.values() for concept in found})
+    used = sorted({concept for result in labels.values() for concept in result})
     rows = []
     for file in sorted(texts.glob("*/*.eng"), key=lambda f: (f.parent.name, f.stem)):
         one = f"{file.parent.name}/{file.stem}"
         if file.stem not in labels:
             continue  # the photos that were never segmented
-        said = DESCRIPTION.search("\n".join(lines(file, "iso-8859-1")))
-        text = " ".join(said[1].replace(";", " ").split()) if said else ""
+        description = DESCRIPTION.search("\n".join(lines(file, "iso-8859-1")))
+        text = " ".join(description[1].replace(";", " ").split()) if description else ""
         problems = () if text else ("no description",)
         rows.append(Row(f"photo {one}", one, labels[file.stem], text, f"images/{one}.jpg", problems))
     described = {row.id.partition("/")[2] for row in rows}
@@ -117,20 +117,20 @@ def iapr_tc12(
 
 def _concepts(file: Path) -> dict[int, str]:
     """Read the names of concepts by number. Lines are ``number name``."""
-    found: dict[int, str] = {}
+    results: dict[int, str] = {}
     for number, line in enumerate(lines(file, "iso-8859-1"), start=1):
         cells = line.split(None, 1)
         if not line:
             continue
         if len(cells) != 2 or not cells[0].isdigit():
             raise DataError("a number and a concept are needed.", place=Place(str(file), number))
-        found[int(cells[0])] = cells[1].strip()
-    return found
+        results[int(cells[0])] = cells[1].strip()
+    return results
 
 
 def _labels(folder: Path, concepts: dict[int, str]) -> dict[str, tuple[str, ...]]:
     """Read the concepts of each photo by its number. Rows are ``photo region concept``."""
-    found: dict[str, dict[str, None]] = defaultdict(dict)
+    result: dict[str, dict[str, None]] = defaultdict(dict)
     files = sorted([*folder.glob("labels.txt"), *folder.glob("*/labels.txt")])
     if not files:
         raise DataError("no labels.txt.", place=Place(str(folder)))
@@ -144,5 +144,5 @@ def _labels(folder: Path, concepts: dict[int, str]) -> dict[str, tuple[str, ...]
             concept = int(cells[2])
             if concept not in concepts:
                 raise DataError(f"concept {concept} is not in the list.", place=Place(str(file), number))
-            found[cells[0]][concepts[concept]] = None
-    return {photo: tuple(sorted(names)) for photo, names in found.items()}
+            result[cells[0]][concepts[concept]] = None
+    return {photo: tuple(sorted(names)) for photo, names in result.items()}

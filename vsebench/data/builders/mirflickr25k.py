@@ -126,15 +126,15 @@ def mirflickr25k(
     tagged = {int(f.stem[4:]) for f in (folder / "meta" / "tags").glob("tags*.txt") if f.stem[4:].isdigit()}
     concepts = _concepts(find(root, *ANNOTATIONS, what="the annotations"), labels, {*numbers, *tagged})
     tags = {n: _tags(folder / "meta" / "tags" / f"tags{n}.txt") for n in sorted({*numbers, *tagged})}
-    counts = Counter(tag for found in tags.values() for tag in found or ())
+    counts = Counter(tag for values in tags.values() for tag in values or ())
     vocabulary = {tag: i for i, tag in enumerate(sorted(t for t, c in counts.items() if c >= min_tag_count))}
     rows, bags = [], []
-    for n, found in tags.items():
-        words = [tag for tag in found or () if tag in vocabulary]
-        own = tuple(c for c in concepts if n in concepts[c])
-        problems = () if found is not None else (f"no tags{n}.txt",)
-        if found is None or (words and own):
-            rows.append(Row(f"im{n}", f"im{n}", own, " ".join(words), f"mirflickr/im{n}.jpg", problems))
+    for n, values in tags.items():
+        words = [tag for tag in values or () if tag in vocabulary]
+        item_labels = tuple(c for c in concepts if n in concepts[c])
+        problems = () if values is not None else (f"no tags{n}.txt",)
+        if values is None or (words and item_labels):
+            rows.append(Row(f"im{n}", f"im{n}", item_labels, " ".join(words), f"mirflickr/im{n}.jpg", problems))
             bags.append(words)
 
     def features(i: int) -> dict[str, np.ndarray]:
@@ -151,14 +151,14 @@ def _concepts(folder: Path, kind: str, photos: set[int]) -> dict[str, set[int]]:
     missing = [c for c in CONCEPTS if c not in files] if kind == "potential" else []
     if missing or not files:
         raise DataError(f"no annotations of {', '.join(missing) or 'relevant concepts'}.", place=Place(str(folder)))
-    found: dict[str, set[int]] = {}
+    results: dict[str, set[int]] = {}
     for concept, file in files.items():
-        said = [line for line in lines(file) if line]
-        wrong = [line for line in said if not line.isdigit() or int(line) not in photos]
+        number_lines = [line for line in lines(file) if line]
+        wrong = [line for line in number_lines if not line.isdigit() or int(line) not in photos]
         if wrong:
             raise DataError(f"'{wrong[0][:40]}' is the number of no photo.", place=Place(str(file)))
-        found[concept] = {int(line) for line in said}
-    return found
+        results[concept] = {int(line) for line in number_lines}
+    return results
 
 
 def _tags(file: Path) -> list[str] | None:

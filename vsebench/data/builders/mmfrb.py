@@ -137,7 +137,7 @@ def views(number: int, seed: int, image_size: int) -> list[Item]:
     """Return the views of one garment."""
     garment = draw_garment(number, seed)
     rng = Random(f"views-{seed}-{number}")
-    found = []
+    results = []
     for view in range(rng.randrange(2, MOST_VIEWS + 1)):
         shown = draw_view(rng)
         pixels, landmarks = render(garment, shown.hidden, rng, image_size)
@@ -145,7 +145,7 @@ def views(number: int, seed: int, image_size: int) -> list[Item]:
             "image_evidence": image_evidence(garment.silhouette, shown.hidden),
             "text_evidence": text_evidence(garment.use, shown.omitted),
         }
-        found.append(
+        results.append(
             Item(
                 id=f"{number:05d}-{view}",
                 image=png(pixels),
@@ -156,16 +156,16 @@ def views(number: int, seed: int, image_size: int) -> list[Item]:
                 attributes={"colour": garment.colour, "pattern": garment.pattern, **evidence},
             )
         )
-    return found
+    return results
 
 
 def oracle_accuracy(dataset: Dataset, split: str) -> dict[str, float]:
     """Compute the accuracy of the best decision from all evidence in a split: from image, from text, from both."""
     right: dict[str, list[bool]] = {"image alone": [], "text alone": [], "both": []}
     for position in dataset.splits[split]:
-        said = dataset.attributes(int(position))
+        attributes = dataset.attributes(int(position))
         label = dataset.label_names[dataset.labels[position]]
-        seen, read = said["image_evidence"], said["text_evidence"]
+        seen, read = attributes["image_evidence"], attributes["text_evidence"]
         for name, evidence in (("image alone", (seen, None)), ("text alone", (None, read)), ("both", (seen, read))):
             right[name].append(decide(evidence) == label)
     return {name: float(np.mean(values)) for name, values in right.items()}

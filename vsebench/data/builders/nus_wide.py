@@ -113,17 +113,17 @@ def nus_wide(
     if folder is None and words is None:
         raise DataError("neither photos nor BoW_int.dat: there is no image modality.", place=Place(str(root)))
     visual = None if words is None else _visual_words(words, len(listed))
-    kept = [i for i in range(len(listed)) if labels[i].any() and len(tags[i])]
+    remaining = [i for i in range(len(listed)) if labels[i].any() and len(tags[i])]
     rows = []
-    for i in kept:
-        own = tuple(concepts[k] for k in np.flatnonzero(labels[i]))
+    for i in remaining:
+        item_labels = tuple(concepts[k] for k in np.flatnonzero(labels[i]))
         text = " ".join(vocabulary[t] for t in tags[i])
         image = None if folder is None else f"{folder}/{listed[i]}"
-        rows.append(Row(f"Imagelist.txt:{i + 1}", listed[i], own, text, image))
+        rows.append(Row(f"Imagelist.txt:{i + 1}", listed[i], item_labels, text, image))
 
     def features(i: int) -> dict[str, np.ndarray]:
-        found = {"text": bag([vocabulary[t] for t in tags[kept[i]]], index)} if bag_of_tags else {}
-        return found if visual is None else {**found, "image": visual[kept[i]][None].astype(np.float32)}
+        results = {"text": bag([vocabulary[t] for t in tags[remaining[i]]], index)} if bag_of_tags else {}
+        return results if visual is None else {**results, "image": visual[remaining[i]][None].astype(np.float32)}
 
     details = {"form": "raw", "images": folder is not None, "visual_words": visual is not None}
     protocol.write(rows, features, concepts, str(root), details)
@@ -137,13 +137,13 @@ def _labels(root: Path, count: int, most: int) -> tuple[list[str], np.ndarray]:
         raise DataError("no Labels_<concept>.txt.", place=Place(str(folder)))
     columns: dict[str, np.ndarray] = {}
     for concept, file in files.items():
-        said = lines(file)
-        wrong = [n for n, line in enumerate(said, start=1) if line not in ("0", "1")]
+        label_lines = lines(file)
+        wrong = [n for n, line in enumerate(label_lines, start=1) if line not in ("0", "1")]
         if wrong:
             raise DataError("0 or 1 is needed.", place=Place(str(file), wrong[0]))
-        if len(said) != count:
-            raise DataError(f"{len(said):,} lines for {count:,} photos.", place=Place(str(file)))
-        columns[concept] = np.array([line == "1" for line in said], np.uint8)
+        if len(label_lines) != count:
+            raise DataError(f"{len(label_lines):,} lines for {count:,} photos.", place=Place(str(file)))
+        columns[concept] = np.array([line == "1" for line in label_lines], np.uint8)
     frequent = sorted(columns, key=lambda c: (-int(columns[c].sum()), c))[:most]
     return sorted(frequent), np.stack([columns[c] for c in sorted(frequent)], 1)
 
@@ -164,15 +164,17 @@ def _tags(file: Path, width: int, count: int) -> Iterator[np.ndarray]:
 
 def _visual_words(file: Path, count: int) -> np.ndarray:
     """Histograms of visual words, int32 (photos, words)."""
-    found: list[np.ndarray] = []
+    results: list[np.ndarray] = []
     with file.open("rb") as table:
         for number, line in enumerate(table, start=1):
             try:
-                found.append(np.array(line.split(), np.int32))
+                results.append(np.array(line.split(), np.int32))
             except (ValueError, OverflowError):
                 raise DataError("whole numbers are needed.", place=Place(str(file), number)) from None
-            if len(found[-1]) != len(found[0]) or not len(found[0]):
-                raise DataError(f"{len(found[-1])} numbers, {len(found[0])} before.", place=Place(str(file), number))
-    if len(found) != count:
-        raise DataError(f"{len(found):,} lines for {count:,} photos.", place=Place(str(file)))
-    return np.stack(found)
+            if len(results[-1]) != len(results[0]) or not len(results[0]):
+                raise DataError(
+                    f"{len(results[-1])} numbers, {len(results[0])} before.", place=Place(str(file), number)
+                )
+    if len(results) != count:
+        raise DataError(f"{len(results):,} lines for {count:,} photos.", place=Place(str(file)))
+    return np.stack(results)

@@ -164,5 +164,5 @@ def _by_class(first: Dataset, second: Dataset, seed: int) -> np.ndarray:
     return partner
 
 
-def _open(said: str) -> Dataset:
-    return Dataset.open(Path(said).expanduser() if said.endswith(".h5") else datasets_home() / f"{said}.h5")
+def _open(location: str) -> Dataset:
+    return Dataset.open(Path(location).expanduser() if location.endswith(".h5") else datasets_home() / f"{location}.h5")

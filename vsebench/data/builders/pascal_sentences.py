@@ -148,7 +148,7 @@ class _Page(HTMLParser):
         self._flush()
 
     def _flush(self) -> None:
-        said = " ".join("".join(self.text).split())
+        sentence = " ".join("".join(self.text).split())
         self.text = []
-        if said and self.rows:
-            self.rows[-1][1].append(said)
+        if sentence and self.rows:
+            self.rows[-1][1].append(sentence)

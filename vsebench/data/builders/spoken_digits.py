@@ -61,22 +61,22 @@ def spoken_digits(
     files = sorted(folder.glob("*.wav"))
     if not files:
         raise DataError("no .wav files.", place=Place(str(folder)))
-    speakers = sorted({found["speaker"] for f in files if (found := FILE_NAME.fullmatch(f.stem))})
+    speakers = sorted({result["speaker"] for f in files if (result := FILE_NAME.fullmatch(f.stem))})
 
     def drafts() -> Iterator[Draft]:
         for file in files:
-            said = FILE_NAME.fullmatch(file.stem)
-            if said is None:
+            match = FILE_NAME.fullmatch(file.stem)
+            if match is None:
                 yield Draft(f"file '{file.name}'", None, problems=("the name is not DIGIT_SPEAKER_TAKE.wav",))
                 continue
-            chosen = digit_split(said["speaker"], int(said["take"]), split, speakers)
+            chosen = digit_split(match["speaker"], int(match["take"]), split, speakers)
             item = Item(
                 file.stem,
                 None,
                 (),
-                said["digit"],
+                match["digit"],
                 split=chosen,
-                attributes={"speaker": said["speaker"], "take": said["take"]},
+                attributes={"speaker": match["speaker"], "take": match["take"]},
             )
             yield Draft(f"file '{file.name}'", item, audio=f"recordings/{file.name}")
 

@@ -157,7 +157,7 @@ def visual_genome(
     with Spill() as spill, Build(root, writer, progress, str(root), skip_bad=skip_bad, resize=resize) as build:
         images = _ids(index, build)
         labels = _labels(root, label, images, build)
-        frequent = Counter(one for found in labels.values() for one in found).most_common()
+        frequent = Counter(one for result in labels.values() for one in result).most_common()
         names = [n for n, _ in sorted(frequent, key=lambda pair: (-pair[1], pair[0]))[:num_labels]]
         known = set(names)
         regions = _keep(root, "region_descriptions.json", _Regions, lambda r: r.id, spill, build)
@@ -175,17 +175,17 @@ def visual_genome(
 
         def drafts() -> Iterator[Draft]:
             for image in chosen:
-                own = tuple(one for one in labels[image] if one in known)
-                yield _draft(root, image, own if label == "attributes" else own[0], captions, spill)
+                item_labels = tuple(one for one in labels[image] if one in known)
+                yield _draft(root, image, item_labels if label == "attributes" else item_labels[0], captions, spill)
 
         build.add(drafts(), len(chosen))
 
 
 def _draft(root: Path, image: int, label: str | tuple[str, ...], captions: int | None, spill: Spill) -> Draft:
     regions = _Regions.model_validate_json(spill.get("region_descriptions.json", str(image)) or "").regions[:captions]
-    said = spill.get("relationships.json", str(image))
-    relationships = _Relationships.model_validate_json(said).relationships if said is not None else []
-    told = [f"{r.subject} {r.predicate.lower()} {r.object}" for r in relationships[:MOST_RELATIONSHIPS]]
+    message = spill.get("relationships.json", str(image))
+    relationships = _Relationships.model_validate_json(message).relationships if message is not None else []
+    messages = [f"{r.subject} {r.predicate.lower()} {r.object}" for r in relationships[:MOST_RELATIONSHIPS]]
     boxes = np.array([[r.x, r.y, r.x + r.width, r.y + r.height] for r in regions], np.float32)
     folder = next((f for f in FOLDERS if os.path.isfile(root / f / f"{image}.jpg")), FOLDERS[0])
     item = Item(
@@ -194,7 +194,7 @@ def _draft(root: Path, image: int, label: str | tuple[str, ...], captions: int |
         tuple(r.phrase.strip() for r in regions),
         label,
         boxes=boxes,
-        attributes={"relationships": "; ".join(told)} if told else None,
+        attributes={"relationships": "; ".join(messages)} if messages else None,
     )
     return Draft(f"image {image}", item, image=f"{folder}/{image}.jpg")
 
@@ -208,17 +208,17 @@ def _rows(root: Path, name: str, model: type[M], build: Build) -> Iterator[M]:
 
 
 def _ids(file: Path, build: Build) -> list[int]:
-    found: dict[int, None] = {}
+    results: dict[int, None] = {}
     for row in _rows(file.parent, file.name, _Image, build):
-        if row.image_id in found:
+        if row.image_id in results:
             build.fault(file.name, f"image {row.image_id} stands twice")
-        found[row.image_id] = None
-    return list(found)
+        results[row.image_id] = None
+    return list(results)
 
 
 def _labels(root: Path, kind: str, images: list[int], build: Build) -> dict[int, tuple[str, ...]]:
     """Image -> its dominant synset, or all its attributes."""
-    found: dict[int, tuple[str, ...]] = {}
+    results: dict[int, tuple[str, ...]] = {}
     known = set(images)
     if kind == "object":
         for row in _rows(root, "objects.json", _Objects, build):
@@ -226,18 +226,18 @@ def _labels(root: Path, kind: str, images: list[int], build: Build) -> dict[int,
             for one in row.objects:
                 for synset in one.synsets[:1]:
                     area[synset] += one.w * one.h
-            if row.image_id in found:
+            if row.image_id in results:
                 build.fault("objects.json", f"image {row.image_id} stands twice")
             elif area and row.image_id in known:
-                found[row.image_id] = (max(sorted(area), key=lambda s: area[s]),)
-        return found
+                results[row.image_id] = (max(sorted(area), key=lambda s: area[s]),)
+        return results
     for described in _rows(root, "attributes.json", _Attributes, build):
         names = {a.strip().lower() for one in described.attributes for a in one.attributes or () if a.strip()}
-        if described.image_id in found:
+        if described.image_id in results:
             build.fault("attributes.json", f"image {described.image_id} stands twice")
         elif names and described.image_id in known:
-            found[described.image_id] = tuple(sorted(names))
-    return found
+            results[described.image_id] = tuple(sorted(names))
+    return results
 
 
 def _keep(root: Path, name: str, model: type[M], key: Any, spill: Spill, build: Build) -> dict[int, int]:

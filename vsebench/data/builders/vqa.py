@@ -159,7 +159,7 @@ class _Reader:
     classes: dict[str, int] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     annotated: dict[int, str] = field(default_factory=dict)  # question -> where it is annotated, until it is asked
-    asked: set[int] = field(default_factory=set)
+    image_ids: set[int] = field(default_factory=set)
     left_out: int = 0
     others: int = 0
 
@@ -190,11 +190,11 @@ class _Reader:
             if not right:
                 self.build.fault(place, "empty answer")
                 continue
-            said = Counter(normalised(one.answer) for one in row.answers)
+            answers = Counter(normalised(one.answer) for one in row.answers)
             if part == "train2014" and row.image_id not in self.val:
                 self.frequent[right] += 1
-            kept = [row.image_id, right, said, row.question_type, row.answer_type]
-            self.spill.put("answers", str(row.question_id), json.dumps(kept))
+            answer_row = [row.image_id, right, answers, row.question_type, row.answer_type]
+            self.spill.put("answers", str(row.question_id), json.dumps(answer_row))
 
     def choose_classes(self) -> None:
         """Choose the most frequent answers of training as classes, of equally frequent ones the alphabetically
@@ -211,25 +211,25 @@ class _Reader:
                 if row is None:
                     yield Draft(place, None, problems=(fault,))
                     continue
-                found = self._draft(part, row, place)
-                if found is not None:
-                    yield found
+                result = self._draft(part, row, place)
+                if result is not None:
+                    yield result
 
     def _draft(self, part: str, row: _Question, place: str) -> Draft | None:
         problems, place = [], f"{place} (question {row.question_id})"
-        if row.question_id in self.asked:
+        if row.question_id in self.image_ids:
             problems.append("the question id stands twice")
-        self.asked.add(row.question_id)
+        self.image_ids.add(row.question_id)
         path = f"{part}/COCO_{part}_{row.image_id:012d}.jpg"
         split = {"val2014": "test", "test2015": "rest"}.get(part, "val" if row.image_id in self.val else "train")
-        label, said, attributes = OTHER, None, None
-        kept = self.spill.get("answers", str(row.question_id)) if split != "rest" else None
-        if kept is not None:
-            image, label, said, question_type, answer_type = json.loads(kept)
+        label, answer, attributes = OTHER, None, None
+        answers = self.spill.get("answers", str(row.question_id)) if split != "rest" else None
+        if answers is not None:
+            image, label, answer, question_type, answer_type = json.loads(answers)
             attributes = {"question_type": question_type, "answer_type": answer_type}
             if image != row.image_id:
                 problems.append(f"asks about image {row.image_id}, but its annotation is of image {image}")
-            if not said:
+            if not answer:
                 problems.append("its annotation has no answers")
             if label not in self.classes:
                 if split == "train" and not problems:
@@ -247,7 +247,7 @@ class _Reader:
             split=split,
             group=str(row.image_id),
             attributes=attributes,
-            answers=said,
+            answers=answer,
             sets=("unanswered",) if split == "rest" else (),
         )
         return Draft(place, item, image=path, problems=tuple(problems))
@@ -255,15 +255,15 @@ class _Reader:
     def unasked(self) -> None:
         """Annotations of no question are faults."""
         for question, place in self.annotated.items():
-            if question not in self.asked:
+            if question not in self.image_ids:
                 self.build.fault(place, f"no question has the id {question}")
 
     def notes(self) -> list[str]:
         """Return notes for readers of results."""
-        found = []
+        results = []
         if self.left_out:
-            found.append(f"{self.left_out:,} training questions are left out: their answer is no class")
+            results.append(f"{self.left_out:,} training questions are left out: their answer is no class")
         answered = self.others - self.counts["test2015"]
         if answered > 0:
-            found.append(f"{answered:,} questions of val and test have an answer that is no class; kept as {OTHER}")
-        return found
+            results.append(f"{answered:,} questions of val and test have an answer that is no class; kept as {OTHER}")
+        return results

@@ -79,19 +79,19 @@ def vqa_garments(
         out, name="vqa_garments", title=title, label_names=ANSWERS, relevance="group", provenance=provenance
     ) as writer:
         for number in range(items):
-            for item in asked(number, seed, image_size, questions):
+            for item in question_items(number, seed, image_size, questions):
                 writer.add(item)
             progress(number + 1, items)
 
 
-def asked(number: int, seed: int, image_size: int, questions: int) -> list[Item]:
+def question_items(number: int, seed: int, image_size: int, questions: int) -> list[Item]:
     """Return the questions about one garment's image."""
     garment = draw_garment(number, seed)
     rng = Random(f"questions-{seed}-{number}")
     hidden = rng.randrange(HIDDEN.denominator) < HIDDEN.numerator
     pixels, landmarks = render(garment, hidden, rng, image_size)
     image = png(pixels)
-    found = []
+    results = []
     for which in range(questions):
         question = draw_question(garment, rng)
         evidence = {
@@ -99,7 +99,7 @@ def asked(number: int, seed: int, image_size: int, questions: int) -> list[Item]
             "question_evidence": question.evidence,
             "image_evidence": image_evidence(garment, hidden),
         }
-        found.append(
+        results.append(
             Item(
                 id=f"{number:05d}-{which}",
                 image=image,
@@ -111,18 +111,18 @@ def asked(number: int, seed: int, image_size: int, questions: int) -> list[Item]
                 answers=draw_answers(question.answer, rng),
             )
         )
-    return found
+    return results
 
 
 def oracle_accuracy(dataset: Dataset, split: str) -> dict[str, float]:
     """Compute the accuracy of the best decision from all evidence in a split, for each set of modalities seen."""
     right: dict[Look, list[bool]] = {look: [] for look in LOOKS}
     for position in dataset.splits[split]:
-        said = dataset.attributes(int(position))
+        attributes = dataset.attributes(int(position))
         label = dataset.label_names[dataset.labels[position]]
-        for look, found in right.items():
-            found.append(decide(look, said["question_evidence"], said["image_evidence"]) == label)
-    return {look: float(np.mean(found)) for look, found in right.items()}
+        for look, values in right.items():
+            values.append(decide(look, attributes["question_evidence"], attributes["image_evidence"]) == label)
+    return {look: float(np.mean(values)) for look, values in right.items()}
 
 
 def _said(shares: dict[str, float]) -> str:

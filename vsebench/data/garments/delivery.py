@@ -48,25 +48,25 @@ def draw_delivery(use: str, rng: Random) -> str:
     raise AssertionError("shares sum to 100")
 
 
-def audio_evidence(delivery: str, drowned: bool, lacking: bool) -> str:
+def audio_evidence(delivery: str, drowned: bool, missing: bool) -> str:
     """All that a sound, or there being none, says of the class."""
-    return "nothing" if drowned or lacking else SIGNALS[delivery]
+    return "nothing" if drowned or missing else SIGNALS[delivery]
 
 
 def looks() -> dict[str, tuple[str, ...]]:
     """Return every subset of the modalities by name, the smallest first."""
-    found = {}
+    results = {}
     for count in (1, 2, 3):
         for subset in combinations(MODALITIES, count):
-            found["all three" if count == 3 else " + ".join(subset) + (" alone" if count == 1 else "")] = subset
-    return found
+            results["all three" if count == 3 else " + ".join(subset) + (" alone" if count == 1 else "")] = subset
+    return results
 
 
 @cache
-def joint(lacking: int) -> Mapping[tuple[str, Evidence], Fraction]:
-    """P(label, evidence of image, text and sound), exactly, where ``lacking`` percent of the items have no sound."""
+def joint(missing: int) -> Mapping[tuple[str, Evidence], Fraction]:
+    """P(label, evidence of image, text and sound), exactly, where ``missing`` percent of the items have no sound."""
     table: dict[tuple[str, Evidence], Fraction] = {}
-    silent = 1 - (1 - DROWNED) * (1 - Fraction(lacking, 100))
+    silent = 1 - (1 - DROWNED) * (1 - Fraction(missing, 100))
     for silhouette, (u, use), (d, delivery) in product(SILHOUETTES, enumerate(USES), enumerate(DELIVERIES)):
         prior = Fraction(USE_GIVEN_SILHOUETTE[silhouette][u] * DELIVERY_GIVEN_USE[use][d], 100 * 100 * len(SILHOUETTES))
         label = f"{CATEGORIES[silhouette, use]}, {delivery}"
@@ -83,25 +83,25 @@ def joint(lacking: int) -> Mapping[tuple[str, Evidence], Fraction]:
 
 
 @cache
-def best(subset: tuple[str, ...], lacking: int) -> Mapping[tuple[str, ...], tuple[str, Fraction]]:
+def best(subset: tuple[str, ...], missing: int) -> Mapping[tuple[str, ...], tuple[str, Fraction]]:
     """Evidence of some modalities -> the most probable label, and its probability together with the evidence."""
     scores: dict[tuple[str, ...], dict[str, Fraction]] = {}
-    for (label, evidence), p in joint(lacking).items():
-        found = scores.setdefault(_seen(subset, evidence), {})
-        found[label] = found.get(label, Fraction(0)) + p
-    chosen = {e: max(found, key=lambda name: (found[name], name)) for e, found in scores.items()}
+    for (label, evidence), p in joint(missing).items():
+        result = scores.setdefault(_seen(subset, evidence), {})
+        result[label] = result.get(label, Fraction(0)) + p
+    chosen = {e: max(result, key=lambda name: (result[name], name)) for e, result in scores.items()}
     return {e: (label, scores[e][label]) for e, label in chosen.items()}
 
 
-def ceilings(lacking: int) -> dict[str, float]:
+def ceilings(missing: int) -> dict[str, float]:
     """Compute the best expected accuracy from each subset of the modalities: Σ_e max_y P(y, e)."""
-    return {name: float(sum(p for _, p in best(subset, lacking).values())) for name, subset in looks().items()}
+    return {name: float(sum(p for _, p in best(subset, missing).values())) for name, subset in looks().items()}
 
 
-def decide(subset: tuple[str, ...], evidence: Evidence, lacking: int) -> str:
+def decide(subset: tuple[str, ...], evidence: Evidence, missing: int) -> str:
     """Return the most probable label given the evidence of some modalities."""
-    return best(subset, lacking)[_seen(subset, evidence)][0]
+    return best(subset, missing)[_seen(subset, evidence)][0]
 
 
 def _seen(subset: tuple[str, ...], evidence: Evidence) -> tuple[str, ...]:
-    return tuple(said for m, said in zip(MODALITIES, evidence, strict=True) if m in subset)
+    return tuple(part for m, part in zip(MODALITIES, evidence, strict=True) if m in subset)

@@ -125,8 +125,8 @@ def joint() -> dict[tuple[str, str, str], Fraction]:
             prior = Fraction(percent, 100 * len(SILHOUETTES))
             for hidden, p_hidden in ((True, HIDDEN), (False, 1 - HIDDEN)):
                 for omitted, p_omitted in ((True, OMITTED), (False, 1 - OMITTED)):
-                    seen, said = image_evidence(silhouette, hidden), text_evidence(use, omitted)
-                    key = (CATEGORIES[silhouette, use], seen, said)
+                    seen, evidence = image_evidence(silhouette, hidden), text_evidence(use, omitted)
+                    key = (CATEGORIES[silhouette, use], seen, evidence)
                     table[key] = table.get(key, Fraction(0)) + prior * p_hidden * p_omitted
     return table
 
@@ -134,24 +134,24 @@ def joint() -> dict[tuple[str, str, str], Fraction]:
 def ceilings() -> dict[str, float]:
     """Compute the best expected accuracy from the image alone, the caption alone, and both: Σ_e max_y P(y, e)."""
     return {
-        "image alone": float(_bayes(lambda seen, said: (seen,))),
-        "text alone": float(_bayes(lambda seen, said: (said,))),
-        "both": float(_bayes(lambda seen, said: (seen, said))),
+        "image alone": float(_bayes(lambda seen, evidence: (seen,))),
+        "text alone": float(_bayes(lambda seen, evidence: (evidence,))),
+        "both": float(_bayes(lambda seen, evidence: (seen, evidence))),
     }
 
 
 def decide(evidence: tuple[str | None, str | None]) -> str:
     """Return the most probable category given image and text evidence; None for a modality that is not seen."""
     scores: dict[str, Fraction] = {}
-    for (category, seen, said), p in joint().items():
-        if evidence[0] in (None, seen) and evidence[1] in (None, said):
+    for (category, seen, message), p in joint().items():
+        if evidence[0] in (None, seen) and evidence[1] in (None, message):
             scores[category] = scores.get(category, Fraction(0)) + p
     return max(scores, key=lambda c: (scores[c], c))
 
 
 def _bayes(look: object) -> Fraction:
     best: dict[tuple[str, ...], dict[str, Fraction]] = {}
-    for (category, seen, said), p in joint().items():
-        scores = best.setdefault(look(seen, said), {})  # type: ignore[operator]
+    for (category, seen, evidence), p in joint().items():
+        scores = best.setdefault(look(seen, evidence), {})  # type: ignore[operator]
         scores[category] = scores.get(category, Fraction(0)) + p
     return sum((max(scores.values()) for scores in best.values()), Fraction(0))

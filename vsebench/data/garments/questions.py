@@ -144,13 +144,13 @@ def _abouts(kind: str, garment: Garment) -> list[tuple[str, Fraction]]:
         return [*((c, right) for c in seen), *((c, wrong) for c in others)]
     if kind != "is_both":
         return [("", Fraction(1))]
-    found = []
+    results = []
     for pattern, silhouette in product(PATTERNS, SILHOUETTES):
         differs = (pattern != garment.pattern, silhouette != garment.silhouette)
         # A wrong one is so in its pattern, its silhouette or both, each as often.
         ways = {(False, False): 2, (True, False): 6 * 3, (False, True): 6 * 3, (True, True): 6 * 9}[differs]
-        found.append((f"{pattern} {silhouette}", Fraction(1, ways)))
-    return found
+        results.append((f"{pattern} {silhouette}", Fraction(1, ways)))
+    return results
 
 
 def answer(kind: str, about: str, garment: Garment) -> str:
@@ -173,9 +173,9 @@ def answer(kind: str, about: str, garment: Garment) -> str:
 
 def draw_question(garment: Garment, rng: Random) -> Question:
     """Draw a question by its probability."""
-    found = list(questions(garment))
-    parts = math.lcm(*(p.denominator for _, p in found))
-    return _drawn([(question, int(p * parts)) for question, p in found], rng)
+    results = list(questions(garment))
+    parts = math.lcm(*(p.denominator for _, p in results))
+    return _drawn([(question, int(p * parts)) for question, p in results], rng)
 
 
 def draw_answers(right: str, rng: Random) -> dict[str, int]:
@@ -214,12 +214,12 @@ def joint() -> Table:
 
 def worth(right: str, soft: bool) -> dict[str, Fraction]:
     """Answer -> what it counts, on average, where ``right`` is right: 1 or 0, or by the annotators who give it."""
-    found = {right: Fraction(1)}  # at least seven of ten give it, and four are enough
+    results = {right: Fraction(1)}  # at least seven of ten give it, and four are enough
     if soft:
         for other in OTHERWISE[right]:
             share = sum((Fraction(p, 100) * _soft(count) for count, p in DISSENT.items()), Fraction(0))
-            found[other] = share / len(OTHERWISE[right])
-    return found
+            results[other] = share / len(OTHERWISE[right])
+    return results
 
 
 def _soft(given: int) -> Fraction:
@@ -239,17 +239,17 @@ _LOOKS: Mapping[Look, tuple[bool, bool]] = {
 @cache
 def best(look: Look, soft: bool = False) -> Mapping[tuple[str, str], tuple[str, Fraction]]:
     """Evidence -> the answer that is expected to count most, and what it counts times the evidence's probability."""
-    asked, seen = _LOOKS[look]
+    reads_question, seen = _LOOKS[look]
     worths = {right: worth(right, soft) for right in ANSWERS}
     parts = math.lcm(*(p.denominator for p in joint().values()))  # whole numbers add up faster than fractions
-    counted = math.lcm(*(c.denominator for found in worths.values() for c in found.values()))
-    whole = {right: {a: int(c * counted) for a, c in found.items()} for right, found in worths.items()}
+    counted = math.lcm(*(c.denominator for result in worths.values() for c in result.values()))
+    whole = {right: {a: int(c * counted) for a, c in result.items()} for right, result in worths.items()}
     scores: dict[tuple[str, str], dict[str, int]] = {}
     for (right, question, image), p in joint().items():
-        found = scores.setdefault((question if asked else "", image if seen else ""), {})
-        for said, counts in whole[right].items():
-            found[said] = found.get(said, 0) + int(p * parts) * counts
-    chosen = {e: max(found, key=lambda a: (found[a], a)) for e, found in scores.items()}
+        result = scores.setdefault((question if reads_question else "", image if seen else ""), {})
+        for evidence, counts in whole[right].items():
+            result[evidence] = result.get(evidence, 0) + int(p * parts) * counts
+    chosen = {e: max(result, key=lambda a: (result[a], a)) for e, result in scores.items()}
     return {e: (a, Fraction(scores[e][a], parts * counted)) for e, a in chosen.items()}
 
 
@@ -260,5 +260,5 @@ def ceilings(soft: bool = False) -> dict[str, float]:
 
 def decide(look: Look, question: str, image: str, soft: bool = False) -> str:
     """Return the best answer to some evidence."""
-    asked, seen = _LOOKS[look]
-    return best(look, soft)[question if asked else "", image if seen else ""][0]
+    reads_question, seen = _LOOKS[look]
+    return best(look, soft)[question if reads_question else "", image if seen else ""][0]

@@ -141,13 +141,13 @@ def render(garment: Garment, hidden: bool, rng: Random, side: int) -> tuple[np.n
 
 
 def _landmarks(marks: list[tuple[int, int, int]], pose: Pose, cover: np.ndarray, side: int) -> np.ndarray:
-    found = np.zeros((len(marks), 3), np.float32)
+    result = np.zeros((len(marks), 3), np.float32)
     for i, (x, y, exists) in enumerate(marks):
         if exists:
             px, py = (c // 256 for c in pose((x, y)))
             inside = 0 <= px < 2 * side and 0 <= py < 2 * side
-            found[i] = px / 2, py / 2, float(inside and not cover[py, px])
-    return found
+            result[i] = px / 2, py / 2, float(inside and not cover[py, px])
+    return result
 
 
 def _covers(garment: Garment) -> list[list[Point]]:

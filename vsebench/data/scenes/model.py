@@ -294,17 +294,17 @@ def _of_several(
     """
     use = USES[rng.randrange(len(USES))]
     target = scene.garments[position]
-    said = [g.describe([topic, *(a for p, a in unsaid if p == i)]) for i, g in enumerate(scene.garments)]
+    lines = [g.describe([topic, *(a for p, a in unsaid if p == i)]) for i, g in enumerate(scene.garments)]
     rest = _some([i for i in range(len(scene.garments)) if i != position], len(scene.garments) - 1, rng)
     if kind not in ("exclusion", "relation"):
         named = target.silhouette if kind == "redundant" else None
-        others = tuple(said[i] for i in rest)
-        return Statement(Message(kind, scene.setting, said[position], named, others, uses=(use,)), position, use)
+        others = tuple(lines[i] for i in rest)
+        return Statement(Message(kind, scene.setting, lines[position], named, others, uses=(use,)), position, use)
     middle = len(scene.garments) // 2
     anchor = middle if len(scene.garments) == 3 else rest[0]
-    others = tuple(said[i] for i in rest if i != anchor)
+    others = tuple(lines[i] for i in rest if i != anchor)
     side = None if kind == "exclusion" else "left" if position < anchor else "right"
-    message = Message(kind, scene.setting, others=others, anchor=said[anchor], side=side, uses=(use,))
+    message = Message(kind, scene.setting, others=others, anchor=lines[anchor], side=side, uses=(use,))
     return Statement(message, position, use)
 
 

@@ -173,5 +173,5 @@ def _filled_in(model: Any, tokenizer: Any, captions: Sequence[str]) -> float:
     masked, labels = _mask(ids, tokenizer, torch.Generator().manual_seed(1))
     with torch.no_grad():
         logits = model(input_ids=masked, attention_mask=(ids != tokenizer.pad_token_id).long()).logits
-    asked = labels != IGNORED
-    return float((logits.argmax(-1) == labels)[asked].float().mean())
+    requested = labels != IGNORED
+    return float((logits.argmax(-1) == labels)[requested].float().mean())

@@ -32,9 +32,9 @@ def combinations(
 
     def belongs(result: Result) -> bool:
         parts = result.ranking["combined"]
-        own = [part["run_id"] for part in parts if part["experiment"] == store.experiment]
+        run_ids = [part["run_id"] for part in parts if part["experiment"] == store.experiment]
         same = result.dataset.get("fingerprint") == fingerprint and result.metric_versions == versions
-        return same and set(own) <= set(planned)
+        return same and set(run_ids) <= set(planned)
 
     made = (r for r in store.results() if is_combination(r) and r.status == "finished")
     return sorted(filter(belongs, made), key=lambda r: (r.finished_at, r.run_id))
@@ -69,8 +69,8 @@ def show(results: Sequence[Result], store: Store, board: Path, *, select: tuple[
 
     Raises: DataError where the board is of other data, or of other versions of the metrics.
     """
-    name, kept = results[0].system, {r.run_id for r in results}
-    for old in [r for r in store.results() if is_combination(r) and r.system == name and r.run_id not in kept]:
+    name, selected = results[0].system, {r.run_id for r in results}
+    for old in [r for r in store.results() if is_combination(r) and r.system == name and r.run_id not in selected]:
         store.remove(old.run_id)
     file = results_file(board, store.experiment)
     snapshot = (
@@ -84,8 +84,8 @@ def show(results: Sequence[Result], store: Store, board: Path, *, select: tuple[
             place=Place(str(file)),
         )
     rows = [row for row in snapshot.rows if row.name != name]
-    found = {**snapshot.results, **{r.run_id: r for r in results}}
-    snapshot = replace(snapshot, rows=[*rows, *rows_of(results)], results=found)
+    result = {**snapshot.results, **{r.run_id: r for r in results}}
+    snapshot = replace(snapshot, rows=[*rows, *rows_of(results)], results=result)
     check_comparable(snapshot, file)
     save(snapshot, file)
     update(snapshot, store.folder.parent, board)

@@ -19,7 +19,7 @@ from vsebench.core.metric_specs import compute, needs_embeddings, parse_metrics,
 from vsebench.core.types import OWN_SPLIT, Result
 from vsebench.data.dataset import Dataset
 from vsebench.engine.evaluate import predict, predictions_of, save_predictions
-from vsebench.engine.loader import Feed
+from vsebench.engine.loader import Loader
 from vsebench.results.ensembles.scores import Combined, combined, in_item_order
 from vsebench.results.ensembles.weights import best_weights
 from vsebench.runs.load import LoadedRun
@@ -121,7 +121,7 @@ def combine(
     thresholds: Mapping[str, float] = {}
     for split in ("val", "test"):
         ranked_at = time.perf_counter()
-        together, feed, encoding = _together(runs, dataset, split, weights, recipe.rule, cache, say)
+        together, loader, encoding = _together(runs, dataset, split, weights, recipe.rule, cache, say)
         if split == "val" and recipe.weights is None:
             say("choosing weights on validation")
             name, mode = recipe.select
@@ -135,10 +135,10 @@ def combine(
             queries = len(together.groups) + len(together.owner)
             assert together.ranks, "ranked here, so that it is timed"
             ranking["ms_per_query"] = 1e3 * (time.perf_counter() - ranked_at - encoding) / queries
-        found = compute(together, parsed)
-        metrics |= {f"{split}/{name}": value for name, value in found.items()}
-        save_predictions(predictions_file(folder, split), together, feed)
-        save_vectors(vectors_file(folder, split), together, parsed, found)
+        results = compute(together, parsed)
+        metrics |= {f"{split}/{name}": value for name, value in results.items()}
+        save_predictions(predictions_file(folder, split), together, loader)
+        save_vectors(vectors_file(folder, split), together, parsed, results)
     parts = [{"experiment": r.experiment, "run_id": r.run_id, "row": r.row, "seed": r.seed} for r in runs]
     ranking |= {"combined": parts, "weights": list(weights), "rule": recipe.rule}
     _write_run_file(folder / RUN, key, runs, recipe, store, parts)
@@ -174,20 +174,20 @@ def _together(
     rule: str,
     cache: bool,
     say: Say,
-) -> tuple[Combined, Feed, float]:
+) -> tuple[Combined, Loader, float]:
     """All runs' predictions of a split as one, and the seconds that embedding (not ranking) took."""
     parts, seconds = [], 0.0
     for run in runs:
         say(f"{split}: {run.row}, seed {run.seed}")
         began = time.perf_counter()
-        feed = Feed(dataset, split, run.system, run.model.encoders, cache=cache)
-        outputs = predict(run.model, feed, device=run.device)
+        loader = Loader(dataset, split, run.system, run.model.encoders, cache=cache)
+        outputs = predict(run.model, loader, device=run.device)
         seconds += time.perf_counter() - began
-        predictions = predictions_of(outputs, feed, run.model, device=run.device)
+        predictions = predictions_of(outputs, loader, run.model, device=run.device)
         if not predictions.retrieval:
             raise DataError(f"run {run.run_id} ({run.row}) has no ranking of images and texts to combine.")
         parts.append(in_item_order(predictions))
-    return combined(parts, weights, rule), feed, seconds
+    return combined(parts, weights, rule), loader, seconds
 
 
 def in_words(runs: Sequence[LoadedRun], recipe: Recipe) -> str:
@@ -195,17 +195,17 @@ def in_words(runs: Sequence[LoadedRun], recipe: Recipe) -> str:
     names = [run.row for run in runs]
     if len(set(names)) < len(names):
         names = [f"{run.row}, seed {run.seed}" for run in runs]
-    said = "chosen on validation" if recipe.weights is None else _said(recipe.weights)
+    description = "chosen on validation" if recipe.weights is None else _said(recipe.weights)
     even = recipe.weights is not None and len(set(recipe.weights)) == 1
     how = "" if recipe.rule == "none" else f"{recipe.rule}, "
-    return f"{' + '.join(names)} ({how}{'equal weights' if even else f'weights {said}'})"
+    return f"{' + '.join(names)} ({how}{'equal weights' if even else f'weights {description}'})"
 
 
 def _said(weights: Sequence[float]) -> str:
     return ", ".join(f"{weight:.3g}" for weight in weights)
 
 
-def parse_weights(said: str | None, count: int) -> tuple[float, ...] | None:
+def parse_weights(text: str | None, count: int) -> tuple[float, ...] | None:
     """Parse ``--weights`` as shares: numbers of any scale, equal ones by default, None for ``auto``.
 
     Raises: ConfigError.
@@ -214,33 +214,33 @@ def parse_weights(said: str | None, count: int) -> tuple[float, ...] | None:
         >>> parse_weights("3, 1", 2)
         (0.75, 0.25)
     """
-    if said == "auto":
+    if text == "auto":
         return None
-    if said is None:
+    if text is None:
         return tuple(1 / count for _ in range(count))
     try:
-        given = [float(number) for number in said.split(",")]
+        given = [float(number) for number in text.split(",")]
     except ValueError:
-        raise ConfigError(f"--weights must be numbers with commas between them, or auto. Got '{said}'.") from None
+        raise ConfigError(f"--weights must be numbers with commas between them, or auto. Got '{text}'.") from None
     if len(given) != count:
         raise ConfigError(f"--weights has {len(given)} numbers for {count} runs.")
     if not all(0 <= number < float("inf") for number in given) or not 0 < sum(given) < float("inf"):
-        raise ConfigError(f"--weights must be 0 or more, and not all 0. Got '{said}'.")
+        raise ConfigError(f"--weights must be 0 or more, and not all 0. Got '{text}'.")
     return tuple(number / sum(given) for number in given)
 
 
 def _config(runs: Sequence[LoadedRun]) -> dict[str, Any]:
     """Return the configuration that boards read: the names in each slot, over all runs."""
     configs = [run.system.model_dump(mode="json") for run in runs]
-    found: dict[str, Any] = {"objective": [term for config in configs for term in config["objective"]]}
+    result: dict[str, Any] = {"objective": [term for config in configs for term in config["objective"]]}
     for slot in SINGLE_SLOTS:
         names = list(dict.fromkeys(config[slot]["name"] for config in configs if config[slot] is not None))
-        found[slot] = {"name": " + ".join(names), "options": {}} if names else None
+        result[slot] = {"name": " + ".join(names), "options": {}} if names else None
     pooled = dict.fromkeys(m for config in configs for m in config["pooling"])
     for modality in pooled:
         names = list(dict.fromkeys(c["pooling"][modality]["name"] for c in configs if modality in c["pooling"]))
         pooled[modality] = {"name": " + ".join(names), "options": {}}
-    return {**found, "pooling": pooled}
+    return {**result, "pooling": pooled}
 
 
 def _write_run_file(

@@ -31,8 +31,8 @@ def summed(rows: Sequence[ScoreRows], weights: Sequence[float]) -> ScoreRows:
     """Compute the weighted sum of several scorers; those of weight 0 are not called."""
 
     def total(part: slice) -> np.ndarray:
-        said = [weight * one(part) for one, weight in zip(rows, weights, strict=True) if weight]
-        return np.sum(said, axis=0)  # type: ignore[no-any-return]
+        weighted = [weight * one(part) for one, weight in zip(rows, weights, strict=True) if weight]
+        return np.sum(weighted, axis=0)  # type: ignore[no-any-return]
 
     return total
 
@@ -100,8 +100,8 @@ def in_item_order(predictions: Predictions) -> Predictions:
     place = np.argsort(order)
     candidates = dict(predictions.candidates)
     if candidates:
-        (found, scores), (asked, again) = candidates["i2t"], candidates["t2i"]
-        candidates = {"i2t": (place[found], scores), "t2i": (asked[order], again[order])}
+        (result, scores), (queries, again) = candidates["i2t"], candidates["t2i"]
+        candidates = {"i2t": (place[result], scores), "t2i": (queries[order], again[order])}
     return replace(
         predictions,
         embeddings={m: v[order] if m == "text" else v for m, v in predictions.embeddings.items()},

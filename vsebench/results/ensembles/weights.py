@@ -59,9 +59,9 @@ def best_weights(predictions: Combined, key: str, mode: str) -> tuple[tuple[floa
     for weights in simplex(count, STEPS[count]):
         numbers = compute(replace(predictions, weights=weights, _folds={}, _kept={}), metrics)
         if key not in numbers:
-            said = ", ".join(f"val/{name}" for name in numbers) or "none"
+            listing = ", ".join(f"val/{name}" for name in numbers) or "none"
             raise ConfigError(
-                f"'val/{key}' is not a number of rankings, by which weights could be chosen. Known: {said}."
+                f"'val/{key}' is not a number of rankings, by which weights could be chosen. Known: {listing}."
             )
         value = numbers[key] if mode == "max" else -numbers[key]
         unevenness = sum(weight**2 for weight in weights)

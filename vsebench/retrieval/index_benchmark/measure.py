@@ -32,7 +32,9 @@ def exact(gallery: np.ndarray, queries: np.ndarray, k: int) -> np.ndarray:
     return _cosines(gallery, queries, index.search(queries, k)[1])
 
 
-def recalls(found: np.ndarray, gallery: np.ndarray, queries: np.ndarray, truth: np.ndarray, k: int) -> dict[str, float]:
+def recalls(
+    result: np.ndarray, gallery: np.ndarray, queries: np.ndarray, truth: np.ndarray, k: int
+) -> dict[str, float]:
     """How much of the exact answer is among the first ``k`` found.
 
         recall@k   = mean_q |{i ∈ found_k(q): ⟨q, x_i⟩ ≥ c_k(q)}| / k
@@ -41,7 +43,7 @@ def recalls(found: np.ndarray, gallery: np.ndarray, queries: np.ndarray, truth: 
     c_k(q) is the cosine of the exact k-th nearest: of vectors that are equally near, any may be found.
 
     Args:
-        found: int64 (Q, ≥ k), positions, best first; -1 where none was found.
+        result: int64 (Q, ≥ k), positions, best first; -1 where none was found.
         truth: float32 (Q, ≥ k), of :func:`exact`.
 
     Example:
@@ -50,7 +52,7 @@ def recalls(found: np.ndarray, gallery: np.ndarray, queries: np.ndarray, truth: 
         >>> recalls(np.array([[1, 2]]), gallery, query, exact(gallery, query, 2), 2)
         {'recall@2': 0.5, '1-recall@2': 0.0}
     """
-    cosines = _cosines(gallery, queries, found[:, :k])
+    cosines = _cosines(gallery, queries, result[:, :k])
     among = (cosines >= truth[:, k - 1 : k] - TOLERANCE).sum(1) / k
     nearest = (cosines >= truth[:, :1] - TOLERANCE).any(1)
     return {f"recall@{k}": float(among.mean()), f"1-recall@{k}": float(nearest.mean())}
@@ -93,43 +95,43 @@ def measure(
     }
     for k in sorted(ks):
         say(f"k {k}")
-        found, seconds = _timed(lambda k=k: index.search(queries, k)[1])  # type: ignore[misc]
-        numbers |= recalls(found, gallery, queries, truth, k)
+        result, seconds = _timed(lambda k=k: index.search(queries, k)[1])  # type: ignore[misc]
+        numbers |= recalls(result, gallery, queries, truth, k)
         numbers[f"qps@{k}"] = len(queries) / seconds
         numbers[f"qps@{k}:single"] = _one_at_a_time(index, queries, k)
     return numbers
 
 
-def _cosines(gallery: np.ndarray, queries: np.ndarray, found: np.ndarray) -> np.ndarray:
+def _cosines(gallery: np.ndarray, queries: np.ndarray, result: np.ndarray) -> np.ndarray:
     """Exact cosines of what was found; -inf where nothing was."""
-    cosines = np.empty(found.shape, np.float32)
-    for row, ids in enumerate(found):
+    cosines = np.empty(result.shape, np.float32)
+    for row, ids in enumerate(result):
         cosines[row] = np.where(ids >= 0, gallery[ids] @ queries[row], -np.inf)
     return cosines
 
 
 def _timed(search: Callable[[], np.ndarray]) -> tuple[np.ndarray, float]:
     """Return the result of a search, and the seconds of its fastest pass."""
-    found, best, spent = np.zeros(0, np.int64), float("inf"), 0.0
+    result, best, spent = np.zeros(0, np.int64), float("inf"), 0.0
     for _ in range(PASSES):
         begin = time.perf_counter()
-        found = search()
+        result = search()
         seconds = time.perf_counter() - begin
         best, spent = min(best, seconds), spent + seconds
         if spent > WITHIN_S:
             break
-    return found, best
+    return result, best
 
 
 def _one_at_a_time(index: Index, queries: np.ndarray, k: int) -> float:
     """Return the queries per second when each is asked alone."""
     best = 0.0
     for _ in range(2):
-        begin, asked = time.perf_counter(), 0
+        begin, count = time.perf_counter(), 0
         for row in range(len(queries)):
             index.search(queries[row : row + 1], k)
-            asked += 1
-            if asked >= SINGLE_LEAST and time.perf_counter() - begin > SINGLE_S:
+            count += 1
+            if count >= SINGLE_LEAST and time.perf_counter() - begin > SINGLE_S:
                 break
-        best = max(best, asked / (time.perf_counter() - begin))
+        best = max(best, count / (time.perf_counter() - begin))
     return best

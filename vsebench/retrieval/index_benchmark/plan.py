@@ -50,7 +50,7 @@ def plan(
 
     Raises: ConfigError of every row, with its line, whose index cannot hold vectors of this size, or lacks a library.
     """
-    found, faults = [], Collector()
+    results, faults = [], Collector()
     for row in experiment.rows:
         for seed in row.seeds:
             options = row.options(seed)
@@ -61,9 +61,9 @@ def plan(
                 continue
             run_id = measurement_id(experiment, row.spec.name, options, str(described["fingerprint"]), threads)
             result = store.read(run_id)
-            found.append(Measurement(run_id, row, seed, options, "waiting" if result is None else result.status))
+            results.append(Measurement(run_id, row, seed, options, "waiting" if result is None else result.status))
     faults.check()
-    return tuple(found)
+    return tuple(results)
 
 
 def measurement_id(

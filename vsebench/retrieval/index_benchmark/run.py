@@ -113,10 +113,10 @@ def _measure(
         store.write(result)
         log.finish(dict(result.metrics), failed=result.status == "failed")
         mark = "done" if result.status == "finished" else "FAILED"
-        say(f"[{number}/{len(todo)}] {mark} {one.title}: {headline(result, experiment.spec.k)}")
+        say(f"[{number}/{len(todo)}] {mark} {one.title}: {closing_line(result, experiment.spec.k)}")
 
 
-def headline(result: Result, ks: Sequence[int]) -> str:
+def closing_line(result: Result, ks: Sequence[int]) -> str:
     """Format the line that ends a measurement."""
     if result.error is not None:
         return result.error.strip().split("\n")[-1]
@@ -163,7 +163,7 @@ def take_snapshot(
             one.row.name, {"name": one.row.name, "section": SECTION, "axes": dict(one.row.axes), "runs": {}}
         )
         row["runs"][str(one.seed)] = one.run_id
-    found = [store.read(one.run_id) for one in measurements]
+    results = [store.read(one.run_id) for one in measurements]
     spec, title = experiment.spec, str(described["title"])
     return Snapshot(
         experiment=spec.experiment,
@@ -174,7 +174,7 @@ def take_snapshot(
         select={"metric": f"recall@{main_k(spec.k)}", "mode": "max"},
         board=spec.board.model_dump(exclude_none=True),
         command=command,
-        results=collect((r for r in found if r is not None), str(described["fingerprint"])),
+        results=collect((r for r in results if r is not None), str(described["fingerprint"])),
         form=INDEX_FORM,
     )
 

@@ -126,11 +126,11 @@ def _generated_title(block: Generated) -> str:
 
 
 def _from_files(experiment: IndexExperiment, block: VectorsBlock) -> tuple[np.ndarray, np.ndarray]:
-    found = []
+    results = []
     for key in ("file", "queries"):
         place = experiment.document.place((MARK, key))
-        found.append(_read(Path(str(getattr(block, key))).expanduser(), place))
-    gallery, queries = found
+        results.append(_read(Path(str(getattr(block, key))).expanduser(), place))
+    gallery, queries = results
     if gallery.shape[1] != queries.shape[1]:
         raise DataError(
             f"the vectors have {gallery.shape[1]} numbers each, the queries {queries.shape[1]}.",
@@ -167,13 +167,15 @@ def _from_run(
     from vsebench.runs.load import find_run
     from vsebench.runs.store import read_result
 
-    said = str(block.run)
+    message = str(block.run)
     place = experiment.document.place((MARK, "run"))
     try:
-        folder = find_run(said, runs)
+        folder = find_run(message, runs)
     except VsebenchError as error:
-        name = said.partition("/")[0]
-        hint = f" Make it with 'vsebench sweep' of the experiment '{name}', or say --runs DIR." if "/" in said else ""
+        name = message.partition("/")[0]
+        hint = (
+            f" Make it with 'vsebench sweep' of the experiment '{name}', or say --runs DIR." if "/" in message else ""
+        )
         raise DataError(f"{error}{hint}", place=place) from None
     result = read_result(folder)
     if result is None:
@@ -204,12 +206,12 @@ def _embedded(
 
     weights = folder / MODEL
     key = digest([folder.name, path_digest(weights) if weights.is_file() else "", modality, splits])
-    kept = Store(runs, experiment.name).folder / KEPT / f"{key}.npz"
-    if kept.is_file():
-        if is_sealed(kept):
-            with np.load(kept, allow_pickle=False) as arrays:
+    cache_file = Store(runs, experiment.name).folder / KEPT / f"{key}.npz"
+    if cache_file.is_file():
+        if is_sealed(cache_file):
+            with np.load(cache_file, allow_pickle=False) as arrays:
                 return arrays["gallery"], arrays["queries"]
-        say(f"{kept} is damaged; it is set aside as {set_aside(kept).name}, and computed again.")
+        say(f"{cache_file} is damaged; it is set aside as {set_aside(cache_file).name}, and computed again.")
     say(f"Embedding {modality}s of {' and '.join(splits)} with {folder} …")
     try:
         run = load_run(folder, device=choose_device(device, 0))
@@ -218,8 +220,8 @@ def _embedded(
         if error.place is not None:
             raise
         raise DataError(str(error), place=experiment.document.place((MARK,))) from None
-    make_folder(kept.parent)
-    with replacing(kept) as partial:
+    make_folder(cache_file.parent)
+    with replacing(cache_file) as partial:
         np.savez(partial, gallery=gallery, queries=queries)
         seal(partial)
     return gallery, queries

@@ -195,23 +195,23 @@ async def _json(request: Request) -> dict[str, Any]:
         if len(body) > MAX_JSON:
             raise HTTPException(413, f"a JSON body is too large; at most {in_words(MAX_JSON)} are read.")
     try:
-        said = json.loads(bytes(body))
+        data = json.loads(bytes(body))
     except (ValueError, RecursionError):
         raise HTTPException(400, "the body is not JSON.") from None
-    if not isinstance(said, dict) or not said.keys() <= {"text", "k"}:
+    if not isinstance(data, dict) or not data.keys() <= {"text", "k"}:
         raise HTTPException(400, 'the body must be an object such as {"text": "red dress", "k": 10}.')
-    return said
+    return data
 
 
 async def _form(request: Request) -> dict[str, Any]:
     form = await request.form(max_files=1, max_fields=4)
-    said: dict[str, Any] = {key: value for key, value in form.items() if isinstance(value, str)}
+    fields: dict[str, Any] = {key: value for key, value in form.items() if isinstance(value, str)}
     file = form.get("image")
     if isinstance(file, UploadFile):
-        said["image"] = file
+        fields["image"] = file
     elif file is not None:
         raise HTTPException(400, "'image' must be a file.")
-    return said
+    return fields
 
 
 def _data_of(image: UploadFile) -> bytes:
@@ -229,12 +229,12 @@ def _fault(status: int, message: str, headers: Any = None) -> JSONResponse:
 
 
 async def _http_fault(request: Request, error: HTTPException) -> Response:
-    said = {
+    messages = {
         404: "there is nothing here; see /api/info and /api/search.",
         405: "this address does not take that method.",
     }
     plain = error.detail in ("Not Found", "Method Not Allowed")
-    return _fault(error.status_code, said[error.status_code] if plain else error.detail, error.headers)
+    return _fault(error.status_code, messages[error.status_code] if plain else error.detail, error.headers)
 
 
 async def _query_fault(request: Request, error: QueryError) -> Response:

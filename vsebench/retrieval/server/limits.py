@@ -141,8 +141,8 @@ class BodyLimit:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        said = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
-        if said.isdigit() and int(said) > self.most:
+        length = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
+        if length.isdigit() and int(length) > self.most:
             await self._refuse(receive, send)
             return
         taken, refused = 0, False

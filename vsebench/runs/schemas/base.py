@@ -41,8 +41,8 @@ def _faults(error: pydantic.ValidationError) -> str:
     if missing:
         more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
         return f"it lacks {', '.join(missing[:SHOWN])}{more}"
-    said = _fault(faults[0])
-    return said if len(faults) == 1 else f"{said}; {len(faults) - 1} more faults"
+    message = _fault(faults[0])
+    return message if len(faults) == 1 else f"{message}; {len(faults) - 1} more faults"
 
 
 def _where(fault: Any) -> str:

@@ -25,7 +25,7 @@ OWN_FOLDER = "<the run's folder>"
 
 
 @dataclass(frozen=True)
-class Parcel:
+class ArtifactBundle:
     """A run that is over.
 
     Args:
@@ -51,20 +51,20 @@ def assemble(file: Path, parts: Iterable[bytes]) -> None:
             stream.write(part)
 
 
-def pack(result: Result, store: Store, put: Callable[[bytes], Any]) -> Parcel:
+def pack(result: Result, store: Store, put: Callable[[bytes], Any]) -> ArtifactBundle:
     """Take a run's files: not its checkpoints, and not what names places of this machine."""
     folder = store.run_folder(result.run_id)
     files = sorted(f for f in folder.iterdir() if f.is_file() and f.name not in (RESULT, RUN, TESTED, ATTEMPTS))
     if result.error is not None:
         result = replace(result, error=result.error.replace(str(folder), OWN_FOLDER))
-    return Parcel(
+    return ArtifactBundle(
         result,
         {f.name: [put(piece) for piece in pieces(f)] for f in files if not f.name.startswith(("checkpoint", "."))},
     )
 
 
 def deliver(
-    parcel: Parcel, store: Store, get: Callable[[Any], bytes], *, write_run_file: Callable[[Path], None]
+    bundle: ArtifactBundle, store: Store, get: Callable[[Any], bytes], *, write_run_file: Callable[[Path], None]
 ) -> bool:
     """Put a run into a store that has no result of it. The caller holds the run's lock.
 
@@ -76,14 +76,14 @@ def deliver(
 
     Raises: ValueError for a file name that leads out of the run's folder.
     """
-    run_id = parcel.result.run_id
+    run_id = bundle.result.run_id
     if store.read(run_id) is not None:
         return False
     incoming = store.folder / INCOMING / run_id
     shutil.rmtree(incoming, ignore_errors=True)
     incoming.mkdir(parents=True)
     try:
-        for name, parts in parcel.files.items():
+        for name, parts in bundle.files.items():
             if Path(name).name != name:
                 raise ValueError(f"a run's files have plain names. Got '{name}'.")
             assemble(incoming / name, (get(part) for part in parts))
@@ -94,7 +94,7 @@ def deliver(
             os.replace(file, folder / file.name)
     finally:
         shutil.rmtree(incoming, ignore_errors=True)
-    result = parcel.result
+    result = bundle.result
     if result.error is not None:
         result = replace(result, error=result.error.replace(OWN_FOLDER, str(store.run_folder(run_id))))
     if result.status == "finished":

@@ -13,17 +13,17 @@ from typing import Any, Literal
 
 
 @dataclass(frozen=True)
-class Said:
+class Message:
     """A worker's message about the run that it does.
 
     Args:
-        ticket: of the assignment; the driver drops what comes of one that it has given up.
+        assignment: of the assignment; the driver drops what comes of one that it has given up.
         kind: ``progress`` with ``text``; ``track``, ``log``, ``finish`` for the run's tracker; ``rung``, which waits
             for an answer; ``over``, the last message.
         epoch, value: of an arrival at a rung.
     """
 
-    ticket: int
+    assignment: int
     kind: Literal["progress", "track", "log", "finish", "rung", "over"]
     text: str = ""
     numbers: Mapping[str, Any] = field(default_factory=dict)
@@ -32,31 +32,31 @@ class Said:
     value: float | None = None
 
 
-class Hub:
+class MessageBus:
     """An actor with two sides. All of it runs in one event loop, so that messages of a worker keep their order."""
 
     def __init__(self) -> None:
-        self._said: list[Said] = []
+        self._said: list[Message] = []
         self._open: dict[tuple[int, int], asyncio.Future[bool]] = {}
 
-    async def tell(self, said: Said) -> None:
+    async def tell(self, message: Message) -> None:
         """Send a worker's message."""
-        self._said.append(said)
+        self._said.append(message)
 
-    async def ask(self, said: Said) -> bool:
+    async def ask(self, message: Message) -> bool:
         """Ask the driver, as a worker, and wait for its answer."""
         answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._open[said.ticket, said.epoch] = answer
-        self._said.append(said)
+        self._open[message.assignment, message.epoch] = answer
+        self._said.append(message)
         return await answer
 
-    async def take(self) -> list[Said]:
+    async def take(self) -> list[Message]:
         """Take the messages since the last call, as the driver, in the order of their arrival."""
-        said, self._said = self._said, []
-        return said
+        message, self._said = self._said, []
+        return message
 
-    async def answer(self, ticket: int, epoch: int, kept: bool) -> None:
+    async def answer(self, assignment: int, epoch: int, promoted: bool) -> None:
         """Send the driver's answer to a question."""
-        waiting = self._open.pop((ticket, epoch), None)
+        waiting = self._open.pop((assignment, epoch), None)
         if waiting is not None and not waiting.done():
-            waiting.set_result(kept)
+            waiting.set_result(promoted)

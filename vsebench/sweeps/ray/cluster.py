@@ -32,8 +32,8 @@ class Resources:
     @property
     def text(self) -> str:
         """As in ``2 CPUs and 1 GPU``."""
-        said = [f"{n:g} {name}{'' if n == 1 else 's'}" for n, name in ((self.cpus, "CPU"), (self.gpus, "GPU"))]
-        return " and ".join(said)
+        parts = [f"{n:g} {name}{'' if n == 1 else 's'}" for n, name in ((self.cpus, "CPU"), (self.gpus, "GPU"))]
+        return " and ".join(parts)
 
 
 @contextmanager
@@ -71,11 +71,11 @@ def _connect(ray: Any, address: str) -> None:
             warnings.simplefilter("ignore")
             ray.init(address=address, logging_level="ERROR", log_to_driver=False)
     except (Exception, SystemExit) as error:  # Ray leaves the process when what listens there is no cluster.
-        said = (
+        message = (
             str(error).strip().split("\n")[0] if isinstance(error, Exception) else "what listens there is no cluster."
         )
         raise ClusterError(
-            f"cannot connect to a Ray cluster at '{address}': {said} Start one ('ray start --head', and "
+            f"cannot connect to a Ray cluster at '{address}': {message} Start one ('ray start --head', and "
             "'ray start --address HOST:PORT' on further nodes), or give --address HOST:PORT of its head."
         ) from None
 
@@ -137,8 +137,8 @@ def refuse_if_none(resources: Resources) -> None:
 
 
 def _fits(node: dict[str, float], resources: Resources) -> int:
-    asked = [("CPU", resources.cpus), ("GPU", resources.gpus)]
-    return min(math.floor(node.get(name, 0) / amount + 1e-9) for name, amount in asked if amount > 0)
+    requested = [("CPU", resources.cpus), ("GPU", resources.gpus)]
+    return min(math.floor(node.get(name, 0) / amount + 1e-9) for name, amount in requested if amount > 0)
 
 
 def _nodes() -> dict[str, dict[str, float]]:

@@ -26,8 +26,8 @@ from vsebench.core.home import scratch_home, shipped_home
 from vsebench.core.plugins import load_plugins
 from vsebench.runs.store import Store
 from vsebench.sweeps.plan import Run, id_here
-from vsebench.sweeps.ray.artifacts import Parcel, assemble, pack
-from vsebench.sweeps.ray.bus import Said
+from vsebench.sweeps.ray.artifacts import ArtifactBundle, assemble, pack
+from vsebench.sweeps.ray.bus import Message
 from vsebench.sweeps.worker import choose_device, prepare
 
 if TYPE_CHECKING:
@@ -61,11 +61,11 @@ class Worker:
     """An actor.
 
     Args:
-        hub: handle of the :class:`vsebench.sweeps.ray.bus.Hub`.
+        bus: handle of the :class:`vsebench.sweeps.ray.bus.Hub`.
     """
 
-    def __init__(self, hub: Any) -> None:
-        self.hub = hub
+    def __init__(self, bus: Any) -> None:
+        self.bus = bus
         self.scratch, self._lock = open_scratch()
 
     def hello(self) -> tuple[str, str]:
@@ -85,10 +85,10 @@ class Worker:
         self.job = job
         self.device = _device(job)
         load_plugins([place_plugin(path, source) for path, source in job.plugins])
-        found = dataset_here(job.dataset_path, job.fingerprint)
-        if found is not None:
-            self.dataset = found
-        return found is not None
+        result = dataset_here(job.dataset_path, job.fingerprint)
+        if result is not None:
+            self.dataset = result
+        return result is not None
 
     def receive(self, parts: list[Any]) -> None:
         """Take the dataset, in pieces, for this node."""
@@ -96,7 +96,7 @@ class Worker:
 
         self.dataset = keep_dataset(self.job.fingerprint, (ray.get(part) for part in parts))
 
-    def work(self, run: Run, ticket: int) -> Parcel:
+    def work(self, run: Run, assignment: int) -> ArtifactBundle:
         """Do a run.
 
         Raises: ClusterError when it would be another run here.
@@ -107,30 +107,30 @@ class Worker:
 
         refuse_another(run, self.dataset.fingerprint)
         store = Store(self.scratch, run.experiment)
-        tell: Callable[[Said], Any] = self.hub.tell.remote
+        tell: Callable[[Message], Any] = self.bus.tell.remote
 
         def decide(epoch: int, value: float | None) -> bool:
-            kept: bool = ray.get(self.hub.ask.remote(Said(ticket, "rung", epoch=epoch, value=value)))
-            return kept
+            promoted: bool = ray.get(self.bus.ask.remote(Message(assignment, "rung", epoch=epoch, value=value)))
+            return promoted
 
         result = execute(
             run,
             self.dataset,
             store,
             device=self.device,
-            tracker=lambda _: ToldTracker(ticket, tell),
-            say=lambda text: tell(Said(ticket, "progress", text)),
+            tracker=lambda _: ToldTracker(assignment, tell),
+            say=lambda text: tell(Message(assignment, "progress", text)),
             cache=self.job.cache,
             decide=decide,
         )
-        parcel = pack(result, store, ray.put)
+        bundle = pack(result, store, ray.put)
         store.remove(run.run_id)
         if self.device.type == "cuda":
             import torch
 
             torch.cuda.empty_cache()
-        ray.get(tell(Said(ticket, "over")))  # everything before it has come, too
-        return parcel
+        ray.get(tell(Message(assignment, "over")))  # everything before it has come, too
+        return bundle
 
     def close(self) -> None:
         """Leave nothing behind."""
@@ -140,18 +140,18 @@ class Worker:
 class ToldTracker:
     """A tracker whose numbers go to the driver, where the run's tracker is."""
 
-    def __init__(self, ticket: int, tell: Callable[[Said], Any]) -> None:
-        self.ticket = ticket
+    def __init__(self, assignment: int, tell: Callable[[Message], Any]) -> None:
+        self.assignment = assignment
         self.tell = tell
-        tell(Said(ticket, "track"))
+        tell(Message(assignment, "track"))
 
     def log(self, numbers: Mapping[str, float]) -> None:
         """Pass an epoch's numbers on."""
-        self.tell(Said(self.ticket, "log", numbers=dict(numbers)))
+        self.tell(Message(self.assignment, "log", numbers=dict(numbers)))
 
     def finish(self, summary: Mapping[str, Any], *, failed: bool = False) -> None:
         """Pass the final numbers on."""
-        self.tell(Said(self.ticket, "finish", numbers=dict(summary), failed=failed))
+        self.tell(Message(self.assignment, "finish", numbers=dict(summary), failed=failed))
 
 
 def open_scratch() -> tuple[Path, FileLock]:
@@ -196,9 +196,9 @@ def keep_dataset(fingerprint: str, parts: Iterable[bytes]) -> Dataset:
     file = _shipped_dataset(fingerprint)
     file.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{file}.lock"):
-        found = dataset_here(file, fingerprint)
-        if found is not None:
-            return found
+        result = dataset_here(file, fingerprint)
+        if result is not None:
+            return result
         assemble(file, parts)
     dataset = Dataset.open(file)
     if dataset.fingerprint != fingerprint:

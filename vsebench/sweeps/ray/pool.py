@@ -19,10 +19,10 @@ from vsebench.core.errors import ClusterError, VsebenchError
 from vsebench.core.sizes import duration_in_words
 from vsebench.sweeps.plan import Run
 from vsebench.sweeps.ray.artifacts import pieces
-from vsebench.sweeps.ray.bus import Hub
+from vsebench.sweeps.ray.bus import MessageBus
 from vsebench.sweeps.ray.cluster import Resources, connected, refuse_if_none, resources_of, slots
 from vsebench.sweeps.ray.node import Job, Worker
-from vsebench.sweeps.ray.scheduler import Desk, Task
+from vsebench.sweeps.ray.scheduler import Scheduler, Task
 from vsebench.sweeps.worker import Event, Settings, plugins_of
 
 #: So often in a row may a worker die before its first run before the sweep ends.
@@ -34,7 +34,7 @@ POLL_S, COUNT_S = 0.1, 1.0
 
 
 @dataclass(eq=False)
-class Seat:
+class WorkerSlot:
     """A worker, what it is doing and since when, the reference to what comes of it, and why it was ended."""
 
     number: int
@@ -70,8 +70,8 @@ def run_all_on_ray(
     Raises: ClusterError when the cluster cannot be reached or cannot do the runs; KeyboardInterrupt.
     """
     with connected(address):
-        told = resources or resources_of(None, None, threads=settings.threads, device=settings.device)
-        with RayPool(told) as pool:
+        resources_ = resources or resources_of(None, None, threads=settings.threads, device=settings.device)
+        with RayPool(resources_) as pool:
             pool(runs, settings, on_event)
 
 
@@ -88,8 +88,8 @@ class RayPool:
     def __init__(self, resources: Resources, limit: int | None = None) -> None:
         refuse_if_none(resources)
         self.resources, self.limit = resources, limit
-        self.seats: list[Seat] = []
-        self._hub: Any = None
+        self.worker_slots: list[WorkerSlot] = []
+        self._bus: Any = None
         self._job: Job | None = None
         self._dataset: list[Any] | None = None
         self._false_starts = 0
@@ -116,15 +116,15 @@ class RayPool:
             return
         from ray.exceptions import RayError
 
-        desk = Desk(runs, settings, on_event)
+        scheduler = Scheduler(runs, settings, on_event)
         try:
-            self._begin(desk, runs)
-            while desk.open:
-                self._fill(desk)
-                self._assign(desk)
+            self._begin(scheduler, runs)
+            while scheduler.open:
+                self._fill(scheduler)
+                self._assign(scheduler)
                 self._end_late()
-                self._collect(desk)
-                self._hear(desk)
+                self._collect(scheduler)
+                self._hear(scheduler)
         except (RayError, ConnectionError) as error:
             self.close()
             raise ClusterError(
@@ -134,39 +134,39 @@ class RayPool:
             self.close()  # workers that are not ended go on with what is no longer wanted
             raise
         finally:
-            desk.close()
+            scheduler.close()
 
     def close(self) -> None:
         """End the workers, and with them the runs that are going on."""
         import ray
 
         with contextlib.suppress(Exception):
-            idle = [seat.actor for seat in self.seats if seat.stage == "idle"]
+            idle = [slot.actor for slot in self.worker_slots if slot.stage == "idle"]
             ray.get([actor.close.remote() for actor in idle], timeout=10)
-        for actor in [*(seat.actor for seat in self.seats), *([self._hub] if self._hub is not None else [])]:
+        for actor in [*(slot.actor for slot in self.worker_slots), *([self._bus] if self._bus is not None else [])]:
             with contextlib.suppress(Exception):
                 ray.kill(actor)
-        self.seats, self._hub, self._dataset = [], None, None
+        self.worker_slots, self._bus, self._dataset = [], None, None
 
-    def _begin(self, desk: Desk, runs: Sequence[Run]) -> None:
-        plugins = plugins_of(runs, desk.settings)
+    def _begin(self, scheduler: Scheduler, runs: Sequence[Run]) -> None:
+        plugins = plugins_of(runs, scheduler.settings)
         job = Job(
-            dataset_path=desk.dataset.path,
-            fingerprint=desk.dataset.fingerprint,
+            dataset_path=scheduler.dataset.path,
+            fingerprint=scheduler.dataset.fingerprint,
             plugins=tuple((path, path.read_text(encoding="utf-8")) for path in plugins),
-            device=desk.settings.device,
-            threads=desk.settings.threads,
-            cache=desk.settings.cache,
+            device=scheduler.settings.device,
+            threads=scheduler.settings.threads,
+            cache=scheduler.settings.cache,
             gpus=self.resources.gpus,
         )
-        if self.seats and job != self._job:
+        if self.worker_slots and job != self._job:
             self.close()  # its workers have other plug-ins or data
         self._job = job
-        if self._hub is None:
-            self._hub = _start_hub()
+        if self._bus is None:
+            self._bus = _start_bus()
         self._alive = time.monotonic()
 
-    def _fill(self, desk: Desk) -> None:
+    def _fill(self, scheduler: Scheduler) -> None:
         """Start workers for the places that are free, and no more than there are runs."""
         import ray
 
@@ -177,9 +177,9 @@ class RayPool:
             self._alive = now
         elif now - self._alive > NODE_WAIT_S:
             refuse_if_none(self.resources)
-        while len(self.seats) < min(self._slots, desk.open):
-            taken = {seat.number for seat in self.seats}
-            number = next(n for n in range(len(self.seats) + 1) if n not in taken)
+        while len(self.worker_slots) < min(self._slots, scheduler.open):
+            taken = {slot.number for slot in self.worker_slots}
+            number = next(n for n in range(len(self.worker_slots) + 1) if n not in taken)
             options = {
                 "num_cpus": self.resources.cpus,
                 "num_gpus": self.resources.gpus,
@@ -187,111 +187,111 @@ class RayPool:
                 "max_restarts": 0,
             }
             remote: Any = ray.remote(Worker)
-            actor = remote.options(**options).remote(self._hub)
-            self.seats.append(Seat(number, actor, actor.hello.remote()))
+            actor = remote.options(**options).remote(self._bus)
+            self.worker_slots.append(WorkerSlot(number, actor, actor.hello.remote()))
 
-    def _assign(self, desk: Desk) -> None:
-        for seat in self.seats:
-            if seat.stage == "idle" and (task := desk.claim(seat.number)) is not None:
-                seat.stage, seat.task, seat.since = "work", task, time.monotonic()
-                seat.reference = seat.actor.work.remote(task.run, task.ticket)
+    def _assign(self, scheduler: Scheduler) -> None:
+        for slot in self.worker_slots:
+            if slot.stage == "idle" and (task := scheduler.claim(slot.number)) is not None:
+                slot.stage, slot.task, slot.since = "work", task, time.monotonic()
+                slot.reference = slot.actor.work.remote(task.run, task.assignment)
 
     def _end_late(self) -> None:
         """End the workers whose runs take longer than ``train.time_limit``."""
         import ray
 
-        for seat in self.seats:
-            if seat.late and not seat.cause and seat.task is not None:
-                limit = duration_in_words(seat.task.run.system.train.time_limit or 0.0)
-                seat.cause = f"it took longer than train.time_limit ({limit}) and was ended"
-                ray.kill(seat.actor)
+        for slot in self.worker_slots:
+            if slot.late and not slot.cause and slot.task is not None:
+                limit = duration_in_words(slot.task.run.system.train.time_limit or 0.0)
+                slot.cause = f"it took longer than train.time_limit ({limit}) and was ended"
+                ray.kill(slot.actor)
 
-    def _collect(self, desk: Desk) -> None:
+    def _collect(self, scheduler: Scheduler) -> None:
         """Take what workers have come to, or learn that they died."""
         import ray
         from ray.exceptions import RayError, RayTaskError
 
-        busy = {seat.reference: seat for seat in self.seats if seat.stage != "idle"}
+        busy = {slot.reference: slot for slot in self.worker_slots if slot.stage != "idle"}
         if not busy:
             time.sleep(POLL_S)
             return
         ready, _ = ray.wait(list(busy), num_returns=len(busy), timeout=POLL_S)
         for reference in ready:
-            seat = busy[reference]
+            slot = busy[reference]
             try:
-                self._step(desk, seat, ray.get(reference))
+                self._step(scheduler, slot, ray.get(reference))
             except RayTaskError as error:
-                self._fault(desk, seat, error)
+                self._fault(scheduler, slot, error)
             except RayError as error:
-                self._lost(desk, seat, error)
+                self._lost(scheduler, slot, error)
 
-    def _step(self, desk: Desk, seat: Seat, value: Any) -> None:
+    def _step(self, scheduler: Scheduler, slot: WorkerSlot, value: Any) -> None:
         """Take a worker's completed step and assign the next."""
         import ray
 
-        if seat.stage == "hello":
-            version, seat.node = value
+        if slot.stage == "hello":
+            version, slot.node = value
             if version != vsebench.__version__:
                 raise ClusterError(
-                    f"{seat.node} has vsebench {version}, this machine {vsebench.__version__}. Install the same "
+                    f"{slot.node} has vsebench {version}, this machine {vsebench.__version__}. Install the same "
                     "version on every node."
                 )
-            seat.stage, seat.reference = "prepare", seat.actor.prepare.remote(self._job)
-        elif seat.stage == "prepare" and not value:
+            slot.stage, slot.reference = "prepare", slot.actor.prepare.remote(self._job)
+        elif slot.stage == "prepare" and not value:
             if self._dataset is None:
-                self._dataset = [ray.put(piece) for piece in pieces(desk.dataset.path)]
-            seat.stage, seat.reference = "receive", seat.actor.receive.remote(self._dataset)
+                self._dataset = [ray.put(piece) for piece in pieces(scheduler.dataset.path)]
+            slot.stage, slot.reference = "receive", slot.actor.receive.remote(self._dataset)
         else:
-            if seat.task is not None:
-                self._hear(desk)  # all that was said of the run, before its end
-                desk.take(seat.task, value, ray.get)
-                seat.task = None
-            seat.stage, self._false_starts = "idle", 0
+            if slot.task is not None:
+                self._hear(scheduler)  # all that was said of the run, before its end
+                scheduler.take(slot.task, value, ray.get)
+                slot.task = None
+            slot.stage, self._false_starts = "idle", 0
 
-    def _fault(self, desk: Desk, seat: Seat, error: Any) -> None:
+    def _fault(self, scheduler: Scheduler, slot: WorkerSlot, error: Any) -> None:
         """Handle an error of a worker that is still alive."""
         cause = error.cause if isinstance(error.cause, Exception) else error
-        if seat.task is not None:
-            desk.fail(seat.task, str(cause) if isinstance(cause, VsebenchError) else str(error))
-            seat.task, seat.stage = None, "idle"
+        if slot.task is not None:
+            scheduler.fail(slot.task, str(cause) if isinstance(cause, VsebenchError) else str(error))
+            slot.task, slot.stage = None, "idle"
         elif isinstance(cause, VsebenchError):
-            raise ClusterError(f"{seat.node}: {cause}")
+            raise ClusterError(f"{slot.node}: {cause}")
         else:
             raise ClusterError(
-                f"{seat.node} cannot start a worker: {_line(cause, -1)} Every node needs vsebench "
+                f"{slot.node} cannot start a worker: {_line(cause, -1)} Every node needs vsebench "
                 f"{vsebench.__version__}, as on this machine."
             )
 
-    def _lost(self, desk: Desk, seat: Seat, error: Exception) -> None:
+    def _lost(self, scheduler: Scheduler, slot: WorkerSlot, error: Exception) -> None:
         """Handle a worker that died: with its node, or killed, for example for lack of memory."""
         import ray
 
         with contextlib.suppress(Exception):
-            ray.kill(seat.actor)
-        self.seats.remove(seat)
+            ray.kill(slot.actor)
+        self.worker_slots.remove(slot)
         self._counted = float("-inf")
-        if seat.task is not None:
-            self._hear(desk)
-            desk.lose(seat.task, seat.node, seat.cause)
+        if slot.task is not None:
+            self._hear(scheduler)
+            scheduler.lose(slot.task, slot.node, slot.cause)
             return
         self._false_starts += 1
         if self._false_starts >= MAX_FALSE_STARTS:
-            raise ClusterError(f"workers die before their first run, the last one on {seat.node}: {_line(error, 0)}")
+            raise ClusterError(f"workers die before their first run, the last one on {slot.node}: {_line(error, 0)}")
 
-    def _hear(self, desk: Desk) -> None:
+    def _hear(self, scheduler: Scheduler) -> None:
         """Take what workers said."""
         import ray
 
-        for said in ray.get(self._hub.take.remote()):
-            desk.note(said, self._hub.answer.remote)
+        for message in ray.get(self._bus.take.remote()):
+            scheduler.note(message, self._bus.answer.remote)
 
 
-def _start_hub() -> Any:
+def _start_bus() -> Any:
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    return ray.remote(Hub).options(num_cpus=0, scheduling_strategy=here).remote()
+    return ray.remote(MessageBus).options(num_cpus=0, scheduling_strategy=here).remote()
 
 
 def _line(error: Exception, number: int) -> str:

@@ -18,9 +18,9 @@ from vsebench.core.types import Result
 from vsebench.runs.store import Store
 from vsebench.sweeps import attempts
 from vsebench.sweeps.plan import Run
-from vsebench.sweeps.ray.artifacts import Parcel, deliver
-from vsebench.sweeps.ray.bus import Said
-from vsebench.sweeps.worker import Event, Settings, headline, is_done, make_tracker
+from vsebench.sweeps.ray.artifacts import ArtifactBundle, deliver
+from vsebench.sweeps.ray.bus import Message
+from vsebench.sweeps.worker import Event, Settings, closing_line, is_done, make_tracker
 
 if TYPE_CHECKING:
     from vsebench.runs.tracking import Tracker
@@ -37,21 +37,21 @@ class Task:
     """A run that is to be done, or is being done.
 
     Args:
-        ticket: of its assignment, another one each time; 0 while it waits.
+        assignment: of its assignment, another one each time; 0 while it waits.
         worker: who does it.
         lock: of the run, held from the first assignment to the result.
         not_before: when it is looked at again, in seconds of the monotonic clock.
     """
 
     run: Run
-    ticket: int = 0
+    assignment: int = 0
     worker: int = 0
     lock: FileLock | None = None
     not_before: float = 0.0
     tracker: Tracker | None = None
 
 
-class Desk:
+class Scheduler:
     """Gives runs out and takes them back.
 
     Args:
@@ -68,7 +68,7 @@ class Desk:
         self.dataset = Dataset.open(settings.dataset_path)
         self.waiting = deque(Task(run) for run in attempts.others_first(runs, self.store))
         self.out: dict[int, Task] = {}
-        self._tickets = 0
+        self._assignments = 0
 
     @property
     def open(self) -> int:
@@ -87,20 +87,20 @@ class Desk:
             elif task.lock is None:
                 self.waiting.append(task)
             else:
-                self._tickets += 1
-                task.ticket, task.worker = self._tickets, worker
-                self.out[task.ticket] = task
+                self._assignments += 1
+                task.assignment, task.worker = self._assignments, worker
+                self.out[task.assignment] = task
                 attempts.begin(self.store.run_folder(task.run.run_id))
                 self.on_event(Event("start", worker, task.run.run_id))
                 return task
         return None
 
-    def take(self, task: Task, parcel: Parcel, get: Callable[[Any], bytes]) -> None:
+    def take(self, task: Task, bundle: ArtifactBundle, get: Callable[[Any], bytes]) -> None:
         """Store the results of a finished run."""
         from vsebench.runs.provenance import write_run_file
 
-        deliver(parcel, self.store, get, write_run_file=lambda file: write_run_file(file, task.run, self.dataset))
-        self._end(task, parcel.result)
+        deliver(bundle, self.store, get, write_run_file=lambda file: write_run_file(file, task.run, self.dataset))
+        self._end(task, bundle.result)
 
     def fail(self, task: Task, message: str) -> None:
         """Store a failure as the run's result."""
@@ -128,31 +128,31 @@ class Desk:
             self.fail(task, f"its worker died {losses} times, the last one on {where}{why}")
             return
         self._close_tracker(task)
-        del self.out[task.ticket]
+        del self.out[task.assignment]
         self.waiting.appendleft(task)
         why = cause or f"its worker on {where} died"
         text = f"{task.run.title}: {why}; it is done again ({losses} of {MAX_LOSSES - 1})"
         self.on_event(Event("crash", task.worker, task.run.run_id, text))
 
-    def note(self, said: Said, answer: Callable[[int, int, bool], None]) -> None:
+    def note(self, message: Message, answer: Callable[[int, int, bool], None]) -> None:
         """Handle a worker's message on its run. Messages on an assignment that was given up are dropped.
 
         Args:
             answer: takes ticket, epoch and decision when a run at a rung waits for them.
         """
-        task = self.out.get(said.ticket)
+        task = self.out.get(message.assignment)
         if task is None:
             return
-        if said.kind == "progress":
-            self.on_event(Event("progress", task.worker, task.run.run_id, said.text))
-        elif said.kind == "rung":
-            answer(said.ticket, said.epoch, self._goes_on(task, said))
-        elif said.kind == "track":
+        if message.kind == "progress":
+            self.on_event(Event("progress", task.worker, task.run.run_id, message.text))
+        elif message.kind == "rung":
+            answer(message.assignment, message.epoch, self._goes_on(task, message))
+        elif message.kind == "track":
             task.tracker = make_tracker(task.run, self.store, self.settings)
-        elif said.kind == "log" and task.tracker is not None:
-            task.tracker.log(said.numbers)
-        elif said.kind == "finish":
-            self._close_tracker(task, said.numbers, failed=said.failed)
+        elif message.kind == "log" and task.tracker is not None:
+            task.tracker.log(message.numbers)
+        elif message.kind == "finish":
+            self._close_tracker(task, message.numbers, failed=message.failed)
 
     def close(self) -> None:
         """Let go of all runs. Nothing of those that are out reaches the store any more."""
@@ -161,18 +161,18 @@ class Desk:
         self.waiting.clear()
         self.out.clear()
 
-    def _goes_on(self, task: Task, said: Said) -> bool:
+    def _goes_on(self, task: Task, message: Message) -> bool:
         from vsebench.sweeps.run_one import halving_of
 
         halving = halving_of(task.run, self.store, self.dataset.fingerprint)
         assert halving is not None, "only a run with rungs comes to one"
-        return halving.arrive(said.epoch, said.value).kept
+        return halving.arrive(message.epoch, message.value).promoted
 
     def _end(self, task: Task, result: Result) -> None:
-        del self.out[task.ticket]
+        del self.out[task.assignment]
         attempts.end(self.store.run_folder(task.run.run_id), result)
         self._let_go(task)
-        self.on_event(Event("end", task.worker, task.run.run_id, headline(result), result.status))
+        self.on_event(Event("end", task.worker, task.run.run_id, closing_line(result), result.status))
 
     def _let_go(self, task: Task) -> None:
         self._close_tracker(task)

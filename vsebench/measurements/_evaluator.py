@@ -9,9 +9,9 @@ import numpy as np
 from vsebench.config.absent import why_all_need
 from vsebench.core.metric_specs import compute, needs_embeddings, parse_metrics
 from vsebench.data.dataset import Dataset
-from vsebench.engine.evaluate import Offered, predict, predictions_of
-from vsebench.engine.loader import Feed
-from vsebench.engine.retrieval_gallery import gallery_feeds
+from vsebench.engine.evaluate import RankedGallery, predict, predictions_of
+from vsebench.engine.loader import Loader
+from vsebench.engine.retrieval_gallery import gallery_loaders
 from vsebench.runs.load import LoadedRun
 
 #: Those of an experiment's metrics that are computed again of changed inputs.
@@ -22,7 +22,7 @@ BESIDE = {"chance", "skipped", "micro", "weighted"}
 TOLERANCE = 1e-3
 
 
-class Judge:
+class RunEvaluator:
     """Evaluates one run's test split, and changed copies of it, by those of the run's metrics that say what it is good
     for.
 
@@ -33,28 +33,30 @@ class Judge:
 
     def __init__(self, run: LoadedRun, dataset: Dataset) -> None:
         self.run, self.dataset = run, dataset
-        self.feed = Feed(dataset, "test", run.system, run.model.encoders)
+        self.loader = Loader(dataset, "test", run.system, run.model.encoders)
         self.metrics = [metric for metric in parse_metrics(run.metrics) if metric.name in AGAIN]
-        self.offered: Offered | None = None
-        gallery = gallery_feeds(dataset, run.gallery, run.system, run.model.encoders, {})
+        self.ranked_gallery: RankedGallery | None = None
+        gallery = gallery_loaders(dataset, run.gallery, run.system, run.model.encoders, {})
         if gallery is not None and needs_embeddings(self.metrics):
-            self.offered = gallery.offered(run.model, "test", device=run.device)
+            self.ranked_gallery = gallery.ranked_gallery(run.model, "test", device=run.device)
 
     @property
     def decides(self) -> bool:
         """Whether the system classifies."""
         return self.run.system.head is not None
 
-    def numbers(self, feed: Feed, *, ranked: bool = True) -> dict[str, float]:
+    def numbers(self, loader: Loader, *, ranked: bool = True) -> dict[str, float]:
         """Compute the metrics of a split; those of retrieval only where ``ranked``. An external gallery stays as
         it is.
         """
         model, device = self.run.model, self.run.device
         ranked = ranked and needs_embeddings(self.metrics)
-        outputs = predict(model, feed, device=device, embeddings=ranked)
-        offered = self.offered if ranked else None
-        found = compute(predictions_of(outputs, feed, model, device=device, offered=offered), self.metrics)
-        return {key: float(value) for key, value in found.items() if not set(key.split("/")) & BESIDE}
+        outputs = predict(model, loader, device=device, embeddings=ranked)
+        ranked_gallery = self.ranked_gallery if ranked else None
+        metrics = compute(
+            predictions_of(outputs, loader, model, device=device, ranked_gallery=ranked_gallery), self.metrics
+        )
+        return {key: float(value) for key, value in metrics.items() if not set(key.split("/")) & BESIDE}
 
     def differs(self, clean: Mapping[str, float]) -> dict[str, float]:
         """Return the run's stored metrics that differ from those recomputed now."""
@@ -65,7 +67,7 @@ class Judge:
             if f"test/{key}" in stored and abs(stored[f"test/{key}"] - value) > TOLERANCE
         }
 
-    def why_needs(self, modality: str) -> str | None:
+    def missing_reason(self, modality: str) -> str | None:
         """Why an item cannot be evaluated without a modality; None where it can.
 
         What an objective needs in training does not count. A learned vector counts only once it was learned.
@@ -81,11 +83,11 @@ class Judge:
 
     def _missing_in_training(self, modality: str) -> bool:
         train = self.dataset.splits["train"]
-        if modality in self.feed.precomputed:
-            there = self.dataset.feature_counts(modality)[train] > 0
+        if modality in self.loader.precomputed:
+            present = self.dataset.feature_counts(modality)[train] > 0
         elif modality == "text":
-            there = np.array([bool(texts) for texts in self.dataset.all_texts("train")])
+            present = np.array([bool(texts) for texts in self.dataset.all_texts("train")])
         else:
             sounds = modality == "audio"
-            there = self.dataset.sound_seconds(train) > 0 if sounds else self.dataset.has_image(train)
-        return not bool(there.all())
+            present = self.dataset.sound_seconds(train) > 0 if sounds else self.dataset.has_image(train)
+        return not bool(present.all())
