@@ -144,7 +144,7 @@ def _document(experiment: Path | str | Mapping[str, Any]) -> document.Document:
     if isinstance(experiment, Path | str):
         return document.load(experiment)
     try:
-        text = yaml.safe_dump(dict(experiment), sort_keys=False, allow_unicode=True)
+        text = document.dump(dict(experiment))
     except yaml.YAMLError as error:
         raise ConfigError(f"an experiment holds plain data: {str(error).splitlines()[0]}.") from None
     doc = document.parse(text, file=MAPPING)

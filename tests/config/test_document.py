@@ -260,3 +260,13 @@ def test_a_fault_that_only_the_recipe_has_is_told_at_the_row(write_experiment: W
         load_experiment(file)
     assert str(caught.value).startswith(f"{file}:4: objective 'cross_entropy' needs a head, but head is none.")
     assert "(objective of recipe 'vse', systems/vse.yaml:" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["12e345", "1e5", "0o17", "017", "1_000", "on", "1:30", "2026-01-02", "null", "~", ".5"]
+)
+def test_written_text_is_read_as_text(text: str, tmp_path: Path) -> None:
+    """A digest of digits and one e is a number in YAML 1.2 and text in YAML 1.1, which PyYAML writes."""
+    data = {"code": text, "lr": 1e-05, "whole": 12, "on": True, "list": [text, 1e20]}
+    (tmp_path / "run.yaml").write_text(document.dump(data), encoding="utf-8")
+    assert document.load(tmp_path / "run.yaml").data == data

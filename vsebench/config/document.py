@@ -63,6 +63,20 @@ for _name, _pattern, _first in (
     _Loader.add_implicit_resolver(f"{_TAG}{_name}", re.compile(f"^(?:{_pattern})$"), list(_first))
 
 
+class _Dumper(yaml.SafeDumper):
+    """Quotes text that PyYAML or :class:`_Loader` would read as something else, such as the digest ``12e345``."""
+
+
+for _initial, _resolvers in _Loader.yaml_implicit_resolvers.items():
+    for _resolved, _regexp in _resolvers:
+        _Dumper.add_implicit_resolver(_resolved, _regexp, [_initial])
+
+
+def dump(data: Any) -> str:
+    """Return plain data as YAML that :func:`load` reads back as it was, with keys in their order."""
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+
+
 @dataclass
 class Document:
     """Plain data and where each part of it stands.

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-import yaml
 
 import vsebench
+from vsebench.config import document
 from vsebench.config.code_files import code_digest
 from vsebench.core.files import write_atomically
 from vsebench.core.types import Result
@@ -41,7 +41,7 @@ def write_run_file(file: Path, run: Run, dataset: Dataset, hub: Mapping[str, Map
         **({"hub": {slot: dict(origin) for slot, origin in hub.items()}} if hub else {}),
         "system": run.system.model_dump(mode="json"),
     }
-    write_atomically(file, yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
+    write_atomically(file, document.dump(plain))
 
 
 def result_of(run: Run, dataset: Dataset, status: str, **parts: Any) -> Result:

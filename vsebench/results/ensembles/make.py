@@ -9,8 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from vsebench.config import document
 from vsebench.config.identity import component_version, plugin_digests
 from vsebench.config.schema import SINGLE_SLOTS
 from vsebench.core.digests import digest
@@ -261,4 +260,4 @@ def _write_run_file(
         "system": {},
         "combined": [dict(part) for part in parts],
     }
-    file.write_text(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    file.write_text(document.dump(plain), encoding="utf-8")
