@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from vsebench.config.document import load, parse
+from vsebench.config.document import dump, load, parse
 from vsebench.config.experiment import load_experiment
 from vsebench.core.errors import ConfigError, DataError
 from vsebench.runs.store import read_run_file
@@ -268,5 +268,5 @@ def test_a_fault_that_only_the_recipe_has_is_told_at_the_row(write_experiment: W
 def test_written_text_is_read_as_text(text: str, tmp_path: Path) -> None:
     """A digest of digits and one e is a number in YAML 1.2 and text in YAML 1.1, which PyYAML writes."""
     data = {"code": text, "lr": 1e-05, "whole": 12, "on": True, "list": [text, 1e20]}
-    (tmp_path / "run.yaml").write_text(document.dump(data), encoding="utf-8")
-    assert document.load(tmp_path / "run.yaml").data == data
+    (tmp_path / "run.yaml").write_text(dump(data), encoding="utf-8")
+    assert load(tmp_path / "run.yaml").data == data

@@ -95,7 +95,8 @@ def lines(reproduction: Reproduction) -> list[str]:
         message.append(f"{printable(name)}: was {printable(shown(before))}, is {printable(shown(now))}")
     if reproduction.code:
         message.append(
-            f"code, metrics or local weights have changed since: the same configuration is run {reproduction.code} here"
+            "a version, a plug-in or local weights have changed since: the same configuration is run "
+            f"{reproduction.code} here"
         )
     count = Counter(line.verdict for line in reproduction.lines)
     messages = ", ".join(f"{count[v]} {v}" for v in ("same", "rounding", "within", "differs", "missing") if count[v])

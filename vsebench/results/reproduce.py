@@ -24,7 +24,7 @@ Verdict = Literal["same", "rounding", "within", "differs", "missing"]
 #: Relative; what another order of sums may do to a number that follows from the same decisions.
 ROUNDING = 1e-6
 #: What may explain another number.
-_CIRCUMSTANCES = ("versions", "hub", "hardware", "commit", "metric_versions")
+_CIRCUMSTANCES = ("versions", "hub", "hardware", "commit", "code", "metric_versions")
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ def _as_on_board(result: Result) -> dict[str, float]:
 
 def shown(value: Any) -> str:
     """Describe a circumstance in words."""
-    return "nothing" if value in (ABSENT, None) else str(value)
+    return "nothing" if value in (ABSENT, None, "") else str(value)
 
 
 def plain(reproduction: Reproduction) -> dict[str, Any]:
