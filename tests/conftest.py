@@ -66,6 +66,11 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     return True
 
 
+def pytest_timeout_set_timer(item: pytest.Item) -> bool | None:
+    """Leave the time limits of tests in a process of their own to that process."""
+    return True if item.get_closest_marker("own_process") and not os.environ.get(OWN_PROCESS) else None
+
+
 def _in_own_process(items: list[pytest.Item], root: Path) -> dict[str, tuple[Any, str, float]]:
     """Return outcome, message and seconds of each test, by its node id."""
     with tempfile.TemporaryDirectory() as folder:

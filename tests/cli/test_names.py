@@ -91,8 +91,8 @@ def complete(line: str) -> list[str]:
 
 def test_names_are_completed() -> None:
     assert complete("vsebench rep") == ["reproduce"]
-    assert complete("vsebench sweep mmf") == ["mmfrb"]
-    assert complete("vsebench sweep experiments/mm") == ["experiments/mmfrb.yaml"]
+    assert complete("vsebench sweep mmf") == ["mmfrb", "mmfrb_kinds"]
+    assert complete("vsebench sweep experiments/mmfrb.") == ["experiments/mmfrb.yaml"]
     assert complete("vsebench compare mmf") == ["mmfrb/"]
     assert "mmfrb/VSE" in complete("vsebench compare mmfrb/V")
     assert complete("vsebench compare nothing/v") == [""]

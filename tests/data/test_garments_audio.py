@@ -140,7 +140,7 @@ def test_a_drowned_signal_says_nothing() -> None:
 
 def test_a_small_one_is_sound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VSEBENCH_HOME", str(tmp_path))
-    dataset = open_dataset({"name": "garments_audio", "items": 120, "image_size": 32, "lacking": 30})
+    dataset = open_dataset({"name": "garments_audio", "items": 120, "image_size": 32, "missing": 30})
     assert check(dataset) == []
     assert len(dataset) == 120
     assert dataset.describe()["ceilings"] == ceilings(30)

@@ -226,4 +226,4 @@ def test_settings_are_those_of_the_papers(name: str) -> None:
         assert system.scores_alone
         assert system.train.optimizer.options["lr"] == pytest.approx(2e-4)
     if name == "dan_m":
-        assert (system.similarity, system.projection) == ("dot", "none")
+        assert (system.similarity, system.projection) == ("dot", None)

@@ -99,7 +99,7 @@ READS: dict[str, tuple[str, ...]] = {
     "explain": ("tiny/crossed", "--id", "x", "--device", "cpu"),
     "gallery": (RUN, "--queries", "1", "--device", "cpu"),
     "index": (RUN, "--out", "new.index", "--device", "cpu"),
-    "leaderboard": ("--html", "--found", "9"),
+    "leaderboard": ("--html", "--examples", "9"),
     "outcomes": (),
     "reproduce": (RUN, "--device", "cpu", "--threads", "1"),
     "results recompute": (),

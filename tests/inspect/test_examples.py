@@ -56,7 +56,7 @@ def test_results_are_those_of_evaluation(run_of: RunOf, row: str) -> None:
             if len(query.results) == 5:
                 assert not any(f.right for f in query.results[:4])
                 at = int(np.flatnonzero(stored.queries(direction) == number)[0])
-                above, tied = stored.cache[direction].above[at], stored.cache[direction].tied[at]
+                above, tied = stored.stored_ranks[direction].above[at], stored.stored_ranks[direction].tied[at]
                 assert above < query.results[4].rank <= above + tied
                 assert above < query.rank <= above + tied
 
@@ -66,11 +66,11 @@ def test_best_and_worst_by_the_stored_ranks(run_of: RunOf) -> None:
     gallery, _ = make_examples(run, queries=3)
     stored = load_predictions(run.folder, "test")
     for direction in ("i2t", "t2i"):
-        first = np.sort(stored.cache[direction].first())
+        first = np.sort(stored.stored_ranks[direction].first())
         kinds = gallery.queries[direction]
         assert [q.rank for q in kinds["best"]] == first[:3].tolist()
         assert [q.rank for q in kinds["worst"]] == first[::-1][:3].tolist()
-        assert gallery.sizes[direction] == (len(first), stored.cache[direction].gallery)
+        assert gallery.sizes[direction] == (len(first), stored.stored_ranks[direction].gallery)
     assert not gallery.items
 
 

@@ -138,7 +138,7 @@ class _Reader(HTMLParser):
 def read_html(text: str) -> Read:
     """Read a page as a browser would."""
     reader = _Reader()
-    reader.loader(text)
+    reader.feed(text)
     reader.close()
     return reader.read
 

@@ -23,7 +23,7 @@ def leaderboard(
     export: Annotated[
         Path | None, typer.Option(help="Write all that is known of every run as FILE.parquet or FILE.csv.")
     ] = None,
-    result: Annotated[
+    examples: Annotated[
         int, typer.Option(min=0, help="With --html: rows of each table whose models are loaded to show what they find.")
     ] = 1,
     runs: RunsFolder = Path("runs"),
@@ -62,7 +62,7 @@ def leaderboard(
         from vsebench.cli.leaderboard_html import write_html
 
         write_html(
-            board, experiments or (), runs=runs, out=out, check=check, count=result, plugins=plugin or (), trust=trust
+            board, experiments or (), runs=runs, out=out, check=check, count=examples, plugins=plugin or (), trust=trust
         )
     elif check:
         wrong = stale(board, experiments or ())

@@ -38,7 +38,7 @@ class StoredPredictions(Predictions):
     """Predictions as they were stored; asking for what was not raises instead of giving another number.
 
     Args:
-        kept: direction -> where each query's best match stands.
+        stored_ranks: direction -> where each query's best match stands.
         scores: direction -> float (queries, gallery), of rankings that have no vectors (combined runs).
         reranked: k -> float64 (n,), the share of an image's k nearest after re-ranking that have its class.
         missing: why there are no vectors; empty where there are.
