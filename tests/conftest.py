@@ -26,8 +26,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 #: Set in the process of a test that has one of its own.
 OWN_PROCESS = "VSEBENCH_TEST_OWN_PROCESS"
-#: Outcome, message and seconds of the tests that ran in a process of their own, by node id.
-OWN_RESULTS: dict[str, tuple[Any, str, float]] = {}
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -43,17 +41,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
-    """Run the tests of a file that are marked ``own_process`` in one process of their own.
+    """Run a test that is marked ``own_process`` in a process of its own.
 
     A library's threads may bring a process down long after the test that started them, and other tests with it.
     """
     if item.get_closest_marker("own_process") is None or os.environ.get(OWN_PROCESS):
         return None
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-    if item.nodeid not in OWN_RESULTS:
-        ours = [i for i in item.session.items if i.path == item.path and i.get_closest_marker("own_process")]
-        OWN_RESULTS.update(_in_own_process(ours, item.config.rootpath))
-    outcome, text, seconds = OWN_RESULTS[item.nodeid]
+    outcome, text, seconds = _in_own_process(item)
     longrepr: Any = {"passed": None, "failed": text, "skipped": (str(item.path), 0, f"Skipped: {text}")}[outcome]
     keywords = dict.fromkeys(item.keywords, 1)
     report = pytest.TestReport(
@@ -71,28 +66,25 @@ def pytest_timeout_set_timer(item: pytest.Item) -> bool | None:
     return True if item.get_closest_marker("own_process") and not os.environ.get(OWN_PROCESS) else None
 
 
-def _in_own_process(items: list[pytest.Item], root: Path) -> dict[str, tuple[Any, str, float]]:
-    """Return outcome, message and seconds of each test, by its node id."""
+def _in_own_process(item: pytest.Item) -> tuple[Any, str, float]:
+    """Return outcome, message and seconds of a test."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-o", "addopts="]
-        command += ["--import-mode=importlib", f"--junitxml={report}", *(item.nodeid for item in items)]
+        command += ["--import-mode=importlib", f"--junitxml={report}", item.nodeid]
         environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_XDIST")} | {OWN_PROCESS: "1"}
-        done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, cwd=item.config.rootpath, env=environment, capture_output=True, text=True, check=False
+        )
         cases = list(ElementTree.parse(report).iter("testcase")) if report.is_file() else []
-    results: dict[str, tuple[Any, str, float]] = {}
-    for item in items:
-        ours = [case for case in cases if case.get("name") == item.name]
-        parts = [part for case in ours for part in case if part.tag in ("failure", "error", "skipped")]
-        text = "\n".join(f"{part.get('message')}\n{part.text or ''}" for part in parts)
-        if not ours:  # its process ended before or within it
-            outcome, text = "failed", done.stdout + done.stderr
-        elif any(part.tag != "skipped" for part in parts):
-            outcome = "failed"
-        else:
-            outcome = "skipped" if parts else "passed"
-        results[item.nodeid] = (outcome, text, sum(float(case.get("time", 0)) for case in ours))
-    return results
+    if not cases:  # its process ended before or within it
+        return "failed", done.stdout + done.stderr, 0.0
+    parts = [part for case in cases for part in case if part.tag in ("failure", "error", "skipped")]
+    text = "\n".join(f"{part.get('message')}\n{part.text or ''}" for part in parts)
+    seconds = sum(float(case.get("time", 0)) for case in cases)
+    if any(part.tag != "skipped" for part in parts):
+        return "failed", text, seconds
+    return ("skipped" if parts else "passed"), text, seconds
 
 
 @pytest.fixture(autouse=True)

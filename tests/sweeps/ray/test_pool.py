@@ -32,7 +32,6 @@ ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'vseb
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.own_process,
-    pytest.mark.xdist_group("ray"),
     pytest.mark.timeout(300),
     # Ray leaves sockets and log files open when processes are killed.
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
