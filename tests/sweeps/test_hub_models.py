@@ -12,6 +12,8 @@ import yaml
 from safetensors.torch import load_file, save_file
 from tiny_models import bert_folder, clip_folder, in_hub_cache
 
+from vsebench.config.experiment import load_experiment
+from vsebench.config.hub_commits import pinned
 from vsebench.config.resolve import resolve
 from vsebench.core.errors import ConfigError
 from vsebench.core.registry import IMAGE_ENCODERS, TEXT_ENCODERS
@@ -20,7 +22,7 @@ from vsebench.data.dataset import Dataset
 from vsebench.runs.load import load_run
 from vsebench.runs.store import Store
 from vsebench.runs.tracking import NullTracker
-from vsebench.sweeps.plan import Run
+from vsebench.sweeps.plan import Run, make_plan
 from vsebench.sweeps.run_one import execute
 
 FIRST, SECOND = "a" * 40, "b" * 40
@@ -96,3 +98,67 @@ def test_what_has_no_revision(cache: Path) -> None:
     with pytest.raises(ConfigError, match="'revision' goes with weights: hub"):
         TEXT_ENCODERS.build("bert", {"weights": "none", "revision": FIRST}, vocabulary=None)
     assert TEXT_ENCODERS.build("bert", {"model": bert_folder()}).origin is None
+
+
+def planned_in(folder: Path, block: dict[str, object]) -> Run:
+    """The one run of an experiment with one system."""
+    file = folder / "e.yaml"
+    file.write_text(
+        yaml.safe_dump(
+            {"experiment": "e", "dataset": "d", "metrics": ["accuracy"], "seeds": [0], "systems": {"A": block}}
+        )
+    )
+    data = {"fingerprint": "f", "splits": {"train": 9, "val": 9, "test": 9}, "num_classes": 2, "multi_label": False}
+    (run,) = make_plan(load_experiment(file), data, Store(folder / "runs", "e")).runs
+    return run
+
+
+def test_a_moved_branch_is_another_run(cache: Path, tmp_path: Path) -> None:
+    block = {"image_encoder": "none", "text_encoder": {"name": "bert", "model": NAME}}
+    first = planned_in(tmp_path, block)
+    assert planned_in(tmp_path, block).run_id == first.run_id
+    assert first.system.text_encoder is not None
+    assert first.system.text_encoder.options["revision"] == FIRST  # it loads what its id says
+    by_commit = {**block, "text_encoder": {"name": "bert", "model": NAME, "revision": FIRST}}
+    assert planned_in(tmp_path, by_commit).run_id == first.run_id
+    move(cache, SECOND)
+    assert planned_in(tmp_path, block).run_id != first.run_id
+    assert planned_in(tmp_path, by_commit).run_id == first.run_id
+    by_branch = {**block, "text_encoder": {"name": "bert", "model": NAME, "revision": "next"}}
+    assert planned_in(tmp_path, by_branch).run_id == planned_in(tmp_path, block).run_id
+
+
+@pytest.mark.parametrize(
+    ("slot", "encoder", "repository"),
+    [
+        ("image_encoder", {"name": "timm_cnn", "model": "test_resnet"}, "timm/test_resnet.r160_in1k"),
+        ("image_encoder", {"name": "timm_vit", "model": "hf-hub:some/vit"}, "some/vit"),
+        ("image_encoder", {"name": "timm_cnn", "model": "hf-hub:some/net@next"}, "some/net"),
+        ("image_encoder", {"name": "clip_image", "model": "some/clip"}, "some/clip"),
+        ("text_encoder", {"name": "clip_text", "model": "some/clip"}, "some/clip"),
+        ("text_encoder", {"name": "bert_bow", "model": "some/bert"}, "some/bert"),
+        ("audio_encoder", {"name": "audio_transformer", "model": "some/ast"}, "some/ast"),
+        ("audio_encoder", {"name": "audio_transformer", "model": "some/ast", "weights": "none"}, "some/ast"),
+    ],
+)
+def test_every_encoder_of_the_hub_has_its_commit(
+    slot: str, encoder: dict[str, str], repository: str, cache: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    for branch, commit in (("main", FIRST), ("next", SECOND)):
+        in_hub_cache(cache, repository, tmp_path / "empty", commit, branch)
+    block = dict.fromkeys(("image_encoder", "text_encoder"), "none") | {slot: encoder}
+    system = resolve(block)
+    wanted = SECOND if "@next" in encoder["model"] else FIRST
+    assert getattr(pinned(system), slot).options["revision"] == wanted
+    (cache / f"models--{repository.replace('/', '--')}" / "refs" / "main").unlink()
+    assert wanted == SECOND or pinned(system) == system  # neither the cache nor the hub, which is off, says
+
+
+@pytest.mark.parametrize("weights", ["none", "embedded", "pretrain"])
+def test_what_does_not_come_from_the_hub_is_left_alone(weights: str, cache: Path) -> None:
+    name = "test_resnet" if weights != "embedded" else "scenes_cnn"
+    system = resolve({"image_encoder": {"name": "timm_cnn", "model": name, "weights": weights}, "text_encoder": "none"})
+    assert pinned(system) is system
+    local = resolve({"image_encoder": "none", "text_encoder": {"name": "bert", "model": bert_folder()}})
+    assert pinned(local) is local

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from vsebench.config.code_files import code_digest
 from vsebench.config.experiment import Experiment, Row, plugin_files
+from vsebench.config.hub_commits import pinned
 from vsebench.config.identity import run_id
 from vsebench.config.schema import Prune, System
 from vsebench.core.types import OWN_SPLIT, Result
@@ -77,7 +78,7 @@ def runs_of(experiment: Experiment, rows: Iterable[Row], dataset: Mapping[str, A
     """Return the runs of some rows, with what the store says of them."""
     unpruned = {_key(experiment, row, seed, dataset) for row, seed in _named(experiment)}
     runs = []
-    for row in rows:
+    for row in map(_pinned, rows):
         for seed in experiment.spec.seeds:
             run = _run(experiment, row, seed, _key(experiment, row, seed, dataset))
             if run.run_id in unpruned:
@@ -115,7 +116,12 @@ def _named(experiment: Experiment) -> list[tuple[Row, int]]:
     """Return the runs of rows by name: they are no part of the sweep and never pruned."""
     prune = experiment.spec.sweep.prune if experiment.spec.sweep is not None else None
     rows = [row for row in experiment.rows if row.section == "systems"] if prune is not None else []
-    return [(row, seed) for row in rows for seed in experiment.spec.seeds]
+    return [(_pinned(row), seed) for row in rows for seed in experiment.spec.seeds]
+
+
+def _pinned(row: Row) -> Row:
+    """Return the row with the commits of the hub's models, which are part of its runs' ids."""
+    return replace(row, system=pinned(row.system))
 
 
 def _key(experiment: Experiment, row: Row, seed: int, dataset: Mapping[str, Any]) -> str:
