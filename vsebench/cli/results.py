@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vsebench.cli.options import PLAIN, BoardFolder, Boards, RunsFolder
+from vsebench.cli.options import PLAIN, BoardFolder, Boards, Plugins, RunsFolder
 from vsebench.core.errors import DataError
+from vsebench.core.plugins import load_plugins
 from vsebench.core.terminal import say
 from vsebench.leaderboard.table import printable
 
 if TYPE_CHECKING:
+    from vsebench.results.carry_over import Carried
     from vsebench.results.merge import Merged
     from vsebench.results.renew import Renewed
     from vsebench.runs.item_scores import ItemScores
@@ -153,3 +156,43 @@ def recompute_lines(experiment: str, renewed: Renewed) -> list[str]:
         results += [f"  {printable(reason)}" for reason in reasons[:SHOWN]]
         results += [f"  and {len(reasons) - SHOWN} more"] if len(reasons) > SHOWN else []
     return results
+
+
+@app.command()
+def carry_over(
+    experiment: Annotated[Path, typer.Argument(help="Experiment file, or its name.")],
+    runs: RunsFolder = Path("runs"),
+    plugin: Plugins = None,
+) -> None:
+    """Give finished runs of the earlier form of ids the ids that the same configuration has today.
+
+    Configuration, data, metrics and pretrained weights are compared, not the code: 'vsebench reproduce' shows
+    whether today's code gives the same numbers.
+
+    Example: vsebench results carry-over mmfrb
+    """
+    from vsebench.config.experiment import load_experiment
+    from vsebench.config.find import experiment_file
+    from vsebench.results.carry_over import carry_over as carry
+    from vsebench.runs.store import Store
+
+    load_plugins(plugin or ())
+    loaded = load_experiment(experiment_file(experiment))
+    for line in carry_over_lines(loaded.name, carry(loaded, Store(runs, loaded.name))):
+        say(line)
+
+
+def carry_over_lines(experiment: str, carried: Carried) -> list[str]:
+    """Format the summary of runs that were carried over."""
+    if not carried.ids and not carried.left:
+        return [f"{experiment}: no finished run has an id of the earlier form"]
+    lines = [f"{experiment}: {len(carried.ids)} runs have their ids of today"] if carried.ids else []
+    if carried.ids:
+        lines.append("  'vsebench sweep' writes them to the board; 'vsebench reproduce' shows whether numbers hold")
+    by_reason: dict[str, list[str]] = defaultdict(list)
+    for run, reason in carried.left.items():
+        by_reason[reason].append(run)
+    for reason, left in by_reason.items():
+        more = f" and {len(left) - SHOWN} more" if len(left) > SHOWN else ""
+        lines.append(f"{experiment}: not carried over: {', '.join(left[:SHOWN])}{more}: {printable(reason)}")
+    return lines

@@ -74,6 +74,7 @@ def lines(report: Report, pages: Sequence[Difference]) -> list[str]:
         *([f"  predictions -> board's items file: {report.items:,} values are the same"] if report.items else []),
         f"  results of runs -> board's results file: {report.compared:,} values are the same",
         "  board's results file -> pages: " + (f"{len(pages)} differences" if pages else "as rendered"),
+        *([f"  code, which is no part of this check: {report.code}"] if report.code else []),
     ]
     by_reason: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for _, run_id, key, reason in report.missing:

@@ -38,7 +38,7 @@ def run_id(
         "metrics": sorted(metrics),
         "metric_versions": dict(sorted(metric_versions.items())),
         "select": dict(select),
-        "weights": _local_weights(system),
+        "weights": local_weights(system),
         "engine": ENGINE_VERSION,
         "versions": component_versions(system),
         "plugins": plugin_digests(used),
@@ -71,7 +71,7 @@ def _portable(system: System) -> dict[str, Any]:
     numbers.
     """
     plain = system.model_dump(mode="json", exclude={"recipe"})
-    local = _local_weights(system)
+    local = local_weights(system)
     for kind, spec in system.components():
         slot = plain.get(kind)
         for option in spec.options:
@@ -80,7 +80,7 @@ def _portable(system: System) -> dict[str, Any]:
     return plain
 
 
-def _local_weights(system: System) -> dict[str, str]:
+def local_weights(system: System) -> dict[str, str]:
     """Digests of the files that options name (``weights: PATH``, ``vectors: PATH``, a model's folder, ``embedded``), so
     that another file under the same name is another run."""
     results: dict[str, str] = {}

@@ -88,18 +88,10 @@ def _ensure(
     slot: str, spec: Spec, dataset: Dataset, device: torch.device, on_epoch: Callable[[str], None]
 ) -> Pretrained:
     system = _system(slot, spec)
-    made_from = digest(
-        {
-            "version": PRETRAIN_VERSION,
-            "seed": SEED,
-            "encoder": spec.name,
-            "options": {k: v for k, v in spec.options.items() if k not in _LATER},
-            "dataset": dataset.fingerprint,
-        }
-    )
+    source = made_from(spec, dataset.fingerprint)
     with _state(device):
         made_under = circumstances(device, code_digest(system, "vsebench.engine.pretrain"))
-    file = pretrained_home() / f"{spec.name}-{digest([made_from, made_under])}.safetensors"
+    file = pretrained_home() / f"{spec.name}-{digest([source, made_under])}.safetensors"
     content = _content(file)
     if content is None:
         make_folder(file.parent)
@@ -108,7 +100,20 @@ def _ensure(
             if content is None:
                 require_writable(file)
                 content = _train(slot, system, dataset, file, device, on_epoch)
-    return Pretrained(file, content, made_from, made_under)
+    return Pretrained(file, content, source, made_under)
+
+
+def made_from(spec: Spec, fingerprint: str) -> str:
+    """Return the digest of what weights are made from: the encoder's options and the dataset."""
+    return digest(
+        {
+            "version": PRETRAIN_VERSION,
+            "seed": SEED,
+            "encoder": spec.name,
+            "options": {k: v for k, v in spec.options.items() if k not in _LATER},
+            "dataset": fingerprint,
+        }
+    )
 
 
 def _content(file: Path) -> str | None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from vsebench.leaderboard.index_plots import KINDS, plot_name
 from vsebench.leaderboard.markdown import Column, NameColumn, rendered
+from vsebench.leaderboard.protocol import earlier_id_lines
 from vsebench.leaderboard.references import references
 from vsebench.leaderboard.table import code, comment, csv_cell, escape, link, prose, table
 from vsebench.leaderboard.unfinished import failed_section
@@ -31,6 +32,8 @@ def page(snapshot: Snapshot) -> str:
     described = snapshot.board.get("description")
     if described:
         lines += [prose(described), ""]
+    if earlier := earlier_id_lines(snapshot):
+        lines += [*earlier, ""]
     rows = views(snapshot, SECTION)
     if rows:
         lines += [*_plots(snapshot), "## Indexes", "", *_table(snapshot, rows), "", *_legend(snapshot), ""]

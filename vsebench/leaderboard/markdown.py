@@ -11,7 +11,7 @@ from vsebench.leaderboard.full_ranking_metrics import chances_of, columns_of, sk
 from vsebench.leaderboard.measured import measurement_sections
 from vsebench.leaderboard.pivot import pivot_lines
 from vsebench.leaderboard.plots import curves_section
-from vsebench.leaderboard.protocol import definition_lines, protocol_section, ranked_items
+from vsebench.leaderboard.protocol import definition_lines, earlier_id_lines, protocol_section, ranked_items
 from vsebench.leaderboard.references import references
 from vsebench.leaderboard.significance import (
     Comparisons,
@@ -77,7 +77,7 @@ def page(snapshot: Snapshot, item_scores: ItemScores | None = None, unusable: st
     if described:
         lines += [prose(described), ""]
     context = _context(snapshot, compared)
-    for paragraph in (context, definition_lines(snapshot)):
+    for paragraph in (context, definition_lines(snapshot), earlier_id_lines(snapshot)):
         lines += [*paragraph, ""] if paragraph else []
     lines += unavailable(snapshot, item_scores, compared, unusable)
     for section, title in SECTIONS.items():

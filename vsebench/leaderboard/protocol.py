@@ -8,7 +8,8 @@ from vsebench.core.registry import METRICS
 from vsebench.core.types import OWN_SPLIT, Result
 from vsebench.leaderboard.significance import Comparisons, protocol_lines
 from vsebench.leaderboard.table import code, escape, link, prose
-from vsebench.runs.snapshot import Snapshot
+from vsebench.runs.earlier import has_earlier_id
+from vsebench.runs.snapshot import SYSTEM_FORM, Snapshot
 from vsebench.stats.rows import pruned, sort_key
 
 #: What a match is, by the dataset's relevance.
@@ -61,6 +62,27 @@ def definition_lines(snapshot: Snapshot) -> list[str]:
         f"**Not by today's definitions:** {named}. Numbers of different versions cannot be compared. What changed "
         "stands in docs/metrics.md; where the runs are at hand, 'vsebench results recompute' computes them again."
     ]
+
+
+def earlier_id_lines(snapshot: Snapshot) -> list[str]:
+    """Return the page's line on runs whose ids are of the earlier form; empty where there are none."""
+    earlier = [result for result in snapshot.results.values() if has_earlier_id(result)]
+    if not earlier:
+        return []
+    versions = sorted({str(result.versions.get("vsebench", "?")) for result in earlier})
+    commits = sorted({result.commit for result in earlier if result.commit})
+    of_commits = f" (commit {', '.join(map(code, commits))})" if commits else ""
+    which = "these runs were" if len(earlier) == len(snapshot.results) else f"{len(earlier)} of these runs were"
+    line = (
+        f"**Ids of the earlier form:** {which} made by version {', '.join(map(escape, versions))}{of_commits}; a "
+        "digest of its code is part of their ids, and a sweep takes them for others."
+    )
+    if snapshot.form == SYSTEM_FORM:
+        line += (
+            " Where the runs are at hand, 'vsebench results carry-over' gives today's ids to those whose configuration "
+            "is unchanged."
+        )
+    return [line]
 
 
 def _evaluations(finished: Sequence[Result]) -> str:

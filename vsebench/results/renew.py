@@ -14,6 +14,8 @@ from vsebench.results.recompute import agrees, recompute
 from vsebench.runs.snapshot import Snapshot
 from vsebench.runs.store import Store
 
+#: How the note of a run begins whose epoch an earlier version of a metric chose.
+CHOSEN_BY = "the epoch was chosen by version "
 Changed = Mapping[str, tuple[int, int]]  # metric -> its version before, and now
 
 
@@ -109,6 +111,6 @@ def _with(result: Result, numbers: Mapping[str, float], done: Changed, selected:
     message = ", ".join(f"{name} (version {now} for {before})" for name, (before, now) in done.items())
     notes = [f"computed again from the stored predictions by other definitions: {message}"]
     if selected in done:
-        notes.append(f"the epoch was chosen by version {done[selected][0]} of {selected}")
+        notes.append(f"{CHOSEN_BY}{done[selected][0]} of {selected}")
     versions = {**result.metric_versions, **{name: now for name, (_, now) in done.items()}}
     return replace(result, metrics=metrics, metric_versions=versions, notes=[*result.notes, *notes])

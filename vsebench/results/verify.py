@@ -13,6 +13,7 @@ import numpy as np
 from vsebench.core.errors import DataError
 from vsebench.core.types import Result
 from vsebench.leaderboard.collect import SPLIT, pairs_of, read
+from vsebench.results.code_check import code_line
 from vsebench.results.leaves import ABSENT, differing, in_digits, leaves, on_board, same
 from vsebench.results.recompute import agrees, recompute
 from vsebench.runs.item_scores import items_file
@@ -60,9 +61,11 @@ class Report:
         compared: values of the board's results file that were compared with the runs' own.
         missing: (row, run id, key, reason) of numbers that cannot be computed again.
         absent: (row, run id, reason) of runs that are not at hand, so that nothing of them was checked.
+        code: which runs were made by other code than today's, in one line; empty for none.
     """
 
     experiment: str
+    code: str = ""
     runs: int = 0
     recomputed: int = 0
     rounded: int = 0
@@ -82,7 +85,7 @@ def verify(snapshot: Snapshot, file: Path, runs: Path, *, trust: bool = False) -
         runs: folder of all runs.
         trust: import the plug-ins that runs name.
     """
-    report = Report(snapshot.experiment)
+    report = Report(snapshot.experiment, code_line(snapshot.results.values()))
     store = Store(runs, snapshot.experiment)
     rows = {run: row.name for row in reversed(snapshot.rows) for run in row.runs.values()}
     _check_rows(snapshot, file, report)

@@ -1,0 +1,47 @@
+"""Whether runs were made by the code of today."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from pydantic import ValidationError
+
+from vsebench.config.code_files import code_digest, component_digest
+from vsebench.config.schema import System
+from vsebench.core.errors import ConfigError
+from vsebench.core.types import Result
+
+#: What measures an index.
+_INDEX_MODULE = "vsebench.retrieval.index_benchmark.measure"
+
+
+def code_today(result: Result) -> str | None:
+    """Return the digest that a run's code has today; None where one of its components is not at hand."""
+    try:
+        if "index" in result.config:
+            return component_digest("index", result.config["index"]["name"], _INDEX_MODULE)
+        return code_digest(System.model_validate(dict(result.config)))
+    except (ConfigError, ValidationError):
+        return None
+
+
+def code_line(results: Iterable[Result]) -> str:
+    """Return what to say of runs by other code than today's, in one line; empty where there are none.
+
+    Code that differs is no difference of numbers: versions say that, and are part of a run's id.
+    """
+    count = Counter(map(_made_by, results))
+    reasons = {
+        "other": "by code that differs from today's ('vsebench reproduce' says whether their numbers come out again)",
+        "unsaid": "by code that they do not name, as runs of earlier versions",
+        "unknown": "by code with a component that is not at hand",
+    }
+    return "; ".join(f"{count[name]:,} runs {reason}" for name, reason in reasons.items() if count[name])
+
+
+def _made_by(result: Result) -> str:
+    if not result.code:
+        return "unsaid"
+    today = code_today(result)
+    return "unknown" if today is None else "same" if today == result.code else "other"
