@@ -1,9 +1,11 @@
-"""The file of an experiment that is given by its name."""
+"""The file of an experiment that is given by its name, and the dataset that it describes."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+from vsebench.config import document
 from vsebench.core.errors import ConfigError, did_you_mean, known_names
 from vsebench.core.names import in_any_case
 
@@ -27,3 +29,17 @@ def experiment_file(given: Path, folder: Path = FOLDER) -> Path:
         hint = did_you_mean(name, files) + known_names(files, "There are")
         raise ConfigError(f"{given}: no such file, and no experiment of that name in {folder}." + hint)
     return files[name]
+
+
+def described_dataset(experiment: str, name: str, folder: Path = FOLDER) -> Any:
+    """Return an experiment's dataset as its file describes it; the name of the dataset where there is no such file.
+
+    A name alone may by now mean another edition than the one that the experiment's runs were made on.
+
+    Args:
+        experiment: its name.
+        name: of the dataset.
+        folder: where experiments lie.
+    """
+    file = folder / f"{experiment}.yaml"
+    return document.load(file).data.get("dataset", name) if file.is_file() else name

@@ -9,8 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from vsebench.config import document
-from vsebench.config.find import FOLDER as EXPERIMENTS
+from vsebench.config.find import described_dataset
 from vsebench.config.schema import System
 from vsebench.core.errors import ConfigError, DataError, Place, did_you_mean, known_names
 from vsebench.core.home import datasets_home
@@ -252,19 +251,8 @@ def _from_board(on: OnBoard) -> Original:
     metrics = tuple(dict.fromkeys(metric_entry(key) for key in result.metrics))
     select = (snapshot.select["metric"], snapshot.select["mode"])
     run = _run(result, result.config, metrics, select, str(file))
-    run = replace(run, gallery=snapshot.gallery, dataset=_described(snapshot))
+    run = replace(run, gallery=snapshot.gallery, dataset=described_dataset(snapshot.experiment, run.dataset))
     return Original(run, result, file, False)
-
-
-def _described(snapshot: Snapshot) -> Any:
-    """Return the dataset as the board's experiment file describes it, or its name: a name alone may by now mean another
-    edition.
-    """
-    file = EXPERIMENTS / f"{snapshot.experiment}.yaml"
-    name = str(snapshot.dataset["name"])
-    if not file.is_file():
-        return name
-    return document.load(file).data.get("dataset", name)
 
 
 def dataset_of(original: Original, source: str | None = None) -> Dataset:
