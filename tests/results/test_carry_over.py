@@ -127,11 +127,11 @@ def test_verify_says_which_runs_are_of_other_code(swept: Path) -> None:
     results = list(snapshot.results.values())
     other = [replace(results[0], code="0" * 16), replace(results[1], code=""), *results[2:]]
     line = code_line(other)
-    assert line.startswith("1 runs by code that differs from today's")
-    assert "; 1 runs by code that they do not name" in line
+    assert line.startswith("1 run by code that differs from today's")
+    assert "; 1 run by code that is not recorded" in line
     assert "\n" not in line
     gone = json.loads(json.dumps(results[0].config)) | {"head": {"name": "gone", "options": {}}}
-    assert code_line([replace(results[0], config=gone)]) == "1 runs by code with a component that is not at hand"
+    assert code_line([replace(results[0], config=gone)]) == "1 run by code with a component that is not at hand"
 
 
 def test_a_run_of_a_board_has_the_edition_of_its_experiment(local: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,7 +71,7 @@ def earlier_id_lines(snapshot: Snapshot) -> list[str]:
         return []
     versions = sorted({str(result.versions.get("vsebench", "?")) for result in earlier})
     commits = sorted({result.commit for result in earlier if result.commit})
-    of_commits = f" (commit {', '.join(map(code, commits))})" if commits else ""
+    of_commits = f" (commit{'s' * (len(commits) > 1)} {', '.join(map(code, commits))})" if commits else ""
     which = "these runs were" if len(earlier) == len(snapshot.results) else f"{len(earlier)} of these runs were"
     line = (
         f"**Ids of the earlier form:** {which} made by version {', '.join(map(escape, versions))}{of_commits}; a "

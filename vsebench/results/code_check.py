@@ -33,11 +33,15 @@ def code_line(results: Iterable[Result]) -> str:
     """
     count = Counter(map(_made_by, results))
     reasons = {
-        "other": "by code that differs from today's ('vsebench reproduce' says whether their numbers come out again)",
-        "unsaid": "by code that they do not name, as runs of earlier versions",
+        "other": "by code that differs from today's ('vsebench reproduce' says whether the numbers come out again)",
+        "unsaid": "by code that is not recorded, as in runs of earlier versions",
         "unknown": "by code with a component that is not at hand",
     }
-    return "; ".join(f"{count[name]:,} runs {reason}" for name, reason in reasons.items() if count[name])
+    return "; ".join(
+        f"{count[name]:,} {'run' if count[name] == 1 else 'runs'} {reason}"
+        for name, reason in reasons.items()
+        if count[name]
+    )
 
 
 def _made_by(result: Result) -> str:
