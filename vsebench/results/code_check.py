@@ -37,11 +37,8 @@ def code_line(results: Iterable[Result]) -> str:
         "unsaid": "by code that is not recorded, as in runs of earlier versions",
         "unknown": "by code with a component that is not at hand",
     }
-    return "; ".join(
-        f"{count[name]:,} {'run' if count[name] == 1 else 'runs'} {reason}"
-        for name, reason in reasons.items()
-        if count[name]
-    )
+    parts = [(count[name], reason) for name, reason in reasons.items() if count[name]]
+    return "; ".join(f"{number:,} {'run' if number == 1 else 'runs'} {reason}" for number, reason in parts)
 
 
 def _made_by(result: Result) -> str:
