@@ -52,11 +52,14 @@ def carry_over(experiment: Experiment, store: Store) -> Carried:
         store: of the experiment's runs.
     """
     carried = Carried()
+    plans: dict[str, list[Run]] = {}
     for result in [r for r in store.results() if r.status == "finished" and has_earlier_id(r)]:
         try:
             config = read_run_file(store.run_folder(result.run_id))
-            planned = runs_of(experiment, experiment.rows, result.dataset, store)
-            candidates = [run for run in planned if run.seed == result.seed]
+            data = str(result.dataset["fingerprint"])
+            if data not in plans:
+                plans[data] = runs_of(experiment.on(result.dataset), experiment.rows, result.dataset, store)
+            candidates = [run for run in plans[data] if run.seed == result.seed]
             run, reason = _match(candidates, config, result, store)
         except (VsebenchError, ValidationError) as error:
             run, reason = None, str(error).splitlines()[0]
