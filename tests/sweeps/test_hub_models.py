@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from vsebench.core.errors import ConfigError
 from vsebench.core.registry import IMAGE_ENCODERS, TEXT_ENCODERS
 from vsebench.core.types import Result
 from vsebench.data.dataset import Dataset
+from vsebench.results.carry_over import completed
 from vsebench.runs.load import load_run
 from vsebench.runs.store import Store
 from vsebench.runs.tracking import NullTracker
@@ -162,3 +164,12 @@ def test_what_does_not_come_from_the_hub_is_left_alone(weights: str, cache: Path
     assert pinned(system) is system
     local = resolve({"image_encoder": "none", "text_encoder": {"name": "bert", "model": bert_folder()}})
     assert pinned(local) is local
+
+
+def test_an_earlier_run_has_the_commit_that_it_recorded(cache: Path, tiny_file: Path, tmp_path: Path) -> None:
+    result = run_in(tmp_path, tiny_file, "one")
+    system = resolve({"text_encoder": {"name": "bert", "model": NAME}, "dim": 8})
+    assert completed(system, result) == pinned(system)
+    move(cache, SECOND)
+    assert completed(system, result) != pinned(system)
+    assert completed(system, replace(result, hub={})) == system  # it did not record one

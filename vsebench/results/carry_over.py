@@ -74,7 +74,7 @@ def carry_over(experiment: Experiment, store: Store) -> Carried:
 def _match(candidates: list[Run], config: Mapping[str, Any], result: Result, store: Store) -> tuple[Run | None, str]:
     """Return the planned run that a run is by all that counts, or why there is none."""
     before = System.model_validate(config["system"])
-    system = _plain(_completed(before, result))
+    system = _plain(completed(before, result))
     same = [run for run in candidates if _plain(run.system) == system]
     if not same:
         alike = [run for run in candidates if run.name == result.system]
@@ -112,7 +112,7 @@ def _differs(run: Run, before: System, config: Mapping[str, Any], result: Result
     return ""
 
 
-def _completed(system: System, result: Result) -> System:
+def completed(system: System, result: Result) -> System:
     """Return a system with options that are new at their defaults, and the commits that it had of the hub's models.
 
     Raises: ConfigError for an option or component that there is no more.
