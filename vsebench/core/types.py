@@ -119,7 +119,7 @@ class Batch:
         inputs: modality name → raw input: image pixels uint8 (B, 3, H, W), text :class:`TokenIds`, or the cached
             :class:`Tokens` of a frozen encoder, audio :class:`Waveforms`.
         labels: int64 (B,) class numbers, or float (B, K) zeros and ones for multi-label data.
-        index: int64 (B,), the items' positions in the dataset file.
+        positions: int64 (B,), the items' positions in the dataset file.
         groups: int64 (B,), equal for items that show the same thing (views of one product); items of one group
             are not negatives of each other.
         present: modality → bool (B,), False where an item lacks it, of the modalities that some item of the batch
@@ -167,7 +167,7 @@ class Output:
         vectors: modality → (B, D_m), what fusion saw (may have seen the other modality).
         joint: (B, D), the fused vector.
         codes: modality → (B, bits).
-        sides: modality → Tokens, what a pairwise scorer keeps of each item.
+        pair_inputs: modality → Tokens, what a pairwise scorer keeps of each item.
         scores: (B, B), a pairwise scorer's scores of every image with every text; in training only.
         attention: name → weights; filled only when asked for.
         parts: name → (B, C), the logits of the classifiers that a head combines: one per modality, and ``joint``.

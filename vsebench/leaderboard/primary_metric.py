@@ -35,7 +35,7 @@ class PrimaryMetric:
         """Format a difference with its sign.
 
         Example:
-            >>> Headline("test/accuracy").signed(0.0123), Headline("test/accuracy").signed(-0.0001)
+            >>> PrimaryMetric("test/accuracy").signed(0.0123), PrimaryMetric("test/accuracy").signed(-0.0001)
             ('+1.2', '0.0')
         """
         # Half of the last digit shown is rounded alike on every machine.
