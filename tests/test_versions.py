@@ -15,6 +15,7 @@ from vsebench.testing.versions import Entry, changed, current, faults, read_tabl
 BEFORE = {"engine": Entry(1, "aa"), "fusion.gated": Entry(1, "bb", "cc")}
 
 
+@pytest.mark.own_process  # other tests register components and read modules again
 def test_the_table_is_in_order() -> None:
     assert not faults(read_table(), current()), "\n".join(faults(read_table(), current()))
 

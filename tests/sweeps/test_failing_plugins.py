@@ -25,6 +25,7 @@ from vsebench.engine.dry_run import dry_run
 from vsebench.pipeline import sweep_to_board
 from vsebench.runs.store import Store
 from vsebench.runs.tracking import NullTracker
+from vsebench.sweeps import prepare
 from vsebench.sweeps import run_one as execution
 from vsebench.sweeps.worker import Settings
 
@@ -339,11 +340,11 @@ def test_the_dry_run_changes_no_number(
         assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
         states.append(1)
 
-    monkeypatch.setattr(execution, "dry_run", watched)
+    monkeypatch.setattr(prepare, "dry_run", watched)
     (tmp_path / "with").mkdir()
     (tmp_path / "without").mkdir()
     once = run(plugin, tiny_file, tmp_path / "with", **ROWS[row])
-    monkeypatch.setattr(execution, "dry_run", lambda *a, **k: None)
+    monkeypatch.setattr(prepare, "dry_run", lambda *a, **k: None)
     again = run(plugin, tiny_file, tmp_path / "without", **ROWS[row])
     assert states == [1], once.error
     assert once.status == "finished", once.error

@@ -73,6 +73,7 @@ def test_a_job_survives_its_way_to_a_process() -> None:
         prune=Prune(min_epochs=2, reduction=4),
         gallery="database",
         status="started",
+        code="0123",
     )
     settings = Settings(
         store_root=Path("runs"),

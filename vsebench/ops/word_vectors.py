@@ -28,7 +28,7 @@ class WordVectors:
 
     Args:
         values: float32 (words, dim), in the order asked for; no unit, as the file has them.
-        found: bool (words,), True where the file lists the word itself.
+        has_vector: bool (words,), True where the file lists the word itself.
         subword: bool (words,), True where the file lists only parts of the word (FastText ``.bin``): the mean of its
             character n-grams. Where neither is true the vector is random.
     """
@@ -71,7 +71,7 @@ def load_vectors(path: Path | str, words: Sequence[str]) -> WordVectors:
         >>> import tempfile, pathlib
         >>> file = pathlib.Path(tempfile.mkdtemp()) / "tiny.txt"
         >>> _ = file.write_text("red 1 2\\nhat 3 4\\n")
-        >>> load_vectors(file, ["hat", "gown"]).found
+        >>> load_vectors(file, ["hat", "gown"]).has_vector
         array([ True, False])
     """
     file, unique = Path(path).expanduser().resolve(), list(dict.fromkeys(words))

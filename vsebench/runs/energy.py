@@ -90,7 +90,7 @@ class Meter:
     Example:
         >>> with Meter() as meter:
         ...     pass
-        >>> sorted(meter.said())
+        >>> sorted(meter.readings())
         ['joules', 'seconds', 'why']
     """
 

@@ -19,7 +19,7 @@ class Moments(NamedTuple):
 
     Args:
         mean: modality -> (D_m,).
-        own: modality -> (D_m, D_m).
+        auto: modality -> (D_m, D_m).
         cross: (D_image, D_text).
     """
 
@@ -37,8 +37,8 @@ def moments(blocks: Iterable[tuple[Tensor, Tensor]]) -> Moments:
 
     Example:
         >>> rows = torch.tensor([[1.0], [2.0], [6.0]], dtype=torch.float64)
-        >>> found = moments([(rows[:2], -rows[:2]), (rows[2:], -rows[2:])])
-        >>> found.mean["image"].item(), found.own["text"].item(), found.cross.item()
+        >>> result = moments([(rows[:2], -rows[:2]), (rows[2:], -rows[2:])])
+        >>> result.mean["image"].item(), result.auto["text"].item(), result.cross.item()
         (3.0, 7.0, -7.0)
     """
     count, shift, sums, products = 0, None, None, None
