@@ -51,6 +51,6 @@ class $cls(vb.Objective):
 TEST = """
     logits, labels = torch.randn(4, 3), torch.tensor([0, 1, 2, 0])
     batch = vb.Batch({}, labels, torch.arange(4), torch.arange(4))
-    found = plugin.$cls(gamma=0.0)(vb.Output(logits), batch)["$name"]
-    torch.testing.assert_close(found, torch.nn.functional.cross_entropy(logits, labels))
+    result = plugin.$cls(gamma=0.0)(vb.Output(logits), batch)["$name"]
+    torch.testing.assert_close(result, torch.nn.functional.cross_entropy(logits, labels))
 """
