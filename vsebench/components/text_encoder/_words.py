@@ -95,14 +95,6 @@ class WordEncoder(TextEncoder):
         self.frozen = False
         self.dim_out = self.dim_word
 
-    def vector_report(self) -> dict[str, float | int]:
-        """Where the words' vectors come from; empty without a file of pretrained vectors.
-
-        ``words`` = ``found`` (listed in the file) + ``subword`` (mean of the file's n-grams) + ``random``; ``coverage``
-        is the share of the first two, in [0, 1]. Padding and the unknown word do not count.
-        """
-        return dict(self._report)
-
     def notes(self) -> list[str]:
         """Return a line on where the vectors come from."""
         report = self._report
