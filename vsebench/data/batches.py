@@ -29,6 +29,9 @@ def bucketed(lengths: np.ndarray, batch_size: int, batches: int, seed: int) -> n
 
     Args:
         lengths: int (n,), of the texts in the epoch's (shuffled) order.
+        batch_size: items of a batch.
+        batches: batches of a pool that is sorted by length.
+        seed: of the shuffling.
 
     Shape: (n,) -> (n,), a permutation of 0..n-1.
 

@@ -127,7 +127,13 @@ def write_collection(
     """Write a gallery; it appears under its name whole or not at all.
 
     Args:
+        folder: of the new gallery.
+        manifest: without digests, which are added.
+        items: in the order of the vectors.
+        vectors: float32 (n, D).
+        index: built of the vectors.
         run_files: of the run, to be copied.
+        sides: the pair scorer's inputs, where the run re-ranks.
         force: replace a gallery of that name.
 
     Raises: DataError when something is there that is no gallery, or a gallery without ``force``.
@@ -184,6 +190,7 @@ def read_collection(folder: Path, *, verify: bool = True) -> Collection:
     """Open a gallery.
 
     Args:
+        folder: of the gallery.
         verify: compare the digest of every file first.
 
     Raises: DataError when it is missing, damaged or of another format; ConfigError when its index needs a library that
