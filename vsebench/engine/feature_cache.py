@@ -24,7 +24,7 @@ import torch
 from filelock import Timeout
 
 from vsebench.core.errors import DataError
-from vsebench.core.files import file_digest, lock_of, locked, make_folder, sync, writing
+from vsebench.core.files import file_digest, lock_of, locked, make_folder, replacing_folder
 from vsebench.core.home import features_home
 from vsebench.core.types import Tokens
 
@@ -188,9 +188,7 @@ def cached_tokens(
             if not _usable(folder, verify):
                 if folder.exists():
                     log.warning("%s is damaged; it is computed again.", folder)
-                with writing(folder):
-                    shutil.rmtree(folder, ignore_errors=True)
-                    _write(folder, parts, batches(), dtype)
+                _write(folder, parts, batches(), dtype)
                 _verified.cache_clear()
     return _open(folder)
 
@@ -232,10 +230,7 @@ def digest_parts(parts: Mapping[str, Any]) -> str:
 
 
 def _write(folder: Path, parts: Mapping[str, Any], batches: Iterable[Tokens], dtype: str) -> None:
-    partial = folder.with_name(f"{folder.name}.partial-{os.getpid()}")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
+    with replacing_folder(folder) as partial:
         with (partial / "values.bin").open("wb") as stream:
             offsets, final, grid, dim = _narrowed(batches, dtype, lambda values: stream.write(values.tobytes()))
         np.save(partial / "offsets.npy", offsets)
@@ -250,12 +245,6 @@ def _write(folder: Path, parts: Mapping[str, Any], batches: Iterable[Tokens], dt
         }
         meta["seal"] = _seal(meta)
         (partial / "meta.json").write_text(json.dumps(meta, indent=1, ensure_ascii=False), encoding="utf-8")
-        for file in partial.iterdir():
-            sync(file)
-        os.replace(partial, folder)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
 
 
 def _narrow(values: torch.Tensor, dtype: str) -> np.ndarray:
