@@ -166,26 +166,23 @@ def round_tokens(tokens: Tokens, dtype: str) -> Tokens:
     return Tokens(tokens.values.half().float(), tokens.mask, final, tokens.grid)
 
 
-def cached_tokens(
-    parts: Mapping[str, Any], batches: Callable[[], Iterator[Tokens]], dtype: str, *, verify: bool = True
-) -> TokenStore:
-    """Open the Tokens that ``parts`` describe; compute them first if nobody has.
+def cached_tokens(parts: Mapping[str, Any], batches: Callable[[], Iterator[Tokens]], dtype: str) -> TokenStore:
+    """Open the Tokens that ``parts`` describe; compute them first if nobody has, and again where they are damaged.
 
     Args:
         parts: everything that they depend on, as plain data.
         batches: yields the Tokens of all rows in order; called only when needed.
         dtype: ``fp16`` or ``fp32``, of the stored values.
-        verify: compare the stored digests, once per process; a damaged folder is computed again.
 
     Raises: DataError when a value does not fit the dtype.
     """
     key = digest_parts({**parts, "dtype": dtype})
     folder = features_home() / key
-    if not _usable(folder, verify):
+    if not _verified(folder):
         make_folder(folder.parent)
         with locked(folder):
             _verified.cache_clear()  # another process may have made it while this one waited
-            if not _usable(folder, verify):
+            if not _verified(folder):
                 if folder.exists():
                     log.warning("%s is damaged; it is computed again.", folder)
                 _write(folder, parts, batches(), dtype)
@@ -217,10 +214,6 @@ def _narrowed(
         grid, dim = tokens.grid, tokens.dim
     offsets = np.cumsum(np.concatenate(lengths)).astype(np.int64)
     return offsets, np.concatenate(finals) if finals else None, grid, dim
-
-
-def _usable(folder: Path, verify: bool) -> bool:
-    return _verified(folder) if verify else (folder / "meta.json").is_file()
 
 
 def digest_parts(parts: Mapping[str, Any]) -> str:
