@@ -2,7 +2,7 @@
 
     python benchmarks/data_loading.py [--items 10000] [--side 64]
 
-1. Random batches from the HDF5 file through ``image_loader``, against decoding the same JPEGs from a list in memory
+1. Random batches from the HDF5 file, against decoding the same JPEGs from a list in memory
    with the same number of workers.
 2. Building a dataset of small images, against copying and hashing their files.
 3. Peak memory of a build of n and of 4n images, each in a process of its own.
@@ -31,11 +31,24 @@ from torch.utils.data import Dataset as TorchDataset
 
 from vsebench.core.registry import DATASETS
 from vsebench.core.types import Preprocessing
-from vsebench.data.batches import image_loader
 from vsebench.data.dataset import Dataset
 from vsebench.data.pixels import decode
 
 BATCH = 64
+
+
+class ItemImages(TorchDataset[tuple[int, torch.Tensor]]):
+    """Pixels by position: (position, uint8 (3, H, W))."""
+
+    def __init__(self, dataset: Dataset, positions: np.ndarray, preprocessing: Preprocessing) -> None:
+        self.dataset, self.positions, self.preprocessing = dataset, positions, preprocessing
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def __getitem__(self, index: int) -> tuple[int, torch.Tensor]:
+        position = int(self.positions[index])
+        return position, torch.from_numpy(self.dataset.image(position, self.preprocessing))
 
 
 class InMemory(TorchDataset[tuple[int, torch.Tensor]]):
@@ -136,7 +149,7 @@ def reading(file: Path, side: int) -> None:
         for _ in range(3):
             plain = DataLoader(InMemory(encoded, order, preprocessing), batch_size=BATCH, num_workers=workers)
             memory_rates.append(throughput(plain, len(order)))
-            batches = image_loader(dataset, order, preprocessing, batch_size=BATCH, num_workers=workers)
+            batches = DataLoader(ItemImages(dataset, order, preprocessing), batch_size=BATCH, num_workers=workers)
             file_rates.append(throughput(batches, len(order)))
         ratio = max(file_rates) / max(memory_rates)
         print(f"| {workers} | {max(memory_rates):,.0f} | {max(file_rates):,.0f} | {ratio:.2f} |")

@@ -12,8 +12,8 @@ import argparse
 import time
 
 import numpy as np
+from null_simulation import Null, false_groups, null_table
 
-from vsebench.stats.null_simulation import Null, false_groups, null_table
 from vsebench.stats.rank_groups import place
 
 TABLES = {

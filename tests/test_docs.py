@@ -8,11 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import api_page
 import pytest
+from datasets_page import page as datasets_page
 
-from vsebench.cli import api_page
 from vsebench.cli.components import catalogue
-from vsebench.cli.datasets_page import page as datasets_page
 from vsebench.config.schema import System, Train
 from vsebench.core.registry import METRICS
 
@@ -56,7 +56,7 @@ def test_the_catalogue_is_current() -> None:
     page = ROOT / "docs" / "components.md"
     assert page.read_text(encoding="utf-8") == catalogue(), "run python -m vsebench.cli.components"
     page = ROOT / "docs" / "datasets.md"
-    assert page.read_text(encoding="utf-8") == datasets_page(), "run python -m vsebench.cli.datasets_page"
+    assert page.read_text(encoding="utf-8") == datasets_page(), "run python docs/generators/datasets_page.py"
 
 
 def test_every_key_is_documented() -> None:
@@ -122,7 +122,7 @@ def git(*arguments: str, cwd: Path) -> str:
 
 def test_the_page_of_the_api_is_current() -> None:
     page = ROOT / "docs" / "api.md"
-    assert page.read_text(encoding="utf-8") == api_page.page(), "run python -m vsebench.cli.api_page"
+    assert page.read_text(encoding="utf-8") == api_page.page(), "run python docs/generators/api_page.py"
 
 
 @pytest.mark.slow

@@ -8,10 +8,10 @@ import shlex
 from pathlib import Path
 
 import pytest
+from datasets_page import HEAD
 from typer.testing import CliRunner
 
 from vsebench.cli.app import app
-from vsebench.cli.datasets_page import HEAD
 from vsebench.data.open import open_dataset
 from vsebench.runs.store import Store
 

@@ -16,7 +16,17 @@ import pytest
 import torch
 
 from vsebench.core.errors import DiskError
-from vsebench.core.files import explain, is_sealed, locked, replacing, seal, sealing, set_aside, write_atomically
+from vsebench.core.files import (
+    explain,
+    is_sealed,
+    locked,
+    replacing,
+    replacing_folder,
+    seal,
+    sealing,
+    set_aside,
+    write_atomically,
+)
 
 
 @pytest.fixture
@@ -186,3 +196,17 @@ def test_what_did_not_change_is_not_written(tmp_path: Path) -> None:
     before = file.stat().st_mtime_ns, file.stat().st_ino
     write_atomically(file, "the same")
     assert (file.stat().st_mtime_ns, file.stat().st_ino) == before
+
+
+def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+    folder = tmp_path / "gallery"
+    with replacing_folder(folder) as partial:
+        (partial / "a").write_text("first")
+    with pytest.raises(ValueError, match="stop"), replacing_folder(folder) as partial:
+        (partial / "a").write_text("half")
+        raise ValueError("stop")
+    assert (folder / "a").read_text() == "first"
+    with replacing_folder(folder) as partial:
+        (partial / "b").write_text("second")
+    assert [f.name for f in folder.iterdir()] == ["b"]
+    assert list(tmp_path.iterdir()) == [folder]

@@ -11,7 +11,7 @@ import pytest
 from annotated_types import Gt
 
 from vsebench.core.errors import ConfigError
-from vsebench.core.registry import FUSIONS
+from vsebench.core.registry import FUSIONS, OPTIMIZERS
 from vsebench.core.shared_options import SharedOptions
 
 
@@ -100,3 +100,9 @@ def test_a_parameter_without_a_description_is_refused() -> None:
     with pytest.raises(TypeError, match="Args do not describe 'size'"):
         FUSIONS.register("sized", source="none")(Sized)
     assert "sized" not in FUSIONS
+
+
+def test_a_function_is_described_with_the_fields() -> None:
+    doc = inspect.getdoc(OPTIMIZERS.get("adam").target) or ""
+    assert "    beta1: in [0, 1), of the mean.\n" in doc
+    assert "    options:" not in doc

@@ -11,8 +11,9 @@ from random import Random
 
 import numpy as np
 import pytest
+from oracles import audio_oracle
 
-from vsebench.data.builders.garments_audio import oracle_accuracy, recorded
+from vsebench.data.builders.garments_audio import recorded
 from vsebench.data.check import check
 from vsebench.data.dataset import Dataset
 from vsebench.data.garments.delivery import (
@@ -148,7 +149,7 @@ def test_a_small_one_is_sound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     silent = [dataset.attributes(i)["audio_evidence"] == "nothing" for i in range(120)]
     assert all(silent[i] for i in np.flatnonzero(seconds == 0))
     assert 0.15 < np.mean(seconds == 0) < 0.45
-    assert oracle_accuracy(dataset, "train")["all three"] > 0.7
+    assert audio_oracle(dataset, "train")["all three"] > 0.7
 
 
 @pytest.mark.slow
@@ -156,7 +157,7 @@ def test_the_data_keeps_the_ceilings(whole: Dataset) -> None:
     assert len(whole) == 3000
     assert check(whole) == []
     for split, rows in whole.splits.items():
-        for name, value in oracle_accuracy(whole, split).items():
+        for name, value in audio_oracle(whole, split).items():
             spread = (ceilings(15)[name] * (1 - ceilings(15)[name]) / len(rows)) ** 0.5
             assert value == pytest.approx(ceilings(15)[name], abs=4 * spread), (split, name)
 
@@ -165,7 +166,7 @@ def test_the_data_keeps_the_ceilings(whole: Dataset) -> None:
 def test_the_documentation_says_the_ceilings(whole: Dataset) -> None:
     page = (Path(__file__).parents[2] / "docs" / "amir.md").read_text(encoding="utf-8")
     message = re.findall(r"^\| ([a-z +]+) \| ([\d.]+) % \| ([\d.]+) % \|$", page, re.MULTILINE)
-    real = oracle_accuracy(whole, "test")
+    real = audio_oracle(whole, "test")
     assert {name: tuple(map(float, shares)) for name, *shares in message} == {
         name: (round(100 * value, 1), round(100 * real[name], 1)) for name, value in ceilings(15).items()
     }

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from oracles import mmfrb_oracle
 from PIL import Image
 
-from vsebench.data.builders.mmfrb import oracle_accuracy, views
+from vsebench.data.builders.mmfrb import views
 from vsebench.data.check import check
 from vsebench.data.dataset import Dataset
 from vsebench.data.garments.latent import CATEGORIES, USES, ceilings, decide, joint
@@ -78,7 +79,7 @@ def test_the_data_keeps_the_ceilings(whole: Dataset) -> None:
     assert "embedded edition (rendered)" in whole.title
     assert check(whole) == []
     for split, rows in whole.splits.items():
-        for name, value in oracle_accuracy(whole, split).items():
+        for name, value in mmfrb_oracle(whole, split).items():
             spread = (ceilings()[name] * (1 - ceilings()[name]) / len(rows)) ** 0.5
             assert value == pytest.approx(ceilings()[name], abs=4 * spread), (split, name)
 
@@ -87,7 +88,7 @@ def test_the_data_keeps_the_ceilings(whole: Dataset) -> None:
 def test_the_documentation_says_the_ceilings(whole: Dataset) -> None:
     page = (Path(__file__).parents[2] / "docs" / "mmfrb.md").read_text(encoding="utf-8")
     message = re.findall(r"^\| ([a-z ]+) \| ([\d.]+) % \| ([\d.]+) % \|$", page, re.MULTILINE)
-    real = oracle_accuracy(whole, "test")
+    real = mmfrb_oracle(whole, "test")
     assert {name: (float(a), float(b)) for name, a, b in message} == {
         name: (round(100 * value, 1), round(100 * real[name], 1)) for name, value in ceilings().items()
     }

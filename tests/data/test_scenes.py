@@ -12,16 +12,16 @@ from random import Random
 
 import numpy as np
 import pytest
+from oracles import chances, retrieval_scores, rows, scene_oracle
 from PIL import Image
 
 from vsebench.core.registry import DATASETS
-from vsebench.data.builders._scenes import scene_items, scene_oracle
+from vsebench.data.builders._scenes import scene_items
 from vsebench.data.check import check
 from vsebench.data.dataset import Dataset
-from vsebench.data.scenes.ceilings import OBSERVERS, ceilings, chances, retrieval_scores, rows, shares
+from vsebench.data.scenes.ceilings import OBSERVERS, ceilings, shares
 from vsebench.data.scenes.model import (
     ATTRIBUTES,
-    KINDS,
     SETTINGS,
     USES,
     Garment,
@@ -35,6 +35,7 @@ from vsebench.data.scenes.model import (
 )
 from vsebench.data.scenes.wording import write
 
+KINDS = ("complement", "redundant", "easy", "hard", "selection", "reference", "exclusion", "relation")
 DIGEST = "cb4fb855f911e4d9"
 RED = Garment("skirt", "red", "striped", "left")
 BLUE = Garment("coat", "blue", "plain", "right")

@@ -13,9 +13,10 @@ from random import Random
 
 import numpy as np
 import pytest
+from oracles import vqa_oracle
 
 from vsebench.core.errors import ConfigError
-from vsebench.data.builders.vqa_garments import LOOKS, oracle_accuracy, question_items
+from vsebench.data.builders.vqa_garments import LOOKS, question_items
 from vsebench.data.check import check
 from vsebench.data.dataset import Dataset
 from vsebench.data.garments.latent import PATTERNS, SILHOUETTES, Garment, draw_garment
@@ -184,7 +185,7 @@ def test_the_data_keeps_the_ceilings(whole: Dataset) -> None:
     assert len(whole) == 9600
     assert check(whole) == []
     for split, rows in whole.splits.items():
-        for name, value in oracle_accuracy(whole, split).items():
+        for name, value in vqa_oracle(whole, split).items():
             spread = (ceilings()[name] * (1 - ceilings()[name]) / len(rows)) ** 0.5
             assert value == pytest.approx(ceilings()[name], abs=4 * spread), (split, name)
 
@@ -193,7 +194,7 @@ def test_the_data_keeps_the_ceilings(whole: Dataset) -> None:
 def test_the_documentation_says_the_ceilings(whole: Dataset) -> None:
     page = (Path(__file__).parents[2] / "docs" / "vqa.md").read_text(encoding="utf-8")
     message = re.findall(r"^\| ([a-z ]+) \| ([\d.]+) % \| ([\d.]+) % \| ([\d.]+) % \|$", page, re.MULTILINE)
-    real = oracle_accuracy(whole, "test")
+    real = vqa_oracle(whole, "test")
     assert {name: tuple(map(float, shares)) for name, *shares in message} == {
         look: tuple(round(100 * v, 1) for v in (ceilings()[look], ceilings(soft=True)[look], real[look]))
         for look in LOOKS

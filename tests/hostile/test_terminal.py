@@ -18,7 +18,7 @@ from planned import plan, record, run
 
 import vsebench
 from vsebench.cli import app as cli
-from vsebench.cli import cache, data, index_sweep, search
+from vsebench.cli import cache, data, search
 from vsebench.cli.plan import print_plan
 from vsebench.cli.progress import ProgressView
 from vsebench.core.errors import DataError, Place
@@ -27,6 +27,7 @@ from vsebench.data.item import Item
 from vsebench.data.writer import DatasetWriter
 from vsebench.engine import feature_cache
 from vsebench.engine.feature_cache import Entry
+from vsebench.retrieval.index_benchmark import sweep
 from vsebench.retrieval.report import Answer
 from vsebench.retrieval.searcher import Hit
 from vsebench.runs.store import Store
@@ -129,7 +130,7 @@ def test_plans_of_indexes_and_the_cache(text: str, terminal: io.StringIO, monkey
     row = SimpleNamespace(name=text, spec=SimpleNamespace(name="flat", options={text: text}))
     experiment: Any = SimpleNamespace(name=text, rows=[row], spec=SimpleNamespace(k=10))
     described = {"title": text, "splits": {"gallery": 1, "queries": 1}, "dim": 2}
-    index_sweep._print_plan(experiment, [], SimpleNamespace(described=described))  # type: ignore[arg-type]
+    sweep._print_plan(experiment, [], SimpleNamespace(described=described))  # type: ignore[arg-type]
     assert_shown(terminal.getvalue(), text)
     monkeypatch.setattr(feature_cache, "entries", lambda: [Entry(text, text, text, text, 1, 1, 1, 0.0)])
     terminal.seek(0)
@@ -178,8 +179,8 @@ def test_hits_as_json_come_back_equal(capsys: pytest.CaptureFixture[str]) -> Non
 def test_commands_print_through_the_terminal_alone() -> None:
     """What has text of others goes through ``say``; only fixed words, and what the package says of itself, do not."""
     root = Path(vsebench.__file__).parent
-    current = {"components.py", "datasets_page.py", "doctor.py"}
-    for file in [*root.glob("cli*.py"), *(root / "commands").glob("*.py"), *(root / "serve").glob("*.py")]:
+    current = {"components.py", "doctor.py"}
+    for file in [*(root / "cli").glob("*.py"), *(root / "retrieval" / "server").glob("*.py")]:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print":
                 assert file.name in current or all(isinstance(a, ast.Constant) for a in node.args), (file, node.lineno)

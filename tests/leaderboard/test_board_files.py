@@ -15,12 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mutations import as_bytes, changed, damaged, fuzzed
 
-from vsebench.cli import wandb_board
 from vsebench.cli.verify import verify as verify_command
 from vsebench.core.errors import DataError, VsebenchError
 from vsebench.leaderboard import index_board, render
 from vsebench.leaderboard.html_page import page as html_page
 from vsebench.leaderboard.markdown import page
+from vsebench.results import wandb_board
 from vsebench.results.export import table_of
 from vsebench.results.merge import Origin, merge
 from vsebench.results.original import find_original

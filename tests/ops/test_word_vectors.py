@@ -342,10 +342,10 @@ def test_an_encoder_reports_its_vectors(fasttext: tuple[Path, dict[str, np.ndarr
     vocabulary = Vocabulary.build(["red dresses", "blue"])
     build = TEXT_ENCODERS.build
     encoder = build("word_vectors", {"vectors": str(fasttext[0]), "freeze_vectors": True}, vocabulary=vocabulary)
-    assert encoder.vector_report() == {"words": 3, "found": 2, "subword": 1, "random": 0, "coverage": 1.0}
+    assert encoder.notes() == ["word vectors: 100.0 % of 3 training words (2 listed, 1 from subwords, 0 random)"]
     wanted = load_vectors(fasttext[0], vocabulary.words).values
     assert torch.equal(encoder.embedding.weight[2:], torch.tensor(wanted))
-    assert build("word_vectors", {}, vocabulary=vocabulary).vector_report() == {}
+    assert build("word_vectors", {}, vocabulary=vocabulary).notes() == []
 
 
 def test_the_real_excerpts(shared: Path) -> None:

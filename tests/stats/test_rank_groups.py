@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from null_simulation import Null, false_groups, null_table
 from outcome_boards import CLUSTERS, ITEMS, made_up
 from scipy import stats
 
 from vsebench.runs.item_scores import ItemScores
 from vsebench.stats.compared_metrics import Measure, measures, sums
-from vsebench.stats.null_simulation import Null, false_groups, null_table
 from vsebench.stats.paired_tests import Difference, holm
 from vsebench.stats.rank_groups import compare, compare_all, family_of, grouped, place
 from vsebench.stats.rows import views

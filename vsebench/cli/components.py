@@ -55,7 +55,10 @@ def check(kind: str, name: str, assignments: Sequence[str], plugins: Sequence[Pa
     """Run the conformance kit on a component, and print a line for each check. Returns 0 when all pass, else 1.
 
     Args:
+        kind: of the component, such as ``fusion``.
+        name: of the component.
         assignments: options as ``scale=2.0``.
+        plugins: files to import first.
 
     Raises: UnknownComponent; ConfigError for options that the component refuses.
     """

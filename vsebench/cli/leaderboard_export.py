@@ -18,6 +18,8 @@ def write_export(board: Path, experiments: Sequence[str], file: Path, *, others:
 
     Args:
         board: the leaderboard folder.
+        experiments: names of boards; all where there are none.
+        file: that is written; its suffix (``.csv``, ``.parquet``) is its form.
         others: options of the command that were given beside ``--export``.
 
     Raises: ConfigError for options that exclude it, another ending or Parquet without pyarrow; DataError for an

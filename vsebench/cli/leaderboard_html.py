@@ -37,8 +37,11 @@ def write_html(
     """Write a page for each experiment, for all by default, beside their Markdown or to ``out``.
 
     Args:
+        board: the leaderboard folder.
+        experiments: names of boards; all where there are none.
         runs: folder of all experiments' runs; a row whose runs are not there says so.
         out: the file of the one experiment.
+        check: compare with the pages that are there, and write none.
         count: rows of each table whose models are loaded, to show what the example queries find.
         plugins: to import first.
         trust: import those that runs name, too.

@@ -107,7 +107,7 @@ def sweep(
         plugins=tuple(p.expanduser().resolve() for p in plugins),
     )
     if is_index_experiment(document.load(file).data):
-        from vsebench.cli.index_sweep import refuse_options, run_index_sweep
+        from vsebench.retrieval.index_benchmark.sweep import refuse_options, run_index_sweep
 
         refuse_options(executor, workers, processes_per_run)
         run_index_sweep(requested, settings, runs, dry_run=dry_run)
@@ -130,7 +130,7 @@ def sweep(
     if measures := loaded.spec.measure.requested():
         complete(loaded.name, measures, runs=runs, board=board, workers=workers, threads=threads, device=device)
     if settings.wandb_mode != "disabled":
-        from vsebench.cli.wandb_board import log_board
+        from vsebench.results.wandb_board import log_board
 
         log_board(loaded.name, settings, board)
     _leave_note(requested, outcome, dataset.path, runs)

@@ -85,7 +85,6 @@ def load_experiment(
     file: Path | str | document.Document,
     *,
     overrides: Iterable[str] = (),
-    plugins: Iterable[str] = (),
     only: Sequence[str] = (),
 ) -> Experiment:
     """Read and validate an experiment file.
@@ -93,7 +92,6 @@ def load_experiment(
     Args:
         file: its path, or what was read of it.
         overrides: ``key=value`` as given with ``-o``.
-        plugins: files given with ``--plugin``, beside those that the file names.
         only: shell patterns of row names.
 
     Raises: ConfigError with file and line; PluginError.
@@ -104,8 +102,6 @@ def load_experiment(
         with faults:
             doc.override(assignment)
     spec = _spec(doc, faults)
-    for plugin in plugins:
-        load_plugin(plugin)
     for i, plugin in enumerate(spec.plugins):
         load_plugin(Path(doc.file).parent / plugin, place=doc.place(("plugins", i)))
     _check_top(doc, spec, faults)

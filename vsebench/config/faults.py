@@ -20,6 +20,8 @@ def validate(model: type[M], data: Any, what: str) -> M:
     """Validate ``data`` as ``model``.
 
     Args:
+        model: the block's schema.
+        data: plain data, as read from YAML.
         what: the block's name in messages: ``the experiment file``, ``train``.
 
     Raises: ConfigError of every fault, with its path.

@@ -12,22 +12,21 @@ from vsebench.core.names import in_any_case
 FOLDER = Path("experiments")
 
 
-def experiment_file(given: Path, folder: Path = FOLDER) -> Path:
-    """Return a file that exists as it is given, and for a bare name, in any case, the one of that name in a folder.
+def experiment_file(given: Path) -> Path:
+    """Return a file that exists as it is given, and for a bare name, in any case, the one in :data:`FOLDER`.
 
     Args:
         given: a file, such as ``experiments/mmfrb.yaml``, or a name, such as ``mmfrb``.
-        folder: where experiments lie.
 
     Raises: ConfigError with the nearest name for a bare name that is neither.
     """
     if given.exists() or given.suffix or len(given.parts) != 1:
         return given
-    files = {file.stem: file for file in sorted(folder.glob("*.yaml"))}
+    files = {file.stem: file for file in sorted(FOLDER.glob("*.yaml"))}
     name = in_any_case(given.name, files)
     if name not in files:
         hint = did_you_mean(name, files) + known_names(files, "There are")
-        raise ConfigError(f"{given}: no such file, and no experiment of that name in {folder}." + hint)
+        raise ConfigError(f"{given}: no such file, and no experiment of that name in {FOLDER}." + hint)
     return files[name]
 
 

@@ -141,6 +141,7 @@ def load_index_experiment(
     """Read and validate a file.
 
     Args:
+        file: path of the experiment file.
         overrides: ``key=value`` as given with ``-o``.
         plugins: files given with ``--plugin``, beside those that the file names.
 

@@ -55,6 +55,9 @@ def selection_of(
     data with several labels per item, the sum of recalls for ranking and, where any shared label makes a match, MAP.
 
     Args:
+        doc: the file as read, for places in messages.
+        spec: the validated file.
+        systems: all rows.
         data: ``Dataset.describe()``; without it, data of one label per item.
 
     Raises: ConfigError at the line at fault: no such number, or a mode that is not the metric's.

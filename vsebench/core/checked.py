@@ -41,7 +41,8 @@ def checked(target: T, who: str, component_of: Callable[[], Component | None]) -
     shared = shared_in(owner)
     if shared:
         splice(wrapper, shared)
-        target.__doc__ = spliced_doc(target.__doc__ or "", shared)
+        documented = target if inspect.isclass(target) else wrapper
+        documented.__doc__ = spliced_doc(target.__doc__ or "", shared)
     if inspect.isclass(target):
         target.__init__ = wrapper  # type: ignore[misc, method-assign]
         return target

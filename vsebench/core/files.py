@@ -50,6 +50,30 @@ def replacing(file: Path) -> Iterator[Path]:
             raise
 
 
+@contextlib.contextmanager
+def replacing_folder(folder: Path) -> Iterator[Path]:
+    """Give an empty folder to fill. It becomes ``folder`` when the block ends well, and is removed when it does not.
+
+    Its files are on the disk before its name is. A folder of that name is replaced.
+
+    Raises: DiskError, with the folder, when its disk is full or cannot be written.
+    """
+    partial, old = (folder.with_name(f".{folder.name}.{what}-{os.getpid()}") for what in ("partial", "old"))
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        with writing(folder):
+            partial.mkdir(parents=True)
+            yield partial
+            for file in partial.rglob("*"):
+                sync(file)
+            if folder.exists():
+                os.replace(folder, old)
+            os.replace(partial, folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
+
+
 def write_atomically(file: Path, text: str) -> None:
     """Write a text file so that a reader sees the old one or the new one, whole. One that holds the text already is
     left as it is: where nothing changed, nothing is written to a read-only disk.

@@ -215,6 +215,7 @@ def tuned(validation: Predictions, metrics: Sequence[Metric]) -> dict[str, float
 
     Args:
         validation: predictions of the validation split.
+        metrics: those of the run.
     """
     results: dict[str, float] = {}
     for name in dict.fromkeys(metric.name for metric in metrics):

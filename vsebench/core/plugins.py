@@ -104,6 +104,7 @@ def refusing_unknown(left_out: Iterable[str], *, run: str, place: Place, without
     Args:
         left_out: plug-ins that the run names and that were not imported.
         run: whose they are.
+        place: file and line that errors name.
         without: what can be done without them, as a sentence.
 
     Raises: UntrustedPlugin.

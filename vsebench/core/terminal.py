@@ -29,6 +29,7 @@ def say(text: str, *, error: bool = False, lines: bool = False) -> None:
     """Print what may hold text of others, at once.
 
     Args:
+        text: what is printed.
         error: to standard error.
         lines: it is of several lines. Else it stays one: a name with a line feed could say what the program did not.
     """

@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
 import numpy as np
-import torch
-from torch.utils.data import DataLoader
-from torch.utils.data import Dataset as TorchDataset
-
-from vsebench.core.types import Preprocessing
-from vsebench.data.dataset import Dataset
 
 
 class EpochOrder:
@@ -37,6 +29,9 @@ def bucketed(lengths: np.ndarray, batch_size: int, batches: int, seed: int) -> n
 
     Args:
         lengths: int (n,), of the texts in the epoch's (shuffled) order.
+        batch_size: items of a batch.
+        batches: batches of a pool that is sorted by length.
+        seed: of the shuffling.
 
     Shape: (n,) -> (n,), a permutation of 0..n-1.
 
@@ -53,34 +48,3 @@ def bucketed(lengths: np.ndarray, batch_size: int, batches: int, seed: int) -> n
         cut = places[np.argsort(lengths[places], kind="stable")].reshape(-1, batch_size)
         parts.append(cut[rng.permutation(len(cut))].ravel())
     return np.concatenate([*parts, np.arange(full, len(lengths))])
-
-
-class ItemImages(TorchDataset[tuple[int, torch.Tensor]]):
-    """Pixels by position: (position, uint8 (3, H, W))."""
-
-    def __init__(self, dataset: Dataset, positions: Sequence[int] | np.ndarray, preprocessing: Preprocessing) -> None:
-        self.dataset, self.positions, self.preprocessing = dataset, positions, preprocessing
-
-    def __len__(self) -> int:
-        return len(self.positions)
-
-    def __getitem__(self, index: int) -> tuple[int, torch.Tensor]:
-        position = int(self.positions[index])
-        return position, torch.from_numpy(self.dataset.image(position, self.preprocessing))
-
-
-def image_loader(
-    dataset: Dataset,
-    positions: Sequence[int] | np.ndarray,
-    preprocessing: Preprocessing,
-    *,
-    batch_size: int,
-    num_workers: int = 0,
-) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Batches (positions int64 (B,), pixels uint8 (B, 3, H, W)) in the order of ``positions``.
-
-    The order does not depend on ``num_workers``.
-    """
-    images = ItemImages(dataset, positions, preprocessing)
-    loader: DataLoader[tuple[int, torch.Tensor]] = DataLoader(images, batch_size=batch_size, num_workers=num_workers)
-    yield from loader

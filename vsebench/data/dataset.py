@@ -161,6 +161,8 @@ class Dataset:
         """Which items have none of a modality, by the file's tables; a sound without a sample counts as one.
 
         Args:
+            modality: that is looked for.
+            positions: int64 (n,), of the items.
             features: of the precomputed ones instead of the modality itself.
 
         Shape: (n,) -> bool (n,)

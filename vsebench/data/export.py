@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +11,7 @@ import numpy as np
 import yaml
 
 from vsebench.core.errors import ConfigError, DataError, Place
-from vsebench.core.files import writing
+from vsebench.core.files import replacing_folder
 from vsebench.data.dataset import Dataset
 
 SPLIT_NAMES = {"train": "train", "val": "validation", "test": "test", "rest": "rest"}
@@ -52,21 +50,12 @@ def export(
         raise ConfigError(f"the shard size must be > 0 bytes. Got {shard_bytes}.")
     if out.exists() and not force:
         raise DataError("exists already; give --force to replace it, or another folder.", place=Place(str(out)))
-    partial = out.with_name(f".{out.name}.partial-{os.getpid()}")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        with writing(out):
-            partial.mkdir(parents=True)
-            if form == "parquet":
-                _parquet(dataset, partial, shard_bytes, progress)
-            else:
-                _arrow(dataset, partial, progress)
-            (partial / "README.md").write_text(_card(dataset, partial, form), encoding="utf-8")
-            if out.exists():
-                shutil.rmtree(out)
-            os.replace(partial, out)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with replacing_folder(out) as partial:
+        if form == "parquet":
+            _parquet(dataset, partial, shard_bytes, progress)
+        else:
+            _arrow(dataset, partial, progress)
+        (partial / "README.md").write_text(_card(dataset, partial, form), encoding="utf-8")
     return out
 
 

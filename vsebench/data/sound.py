@@ -134,6 +134,7 @@ def highpass(samples: np.ndarray, sample_rate: int, cutoff: float) -> np.ndarray
     """Damp what lies below a frequency: a Butterworth filter of order 4, run once, forwards.
 
     Args:
+        samples: float (n,), of one channel.
         sample_rate: in Hz.
         cutoff: in Hz, where a tone loses 3 dB; below half of the sample rate.
 

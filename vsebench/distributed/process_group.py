@@ -53,6 +53,7 @@ class ProcessGroup:
         """Return this process's share of a training batch of ``count`` items.
 
         Args:
+            count: items of the whole batch.
             seed: of what the forward pass draws (dropout), which the processes draw separately.
         """
         return Shard()

@@ -16,6 +16,7 @@ def circumstances(device: torch.device, code: str) -> dict[str, Any]:
     """Plain data: device, threads, algorithms, code and versions of libraries.
 
     Args:
+        device: that computes.
         code: digest of the code that computes.
     """
     return {

@@ -24,6 +24,7 @@ def embed(model: Model, modality: str, raw: Any) -> Tensor:
 
     Args:
         model: in eval mode.
+        modality: of ``raw``.
         raw: pixels uint8 (B, 3, H, W), :class:`TokenIds`, or Tokens (cached ones, or the dataset's features).
 
     Shape: -> float32 (B, E), on the model's device.
@@ -59,6 +60,7 @@ def pair_inputs(model: Model, modality: str, raw: Any) -> Tokens:
 
     Args:
         model: in eval mode, with a scorer.
+        modality: of ``raw``.
         raw: as for :func:`embed`.
 
     Shape: -> float32 Tokens (B, N, d), on the model's device.
@@ -102,6 +104,7 @@ def embed_with_pair_inputs(model: Model, modality: str, raw: Any) -> tuple[Tenso
 
     Args:
         model: in eval mode, with a scorer that ranks again what embeddings found.
+        modality: of ``raw``.
         raw: as for :func:`embed`.
 
     Shape: -> float32 (B, E) and float32 Tokens (B, N, d), on the model's device.

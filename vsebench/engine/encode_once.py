@@ -39,7 +39,11 @@ def encoding(
     what is kept. On a processor each batch is computed by one thread, several batches at a time.
 
     Args:
+        plan: what is computed once.
+        encoder: whose work is done once.
+        source: of the rows.
         missing: bool (rows,), True where a row gets no real token.
+        deterministic: allow deterministic algorithms only.
 
     Yields: a function that computes the Tokens batch by batch, on the CPU, not rounded; to be used inside the block.
     """

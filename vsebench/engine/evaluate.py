@@ -202,6 +202,11 @@ def predictions_of(
     """Combine a split's outputs with its labels and groups, as metrics want them; pairs are scored here.
 
     Args:
+        outputs: of the split.
+        loader: of the dataset.
+        model: in eval mode.
+        device: where pairs are scored.
+        rerank: reorders the best of each query; None leaves the ranking as it is.
         ranked_gallery: what the split's items are ranked against, where that is not the split.
     """
     dataset = loader.dataset

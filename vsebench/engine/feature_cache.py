@@ -24,7 +24,7 @@ import torch
 from filelock import Timeout
 
 from vsebench.core.errors import DataError
-from vsebench.core.files import file_digest, lock_of, locked, make_folder, sync, writing
+from vsebench.core.files import file_digest, lock_of, locked, make_folder, replacing_folder
 from vsebench.core.home import features_home
 from vsebench.core.types import Tokens
 
@@ -166,31 +166,26 @@ def round_tokens(tokens: Tokens, dtype: str) -> Tokens:
     return Tokens(tokens.values.half().float(), tokens.mask, final, tokens.grid)
 
 
-def cached_tokens(
-    parts: Mapping[str, Any], batches: Callable[[], Iterator[Tokens]], dtype: str, *, verify: bool = True
-) -> TokenStore:
-    """Open the Tokens that ``parts`` describe; compute them first if nobody has.
+def cached_tokens(parts: Mapping[str, Any], batches: Callable[[], Iterator[Tokens]], dtype: str) -> TokenStore:
+    """Open the Tokens that ``parts`` describe; compute them first if nobody has, and again where they are damaged.
 
     Args:
         parts: everything that they depend on, as plain data.
         batches: yields the Tokens of all rows in order; called only when needed.
         dtype: ``fp16`` or ``fp32``, of the stored values.
-        verify: compare the stored digests, once per process; a damaged folder is computed again.
 
     Raises: DataError when a value does not fit the dtype.
     """
     key = digest_parts({**parts, "dtype": dtype})
     folder = features_home() / key
-    if not _usable(folder, verify):
+    if not _verified(folder):
         make_folder(folder.parent)
         with locked(folder):
             _verified.cache_clear()  # another process may have made it while this one waited
-            if not _usable(folder, verify):
+            if not _verified(folder):
                 if folder.exists():
                     log.warning("%s is damaged; it is computed again.", folder)
-                with writing(folder):
-                    shutil.rmtree(folder, ignore_errors=True)
-                    _write(folder, parts, batches(), dtype)
+                _write(folder, parts, batches(), dtype)
                 _verified.cache_clear()
     return _open(folder)
 
@@ -221,10 +216,6 @@ def _narrowed(
     return offsets, np.concatenate(finals) if finals else None, grid, dim
 
 
-def _usable(folder: Path, verify: bool) -> bool:
-    return _verified(folder) if verify else (folder / "meta.json").is_file()
-
-
 def digest_parts(parts: Mapping[str, Any]) -> str:
     """Return a folder's name: a digest of everything that its Tokens depend on."""
     text = json.dumps({"format": FORMAT, **parts}, sort_keys=True, default=str)
@@ -232,10 +223,7 @@ def digest_parts(parts: Mapping[str, Any]) -> str:
 
 
 def _write(folder: Path, parts: Mapping[str, Any], batches: Iterable[Tokens], dtype: str) -> None:
-    partial = folder.with_name(f"{folder.name}.partial-{os.getpid()}")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
+    with replacing_folder(folder) as partial:
         with (partial / "values.bin").open("wb") as stream:
             offsets, final, grid, dim = _narrowed(batches, dtype, lambda values: stream.write(values.tobytes()))
         np.save(partial / "offsets.npy", offsets)
@@ -250,12 +238,6 @@ def _write(folder: Path, parts: Mapping[str, Any], batches: Iterable[Tokens], dt
         }
         meta["seal"] = _seal(meta)
         (partial / "meta.json").write_text(json.dumps(meta, indent=1, ensure_ascii=False), encoding="utf-8")
-        for file in partial.iterdir():
-            sync(file)
-        os.replace(partial, folder)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
 
 
 def _narrow(values: torch.Tensor, dtype: str) -> np.ndarray:

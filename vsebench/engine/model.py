@@ -175,6 +175,7 @@ class Model(nn.Module):
         stages go through the rest of theirs.
 
         Args:
+            inputs: modality -> raw inputs, features or cached Tokens.
             present: as :class:`Batch` has it. What stands in the place of an absent item goes into no encoder: batch
                 normalisation would mix it into those of the others.
         """

@@ -56,6 +56,10 @@ def ranking_of(
     """Score a split with the model's pair scorer: all pairs or, with ``rerank_top``, the candidates.
 
     Args:
+        model: with a pair scorer, in eval mode.
+        embeddings: modality -> float32 (n, E), of the split.
+        sides: modality -> the scorer's inputs, of the split.
+        device: where pairs are scored.
         ranked_gallery: embeddings and sides of what the split is ranked against, where that is not the split.
 
     Returns: direction -> scores (queries, gallery); direction -> candidates (Q, K) and their scores (Q, K). Of a split

@@ -94,6 +94,10 @@ class GalleryLoaders:
         """Return the gallery that the queries of ``val`` or ``test`` are ranked against.
 
         Args:
+            model: in eval mode.
+            split: of the queries.
+            device: where the model runs.
+            process_group: the processes that compute together.
             known: outputs of whole parts, which are used again and added to while the model does not change.
         """
         known = {} if known is None else known

@@ -58,7 +58,12 @@ def fit(
     checkpoint ends with the numbers of one that was never interrupted.
 
     Args:
+        model: to train.
+        train_loader: gives the training batches.
+        val_loader: gives the validation batches.
+        seed: of order, captions and dropout.
         validation_scorer: scores an epoch on validation.
+        device: where it trains.
         folder: where checkpoints go; None writes none.
         on_epoch: called with the numbers of each epoch, also with those of epochs done before an interruption.
         process_group: the processes that train together. Batches, captions and decisions are the same whatever their

@@ -111,6 +111,8 @@ def make_examples(
     """Choose by the stored ranks and probabilities, and find the results again with the run's model.
 
     Args:
+        run: a loaded run.
+        split: name of the split.
         queries: of each kind (best, worst, random) and direction.
         k: results of each query.
         seed: of the random ones, and of the order of equals.

@@ -82,6 +82,7 @@ def explain(run: LoadedRun, item: str, *, caption: int = 1) -> Explanation:
     """Run the model on one item, alone and as evaluation does, and keep its attention weights.
 
     Args:
+        run: a loaded run.
         item: an id of the run's dataset, of any split.
         caption: which of its captions, from 1.
 
@@ -126,6 +127,8 @@ def attention_of(run: LoadedRun, loader: Loader, row: int, caption: int) -> tupl
     """All weights of an item that is alone in its batch, and its tokens as the attention gets them.
 
     Args:
+        run: a loaded run.
+        loader: of the run's dataset.
         row: of the feed.
         caption: which of its captions, from 0.
     """

@@ -23,6 +23,7 @@ def seen_box(size: tuple[int, int], preprocessing: Preprocessing | None) -> Box:
 
     Args:
         size: (width, height).
+        preprocessing: of the encoder; None where it sees the whole picture.
 
     Example:
         >>> seen_box((200, 100), Preprocessing((64, 64), (0, 0, 0), (1, 1, 1), fit="crop"))
@@ -49,6 +50,7 @@ def upsample(grid: np.ndarray, size: tuple[int, int], box: Box, scale: float = 1
     """Interpolate a grid over ``box`` at each pixel, bilinear between the centres of its cells, NaN outside.
 
     Args:
+        grid: values, (h, w).
         size: (width, height) of what is drawn.
         box: where the grid lies, in pixels of the picture.
         scale: pixels drawn per pixel of the picture.
@@ -88,8 +90,10 @@ def overlay(picture: Image.Image, grid: np.ndarray, *, low: float, high: float, 
     """Draw the weights of regions over a picture.
 
     Args:
+        picture: that is drawn over.
         grid: weights, (h, w).
-        low, high: weights that are clear, and hottest; ``low`` < ``high``.
+        low: weight that is clear.
+        high: weight that is hottest, above ``low``.
         box: of :func:`seen_box`; what lies outside was not seen, and is darkened.
         side: of the drawing, its longer one, in pixels.
     """

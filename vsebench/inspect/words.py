@@ -28,6 +28,7 @@ def pieces_of(tokenizer: Any, text: str, count: int) -> tuple[Piece, ...]:
 
     Args:
         tokenizer: the encoder's; None where it reads precomputed features.
+        text: that was encoded.
         count: of the encoder's real tokens. Where it makes one of a whole text, that is one piece, and where its
             tokens are not the tokenizer's, they are numbered.
 

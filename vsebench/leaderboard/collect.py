@@ -40,6 +40,7 @@ def update(snapshot: Snapshot, runs: Path, board: Path, *, groups: np.ndarray | 
     again.
 
     Args:
+        snapshot: the board's content.
         runs: the folder of all experiments' runs.
         board: the leaderboard folder.
         groups: int64, of every item of the dataset file, equal for those that are drawn together. Without it they are
@@ -75,6 +76,7 @@ def gather(snapshot: Snapshot, folder: Path, known: ItemScores | None = None) ->
     and left out.
 
     Args:
+        snapshot: the board's content.
         folder: of the experiment's runs.
         known: what was gathered before; of a run whose result it agrees with nothing is read again.
     """

@@ -149,6 +149,7 @@ def cost_section(snapshot: Snapshot, plots: Mapping[str, str]) -> list[str]:
     """Lines of the page's section; none where nothing was measured.
 
     Args:
+        snapshot: the board's content.
         plots: name of a cost -> file of its plot, from the board's folder.
     """
     rows = costed(snapshot)

@@ -62,9 +62,11 @@ def details_of(
     """Gather what the rows of a board open to.
 
     Args:
+        snapshot: the board's content.
         tables: of the page.
         runs: folder of all experiments' runs; what is not there is said to be so in the row. None reads no folder.
         finder: asked of the first ``rows`` rows of each table.
+        rows: number of rows of each table that are searched with ``finder``.
 
     Raises: DataError for a damaged file of a run.
     """

@@ -41,6 +41,8 @@ def is_current(file: Path, snapshot: Snapshot, titles: Mapping[str, str]) -> boo
     """Whether a file is the plot that the results give, as it was drawn.
 
     Args:
+        file: of the plot.
+        snapshot: the board's content.
         titles: axis -> what its panel is called; its name where there is none.
     """
     return shows(file, _digest(snapshot, titles))

@@ -26,6 +26,7 @@ def factors_section(snapshot: Snapshot, titles: Mapping[str, str]) -> list[str]:
     parts.
 
     Args:
+        snapshot: the board's content.
         titles: axis -> what heads its column.
     """
     plot_data = effects_of(snapshot)

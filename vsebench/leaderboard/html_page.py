@@ -50,11 +50,13 @@ def page(
     """Return the whole page as HTML.
 
     Args:
+        snapshot: the board's content.
         folder: of the board, where its plots lie.
         runs: folder of all experiments' runs; rows then open to curves, predictions and examples. None reads none.
         item_scores: per-item scores of every run on test; without them there are no intervals over items and no groups.
         unusable: why there are none, where they were collected and cannot be used.
         finder: what a run's model finds, asked of the first ``count`` rows of each table.
+        count: number of rows of each table that are searched with ``finder``.
 
     Raises: DataError for a damaged file of a run.
     """

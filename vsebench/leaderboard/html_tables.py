@@ -95,6 +95,7 @@ def tables_of(snapshot: Snapshot, added: Mapping[str, Sequence[Column]] | None =
     """Return a table for each section that has rows.
 
     Args:
+        snapshot: the board's content.
         added: section -> further columns of its rows, after those of validation and test.
     """
     if snapshot.form == INDEX_FORM:

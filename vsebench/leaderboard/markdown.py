@@ -63,6 +63,7 @@ def page(snapshot: Snapshot, item_scores: ItemScores | None = None, unusable: st
     """Return the whole page as Markdown.
 
     Args:
+        snapshot: the board's content.
         item_scores: of single test items, for intervals over items and rank groups.
         unusable: why there are none, where they were collected and cannot be used.
     """

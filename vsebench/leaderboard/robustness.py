@@ -45,6 +45,7 @@ def robustness_sections(snapshot: Snapshot, plot: str | None = None) -> list[str
     """Return the page's sections; empty where nothing was measured.
 
     Args:
+        snapshot: the board's content.
         plot: where the curves lie, from the board's folder.
     """
     rows = [row for row in measured_rows(snapshot, "robustness") if all(part["clean"] for part in row.parts)]

@@ -92,6 +92,7 @@ def derangement(groups: np.ndarray, generator: np.random.Generator) -> np.ndarra
 
     Args:
         groups: int64 (n,).
+        generator: of the order.
 
     Shape: -> int64 (n,), a permutation; of one item the item itself.
     """

@@ -23,6 +23,8 @@ def timed(call: Callable[[], Any], device: torch.device, *, items: int = 1) -> d
     has done its work.
 
     Args:
+        call: what is measured.
+        device: that is waited for after each call.
         items: that one call answers, >= 1.
     """
     first = _seconds(call, device)

@@ -77,6 +77,7 @@ class Measurement(ABC):
         """Return the plots beside a board; by default none.
 
         Args:
+            snapshot: the board's content.
             folder: of the leaderboard.
         """
         return []

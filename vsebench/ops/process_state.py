@@ -96,6 +96,7 @@ def fixed_state(
     Args:
         seed: of the generators of Python, NumPy and PyTorch.
         deterministic: allow deterministic algorithms only; with ``warn_only`` warn where there is none.
+        warn_only: warn where an operation has no deterministic algorithm, instead of stopping.
         threads: of PyTorch in the block; None for as many as there are.
     """
     settings = [

@@ -21,6 +21,8 @@ def save_weights(file: Path, state: Mapping[str, Tensor], *, owner: str) -> str:
     """Write tensors, whole or not at all.
 
     Args:
+        file: path of the file.
+        state: name -> tensor.
         owner: what they are the weights of, such as a run's id; :func:`load_weights` refuses another's.
 
     Returns: the digest of their content.
@@ -40,6 +42,7 @@ def load_weights(file: Path, *, owner: str | None = None, digest: str | None = N
     """Read tensors and check that they are what was written.
 
     Args:
+        file: path of the file.
         owner: whose weights are expected; None for anybody's.
         digest: of the content that is expected; None for what the file itself says. Files of the first release say
             nothing and are taken as they are.

@@ -28,6 +28,7 @@ def page(comparison: Comparison, dataset: Dataset | None, *, most: int) -> str:
     """Return the page as HTML. Names, captions and labels are escaped.
 
     Args:
+        comparison: of two runs.
         dataset: None where there are no predictions, and so no items to show.
         most: items that are shown of each disagreement.
 

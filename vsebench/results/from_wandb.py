@@ -147,6 +147,7 @@ def board_of(fetched: Fetched, *, fingerprint: str | None = None, source: str = 
     What is left out is added to ``fetched.skipped``.
 
     Args:
+        fetched: runs as W&B has them.
         fingerprint: of the dataset, where runs are of several.
         source: ``ENTITY/PROJECT``, for messages and the board's command.
 

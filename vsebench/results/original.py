@@ -259,6 +259,7 @@ def dataset_of(original: Original, source: str | None = None) -> Dataset:
     """Open the dataset that the run was trained on.
 
     Args:
+        original: the run that is reproduced.
         source: a file or name that was given for it.
 
     Raises: DataError when it is not at hand, or what was given is another one.

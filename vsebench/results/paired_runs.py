@@ -42,7 +42,9 @@ def compare_right(key: str, a: np.ndarray, b: np.ndarray, clusters: np.ndarray) 
     """Test what two runs get right, as a board tests two rows of one seed (:func:`difference`).
 
     Args:
-        a, b: float (Q,), in [0, 1]; between them where a right answer is tied.
+        key: of the metric, for the draws.
+        a: float (Q,), of the first run, in [0, 1]; between them where a right answer is tied.
+        b: of the second run, like ``a``.
         clusters: int (Q,), equal for queries that are drawn together.
     """
     number = np.unique(clusters, return_inverse=True)[1]

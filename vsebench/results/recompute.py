@@ -56,6 +56,8 @@ def recompute(folder: Path, result: Result, *, trust: bool = False) -> Recompute
     A pruned run's number comes from its history; indexes' measurements are of time and memory, and stand alone.
 
     Args:
+        folder: of the run.
+        result: as stored.
         trust: import the plug-ins that the run names. Without it, numbers of their metrics are among ``missing``.
     """
     results = Recomputed()

@@ -39,6 +39,7 @@ def renew(snapshot: Snapshot, store: Store) -> Renewed:
     that rows of different versions never share a table. Nothing is written.
 
     Args:
+        snapshot: the board's content.
         store: of the board's runs; predictions come from their folders.
     """
     other = other_definitions(snapshot)

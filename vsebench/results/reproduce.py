@@ -110,6 +110,8 @@ def assess(
     seed, of Wilson's over the items of the split; else it ``differs``.
 
     Args:
+        original: the run that is reproduced.
+        again: result of the second run.
         row: finished results of the row's seeds.
         tolerance: absolute.
     """

@@ -53,7 +53,12 @@ def make_collection(
     """Put embedded items into an index and write both, with the run's files, to a folder.
 
     Args:
-        index: a registered name; ``options``: its own.
+        run: that embedded them.
+        embedded: items and their vectors.
+        modality: of the items.
+        folder: of the new gallery.
+        index: a registered name.
+        options: of the index.
         force: replace a gallery of that name.
 
     Raises: ConfigError for an unknown index or option; DataError for a folder that must not be replaced, or two items
@@ -99,6 +104,9 @@ def embed_split(
     A caption's id is that of its item; ``ID#2`` is the item's second. Items that lack the modality are left out.
 
     Args:
+        run: a loaded run.
+        split: name of the split.
+        modality: ``image`` or ``text``.
         progress: told how many of how many are done.
         cache: keep frozen features on disk, and use those that the sweep has kept.
 
@@ -165,7 +173,11 @@ def embed_folder(
     A line's id is ``PATH:LINE``.
 
     Args:
+        run: a loaded run.
+        folder: with the images or the text files.
+        modality: ``image`` or ``text``.
         skip_bad: leave images out that cannot be read, and say how many, instead of stopping.
+        progress: called with how many of how many are done.
 
     Raises: DataError for a folder that is missing or has nothing, or naming every image that cannot be read;
         ConfigError for a modality that the system does not read.

@@ -9,9 +9,7 @@ run/            the run's files and pretrained weights, so that queries are embe
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -24,6 +22,7 @@ import numpy as np
 import vsebench
 from vsebench.components.index.base import Index
 from vsebench.core.errors import DataError, Place, VsebenchError
+from vsebench.core.files import file_digest, replacing_folder
 from vsebench.core.plugins import refusing_unknown
 from vsebench.core.registry import INDEXES
 from vsebench.runs.schemas.base import check_depth, check_form
@@ -127,16 +126,20 @@ def write_collection(
     """Write a gallery; it appears under its name whole or not at all.
 
     Args:
+        folder: of the new gallery.
+        manifest: without digests, which are added.
+        items: in the order of the vectors.
+        vectors: float32 (n, D).
+        index: built of the vectors.
         run_files: of the run, to be copied.
+        sides: the pair scorer's inputs, where the run re-ranks.
         force: replace a gallery of that name.
 
     Raises: DataError when something is there that is no gallery, or a gallery without ``force``.
     """
     refuse_existing(folder, force)
-    partial = folder.with_name(f".{folder.name}.partial-{os.getpid()}")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        (partial / RUN).mkdir(parents=True)
+    with replacing_folder(folder) as partial:
+        (partial / RUN).mkdir()
         for file in run_files:
             shutil.copy2(file, partial / RUN / file.name)
         np.save(partial / VECTORS, vectors)
@@ -148,14 +151,10 @@ def write_collection(
         index.save(partial / INDEX)
         files = sorted(f for f in partial.rglob("*") if f.is_file())
         plain = asdict(manifest) | {
-            "sha256": {f.relative_to(partial).as_posix(): _digest(f) for f in files},
+            "sha256": {f.relative_to(partial).as_posix(): file_digest(f) for f in files},
             "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         (partial / MANIFEST).write_text(json.dumps(plain, indent=1, ensure_ascii=False), encoding="utf-8")
-        _put(partial, folder)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
     return Manifest(**plain)
 
 
@@ -172,18 +171,11 @@ def refuse_existing(folder: Path, force: bool) -> None:
         raise DataError("there is a gallery already; --force replaces it.", place=Place(str(folder)))
 
 
-def _put(partial: Path, folder: Path) -> None:
-    old = folder.with_name(f".{folder.name}.old-{os.getpid()}")
-    if folder.exists():
-        os.replace(folder, old)
-    os.replace(partial, folder)
-    shutil.rmtree(old, ignore_errors=True)
-
-
 def read_collection(folder: Path, *, verify: bool = True) -> Collection:
     """Open a gallery.
 
     Args:
+        folder: of the gallery.
         verify: compare the digest of every file first.
 
     Raises: DataError when it is missing, damaged or of another format; ConfigError when its index needs a library that
@@ -192,7 +184,7 @@ def read_collection(folder: Path, *, verify: bool = True) -> Collection:
     manifest = read_manifest(folder)
     for name, digest in manifest.sha256.items():
         file = folder / name
-        if not file.is_file() or (verify and _digest(file) != digest):
+        if not file.is_file() or (verify and file_digest(file) != digest):
             state = "damaged" if file.is_file() else "missing"
             raise DataError(f"this part of the gallery is {state}. Make it again.", place=Place(str(file)))
     items = _read_items(folder / ITEMS)
@@ -266,8 +258,3 @@ def read_manifest(folder: Path) -> Manifest:
     check_depth(plain, place, noun="a manifest of a gallery")
     check_form(GalleryManifest, plain, place, noun="a manifest of a gallery")
     return Manifest(**plain)
-
-
-def _digest(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -74,6 +74,8 @@ class Searcher:
         """Open a gallery that ``vsebench index`` has written.
 
         Args:
+            folder: of the gallery.
+            device: where the model runs.
             trust: import the plug-ins that its run names (see :func:`vsebench.runs.load.load_run`).
 
         Raises: DataError when it is missing, damaged, or does not fit the installed weights; UntrustedPlugin.

@@ -177,6 +177,8 @@ def load_run(folder: Path, *, device: torch.device | str = "cpu", trust: bool = 
     those of the hub from the commit that the run had.
 
     Args:
+        folder: of the run.
+        device: where the model runs.
         trust: import the plug-ins that the run names. They are code; without it, only those that this process has
             imported already (``load_plugin``) are used.
 

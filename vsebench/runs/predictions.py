@@ -148,6 +148,7 @@ def save_vectors(file: Path, predictions: Predictions, metrics: Sequence[Metric]
 
     Args:
         file: ``vectors-<split>.npz``.
+        predictions: whole, as evaluation made them.
         metrics: that were asked for.
         results: their numbers, by key.
 

@@ -232,6 +232,7 @@ def damaged_files(folder: Path, *, contents: bool = True) -> list[Path]:
     only its own form is known.
 
     Args:
+        folder: of the run.
         contents: compare digests too, of files up to ``HASHED`` bytes; larger ones are compared when they are read.
     """
     file = folder / RESULT

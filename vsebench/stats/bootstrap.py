@@ -42,6 +42,8 @@ def resampled(total: np.ndarray, count: np.ndarray, *, resamples: int = RESAMPLE
     ch. 6; clusters: Field and Welsh 2007).
 
     Args:
+        total: float (m, R, k), sums over each cluster.
+        count: float (m, k), what each cluster counts.
         resamples: how many samples.
         seed: of the generator.
 

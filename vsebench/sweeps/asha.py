@@ -77,7 +77,10 @@ def goes_on(value: float | None, earlier: Sequence[float | None], reduction: int
     """Whether a run is in the top ``1/reduction`` of what has reached its rung.
 
     Args:
+        value: of the run; None where it has none.
         earlier: values of the runs that were there before.
+        reduction: a run in so many goes on.
+        mode: ``max`` or ``min``.
 
     Example:
         >>> goes_on(0.5, [], 3, "max"), goes_on(0.5, [0.6, 0.4], 3, "max"), goes_on(0.7, [0.6, 0.4], 3, "max")

@@ -92,6 +92,10 @@ def leave_note(
     """Write the note of a sweep that has nothing left to do.
 
     Args:
+        requested: what the command was given.
+        store: where the runs lie.
+        finished: ids of the finished runs.
+        pruned: ids of the pruned runs.
         depends_on: the dataset's file, plug-ins, the board's pages, and whatever the options may name as a place.
     """
     seen = {str(place): _state(place) for place in depends_on}

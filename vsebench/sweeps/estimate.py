@@ -71,6 +71,7 @@ def estimate(plan: Plan, root: Path, *, device: str) -> Estimate:
     """Estimate the open runs of a plan.
 
     Args:
+        plan: whose open runs are estimated.
         root: the folder of all experiments' runs; records of every experiment count.
         device: the records' hardware, as results name it; runs on other hardware are no record.
     """

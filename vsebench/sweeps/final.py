@@ -44,6 +44,8 @@ def evaluate(context: RunContext, prepared: Prepared, stacked: np.ndarray | None
     """Compute all metrics of the selected epoch, and how and at what cost test was ranked. Test is opened here, once.
 
     Args:
+        context: of the run.
+        prepared: the model and its data.
         stacked: cross-fitted logits of validation, where the model's own were fitted to it.
     """
     context.say("evaluating")

@@ -101,7 +101,12 @@ def execute_together(
     A process that dies, or cannot go on, makes the run a failed result; the others are ended.
 
     Args:
+        run: to do.
+        dataset: that the run is trained on.
+        store: where the runs lie.
+        settings: of the sweep.
         worker: number of the worker that asks, which has GPUs of its own where there are enough.
+        say: told in a few words what the run is doing.
     """
     begin = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="vsebench-") as folder:

@@ -66,7 +66,10 @@ def run_all(runs: Sequence[Run], settings: Settings, *, workers: int, on_event: 
     checkpoints the next time.
 
     Args:
+        runs: what is done, in this order.
+        settings: of the sweep.
         workers: processes. 0 does the runs in this process, for a debugger: a run that ends it ends the sweep.
+        on_event: called with every event of a worker.
 
     Raises: KeyboardInterrupt; DiskError; RunFailed when workers die before their first run; ConfigError for a time
         limit without a process that could be ended.
@@ -90,6 +93,9 @@ def worker_main(runs: Sequence[Run], settings: Settings, number: int, pipe: Conn
     """Run a worker process.
 
     Args:
+        runs: what is done, in this order.
+        settings: of the sweep.
+        number: of the worker.
         pipe: takes its events.
         errors: takes what it writes to standard error.
     """

@@ -78,7 +78,10 @@ def measure(
     """Do the jobs and return what could not be measured.
 
     Args:
+        jobs: measurements, each of a run.
         workers: processes; with one, everything but what is measured alone is done in this process.
+        threads: of each process.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         say: told of each job that is over.
     """
     alone = [job for job in jobs if job.alone]

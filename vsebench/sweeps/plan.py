@@ -67,7 +67,9 @@ def make_plan(experiment: Experiment, dataset: Mapping[str, Any], store: Store) 
     """Give every row and seed its id and look up what is done.
 
     Args:
+        experiment: the validated experiment.
         dataset: ``Dataset.describe()``; its fingerprint is part of the ids.
+        store: of the experiment's runs.
 
     Two rows that come to the same run share it: it is trained once and shown for both.
     """

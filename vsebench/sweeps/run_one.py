@@ -54,6 +54,10 @@ def execute(
     one; neither stops a sweep.
 
     Args:
+        run: to do.
+        dataset: that the run is trained on.
+        store: that takes the result.
+        device: where it trains.
         tracker: makes the run's tracker; called after everything that may fail early.
         say: told in a few words what the run is doing.
         cache: keep frozen features on disk.

@@ -64,6 +64,7 @@ class Watch:
         """Take in a plan, or a search's next round.
 
         Args:
+            plan: that is taken in.
             expected: seconds of its open runs, by id.
         """
         for run in plan.runs:

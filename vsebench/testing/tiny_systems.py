@@ -78,12 +78,6 @@ OPTIONS: dict[str, Row] = {
     "index.spreading": {"hidden": 16, "epochs": 2},
     "pooling.visual_semantic": {"by": "text"},
 }
-#: Entries without a tiny system: a change of their code needs a raised version.
-NOT_SHOWN = {
-    "ensembles",
-    *(f"ensemble.{name}" for name in ("minmax", "none", "rank", "rrf", "zscore")),
-    *(f"metric.{name}" for name in ("cross_precision", "recall_1k", "rsum_1k", "set_recall", "vqa_accuracy")),
-}
 #: Options besides the defaults that take another way through the code.
 VARIANTS: list[tuple[str, Row]] = [
     ("attention.intra", {"outputs": "all", "heads": 2}),

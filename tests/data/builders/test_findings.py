@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from vsebench.data.builders._findings import crossing, notes, single_classes
+from vsebench.data.builders._findings import crossing, notes
 
 
 def test_crossing_counts_keys_not_items() -> None:
     assert crossing(["a", "a", "a", "b", "c"], ["train", "val", "test", "val", "val"]) == 1
     assert crossing([], []) == 0
-
-
-def test_single_classes() -> None:
-    assert single_classes(["x", "y", "y", "y"], ["train", "train", "val", "val"]) == {"val": "y"}
-    assert single_classes([("x",), ("x", "y")], ["train", "train"]) == {}
 
 
 def test_notes() -> None:

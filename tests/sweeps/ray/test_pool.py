@@ -24,7 +24,7 @@ from vsebench.sweeps.local import run_all
 from vsebench.sweeps.plan import Run, make_plan
 from vsebench.sweeps.ray import pool as on_ray
 from vsebench.sweeps.ray.cluster import Resources, connected
-from vsebench.sweeps.ray.pool import RayPool, WorkerSlot, run_all_on_ray
+from vsebench.sweeps.ray.pool import RayPool, WorkerSlot
 from vsebench.sweeps.worker import Event, Settings
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'vsebench[ray]'")
@@ -106,6 +106,12 @@ def assert_equal(results: dict[str, Result], expected: dict[str, Result]) -> Non
             assert getattr(results[run_id], name) == getattr(result, name), name
 
 
+def run_all_on_ray(address: str, runs: list[Run], settings: Settings, on_event: Callable[[Event], None]) -> None:
+    """Do all runs on the cluster at an address."""
+    with connected(address), RayPool(CPU) as pool:
+        pool(runs, settings, on_event)
+
+
 def assert_same_files(one: Path, other: Path, runs: list[Run]) -> None:
     """But for places and times, the folders of the runs are the same."""
     for run in runs:
@@ -122,7 +128,7 @@ def test_the_same_results_as_on_this_machine(
     todo = runs(seeds=[0, 1])
     events: list[Event] = []
     settings = Settings(tmp_path / "ray", tiny_file, device="cpu")
-    run_all_on_ray(todo, settings, events.append, address=cluster.address, resources=CPU)
+    run_all_on_ray(cluster.address, todo, settings, events.append)
     expected = locally(todo, tiny_file, tmp_path / "local")
     assert len(expected) == 4
     assert_equal(results(tmp_path / "ray", todo), expected)
@@ -132,7 +138,7 @@ def test_the_same_results_as_on_this_machine(
     assert len({e.worker for e in events}) == 2
     assert any(e.kind == "progress" and e.text.startswith("epoch 1/2") for e in events)
     again: list[Event] = []
-    run_all_on_ray(todo, settings, again.append, address=cluster.address, resources=CPU)
+    run_all_on_ray(cluster.address, todo, settings, again.append)
     assert again == []
 
 
@@ -179,7 +185,7 @@ def test_a_node_dies_in_the_middle(
     others: list[Any] = []
     monkeypatch.setattr(Store, "write", count)
     settings = Settings(tmp_path / "ray", tiny_file, device="cpu")
-    run_all_on_ray(todo, settings, listen, address=cluster.address, resources=CPU)
+    run_all_on_ray(cluster.address, todo, settings, listen)
     assert node not in cluster.worker_nodes
     lost = [e.run_id for e in events if e.kind == "crash"]
     assert len(lost) == 1
@@ -205,9 +211,7 @@ def test_a_worker_that_always_dies_fails_its_run_alone(
     bad, good = ({**row, "fusion": fusion} for fusion in ("deadly", "gated"))
     todo = runs(systems={"bad": bad, "good": good}, plugins=[str(plugin)])
     events: list[Event] = []
-    run_all_on_ray(
-        todo, Settings(tmp_path / "ray", tiny_file, device="cpu"), events.append, address=cluster.address, resources=CPU
-    )
+    run_all_on_ray(cluster.address, todo, Settings(tmp_path / "ray", tiny_file, device="cpu"), events.append)
     result = {r.system: r for r in results(tmp_path / "ray", todo).values()}
     assert result["good"].status == "finished"
     assert result["bad"].status == "failed"
@@ -233,9 +237,7 @@ def test_a_node_that_does_not_see_the_files(
     unseen = Path("/proc/self/cwd/tiny.h5")  # another folder in every other process
     monkeypatch.setattr("vsebench.sweeps.ray.artifacts.pieces.__defaults__", (1000,))
     todo = runs()
-    run_all_on_ray(
-        todo, Settings(tmp_path / "ray", unseen, device="cpu"), lambda _: None, address=cluster.address, resources=CPU
-    )
+    run_all_on_ray(cluster.address, todo, Settings(tmp_path / "ray", unseen, device="cpu"), lambda _: None)
     assert_equal(results(tmp_path / "ray", todo), locally(todo, tiny_file, tmp_path / "local"))
     shipped = list((tmp_path / "second" / "shipped").glob("*.h5"))
     assert [f.read_bytes() == tiny_file.read_bytes() for f in shipped] == [True]
@@ -252,11 +254,10 @@ def test_early_stopping_and_curves_with_one_worker(
     select = {"metric": "val/nll", "mode": "min"}  # no ties
     todo = runs(systems={}, sweep={"base": base, "grid": grid, "prune": prune}, train=train, select=select)
     run_all_on_ray(
+        cluster.address,
         todo,
         Settings(tmp_path / "ray", tiny_file, device="cpu", wandb_mode="offline"),
         lambda _: None,
-        address=cluster.address,
-        resources=CPU,
     )
     expected = locally(todo, tiny_file, tmp_path / "local")
     assert {r.status for r in expected.values()} == {"finished", "pruned"}
@@ -288,7 +289,7 @@ def test_what_a_node_cannot_do(
         RayPool(Resources(64, 0))
     monkeypatch.setattr(on_ray.vsebench, "__version__", "99.0")
     with pytest.raises(ClusterError, match=r"this machine 99\.0\. Install the same version on every node"):
-        run_all_on_ray(todo, settings, lambda _: None, address=cluster.address, resources=CPU)
+        run_all_on_ray(cluster.address, todo, settings, lambda _: None)
     assert results(tmp_path / "ray", todo) == {}
 
 

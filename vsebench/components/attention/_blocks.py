@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
+from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 
 from vsebench.components.attention._heads import MultiHead
+from vsebench.core.shared_options import SharedOptions
 from vsebench.core.types import Tokens
 from vsebench.ops.masking import blank
 from vsebench.ops.positions import token_positions
@@ -69,39 +72,47 @@ class BareBlock(nn.Module):
         return result
 
 
+@dataclass(frozen=True)
+class StackOptions(SharedOptions):
+    """What attentions take that begin with self-attention within each modality.
+
+    Args:
+        block: of self-attention, ``bare`` or ``transformer``.
+        layers: L of self-attention, at least 1.
+        heads: of self-attention, and of what follows it with linear maps; divides d.
+        mlp_ratio: hidden size of the FFN as a multiple of d, > 0.
+        dropout: rate in [0, 0.95) on the attention weights and, in a transformer block, after both of its halves.
+        positions: whether sine/cosine positions are added, two-dimensional ones on a grid; the sources add none.
+    """
+
+    block: Literal["bare", "transformer"] = "transformer"
+    layers: Annotated[int, Gt(0)] = 1
+    heads: Annotated[int, Gt(0)] = 8
+    mlp_ratio: Annotated[float, Gt(0)] = 4.0
+    dropout: Annotated[float, Ge(0), Le(0.95)] = 0.1
+    positions: bool = False
+
+
 class SelfStack(nn.Module):
     """Project a modality's tokens to d, add positions if asked to, and let them attend to each other L times.
 
     Args:
         dim_in: D, size of a token.
         dim: d.
-        layers: L.
-        block: ``transformer`` (:class:`Block`, pre-norm) or ``bare``.
-        positions: whether sine/cosine positions are added; two-dimensional ones on a grid.
+        options: L, heads and the kind of block: ``transformer`` is :class:`Block`, pre-norm.
 
     Shape: Tokens (B, N, D) -> Tokens (B, N, d), the weights of each layer (B, h, N, N).
     """
 
-    def __init__(
-        self,
-        dim_in: int,
-        dim: int,
-        *,
-        layers: int,
-        heads: int,
-        mlp_ratio: float,
-        dropout: float,
-        block: Literal["bare", "transformer"],
-        positions: bool,
-    ) -> None:
+    def __init__(self, dim_in: int, dim: int, options: StackOptions) -> None:
         super().__init__()
-        self.positions = positions
+        self.positions = options.positions
         self.project = nn.Linear(dim_in, dim)
         self.blocks = nn.ModuleList(
-            BareBlock(dim, heads, dropout)
-            if block == "bare"
-            else Block(dim, heads, mlp_ratio=mlp_ratio, dropout=dropout, pre_norm=True)
-            for _ in range(layers)
+            BareBlock(dim, options.heads, options.dropout)
+            if options.block == "bare"
+            else Block(dim, options.heads, mlp_ratio=options.mlp_ratio, dropout=options.dropout, pre_norm=True)
+            for _ in range(options.layers)
         )
 
     def named(self, tokens: Tokens, modality: str, weights: dict[str, Tensor] | None) -> Tokens:

@@ -25,7 +25,11 @@ def attend(
     A query without any real key gets zeros.
 
     Args:
+        query: (B, N, d).
+        key: (B, M, d).
+        value: (B, M, d).
         mask: which keys are real.
+        heads: h, how many slices.
         dropout: applied to the weights that are used, not to those that are returned.
 
     Shape: (B, N, d), (B, M, d), (B, M, d), (B, M) -> (B, N, d), weights (B, h, N, M).

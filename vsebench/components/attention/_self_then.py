@@ -7,7 +7,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from vsebench.components.attention._blocks import SelfStack
+from vsebench.components.attention._blocks import SelfStack, StackOptions
 from vsebench.components.attention._combine import Combine
 from vsebench.components.attention._heads import MultiHead, attend
 from vsebench.components.attention.base import Attention
@@ -20,10 +20,9 @@ class SelfThen(Attention):
     Args:
         sizes: {modality: size of its tokens} of those that attend.
         dim: d.
+        stack: of self-attention.
         project: whether the second attention has linear maps for queries, keys, values and the result.
         combine: how tokens and what they attended to are made one, see :class:`Combine`.
-
-    The others are those of :class:`SelfStack`.
     """
 
     def __init__(
@@ -31,32 +30,18 @@ class SelfThen(Attention):
         sizes: Mapping[str, int],
         dim: int,
         *,
-        block: Literal["bare", "transformer"],
-        layers: int,
-        heads: int,
-        mlp_ratio: float,
-        dropout: float,
-        positions: bool,
+        stack: StackOptions,
         project: bool,
         combine: Literal["concat", "add", "gated"],
     ) -> None:
         super().__init__()
         self.stacks, self.attention, self.combine = nn.ModuleDict(), nn.ModuleDict(), nn.ModuleDict()
         for modality, size in sizes.items():
-            self.stacks[modality] = SelfStack(
-                size,
-                dim,
-                layers=layers,
-                heads=heads,
-                mlp_ratio=mlp_ratio,
-                dropout=dropout,
-                block=block,
-                positions=positions,
-            )
+            self.stacks[modality] = SelfStack(size, dim, stack)
             self.combine[modality] = Combine(dim, combine)
             if project:
-                self.attention[modality] = MultiHead(dim, heads, dropout)
-        self.dropout = nn.Dropout(dropout)
+                self.attention[modality] = MultiHead(dim, stack.heads, stack.dropout)
+        self.dropout = nn.Dropout(stack.dropout)
 
     def within(self, modality: str, tokens: Tokens, weights: dict[str, Tensor] | None) -> Tokens:
         """Self-attention of a modality. Shape: (B, N, D_m) -> (B, N, d)."""

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 
-from vsebench.components.attention._blocks import SelfStack
+from vsebench.components.attention._blocks import SelfStack, StackOptions
 from vsebench.components.attention._heads import require_division
 from vsebench.components.attention.base import Attention
 from vsebench.core.registry import ATTENTIONS
@@ -30,12 +28,7 @@ class SelfAttention(Attention):
     Args:
         dims: size of each modality's tokens, D_m (wired).
         dim: d, the joint dimension (wired).
-        block: ``bare`` or ``transformer``.
-        layers: L, at least 1.
-        heads: h; divides d.
-        mlp_ratio: hidden size of the FFN as a multiple of d, > 0.
-        dropout: rate in [0, 0.95) on the attention weights and, in a transformer block, after both of its halves.
-        positions: whether sine/cosine positions are added, two-dimensional ones on a grid; the source adds none.
+        stack: of self-attention; its fields are options.
 
     Shape: {m: (B, N_m, D_m)} -> {m: (B, N_m, d)}; weights ``self/m/layer`` (B, h, N_m, N_m).
 
@@ -51,32 +44,18 @@ class SelfAttention(Attention):
         dims: Mapping[str, int],
         dim: int,
         *,
-        block: Literal["bare", "transformer"] = "transformer",
-        layers: Annotated[int, Gt(0)] = 1,
-        heads: Annotated[int, Gt(0)] = 8,
-        mlp_ratio: Annotated[float, Gt(0)] = 4.0,
-        dropout: Annotated[float, Ge(0), Le(0.95)] = 0.1,
-        positions: bool = False,
+        stack: StackOptions = StackOptions(),
     ) -> None:
         super().__init__()
-        require_division("self", heads, dim)
+        require_division("self", stack.heads, dim)
         self.dims_out = dict.fromkeys(dims, dim)
         self.stacks = nn.ModuleDict()
         for modality, size in dims.items():
-            self.stacks[modality] = SelfStack(
-                size,
-                dim,
-                layers=layers,
-                heads=heads,
-                mlp_ratio=mlp_ratio,
-                dropout=dropout,
-                block=block,
-                positions=positions,
-            )
+            self.stacks[modality] = SelfStack(size, dim, stack)
 
     def forward(self, tokens: Mapping[str, Tokens], weights: dict[str, Tensor] | None = None) -> dict[str, Tokens]:
         """Attend within each modality."""
         result = {}
-        for modality, stack in self.stacks.items():
-            result[modality] = stack.named(tokens[modality], modality, weights)  # type: ignore[operator]
+        for modality, layers in self.stacks.items():
+            result[modality] = layers.named(tokens[modality], modality, weights)  # type: ignore[operator]
         return result

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Literal
 
-from annotated_types import Ge, Gt, Le
 from torch import Tensor
 
+from vsebench.components.attention._blocks import StackOptions
 from vsebench.components.attention._heads import require_division
 from vsebench.components.attention._self_then import SelfThen
 from vsebench.core.registry import ATTENTIONS
@@ -33,12 +33,7 @@ class SelfCross(SelfThen):
     Args:
         dims: size of each modality's tokens, D_m (wired).
         dim: d, the joint dimension (wired).
-        block: of self-attention, ``bare`` or ``transformer``.
-        layers: L, at least 1.
-        heads: of self-attention, and of cross-attention with ``project``; divides d.
-        mlp_ratio: hidden size of the FFN as a multiple of d, > 0.
-        dropout: rate in [0, 0.95) on the attention weights and after both halves of a block.
-        positions: whether sine/cosine positions are added, two-dimensional ones on a grid.
+        stack: of self-attention; its fields are options.
         project: whether cross-attention has linear maps for queries, keys, values and the result.
         combine: ``concat``, ``add`` or ``gated``.
 
@@ -58,25 +53,15 @@ class SelfCross(SelfThen):
         dims: Mapping[str, int],
         dim: int,
         *,
-        block: Literal["bare", "transformer"] = "transformer",
-        layers: Annotated[int, Gt(0)] = 1,
-        heads: Annotated[int, Gt(0)] = 8,
-        mlp_ratio: Annotated[float, Gt(0)] = 4.0,
-        dropout: Annotated[float, Ge(0), Le(0.95)] = 0.1,
-        positions: bool = False,
+        stack: StackOptions = StackOptions(),
         project: bool = False,
         combine: Literal["concat", "add", "gated"] = "concat",
     ) -> None:
-        require_division("self_cross", heads, dim)
+        require_division("self_cross", stack.heads, dim)
         super().__init__(
             {m: dims[m] for m in ("image", "text")},
             dim,
-            block=block,
-            layers=layers,
-            heads=heads,
-            mlp_ratio=mlp_ratio,
-            dropout=dropout,
-            positions=positions,
+            stack=stack,
             project=project,
             combine=combine,
         )

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import torch
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge
 from torch import Tensor, nn
 
+from vsebench.components.attention._blocks import StackOptions
 from vsebench.components.attention._heads import require_division
 from vsebench.components.attention._self_then import SelfThen
 from vsebench.core.registry import ATTENTIONS
@@ -31,12 +32,7 @@ class SelfMemory(SelfThen):
         dims: size of each modality's tokens, D_m (wired).
         dim: d, the joint dimension (wired).
         prototypes: P, learned vectors per modality, at least 2; one would be the same for every token.
-        block: of self-attention, ``bare`` or ``transformer``.
-        layers: L, at least 1.
-        heads: of self-attention, and of the memory's with ``project``; divides d.
-        mlp_ratio: hidden size of the FFN as a multiple of d, > 0.
-        dropout: rate in [0, 0.95) on the attention weights and after both halves of a block.
-        positions: whether sine/cosine positions are added, two-dimensional ones on a grid.
+        stack: of self-attention; its fields are options.
         project: whether attention to the memory has linear maps for queries, keys, values and the result.
         combine: ``concat``, ``add`` or ``gated``.
 
@@ -56,27 +52,17 @@ class SelfMemory(SelfThen):
         dim: int,
         *,
         prototypes: Annotated[int, Ge(2)] = 32,
-        block: Literal["bare", "transformer"] = "transformer",
-        layers: Annotated[int, Gt(0)] = 1,
-        heads: Annotated[int, Gt(0)] = 8,
-        mlp_ratio: Annotated[float, Gt(0)] = 4.0,
-        dropout: Annotated[float, Ge(0), Le(0.95)] = 0.1,
-        positions: bool = False,
+        stack: StackOptions = StackOptions(),
         project: bool = False,
         combine: Literal["concat", "add", "gated"] = "concat",
     ) -> None:
-        require_division("self_memory", heads, dim)
+        require_division("self_memory", stack.heads, dim)
         # Of the size of a token after a normalisation, so that the memory's part is seen beside the tokens' own.
         memory = {m: torch.randn(prototypes, dim) for m in dims}
         super().__init__(
             dims,
             dim,
-            block=block,
-            layers=layers,
-            heads=heads,
-            mlp_ratio=mlp_ratio,
-            dropout=dropout,
-            positions=positions,
+            stack=stack,
             project=project,
             combine=combine,
         )

@@ -28,6 +28,7 @@ def strength_type(corruption: type[Corruption], modality: str) -> Any:
     """Return the annotation of a corruption's strength.
 
     Args:
+        corruption: its class.
         modality: or ``features``.
     """
     return typing.get_type_hints(getattr(corruption, modality), include_extras=True)["strength"]
@@ -39,8 +40,10 @@ def generator_of(seed: int, item: int, kind: str, strength: float, part: int = 0
     They depend on nothing else: not on the batch, and not on the model that is shown the item.
 
     Args:
+        seed: of the measurement.
         item: its position in the dataset.
         kind: the corruption's name.
+        strength: of the corruption.
         part: which of its parts, such as a caption's number.
     """
     text = f"{seed}/{item}/{part}/{kind}/{float(strength)!r}"

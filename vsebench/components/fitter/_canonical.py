@@ -93,6 +93,8 @@ def refuse_bits(who: str, bits: int, results: Mapping[str, tuple[int, int]]) -> 
     """Refuse more bits than either modality has independent directions.
 
     Args:
+        who: name of the fitter, for messages.
+        bits: length of a code.
         results: modality -> (rank of its centred vectors, their size).
 
     Raises: TrainingError that names the modality and the most bits there can be.
@@ -110,6 +112,8 @@ def refuse_few(who: str, bits: int, count: int, where: str) -> None:
     """Refuse more bits than there are pairs of directions.
 
     Args:
+        who: name of the fitter, for messages.
+        bits: length of a code.
         count: number of pairs whose strength is above 0.
         where: ends in what has these directions, "image and text correlate in".
 

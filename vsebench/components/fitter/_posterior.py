@@ -35,7 +35,11 @@ def logistic_regression(who: str, rows: Tensor, labels: Tensor, classes: int, *,
 
     Args:
         who: name of the fitter, for messages.
+        rows: vectors (n, D).
+        labels: int64 (n,), or zeros and ones (n, classes).
+        classes: number of classes.
         c: C, what a wrong decision costs against large weights; > 0.
+        max_iter: most iterations of the solver.
 
     Shape: float64 (n, D); int64 (n,), or 0/1 (n, K).
 

@@ -97,8 +97,12 @@ def cut_of(
     """Return the backbone cut before its last ``trained`` stages; None where it cannot be cut.
 
     Args:
+        backbone: a model of timm.
+        stages: of the backbone, in order.
+        trained: how many of the last stages train.
         after: modules behind the stages; the last of them may belong to the classifier, which is not run.
         probe: images (2, 3, H, W) as the backbone takes them.
+        memory_format: of the images and maps.
     """
     was_training = {m: m.training for m in backbone.modules()}
     backbone.eval()

@@ -160,6 +160,8 @@ def planned_layout(model: str, image_size: int | None, model_args: str) -> Layou
     older releases of timm.
 
     Args:
+        model: timm name, or ``hf-hub:owner/name``.
+        image_size: side in pixels; None for the model's own.
         model_args: their ``repr``, so that the same question is answered once.
 
     Raises: ConfigError as :func:`check_name` and :func:`layout_of` do, and for arguments that timm refuses.

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
+from annotated_types import Gt
 from torch import Tensor, nn
 
 from vsebench.components.encoder._pretrained import reason
@@ -26,6 +28,7 @@ from vsebench.components.image_encoder._layout import (
 )
 from vsebench.components.image_encoder.base import ImageEncoder
 from vsebench.core.errors import ConfigError
+from vsebench.core.shared_options import SharedOptions
 from vsebench.core.shipped import EMBEDDED, shipped_file, version_of
 from vsebench.core.types import Preprocessing, Tokens
 from vsebench.ops.freezing import freeze, not_finite, outside, tensors_digest
@@ -33,6 +36,57 @@ from vsebench.ops.weights import load_weights
 
 ImageOptions = Mapping[str, Any]
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic")
+
+
+@dataclass(frozen=True)
+class TimmOptions(SharedOptions):
+    """What both encoders of timm's models take.
+
+    Args:
+        model: timm name (``resnet18``, ``resnet18.a1_in1k``), or ``hf-hub:owner/name`` of a timm model in the hub.
+        weights: ``hub`` (timm's own pretrained weights, from the hub or its cache), ``none`` (random), ``pretrain``
+            (trained as a classifier on the training split, once, and kept), ``embedded`` (shipped with the package,
+            for rendered scenes; the model is then ``scenes_cnn`` or ``scenes_vit``) or the path of a local checkpoint.
+        revision: branch, tag or commit of the hub's repository; its main branch by default. The commit is recorded with
+            the run. Of ``embedded`` weights the version that they must have.
+        finetune: ``none`` (frozen), ``last`` (the last ``stages`` train) or ``all``.
+        stages: how many of the last stages train with ``finetune: last``.
+        freeze_norm: keep batch normalisation in eval mode while the rest trains, as one does with small batches and
+            must do with checkpoints whose statistics are folded into the weights.
+        image_size: side in pixels; the weights' own by default. Weights of the hub have their position embeddings
+            interpolated where timm can.
+        model_args: passed on to ``timm.create_model`` (``{pad_type: same}``). ``pre_relu: true`` is ours: the last map
+            of a CNN as it is before its ReLU, for ``pooling: max_tanh``.
+        mean: three numbers for pixels in [0, 1]; the weights' own by default.
+        std: like ``mean``.
+        interpolation: of resizing; the weights' own by default, bicubic where none are loaded.
+        fit: ``stretch`` both sides, ``crop`` the centre (of loaded weights the share that they were evaluated with,
+            crop_pct), or ``pad``.
+        precision: ``bf16`` runs a frozen backbone under autocast; its tokens are float32 all the same.
+        pretrain_epochs: epochs of ``weights: pretrain``.
+        pretrain_lr: its learning rate (AdamW, cosine).
+        pretrain_batch_size: its batch size.
+        merge: merge × merge neighbouring regions or patches are averaged to one; the shipped weights' own by default,
+            else 1.
+    """
+
+    model: str = "resnet18"
+    weights: str = "hub"
+    revision: str | None = None
+    finetune: Literal["none", "last", "all"] = "none"
+    stages: Annotated[int, Gt(0)] = 1
+    freeze_norm: bool = False
+    image_size: Annotated[int, Gt(0)] | None = None
+    model_args: dict[str, Any] | None = None
+    mean: list[float] | None = None
+    std: list[float] | None = None
+    interpolation: Literal["nearest", "bilinear", "bicubic"] | None = None
+    fit: Literal["stretch", "crop", "pad"] = "stretch"
+    precision: Literal["fp32", "bf16"] = "fp32"
+    pretrain_epochs: Annotated[int, Gt(0)] = 30
+    pretrain_lr: Annotated[float, Gt(0)] = 1e-3
+    pretrain_batch_size: Annotated[int, Gt(1)] = 64
+    merge: Annotated[int, Gt(0)] | None = None
 
 
 class TimmEncoder(ImageEncoder):
@@ -43,7 +97,7 @@ class TimmEncoder(ImageEncoder):
 
     Args:
         checkpoint: weights made by ``weights: pretrain``, or None.
-        options: the options that the two registered encoders share, by name.
+        timm: the options that the two registered encoders share.
         convolutional: a CNN, not a transformer.
     """
 
@@ -51,9 +105,10 @@ class TimmEncoder(ImageEncoder):
     offset: Tensor
     scale: Tensor
 
-    def __init__(self, checkpoint: Path | None, options: ImageOptions, *, convolutional: bool) -> None:
+    def __init__(self, checkpoint: Path | None, timm: TimmOptions, *, convolutional: bool) -> None:
         super().__init__()
-        given, options = options, with_embedded(options, self.component)
+        given = {**asdict(timm), "model_args": timm.model_args or {}}
+        options = with_embedded(given, self.component)
         self.options = dict(options)
         # Convolutions are faster with the channels last; transformers do not care.
         self.memory_format = torch.channels_last if convolutional else torch.contiguous_format

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
 
 import torch
 import torch.nn.functional as F
-from annotated_types import Gt
 from torch import Tensor
 
 from vsebench.components.image_encoder._layout import Layout
-from vsebench.components.image_encoder._timm import TimmEncoder
+from vsebench.components.image_encoder._timm import TimmEncoder, TimmOptions
 from vsebench.core.errors import ConfigError
 from vsebench.core.registry import IMAGE_ENCODERS
 from vsebench.core.types import Tokens
@@ -25,29 +23,7 @@ class TimmViT(TimmEncoder):
 
     Args:
         checkpoint: the file that ``weights: pretrain`` made (wired).
-        model: timm name (``resnet18``, ``resnet18.a1_in1k``), or ``hf-hub:owner/name`` of a timm model in the hub.
-        weights: ``hub`` (timm's own pretrained weights, from the hub or its cache), ``none`` (random), ``pretrain``
-            (trained as a classifier on the training split, once, and kept), ``embedded`` (shipped with the package,
-            for rendered scenes; ``model: scenes_vit``) or the path of a local checkpoint.
-        revision: branch, tag or commit of the hub's repository; its main branch by default. The commit is recorded with
-            the run. Of ``embedded`` weights the version that they must have.
-        finetune: ``none`` (frozen), ``last`` (the last ``stages`` train) or ``all``.
-        stages: how many of the last stages train with ``finetune: last``.
-        freeze_norm: keep batch normalisation in eval mode while the rest trains, as one does with small batches and
-            must do with checkpoints whose statistics are folded into the weights.
-        image_size: side in pixels; the weights' own by default. Weights of the hub have their position embeddings
-            interpolated where timm can.
-        model_args: passed on to ``timm.create_model`` (``{pad_type: same}``).
-        mean: three numbers for pixels in [0, 1]; the weights' own by default.
-        std: like ``mean``.
-        interpolation: of resizing; the weights' own by default, bicubic where none are loaded.
-        fit: ``stretch`` both sides, ``crop`` the centre (of loaded weights the share that they were evaluated with,
-            crop_pct), or ``pad``.
-        precision: ``bf16`` runs a frozen backbone under autocast; its tokens are float32 all the same.
-        pretrain_epochs: epochs of ``weights: pretrain``.
-        pretrain_lr: its learning rate (AdamW, cosine).
-        pretrain_batch_size: its batch size.
-        merge: merge × merge neighbouring patches are averaged to one; the shipped weights' own by default, else 1.
+        timm: what both encoders of timm's models take; its fields are options.
 
     Shape: uint8 (B, 3, H, W) -> Tokens (B, prefix + h·w, D), grid (h, w), final = the class token.
 
@@ -65,41 +41,9 @@ class TimmViT(TimmEncoder):
         self,
         checkpoint: Path | None = None,
         *,
-        model: str = "vit_small_patch16_224",
-        weights: str = "hub",
-        revision: str | None = None,
-        finetune: Literal["none", "last", "all"] = "none",
-        stages: Annotated[int, Gt(0)] = 1,
-        freeze_norm: bool = False,
-        image_size: Annotated[int, Gt(0)] | None = None,
-        model_args: dict[str, Any] | None = None,
-        mean: list[float] | None = None,
-        std: list[float] | None = None,
-        interpolation: Literal["nearest", "bilinear", "bicubic"] | None = None,
-        fit: Literal["stretch", "crop", "pad"] = "stretch",
-        precision: Literal["fp32", "bf16"] = "fp32",
-        pretrain_epochs: Annotated[int, Gt(0)] = 30,
-        pretrain_lr: Annotated[float, Gt(0)] = 1e-3,
-        pretrain_batch_size: Annotated[int, Gt(1)] = 64,
-        merge: Annotated[int, Gt(0)] | None = None,
+        timm: TimmOptions = TimmOptions(model="vit_small_patch16_224"),
     ) -> None:
-        options = {
-            "model": model,
-            "weights": weights,
-            "revision": revision,
-            "finetune": finetune,
-            "stages": stages,
-            "freeze_norm": freeze_norm,
-            "image_size": image_size,
-            "model_args": model_args or {},
-            "mean": mean,
-            "std": std,
-            "interpolation": interpolation,
-            "fit": fit,
-            "precision": precision,
-            "merge": merge,
-        }
-        super().__init__(checkpoint, options, convolutional=False)
+        super().__init__(checkpoint, timm, convolutional=False)
 
     @staticmethod
     def check_layout(model: str, layout: Layout) -> None:

@@ -12,8 +12,10 @@ def best(scores: np.ndarray, positions: np.ndarray, ids: np.ndarray, k: int) -> 
     """Return the ``k`` candidates of greatest score of each row, in any order; of equal ones those of smaller id stay.
 
     Args:
+        scores: of the candidates, larger is better.
         positions: of the candidates, -1 (with score -inf) where there is none.
         ids: of all vectors, by position.
+        k: candidates that stay of each row.
 
     Shape: (Q, C), (Q, C) -> (Q, min(k, C)), (Q, min(k, C)).
     """

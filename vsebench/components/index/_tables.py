@@ -52,6 +52,7 @@ def nearest_flips(margins: np.ndarray, count: int) -> list[int]:
 
     Args:
         margins: (k,), how far the query is from each hyperplane, ≥ 0.
+        count: sets that are returned.
 
     Example:
         >>> import numpy as np

@@ -51,6 +51,8 @@ class Scorer(nn.Module):
         """Score all pairs of embedded sets in blocks, without gradients.
 
         Args:
+            images: embedded sets of images.
+            texts: embedded sets of texts.
             budget: working memory of a block, in bytes, beside the sets and the result; default 16 MiB on a CPU,
                 1 GiB on an accelerator.
             device: where blocks are computed; default where the images are. The sets may lie elsewhere.
@@ -112,9 +114,12 @@ class Scorer(nn.Module):
         """Score each query with its own few candidates, to re-rank what a dual encoder found.
 
         Args:
+            images: embedded sets of images.
+            texts: embedded sets of texts.
             candidates: for each query, rows of the other modality.
             queries: which side they are on.
-            budget, device: as for :meth:`score_all`.
+            budget: as for :meth:`score_all`.
+            device: as for :meth:`score_all`.
 
         Shape: (n, N, d), (m, M, d), int64 (Q, K) -> float32 (Q, K); Q is n for images, m for texts.
 

@@ -95,14 +95,6 @@ class WordEncoder(TextEncoder):
         self.frozen = False
         self.dim_out = self.dim_word
 
-    def vector_report(self) -> dict[str, float | int]:
-        """Where the words' vectors come from; empty without a file of pretrained vectors.
-
-        ``words`` = ``found`` (listed in the file) + ``subword`` (mean of the file's n-grams) + ``random``; ``coverage``
-        is the share of the first two, in [0, 1]. Padding and the unknown word do not count.
-        """
-        return dict(self._report)
-
     def notes(self) -> list[str]:
         """Return a line on where the vectors come from."""
         report = self._report
@@ -119,6 +111,19 @@ class WordEncoder(TextEncoder):
         return vectors.masked_fill(~words.mask[:, :, None], 0.0)
 
 
+@dataclass(frozen=True)
+class RecurrentOptions(SharedOptions):
+    """Sizes of a recurrent network.
+
+    Args:
+        dim_hidden: H, size of a state of one direction, > 0.
+        layers: stacked layers, > 0.
+    """
+
+    dim_hidden: Annotated[int, Gt(0)] = 512
+    layers: Annotated[int, Gt(0)] = 1
+
+
 class RecurrentEncoder(WordEncoder):
     """A recurrent network over the words.
 
@@ -126,8 +131,7 @@ class RecurrentEncoder(WordEncoder):
         vocabulary: the training split's words.
         words: how words become vectors.
         cell: ``nn.GRU`` or ``nn.LSTM``.
-        dim_hidden: size of a state of one direction.
-        layers: stacked layers.
+        sizes: of the network.
         merge: how the directions of a bidirectional network are joined; None of one direction.
     """
 
@@ -136,11 +140,11 @@ class RecurrentEncoder(WordEncoder):
         vocabulary: Any,
         words: WordOptions,
         cell: type[nn.GRU | nn.LSTM],
-        dim_hidden: int,
-        layers: int,
+        sizes: RecurrentOptions,
         merge: Literal["concat", "sum", "mean"] | None = None,
     ) -> None:
         super().__init__(vocabulary, words)
+        dim_hidden, layers = sizes.dim_hidden, sizes.layers
         between, both = words.dropout if layers > 1 else 0.0, merge is not None
         self.network = cell(self.dim_word, dim_hidden, layers, batch_first=True, dropout=between, bidirectional=both)
         self.merge: Literal["concat", "sum", "mean"] = merge or "concat"

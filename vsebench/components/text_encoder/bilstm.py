@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from annotated_types import Gt
 from torch import nn
 
-from vsebench.components.text_encoder._words import RecurrentEncoder, WordOptions
+from vsebench.components.text_encoder._words import RecurrentEncoder, RecurrentOptions, WordOptions
 from vsebench.core.registry import TEXT_ENCODERS
 
 
@@ -21,8 +20,7 @@ class BiLSTM(RecurrentEncoder):
 
     Args:
         vocabulary: words of the training split (wired).
-        dim_hidden: H, size of a state of one direction, > 0.
-        layers: stacked layers, > 0.
+        sizes: of the network; its fields are options.
         merge: join the directions by ``concat`` (2·H), ``sum`` (DAN) or ``mean`` (SCAN).
         words: how words become vectors; its fields are options.
 
@@ -41,9 +39,8 @@ class BiLSTM(RecurrentEncoder):
         self,
         vocabulary: Any,
         *,
-        dim_hidden: Annotated[int, Gt(0)] = 512,
-        layers: Annotated[int, Gt(0)] = 1,
+        sizes: RecurrentOptions = RecurrentOptions(),
         merge: Literal["concat", "sum", "mean"] = "concat",
         words: WordOptions = WordOptions(),
     ) -> None:
-        super().__init__(vocabulary, words, nn.LSTM, dim_hidden, layers, merge)
+        super().__init__(vocabulary, words, nn.LSTM, sizes, merge)

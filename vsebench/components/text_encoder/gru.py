@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from annotated_types import Gt
 from torch import nn
 
-from vsebench.components.text_encoder._words import RecurrentEncoder, WordOptions
+from vsebench.components.text_encoder._words import RecurrentEncoder, RecurrentOptions, WordOptions
 from vsebench.core.registry import TEXT_ENCODERS
 
 
@@ -21,8 +20,7 @@ class GRU(RecurrentEncoder):
 
     Args:
         vocabulary: words of the training split (wired).
-        dim_hidden: H, size of a state, > 0.
-        layers: stacked layers, > 0.
+        sizes: of the network; its fields are options.
         words: how words become vectors; its fields are options.
 
     Shape: Words (B, N) -> Tokens (B, N, H), final (B, H).
@@ -40,8 +38,7 @@ class GRU(RecurrentEncoder):
         self,
         vocabulary: Any,
         *,
-        dim_hidden: Annotated[int, Gt(0)] = 512,
-        layers: Annotated[int, Gt(0)] = 1,
+        sizes: RecurrentOptions = RecurrentOptions(),
         words: WordOptions = WordOptions(),
     ) -> None:
-        super().__init__(vocabulary, words, nn.GRU, dim_hidden, layers)
+        super().__init__(vocabulary, words, nn.GRU, sizes)

@@ -27,19 +27,6 @@ def crossing(keys: Sequence[Hashable], splits: Sequence[str]) -> int:
     return len({key for key, split in zip(keys, splits, strict=True) if first.setdefault(key, split) != split})
 
 
-def single_classes(labels: Sequence[Any], splits: Sequence[str]) -> dict[str, Any]:
-    """Return the splits whose items all have one label, with that label.
-
-    Example:
-        >>> single_classes(["cat", "dog", "cat"], ["train", "train", "val"])
-        {'val': 'cat'}
-    """
-    results: dict[str, set[Any]] = {}
-    for label, split in zip(labels, splits, strict=True):
-        results.setdefault(split, set()).add(label)
-    return {split: next(iter(classes)) for split, classes in results.items() if len(classes) < 2}
-
-
 def refusal(writer: DatasetWriter) -> str:
     """Why nothing can be run on the items that were added; empty where something can.
 

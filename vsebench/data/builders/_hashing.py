@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from annotated_types import Gt
 
 from vsebench.core.errors import ConfigError, DataError, Place
+from vsebench.core.shared_options import SharedOptions
 from vsebench.data.builders._build import Build, Draft, counted
 from vsebench.data.builders._matrices import check_finite, read_matrix
 from vsebench.data.builders.base import Progress
@@ -72,6 +74,32 @@ Features = Callable[[int], dict[str, np.ndarray]]
 
 
 @dataclass(frozen=True)
+class HashingOptions(SharedOptions):
+    """Options of every dataset of cross-modal hashing.
+
+    Args:
+        image_features: array (items, D) in place of the images: ``.npy``, ``.npz``, ``.mat`` or text, as ``FILE`` or
+            ``FILE:KEY``; with it the source folder needs no other file than these arrays.
+        text_features: array (items, V), such as the bag of tags.
+        labels_file: array (items, labels) of zeros and ones; needed with the two above.
+        query_size: number of queries (split ``test``, set ``query``).
+        train_size: number of training items, drawn from the rest (set ``database``); a tenth of them is ``val``.
+        seed: of the draw.
+        resize: longest side of stored images in pixels; larger ones are scaled down.
+        skip_bad: leave bad items out, and count them, instead of stopping.
+    """
+
+    image_features: str | None = None
+    text_features: str | None = None
+    labels_file: str | None = None
+    query_size: Annotated[int, Gt(0)] = 2_000
+    train_size: Annotated[int, Gt(1)] = 10_000
+    seed: int = 0
+    resize: Annotated[int, Gt(0)] | None = None
+    skip_bad: bool = False
+
+
+@dataclass(frozen=True)
 class Protocol:
     """How a builder's options say that the items become a dataset. Relevance is a shared label."""
 
@@ -82,11 +110,7 @@ class Protocol:
     sizes: Sizes
     name: str
     title: str
-    query: int
-    train: int
-    seed: int
-    resize: int | None
-    skip_bad: bool
+    options: HashingOptions
 
     def write(
         self,
@@ -100,16 +124,17 @@ class Protocol:
 
         Raises: DataError that lists every fault; too few items.
         """
+        options = self.options
         good = [i for i, row in enumerate(rows) if not row.problems]
         if not good:
             message = [f"{row.where}: {p}" for row in rows for p in row.problems]
             raise DataError("no item with a label and a text.", problems=message, place=Place(place))
-        roles = dict(zip(good, divide(len(good), self.query, self.train, self.seed), strict=True))
+        roles = dict(zip(good, divide(len(good), options.query_size, options.train_size, options.seed), strict=True))
         rule = (
-            f"{self.query:,} queries for test; of the database {self.train:,} for training, a tenth of them for val;"
-            f" seed {self.seed}"
+            f"{options.query_size:,} queries for test; of the database {options.train_size:,} for training,"
+            f" a tenth of them for val; seed {options.seed}"
         )
-        provenance = {"builder": self.builder, **details, "split_rule": rule, "resize": self.resize, "notes": []}
+        provenance = {"builder": self.builder, **details, "split_rule": rule, "resize": options.resize, "notes": []}
         writer = DatasetWriter(
             self.out,
             name=self.name,
@@ -119,18 +144,22 @@ class Protocol:
             relevance="label",
             provenance=provenance,
         )
-        with Build(self.root, writer, self.progress, place, skip_bad=self.skip_bad, resize=self.resize) as build:
+        with Build(self.root, writer, self.progress, place, skip_bad=options.skip_bad, resize=options.resize) as build:
             build.notes += counted("pairs", self.sizes.pairs, len(good))
             build.add(_drafts(rows, features, roles), len(rows))
 
-    def write_arrays(self, image: str | None, text: str | None, labels: str | None, official: Sequence[str]) -> None:
-        """Write the dataset file from arrays.
+    def write_arrays(self, official: Sequence[str]) -> bool:
+        """Write the dataset file from arrays, where the options name some.
 
         Raises: ConfigError and DataError as :class:`Arrays`.
         """
-        arrays = Arrays.read(image, text, labels, self.root)
+        image, text = self.options.image_features, self.options.text_features
+        if image is None and text is None:
+            return False
+        arrays = Arrays.read(image, text, self.options.labels_file, self.root)
         names = arrays.names(official)
         self.write(arrays.rows(names), arrays.features, names, arrays.place, {"form": "arrays"})
+        return True
 
 
 def _drafts(

@@ -7,9 +7,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from annotated_types import Gt
 
 from vsebench.core.errors import ConfigError, did_you_mean, known_names
+from vsebench.core.shared_options import SharedOptions
 from vsebench.data.builders._build import Build, Draft, counted
 from vsebench.data.builders._features import FeatureSource, open_features
 from vsebench.data.builders._json import RowModel, stream
@@ -37,6 +40,26 @@ class Image(RowModel):
     cocoid: int | None = None
 
 
+@dataclass(frozen=True)
+class CaptionOptions(SharedOptions):
+    """Options of every dataset with such a split file.
+
+    Args:
+        captions: keep the first so many captions of an image; all by default.
+        features: precomputed region features in the image's place: a folder of ``<id>.npy``, an HDF5 file, or a
+            ``.npy``/``.mat`` array in the split file's order (``FILE:KEY``).
+        images: store the images; without them there must be features.
+        resize: longest side of stored images in pixels; larger ones are scaled down.
+        skip_bad: leave bad images out, and count them in the provenance, instead of stopping.
+    """
+
+    captions: Annotated[int, Gt(0)] | None = None
+    features: str | None = None
+    images: bool = True
+    resize: Annotated[int, Gt(0)] | None = None
+    skip_bad: bool = False
+
+
 @dataclass
 class Captions:
     """One such dataset.
@@ -46,10 +69,8 @@ class Captions:
         file: the split file.
         folders: where the images may lie, relative to the root; the row's own ``filepath`` is tried below each.
         sizes: published number of images of each split.
+        options: of the dataset.
         restval: split of COCO's ``restval`` images: ``train`` or ``rest``.
-        captions: keep the first so many captions of an image; None keeps all.
-        features: path of precomputed features, or None.
-        images: store the images; False needs features.
         fold_size: the test images make consecutive folds of so many; None for no folds.
         labels: id -> label names; None for unlabelled data.
     """
@@ -58,31 +79,28 @@ class Captions:
     file: Path
     folders: tuple[str, ...]
     sizes: Mapping[str, int]
+    options: CaptionOptions
     restval: str = "train"
-    captions: int | None = None
-    features: str | None = None
-    images: bool = True
     fold_size: int | None = None
     labels: Mapping[str, tuple[str, ...]] | None = None
     seen: dict[str, str] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
 
-    def build(
-        self, out: Path, progress: Progress, *, name: str, title: str, skip_bad: bool, resize: int | None, builder: str
-    ) -> None:
+    def build(self, out: Path, progress: Progress, *, name: str, title: str, builder: str) -> None:
         """Write the dataset file.
 
         Raises: ConfigError without images and without features; DataError that lists every fault.
         """
-        if not self.images and self.features is None:
+        options = self.options
+        if not options.images and options.features is None:
             raise ConfigError("without images there must be --features.", path=("images",))
         provenance: dict[str, Any] = {
             "builder": builder,
             "split_file": self.file.name,
             "restval": self.restval,
-            "captions": self.captions,
-            "features": None if self.features is None else Path(self.features).name,
-            "resize": resize,
+            "captions": options.captions,
+            "features": None if options.features is None else Path(options.features).name,
+            "resize": options.resize,
             "notes": [],
         }
         writer = DatasetWriter(
@@ -92,9 +110,9 @@ class Captions:
             multi_label=self.labels is not None,
             provenance=provenance,
         )
-        source = None if self.features is None else open_features(self.features)
+        source = None if options.features is None else open_features(options.features)
         place = str(self.file)
-        with Build(self.root, writer, progress, place, skip_bad=skip_bad, resize=resize) as build:
+        with Build(self.root, writer, progress, place, skip_bad=options.skip_bad, resize=options.resize) as build:
             build.add(self._drafts(source), sum(self.sizes.values()))
             if source is not None:
                 source.expect(sum(self.counts.values()))
@@ -112,7 +130,7 @@ class Captions:
                 continue
             one = str(row.cocoid) if row.cocoid is not None else Path(row.filename).stem
             where = f"{where} (id '{one}')"
-            texts = tuple(s.raw.strip() for s in row.sentences[: self.captions])
+            texts = tuple(s.raw.strip() for s in row.sentences[: self.options.captions])
             split = {**SPLITS, "restval": self.restval}.get(row.split)
             problems = []
             if one in self.seen:
@@ -131,7 +149,7 @@ class Captions:
             label = None if self.labels is None else self.labels.get(one, ())
             item = Item(one, None, texts, label, split=split, features=features, sets=self._sets(split))
             self.counts[str(split)] += 1
-            yield Draft(where, item, image=self._path(row) if self.images else None, problems=tuple(problems))
+            yield Draft(where, item, image=self._path(row) if self.options.images else None, problems=tuple(problems))
 
     def _sets(self, split: str | None) -> tuple[str, ...]:
         if split != "test" or self.fold_size is None:

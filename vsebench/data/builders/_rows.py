@@ -4,17 +4,58 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from vsebench.data.builders._build import Draft
+from vsebench.data.builders._build import VAL_SHARE, Draft
 from vsebench.data.builders._cells import Cells, Labels
 from vsebench.data.builders._columns import split_of
 from vsebench.data.builders._features import FeatureSource
 from vsebench.data.item import Item
 from vsebench.data.table import Row
+from vsebench.data.writer import DatasetWriter, Relevance
 
 #: The splits are the first folder of the images' paths.
 FROM_FOLDERS = object()
+
+
+def texts_entry(texts: Sequence[str]) -> dict[str, Any]:
+    """Return the provenance's entry of the columns of texts."""
+    return {"text": texts[0] if len(texts) == 1 else list(texts)} if texts else {}
+
+
+def writer_of_rows(
+    out: Path,
+    provenance: Mapping[str, Any],
+    labels: Labels | None,
+    *,
+    name: str | None,
+    title: str | None,
+    relevance: Relevance | None,
+    seed: int,
+) -> DatasetWriter:
+    """Open the dataset file that rows of a table are written to.
+
+    Args:
+        out: the dataset file.
+        provenance: of the builder.
+        labels: how labels are read; None for unlabelled data.
+        name: of the dataset; the file's stem by default.
+        title: the name by default.
+        relevance: ``item`` by default.
+        seed: of splits made by rule.
+    """
+    return DatasetWriter(
+        out,
+        name=name or out.stem,
+        title=title or name or out.stem,
+        label_names=None if labels is None else labels.names,
+        multi_label=labels is not None and labels.multi,
+        relevance=relevance or "item",
+        provenance=provenance,
+        seed=seed,
+        val_share=VAL_SHARE,
+    )
 
 
 @dataclass(frozen=True)

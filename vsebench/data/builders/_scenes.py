@@ -11,10 +11,9 @@ from random import Random
 import numpy as np
 
 from vsebench.data.builders.base import Progress
-from vsebench.data.dataset import Dataset
 from vsebench.data.item import Item
-from vsebench.data.scenes.ceilings import OBSERVERS, ceilings, chances
-from vsebench.data.scenes.model import LABELS, Garment, Message, Scene, draw_scene, draw_statements
+from vsebench.data.scenes.ceilings import ceilings
+from vsebench.data.scenes.model import LABELS, draw_scene, draw_statements
 from vsebench.data.scenes.render import LANDMARKS, encode, render
 from vsebench.data.scenes.wording import write
 from vsebench.data.writer import DatasetWriter, Relevance
@@ -87,22 +86,3 @@ def scene_items(number: int, seed: int, image_size: int) -> Iterator[Item]:
                 "message": statement.message.to_json(),
             },
         )
-
-
-def stored_scene(dataset: Dataset, position: int) -> tuple[Scene, Message]:
-    """Return what an item's picture shows and what its caption says, from the stored attributes."""
-    attributes = dataset.attributes(position)
-    garments = tuple(Garment(**garment) for garment in json.loads(attributes["garments"]))
-    return Scene(garments, attributes["setting"]), Message.from_json(attributes["message"])
-
-
-def scene_oracle(dataset: Dataset, split: str) -> dict[str, dict[str, float]]:
-    """Return the accuracy on a split of observers who read everything and decide best, over all items and by kind."""
-    right: dict[str, dict[str, list[float]]] = {}
-    for position in dataset.splits[split]:
-        scene, message = stored_scene(dataset, int(position))
-        result = chances(scene, message, dataset.label_names[dataset.labels[position]])
-        for name in ("all", message.kind):
-            for observer in OBSERVERS:
-                right.setdefault(name, {o: [] for o in OBSERVERS})[observer].append(result[observer])
-    return {name: {o: float(np.mean(values)) for o, values in table.items()} for name, table in right.items()}

@@ -8,15 +8,16 @@ from typing import Any
 
 from vsebench.core.errors import DataError, Place
 from vsebench.core.registry import DATASETS
-from vsebench.data.builders._build import VAL_SHARE, Build, Draft, source_folder
+from vsebench.data.builders._build import Build, Draft, source_folder
 from vsebench.data.builders._cells import Cells, Labels
 from vsebench.data.builders._columns import check_columns, metadata_file, split_of, table_columns, text_columns
 from vsebench.data.builders._columns import split_column as split_column_of
+from vsebench.data.builders._rows import texts_entry, writer_of_rows
 from vsebench.data.builders._same import OneItemPer, Same, build_rows
 from vsebench.data.builders.base import Progress
 from vsebench.data.item import Item
 from vsebench.data.table import read_table
-from vsebench.data.writer import DatasetWriter, Relevance
+from vsebench.data.writer import Relevance
 
 HINTS = {"label": "Data without labels: --label-column= (an empty name)."}
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif")
@@ -116,20 +117,12 @@ def audio(
         notes += labels.notes
 
     def attempt(same: Same) -> None:
-        writer = DatasetWriter(
-            out,
-            name=name or out.stem,
-            title=title or name or out.stem,
-            multi_label=labels is not None and labels.multi,
-            relevance=relevance or "item",
-            provenance={
-                "builder": "audio",
-                "columns": {**wanted, **({"text": texts[0] if len(texts) == 1 else texts} if texts else {})},
-                "notes": [],
-            },
-            seed=seed,
-            val_share=VAL_SHARE,
-        )
+        provenance: dict[str, Any] = {
+            "builder": "audio",
+            "columns": {**wanted, **texts_entry(texts)},
+            "notes": [],
+        }
+        writer = writer_of_rows(out, provenance, labels, name=name, title=title, relevance=relevance, seed=seed)
         place = str(file or root)
         with Build(root, writer, progress, place, skip_bad=skip_bad, same=same, group_column=group_column) as build:
             if table is not None:

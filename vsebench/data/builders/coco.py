@@ -12,7 +12,7 @@ from vsebench.core.errors import DataError, Place
 from vsebench.core.registry import DATASETS
 from vsebench.data.builders._build import find, source_folder
 from vsebench.data.builders._json import M, RowModel, stream
-from vsebench.data.builders._karpathy import GET, Captions
+from vsebench.data.builders._karpathy import GET, CaptionOptions, Captions
 from vsebench.data.builders.base import Progress
 
 FILE = "dataset_coco.json"
@@ -49,11 +49,7 @@ def coco(
     labels: Literal["none", "instances"] = "none",
     restval: Literal["train", "rest"] = "train",
     fold_size: Annotated[int, Gt(0)] = 1000,
-    captions: Annotated[int, Gt(0)] | None = None,
-    features: str | None = None,
-    images: bool = True,
-    resize: Annotated[int, Gt(0)] | None = None,
-    skip_bad: bool = False,
+    options: CaptionOptions = CaptionOptions(),
 ) -> None:
     """Build COCO with Karpathy's splits: 113,287 / 5,000 / 5,000 images, five captions or a few more each.
 
@@ -69,12 +65,7 @@ def coco(
         labels: ``instances`` gives every image the object categories in it (80, multi-label; an image may have none).
         restval: what the 30,504 ``restval`` images are: ``train`` as everybody has it, or ``rest``.
         fold_size: images of a fold.
-        captions: keep the first so many captions of an image; all by default.
-        features: precomputed region features in the image's place: a folder of ``<id>.npy``, an HDF5 file, or a
-            ``.npy``/``.mat`` array in the split file's order (``FILE:KEY``).
-        images: store the images; without them there must be features.
-        resize: longest side of stored images in pixels; larger ones are scaled down.
-        skip_bad: leave bad images out, and count them in the provenance, instead of stopping.
+        options: of datasets with such a split file; its fields are options.
 
     Raises: DataError that lists every fault by row: missing or corrupt image, image without captions, empty caption,
     unknown split, id twice, missing features; a file that is cut short.
@@ -88,14 +79,12 @@ def coco(
         find(root, FILE, what="Karpathy's split file"),
         ("", "images"),
         {**SIZES, "train": SIZES["train"] if restval == "train" else 82_783},
+        options,
         restval=restval,
-        captions=captions,
-        features=features,
-        images=images,
         fold_size=fold_size,
         labels=_instances(root) if labels == "instances" else None,
     )
-    data.build(out, progress, name=name, title=title, skip_bad=skip_bad, resize=resize, builder="coco")
+    data.build(out, progress, name=name, title=title, builder="coco")
 
 
 def _instances(root: Path) -> dict[str, tuple[str, ...]]:

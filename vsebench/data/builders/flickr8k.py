@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
-
-from annotated_types import Gt
 
 from vsebench.core.registry import DATASETS
 from vsebench.data.builders._build import find, source_folder
-from vsebench.data.builders._karpathy import GET, Captions
+from vsebench.data.builders._karpathy import GET, CaptionOptions, Captions
 from vsebench.data.builders.base import Progress
 
 FILE = "dataset_flickr8k.json"
@@ -31,11 +28,7 @@ def flickr8k(
     source: str,
     name: str = "flickr8k",
     title: str = "Flickr8k",
-    captions: Annotated[int, Gt(0)] | None = None,
-    features: str | None = None,
-    images: bool = True,
-    resize: Annotated[int, Gt(0)] | None = None,
-    skip_bad: bool = False,
+    options: CaptionOptions = CaptionOptions(),
 ) -> None:
     """Build Flickr8k with Karpathy's splits: images with five captions each, without labels.
 
@@ -47,12 +40,7 @@ def flickr8k(
         source: the folder.
         name: of the dataset.
         title: how boards call it.
-        captions: keep the first so many captions of an image; all by default.
-        features: precomputed region features in the image's place: a folder of ``<id>.npy``, an HDF5 file, or a
-            ``.npy``/``.mat`` array in the split file's order (``FILE:KEY``).
-        images: store the images; without them there must be features.
-        resize: longest side of stored images in pixels; larger ones are scaled down.
-        skip_bad: leave bad images out, and count them in the provenance, instead of stopping.
+        options: of datasets with such a split file; its fields are options.
 
     Raises: DataError that lists every fault by row: missing or corrupt image, image without captions, empty caption,
     unknown split, id twice, missing features; a split file that is cut short.
@@ -67,8 +55,6 @@ def flickr8k(
         file,
         ("Flicker8k_Dataset", "Flickr8k_Dataset", "Images", "images", ""),
         SIZES,
-        captions=captions,
-        features=features,
-        images=images,
+        options,
     )
-    data.build(out, progress, name=name, title=title, skip_bad=skip_bad, resize=resize, builder="flickr8k")
+    data.build(out, progress, name=name, title=title, builder="flickr8k")

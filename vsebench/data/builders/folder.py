@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Annotated, Any
 
 from annotated_types import Gt
 
 from vsebench.core.errors import ConfigError
+from vsebench.core.files import file_digest
 from vsebench.core.registry import DATASETS
-from vsebench.data.builders._build import VAL_SHARE, Build, source_folder
+from vsebench.data.builders._build import Build, source_folder
 from vsebench.data.builders._cells import Cells, Labels
 from vsebench.data.builders._columns import (
     check_columns,
@@ -22,11 +22,11 @@ from vsebench.data.builders._columns import (
 )
 from vsebench.data.builders._columns import split_column as split_column_of
 from vsebench.data.builders._features import open_features
-from vsebench.data.builders._rows import FROM_FOLDERS, RowReader
+from vsebench.data.builders._rows import FROM_FOLDERS, RowReader, texts_entry, writer_of_rows
 from vsebench.data.builders._same import OneItemPer, Same, build_rows
 from vsebench.data.builders.base import Progress
 from vsebench.data.table import read_table
-from vsebench.data.writer import DatasetWriter, Relevance
+from vsebench.data.writer import Relevance
 
 HINTS = {
     "label": "Data without labels: --label-column= (an empty name).",
@@ -149,23 +149,14 @@ def folder(
         provenance: dict[str, Any] = {
             "builder": "folder",
             "metadata": table.file.name,
-            "metadata_sha256": hashlib.sha256(table.file.read_bytes()).hexdigest(),
-            "columns": {**wanted, **_of_texts(texts)},
+            "metadata_sha256": file_digest(table.file),
+            "columns": {**wanted, **texts_entry(texts)},
             "features": None if features is None else Path(features).name,
             "groups": f"column '{group_column}'" if group_column is not None else "identical pixels",
             "resize": resize,
             "notes": [],
         }
-        writer = DatasetWriter(
-            out,
-            name=name or out.stem,
-            title=title or name or out.stem,
-            multi_label=labels is not None and labels.multi,
-            relevance=relevance or "item",
-            provenance=provenance,
-            seed=seed,
-            val_share=VAL_SHARE,
-        )
+        writer = writer_of_rows(out, provenance, labels, name=name, title=title, relevance=relevance, seed=seed)
         each_row = same.one_item_per == "row" or bool(same.apart)
         reader = RowReader(wanted, texts, split, cells, labels, values, each_row=each_row)
         with Build(
@@ -185,9 +176,3 @@ def folder(
             build.add(reader.drafts(table.rows), len(table.rows))
 
     build_rows(attempt, one_item_per, relevance)
-
-
-def _of_texts(texts: list[str]) -> dict[str, Any]:
-    if not texts:
-        return {}
-    return {"text": texts[0] if len(texts) == 1 else texts}

@@ -5,24 +5,19 @@ from __future__ import annotations
 
 from pathlib import Path
 from random import Random
-from typing import Annotated, cast
+from typing import Annotated
 
-import numpy as np
 from annotated_types import Ge, Le, MultipleOf
 
 from vsebench.core.registry import DATASETS
 from vsebench.data.builders.base import Progress
-from vsebench.data.dataset import Dataset
 from vsebench.data.garments.delivery import (
     DROWNED,
     LABELS,
     SIGNALS,
-    Evidence,
     audio_evidence,
     ceilings,
-    decide,
     draw_delivery,
-    looks,
 )
 from vsebench.data.garments.grammar import caption
 from vsebench.data.garments.latent import draw_garment, draw_view, image_evidence, text_evidence
@@ -105,16 +100,3 @@ def recorded(number: int, seed: int, image_size: int, missing: int) -> Item:
         },
         audio=None if silent else encode_wav(sound, SAMPLE_RATE),
     )
-
-
-def oracle_accuracy(dataset: Dataset, split: str) -> dict[str, float]:
-    """Compute the accuracy of the best decision from all evidence in a split, for each set of modalities seen."""
-    missing = int(dataset.provenance["lacking"])
-    right: dict[str, list[bool]] = {name: [] for name in looks()}
-    for position in dataset.splits[split]:
-        attributes = dataset.attributes(int(position))
-        evidence = cast(Evidence, tuple(attributes[f"{m}_evidence"] for m in ("image", "text", "audio")))
-        label = dataset.label_names[dataset.labels[position]]
-        for name, subset in looks().items():
-            right[name].append(decide(subset, evidence, missing) == label)
-    return {name: float(np.mean(values)) for name, values in right.items()}

@@ -13,14 +13,15 @@ from annotated_types import Gt
 
 from vsebench.core.errors import ConfigError, DataError
 from vsebench.core.registry import DATASETS
-from vsebench.data.builders._build import VAL_SHARE, Build
+from vsebench.data.builders._build import Build
 from vsebench.data.builders._cells import Cells, Labels
 from vsebench.data.builders._hub import HubReader, column_of_splits, column_values, split_map, undecoded
 from vsebench.data.builders._hub_columns import Columns, find_columns, same_features
+from vsebench.data.builders._rows import texts_entry, writer_of_rows
 from vsebench.data.builders._same import OneItemPer, Same, build_rows
 from vsebench.data.builders._tables import Tables, load, open_tables
 from vsebench.data.builders.base import Progress
-from vsebench.data.writer import DatasetWriter, Relevance
+from vsebench.data.writer import Relevance
 
 
 @DATASETS.register(
@@ -140,24 +141,14 @@ def hub(
             "revision": revision,
             "resolved_revision": source_tables.revision,
             "form": source_tables.form,
-            "columns": {**columns.names, **_of_texts(columns), **({"split": split} if split else {})},
+            "columns": {**columns.names, **texts_entry(columns.texts), **({"split": split} if split else {})},
             "splits": dict(chosen),
             "limit": limit,
             "table_fingerprint": {k: getattr(t, "_fingerprint", None) for k, t in every.items() if k in chosen},
             "resize": resize,
             "notes": [],
         }
-        writer = DatasetWriter(
-            out,
-            name=name or out.stem,
-            title=title or name or out.stem,
-            label_names=None if labels is None else labels.names,
-            multi_label=labels is not None and labels.multi,
-            relevance=relevance or "item",
-            provenance=provenance,
-            seed=seed,
-            val_share=VAL_SHARE,
-        )
+        writer = writer_of_rows(out, provenance, labels, name=name, title=title, relevance=relevance, seed=seed)
         with Build(
             Path(),
             writer,
@@ -178,12 +169,6 @@ def hub(
 
     lines = source_tables.form == "webdataset" and text_lines == "captions"
     build_rows(attempt, one_item_per, relevance)
-
-
-def _of_texts(columns: Columns) -> dict[str, Any]:
-    if not columns.texts:
-        return {}
-    return {"text": columns.texts[0] if len(columns.texts) == 1 else list(columns.texts)}
 
 
 def _labels(source: Tables, tables: Mapping[str, Any], columns: Columns, cells: Cells) -> Labels | None:

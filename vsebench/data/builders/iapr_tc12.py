@@ -5,15 +5,13 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
-from annotated_types import Gt
 
 from vsebench.core.errors import DataError, Place
 from vsebench.core.registry import DATASETS
 from vsebench.data.builders._build import find, source_folder
-from vsebench.data.builders._hashing import Protocol, Row, Sizes, lines
+from vsebench.data.builders._hashing import HashingOptions, Protocol, Row, Sizes, lines
 from vsebench.data.builders.base import Progress
 
 SIZES = Sizes(query=2_000, train=10_000, pairs=20_000)
@@ -36,14 +34,7 @@ def iapr_tc12(
     source: str,
     name: str = "iapr_tc12",
     title: str = "IAPR TC-12",
-    image_features: str | None = None,
-    text_features: str | None = None,
-    labels_file: str | None = None,
-    query_size: Annotated[int, Gt(0)] = 2_000,
-    train_size: Annotated[int, Gt(1)] = 10_000,
-    seed: int = 0,
-    resize: Annotated[int, Gt(0)] | None = None,
-    skip_bad: bool = False,
+    options: HashingOptions = HashingOptions(),
 ) -> None:
     """Build IAPR TC-12 with the protocol of DCMH: 2,000 queries, 18,000 items in the database, 10,000 of them train.
 
@@ -55,15 +46,7 @@ def iapr_tc12(
         source: the folder.
         name: of the dataset.
         title: how boards call it.
-        image_features: array (items, D) in place of the images: ``.npy``, ``.npz``, ``.mat`` or text, as ``FILE`` or
-            ``FILE:KEY``; with it the source folder needs no other file than these arrays.
-        text_features: array (items, V), such as the bag of tags.
-        labels_file: array (items, labels) of zeros and ones; needed with the two above.
-        query_size: number of queries (split ``test``, set ``query``).
-        train_size: number of training items, drawn from the rest (set ``database``); a tenth of them is ``val``.
-        seed: of the draw.
-        resize: longest side of stored images in pixels; larger ones are scaled down.
-        skip_bad: leave bad items out, and count them, instead of stopping.
+        options: of the protocol; its fields are options.
 
     Raises: DataError that lists every fault: missing or corrupt photo, a description that is missing or empty, a row of
     labels.txt that is not three numbers, an unknown concept; too few items; arrays that do not belong together.
@@ -72,22 +55,8 @@ def iapr_tc12(
         >>> iapr_tc12(Path("out.h5"), lambda done, total: None, source="iaprtc12")  # doctest: +SKIP
     """
     root = source_folder(source)
-    protocol = Protocol(
-        "iapr_tc12",
-        out,
-        progress,
-        root,
-        SIZES,
-        name=name,
-        title=title,
-        query=query_size,
-        train=train_size,
-        seed=seed,
-        resize=resize,
-        skip_bad=skip_bad,
-    )
-    if image_features is not None or text_features is not None:
-        protocol.write_arrays(image_features, text_features, labels_file, ())
+    protocol = Protocol("iapr_tc12", out, progress, root, SIZES, name, title, options)
+    if protocol.write_arrays(()):
         return
     texts = find(root, "annotations_complete_eng", what="the descriptions")
     regions = find(root, "saiapr_tc-12", "saiapr_tc12", what="the segmented regions")

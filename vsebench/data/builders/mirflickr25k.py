@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
-from annotated_types import Ge, Gt
+from annotated_types import Ge
 
 from vsebench.core.errors import DataError, Place
 from vsebench.core.registry import DATASETS
 from vsebench.data.builders._build import find, source_folder
-from vsebench.data.builders._hashing import Protocol, Row, Sizes, bag, lines
+from vsebench.data.builders._hashing import HashingOptions, Protocol, Row, Sizes, bag, lines
 from vsebench.data.builders.base import Progress
 
 SIZES = Sizes(query=2_000, train=10_000, pairs=20_015)
@@ -64,14 +64,7 @@ def mirflickr25k(
     labels: Literal["potential", "relevant"] = "potential",
     min_tag_count: Annotated[int, Ge(1)] = 20,
     bag_of_tags: bool = True,
-    image_features: str | None = None,
-    text_features: str | None = None,
-    labels_file: str | None = None,
-    query_size: Annotated[int, Gt(0)] = 2_000,
-    train_size: Annotated[int, Gt(1)] = 10_000,
-    seed: int = 0,
-    resize: Annotated[int, Gt(0)] | None = None,
-    skip_bad: bool = False,
+    options: HashingOptions = HashingOptions(),
 ) -> None:
     """Build MIRFLICKR-25K with the protocol of DCMH: 2,000 queries, 18,015 items in the database, 10,000 of them train.
 
@@ -87,15 +80,7 @@ def mirflickr25k(
         labels: ``potential`` (24 concepts, visible at all) or ``relevant`` (14 of them, files ``*_r1.txt``).
         min_tag_count: rarer tags do not count.
         bag_of_tags: keep the bag of tags, zeros and ones over the vocabulary, as text features.
-        image_features: array (items, D) in place of the images: ``.npy``, ``.npz``, ``.mat`` or text, as ``FILE`` or
-            ``FILE:KEY``; with it the source folder needs no other file than these arrays.
-        text_features: array (items, V), such as the bag of tags.
-        labels_file: array (items, labels) of zeros and ones; needed with the two above.
-        query_size: number of queries (split ``test``, set ``query``).
-        train_size: number of training items, drawn from the rest (set ``database``); a tenth of them is ``val``.
-        seed: of the draw.
-        resize: longest side of stored images in pixels; larger ones are scaled down.
-        skip_bad: leave bad items out, and count them, instead of stopping.
+        options: of the protocol; its fields are options.
 
     Raises: DataError that lists every fault: missing or corrupt photo, missing tags, a number that is no photo's; too
     few items for the protocol; arrays that do not belong together.
@@ -104,22 +89,8 @@ def mirflickr25k(
         >>> mirflickr25k(Path("out.h5"), lambda done, total: None, source="mirflickr25k")  # doctest: +SKIP
     """
     root = source_folder(source)
-    protocol = Protocol(
-        "mirflickr25k",
-        out,
-        progress,
-        root,
-        SIZES,
-        name=name,
-        title=title,
-        query=query_size,
-        train=train_size,
-        seed=seed,
-        resize=resize,
-        skip_bad=skip_bad,
-    )
-    if image_features is not None or text_features is not None:
-        protocol.write_arrays(image_features, text_features, labels_file, CONCEPTS)
+    protocol = Protocol("mirflickr25k", out, progress, root, SIZES, name, title, options)
+    if protocol.write_arrays(CONCEPTS):
         return
     folder = find(root, "mirflickr", what="the photos")
     numbers = sorted(int(f.stem[2:]) for f in folder.glob("im*.jpg") if f.stem[2:].isdigit())

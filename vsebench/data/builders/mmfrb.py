@@ -6,7 +6,6 @@ from pathlib import Path
 from random import Random
 from typing import Annotated, Literal
 
-import numpy as np
 from annotated_types import Ge, Gt
 
 from vsebench.core.errors import ConfigError
@@ -15,12 +14,10 @@ from vsebench.data.builders._build import source_folder
 from vsebench.data.builders._in_shop import PARTITION, build_in_shop
 from vsebench.data.builders._scenes import build_scenes
 from vsebench.data.builders.base import Progress
-from vsebench.data.dataset import Dataset
 from vsebench.data.garments.grammar import caption
 from vsebench.data.garments.latent import (
     CATEGORIES,
     ceilings,
-    decide,
     draw_garment,
     draw_view,
     image_evidence,
@@ -157,15 +154,3 @@ def views(number: int, seed: int, image_size: int) -> list[Item]:
             )
         )
     return results
-
-
-def oracle_accuracy(dataset: Dataset, split: str) -> dict[str, float]:
-    """Compute the accuracy of the best decision from all evidence in a split: from image, from text, from both."""
-    right: dict[str, list[bool]] = {"image alone": [], "text alone": [], "both": []}
-    for position in dataset.splits[split]:
-        attributes = dataset.attributes(int(position))
-        label = dataset.label_names[dataset.labels[position]]
-        seen, read = attributes["image_evidence"], attributes["text_evidence"]
-        for name, evidence in (("image alone", (seen, None)), ("text alone", (None, read)), ("both", (seen, read))):
-            right[name].append(decide(evidence) == label)
-    return {name: float(np.mean(values)) for name, values in right.items()}

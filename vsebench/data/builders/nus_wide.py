@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from annotated_types import Ge, Gt
+from annotated_types import Ge
 
 from vsebench.core.errors import DataError, Place
 from vsebench.core.registry import DATASETS
 from vsebench.data.builders._build import find, source_folder
-from vsebench.data.builders._hashing import Protocol, Row, Sizes, bag, lines
+from vsebench.data.builders._hashing import HashingOptions, Protocol, Row, Sizes, bag, lines
 from vsebench.data.builders.base import Progress
 
 SIZES = Sizes(query=2_100, train=10_500, pairs=195_834)
@@ -42,14 +42,7 @@ def nus_wide(
     num_concepts: Annotated[int, Ge(1)] = 21,
     bag_of_tags: bool = True,
     images: bool = True,
-    image_features: str | None = None,
-    text_features: str | None = None,
-    labels_file: str | None = None,
-    query_size: Annotated[int, Gt(0)] = 2_100,
-    train_size: Annotated[int, Gt(1)] = 10_500,
-    seed: int = 0,
-    resize: Annotated[int, Gt(0)] | None = None,
-    skip_bad: bool = False,
+    options: HashingOptions = HashingOptions(query_size=2_100, train_size=10_500),
 ) -> None:
     """Build NUS-WIDE with the protocol of DCMH: 2,100 queries, 10,500 training items from the rest, the database.
 
@@ -66,15 +59,7 @@ def nus_wide(
         num_concepts: so many of the most frequent concepts are labels.
         bag_of_tags: keep the bag of tags, zeros and ones over the 1,000 tags, as text features.
         images: store the photos, where the folder has them; without them there must be image features.
-        image_features: array (items, D) in place of the images: ``.npy``, ``.npz``, ``.mat`` or text, as ``FILE`` or
-            ``FILE:KEY``; with it the source folder needs no other file than these arrays.
-        text_features: array (items, V), such as the bag of tags.
-        labels_file: array (items, labels) of zeros and ones; needed with the two above.
-        query_size: number of queries (split ``test``, set ``query``).
-        train_size: number of training items, drawn from the rest (set ``database``); a tenth of them is ``val``.
-        seed: of the draw.
-        resize: longest side of stored images in pixels; larger ones are scaled down.
-        skip_bad: leave bad items out, and count them, instead of stopping.
+        options: of the protocol; its fields are options.
 
     Raises: DataError that lists every fault: missing or corrupt photo; tables of different lengths, or cells that are
     neither 0 nor 1, by line; too few items; arrays that do not belong together.
@@ -83,22 +68,8 @@ def nus_wide(
         >>> nus_wide(Path("out.h5"), lambda done, total: None, source="nus-wide", images=False)  # doctest: +SKIP
     """
     root = source_folder(source)
-    protocol = Protocol(
-        "nus_wide",
-        out,
-        progress,
-        root,
-        SIZES,
-        name=name,
-        title=title,
-        query=query_size,
-        train=train_size,
-        seed=seed,
-        resize=resize,
-        skip_bad=skip_bad,
-    )
-    if image_features is not None or text_features is not None:
-        protocol.write_arrays(image_features, text_features, labels_file, ())
+    protocol = Protocol("nus_wide", out, progress, root, SIZES, name, title, options)
+    if protocol.write_arrays(()):
         return
     listed = [
         line.replace("\\", "/") for line in lines(find(root, "ImageList/Imagelist.txt", what="the list of photos"))

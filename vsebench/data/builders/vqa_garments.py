@@ -6,19 +6,16 @@ from pathlib import Path
 from random import Random
 from typing import Annotated
 
-import numpy as np
 from annotated_types import Ge, Gt, MultipleOf
 
 from vsebench.core.registry import DATASETS
 from vsebench.data.builders.base import Progress
-from vsebench.data.dataset import Dataset
 from vsebench.data.garments.latent import draw_garment
 from vsebench.data.garments.questions import (
     ANSWERS,
     HIDDEN,
     Look,
     ceilings,
-    decide,
     draw_answers,
     draw_question,
     image_evidence,
@@ -112,17 +109,6 @@ def question_items(number: int, seed: int, image_size: int, questions: int) -> l
             )
         )
     return results
-
-
-def oracle_accuracy(dataset: Dataset, split: str) -> dict[str, float]:
-    """Compute the accuracy of the best decision from all evidence in a split, for each set of modalities seen."""
-    right: dict[Look, list[bool]] = {look: [] for look in LOOKS}
-    for position in dataset.splits[split]:
-        attributes = dataset.attributes(int(position))
-        label = dataset.label_names[dataset.labels[position]]
-        for look, values in right.items():
-            values.append(decide(look, attributes["question_evidence"], attributes["image_evidence"]) == label)
-    return {look: float(np.mean(values)) for look, values in right.items()}
 
 
 def _said(shares: dict[str, float]) -> str:

@@ -19,17 +19,6 @@ CANVAS = 256  # units of the outlines
 CONTRAST = 130  # least sum of differences over the channels between a background and the garment's colours
 Point = tuple[int, int]
 
-LANDMARKS = (
-    "collar_left",
-    "collar_right",
-    "cuff_left",
-    "cuff_right",
-    "waist_left",
-    "waist_right",
-    "hem_left",
-    "hem_right",
-)
-
 
 def outline(silhouette: str, rng: Random) -> tuple[list[list[Point]], list[list[Point]], list[tuple[int, int, int]]]:
     """Return a garment's trunk, its deciding parts, and its landmarks (x, y, exists), on the canvas."""

@@ -4,11 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import TypeVar
-
-import numpy as np
 
 from vsebench.data.scenes.model import (
     ATTRIBUTES,
@@ -24,14 +22,9 @@ from vsebench.data.scenes.model import (
     SILHOUETTES,
     USE_WEIGHTS,
     USES,
-    Message,
-    Scene,
-    answer,
-    likelihood,
 )
 
 OBSERVERS = ("image alone", "text alone", "product rule", "both")
-Posterior = Mapping[str, Fraction]
 T = TypeVar("T")
 
 
@@ -82,54 +75,6 @@ def ceilings() -> dict[str, dict[str, float]]:
     return {name: {o: float(right[name, o] / total[name]) for o in OBSERVERS} for name in total}
 
 
-def image_posterior(scene: Scene) -> Posterior:
-    """Return P(class | picture), without the classes that are impossible."""
-    count = len(scene.garments)
-    related = shares()[3, "relation"] / _normalised(GARMENTS)[3]
-    middle = (1 - related) / 3  # a relation among three starts from the middle one
-    chance = [(1 - middle) / 2, middle, (1 - middle) / 2] if count == 3 else [Fraction(1, count)] * count
-    return {
-        f"{use} {garment.silhouette}": share / len(USES)
-        for garment, share in zip(scene.garments, chance, strict=True)
-        for use in USES
-    }
-
-
-def text_posterior(message: Message) -> Posterior:
-    """Return P(class | caption), without the classes that are impossible."""
-    if message.code is not None:
-        uses = {"casual": Fraction(1, 2), "formal": Fraction(1, 2)}
-    else:
-        weight = sum(USE_WEIGHTS[use] for use in message.uses)
-        uses = {use: Fraction(USE_WEIGHTS[use], weight) for use in message.uses}
-    shapes = (message.silhouette,) if message.silhouette else SILHOUETTES
-    return {f"{use} {shape}": share / len(shapes) for use, share in uses.items() for shape in shapes}
-
-
-def chances(scene: Scene, message: Message, label: str) -> dict[str, float]:
-    """Return each observer's chance to name an item's class, ties decided by lot."""
-    image, text = image_posterior(scene), text_posterior(message)
-    both = {name: image[name] * text[name] for name in image if name in text}  # classes are equally frequent
-    target, use = answer(scene, message)
-    exact = {f"{use} {scene.garments[target].silhouette}": Fraction(1)}
-    return {
-        observer: _chance(posterior, label)
-        for observer, posterior in zip(OBSERVERS, (image, text, both, exact), strict=True)
-    }
-
-
-def retrieval_scores(messages: Sequence[Message], scenes: Sequence[Scene]) -> np.ndarray:
-    """Return P(scene | caption) among some scenes, the best score to rank either by. Shape: float64 (M, S)."""
-    scores = np.zeros((len(messages), len(scenes)))
-    places: dict[str, list[int]] = {}
-    for i, scene in enumerate(scenes):
-        places.setdefault(scene.setting, []).append(i)
-    for row, message in zip(scores, messages, strict=True):
-        for i in places.get(message.setting, ()):
-            row[i] = likelihood(message, scenes[i])
-    return scores / np.maximum(scores.sum(1, keepdims=True), np.finfo(float).tiny)
-
-
 def _shape(count: int, kind: str) -> Fraction:
     """Return the picture's chance to tell the target's silhouette; among three, an outer one is the likelier target."""
     if count == 3:
@@ -152,19 +97,3 @@ def _use(kind: str) -> Fraction:
 def _normalised(table: Mapping[T, int]) -> dict[T, Fraction]:
     total = sum(table.values())
     return {key: Fraction(share, total) for key, share in table.items()}
-
-
-def _chance(posterior: Posterior, label: str) -> float:
-    best = max(posterior.values())
-    chosen = [name for name, p in posterior.items() if p == best]
-    return (label in chosen) / len(chosen)
-
-
-def rows() -> Iterator[tuple[str, float, dict[str, float]]]:
-    """Yield name, share of the items and ceilings: of all items, then kind by kind."""
-    of_kind: dict[str, Fraction] = {"all": Fraction(1)}
-    for (_, kind), share in shares().items():
-        of_kind[kind] = of_kind.get(kind, Fraction(0)) + share
-    table = ceilings()
-    for name, share in of_kind.items():
-        yield name, float(share), table[name]

@@ -55,7 +55,6 @@ OF_TWO: Mapping[str, int] = {"redundant": 2, "reference": 11}
 #: Of three garments, three scenes in ten have a relation.
 RELATED: Mapping[bool, int] = {False: 7, True: 3}
 OF_THREE: Mapping[str, int] = {"redundant": 1, "reference": 8}
-KINDS = ("complement", "redundant", "easy", "hard", "selection", "reference", "exclusion", "relation")
 Description = tuple[tuple[str, str], ...]  # attribute and value, in the order of ATTRIBUTES
 
 

@@ -15,7 +15,6 @@ import numpy as np
 from vsebench.data.garments.render import Point, fill, palette_png
 from vsebench.data.scenes.model import PLACES, Garment, Scene
 
-UNIT = 64  # an outline's height in units; its width is at most 48
 INK = (244, 232, 205)  # of patterns
 DARK_INK = (105, 105, 118)  # of patterns on white
 CLOTH: Mapping[str, tuple[int, int, int]] = {

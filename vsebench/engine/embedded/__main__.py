@@ -7,7 +7,6 @@ what is shipped.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import time
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from vsebench.core.files import file_digest
 from vsebench.core.shipped import FOLDER, PROVENANCE, provenance
 
 SCENES = 16_000
@@ -75,7 +75,7 @@ def _images(out: Path) -> dict[str, dict[str, Any]]:
             "parameters": sum(p.numel() for p in trained.backbone.parameters()),
             "reached": {"probe accuracy": {k: round(v, 4) for k, v in probe(trained, learn, test).items()}},
             "seconds": round(time.perf_counter() - begun),
-            "sha256": _digest(file),
+            "sha256": file_digest(file),
         }
         assert torch.isfinite(torch.tensor(trained.history)).all()
     return made
@@ -101,7 +101,7 @@ def _texts(out: Path) -> dict[str, dict[str, Any]]:
             "parameters": sum(p.numel() for p in model.bert.parameters()),
             "reached": {"masked words of held-out captions": round(accuracy, 4)},
             "seconds": round(time.perf_counter() - begun),
-            "sha256": _digest(folder / "model.safetensors"),
+            "sha256": file_digest(folder / "model.safetensors"),
         },
         "scenes_vectors": {
             "component": "word vectors",
@@ -110,7 +110,7 @@ def _texts(out: Path) -> dict[str, dict[str, Any]]:
             "words": len(vectors),
             "dim": len(next(iter(vectors.values()))),
             "reached": {"nearest of 'striped'": _nearest(vectors, "striped")},
-            "sha256": _digest(file),
+            "sha256": file_digest(file),
         },
     }
 
@@ -120,10 +120,6 @@ def _nearest(vectors: dict[str, np.ndarray], word: str, count: int = 3) -> list[
     table = np.stack([vectors[name] / np.linalg.norm(vectors[name]) for name in names])
     order = np.argsort(-(table @ table[names.index(word)]), kind="stable")
     return [names[i] for i in order[1 : count + 1]]
-
-
-def _digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 if __name__ == "__main__":

@@ -77,7 +77,10 @@ def train_bert(
     Args:
         captions: what it learns from.
         held_out: captions whose masked words are counted.
-        epochs, batch_size, lr, seed: of the training (AdamW, one cycle).
+        epochs: passes over the captions.
+        batch_size: captions of a step.
+        lr: largest learning rate (AdamW, one cycle).
+        seed: of weights, order and masks.
         say: told of every epoch.
 
     Returns: the model with its masked-word head, its tokenizer, and the share of held-out masked words that it names.

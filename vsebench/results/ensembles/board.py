@@ -27,7 +27,10 @@ def combinations(
     has.
 
     Args:
+        store: of the experiment's runs.
         planned: ids of the plan's runs. Runs of other experiments may take part; those are not asked for.
+        fingerprint: of the plan's dataset.
+        versions: of the plan's metrics.
     """
 
     def belongs(result: Result) -> bool:

@@ -18,6 +18,7 @@ def normalised(scores: np.ndarray, rule: str) -> np.ndarray:
     """Return scores of queries against a gallery, made comparable with another run's; larger stays better.
 
     Args:
+        scores: (Q, G), larger is better.
         rule: name of the ensembling rule.
 
     Shape: (b, G) -> float64 (b, G).

@@ -44,7 +44,10 @@ def recalls(
 
     Args:
         result: int64 (Q, ≥ k), positions, best first; -1 where none was found.
+        gallery: unit vectors (n, D).
+        queries: unit vectors (Q, D).
         truth: float32 (Q, ≥ k), of :func:`exact`.
+        k: how many of the first count.
 
     Example:
         >>> gallery = np.eye(3, dtype=np.float32)
@@ -74,8 +77,13 @@ def measure(
     by the number of vectors) and ``code_bytes`` (what an added vector takes, without its id).
 
     Args:
-        gallery: unit vectors (n, D); ``queries``: (Q, D).
+        name: of the index.
+        options: of the index.
+        gallery: unit vectors (n, D).
+        queries: unit vectors (Q, D).
         truth: of :func:`exact`, for the largest k.
+        ks: for which recall is computed.
+        say: told a line for each step.
     """
     say("building")
     index: Index = INDEXES.build(name, options, dim=gallery.shape[1])

@@ -45,7 +45,9 @@ def plan(
     """Return the measurements, in the order of the file.
 
     Args:
+        experiment: the validated experiment.
         described: the vectors, as results name them.
+        store: of the experiment's results.
         threads: that they are made with.
 
     Raises: ConfigError of every row, with its line, whose index cannot hold vectors of this size, or lacks a library.

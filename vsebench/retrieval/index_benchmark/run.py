@@ -61,8 +61,15 @@ def measure_all(
     What was measured before an interrupt is kept and on the board. A fault becomes a failed result and stops nothing.
 
     Args:
-        wanted: what is measured unless it is finished; ``board_rows``: what the board has where there are results.
+        experiment: the validated experiment.
+        wanted: what is measured unless it is finished.
+        board_rows: what the board shows where there are results.
+        vectors: gallery and queries.
+        store: of the experiment's results.
         threads: of every library.
+        tracker: opens the W&B run of a measurement.
+        board_folder: the leaderboard folder.
+        command: that the board names.
         say: told a line for each.
 
     Raises: KeyboardInterrupt.

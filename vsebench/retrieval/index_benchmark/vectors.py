@@ -48,9 +48,11 @@ def load_vectors(
     """Load the vectors of the experiment's block ``vectors``.
 
     Args:
+        experiment: the validated experiment.
         runs: folder of all runs.
         device: that a run's embeddings are computed on, once; they are kept in the experiment's folder of runs.
         cache: keep frozen features on disk.
+        say: told a line for each step.
 
     Raises: DataError for a run or file that is missing or unfit; ConfigError for more hits than there are vectors.
     """

@@ -48,6 +48,7 @@ def make_app(searcher: Searcher, limits: Limits | None = None, *, hosts: Collect
     """Build the application.
 
     Args:
+        searcher: of the gallery.
         limits: bounds; the usual ones by default.
         hosts: names under which it may be called; any by default. A server on this machine alone names them, so that
             a page from elsewhere cannot reach it under a name of its own.

@@ -23,6 +23,9 @@ def check_form(model: type[M], data: Any, place: Place, *, noun: str) -> M:
     """Compare plain data with a schema.
 
     Args:
+        model: the schema.
+        data: as read from the file.
+        place: the file, for messages.
         noun: what the file is, for messages: ``a run file``.
 
     Raises: DataError naming the file, the first field at fault, what it must be and what it is.

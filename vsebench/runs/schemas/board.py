@@ -13,8 +13,6 @@ from vsebench.runs.schemas.base import Count, Finite, Form, Name, Number, Number
 from vsebench.runs.schemas.measures import Measured
 from vsebench.runs.schemas.run import Part, Selected
 
-FORMAT = 1
-
 
 class Data(Form):
     """What a dataset says of itself."""

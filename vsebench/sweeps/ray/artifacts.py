@@ -69,6 +69,8 @@ def deliver(
     """Put a run into a store that has no result of it. The caller holds the run's lock.
 
     Args:
+        bundle: files of a run, in pieces.
+        store: that takes it.
         get: makes a piece of what ``put`` made.
         write_run_file: writes the run's description with the places of this machine.
 

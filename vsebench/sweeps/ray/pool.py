@@ -20,7 +20,7 @@ from vsebench.core.sizes import duration_in_words
 from vsebench.sweeps.plan import Run
 from vsebench.sweeps.ray.artifacts import pieces
 from vsebench.sweeps.ray.bus import MessageBus
-from vsebench.sweeps.ray.cluster import Resources, connected, refuse_if_none, resources_of, slots
+from vsebench.sweeps.ray.cluster import Resources, refuse_if_none, slots
 from vsebench.sweeps.ray.node import Job, Worker
 from vsebench.sweeps.ray.scheduler import Scheduler, Task
 from vsebench.sweeps.worker import Event, Settings, plugins_of
@@ -51,28 +51,6 @@ class WorkerSlot:
         """Whether its run has taken longer than it may."""
         limit = None if self.task is None else self.task.run.system.train.time_limit
         return limit is not None and time.monotonic() - self.since > limit
-
-
-def run_all_on_ray(
-    runs: Sequence[Run],
-    settings: Settings,
-    on_event: Callable[[Event], None],
-    *,
-    address: str,
-    resources: Resources | None = None,
-) -> None:
-    """Do all runs on a cluster and return when each has a result.
-
-    Args:
-        address: ``auto``, or ``host:port`` of the cluster's head; this machine must be one of its nodes.
-        resources: of each run; by default a CPU for each thread, and a GPU where the cluster has some.
-
-    Raises: ClusterError when the cluster cannot be reached or cannot do the runs; KeyboardInterrupt.
-    """
-    with connected(address):
-        resources_ = resources or resources_of(None, None, threads=settings.threads, device=settings.device)
-        with RayPool(resources_) as pool:
-            pool(runs, settings, on_event)
 
 
 class RayPool:

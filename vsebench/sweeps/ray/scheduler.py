@@ -116,6 +116,8 @@ class Scheduler:
         sweeps.
 
         Args:
+            task: that was lost.
+            where: node that the worker was on.
             cause: why it was ended, where this process did that.
         """
         losses = attempts.lose(self.store.run_folder(task.run.run_id), cause or f"its worker on {where} died")
@@ -138,6 +140,7 @@ class Scheduler:
         """Handle a worker's message on its run. Messages on an assignment that was given up are dropped.
 
         Args:
+            message: of the worker.
             answer: takes ticket, epoch and decision when a run at a rung waits for them.
         """
         task = self.out.get(message.assignment)

@@ -26,7 +26,7 @@ SECTIONS = {
 INTRODUCTION = """\
 # The Python API
 
-<!-- Written by 'python -m vsebench.cli.api_page'. Do not edit. -->
+<!-- Written by 'python docs/generators/api_page.py'. Do not edit. -->
 
 `import vsebench as vb` takes no torch: a name is imported when it is first used. These names are public; the modules
 below the package may change. Mistakes raise a subclass of `vb.VsebenchError` with the line that a command would print.

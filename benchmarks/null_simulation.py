@@ -61,6 +61,7 @@ def false_groups(null: Null, tables: int, *, seed: int = 0, resamples: int = 100
     """Share of tables of equally good rows that have more than one group.
 
     Args:
+        null: how the rows are made.
         tables: how many are made.
         seed: of the generator that makes them.
         resamples: of the bootstrap.

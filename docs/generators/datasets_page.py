@@ -11,7 +11,7 @@ from vsebench.core.registry import DATASETS
 
 HEAD = """# Datasets
 
-<!-- Written by 'python -m vsebench.cli.datasets_page'. Do not edit. -->
+<!-- Written by 'python docs/generators/datasets_page.py'. Do not edit. -->
 
 ```sh
 vsebench data build NAME --from FOLDER [options]   # once; writes one HDF5 file with a fingerprint

@@ -14,9 +14,9 @@ from PIL import Image
 from swept import sweep_in
 from wandb_files import read_back
 
-from vsebench.cli.wandb_board import best_row, log_board, measure_tables, rows_table, runs_table
 from vsebench.data.item import Item
 from vsebench.data.writer import DatasetWriter
+from vsebench.results.wandb_board import best_row, log_board, measure_tables, rows_table, runs_table
 from vsebench.runs.snapshot import Snapshot, load, results_file, save
 from vsebench.sweeps.worker import Settings
 
