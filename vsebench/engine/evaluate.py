@@ -300,6 +300,7 @@ def save_predictions(file: Path, predictions: Predictions, loader: Loader) -> No
         "labels": predictions.labels,
         "groups": predictions.groups,
         "owner": predictions.owner,
+        **loader.dataset.slices.take(loader.positions).arrays(),
     }
     if predictions.gallery is not None:
         arrays |= {"gallery/positions": predictions.gallery.positions, "gallery/owner": predictions.gallery.owner}

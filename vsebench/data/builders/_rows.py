@@ -28,6 +28,7 @@ class RowReader:
         cells: how cells are read.
         labels: how labels are read; None for unlabelled data.
         features: precomputed features in the image's place, or None.
+        slices: the columns of the slices.
         each_row: every row is an item, so that a path that is named again is no id.
     """
 
@@ -37,6 +38,7 @@ class RowReader:
     cells: Cells
     labels: Labels | None
     features: FeatureSource | None = None
+    slices: Sequence[str] = ()
     each_row: bool = False
 
     def drafts(self, rows: Sequence[Row]) -> Iterator[Draft]:
@@ -66,6 +68,7 @@ class RowReader:
             split=self._split(row, path, problems),
             group=self._text(row, "group", problems) or None,
             features=self._features(one, position, problems),
+            slices={name: self.cells.text(row.cells.get(name), "slice", problems) for name in self.slices},
         )
         image = path if "image" in self.columns else None
         # A row without id of its own is known by its image, which messages on the image name anyway.

@@ -53,6 +53,7 @@ def folder(
     split_column: str | None = None,
     group_column: str | None = None,
     id_column: str | None = None,
+    slice_column: str | None = None,
     label_separator: str | None = None,
     missing_values: str | None = None,
     one_item_per: OneItemPer = "file",
@@ -88,6 +89,8 @@ def folder(
             the images where these are. An empty name: splits by rule.
         group_column: items that belong together.
         id_column: unique name of the item; the image's path by default.
+        slice_column: a category, such as a product group or a language, by which metrics are given too; several
+            columns are separated by commas.
         label_separator: splits a cell into several labels (multi-label).
         missing_values: texts that stand for no value beside an empty cell, separated by commas, in place of nan, null,
             n/a and <na> in any case, None and NA.
@@ -125,7 +128,10 @@ def folder(
     check_columns(table, {**wanted, **({"text": texts[0]} if texts else {})}, HINTS)
     for column in texts[1:]:
         check_columns(table, {"text": column}, HINTS)
-    taken = {*wanted.values(), *texts} - {split_column}
+    slices = text_columns(slice_column, table.columns) if slice_column else []
+    for column in slices:
+        check_columns(table, {"slice": column})
+    taken = {*wanted.values(), *texts, *slices} - {split_column}
     split: Any
     split, notes = split_column_of(split_column, table_columns(table), taken, str(file), cells)
     if split is not None:
@@ -150,7 +156,7 @@ def folder(
             "builder": "folder",
             "metadata": table.file.name,
             "metadata_sha256": hashlib.sha256(table.file.read_bytes()).hexdigest(),
-            "columns": {**wanted, **_of_texts(texts)},
+            "columns": {**wanted, **_of_columns("text", texts), **_of_columns("slice", slices)},
             "features": None if features is None else Path(features).name,
             "groups": f"column '{group_column}'" if group_column is not None else "identical pixels",
             "resize": resize,
@@ -167,7 +173,7 @@ def folder(
             val_share=VAL_SHARE,
         )
         each_row = same.one_item_per == "row" or bool(same.apart)
-        reader = RowReader(wanted, texts, split, cells, labels, values, each_row=each_row)
+        reader = RowReader(wanted, texts, split, cells, labels, values, slices, each_row)
         with Build(
             root,
             writer,
@@ -187,7 +193,7 @@ def folder(
     build_rows(attempt, one_item_per, relevance)
 
 
-def _of_texts(texts: list[str]) -> dict[str, Any]:
-    if not texts:
+def _of_columns(what: str, columns: list[str]) -> dict[str, Any]:
+    if not columns:
         return {}
-    return {"text": texts[0] if len(texts) == 1 else texts}
+    return {what: columns[0] if len(columns) == 1 else columns}
