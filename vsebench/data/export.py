@@ -34,8 +34,8 @@ def export(
 
     Columns, those that the dataset has: ``id``, ``image`` (Image), ``audio`` (Audio), ``texts`` (a list), ``label``
     (ClassLabel, or a list of them), ``group``, ``sets``, ``attributes`` and ``answers`` (JSON), ``boxes``,
-    ``landmarks``, ``slice_<field>``, ``features_<modality>``. The split ``val`` is called ``validation``. A row group is in memory at a
-    time; the folder appears when it is whole.
+    ``landmarks``, ``slice_<field>``, ``features_<modality>``. The split ``val`` is called ``validation``. A row group
+    is in memory at a time; the folder appears when it is whole.
 
     Args:
         dataset: what to write.

@@ -101,14 +101,14 @@ def _with_split(
     context: RunContext, prepared: Prepared, split: str, predictions: Predictions, before: Evaluated
 ) -> Evaluated:
     """Write a split's predictions, and add its numbers to those of the splits before it."""
-    numbers = compute(predictions, prepared.metrics)
-    save_predictions(context.folder / f"predictions-{split}.npz", predictions, prepared.loaders[split])
+    numbers, loader = compute(predictions, prepared.metrics), prepared.loaders[split]
+    slices = loader.dataset.slices.take(loader.positions) if split == "test" else None
+    save_predictions(context.folder / f"predictions-{split}.npz", predictions, loader, slices)
     save_vectors(context.folder / f"vectors-{split}.npz", predictions, prepared.metrics, numbers)
     notes = classes_left_out(predictions, prepared.metrics)
-    if split == "test":
-        loader = prepared.loaders[split]
-        of_slices, left_out = slice_numbers(predictions, loader.dataset.slices.take(loader.positions), prepared.metrics)
-        numbers, notes = {**numbers, **of_slices}, [*notes, *left_out]
+    if slices:
+        by_slice, left_out = slice_numbers(predictions, slices, prepared.metrics)
+        numbers, notes = numbers | by_slice, notes + left_out
     return Evaluated(
         {**before.metrics, **{f"{split}/{name}": value for name, value in numbers.items()}},
         before.ranking,
