@@ -75,7 +75,7 @@ class Slices:
 
     def take(self, rows: np.ndarray) -> Slices:
         """Return those of some items, with all fields and values."""
-        return Slices(self.values, self.codes[rows])
+        return Slices(self.values, self.codes[rows]) if self else self
 
     def rows(self) -> Iterator[tuple[str, np.ndarray]]:
         """Yield each slice as ``<field>=<value>``, and which items it has, bool (n,).

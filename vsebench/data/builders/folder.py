@@ -131,7 +131,7 @@ def folder(
     slices = text_columns(slice_column, table.columns) if slice_column else []
     for column in slices:
         check_columns(table, {"slice": column})
-    taken = {*wanted.values(), *texts, *slices} - {split_column}
+    taken = {*wanted.values(), *texts} - {split_column}  # a slice changes nothing else
     split: Any
     split, notes = split_column_of(split_column, table_columns(table), taken, str(file), cells)
     if split is not None:

@@ -133,7 +133,7 @@ def hub(
     slices = text_columns(slice_column, features) if slice_column else []
     for column in slices:
         check_column(features, column, "slice", source)
-    columns = find_columns(features, requested, source, [*([split] if split else []), *slices])
+    columns = find_columns(features, requested, source, [split] if split else [])
     same_features(tables, columns, source)
     labels = load(lambda: _labels(source_tables, tables, columns, cells), source)
     notes += [*columns.notes, *(labels.notes if labels is not None else ())]
