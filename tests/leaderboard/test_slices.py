@@ -13,6 +13,7 @@ import pytest
 import yaml
 from outcome_boards import ITEMS, made_up
 from PIL import Image
+from wandb_files import read_back
 
 from vsebench.config.experiment import load_experiment
 from vsebench.data.item import Item
@@ -111,7 +112,7 @@ def sweep(folder: Path, *, named: bool) -> tuple[Path, Store]:
     (folder / "sliced.yaml").write_text(yaml.safe_dump(plain))
     experiment = load_experiment(folder / "sliced.yaml")
     dataset = open_dataset(experiment.spec.dataset)
-    settings = Settings(folder / "runs", dataset.path, device="cpu", wandb_mode="disabled")
+    settings = Settings(folder / "runs", dataset.path, device="cpu", wandb_mode="offline" if named else "disabled")
     outcome = sweep_to_board(
         experiment, dataset, settings=settings, workers=0, board_folder=folder / "board", command="sweep"
     )
@@ -119,6 +120,7 @@ def sweep(folder: Path, *, named: bool) -> tuple[Path, Store]:
     return results_file(folder / "board", "sliced"), Store(folder / "runs", "sliced")
 
 
+@pytest.mark.slow
 def test_a_run_is_measured_by_slice_and_is_still_the_same_run(tmp_path: Path) -> None:
     _, plain = sweep(tmp_path / "plain", named=False)
     file, store = sweep(tmp_path / "named", named=True)
@@ -129,6 +131,9 @@ def test_a_run_is_measured_by_slice_and_is_still_the_same_run(tmp_path: Path) ->
     assert {key.split("/")[2] for key in by_slice} == {"lang=en", "lang=de"}
     assert "test/slice/lang=en/average_precision" in by_slice
     assert "test/slice/lang=de/t2i/recall@5" in by_slice
+    (log,) = (tmp_path / "named" / "runs" / "sliced").rglob("run-*.wandb")
+    summary = read_back(log)["summary"]
+    assert {key: summary[key] for key in by_slice} == pytest.approx(by_slice)
     predictions = load_predictions(store.run_folder(result.run_id), "test")
     assert predictions.logits is not None
     rows = (predictions.positions // 3 % 2) == 0
