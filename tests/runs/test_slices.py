@@ -136,8 +136,8 @@ def test_several_labels_and_answers() -> None:
         labels=rng.integers(0, 2, (COUNT, CLASSES)), multi_label=True, thresholds={"f1": 0.5, "f1/micro": 1.0}
     )
     answers = Answers.of([{"abc"[i % 3]: 1 + i % 4, "b": 2} for i in range(COUNT)], ["a", "b", "c"])
-    asked = predictions(answers=answers)
-    for given, entries in ((several, ["average_precision", "f1"]), (asked, ["accuracy", "vqa_accuracy"])):
+    with_answers = predictions(answers=answers)
+    for given, entries in ((several, ["average_precision", "f1"]), (with_answers, ["accuracy", "vqa_accuracy"])):
         numbers, notes = slice_numbers(given, slices(), parse_metrics(entries))
         assert notes == []
         for name, rows in slices().rows():
