@@ -19,6 +19,7 @@ from vsebench.config.experiment import load_experiment
 from vsebench.data.item import Item
 from vsebench.data.open import open_dataset
 from vsebench.data.writer import DatasetWriter
+from vsebench.leaderboard.html_page import page as html_page
 from vsebench.leaderboard.slices import slices_section
 from vsebench.ops.slices import Slices
 from vsebench.pipeline import sweep_to_board
@@ -80,6 +81,7 @@ def test_the_page_has_one_table_with_rows_by_slices(tmp_path: Path) -> None:
     again = stored.load(file)
     assert again.slices.values == SLICES.values
     assert slices_section(board, again) == lines
+    assert f"{cell}</td>" in html_page(board, item_scores=again)
     stored.save(item_scores, file)
     assert "slice/codes" not in np.load(file).files
 
