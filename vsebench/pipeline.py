@@ -188,7 +188,7 @@ def sweep_to_board(
         written: list[Path] = []
         if snapshot.results:
             save(snapshot, results_file(board_folder, experiment.name))
-            update(snapshot, settings.store_root, board_folder, groups=dataset.groups)
+            update(snapshot, settings.store_root, board_folder, groups=dataset.groups, slices=dataset.slices)
             written = render(board_folder, [experiment.name])
     for text in differing_weights(work.whole.runs, store):
         on_event(Event("note", 0, text=text))

@@ -111,7 +111,7 @@ READS: dict[str, tuple[str, ...]] = {
 #: Those that load a model, or train one.
 LOADS = ("combine", "explain", "gallery", "index", "reproduce", "search", "serve")
 #: Commands that read an experiment file that the user runs, or nothing of others.
-OWN = {"sweep", "measure", "components", "new", "doctor"}
+OWN = {"sweep", "measure", "components", "new", "doctor", "results carry-over"}
 
 
 def commands(group: Any, prefix: str = "") -> Iterator[str]:

@@ -90,6 +90,14 @@ def test_a_number_that_one_lacks_is_a_conflict(runs: Runs) -> None:
         merge([origin("one", runs["a", 0]), origin("two", replace(runs["a", 0], metrics=less))])
 
 
+def test_slices_that_one_s_dataset_does_not_name_are_no_conflict(runs: Runs) -> None:
+    key = "test/slice/kind=easy/accuracy"
+    mine, yours = (replace(runs["a", 0], metrics={**runs["a", 0].metrics, key: value}) for value in (0.5, 0.75))
+    assert merge([origin("one", mine), origin("two", runs["a", 0])]).snapshot.results[mine.run_id] == mine
+    with pytest.raises(DataError, match=f"{key}: 0.5 in one; 0.75 in two"):
+        merge([origin("one", mine), origin("two", yours)])
+
+
 def test_a_row_that_is_another_run_is_a_conflict(runs: Runs) -> None:
     other = replace(runs["a", 0], run_id="f" * 16)
     origins = [origin("one", runs["a", 0]), origin("two", other)]

@@ -49,7 +49,8 @@ def write_dataset(file: Path, *, seed: int = 0) -> None:
             Image.fromarray(pixels).save(buffer, "PNG")
             # Words of one list: texts that differ in unknown words alone would be tied, up to rounding.
             texts = tuple(" ".join(rng.choice(WORDS, rng.integers(3, 9))) for _ in range(1 + i % 3))
-            out.add(Item(f"item-{i}", buffer.getvalue(), texts, colours[i % 3]))
+            slices = {"half": ("first", "second")[i // 16]}
+            out.add(Item(f"item-{i}", buffer.getvalue(), texts, colours[i % 3], slices=slices))
 
 
 def experiment_of(folder: Path, dataset: Path, name: str = "pairs", **changes: Any) -> Path:

@@ -34,6 +34,7 @@ class Dataset:
         groups: int64 (n,).
         splits: ``train``, ``val``, ``test``, ``rest`` -> sorted positions; only those that have items.
         sets: other named sets -> sorted positions, such as ``query`` and ``gallery``.
+        slices: category fields that metrics are given by too.
         feature_dims: modality -> D of the precomputed features; empty without them.
         has_answers: whether any item has annotators' answers.
 
@@ -68,7 +69,7 @@ class Dataset:
         self.ids, self.labels, self.groups = tables.ids, tables.labels, tables.groups
         self.splits, self.sets = tables.splits, tables.sets
         self._offsets, self._feature_offsets = tables.offsets, tables.feature_offsets
-        self.feature_dims = tables.feature_dims
+        self.feature_dims, self.slices = tables.feature_dims, tables.slices
         self.has_answers, self._has_landmarks = "answer_offsets" in tables.offsets, tables.has_landmarks
 
     @property
@@ -305,6 +306,7 @@ class Dataset:
             "split_rule": self.provenance.get("split_rule", ""),
             "majority": {name: self._majority(rows) for name, rows in self.splits.items()} if self.num_classes else {},
             "ceilings": self.provenance.get("ceilings", {}),
+            **({"slices": {name: list(values) for name, values in self.slices.values.items()}} if self.slices else {}),
         }
 
     def _majority(self, rows: np.ndarray) -> float:

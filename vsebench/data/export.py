@@ -32,8 +32,8 @@ def export(
 
     Columns, those that the dataset has: ``id``, ``image`` (Image), ``audio`` (Audio), ``texts`` (a list), ``label``
     (ClassLabel, or a list of them), ``group``, ``sets``, ``attributes`` and ``answers`` (JSON), ``boxes``,
-    ``landmarks``, ``features_<modality>``. The split ``val`` is called ``validation``. A row group is in memory at a
-    time; the folder appears when it is whole.
+    ``landmarks``, ``slice_<field>``, ``features_<modality>``. The split ``val`` is called ``validation``. A row group
+    is in memory at a time; the folder appears when it is whole.
 
     Args:
         dataset: what to write.
@@ -76,6 +76,7 @@ def features_of(dataset: Dataset) -> Any:
     columns |= {"group": Value("int64"), "sets": Sequence(Value("string")), "attributes": Value("string")}
     if dataset.has_answers:
         columns["answers"] = Value("string")
+    columns |= {f"slice_{name}": Value("string") for name in dataset.slices.values}
     rows = Sequence(Sequence(Value("float32")))
     columns |= {"boxes": rows, "landmarks": rows}
     columns |= {f"features_{modality}": rows for modality in dataset.feature_dims}
@@ -101,6 +102,8 @@ def rows_of(dataset: Dataset, split: str, names: list[str]) -> Iterator[dict[str
             "boxes": _lists(dataset.boxes(i)),
             "landmarks": _lists(dataset.landmarks(i)),
         }
+        for at, (name, values) in enumerate(dataset.slices.values.items()):
+            row[f"slice_{name}"] = [*values, ""][dataset.slices.codes[i, at]]
         for modality in dataset.feature_dims:
             row[f"features_{modality}"] = _lists(dataset.item_features(modality, i))
         yield {name: row[name] for name in names}

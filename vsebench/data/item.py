@@ -30,6 +30,7 @@ class Item:
         features: modality -> float (N, D), precomputed tokens: N regions, words or frames, N may vary, D may not.
         sets: names of the sets it belongs to besides its split, such as ``query``, ``gallery``, ``fold_0``.
         answers: of a question: what its annotators answered -> how many of them, each at least 1.
+        slices: named category fields -> the item's value; metrics are given for each value too.
     """
 
     id: str
@@ -45,3 +46,4 @@ class Item:
     features: Mapping[str, np.ndarray] | None = None
     sets: tuple[str, ...] = ()
     answers: Mapping[str, int] | None = None
+    slices: Mapping[str, str] | None = None

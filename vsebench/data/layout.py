@@ -8,6 +8,7 @@ Layout (format 1), HDF5:
     audio          uint8 + audio_offsets, encoded sounds: where given
     features       <modality>/values float16 or float32 (tokens, D), <modality>/offsets int64 (n + 1,): where given
     sets           <name> int64 positions: where given;  answers (JSON, text -> annotators) + answer_offsets: likewise
+    slices         values (JSON, field -> its values), codes int32 (n, fields), -1 for none: where given
     landmarks      float32 (n, L, 3), boxes float32 + box_offsets, attributes (JSON) + attribute_offsets: where given
     meta           format, name, title, label_names, multi_label, relevance, provenance, fingerprint (JSON)
 Behind it stands a seal: :mod:`vsebench.data.seal`.
@@ -24,6 +25,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vsebench.data.item import SPLITS
+from vsebench.ops.slices import Slices
 
 FORMAT = 1
 Relevance = Literal["item", "group", "label"]
@@ -69,6 +71,7 @@ class Tables:
         feature_offsets: modality -> int64 (n + 1,).
         feature_dims: modality -> D.
         has_landmarks: whether there is an array of them.
+        slices: named category fields.
     """
 
     meta: Meta
@@ -81,6 +84,7 @@ class Tables:
     feature_offsets: dict[str, np.ndarray]
     feature_dims: dict[str, int]
     has_landmarks: bool
+    slices: Slices
 
 
 class LayoutError(ValueError):
@@ -118,6 +122,7 @@ def read_tables(file: h5py.File) -> Tables:
         {modality: at for modality, (at, _) in features.items()},
         {modality: dim for modality, (_, dim) in features.items()},
         "landmarks" in file,
+        _slices(file, count),
     )
 
 
@@ -230,6 +235,17 @@ def _features(file: h5py.File, count: int) -> dict[str, tuple[np.ndarray, int]]:
         _expect(len(at) == count + 1, f"features/{modality}/offsets", f"{len(at) - 1} items, there are {count}")
         features[modality] = (at, int(values.shape[1]))
     return features
+
+
+def _slices(file: h5py.File, count: int) -> Slices:
+    if not _names(file, "slices"):
+        return Slices()
+    codes = _part(file, "slices/codes", "i4", 2)[:]
+    _expect(len(codes) == count, "slices/codes", f"{len(codes)} rows for {count} items")
+    try:
+        return Slices.parse(bytes(_part(file, "slices/values", "u1", 1)[:]), codes)
+    except (ValueError, RecursionError) as error:
+        raise error if isinstance(error, LayoutError) else LayoutError(f"'slices': {error}") from None
 
 
 def _names(file: h5py.File, group: str) -> list[str]:

@@ -24,6 +24,7 @@ from vsebench.data.layout import FORMAT, Relevance
 from vsebench.data.seal import PAYLOADS, SUM, seal
 from vsebench.data.splits import FRACTIONS, make_splits
 from vsebench.data.streams import ByteStream, RowStream
+from vsebench.ops.slices import Slices
 
 
 class Arrangement(NamedTuple):
@@ -92,7 +93,7 @@ class DatasetWriter:
         self.provenance = dict(provenance or {})
         self.label_names = list(label_names) if label_names is not None else None
         self.fractions, self.seed, self.val_share = fractions, seed, val_share
-        names = ("ids", "labels", "split", "group", "landmarks", "digest", "sets")
+        names = ("ids", "labels", "split", "group", "landmarks", "digest", "sets", "slices")
         self.columns: dict[str, list[Any]] = {k: [] for k in names}
         self.tokens: dict[str, RowStream] = {}
         self.streams: dict[str, ByteStream] = {}
@@ -155,6 +156,7 @@ class DatasetWriter:
         for key, value in (("ids", item.id), ("labels", item.label), ("split", item.split)):
             self.columns[key].append(value)
         self.columns["sets"].append(tuple(sorted(item.sets)))
+        self.columns["slices"].append(dict(item.slices or {}))
         self.columns["group"].append(item.id if item.group is None else item.group)
         marks = None if item.landmarks is None else np.asarray(item.landmarks, np.float32)
         self.columns["landmarks"].append(marks)
@@ -223,6 +225,7 @@ class DatasetWriter:
         sets = self._sets()
         for name, positions in sets.items():
             self.file[f"sets/{name}"] = positions
+        self._slices()
         self.file["item_texts"] = np.asarray(self.item_texts, np.int64)
         ids_stream = ByteStream(self.file, "ids", "id_offsets")
         for one in self.columns["ids"]:
@@ -343,6 +346,16 @@ class DatasetWriter:
             rule += f", but for val: {100 * self.val_share:g} % of train, stratified, whole groups, seed {self.seed}"
         self.provenance.setdefault("split_rule", rule)
         return split
+
+    def _slices(self) -> None:
+        """Write the slices. They are no part of the fingerprint: naming them changes no item."""
+        try:
+            slices = Slices.of(self.columns["slices"])
+        except ValueError as error:
+            raise DataError(f"{error}.") from None
+        if slices:
+            self.file["slices/values"] = np.frombuffer(json.dumps(slices.values, ensure_ascii=False).encode(), np.uint8)
+            self.file["slices/codes"] = slices.codes
 
     def _landmarks(self) -> None:
         marks = self.columns["landmarks"]

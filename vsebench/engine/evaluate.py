@@ -22,6 +22,7 @@ from vsebench.distributed.gradient_sharing import SINGLE_PROCESS, ProcessGroup
 from vsebench.engine.loader import Loader, to_device
 from vsebench.engine.model import Model
 from vsebench.engine.pair_scoring import ranking_of
+from vsebench.ops.slices import Slices
 
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -296,15 +297,22 @@ def class_means(embeddings: np.ndarray, labels: np.ndarray, num_classes: int) ->
     return member.T @ values / member.sum(0).clamp(min=1)[:, None]
 
 
-def save_predictions(file: Path, predictions: Predictions, loader: Loader) -> None:
+def save_predictions(file: Path, predictions: Predictions, loader: Loader, slices: Slices | None = None) -> None:
     """Save the predictions: ids' positions, logits, labels, ranks per query; every metric can be recomputed from
     them.
+
+    Args:
+        file: an ``.npz``.
+        predictions: of one split.
+        loader: the split's; says which items the predictions are of.
+        slices: of the items, where metrics are given by them too.
     """
     arrays: dict[str, np.ndarray] = {
         "positions": loader.positions,
         "labels": predictions.labels,
         "groups": predictions.groups,
         "owner": predictions.owner,
+        **({} if slices is None else slices.arrays()),
     }
     if predictions.gallery is not None:
         arrays |= {"gallery/positions": predictions.gallery.positions, "gallery/owner": predictions.gallery.owner}

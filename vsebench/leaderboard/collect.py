@@ -16,6 +16,7 @@ from vsebench.core.files import set_aside
 from vsebench.core.terminal import say
 from vsebench.core.types import Result
 from vsebench.ops.ranking import RANK_PARTS, Ranks
+from vsebench.ops.slices import Slices
 from vsebench.runs.item_scores import (
     ItemScores,
     check,
@@ -32,7 +33,9 @@ from vsebench.runs.snapshot import Snapshot
 SPLIT = "test"
 
 
-def update(snapshot: Snapshot, runs: Path, board: Path, *, groups: np.ndarray | None = None) -> list[str]:
+def update(
+    snapshot: Snapshot, runs: Path, board: Path, *, groups: np.ndarray | None = None, slices: Slices | None = None
+) -> list[str]:
     """Write the outcomes of a board's finished runs beside it. Returns the ids of runs that have none.
 
     A run without a folder here keeps the outcomes that the board had of it. Nothing is written where no run has any.
@@ -45,6 +48,7 @@ def update(snapshot: Snapshot, runs: Path, board: Path, *, groups: np.ndarray | 
         board: the leaderboard folder.
         groups: int64, of every item of the dataset file, equal for those that are drawn together. Without it they are
             as the board had them, or what the predictions say.
+        slices: of every item of the dataset file. Without them they are as the predictions, or the board, had them.
     """
     file = items_file(board, snapshot.experiment)
     known, damaged = None, ""
@@ -62,6 +66,10 @@ def update(snapshot: Snapshot, runs: Path, board: Path, *, groups: np.ndarray | 
         item_scores = replace(item_scores, clusters=numbered(groups[item_scores.positions]))
     elif known is not None and np.array_equal(known.positions, item_scores.positions):
         item_scores = replace(item_scores, clusters=known.clusters)
+    if slices:
+        item_scores = replace(item_scores, slices=slices.take(item_scores.positions))
+    elif known is not None and not item_scores.slices and np.array_equal(known.positions, item_scores.positions):
+        item_scores = replace(item_scores, slices=known.slices)
     check(snapshot, item_scores, Place(str(file)))
     if damaged:
         say(f"{damaged} It is set aside as {set_aside(file).name} and made again from the runs.", error=True)
@@ -81,6 +89,7 @@ def gather(snapshot: Snapshot, folder: Path, known: ItemScores | None = None) ->
         known: what was gathered before; of a run whose result it agrees with nothing is read again.
     """
     results: ItemScores | None = None
+    slices = Slices()
     right: dict[str, dict[str, np.ndarray]] = {}
     ranks: dict[str, dict[str, Ranks]] = {}
     query_items: dict[str, np.ndarray] = {}
@@ -95,7 +104,7 @@ def gather(snapshot: Snapshot, folder: Path, known: ItemScores | None = None) ->
                 say(f"{error} Run {run} is left out of intervals over items and tests.", error=True)
         if scores is None or run not in scores.runs:
             continue
-        results = results or scores
+        results, slices = results or scores, slices or scores.slices
         for name, by_run in scores.right.items():
             if run in by_run:
                 right.setdefault(name, {})[run] = by_run[run]
@@ -107,7 +116,7 @@ def gather(snapshot: Snapshot, folder: Path, known: ItemScores | None = None) ->
                     ranks.setdefault(way, {})[run] = by_rank[run]
     if results is None or not (right or ranks):
         return None
-    return ItemScores(results.fingerprint, results.positions, results.clusters, right, ranks, query_items)
+    return ItemScores(results.fingerprint, results.positions, results.clusters, right, ranks, query_items, slices)
 
 
 def _read_fitting(folder: Path, result: Result, before: ItemScores | None) -> ItemScores | None:
@@ -148,7 +157,8 @@ def read(folder: Path, result: Result) -> ItemScores:
         )
     right = {name: {result.run_id: values} for name, values in _right(stored).items()}
     clusters = clusters_of(stored.groups, result.dataset)
-    return ItemScores(str(result.dataset["fingerprint"]), stored.positions, clusters, right, ranks, query_items)
+    fingerprint = str(result.dataset["fingerprint"])
+    return ItemScores(fingerprint, stored.positions, clusters, right, ranks, query_items, stored.slices)
 
 
 def pairs_of(a: ItemScores, b: ItemScores, run: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -195,7 +205,8 @@ def united(parts: Sequence[ItemScores], snapshot: Snapshot) -> ItemScores | None
                     ranks.setdefault(way, {})[run] = by_rank[run]
     if not (right or ranks):
         return None
-    result = ItemScores(parts[0].fingerprint, parts[0].positions, parts[0].clusters, right, ranks, query_items)
+    first, slices = parts[0], next((part.slices for part in parts if part.slices), Slices())
+    result = ItemScores(first.fingerprint, first.positions, first.clusters, right, ranks, query_items, slices)
     check(snapshot, result)
     return result
 

@@ -21,6 +21,7 @@ from vsebench.leaderboard.significance import (
     interval_title,
     unavailable,
 )
+from vsebench.leaderboard.slices import slices_section
 from vsebench.leaderboard.table import comment, escape, prose, table
 from vsebench.leaderboard.unfinished import failed_section, pruned_section
 from vsebench.leaderboard.unimodal import gains_section
@@ -88,6 +89,7 @@ def page(snapshot: Snapshot, item_scores: ItemScores | None = None, unusable: st
             across = pivot_lines(snapshot.board.get("pivot"), rows, AXIS_TITLES) if section == "sweep" else []
             lines += [f"## {title}", "", *across, *_section(snapshot, rows, compared), ""]
     lines += baselines_section(snapshot, compared)
+    lines += slices_section(snapshot, item_scores)
     lines += [*factors_section(snapshot, AXIS_TITLES), *gains_section(snapshot)]
     lines += measurement_sections(snapshot)
     lines += [*curves_section(snapshot), *pruned_section(snapshot), *references(snapshot), *failed_section(snapshot)]

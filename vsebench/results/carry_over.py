@@ -49,6 +49,7 @@ def carry_over(experiment: Experiment, store: Store) -> Carried:
     pretrained weights. Its folder, weights and result then name the new id; a note of its result names the earlier one.
 
     Args:
+        experiment: as it is planned today.
         store: of the experiment's runs.
     """
     carried = Carried()

@@ -8,7 +8,8 @@ from typing import Any
 
 from vsebench.core.errors import ConfigError, DataError, did_you_mean, known_names
 from vsebench.core.types import Result
-from vsebench.results.leaves import differing, leaves
+from vsebench.ops.slices import is_of_slice
+from vsebench.results.leaves import ABSENT, differing, leaves
 from vsebench.results.recompute import agrees
 from vsebench.runs.snapshot import BoardRow, Snapshot
 
@@ -181,6 +182,8 @@ def _apart(a: Result, b: Result, tolerance: float) -> dict[str, tuple[Any, Any]]
     """Return the values that one run cannot have twice: other numbers, another configuration or seed."""
     result = differing({"seed": a.seed, **leaves(a.config, "config")}, {"seed": b.seed, **leaves(b.config, "config")})
     for key, (x, y) in differing(dict(a.metrics), dict(b.metrics)).items():
+        if is_of_slice(key) and ABSENT in (x, y):  # files of the same items may name other slices
+            continue
         numbers = all(isinstance(value, int | float) for value in (x, y))
         if not numbers or not agrees(x, y, tolerance):
             result[key] = x, y

@@ -14,6 +14,7 @@ from vsebench.core.metric_specs import Metric, compute, metric_entry, parse_metr
 from vsebench.core.plugins import import_stored, refusal
 from vsebench.core.types import Result
 from vsebench.runs.predictions import StoredPredictions, load_predictions, predictions_file
+from vsebench.runs.slices import slice_numbers
 from vsebench.runs.store import RUN, read_history, read_run_file
 
 SPLITS = ("val", "test")
@@ -104,6 +105,12 @@ def _from_predictions(folder: Path, result: Result, recomputed: Recomputed, trus
             recomputed.damaged.append(str(error))
             recomputed.missing |= dict.fromkeys(keys, f"{file.name} cannot be used")
             continue
+        if split == "test":
+            of_slices = {
+                f"{split}/{key}": v for key, v in slice_numbers(predictions, predictions.slices, metrics)[0].items()
+            }
+            recomputed.numbers |= of_slices
+            recomputed.tolerance |= dict.fromkeys(of_slices, ROUNDING)
         for key in (key for key in keys if key not in recomputed.numbers):
             reason = next((why for metric, why in message.items() if metric in _of(key)), predictions.missing)
             if reason:

@@ -13,6 +13,7 @@ import numpy as np
 from vsebench.core.errors import DataError
 from vsebench.core.types import Result
 from vsebench.leaderboard.collect import SPLIT, pairs_of, read
+from vsebench.ops.slices import differing_fields
 from vsebench.results.code_check import code_line
 from vsebench.results.leaves import ABSENT, differing, in_digits, leaves, on_board, same
 from vsebench.results.recompute import agrees, recompute
@@ -152,6 +153,10 @@ def _check_items(snapshot: Snapshot, file: Path, store: Store, report: Report) -
         except DataError as error:
             report.differences.append(Difference(str(source), row, run_id, "file", "damaged", error.message))
             continue
+        for name in differing_fields(on.slices, scores.slices):
+            report.differences.append(
+                Difference(str(file), row, run_id, f"items.slices.{name}", "other slices", "the run's")
+            )
         for name, (stored, again) in pairs_of(on, scores, run_id).items():
             if np.array_equal(stored, again):
                 report.items += again.size

@@ -18,6 +18,7 @@ from vsebench.core.sizes import in_words
 from vsebench.core.terminal import say
 from vsebench.core.types import Result
 from vsebench.ops.ranking import DIRECTIONS, RANK_PARTS, Ranks
+from vsebench.ops.slices import Slices
 from vsebench.runs.snapshot import Snapshot
 from vsebench.runs.store import plain_name
 
@@ -42,7 +43,8 @@ class ItemScores:
             picture; each item its own otherwise.
         right: ``accuracy`` or ``vqa_accuracy`` -> run id -> float64 (n,), how right the answer is, in [0, 1].
         ranks: ``i2t`` or ``t2i`` -> run id -> where the best match of each query stands.
-        asked: ``i2t`` or ``t2i`` -> int64 (Q,), the item that each ranked query belongs to.
+        query_items: ``i2t`` or ``t2i`` -> int64 (Q,), the item that each ranked query belongs to.
+        slices: category fields of the items; none where the dataset names none.
     """
 
     fingerprint: str
@@ -51,11 +53,39 @@ class ItemScores:
     right: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict, repr=False)
     ranks: Mapping[str, Mapping[str, Ranks]] = field(default_factory=dict, repr=False)
     query_items: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
+    slices: Slices = field(default_factory=Slices, repr=False)
 
     @property
     def runs(self) -> set[str]:
         """Ids of the runs that it knows."""
         return {run for scores in (*self.right.values(), *self.ranks.values()) for run in scores}
+
+
+def of_items(item_scores: ItemScores, rows: np.ndarray) -> ItemScores:
+    """Return what runs made of some items; the queries of these keep their places in the whole gallery.
+
+    Args:
+        item_scores: of n items.
+        rows: bool (n,).
+    """
+    number = np.cumsum(rows) - 1
+    keep = {way: rows[items] for way, items in item_scores.query_items.items()}
+    return ItemScores(
+        item_scores.fingerprint,
+        item_scores.positions[rows],
+        item_scores.clusters[rows],
+        {name: {run: values[rows] for run, values in by_run.items()} for name, by_run in item_scores.right.items()},
+        {
+            way: {
+                run: Ranks(
+                    **{part: getattr(ranks, part)[keep[way]] for part in RANK_PARTS}, gallery=ranks.gallery, skipped=0
+                )
+                for run, ranks in by_run.items()
+            }
+            for way, by_run in item_scores.ranks.items()
+        },
+        {way: number[items[keep[way]]] for way, items in item_scores.query_items.items()},
+    )
 
 
 def clusters_of(groups: np.ndarray, dataset: Mapping[str, Any]) -> np.ndarray:
@@ -87,6 +117,7 @@ def save(item_scores: ItemScores, file: Path) -> bool:
         "fingerprint": np.array(item_scores.fingerprint),
         "positions": _small(item_scores.positions),
         "clusters": _small(item_scores.clusters),
+        **item_scores.slices.arrays(),
     }
     for name, by_run in sorted(item_scores.right.items()):
         values = np.stack([by_run[run] for run in sorted(by_run)])
@@ -154,7 +185,15 @@ def _item_scores(arrays: Mapping[str, np.ndarray]) -> ItemScores:
         {name: _right(arrays, name, count) for name in ("accuracy", "vqa_accuracy") if f"{name}/runs" in arrays},
         {way: _ranks(arrays, way) for way in DIRECTIONS if f"{way}/runs" in arrays},
         queries,
+        _slices(arrays, count),
     )
+
+
+def _slices(arrays: Mapping[str, np.ndarray], count: int) -> Slices:
+    slices = Slices.from_arrays(arrays)
+    if slices and len(slices.codes) != count:
+        raise ValueError(f"slices of {len(slices.codes)} items, there are {count}")
+    return slices
 
 
 def _array(arrays: Mapping[str, np.ndarray], name: str, kinds: str, shape: tuple[int | None, ...]) -> np.ndarray:

@@ -23,6 +23,7 @@ from vsebench.core.files import replacing
 from vsebench.core.metric_specs import CLASSIFIES, Metric, compute, metric_entry, parse_metrics
 from vsebench.core.registry import METRICS
 from vsebench.ops.ranking import DIRECTIONS, RANK_PARTS, Ranks, ScoreRows
+from vsebench.ops.slices import Slices
 
 #: Vectors and scores of a split beyond this are not kept.
 LIMIT = 1 << 28
@@ -44,6 +45,7 @@ class StoredPredictions(Predictions):
         missing: why there are no vectors; empty where there are.
         positions: int64 (n,), the items in the dataset file.
         elsewhere: whether the split was ranked against another set than itself.
+        slices: of the items, as the dataset named them when the run was made.
     """
 
     stored_ranks: Mapping[str, Ranks] = field(default_factory=dict)
@@ -52,6 +54,7 @@ class StoredPredictions(Predictions):
     missing: str = NOTHING_KEPT
     positions: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     elsewhere: bool = False
+    slices: Slices = field(default_factory=Slices)
 
     def queries(self, direction: str) -> np.ndarray:
         """Return which images or captions a direction's ranks are of, int64 (Q,): those with something to find.
@@ -266,6 +269,8 @@ def _check_ranks(predictions: StoredPredictions) -> None:
         queries = predictions.queries(direction)
         if not predictions.elsewhere and len(queries) != len(ranks.above):
             raise ValueError(f"{len(ranks.above)} ranks of {len(queries)} queries")
+    if predictions.slices and len(predictions.slices.codes) != len(predictions.labels):
+        raise ValueError(f"slices of {len(predictions.slices.codes)} items, labels of {len(predictions.labels)}")
 
 
 def _read(file: Path) -> dict[str, np.ndarray]:
@@ -307,6 +312,7 @@ def _predictions(arrays: Mapping[str, np.ndarray], more: Mapping[str, np.ndarray
         missing=str(more["lacking"]),
         positions=arrays["positions"],
         elsewhere="gallery/positions" in arrays,
+        slices=Slices.from_arrays(arrays),
     )
 
 

@@ -98,6 +98,7 @@ PARTS: Mapping[str, Mapping[str, tuple[str, Test]]] = {
         "majority": ("a mapping of numbers", _mapping_of(_number)),
         "ceilings": ("a mapping of numbers", _mapping_of(_number)),
         "num_classes": ("a count", _count),
+        "slices": ("a mapping of lists of texts", _mapping_of(_texts)),
         "multi_label": ("true or false", lambda v: isinstance(v, bool)),
         "relevance": ("a text", _text),
         "split_rule": ("a text", _text),

@@ -144,7 +144,7 @@ def place(
     family = family_of(len(scores)) if family is None else family
     group = grouped(len(scores), lambda i, j: to_leader[i - 1] if j == 0 else difference(scores[i], scores[j]), family)
     adjusted = holm([d.p for d in to_leader], family)
-    intervals = _intervals(sums_, value, np.stack([score.samples for score in scores], axis=1))
+    intervals = item_intervals(sums_, value, np.stack([score.samples for score in scores], axis=1))
     ranked_rows = [RankedRow(float(value[0]), intervals[0], group[0])]
     for i, d in enumerate(to_leader, start=1):
         half = d.quantile((1 + LEVEL) / 2)
@@ -162,8 +162,14 @@ def scored(sums_: Sums, *, resamples: int = RESAMPLES) -> list[Scores]:
     ]
 
 
-def _intervals(sums_: Sums, value: np.ndarray, samples: np.ndarray) -> list[Interval]:
-    """Each row's interval over items."""
+def item_intervals(sums_: Sums, value: np.ndarray, samples: np.ndarray) -> list[Interval]:
+    """Return each row's interval over items.
+
+    Args:
+        sums_: of the rows over the items.
+        value: of each row, :func:`ratios`.
+        samples: of the rows, :func:`resampled`.
+    """
     low, high = percentile_interval(samples)
     edge = near_edge(sums_.total, sums_.count)
     return [

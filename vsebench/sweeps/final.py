@@ -17,6 +17,7 @@ from vsebench.engine.evaluate import SplitOutputs, predict, predictions_of, rera
 from vsebench.engine.model import Model
 from vsebench.engine.pair_scoring import said_of
 from vsebench.runs.predictions import save_vectors
+from vsebench.runs.slices import slice_numbers
 from vsebench.runs.store import write_atomically
 from vsebench.sweeps.prepare import Prepared, RunContext
 
@@ -102,12 +103,17 @@ def _with_split(
     context: RunContext, prepared: Prepared, split: str, predictions: Predictions, before: Evaluated
 ) -> Evaluated:
     """Write a split's predictions, and add its numbers to those of the splits before it."""
-    numbers = compute(predictions, prepared.metrics)
-    save_predictions(context.folder / f"predictions-{split}.npz", predictions, prepared.loaders[split])
+    numbers, loader = compute(predictions, prepared.metrics), prepared.loaders[split]
+    slices = loader.dataset.slices.take(loader.positions) if split == "test" else None
+    save_predictions(context.folder / f"predictions-{split}.npz", predictions, loader, slices)
     save_vectors(context.folder / f"vectors-{split}.npz", predictions, prepared.metrics, numbers)
+    notes = classes_left_out(predictions, prepared.metrics)
+    if slices:
+        by_slice, left_out = slice_numbers(predictions, slices, prepared.metrics)
+        numbers, notes = numbers | by_slice, notes + left_out
     return Evaluated(
         {**before.metrics, **{f"{split}/{name}": value for name, value in numbers.items()}},
         before.ranking,
         curves_of(predictions),
-        [*before.notes, *(f"{split}: {line}" for line in classes_left_out(predictions, prepared.metrics))],
+        [*before.notes, *(f"{split}: {line}" for line in notes)],
     )

@@ -82,6 +82,7 @@ def test_a_run_alone_gives_its_own_numbers(swept: Path, tmp_path: Path, rule: st
         result = combine([current, other], recipe((1.0, 0.0), rule), Store(tmp_path / row, "pairs"))
         wanted = {k: v for k, v in current.result.metrics.items() if not k.startswith("val/loss")}
         assert dict(result.metrics) == pytest.approx(wanted)
+        assert any("/slice/half=first/" in key for key in wanted)
 
 
 def test_a_result_says_what_it_is_made_of(swept: Path, tmp_path: Path) -> None:

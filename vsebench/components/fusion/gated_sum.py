@@ -29,8 +29,8 @@ class GatedSum(Fusion):
     Shape: {m: (B, D_m)} -> (B, D).
 
     Example:
-        >>> GatedSum({"image": 8, "text": 8}, 8)({"image": torch.ones(2, 8), "text": torch.ones(2, 8)})[0, 0].item()
-        1.0
+        >>> GatedSum({"image": 8, "text": 8}, 8)({"image": torch.zeros(2, 8), "text": torch.zeros(2, 8)})[0, 0].item()
+        0.0
     """
 
     def __init__(self, dims: Mapping[str, int], dim_out: int) -> None:

@@ -253,7 +253,13 @@ def _is_text(item: Item) -> bool:
     """Whether everything that is written of an item can be."""
     labels = item.label if isinstance(item.label, tuple) else (item.label,)
     names = [label for label in labels if isinstance(label, str)]
-    texts = [item.id, item.group or "", *item.texts, *names, *chain(*(item.attributes or {}).items())]
+    texts = [
+        item.id,
+        item.group or "",
+        *item.texts,
+        *names,
+        *chain(*(item.attributes or {}).items(), *(item.slices or {}).items()),
+    ]
     try:
         "".join([*texts, *(item.answers or {})]).encode()
     except UnicodeEncodeError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -108,6 +108,7 @@ class HubReader:
         cells, labels: how cells are read; labels is None for unlabelled data.
         split: the column of the splits, or None.
         lines: each line of a text is one, in WebDataset shards.
+        slices: the columns of the slices.
     """
 
     tables: Tables
@@ -117,6 +118,7 @@ class HubReader:
     labels: Labels | None
     split: str | None
     lines: bool
+    slices: Sequence[str] = ()
     splits_of: dict[str, str] = field(default_factory=dict)  # id -> the source's split where it stands first
     renamed: int = 0
     divided: int = 0
@@ -134,7 +136,8 @@ class HubReader:
             split = ours
             if self.split is not None:
                 split = split_of(named(row[self.split], self.features[self.split]), problems, self.cells)
-            item = Item(one, None, self._texts(row, problems), label, split=split, group=group or None)
+            texts, slices = self._texts(row, problems), self._slices(row, problems)
+            item = Item(one, None, texts, label, split=split, group=group or None, slices=slices)
             where = f"{theirs} row {number} (id '{one}')"
             yield Draft(where, item, image=image, audio=audio, problems=tuple(problems))
 
@@ -169,6 +172,9 @@ class HubReader:
         divided = tuple(line.strip() for text in texts for line in text.splitlines() if line.strip())
         self.divided += len(divided) > len(texts)
         return divided or texts
+
+    def _slices(self, row: Mapping[str, Any], problems: list[str]) -> dict[str, str]:
+        return {name: self.cells.text(named(row[name], self.features[name]), "slice", problems) for name in self.slices}
 
     def _encoded(self, cell: Any, what: str, problems: list[str]) -> bytes | None:
         """Return the bytes of an image or sound cell, from the cell or from the file that it names."""

@@ -19,9 +19,9 @@ from vsebench.data.writer import DatasetWriter, Relevance
 FROM_FOLDERS = object()
 
 
-def texts_entry(texts: Sequence[str]) -> dict[str, Any]:
-    """Return the provenance's entry of the columns of texts."""
-    return {"text": texts[0] if len(texts) == 1 else list(texts)} if texts else {}
+def columns_entry(what: str, columns: Sequence[str]) -> dict[str, Any]:
+    """Return the provenance's entry of the columns of texts or of slices: one name, or a list."""
+    return {what: columns[0] if len(columns) == 1 else list(columns)} if columns else {}
 
 
 def writer_of_rows(
@@ -69,6 +69,7 @@ class RowReader:
         cells: how cells are read.
         labels: how labels are read; None for unlabelled data.
         features: precomputed features in the image's place, or None.
+        slices: the columns of the slices.
         each_row: every row is an item, so that a path that is named again is no id.
     """
 
@@ -78,6 +79,7 @@ class RowReader:
     cells: Cells
     labels: Labels | None
     features: FeatureSource | None = None
+    slices: Sequence[str] = ()
     each_row: bool = False
 
     def drafts(self, rows: Sequence[Row]) -> Iterator[Draft]:
@@ -107,6 +109,7 @@ class RowReader:
             split=self._split(row, path, problems),
             group=self._text(row, "group", problems) or None,
             features=self._features(one, position, problems),
+            slices={name: self.cells.text(row.cells.get(name), "slice", problems) for name in self.slices},
         )
         image = path if "image" in self.columns else None
         # A row without id of its own is known by its image, which messages on the image name anyway.

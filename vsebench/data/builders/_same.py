@@ -29,6 +29,7 @@ class _First:
     where: str
     rest: tuple[Any, ...]
     texts: set[int]
+    slices: dict[str, str]
     position: int | None = None
 
 
@@ -64,6 +65,8 @@ class Same:
         first = self._first(item, image, audio, short)
         if first is None or first.where == short:
             return taken
+        if first.slices != (item.slices or {}):
+            return f"the item of {first.where}, with another slice (--one-item-per row makes an item of each row)"
         agrees = first.rest == _rest(item)
         if item.id != first.id:
             if not agrees:
@@ -150,7 +153,7 @@ class Same:
     def _first(self, item: Item, image: str | bytes | None, audio: str | bytes | None, where: str) -> _First | None:
         if not self._may_merge(item) or (not image and not audio):
             return None
-        new = _First(item.id, where, _rest(item), {hash(text) for text in item.texts})
+        new = _First(item.id, where, _rest(item), {hash(text) for text in item.texts}, dict(item.slices or {}))
         return self.firsts.setdefault(_key(item, image, audio), new)
 
 

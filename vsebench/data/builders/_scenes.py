@@ -85,4 +85,5 @@ def scene_items(number: int, seed: int, image_size: int) -> Iterator[Item]:
                 "target": str(statement.target + 1),
                 "message": statement.message.to_json(),
             },
+            slices={"kind": statement.message.kind},
         )

@@ -12,7 +12,7 @@ from vsebench.data.builders._build import Build, Draft, source_folder
 from vsebench.data.builders._cells import Cells, Labels
 from vsebench.data.builders._columns import check_columns, metadata_file, split_of, table_columns, text_columns
 from vsebench.data.builders._columns import split_column as split_column_of
-from vsebench.data.builders._rows import texts_entry, writer_of_rows
+from vsebench.data.builders._rows import columns_entry, writer_of_rows
 from vsebench.data.builders._same import OneItemPer, Same, build_rows
 from vsebench.data.builders.base import Progress
 from vsebench.data.item import Item
@@ -119,7 +119,7 @@ def audio(
     def attempt(same: Same) -> None:
         provenance: dict[str, Any] = {
             "builder": "audio",
-            "columns": {**wanted, **texts_entry(texts)},
+            "columns": {**wanted, **columns_entry("text", texts)},
             "notes": [],
         }
         writer = writer_of_rows(out, provenance, labels, name=name, title=title, relevance=relevance, seed=seed)

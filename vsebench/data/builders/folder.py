@@ -22,7 +22,7 @@ from vsebench.data.builders._columns import (
 )
 from vsebench.data.builders._columns import split_column as split_column_of
 from vsebench.data.builders._features import open_features
-from vsebench.data.builders._rows import FROM_FOLDERS, RowReader, texts_entry, writer_of_rows
+from vsebench.data.builders._rows import FROM_FOLDERS, RowReader, columns_entry, writer_of_rows
 from vsebench.data.builders._same import OneItemPer, Same, build_rows
 from vsebench.data.builders.base import Progress
 from vsebench.data.table import read_table
@@ -53,6 +53,7 @@ def folder(
     split_column: str | None = None,
     group_column: str | None = None,
     id_column: str | None = None,
+    slice_column: str | None = None,
     label_separator: str | None = None,
     missing_values: str | None = None,
     one_item_per: OneItemPer = "file",
@@ -88,6 +89,8 @@ def folder(
             the images where these are. An empty name: splits by rule.
         group_column: items that belong together.
         id_column: unique name of the item; the image's path by default.
+        slice_column: a category, such as a product group or a language, by which metrics are given too; several
+            columns are separated by commas.
         label_separator: splits a cell into several labels (multi-label).
         missing_values: texts that stand for no value beside an empty cell, separated by commas, in place of nan, null,
             n/a and <na> in any case, None and NA.
@@ -125,7 +128,10 @@ def folder(
     check_columns(table, {**wanted, **({"text": texts[0]} if texts else {})}, HINTS)
     for column in texts[1:]:
         check_columns(table, {"text": column}, HINTS)
-    taken = {*wanted.values(), *texts} - {split_column}
+    slices = text_columns(slice_column, table.columns) if slice_column else []
+    for column in slices:
+        check_columns(table, {"slice": column})
+    taken = {*wanted.values(), *texts} - {split_column}  # a slice changes nothing else
     split: Any
     split, notes = split_column_of(split_column, table_columns(table), taken, str(file), cells)
     if split is not None:
@@ -150,7 +156,7 @@ def folder(
             "builder": "folder",
             "metadata": table.file.name,
             "metadata_sha256": file_digest(table.file),
-            "columns": {**wanted, **texts_entry(texts)},
+            "columns": {**wanted, **columns_entry("text", texts), **columns_entry("slice", slices)},
             "features": None if features is None else Path(features).name,
             "groups": f"column '{group_column}'" if group_column is not None else "identical pixels",
             "resize": resize,
@@ -158,7 +164,7 @@ def folder(
         }
         writer = writer_of_rows(out, provenance, labels, name=name, title=title, relevance=relevance, seed=seed)
         each_row = same.one_item_per == "row" or bool(same.apart)
-        reader = RowReader(wanted, texts, split, cells, labels, values, each_row=each_row)
+        reader = RowReader(wanted, texts, split, cells, labels, values, slices, each_row)
         with Build(
             root,
             writer,

@@ -15,9 +15,10 @@ from vsebench.core.errors import ConfigError, DataError
 from vsebench.core.registry import DATASETS
 from vsebench.data.builders._build import Build
 from vsebench.data.builders._cells import Cells, Labels
+from vsebench.data.builders._columns import text_columns
 from vsebench.data.builders._hub import HubReader, column_of_splits, column_values, split_map, undecoded
-from vsebench.data.builders._hub_columns import Columns, find_columns, same_features
-from vsebench.data.builders._rows import texts_entry, writer_of_rows
+from vsebench.data.builders._hub_columns import Columns, check_column, find_columns, same_features
+from vsebench.data.builders._rows import columns_entry, writer_of_rows
 from vsebench.data.builders._same import OneItemPer, Same, build_rows
 from vsebench.data.builders._tables import Tables, load, open_tables
 from vsebench.data.builders.base import Progress
@@ -49,6 +50,7 @@ def hub(
     id_column: str | None = None,
     group_column: str | None = None,
     split_column: str | None = None,
+    slice_column: str | None = None,
     missing_values: str | None = None,
     one_item_per: OneItemPer = "file",
     relevance: Relevance | None = None,
@@ -87,6 +89,8 @@ def hub(
         group_column: items that belong together.
         split_column: a column of splits, used where the source has a single split; found as in ``folder``. An empty
             name: splits by rule.
+        slice_column: a category, such as a product group or a language, by which metrics are given too; several
+            columns are separated by commas.
         missing_values: texts that stand for no value beside an empty cell, separated by commas, in place of nan, null,
             n/a and <na> in any case, None and NA.
         one_item_per: ``file``: rows of a split with the same encoded image (or sound) and label are one item with
@@ -127,13 +131,16 @@ def hub(
     split, notes = load(lambda: column_of_splits(by_column, tables, features, source, cells), source)
     requested = {"image": image_column, "text": text_column, "label": label_column}
     requested |= {"audio": audio_column, "id": id_column, "group": group_column}
+    slices = text_columns(slice_column, features) if slice_column else []
+    for column in slices:
+        check_column(features, column, "slice", source)
     columns = find_columns(features, requested, source, [split] if split else [])
     same_features(tables, columns, source)
     labels = load(lambda: _labels(source_tables, tables, columns, cells), source)
     notes += [*columns.notes, *(labels.notes if labels is not None else ())]
 
     def attempt(same: Same) -> None:
-        reader = HubReader(source_tables, columns, features, cells, labels, split, lines)
+        reader = HubReader(source_tables, columns, features, cells, labels, split, lines, slices)
         provenance: dict[str, Any] = {
             "builder": "hub",
             "source": Path(source).name if Path(source).exists() else source,
@@ -141,7 +148,12 @@ def hub(
             "revision": revision,
             "resolved_revision": source_tables.revision,
             "form": source_tables.form,
-            "columns": {**columns.names, **texts_entry(columns.texts), **({"split": split} if split else {})},
+            "columns": {
+                **columns.names,
+                **columns_entry("text", columns.texts),
+                **({"split": split} if split else {}),
+                **columns_entry("slice", slices),
+            },
             "splits": dict(chosen),
             "limit": limit,
             "table_fingerprint": {k: getattr(t, "_fingerprint", None) for k, t in every.items() if k in chosen},

@@ -24,6 +24,7 @@ from vsebench.results.ensembles.weights import best_weights
 from vsebench.runs.load import LoadedRun
 from vsebench.runs.predictions import predictions_file, save_vectors, vectors_file
 from vsebench.runs.provenance import commit, hardware, library_versions
+from vsebench.runs.slices import slice_numbers
 from vsebench.runs.store import RUN, Store
 
 Say = Callable[[str], None]
@@ -136,8 +137,13 @@ def combine(
             ranking["ms_per_query"] = 1e3 * (time.perf_counter() - ranked_at - encoding) / queries
         results = compute(together, parsed)
         metrics |= {f"{split}/{name}": value for name, value in results.items()}
-        save_predictions(predictions_file(folder, split), together, loader)
+        slices = dataset.slices.take(loader.positions) if split == "test" else None
+        save_predictions(predictions_file(folder, split), together, loader, slices)
         save_vectors(vectors_file(folder, split), together, parsed, results)
+        if slices:
+            by_slice, left_out = slice_numbers(together, slices, parsed)
+            metrics |= {f"{split}/{name}": value for name, value in by_slice.items()}
+            notes += [f"{split}: {line}" for line in left_out]
     parts = [{"experiment": r.experiment, "run_id": r.run_id, "row": r.row, "seed": r.seed} for r in runs]
     ranking |= {"combined": parts, "weights": list(weights), "rule": recipe.rule}
     _write_run_file(folder / RUN, key, runs, recipe, store, parts)

@@ -26,6 +26,7 @@ class Data(Form):
     features: dict[str, Count] = Field({})
     majority: dict[str, Share] = Field({})
     ceilings: dict[str, Share] | None = None
+    slices: dict[str, list[str]] = Field({})
     num_classes: Count | None = None
     multi_label: bool = False
     relevance: Literal["item", "group", "label"] = "item"
