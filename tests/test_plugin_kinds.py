@@ -270,7 +270,7 @@ def test_a_board_names_a_measurement_whose_plug_in_is_not_loaded(folder: Path) -
         lines = measurement_sections(load(results_file(folder / "board", "parts")))
     finally:
         MEASUREMENTS._components["my_norms"] = component
-    assert "Measured and not shown (the plug-in that registers it was not loaded" in "\n".join(lines)
+    assert "Measured but not shown (the plug-in that registers it was not loaded" in "\n".join(lines)
     assert "## Robustness" in lines
 
 

@@ -202,7 +202,7 @@ def test_subsets_of_the_modalities_train(tmp_path: Path, subset: tuple[str, ...]
     [
         (
             {},
-            "they have no image, and what it fuses would say nothing of that; absent: learned or head: decision would",
+            "they have no image, and its fusion cannot represent a missing modality; absent: learned or head: decision",
         ),
         (
             {"image": None, "text": None},

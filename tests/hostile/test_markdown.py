@@ -50,7 +50,7 @@ def test_boards(text: str) -> None:
     assert len(files) == 1
     assert files[0].endswith(".csv")
     titles = re.findall("^## (.*)", page, re.MULTILINE)
-    assert {"What each part contributes", "Gain over one modality", "Baselines", "Failed", "Protocol"} <= set(titles)
+    assert {"Contribution of each part", "Gain over one modality", "Baselines", "Failed", "Protocol"} <= set(titles)
     name = printable(text)
     name = name if len(name) <= 1_000 else name[:999] + "…"
     assert name.strip() in " ".join("".join(read.text).split()), "it is shown, as text"

@@ -120,7 +120,7 @@ def test_metrics_of_the_whole_list_have_columns_and_chance_levels() -> None:
     assert titles[1:] == ["i→t MAP@R", "i→t MAP@5:min", "i→t MAP@50:min", "i→t MAP", "t→i MAP", "t→i nDCG@10"]
     assert "| one" in text
     assert "**50.0**" in text
-    assert "Chance: i→t MAP 1.5; t→i nDCG@10 2.1. Queries without a match are left out: i→t 7." in text
+    assert "Chance: i→t MAP 1.5; t→i nDCG@10 2.1. Queries without a match are excluded: i→t 7." in text
 
 
 def test_the_interval_is_students() -> None:
@@ -276,7 +276,7 @@ def test_the_page_says_what_queries_are_ranked_against(tmp_path: Path) -> None:
     shown = snapshot(results, dataset=data, gallery="data_base")
     text = page(shown)
     assert "(queries: test, 400 items; gallery: data\\_base, 18,015 items; a match is any of the captions of" in text
-    assert "against set 'data\\_base' of 18,015 items, those of val against it without val's own" in text
+    assert "against set 'data\\_base' of 18,015 items, val queries against it without val's items" in text
     save(shown, tmp_path / "b.json")
     assert load(tmp_path / "b.json").gallery == "data_base"
     save(snapshot(results, dataset=data), tmp_path / "c.json")
@@ -295,4 +295,4 @@ def test_metrics_of_codes_have_columns() -> None:
     assert [c.strip() for c in header.strip("|").split("|")][1:] == [
         "i→t Hamming MAP", "i→t Hamming MAP:stable", "i→t lookup@2 F1",
     ]  # fmt: skip
-    assert "Chance: i→t Hamming MAP 20.0. Queries without a match are left out: i→t 3." in text
+    assert "Chance: i→t Hamming MAP 20.0. Queries without a match are excluded: i→t 3." in text

@@ -140,7 +140,7 @@ def test_page() -> None:
     cells = [cell.strip() for cell in line.strip("|").split("|")]
     assert cells[1].startswith("85.0 ±")
     assert cells[2:] == ["500", "1.5 M", "4", "4 (4–8)", "2 (4–8)", "20", "3", f"{MARK} time, operations"]
-    assert "not measured and are not compared: 1." in text
+    assert "- Rows not measured, and so not compared: 1." in text
     assert "no counters of the processor" in text
     assert "kJ" not in text, "no column for what nobody could read"
 

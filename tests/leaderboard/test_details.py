@@ -30,7 +30,7 @@ def test_settings_seeds_and_places() -> None:
             "versions": {"vsebench": "0.1", "torch": "2"},
         }
     ]
-    assert "not at hand" in first["absent"]
+    assert "missing here" in first["absent"]
 
 
 def test_folders(tmp_path: Path) -> None:
@@ -43,7 +43,7 @@ def test_folders(tmp_path: Path) -> None:
     assert [len(points) for points in rows[0]["curves"]["train/loss"]] == [3, 3]
     assert sum(map(sum, rows[0]["classes"]["confusion"])) == 120
     assert rows[0]["classes"]["sums"] == [sum(row) for row in rows[0]["classes"]["confusion"]]
-    assert rows[1]["absent"].startswith("1 run folders are not at hand")
+    assert rows[1]["absent"].startswith("1 run folders are missing here")
     assert [len(points) for points in rows[1]["curves"]["train/loss"]] == [3, 0]
     assert rows[1]["classes"]["runs"] == 1
-    assert rows[0]["examples"]["why"].startswith("The dataset is not at hand")
+    assert rows[0]["examples"]["why"].startswith("The dataset is missing here")

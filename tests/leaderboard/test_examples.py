@@ -58,9 +58,9 @@ def test_by_rank(tmp_path: Path, dataset: Dataset) -> None:
 
 
 def test_why_there_are_none(tmp_path: Path, dataset: Dataset) -> None:
-    assert examples_of(tmp_path, Pictures(dataset)) == ({}, "The run's predictions are not at hand.")
+    assert examples_of(tmp_path, Pictures(dataset)) == ({}, "The run's predictions are missing here.")
     folder = run(tmp_path / "run", dataset)
-    assert "dataset is not at hand" in examples_of(folder, Pictures(None))[1]
+    assert "dataset is missing here" in examples_of(folder, Pictures(None))[1]
     elsewhere = run(tmp_path / "other", dataset, **{"gallery/positions": np.arange(3), "gallery/owner": np.arange(3)})
     assert "another set" in examples_of(elsewhere, Pictures(dataset))[1]
 

@@ -64,11 +64,11 @@ def test_the_page_says_what_each_part_does() -> None:
     sentence = shown.replace(" [", " points [")
     assert f"changing only the fusion from concat to gated, all else equal: {sentence}, 3 matched combin" in text
     ends = [f"{end:+.1f}".replace("-", "−") for end in sorted(np.mean(differences, axis=1))[:: len(differences) - 1]]
-    assert changes[-1]["Least … most in a combination"] == " … ".join(ends)
+    assert changes[-1]["Range over combinations"] == " … ".join(ends)
     assert [row["Source"] for row in shares] == ["Text encoder", "Fusion", "Text encoder × Fusion", "Seeds"]
     assert float(shares[0]["η² %"]) > 90
     assert shares[0]["p"] == "< 0.001"
-    assert "from what seeds change within a combination" in text
+    assert "the variation over seeds within a combination" in text
     assert "![The effect of each level with its interval, a panel per part](plots/demo-factors.svg)" in text
 
 
@@ -78,13 +78,13 @@ def test_one_seed_says_what_its_intervals_are() -> None:
     _, changes, shares = tables(text)
     assert changes[-1]["Combinations"] == "3"
     assert list(shares[0]) == ["Source", "df", "η² %", "Largest deviation"]
-    assert "cannot be told apart" in text
+    assert "interactions cannot be separated from chance" in text
     assert "Bonferroni" not in text
 
 
 def test_one_part_and_one_seed_have_no_interval() -> None:
     text = lines_of(grid_board({"fusion": ["concat", "gated"]}, 1, lambda p, s: WORTH[p["fusion"]]))
-    assert "Nothing repeats: no intervals." in text
+    assert "No repetitions, so no intervals." in text
     assert "+2.0 points, 1 matched combination." in text
     assert "variance" not in text
     assert len(tables(text)) == 1
@@ -96,7 +96,7 @@ def test_one_part_and_one_seed_have_no_interval() -> None:
 
 def test_what_is_missing_is_named() -> None:
     text = lines_of(made(without="bert"))
-    assert "Without a finished run, and so not here: Text encoder bert." in text
+    assert "Omitted, because no run has finished: Text encoder bert." in text
     board = made()
     results = {k: v for k, v in board.results.items() if not k.startswith("005")}
     text = lines_of(replace(board, results=results))

@@ -116,7 +116,7 @@ def test_a_row_opens_by_keyboard(chromium: Any, file: Path) -> None:
         "taken for",
     ):
         assert message in text, message
-    assert "dataset is not at hand" not in text  # it has classes to show instead
+    assert "dataset is missing here" not in text  # it has classes to show instead
     assert shown.page.locator(".confusion tbody tr").count() == 3
     assert shown.page.locator(".chart svg[role=img][aria-label]").count() >= 3
     shown.page.keyboard.press("Space")
@@ -136,7 +136,7 @@ def test_what_is_not_there_is_said(chromium: Any, tmp_path: Path) -> None:
     (tmp_path / "x.html").write_text(page(board(), runs=tmp_path / "none"), encoding="utf-8")
     shown = Opened(chromium, tmp_path / "x.html")
     shown.page.locator("button.open").first.click()
-    assert "not at hand" in shown.page.inner_text(".detail")
+    assert "missing here" in shown.page.inner_text(".detail")
     assert shown.page.locator(".chart").count() == 0
 
 

@@ -29,7 +29,7 @@ DATA: dict[str, Any] = {
     "num_classes": 3,
     "relevance": "item",
 }
-CANNOT = "what it fuses would say nothing of that"
+CANNOT = "its fusion cannot represent a missing modality"
 POINTS = {
     "image": {"noise": (0.1, 0.2), "occlusion": (0.25,)},
     "text": {"dropout": (0.5,)},
@@ -144,7 +144,7 @@ def test_decibels_fall() -> None:
 
 def test_subsets_stand_side_by_side() -> None:
     lines = measurement_sections(board({"all": ("image", "text", "audio")}))
-    lines = lines[lines.index("## One model, evaluated with what is left") :]
+    lines = lines[lines.index("## One model, evaluated with fewer modalities") :]
     assert [line for line in lines if line.startswith("**Test")] == ["**Test accuracy**", "**Test AP**"]
     head = next(line for line in lines if line.startswith("| System"))
     assert [c.strip() for c in head.strip("|").split("|")] == [
@@ -171,7 +171,7 @@ def test_recall_of_subsets_is_one_table() -> None:
 
 def test_systems_that_need_everything_have_no_subsets() -> None:
     lines = measurement_sections(board(ROWS, drops=False))
-    assert "## One model, evaluated with what is left" not in lines
+    assert "## One model, evaluated with fewer modalities" not in lines
     assert not any("left out |" in line for line in lines), "no column without a number"
     assert any(f"{CANNOT} (1 row)" in line for line in lines)
 
@@ -180,9 +180,7 @@ def test_gaps_and_differences_are_said() -> None:
     snapshot = board(ROWS)
     snapshot.measures["r0-0"]["robustness"]["stored"] = {"accuracy": 0.85}
     text = page(snapshot)
-    assert (
-        "**Check**: evaluated again as they are, runs of 1 rows differ from what they stored, at most by 0.05" in text
-    )
+    assert "**Check**: re-evaluated undamaged, runs of 1 rows differ from their stored values, at most by 0.05" in text
     partly = replace(snapshot, measures={k: v for k, v in snapshot.measures.items() if k != "r1-1"})
     assert "1 of 3 rows are not measured." in page(partly)
     nothing = replace(snapshot, measures={})
@@ -198,7 +196,7 @@ def test_rows_that_rank_alone_are_told_by_what_chose_them() -> None:
     measured |= {"clean": ranks, "shuffled": {}, "dropped": {}, "needed": {}}
     measured["damaged"] = {"text": {"dropout": [[0.5, {"i2t/recall@1": 0.25, "rsum": 125.0}]]}}
     lines = measurement_sections(replace(snapshot, select={"metric": "val/rsum", "mode": "max"}))
-    assert "## What a fusion really uses" not in lines
+    assert "## Use of each modality" not in lines
     assert cells(lines, "ranks")[1:] == ["250.0", "125.0"]
     assert plots.panels(replace(snapshot, select={"metric": "val/rsum", "mode": "max"}))[0] == "rsum"
 

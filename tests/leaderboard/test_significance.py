@@ -69,7 +69,7 @@ def test_without_outcomes_the_page_says_so_once() -> None:
     gone = set(list(board.results)[:3])
     right = {run: v for run, v in item_scores.right["accuracy"].items() if run not in gone}
     text = page(board, replace(item_scores, right={"accuracy": right}))
-    assert "for 1 rows, whose runs' outcomes of single items are not here: both." in text
+    assert "for 1 rows, whose per-item results are missing here: both." in text
     assert tables(text)[0][0]["Group"] == "–"
 
 
@@ -77,7 +77,7 @@ def test_a_board_of_whole_lists_says_why_there_is_nothing() -> None:
     board, item_scores = made_up({"one": 0.5})
     results = {run: replace(r, metrics={"val/accuracy": 0.5, "test/i2t/map": 0.4}) for run, r in board.results.items()}
     text = page(replace(board, results=results), item_scores)
-    assert "none of this board's numbers is a mean over items of what is kept of them" in text
+    assert "no per-item results are stored for these metrics" in text
 
 
 def test_baselines_that_are_missing_are_named() -> None:
@@ -94,7 +94,7 @@ def test_one_seed_and_a_row_that_is_better_than_the_leader() -> None:
     run = board.rows[1].runs["0"]
     results[run] = replace(results[run], metrics={**results[run].metrics, "val/accuracy": 0.1})
     text = page(replace(board, results=results), item_scores)
-    assert "Better on test than it, which validation does not say: better." in text
+    assert "Significantly better on test, though not on validation: better." in text
     assert "Rows of one seed are compared as trained models" in text
     assert [row["Group"] for row in tables(text)[0]] == ["1", "1"]
 

@@ -82,7 +82,7 @@ def test_the_same_options_come_before_the_same_name() -> None:
 
 def test_a_gain_over_some_of_the_modalities_is_a_bound() -> None:
     text = "\n".join(gains_section(board({"both": BOTH, "image": IMAGE})))
-    assert "≤: another of its modalities has no such row" in text
+    assert "≤: a bound, because another of its modalities has no such row" in text
     assert "| ≤ +21.0 [" in text
     lower = gains_section(board({"both": BOTH, "image": IMAGE}, mode="min", metric="nll"))
     assert "(lower is better)" in lower[2]
@@ -128,4 +128,4 @@ def test_hostile_names_and_long_boards() -> None:
     assert "<i>" not in text.replace("\\<i\\>", "")
     assert text.count("\n| a\\|b") == SHOWN
     assert "c\\|d \\`e\\` (image)" in text
-    assert "2 more rows are left out" in text
+    assert "2 more rows are omitted" in text

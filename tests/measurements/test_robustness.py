@@ -218,5 +218,5 @@ def test_measured_runs_are_on_the_board(folder: Path, tmp_path: Path) -> None:
     assert missing(snapshot, store, ASKED) == []
     lines = measurement_sections(replace(snapshot, measures=measured(snapshot, store, ASKED)))
     titles = [line for line in lines if line.startswith("## ")]
-    assert titles == ["## What a fusion really uses", "## Robustness", "## One model, evaluated with what is left"]
+    assert titles == ["## Use of each modality", "## Robustness", "## One model, evaluated with fewer modalities"]
     assert not any("Check" in line for line in lines)

@@ -24,7 +24,7 @@ from vsebench.runs.load import load_run
 from vsebench.runs.snapshot import load, results_file, save
 from vsebench.runs.store import MODEL, RESULT, RUN, Store, damaged_files
 
-MARK = "**Ids of the earlier form:**"
+MARK = "**Earlier run ids:**"
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ def page_of(folder: Path) -> str:
 
 
 def test_a_page_says_what_is_by_an_older_definition(old: Path) -> None:
-    assert f"**Not by today's definitions:** `nll` is of version {CURRENT - 1} (now {CURRENT})." in page_of(old)
+    assert f"**Earlier metric versions:** `nll` has version {CURRENT - 1} (now {CURRENT})." in page_of(old)
     assert "accuracy` is of version" not in page_of(old)
 
 

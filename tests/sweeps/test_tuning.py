@@ -258,7 +258,7 @@ def test_pruned_runs_enter_no_table_and_are_not_repeated(
     assert 0 < len(stopped) < 30
     page = (tmp_path / "board" / "tiny.md").read_text()
     best = max(bowl(run) for run in stopped)
-    assert f"{len(stopped)} runs of {len(stopped)} rows were stopped early and stand in no table." in page
+    assert f"{len(stopped)} runs of {len(stopped)} rows were stopped early and appear in no table." in page
     assert f"`val/accuracy` {best:.4g}" in page
     tables = page.split("## Pruned")[0]
     cells = {cell.strip() for line in tables.splitlines() if line.startswith("| ") for cell in line.split("|")}

@@ -60,4 +60,4 @@ def why_all_need(system: System, modality: str) -> str | None:
         return None
     if len(system.modalities) == 1:
         return "it reads nothing else; head: decision would give them equal probabilities"
-    return "what it fuses would say nothing of that; absent: learned or head: decision would allow it"
+    return "its fusion cannot represent a missing modality; absent: learned or head: decision would allow it"

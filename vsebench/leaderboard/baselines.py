@@ -112,5 +112,5 @@ def _retrieval(rows: Sequence[RowView]) -> list[str]:
     if not cells:
         return []
     body = [["Random order", *(f"{value:.1f}" for _, value in cells)]]
-    message = "One modality alone has nothing to be ranked against, so that retrieval has no other baseline here."
+    message = "Retrieval needs two modalities, so there is no unimodal baseline here."
     return [*table(["Baseline", *(title for title, _ in cells)], body), "", message, ""]

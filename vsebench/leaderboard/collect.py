@@ -101,7 +101,7 @@ def gather(snapshot: Snapshot, folder: Path, known: ItemScores | None = None) ->
             try:
                 scores = _read_fitting(folder / run, result, results)
             except DataError as error:
-                say(f"{error} Run {run} is left out of intervals over items and tests.", error=True)
+                say(f"{error} Run {run} is excluded from intervals over items and from tests.", error=True)
         if scores is None or run not in scores.runs:
             continue
         results, slices = results or scores, slices or scores.slices
@@ -129,7 +129,7 @@ def _read_fitting(folder: Path, result: Result, before: ItemScores | None) -> It
         return None
     run_result = read(folder, result)
     if before is not None and not np.array_equal(run_result.positions, before.positions):
-        raise DataError("predictions of other test items than those of the runs before.", place=Place(str(file)))
+        raise DataError("predictions for different test items than those of the other runs.", place=Place(str(file)))
     if (wrong := differing(run_result, result)) is not None:
         key, value, reason = wrong
         raise DataError(f"predictions give {key} {value:.6g}, the result says {reason:.6g}.", place=Place(str(file)))
@@ -190,7 +190,7 @@ def united(parts: Sequence[ItemScores], snapshot: Snapshot) -> ItemScores | None
     taken: set[str] = set()
     for part in parts:
         if not np.array_equal(part.positions, parts[0].positions):
-            raise DataError("per-item outcomes are of different test items and cannot be joined.")
+            raise DataError("per-item results are for different test items and cannot be joined.")
         for run in sorted(part.runs & set(snapshot.results)):
             if run in taken or differing(part, snapshot.results[run]) is not None:
                 continue

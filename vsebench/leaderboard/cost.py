@@ -207,34 +207,34 @@ def _said(snapshot: Snapshot, rows: Sequence[Costed]) -> list[str]:
     machines = list(dict.fromkeys(row.hardware for row in rows))
     where = "; ".join(f"[{i + 1}] {escape(m)}" if len(machines) > 1 else escape(m) for i, m in enumerate(machines))
     loads = [row.values["hardware"]["load"] for row in rows if "load" in row.values["hardware"]]
-    busy = f", load of the machine {min(loads):.1f} to {max(loads):.1f} (a busy one is slower)" if loads else ""
+    busy = f", machine load {min(loads):.1f} to {max(loads):.1f} (a busy machine is slower)" if loads else ""
     kinds = {row.values["answer"] for row in rows}
-    what = ["an item: its raw inputs in memory to the class scores"] if "item" in kinds else []
+    what = ["one item, from raw input to class scores"] if "item" in kinds else []
     if "query" in kinds:
         size = next(row.values["gallery"] for row in rows if "gallery" in row.values)
-        text = f"a query: a raw image or caption to the first ten of {size:,} prepared items, mean of both directions"
-        what.append(f"of a system without classes {text}" if "item" in kinds else text)
+        text = f"one query, raw image or caption to the top ten of {size:,} prepared items, mean of both directions"
+        what.append(f"for a system without classes, {text}" if "item" in kinds else text)
     missed = sorted({name for row in rows for name in row.values.get("not_counted", ())})
     lines = [
-        f"- {MARK}: no other row is as good and cheaper, or as cheap and better, by the means; rows whose intervals "
-        "overlap may not differ. Compared with: " + "; ".join(f"{a.name}, {a.what}" for a in COSTS) + ".",
-        f"- An answer is {'; '.join(what)}. Encoders are run, also frozen ones; precomputed features are not.",
+        f"- {MARK}: no other row dominates it (as good and cheaper, or as cheap and better) by the means; rows whose "
+        f"intervals overlap may not differ. Costs: " + "; ".join(f"{a.name}, {a.what}" for a in COSTS) + ".",
+        f"- One answer = {'; '.join(what)}. Encoders are included, also frozen ones; precomputed features are not.",
         f"- Times: median (fastest–slowest repeat). They depend on the machine: measured on {where}{busy}.",
         "- GFLOPs: 2 per multiply-add of matrix products, convolutions and attention; element-wise operations "
         "(activations, normalisation, softmax, gates) are not counted"
         + (f", nor are {', '.join(map(code, missed))}." if missed else "."),
-        "- Peak: weights, and what PyTorch allocates for a batch of 64 items at its peak.",
+        "- Peak: weights plus PyTorch's peak allocation for a batch of 64 items.",
         *_energy(rows),
     ]
     lacking = sum(len(views(snapshot, section)) for section in SECTIONS) - len(rows)
-    return [*lines, *([f"- Rows that were not measured and are not compared: {lacking}."] if lacking else [])]
+    return [*lines, *([f"- Rows not measured, and so not compared: {lacking}."] if lacking else [])]
 
 
 def _energy(rows: Sequence[Costed]) -> list[str]:
     why = {f"{name}: {reason}" for row in rows for name, reason in row.values.get("energy_missing", {}).items()}
     known = any("energy_j" in row.values for row in rows)
-    counts = "- Train kJ: what the counters of processor and GPU say, with all else that they did meanwhile."
-    missing = f"- Energy of training is not known of some rows ({escape('; '.join(sorted(why)))})."
+    counts = "- Train kJ: by the energy counters of processor and GPU, which include all other work on the machine."
+    missing = f"- Training energy is unknown for some rows ({escape('; '.join(sorted(why)))})."
     return [*([counts] if known else []), *([missing] if why else [])]
 
 
@@ -250,7 +250,7 @@ def _queries(rows: Sequence[Costed]) -> list[str]:
     body = [
         [escape(row.view.row.name), *(_spread(row.values["latency_ms"].get(name)) for name in shown)] for row in ranked
     ]
-    message = "**Embedding one modality, and ranking by it** (milliseconds per item; a pair: of two prepared items):"
+    message = "**Embedding and ranking one modality** (milliseconds per item; a pair: two prepared items):"
     return [message, "", *table(["System", *(titles[name] for name in shown)], body), ""]
 
 

@@ -142,7 +142,7 @@ def _dataset(snapshot: Snapshot, store: Store | None, results: Sequence[Result])
     try:
         return None if folder is None else dataset_of_run(folder, str(snapshot.dataset["fingerprint"]))
     except DataError as error:
-        say(f"{error} The dataset is not looked for.", error=True)
+        say(f"{error} The dataset is not searched for.", error=True)
         return None
 
 
@@ -168,13 +168,13 @@ def _row(
         absent = (
             "The folders of this row's runs are" if not present else f"{len(results) - len(present)} run folders are"
         )
-        row["absent"] = f"{absent} not at hand: training curves, predictions and examples come from them."
+        row["absent"] = f"{absent} missing here: training curves, predictions and examples come from them."
     if present:
         try:
             _from_folders(row, snapshot, results, present, pictures, finder)
         except DataError as error:  # one damaged file of a run takes nothing from the other rows
-            say(f"{error} What comes from it is not shown.", error=True)
-            row["notes"].append(f"Some of this row is not shown: {printable(str(error))}")
+            say(f"{error} Its content is not shown.", error=True)
+            row["notes"].append(f"Part of this row is not shown: {printable(str(error))}")
     return row
 
 
@@ -202,7 +202,7 @@ def _from_folders(
     if result and finder is not None:
         answers_to = finder(present[first.run_id])
         if isinstance(answers_to, str):
-            row["notes"].append(f"What was found cannot be shown: {printable(answers_to)}")
+            row["notes"].append(f"The results cannot be shown: {printable(answers_to)}")
         else:
             row["examples"]["found"], _ = examples_of(present[first.run_id], pictures, results=answers_to)
 

@@ -93,14 +93,14 @@ def examples_of(
     Raises: DataError for a damaged file of predictions.
     """
     if not predictions_file(folder, SPLIT).is_file():
-        return {}, "The run's predictions are not at hand."
+        return {}, "The run's predictions are missing here."
     stored = load_predictions(folder, SPLIT, vectors=False)
     if stored.elsewhere:
-        return {}, "Queries were ranked against another set; only ranks within test are shown by example."
+        return {}, "Queries were ranked against another set; examples show only rankings within test."
     if not stored.stored_ranks:
-        return {}, "The run ranks nothing."
+        return {}, "The run has no rankings."
     if pictures.dataset is None:
-        return {}, "The dataset is not at hand, so that queries cannot be shown."
+        return {}, "The dataset is missing here, so queries cannot be shown."
     numbers = stored.caption_numbers()
     result: dict[str, dict[str, list[Example]]] = {}
     for direction in DIRECTIONS:

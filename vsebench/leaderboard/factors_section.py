@@ -16,7 +16,7 @@ from vsebench.leaderboard.variance import Deviation, Source, Variance, variance_
 from vsebench.runs.snapshot import Snapshot
 from vsebench.stats.rows import sort_key
 
-TITLE = "## What each part contributes"
+TITLE = "## Contribution of each part"
 #: Axes with more levels show changes from their first level only, instead of every pair.
 ALL_PAIRS = 4
 
@@ -46,7 +46,7 @@ def _nothing(snapshot: Snapshot) -> list[str]:
     shown = primary_metric(snapshot)
     if shown is None or grid_of(snapshot, shown.key) is None:
         return []
-    why = "No two finished runs of the grid differ in one part alone with the same seed: nothing can be told apart."
+    why = "No two finished runs of the grid differ in one part alone with the same seed, so no effect can be estimated."
     return [TITLE, "", why, ""]
 
 
@@ -57,16 +57,16 @@ def _preface(snapshot: Snapshot, grid: Grid, shown: PrimaryMetric, levels: Seque
     message = (
         f"Effects on {code(shown.key)}{shown.unit}{' (lower is better)' if mode == 'min' else ''}, from "
         f"{len(grid.values)} finished runs of the grid ({seeds} seed{'s' if seeds > 1 else ''}). A run is compared "
-        f"only with runs of the same other parts and seed. Rows are sorted by {code(key)}: nothing was chosen by these "
-        "numbers."
+        f"only with runs that have the same other parts and seed. Rows are sorted by {code(key)}: no choice was based "
+        "on these numbers."
     )
     if SEEDS in overs:
-        message += " Intervals (t) come from what seeds change within a combination: how far other seeds would move an "
-        message += "effect, on the same test items."
+        message += " Intervals (t) use the variation over seeds within a combination: how much other "
+        message += "seeds would change an effect, on the same test items."
     if COMBINATIONS in overs:
-        where = "Where nothing was repeated they are" if SEEDS in overs else "Intervals (t) are"
+        where = "Without repetitions they are" if SEEDS in overs else "Intervals (t) are"
         message += f" {where} over matched combinations: how far an effect varies from one to another."
-    return message + (" Each holds at 95 % by itself, not all at once." if overs else " Nothing repeats: no intervals.")
+    return message + (" Each covers 95 % individually, not jointly." if overs else " No repetitions, so no intervals.")
 
 
 def _incomplete(snapshot: Snapshot, grid: Grid, titles: Mapping[str, str]) -> list[str]:
@@ -77,7 +77,7 @@ def _incomplete(snapshot: Snapshot, grid: Grid, titles: Mapping[str, str]) -> li
         lines.append(f"{filled} of the {all_of} combinations of these levels have a finished run.")
     gone = [f"{escape(named(axis, titles))} {escape(label)}" for axis, label in without_runs(snapshot)]
     if gone:
-        lines.append(f"Without a finished run, and so not here: {', '.join(gone)}.")
+        lines.append(f"Omitted, because no run has finished: {', '.join(gone)}.")
     return [" ".join(lines), ""] if lines else []
 
 
@@ -121,14 +121,14 @@ def _changes(grid: Grid, names: Sequence[str], shown: PrimaryMetric) -> list[str
                 )
             body.append([name, start, end, *cells])
     count = "Combinations (pairs of runs)" if len(np.unique(grid.seeds)) > 1 else "Combinations"
-    header = ["Part", "From", "To", "Change", "Least … most in a combination", count]
+    header = ["Part", "From", "To", "Change", "Range over combinations", count]
     return [f"**Changing one part alone.**{read}", "", *table(header, body, left=3), ""]
 
 
 def _variance(grid: Grid, names: Sequence[str], shown: PrimaryMetric) -> list[str]:
     variance = variance_of(grid)
     if not variance.total:
-        return ["All runs have the same value; there is no variance to share out.", ""]
+        return ["All runs have the same value; there is no variance to decompose.", ""]
     if not variance.freedom and len(grid.axes) == 1:
         return []  # one part, one run of each level: all variance is that part's, or chance
     name = dict(zip(grid.axes, names, strict=True))
@@ -151,15 +151,15 @@ def _reading(variance: Variance) -> str:
     """Explain the numbers of the table."""
     message = "**Shares of variance** (type II): η² of all variance"
     if variance.freedom:
-        rest = "the last lines together" if 0 < variance.repeats < variance.freedom else "the last line"
-        message += f", ω² without what chance puts there, p of the F test against {rest}."
+        rest = "the last rows pooled" if 0 < variance.repeats < variance.freedom else "the last row"
+        message += f", ω² corrected for chance, p of the F test against {rest}."
     else:
-        message += ". With one run per combination what pairs of parts do and chance cannot be told apart."
+        message += ". With one run per combination, interactions cannot be separated from chance."
     picked = [source.largest for source in variance.sources if source.largest is not None]
     if picked:
-        message += " Beside a pair of parts: the levels furthest from the sum of their own effects"
+        message += " For a pair of parts: the levels whose joint effect differs most from the sum of their effects"
         bounded = any(deviation.half is not None for deviation in picked)
-        message += ", with an interval corrected (Bonferroni) for having been picked." if bounded else "."
+        message += ", with an interval corrected (Bonferroni) for this selection." if bounded else "."
     return message
 
 

@@ -128,10 +128,10 @@ def _legend(snapshot: Snapshot) -> list[str]:
     k = main_k(snapshot)
     return [
         f"recall@k: share of the exact k nearest among the first k found; 1-recall@k: share of queries whose nearest "
-        f"vector is among the first k found; both in percent, and of vectors equally near any counts. Queries/s: all "
+        f"vector is among the first k found; both in percent, and any of equally near vectors counts. Queries/s: all "
         f"{snapshot.dataset['splits']['queries']:,} queries at once, and one at a time, for k = {k}. Bytes/vector: "
-        "all that the index holds, ids and what it has learnt included, divided by the number of vectors; code bytes: "
-        "what a further vector takes, without its id of 8 bytes. Build s: training and adding. Best in: no other row "
+        "the size of the index with ids and learnt parameters, divided by the number of vectors; code bytes: the size "
+        "of one further vector, without its 8-byte id. Build s: training and adding. Best in: no other row "
         f"has a higher recall@{k} and more queries/s (speed), or fewer bytes/vector (size)."
     ]
 
@@ -140,11 +140,12 @@ def _protocol(snapshot: Snapshot) -> list[str]:
     data = snapshot.dataset
     sizes = ", ".join(f"{size:,} {escape(name)}" for name, size in data["splits"].items())
     seeds = ", ".join(escape(str(s)) for s in snapshot.seeds)
-    interval = f"; mean ± 95 % t-interval over seeds ({seeds}) of indexes that draw" if len(snapshot.seeds) > 1 else ""
+    several = len(snapshot.seeds) > 1
+    interval = f"; mean ± 95 % t-interval over seeds ({seeds}) for randomised indexes" if several else ""
     lines = [
         f"- Vectors: {escape(data['title'])}, fingerprint {code(data['fingerprint'])}; {sizes}, {data['dim']} numbers "
         "each, scaled to unit length. Indexes are trained on the vectors that they hold, never on queries.",
-        f"- The truth is comparison with every vector by the cosine. Rows are sorted by "
+        f"- Ground truth: cosine comparison with every vector. Rows are sorted by "
         f"{code(snapshot.select['metric'])}{interval}.",
         "- A speed is the best of up to three passes; measurements are made one after the other in one process.",
     ]

@@ -113,7 +113,8 @@ def _context(snapshot: Snapshot, compared: Comparisons) -> list[str]:
     if not compared and best is not None and size and _mean(best, "test/accuracy") > 0:
         half = 100 * item_half_width(_mean(best, "test/accuracy"), size)
         lines.append(
-            f"Another test set of {size:,} items would move an accuracy by about ± {half:.1f} points (Wilson, 95 %); "
+            f"With another test set of {size:,} items, an accuracy would vary by about ± {half:.1f} points (Wilson, "
+            "95 %); "
             "± in the tables is over seeds."
         )
     return [" ".join(lines)] if lines else []
@@ -293,5 +294,5 @@ def _chance(rows: Sequence[RowView]) -> list[str]:
             parts.append(f"{title} {', '.join(shown)}")
         if count := skipped_of(metrics, direction):
             skipped.append(f"{title} {count:,}")
-    listing = f" Queries without a match are left out: {', '.join(skipped)}." if skipped else ""
+    listing = f" Queries without a match are excluded: {', '.join(skipped)}." if skipped else ""
     return ["", f"Chance: {'; '.join(parts)}.{listing}"] if parts else []

@@ -111,7 +111,7 @@ def measurement_sections(snapshot: Snapshot) -> list[str]:
             unknown.append(code(name))
     if unknown:
         why = "the plug-in that registers it was not loaded; name its file with `--plugin`"
-        lines += [f"Measured and not shown ({why}): {', '.join(unknown)}.", ""]
+        lines += [f"Measured but not shown ({why}): {', '.join(unknown)}.", ""]
     return lines
 
 

@@ -56,11 +56,11 @@ def definition_lines(snapshot: Snapshot) -> list[str]:
     if not other:
         return []
     named = ", ".join(
-        f"{code(name)} is of version {versions_of_row} (now {now})" for name, (versions_of_row, now) in other.items()
+        f"{code(name)} has version {versions_of_row} (now {now})" for name, (versions_of_row, now) in other.items()
     )
     return [
-        f"**Not by today's definitions:** {named}. Numbers of different versions cannot be compared. What changed "
-        "stands in docs/metrics.md; where the runs are at hand, 'vsebench results recompute' computes them again."
+        f"**Earlier metric versions:** {named}. Numbers of different versions cannot be compared. docs/metrics.md "
+        "lists the changes; with the runs' folders, 'vsebench results recompute' recomputes them."
     ]
 
 
@@ -74,13 +74,13 @@ def earlier_id_lines(snapshot: Snapshot) -> list[str]:
     of_commits = f" (commit{'s' * (len(commits) > 1)} {', '.join(map(code, commits))})" if commits else ""
     which = "these runs were" if len(earlier) == len(snapshot.results) else f"{len(earlier)} of these runs were"
     line = (
-        f"**Ids of the earlier form:** {which} made by version {', '.join(map(escape, versions))}{of_commits}; a "
-        "digest of its code is part of their ids, and a sweep takes them for others."
+        f"**Earlier run ids:** {which} made by version {', '.join(map(escape, versions))}{of_commits}; their ids "
+        "include a digest of its code, so a sweep does not recognise them."
     )
     if snapshot.form == SYSTEM_FORM:
         line += (
-            " Where the runs are at hand, 'vsebench results carry-over' gives today's ids to those whose configuration "
-            "is unchanged."
+            " With the runs' folders, 'vsebench results carry-over' gives current ids to those whose configuration is "
+            "unchanged."
         )
     return [line]
 
@@ -93,8 +93,8 @@ def _evaluations(finished: Sequence[Result]) -> str:
     shown = [f"{prose(r.system)}, seed {escape(str(r.seed))}: {r.test_evaluations} times" for r in more[:10]]
     rest = f"; and {len(more) - 10} more" if len(more) > 10 else ""
     return (
-        f"**Test was evaluated more than once** of {len(more)} of {len(finished)} runs, which were done again after "
-        f"their test numbers were known ({'; '.join(shown)}{rest}), and once of the others."
+        f"**Test was evaluated more than once** for {len(more)} of {len(finished)} runs, which were repeated after "
+        f"their test numbers were known ({'; '.join(shown)}{rest}), and once for the others."
     )
 
 
@@ -120,12 +120,12 @@ def protocol_section(snapshot: Snapshot, compared: Comparisons | None = None) ->
     if any("/i2t/" in key for key in keys):
         lines.append(
             "- R@k: share of queries with a match among the first k (hit rate). Equal scores count in expectation over "
-            "their order. Embeddings of one modality never see the other."
+            "their order. Embeddings of one modality do not depend on the other."
         )
     if snapshot.gallery != OWN_SPLIT:
         lines.append(
-            f"- Queries are ranked against set '{escape(snapshot.gallery)}' of {_gallery_size(snapshot):,} items, "
-            "those of val against it without val's own; no item of test is in it."
+            f"- Queries are ranked against set '{escape(snapshot.gallery)}' of {_gallery_size(snapshot):,} items, val "
+            "queries against it without val's items; it contains no test item."
         )
     if any(r.curves for r in finished):
         lines.append("- Codes are ranked by Hamming distance, equal distances in expectation over their order.")

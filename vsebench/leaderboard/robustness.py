@@ -16,7 +16,7 @@ from vsebench.stats.rows import SECTIONS, views
 
 PLOT_CAPTION = (
     "Test against strength, one modality damaged at a time, from the undamaged split on the left: means over seeds. "
-    "Named are the rows that are best on validation and, dashed, the best row of each modality alone."
+    "Labelled: the rows best on validation and, dashed, the best row of each modality alone."
 )
 
 
@@ -114,12 +114,12 @@ def _uses(rows: Sequence[MeasuredRow], key: str) -> list[str]:
     unit = "points" if percent else "of it"
     title = escape(title_of(key))
     message = (
-        f"What test {title} loses, in {unit} (± over seeds), where one modality of every item is **shuffled**, "
-        "another item's and never one of its own group's, or **left out**, marked as absent. What a system loses by "
-        "shuffling is what it made of that modality; nothing lost means that it was not used. Rows of one modality "
-        "show what a wrong input costs at most."
+        f"Drop of test {title}, in {unit} (± over seeds), where one modality of every item is **shuffled** (replaced "
+        "by that of an item of another group) or **left out** (marked as absent). The drop by shuffling shows how much "
+        "a system relied on that modality; no drop means that it was not used. Rows of one modality show the largest "
+        "drop that a wrong input causes."
     )
-    lines = ["## What a fusion really uses", "", message, ""]
+    lines = ["## Use of each modality", "", message, ""]
     lines += [*table(["System", "Uses", f"Test {title}", *(c[2] for c in columns)], body, left=2), ""]
     return [*lines, *_reasons(shown)]
 
@@ -149,7 +149,7 @@ def _reasons(rows: Sequence[MeasuredRow]) -> list[str]:
     listing = "; ".join(
         f"{escape(why)} ({len(names)} row{'s' * (len(names) > 1)})" for why, names in sorted(results.items())
     )
-    return [f"Not left out where a system needs it: {listing}.", ""]
+    return [f"Not left out where the system cannot run without it: {listing}.", ""]
 
 
 def _strengths(snapshot: Snapshot, rows: Sequence[MeasuredRow], key: str, plot: str | None) -> list[str]:
@@ -171,8 +171,8 @@ def _strengths(snapshot: Snapshot, rows: Sequence[MeasuredRow], key: str, plot: 
     meanings = [fact_of(kind, "meaning", m, precomputed=m in features) for m, kind, _ in columns]
     units = list(dict.fromkeys(filter(None, meanings)))
     listing = (
-        f"Test {escape(title_of(key))} of finished runs with one modality damaged, for all systems and seeds by the "
-        f"same draws: {'; '.join(units)} (docs/robustness.md). Nothing was chosen by these numbers."
+        f"Test {escape(title_of(key))} of finished runs with one modality damaged, with the same random draws for all "
+        f"systems and seeds: {'; '.join(units)} (docs/robustness.md). No choice was based on these numbers."
     )
     lines = ["## Robustness", "", listing, "", *table(header, body), ""]
     return [*lines, *([f"!{link(PLOT_CAPTION.split(',')[0], plot)}", "", PLOT_CAPTION, ""] if plot else [])]
@@ -196,8 +196,8 @@ def _remarks(snapshot: Snapshot, rows: Sequence[MeasuredRow]) -> list[str]:
     if wide:
         listing = ", ".join(escape(name) for name in list(wide)[:5]) + (", …" if len(wide) > 5 else "")
         lines.append(
-            f"**Check**: evaluated again as they are, runs of {len(wide)} rows differ from what they stored, at most "
-            f"by {max(wide.values()):.2g}: {listing}."
+            f"**Check**: re-evaluated undamaged, runs of {len(wide)} rows differ from their stored values, at most by "
+            f"{max(wide.values()):.2g}: {listing}."
         )
     every = sum(len(views(snapshot, section)) for section in SECTIONS)
     known = len(measured_rows(snapshot, "robustness"))
@@ -207,18 +207,18 @@ def _remarks(snapshot: Snapshot, rows: Sequence[MeasuredRow]) -> list[str]:
 
 
 def subset_sections(snapshot: Snapshot) -> list[str]:
-    """One model, evaluated with what is left: a table for each metric, subsets across."""
+    """One model, evaluated with fewer modalities: a table for each metric, subsets across."""
     rows = [r for r in measured_rows(snapshot, "subsets") if all(len(part["subsets"]) > 1 for part in r.parts)]
     if not rows:
         return []
     names = sorted({name for r in rows for p in r.parts for name in p["subsets"]}, key=_subset_order)
     keys = sorted({key for r in rows for p in r.parts for numbers in p["subsets"].values() for key in numbers})
     message = (
-        "Each row is one model, trained once on all of its modalities and evaluated with what is left of them; the "
-        "others are absent in every item of test. A row that needs a modality has no numbers without it, and one that "
-        "needs all is left out. ± is over seeds."
+        "Each row is one model, trained once with all of its modalities and evaluated with a subset of them; the "
+        "others are absent in every test item. A row that cannot run without a modality has no numbers without it; "
+        "one that needs all of them is omitted. ± is over seeds."
     )
-    lines = ["## One model, evaluated with what is left", "", message, ""]
+    lines = ["## One model, evaluated with fewer modalities", "", message, ""]
     for title, chosen in _subset_tables(keys):
         here = [n for n in names if any(k in p["subsets"].get(n, {}) for r in rows for p in r.parts for k in chosen)]
         body = []

@@ -47,16 +47,16 @@ def below_table(comparison: Comparison) -> list[str]:
     if len(rows) < 2:
         return []
     by = f"by {measure.title}" if measure.depths else f"by test {measure.title}"
-    message = f"Group 1: {escape(comparison.leader)}, best on validation, and all that are not shown to be worse {by}."
+    message = f"Group 1: {escape(comparison.leader)}, best on validation, and every row not significantly worse {by}."
     if comparison.resolvable is not None:
         message += (
             f" Differences below {measure.scale * comparison.resolvable:.1f} {measure.unit} are not resolvable here."
         )
     better = [escape(name) for name, s in rows.items() if s.p is not None and s.p <= ALPHA and s.difference > 0]
     if better:
-        message += f" Better on test than it, which validation does not say: {', '.join(better)}."
+        message += f" Significantly better on test, though not on validation: {', '.join(better)}."
     if comparison.seeds == 1:
-        message += " Rows of one seed are compared as trained models, not as what their training gives."
+        message += " Rows of one seed are compared as trained models, without the variance over seeds."
     return ["", message]
 
 
@@ -72,16 +72,16 @@ def unavailable(
         made = code(f"vsebench outcomes {snapshot.experiment}")
         if unusable:
             file = code(f"{ITEMS}/{snapshot.experiment}.npz")
-            message = f"{file} cannot be used ({escape(unusable)}); {made} makes it again, from the runs' folders"
+            message = f"{file} cannot be used ({escape(unusable)}); {made} rebuilds it from the runs' folders"
             return [f"{what}: {message}.", ""]
-        return [f"{what}: no outcomes of single test items were collected; {made} does, from the runs' folders.", ""]
+        return [f"{what}: no per-item results were collected; {made} collects them from the runs' folders.", ""]
     if not any(measures(snapshot, section) for section in SECTIONS):
-        return [f"{what}: none of this board's numbers is a mean over items of what is kept of them.", ""]
+        return [f"{what}: no per-item results are stored for these metrics.", ""]
     missing = [row for section, row in rows if _lacking(section, row, comparisons)]
     if not missing:
         return []
     names = ", ".join(escape(row.row.name) for row in missing[:5]) + (" …" if len(missing) > 5 else "")
-    return [f"{what} for {len(missing)} rows, whose runs' outcomes of single items are not here: {names}.", ""]
+    return [f"{what} for {len(missing)} rows, whose per-item results are missing here: {names}.", ""]
 
 
 def _lacking(section: str, row: RowView, comparisons: Comparisons) -> bool:
@@ -102,12 +102,12 @@ def protocol_lines(snapshot: Snapshot, comparisons: Comparisons) -> list[str]:
     drawn = "" if some.clusters == items else " (views of one thing stay together)"
     lines = [
         f"- 95 % over items: percentile bootstrap, {RESAMPLES:,} resamples of the {unit}{drawn}, captions with their "
-        "image, of the mean over seeds; Wilson's interval where hardly any item is right, or wrong. It says what other "
-        "test items would give, ± what other seeds would.",
+        "image, of the mean over seeds; Wilson's interval where almost all items are right or wrong. This interval is "
+        "over test items; ± is over seeds.",
         f"- Group: {_tests(comparisons.values())} on the same items, Holm's correction over all pairs of rows of a "
-        f"table, {100 * ALPHA:.0f} %. A row is in the first group from whose best row on validation it does not "
-        "differ for the worse. Rows whose seeds disagree are hard to tell from others. A difference is called "
-        "resolvable that would be found in four of five cases (median over the rows nearest to the first).",
+        f"table, {100 * ALPHA:.0f} %. A row is in the first group whose leader (best on validation) is not "
+        "significantly better. Rows whose seeds disagree are hard to distinguish from others. Resolvable: detected "
+        "with 80 % power (median over the rows nearest to the first).",
     ]
     return lines
 

@@ -14,7 +14,7 @@ def pruned_section(snapshot: Snapshot) -> list[str]:
         return []
     metric, (row, best) = snapshot.select["metric"], result[0]
     rows = len({row.name for row, _ in result})
-    message = f"{len(result)} runs of {rows} rows were stopped early and stand in no table."
+    message = f"{len(result)} runs of {rows} rows were stopped early and appear in no table."
     if metric in best.metrics:
         message += (
             f" The best validation value among them: {code(metric)} {best.metrics[metric]:.4g}, of {escape(row.name)}, "

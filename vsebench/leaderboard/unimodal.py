@@ -100,13 +100,13 @@ def gains_section(snapshot: Snapshot) -> list[str]:
     listed = gain_rows[:SHOWN]
     message = (
         f"{code(shown.key)}{shown.unit}{' (lower is better)' if mode == 'min' else ''}: each row with several "
-        "modalities minus its counterpart, the row of this board that sees one of them through the same encoder; of "
-        f"several the best on validation ({code(key)}). Interval: t over seeds that both have. Head, size and training "
-        "are those of each row."
+        "modalities minus its counterpart, the row of this board with one of them and the same encoder; the best on "
+        f"validation ({code(key)}) if there are several. Interval: t over the seeds of both. Head, size and training "
+        "are each row's own."
     )
     if any(gain.best is not None and gain.missing for gain in listed):
         bound = "≥" if mode == "min" else "≤"
-        message += f" {bound}: another of its modalities has no such row, and might be the better one alone."
+        message += f" {bound}: a bound, because another of its modalities has no such row and might be better alone."
     body = [_line(gain, shown, mode) for gain in listed]
     header = ["Row", "Best counterpart", "Note", "Gain", "Seeds"]
     remaining = [i for i, title in enumerate(header) if title != "Note" or any(line[i] for line in body)]
@@ -114,7 +114,7 @@ def gains_section(snapshot: Snapshot) -> list[str]:
         [header[i] for i in remaining], [[line[i] for i in remaining] for line in body], left=len(remaining) - 2
     )
     left_out = len(gain_rows) - len(listed)
-    more = [f"{left_out} more rows are left out: systems stand first, then the best on validation.", ""]
+    more = [f"{left_out} more rows are omitted (systems first, then the best on validation).", ""]
     return ["## Gain over one modality", "", message, "", *lines, "", *(more if left_out else [])]
 
 
