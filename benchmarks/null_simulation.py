@@ -70,4 +70,4 @@ def false_groups(null: Null, tables: int, *, seed: int = 0, resamples: int = 100
     generator = np.random.default_rng(seed)
     made = (null_table(null, generator) for _ in range(tables))
     result = (place(table, resamples=resamples, family=family)[0] for table in made)
-    return sum(max(s.group for s in ranked_rows) > 1 for ranked_rows in result) / tables
+    return sum(any(s.status == "worse" for s in ranked_rows) for ranked_rows in result) / tables

@@ -11,9 +11,9 @@ from outcome_boards import CLUSTERS, ITEMS, made_up
 from scipy import stats
 
 from vsebench.runs.item_scores import ItemScores
-from vsebench.stats.compared_metrics import Measure, measures, sums
+from vsebench.stats.compared_metrics import Measure, measures, summed, sums
 from vsebench.stats.paired_tests import Difference, holm
-from vsebench.stats.rank_groups import compare, compare_all, family_of, grouped, place
+from vsebench.stats.rank_groups import compare, compare_all, decided, family_of, grouped, place
 from vsebench.stats.rows import views
 
 ACCURACY = Measure("accuracy", "accuracy")
@@ -27,6 +27,7 @@ def test_rows_that_do_not_differ_share_a_group() -> None:
     assert {name: s.group for name, s in result.ranked_rows.items()} == {
         "best": 1, "second": 1, "third": 2, "fourth": 2, "last": 3,
     }  # fmt: skip
+    assert [s.status for s in result.ranked_rows.values()] == ["leading"] * 2 + ["worse"] * 3
     assert result.leader == "best"
     assert (result.clusters, result.seeds, result.family) == (ITEMS // 2, 3, 10)
     best, third = result.ranked_rows["best"], result.ranked_rows["third"]
@@ -135,6 +136,40 @@ def test_groups_by_hand() -> None:
     assert grouped(5, test, 10_000_000) == [1, 1, 1, 1, 1], "a family so large that nothing is shown"
 
 
+def test_not_shown_to_be_worse_is_not_good() -> None:
+    far, near, sure = (Difference(v, 1.0, 9.0, p) for v, p in ((-0.6, 0.2), (-0.01, 0.9), (-0.02, 1e-6)))
+    tests = {(1, 0): far, (2, 0): sure, (3, 0): near}
+    assert decided([3.66, 3.06, 3.44, 3.65], [1, 1, 2, 1], tests) == [1, None, 2, 1], "3.44 is worse, and above 3.06"
+    assert decided([3.66, 3.06], [1, 1], tests) == [1, 1], "nothing says more of it"
+    alone = {(1, 0): Difference(-0.1, 0.04, 50.0, 0.03), (2, 0): Difference(0.1, 0.04, 50.0, 0.03)}
+    assert decided([0.9, 0.8, 1.0], [1, 1, 1], alone) == [1, None, 1], "undecided is what only the correction spares"
+
+
+def test_status_of_a_row_whose_seeds_disagree() -> None:
+    generator = np.random.default_rng(0)
+    hard = generator.random(300)
+    shares = [[0.92, 0.91, 0.92], *[[0.90, 0.91, 0.91]] * 7, [0.69, 0.80, 0.56], [0.71, 0.70, 0.72]]
+    answers = [[(hard < s).astype(float) for s in seeds] for seeds in shares]
+    ranked_rows, _ = place(summed([], [[[a] for a in seeds] for seeds in answers], [np.arange(300)]))
+    assert [r.status for r in ranked_rows] == ["leading"] * 8 + ["undecided", "worse"]
+    assert [r.group for r in ranked_rows] == [1] * 8 + [None, 2]
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_rows_that_agree_everywhere_resolve_no_less_than_a_test_of_signs(seeds: int) -> None:
+    board, item_scores = made_up({"a": 0.8, "b": 0.7}, seeds=seeds, ranked=False)
+    same = {run: np.ones(ITEMS) for run in item_scores.right["accuracy"]}
+    result = compare(board, replace(item_scores, right={"accuracy": same}), "systems", ACCURACY)
+    assert result is not None
+    assert result.resolvable is not None
+    differing = result.resolvable * result.clusters
+    assert stats.poisson.sf(5, differing) == pytest.approx(0.8), "2^(1 - 6) is the first below 5 %"
+    between = result.ranked_rows["b"].between
+    assert between is not None
+    assert between.high == pytest.approx(-between.low)
+    assert between.high * result.clusters == pytest.approx(stats.t.ppf(0.975, result.clusters - 1))
+
+
 def test_what_can_be_resolved_is_found_in_four_of_five() -> None:
     generator = np.random.default_rng(0)
     base = Null(rows=2, seeds=1, clusters=400)
@@ -183,4 +218,4 @@ def test_the_simulation_can_fail() -> None:
     table = null_table(Null(rows=4, clusters=200), generator)
     total = table.total.copy()
     total[:60, 2] = 0.0
-    assert max(s.group for s in place(replace(table, total=total), resamples=300)[0]) == 2
+    assert [s.status for s in place(replace(table, total=total), resamples=300)[0]].count("worse") == 1

@@ -30,9 +30,11 @@ def interval_cell(comparison: Comparison, row: RowView) -> tuple[float, str] | N
 
 
 def group_cell(comparison: Comparison, row: RowView) -> tuple[float, str] | None:
-    """Return a row's rank group."""
+    """Return a row's rank group, or its status where no group is decided."""
     result = comparison.ranked_rows.get(row.row.name)
-    return None if result is None else (result.group, str(result.group))
+    if result is None:
+        return None
+    return (float("inf"), result.status) if result.group is None else (result.group, str(result.group))
 
 
 def interval_title(comparison: Comparison) -> str:

@@ -113,6 +113,7 @@ def _ranked_row(measure: str, ranked_row: RankedRow) -> dict[str, Any]:
     """Return a row's position on its board, repeated for each of its runs."""
     fields = {
         "group": ranked_row.group,
+        "status": ranked_row.status,
         "value": ranked_row.value,
         "low": ranked_row.interval.low,
         "high": ranked_row.interval.high,

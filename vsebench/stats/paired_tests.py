@@ -25,12 +25,14 @@ class Difference:
         error: its standard error, over items and seeds.
         freedom: degrees of freedom of the error.
         p: two-sided, not adjusted.
+        differing: clusters in which the two differ at all.
     """
 
     value: float
     error: float
     freedom: float
     p: float
+    differing: int = 0
 
     def quantile(self, level: float) -> float:
         """How far above its mean the difference's t-distribution has a level such as 0.975."""
@@ -123,18 +125,20 @@ def difference(row: Scores, other: Scores) -> Difference:
     moved = row.samples - other.samples
     clusters = len(row.clusters)
     noises = [noise for noise in (row.noise, other.noise) if noise is not None]
-    items = (float(moved.var()) * clusters / max(1, clusters - 1), max(1, clusters - 1))
+    differing = int(np.any(row.clusters != other.clusters, axis=1).sum())
+    # Rows that agree everywhere would not on all other items: theirs is the variance of one cluster that differs.
+    of_items = float(moved.var()) * clusters / max(1, clusters - 1) if differing else 1 / clusters**2
+    items = (of_items, max(1, clusters - 1))
     error, freedom = _error(items, noises)
     if row.binary is not None and other.binary is not None and not noises:
         gained = int(np.sum(row.binary > other.binary))
-        return Difference(value, error, freedom, mcnemar(gained, int(np.sum(row.binary < other.binary))))
-    differing = int(np.any(row.clusters != other.clusters, axis=1).sum())
+        return Difference(value, error, freedom, mcnemar(gained, differing - gained), differing)
     if not differing or value == 0:
-        return Difference(value, error, freedom, 1.0)
+        return Difference(value, error, freedom, 1.0, differing)
     tail = 2 * float(stdtr(freedom, -abs(value) / error)) if error > 0 else 0.0
     beyond = int(np.sum(np.abs(moved - value) >= abs(value) - 1e-9))
     counted = (beyond + 1) / (len(moved) + 1) if beyond >= COUNTED else 0.0
-    return Difference(value, error, freedom, min(1.0, max(tail, counted, 2.0 ** (1 - differing))))
+    return Difference(value, error, freedom, min(1.0, max(tail, counted, 2.0 ** (1 - differing))), differing)
 
 
 def _error(items: tuple[float, int], noises: Sequence[Noise]) -> tuple[float, float]:

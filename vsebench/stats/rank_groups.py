@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
+from typing import Literal
 
 import numpy as np
 
@@ -16,6 +18,8 @@ from vsebench.stats.intervals import LEVEL, wilson_interval
 from vsebench.stats.paired_tests import ALPHA, Difference, Scores, difference, holm, seed_noise
 from vsebench.stats.rows import SECTIONS, RowView, views
 
+#: What a row is beside the leader of its table: as good as far as the items tell, shown to be worse, or neither.
+Status = Literal["leading", "worse", "undecided"]
 #: How often a difference of the size that is called resolvable would be found.
 POWER = 0.8
 #: What can be resolved is said for so many rows next to the leader; rows far below it vary more.
@@ -43,7 +47,9 @@ class RankedRow:
     Args:
         value: mean over seeds, as a share.
         interval: over items.
-        group: 1 for the leader and all that are not shown to be worse.
+        group: 1 for the leader and all that may be as good; None where that is not decided.
+        status: ``leading`` in group 1; ``worse`` than the leader after correction for the table; ``undecided`` where
+            only the uncorrected test calls it worse, or a row that is worse has a value as good as its own.
         difference: to the leader, value − leader's; 0 for the leader.
         between: the difference's 95 % interval, over items and seeds, not adjusted; None for the leader.
         p: of the difference to the leader, adjusted for all comparisons of the table; None for the leader.
@@ -51,7 +57,8 @@ class RankedRow:
 
     value: float
     interval: Interval
-    group: int
+    group: int | None
+    status: Status
     difference: float = 0.0
     between: Interval | None = None
     p: float | None = None
@@ -120,7 +127,7 @@ def compare(snapshot: Snapshot, item_scores: ItemScores, section: str, measure: 
         len(result.count),
         min(len(s) for s in result.seeds),
         family,
-        median(_resolvable(d, family) for d in near) if near else None,
+        median(_resolvable(d, family, len(result.count)) for d in near) if near else None,
     )
 
 
@@ -142,14 +149,23 @@ def place(
     value, scores = ratios(sums_.total, sums_.count), scored(sums_, resamples=resamples)
     to_leader = [difference(score, scores[0]) for score in scores[1:]]
     family = family_of(len(scores)) if family is None else family
-    group = grouped(len(scores), lambda i, j: to_leader[i - 1] if j == 0 else difference(scores[i], scores[j]), family)
+    tests: dict[tuple[int, int], Difference] = {}
+
+    def test(i: int, j: int) -> Difference:
+        return tests.setdefault((i, j), to_leader[i - 1] if j == 0 else difference(scores[i], scores[j]))
+
+    group = decided(value.tolist(), grouped(len(scores), test, family), tests)
     adjusted = holm([d.p for d in to_leader], family)
     intervals = item_intervals(sums_, value, np.stack([score.samples for score in scores], axis=1))
-    ranked_rows = [RankedRow(float(value[0]), intervals[0], group[0])]
+    ranked_rows = [RankedRow(float(value[0]), intervals[0], group[0], "leading")]
     for i, d in enumerate(to_leader, start=1):
         half = d.quantile((1 + LEVEL) / 2)
         between = Interval(d.value - half, d.value + half, "t")
-        ranked_rows.append(RankedRow(float(value[i]), intervals[i], group[i], d.value, between, adjusted[i - 1]))
+        worse = adjusted[i - 1] <= ALPHA and d.value < 0
+        status: Status = "worse" if worse else "undecided" if group[i] is None else "leading"
+        ranked_rows.append(
+            RankedRow(float(value[i]), intervals[i], group[i], status, d.value, between, adjusted[i - 1])
+        )
     return ranked_rows, to_leader
 
 
@@ -209,6 +225,34 @@ def grouped(count: int, test: Callable[[int, int], Difference], family: int, alp
     return group
 
 
+def decided(
+    values: Sequence[float], groups: Sequence[int], tests: Mapping[tuple[int, int], Difference], alpha: float = ALPHA
+) -> list[int | None]:
+    """Take rows out of their groups of which it is not decided that they belong there.
+
+    Not to be shown to be worse than a leader is no merit where seeds disagree or items are few. A row is undecided
+    where the test alone says that it is worse and only the correction for the table does not, and where a row of a
+    later group has a value at least as good as its own.
+
+    Args:
+        values: of the rows.
+        groups: :func:`grouped`; the first row of each leads it.
+        tests: of rows (i, leader of its group).
+        alpha: of the test alone.
+
+    Example:
+        >>> decided([3.66, 3.06, 3.44], [1, 1, 2], {(1, 0): Difference(-0.6, 0.3, 2, 0.2)})
+        [1, None, 2]
+    """
+    results: list[int | None] = []
+    for i, (value, group) in enumerate(zip(values, groups, strict=True)):
+        leader = groups.index(group)
+        alone = i != leader and tests[i, leader].p <= alpha and tests[i, leader].value < 0
+        below = i != leader and any(g > group and v >= value for v, g in zip(values, groups, strict=True))
+        results.append(None if alone or below else group)
+    return results
+
+
 def _ordered(rows: Sequence[RowView], measure: Measure) -> list[RowView]:
     """Best on validation by the measure first; rows without it last."""
 
@@ -219,6 +263,16 @@ def _ordered(rows: Sequence[RowView], measure: Measure) -> list[RowView]:
     return sorted(rows, key=order)
 
 
-def _resolvable(difference: Difference, family: int) -> float:
-    """(t_{1 − α/2M} + t_{power}) standard errors: what Holm's first step finds with a chance of about ``POWER``."""
-    return difference.quantile(1 - ALPHA / (2 * family)) + difference.quantile(POWER)
+def _resolvable(difference: Difference, family: int, clusters: int) -> float:
+    """Compute the difference that Holm's first step finds with a chance of about ``POWER``.
+
+        max((t_{1 − α/2M} + t_{POWER}) · error, (λ − k) / m),   P(Poisson(λ) ≥ 1 + log2(M/α)) = POWER
+
+    The second is the test of signs, below whose p no test goes: so many of the m clusters have to differ, of which k do
+    already. It is what remains where two rows agree on every item.
+    """
+    from scipy.special import gammaincinv
+
+    by_error = difference.quantile(1 - ALPHA / (2 * family)) + difference.quantile(POWER)
+    signs = float(gammaincinv(math.ceil(1 + math.log2(family / ALPHA)), POWER))
+    return max(by_error, (signs - difference.differing) / clusters)
