@@ -20,7 +20,8 @@ from vsebench.core.errors import ConfigError
 from vsebench.core.registry import KINDS, MEASUREMENTS
 from vsebench.leaderboard.measured import measurement_sections
 from vsebench.leaderboard.render import stale
-from vsebench.runs.load import find_run, load_run
+from vsebench.runs.find import find_run
+from vsebench.runs.load import load_run
 from vsebench.runs.snapshot import load, results_file
 
 PLUGIN = '''

@@ -15,7 +15,7 @@ from commands import vsebench
 from vsebench.config.find import experiment_file
 from vsebench.core.errors import ConfigError, did_you_mean
 from vsebench.results.original import find_on_boards
-from vsebench.runs.load import find_run, row_runs
+from vsebench.runs.find import find_run, row_runs
 from vsebench.runs.snapshot import board_names
 
 ROOT = Path(__file__).parents[2]

@@ -19,7 +19,8 @@ from typer.testing import CliRunner
 from vsebench.cli.app import app
 from vsebench.core import plugins
 from vsebench.core.registry import FUSIONS, METRICS
-from vsebench.runs.load import find_run, load_run
+from vsebench.runs.find import find_run
+from vsebench.runs.load import load_run
 
 pytestmark = pytest.mark.slow
 

@@ -15,7 +15,8 @@ from swept import sweep_in
 
 from vsebench.data.item import Item
 from vsebench.data.writer import DatasetWriter
-from vsebench.runs.load import LoadedRun, find_run, load_run
+from vsebench.runs.find import find_run
+from vsebench.runs.load import LoadedRun, load_run
 
 CNN = {"name": "timm_cnn", "model": "test_resnet", "weights": "none", "image_size": 96}  # a grid of 3 x 3
 VIT = {"name": "timm_vit", "model": "test_vit", "weights": "none", "image_size": 64, "finetune": "none"}

@@ -100,9 +100,9 @@ def test_without_the_board_s_own_run(results: list[Result]) -> None:
         ({"summary": {}, "state": "running"}, "it is running; its result comes when it ends"),
         ({"summary": {}, "state": "crashed"}, "it is crashed; its result comes"),
         ({"summary": {"test/accuracy": 0.9}}, "it has no whole result; it was logged by another version"),
-        ({"summary": {RESULT_KEY: "{"}}, "its result is damaged"),
-        ({"summary": {RESULT_KEY: '{"run_id": 3}'}}, "its result is damaged"),
-        ({"summary": {RESULT_KEY: ["x"]}}, "its result is damaged"),
+        ({"summary": {RESULT_KEY: "{"}}, "its result is damaged: no JSON"),
+        ({"summary": {RESULT_KEY: '{"run_id": 3}'}}, "not a result as it was written: it lacks 'experiment', 'system'"),
+        ({"summary": {RESULT_KEY: ["x"]}}, "its result is damaged: no JSON"),
         ({"group": "other"}, "its result is of experiment 'demo'"),
         ({"config": {"run_id": "f" * 16}}, "its configuration of run ffff"),
     ],
@@ -116,18 +116,23 @@ def test_incomplete_runs_are_named(results: list[Result], change: dict[str, Any]
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "fault"),
     [
-        {"metrics": {"test/accuracy": "0.9"}},
-        {"dataset": {"fingerprint": None, "name": "x", "title": "x", "splits": {}}},
-        {"parameters": {}},
-        {"seed": None},
-        {"config": "x"},
+        ({"metrics": {"test/accuracy": "0.9"}}, "'metrics.test/accuracy' must be a valid number, is '0.9'"),
+        (
+            {"dataset": {"fingerprint": None, "name": "x", "title": "x", "splits": {}}},
+            "'dataset.fingerprint' must be a valid string, is None",
+        ),
+        ({"parameters": {}}, "it does not count parameters, 'total' and 'trained'"),
+        ({"seed": None}, "'seed' must be a valid integer, is None"),
+        ({"config": "x"}, "'config' must be a valid dictionary or instance of Config, is 'x'"),
     ],
 )
-def test_a_result_of_the_wrong_kind_is_damaged(results: list[Result], change: dict[str, Any]) -> None:
+def test_a_result_of_the_wrong_kind_is_damaged(results: list[Result], change: dict[str, Any], fault: str) -> None:
     (fetched,) = fetch([Run(replace(results[0], **change))])
-    assert [one.reason for one in fetched.skipped] == ["its result is damaged"]
+    (skipped,) = fetched.skipped
+    assert skipped.reason.startswith("its result is damaged: ")
+    assert fault in skipped.reason
 
 
 def test_failed_and_pruned_runs(results: list[Result]) -> None:
@@ -214,7 +219,9 @@ def test_what_cannot_be_asked(results: list[Result], tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"team/project: .*'experiment' must be a plain name, but has '/' in it"):
         fetch_boards(PROJECT, tmp_path / "board", api=Api(Run(hostile, group="../x")))
     elsewhere = replace(results[0], run_id="/x")
-    with pytest.raises(DataError, match=r"team/project: .*must be a plain name, but has '/' in it, is '/x'"):
+    with pytest.raises(
+        DataError, match=r"(?s)team/project .*'run_id' must be a plain name, but has '/' in it, is '/x'"
+    ):
         fetch_boards(PROJECT, tmp_path / "board", api=Api(Run(elsewhere)))
     assert not (tmp_path / "x.json").exists()
     assert not (tmp_path / "board").exists()

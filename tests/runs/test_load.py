@@ -16,7 +16,8 @@ from safetensors.torch import load_file, save_file
 from vsebench.core.errors import DataError
 from vsebench.engine.evaluate import predict
 from vsebench.engine.loader import Loader
-from vsebench.runs.load import find_run, load_run
+from vsebench.runs.find import find_run
+from vsebench.runs.load import load_run
 from vsebench.runs.store import Store
 
 pytestmark = pytest.mark.slow

@@ -16,9 +16,11 @@ from wandb_files import read_back
 
 from vsebench.config.experiment import load_experiment
 from vsebench.config.schema import Prune
+from vsebench.core.errors import Place
 from vsebench.data.open import open_dataset
 from vsebench.pipeline import sweep_to_board
-from vsebench.runs.store import Store, read_history, result_from
+from vsebench.runs.schemas.result import parse_result
+from vsebench.runs.store import Store, read_history
 from vsebench.runs.tracking import RESULT_KEY, ROW_KEY, WandbTracker, resolve_mode
 from vsebench.sweeps.plan import make_plan
 from vsebench.sweeps.run_one import execute
@@ -60,7 +62,7 @@ def test_an_offline_run_is_read_back(write_experiment: Write, tiny_experiment: A
     for key, value in result.metrics.items():
         assert results["summary"][key] == pytest.approx(value), key
     # What is synced later is complete: the whole result, with all its digits, and where it stands on the board.
-    assert result_from(json.loads(results["summary"][RESULT_KEY])) == result
+    assert parse_result(json.loads(results["summary"][RESULT_KEY]), Place("summary")) == result
     assert results["config"][ROW_KEY]["section"] == "systems"
     assert results["config"][ROW_KEY]["select"] == {"metric": "val/accuracy", "mode": "max"}
 
@@ -274,5 +276,5 @@ def test_a_pruned_run_tells_its_result(write_experiment: Write, tiny_experiment:
         decide=lambda *_: False,
     )
     assert (result.status, result.epochs, result.notes) == ("pruned", 1, ["pruned by asha, min_epochs 1, reduction 3"])
-    assert result_from(json.loads(selected.summary[RESULT_KEY])) == result == store.read(run.run_id)
+    assert parse_result(json.loads(selected.summary[RESULT_KEY]), Place("summary")) == result == store.read(run.run_id)
     assert selected.summary["pruned_at_epoch"] == 1

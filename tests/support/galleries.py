@@ -10,7 +10,8 @@ from typing import Any
 from swept import sweep_in
 
 from vsebench.retrieval.build import embed_split, make_collection
-from vsebench.runs.load import LoadedRun, find_run, load_run
+from vsebench.runs.find import find_run
+from vsebench.runs.load import LoadedRun, load_run
 
 CNN = {"name": "timm_cnn", "model": "test_resnet", "weights": "none", "image_size": 32}
 BASE: dict[str, Any] = {"system": "vse", "dim": 16, "image_encoder": CNN, "head": {"name": "mlp", "hidden": 16}}

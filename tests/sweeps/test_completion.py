@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from planned import DATA
 
 from vsebench.core.types import Result
 from vsebench.runs.store import Store
@@ -31,7 +32,7 @@ def finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., A
     (tmp_path / "board" / "e.md").write_text("# e")
     store = Store(tmp_path / "runs", "e")
     for run_id, status in (("one", "finished"), ("two", "finished"), ("three", "pruned")):
-        store.write(Result(run_id, "e", run_id, 0, status, {}, {}))
+        store.write(Result(run_id, "e", run_id, 0, status, {}, DATA))
 
     def requested(**changes: Any) -> Asked:
         message: dict[str, Any] = {"file": Path("e.yaml"), "overrides": (), "only": (), "plugins": ()}
@@ -79,7 +80,7 @@ def test_what_the_plan_depends_on_changed(
 
 
 def test_a_result_that_failed_since(finished: Callable[..., Asked], tmp_path: Path) -> None:
-    Store(tmp_path / "runs", "e").write(Result("two", "e", "two", 0, "failed", {}, {}))
+    Store(tmp_path / "runs", "e").write(Result("two", "e", "two", 0, "failed", {}, DATA))
     assert still_done(finished(), tmp_path / "runs", "e") is None
 
 

@@ -13,11 +13,12 @@ import pytest
 import vsebench.sweeps.run
 from vsebench.config.experiment import load_experiment
 from vsebench.core.errors import DataError
+from vsebench.core.files import write_atomically
 from vsebench.data.open import open_dataset
 from vsebench.pipeline import sweep_to_board
-from vsebench.runs.load import find_run, row_runs
+from vsebench.runs.find import find_run, row_runs
 from vsebench.runs.provenance import result_of, write_run_file
-from vsebench.runs.store import HISTORY, ROWS, RUN, Store, write_atomically
+from vsebench.runs.store import HISTORY, ROWS, RUN, Store
 from vsebench.sweeps.plan import Run
 from vsebench.sweeps.worker import Settings
 

@@ -13,7 +13,8 @@ from vsebench.core.errors import ConfigError
 from vsebench.engine.evaluate import predict
 from vsebench.engine.loader import Loader
 from vsebench.retrieval.build import embed_split, refuse_modality
-from vsebench.runs.load import find_run, load_run
+from vsebench.runs.find import find_run
+from vsebench.runs.load import load_run
 from vsebench.runs.store import Store
 
 TRAIN = {"epochs": 2, "batch_size": 16, "optimizer": {"name": "adamw", "lr": 1e-2}}

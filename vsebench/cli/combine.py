@@ -102,7 +102,7 @@ def groups_of(names: Sequence[str], runs: Path) -> list[list[Path]]:
 
     Raises: ConfigError for rows beside runs, or rows without a common seed; DataError for an unknown run.
     """
-    from vsebench.runs.load import find_run, row_runs
+    from vsebench.runs.find import find_run, row_runs
 
     rows = [row_runs(one, runs) for one in names]
     if not any(rows):

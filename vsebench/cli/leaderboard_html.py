@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vsebench.core.errors import ConfigError, UntrustedPlugin, VsebenchError
+from vsebench.core.files import write_atomically
 from vsebench.core.plugins import load_plugins
 from vsebench.core.terminal import say
 from vsebench.leaderboard.examples import COUNT, SPLIT, Results
 from vsebench.leaderboard.html_page import page
 from vsebench.runs.item_scores import usable
 from vsebench.runs.snapshot import SYSTEM_FORM, board_names, load_board
-from vsebench.runs.store import write_atomically
 
 if TYPE_CHECKING:
     from vsebench.inspect.examples import Found

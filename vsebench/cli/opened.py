@@ -18,7 +18,8 @@ def open_run(name: str, runs: Path, device: str, plugins: Sequence[Path] | None,
 
     Raises: VsebenchError.
     """
-    from vsebench.runs.load import find_run, load_run
+    from vsebench.runs.find import find_run
+    from vsebench.runs.load import load_run
     from vsebench.sweeps.worker import choose_device
 
     load_plugins(plugins or ())

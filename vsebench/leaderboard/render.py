@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from vsebench.core.errors import DataError
+from vsebench.core.files import write_atomically
 from vsebench.leaderboard import factors_plot, index_board, index_plots, plots
 from vsebench.leaderboard.drawing import Drawing
 from vsebench.leaderboard.markdown import AXIS_TITLES, page
@@ -16,7 +17,6 @@ from vsebench.leaderboard.measured import measurement_drawings
 from vsebench.leaderboard.table import code, csv_cell, escape, link, table
 from vsebench.runs.item_scores import usable
 from vsebench.runs.snapshot import INDEX_FORM, Snapshot, board_names, load_board
-from vsebench.runs.store import write_atomically
 from vsebench.stats.rows import SECTIONS, sort_key, views
 
 

@@ -16,6 +16,7 @@ from vsebench.config.hub_commits import repository_of
 from vsebench.config.identity import local_weights
 from vsebench.config.schema import System
 from vsebench.core.errors import VsebenchError
+from vsebench.core.files import write_atomically
 from vsebench.core.metric_specs import parse_metrics, versions
 from vsebench.core.registry import registry_of
 from vsebench.core.types import OWN_SPLIT, Result
@@ -24,7 +25,7 @@ from vsebench.ops.weights import load_weights, save_weights
 from vsebench.results.leaves import differing, leaves
 from vsebench.results.renew import CHOSEN_BY
 from vsebench.runs.earlier import CARRIED, has_earlier_id
-from vsebench.runs.store import MODEL, RESULT, RUN, Store, digests_file, read_run_file, write_atomically
+from vsebench.runs.store import MODEL, RESULT, RUN, Store, digests_file, read_run_file
 from vsebench.sweeps.plan import Run, runs_of
 
 

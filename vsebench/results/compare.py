@@ -16,11 +16,11 @@ from vsebench.core.types import OWN_SPLIT, Result
 from vsebench.results.leaves import ABSENT, differing, leaves
 from vsebench.results.original import OnBoard, find_on_boards
 from vsebench.results.paired_runs import Paired, compare_right
+from vsebench.runs.find import find_run, finished_result
 from vsebench.runs.item_scores import ItemScores, clusters_of, usable
-from vsebench.runs.load import find_run
 from vsebench.runs.predictions import StoredPredictions, load_predictions
 from vsebench.runs.snapshot import SYSTEM_FORM
-from vsebench.runs.store import read_result, read_run_file
+from vsebench.runs.store import read_run_file
 
 DIRECTIONS = {"i2t": "i2t/recall@1", "t2i": "t2i/recall@1"}
 
@@ -85,10 +85,9 @@ def read_side(reference: str, runs: Path, split: str) -> Side:
     Raises: DataError for a run that is unknown, not finished or without predictions of the split.
     """
     folder = find_run(reference, runs)
-    result = read_result(folder)
-    if result is None or result.status != "finished":
-        raise DataError("this run is not finished; there is nothing to compare.", place=Place(str(folder)))
-    return Side(read_run_file(folder), result, load_predictions(folder, split))
+    run_config = read_run_file(folder)
+    result = finished_result(folder, str(run_config["run_id"]))
+    return Side(run_config, result, load_predictions(folder, split))
 
 
 def read_sides(a: str, b: str, runs: Path, board: Path, split: str) -> tuple[Side, Side, list[str]]:

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from vsebench.core.errors import DataError
+from vsebench.core.errors import DataError, Place
 from vsebench.core.types import OWN_SPLIT, Result
 from vsebench.results.merge import TOLERANCE
 from vsebench.results.recompute import agrees
+from vsebench.runs.schemas.result import parse_result
 from vsebench.runs.snapshot import BoardRow, Snapshot, check_comparable
-from vsebench.runs.store import result_from
 from vsebench.runs.tracking import BOARD_KEY, RESULT_KEY, ROW_KEY
 
 #: What the board's own run is called in W&B.
@@ -112,32 +112,22 @@ def _result(run: Logged) -> Result | str:
         if run.state != "finished":
             return f"it is {run.state}; its result comes when it ends, or when its offline files are synced"
         return "it has no whole result; it was logged by another version, or by something else"
-    result = result_from(_plain(text))
-    if result is None or not _is_whole(result):
-        return "its result is damaged"
+    try:
+        result = parse_result(json.loads(text), Place(RESULT_KEY))
+    except (TypeError, ValueError, RecursionError):
+        return "its result is damaged: no JSON"
+    except DataError as error:
+        return f"its result is damaged: {error}"
     if result.status not in _ENDED:
         return f"its result is {result.status}"
+    if result.status == "finished" and not {"total", "trained"} <= result.parameters.keys():
+        return "its result is damaged: it does not count parameters, 'total' and 'trained'"
     if result.experiment != run.group:
         return f"its result is of experiment '{result.experiment}'"
     marks = run.config.get("run_id")
     if marks != result.run_id:
         return f"its result is of run {result.run_id}, its configuration of run {marks}"
     return result
-
-
-def _is_whole(result: Result) -> bool:
-    """Whether the parts that a board is made from are of their kind; what comes from elsewhere may be anything."""
-    texts = (result.run_id, result.experiment, result.system, result.status, result.finished_at)
-    maps = (result.config, result.dataset, result.metrics, result.metric_versions, result.parameters, result.ranking)
-    numbers = (result.seed, result.train_s, result.epochs, result.best_epoch, *result.metrics.values())
-    return (
-        all(isinstance(one, str) for one in texts)
-        and all(isinstance(one, Mapping) for one in maps)
-        and all(isinstance(one, int | float) for one in numbers)
-        and all(isinstance(result.dataset.get(key), str) for key in ("fingerprint", "name", "title"))
-        and isinstance(result.dataset.get("splits"), Mapping)
-        and {"total", "trained"} <= {*result.parameters, *(("total", "trained") if result.status == "pruned" else ())}
-    )
 
 
 def board_of(fetched: Fetched, *, fingerprint: str | None = None, source: str = "W&B") -> Snapshot:

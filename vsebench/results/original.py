@@ -20,7 +20,8 @@ from vsebench.core.registry import registry_of
 from vsebench.core.types import OWN_SPLIT, Result
 from vsebench.data.dataset import Dataset
 from vsebench.data.open import find_dataset, open_dataset
-from vsebench.runs.load import WITHOUT_MODEL, find_run, row_runs
+from vsebench.runs.find import find_run, finished_result, row_runs
+from vsebench.runs.load import WITHOUT_MODEL
 from vsebench.runs.snapshot import (
     DIGITS,
     INDEX_FORM,
@@ -31,7 +32,7 @@ from vsebench.runs.snapshot import (
     load_board,
     results_file,
 )
-from vsebench.runs.store import read_result, read_run_file
+from vsebench.runs.store import read_run_file
 from vsebench.stats.rows import selected_by
 from vsebench.sweeps.plan import Run
 
@@ -111,9 +112,7 @@ def from_folder(folder: Path) -> Original:
     Raises: DataError for a run that is not finished, combined, or not said in full.
     """
     run_config = read_run_file(folder)
-    result = read_result(folder)
-    if result is None or result.status != "finished":
-        raise DataError("this run is not finished; there is nothing to compare with.", place=Place(str(folder)))
+    result = finished_result(folder, str(run_config["run_id"]))
     refuse_incomplete(result, str(folder))
     metric, mode = run_config["select"]["metric"], run_config["select"]["mode"]
     run = _run(result, run_config["system"], tuple(run_config["metrics"]), (metric, mode), str(folder))

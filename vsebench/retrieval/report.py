@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from vsebench.core.files import write_atomically
 from vsebench.data.pixels import jpeg
 from vsebench.data.show import Cell, draw_sheet
 from vsebench.inspect.standalone_page import document, escape, jpeg_uri
 from vsebench.retrieval.searcher import Hit, Searcher
-from vsebench.runs.store import write_atomically
 
 MOST_COLUMNS = 10
 SIDE = 256

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from vsebench.runs.store import write_atomically
+from vsebench.core.files import write_atomically
 
 ENERGY = "energy.json"
 POWERCAP = Path("/sys/class/powercap")

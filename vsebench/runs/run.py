@@ -30,7 +30,7 @@ class Run:
     """
 
     def __init__(self, folder: Path | str, *, device: str = "cpu", trust: bool = False) -> None:
-        from vsebench.runs.load import finished_result
+        from vsebench.runs.find import finished_result
         from vsebench.runs.store import read_run_file
 
         self.folder, self.device, self.trust = Path(folder), device, trust
@@ -137,6 +137,6 @@ def load_run(ref: Path | str, runs: Path | str = "runs", *, device: str = "cpu",
 
     Raises: DataError for a run that is unknown, not unique, or not finished, with what there is.
     """
-    from vsebench.runs.load import find_run
+    from vsebench.runs.find import find_run
 
     return Run(find_run(ref, Path(runs)), device=device, trust=trust)

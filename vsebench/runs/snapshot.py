@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from vsebench.core.errors import DataError, Place, did_you_mean, known_names
+from vsebench.core.files import write_atomically
 from vsebench.core.names import fault_of_name, in_any_case
 from vsebench.core.types import OWN_SPLIT, Result
-from vsebench.runs.store import parse_result, plain_name, write_atomically
+from vsebench.runs.store import plain_name
 
 FORMAT = 1
 RESULTS = "results"
@@ -133,6 +134,7 @@ def snapshot_of(data: Any, place: Place) -> Snapshot:
     """
     from vsebench.runs.schemas.base import check_depth, check_form
     from vsebench.runs.schemas.board import BoardFile
+    from vsebench.runs.schemas.result import as_result
 
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise DataError(f"not a results file of format {FORMAT}.", place=place)
@@ -140,12 +142,7 @@ def snapshot_of(data: Any, place: Place) -> Snapshot:
     check_form(BoardFile, data, place, noun="a results file")
     plain = {key: value for key, value in data.items() if key != "format"}
     rows = [BoardRow(**row) for row in plain.pop("rows")]
-    results = []
-    for number, one in enumerate(plain.pop("results")):
-        try:
-            results.append(parse_result({**one, "dataset": data["dataset"]}))
-        except ValueError as error:
-            raise DataError(f"not a results file as it was written: results[{number}]: {error}.", place=place) from None
+    results = [as_result({**one, "dataset": data["dataset"]}) for one in plain.pop("results")]
     return Snapshot(rows=rows, results={r.run_id: r for r in results}, **plain)
 
 

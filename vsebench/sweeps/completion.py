@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import vsebench
+from vsebench.core.files import write_atomically
 from vsebench.core.plugins import ENTRY_POINT_GROUP
-from vsebench.runs.store import Store, damaged_files, write_atomically
+from vsebench.runs.store import Store, damaged_files
 
 NOTE = ".done.json"
 PACKAGE = Path(vsebench.__file__).parent

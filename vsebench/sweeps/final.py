@@ -12,13 +12,13 @@ import numpy as np
 
 from vsebench.components.metric._curves import compact, curves_of
 from vsebench.components.metric.base import Predictions
+from vsebench.core.files import write_atomically
 from vsebench.core.metric_specs import classes_left_out, compute, tuned
 from vsebench.engine.evaluate import SplitOutputs, predict, predictions_of, reranker_of, save_predictions
 from vsebench.engine.model import Model
 from vsebench.engine.pair_scoring import said_of
 from vsebench.runs.predictions import save_vectors
 from vsebench.runs.slices import slice_numbers
-from vsebench.runs.store import write_atomically
 from vsebench.sweeps.prepare import Prepared, RunContext
 
 CURVES = "curves-test.json"

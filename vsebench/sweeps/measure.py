@@ -16,10 +16,11 @@ from typing import Any
 
 from vsebench.core.culprit import in_one_line
 from vsebench.core.errors import VsebenchError
+from vsebench.core.files import write_atomically
 from vsebench.core.plugins import imported_files, load_plugins
 from vsebench.core.registry import MEASUREMENTS
 from vsebench.runs.snapshot import Snapshot
-from vsebench.runs.store import RUN, Store, write_atomically
+from vsebench.runs.store import RUN, Store
 from vsebench.sweeps.worker import choose_device, prepare
 
 FOLDER = "measures"

@@ -12,7 +12,7 @@ import torch
 
 from vsebench.core.culprit import TRACEBACK, in_one_line, keep_traceback
 from vsebench.core.errors import ComponentError, ConfigError, DiskError, VsebenchError
-from vsebench.core.files import FULL, explain, writing
+from vsebench.core.files import FULL, explain, write_atomically, writing
 from vsebench.core.metric_specs import compute, metric_entry, needs_embeddings, parse_metrics, tuned, versions
 from vsebench.core.types import Result
 from vsebench.data.dataset import Dataset
@@ -27,7 +27,7 @@ from vsebench.ops.process_state import fixed_state
 from vsebench.ops.weights import save_weights
 from vsebench.runs.energy import meter_of
 from vsebench.runs.provenance import hardware, result_of
-from vsebench.runs.store import HISTORY, MODEL, Store, as_text, times_tested, write_atomically
+from vsebench.runs.store import HISTORY, MODEL, Store, as_text, times_tested
 from vsebench.runs.tracking import RESULT_KEY, NullTracker, Tracker
 from vsebench.sweeps.asha import Decide, Halving, Pruned
 from vsebench.sweeps.final import Evaluated, evaluate

@@ -89,7 +89,8 @@ def check_executor(component: Component, options: Mapping[str, Any]) -> None:
 @cache
 def _small_run() -> tuple[Any, Any, Any, Any]:
     """Return a run on images (as features) and texts, its dataset, its board's content, and the folder of all."""
-    from vsebench.runs.load import find_run, load_run
+    from vsebench.runs.find import find_run
+    from vsebench.runs.load import load_run
     from vsebench.runs.snapshot import load, results_file
 
     selected, home = tempfile.TemporaryDirectory(), os.environ.get("VSEBENCH_HOME")  # removed when the process ends

@@ -21,7 +21,8 @@ from vsebench.engine.evaluate import predict, predictions_of
 from vsebench.engine.loader import Loader
 from vsebench.leaderboard.render import stale
 from vsebench.results.ensembles.make import Recipe, combination_id, combine, parse_weights
-from vsebench.runs.load import LoadedRun, find_run, load_run
+from vsebench.runs.find import find_run
+from vsebench.runs.load import LoadedRun, load_run
 from vsebench.runs.predictions import load_predictions
 from vsebench.runs.snapshot import load, results_file
 from vsebench.runs.store import Store

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from planned import DATA
 
 from vsebench.core.types import Result
 from vsebench.runs.store import Store
@@ -14,7 +15,7 @@ from vsebench.sweeps.ray.artifacts import ArtifactBundle, assemble, deliver, pac
 
 
 def result(run_id: str = "r", status: str = "finished") -> Result:
-    return Result(run_id=run_id, experiment="e", system="s", seed=0, status=status, config={}, dataset={}, notes=[])
+    return Result(run_id=run_id, experiment="e", system="s", seed=0, status=status, config={}, dataset=DATA, notes=[])
 
 
 def run_file(file: Path) -> None:

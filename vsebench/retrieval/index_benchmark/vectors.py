@@ -166,7 +166,7 @@ def _from_run(
     cache: bool,
     say: Callable[[str], None],
 ) -> tuple[np.ndarray, np.ndarray, str]:
-    from vsebench.runs.load import find_run
+    from vsebench.runs.find import find_run
     from vsebench.runs.store import read_result
 
     message = str(block.run)

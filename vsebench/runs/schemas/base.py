@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
@@ -59,7 +60,7 @@ def _fault(fault: Any) -> str:
     where = _where(fault)
     if fault["type"] == "extra_forbidden":
         return f"it has an unknown field '{where}'"
-    message = str(fault["msg"]).replace("Input should", "must").replace("Input must", "must")
+    message = re.sub("(Input|String) (should|must)", "must", str(fault["msg"]))
     subject = f"'{where}'" if where else "it"
     return f"{subject} {message}, is {_short(fault['input'])}"
 

@@ -2,126 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from vsebench.config.schema import Board
 from vsebench.core.types import OWN_SPLIT
-from vsebench.runs.schemas.base import Count, Finite, Form, Name, Number, Numbers, Positive, Share, Whole
+from vsebench.runs.schemas.base import Count, Form, Name, Whole
 from vsebench.runs.schemas.measures import Measured
-from vsebench.runs.schemas.run import Part, Selected
-
-
-class Data(Form):
-    """What a dataset says of itself."""
-
-    name: str
-    title: str
-    fingerprint: str
-    splits: dict[str, Count]
-    captions: dict[str, Count] = Field({})
-    sets: dict[str, Count] = Field({})
-    features: dict[str, Count] = Field({})
-    majority: dict[str, Share] = Field({})
-    ceilings: dict[str, Share] | None = None
-    slices: dict[str, list[str]] = Field({})
-    num_classes: Count | None = None
-    multi_label: bool = False
-    relevance: Literal["item", "group", "label"] = "item"
-    split_rule: str | None = None
-    dim: Count | None = None
-    source: dict[str, Any] | None = None
-
-
-class Slot(Form):
-    """A component."""
-
-    name: str
-    options: dict[str, Any] = Field({})
-
-
-class Config(Form):
-    """A resolved system, or an index, as far as boards read it."""
-
-    image_encoder: Slot | None = None
-    text_encoder: Slot | None = None
-    audio_encoder: Slot | None = None
-    attention: Slot | None = None
-    fusion: Slot | None = None
-    head: Slot | None = None
-    scorer: Slot | None = None
-    reranker: Slot | None = None
-    fitter: Slot | None = None
-    pooling: dict[str, Slot] = Field({})
-    objective: list[Slot] = Field([])
-    index: Slot | None = None
-
-
-class Ranking(Form):
-    """By what a run ranks, and of a combination its runs."""
-
-    by: str = ""
-    ms_per_query: Positive = 0.0
-    combined: list[Part] = Field([])
-    weights: list[Finite] = Field([])
-    rule: str = ""
-
-
-class LookUp(Form):
-    """Precision and recall within each radius."""
-
-    precision: list[Number | None]
-    recall: list[Number | None]
-
-
-class TopN(Form):
-    """Precision of the first n."""
-
-    n: list[Count]
-    precision: list[Number | None]
-
-
-class Curve(Form):
-    """Curves of codes in one direction."""
-
-    bits: Count
-    lookup: LookUp
-    topn: TopN
-
-    @model_validator(mode="after")
-    def _as_long(self) -> Curve:
-        if len(self.lookup.precision) != len(self.lookup.recall) or len(self.topn.n) != len(self.topn.precision):
-            raise PydanticCustomError("length", "must have curves whose two lists are as long as each other")
-        return self
-
-
-class BoardResult(Form):
-    """A run's result on a board; its dataset is the board's."""
-
-    run_id: Name
-    experiment: str
-    system: str
-    seed: Whole
-    status: Literal["finished", "failed", "pruned"]
-    config: Config
-    metrics: Numbers = Field({})
-    metric_versions: dict[str, Count] = Field({})
-    parameters: dict[str, Count] = Field({})
-    train_s: Positive = 0.0
-    other_s: Positive = 0.0
-    epochs: Count = 0
-    best_epoch: Count = 0
-    test_evaluations: Count = 0
-    ranking: Ranking = Field(default_factory=lambda: Ranking.model_validate({}))
-    curves: dict[Literal["i2t", "t2i"], Curve] = Field({})
-    versions: dict[str, str] = Field({})
-    hardware: dict[str, Any] = Field({})
-    commit: str | None = None
-    finished_at: str = ""
-    notes: list[str] = Field([])
-    error: str | None = None
+from vsebench.runs.schemas.result import BoardResult, Data
+from vsebench.runs.schemas.run import Selected
 
 
 def _seed(value: str) -> str:
