@@ -73,8 +73,9 @@ def test_what_two_runs_get_right(tmp_path: Path) -> None:
 
 
 def test_what_is_empty_is_not_listed_where_more_is_said(tmp_path: Path) -> None:
-    a = side(tmp_path, "one", config={"reranker": None, "head": {"name": "mlp", "options": {}}, "train": {"clip": None}})
-    b = side(tmp_path, "two", config={"reranker": {"name": "x"}, "head": {"name": "mlp", "options": {"k": 1}}, "train": {"lr": 1}})
+    heads: list[dict[str, Any]] = [{"name": "mlp", "options": {}}, {"name": "mlp", "options": {"k": 1}}]
+    a = side(tmp_path, "one", config={"reranker": None, "head": heads[0], "train": {"clip": None}})
+    b = side(tmp_path, "two", config={"reranker": {"name": "x"}, "head": heads[1], "train": {"lr": 1}})
     assert dict(compare(a, b, "test").config) == {
         "head.options.k": ("(absent)", 1),
         "reranker.name": ("(absent)", "x"),
