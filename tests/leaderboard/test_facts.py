@@ -16,6 +16,7 @@ from vsebench.leaderboard.facts import (
     failing_levels,
     headroom,
     not_better_than_unimodal,
+    placebos_better_than_unimodal,
     retrieval_at_chance,
 )
 from vsebench.runs.item_scores import ItemScores
@@ -124,3 +125,18 @@ def test_retrieval_at_chance() -> None:
     assert [row.row.name for row in retrieval_at_chance(changed, {})] == ["poor"]
     assert retrieval_at_chance(snapshot, compare_all(snapshot, item_scores)) == []
     assert len(item_scores.positions) == ITEMS
+
+
+def test_a_placebo_is_a_fault_only_where_it_is_better_than_one_modality() -> None:
+    snapshot, item_scores = board()
+    marked = {
+        run: replace(r, config={**r.config, "placebo": {"modality": "text", "within": None}})
+        if r.system in ("cnn + lstm", "vit + lstm")
+        else r
+        for run, r in snapshot.results.items()
+    }
+    placebos = replace(snapshot, results=marked)
+    for items in (item_scores, None):
+        assert [g.row.row.name for g in placebos_better_than_unimodal(placebos, items)] == ["cnn + lstm"]
+        assert not_better_than_unimodal(placebos, items) == []
+        assert placebos_better_than_unimodal(snapshot, items) == []

@@ -71,6 +71,8 @@ def _portable(system: System) -> dict[str, Any]:
     numbers.
     """
     plain = system.model_dump(mode="json", exclude={"recipe"})
+    if system.placebo is None:
+        del plain["placebo"]  # newer than ids: without it a run is what it was
     local = local_weights(system)
     for kind, spec in system.components():
         slot = plain.get(kind)

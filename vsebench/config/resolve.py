@@ -179,6 +179,12 @@ def check_legal(system: System) -> None:
     check_objectives(system)
     check_ranking(system)
     check_absent(system)
+    if system.placebo is not None and (system.placebo.modality not in present or len(present) < 2):
+        raise ConfigError(
+            f"placebo: '{system.placebo.modality}' must be one of several modalities that the row reads: "
+            f"{', '.join(present)}.",
+            path=("placebo",),
+        )
     scales = set(system.train.lr_scale) - {"image_encoder", "text_encoder", "audio_encoder"}
     if scales:
         known = list(ENCODER_SLOTS.values())

@@ -103,6 +103,19 @@ class Train(Strict):
     time_limit: Annotated[float | None, BeforeValidator(_seconds), Field(exclude=True)] = None
 
 
+class Placebo(Strict):
+    """A control: the modality that is read is another item's. Its row can learn nothing from it."""
+
+    modality: Literal["image", "text", "audio"]
+    #: A slice of the dataset: the other item has the same value.
+    within: Annotated[str, MinLen(1)] | None = None
+
+
+def _placebo(value: Any) -> Any:
+    """Convert a placebo that is given by its modality to a block."""
+    return None if value == "none" else {"modality": value} if isinstance(value, str) else value
+
+
 class System(Strict):
     """A resolved system: components, objective and training, nothing left open."""
 
@@ -117,6 +130,7 @@ class System(Strict):
     pooling: dict[str, Spec] = {}
     fusion: Spec | None = None
     absent: Literal["zero", "learned"] = "zero"
+    placebo: Annotated[Placebo | None, BeforeValidator(_placebo)] = None
     head: Spec | None = Spec(name="mlp")
     objective: list[WeightedSpec] = [WeightedSpec(name="cross_entropy")]  # empty: nothing trains
     similarity: Literal["cosine", "dot", "hamming"] = "cosine"

@@ -17,13 +17,14 @@ from vsebench.config.code_files import component_digest
 from vsebench.config.schema import ENCODER_SLOTS, System
 from vsebench.core.digests import digest
 from vsebench.core.errors import ConfigError, DataError
-from vsebench.core.types import Batch
+from vsebench.core.types import MODALITIES, Batch
 from vsebench.data.dataset import Dataset
 from vsebench.engine.circumstances import circumstances
 from vsebench.engine.encode_once import encoding
 from vsebench.engine.feature_cache import TokenStore, cached_tokens, round_tokens
 from vsebench.engine.feature_plan import FeaturePlan, feature_plans
 from vsebench.engine.inputs import Features, Pixels, Pooled, Sounds, Texts
+from vsebench.engine.placebo import other_items
 
 AnySource = Pixels | Texts | Sounds | Features | TokenStore | Pooled
 #: Options (or their beginnings) that do not change a frozen encoder's tokens: its weights have a digest of their own.
@@ -38,6 +39,7 @@ class Loader:
 
     Attributes:
         notes: what a reader of results should know of the inputs, such as how many texts were cut.
+        read_from: modality -> int64 (rows,), the item that each row is read with: itself, except in a placebo.
         missing: modality -> bool (rows,), True where an item lacks it, of the modalities that some item lacks.
 
     Args:
@@ -70,7 +72,7 @@ class Loader:
         self._choose(among)
         captions = self._captions()
         heard = "audio" in self.plans and "audio" not in self.precomputed
-        self.seconds = dataset.sound_seconds(self.positions) if heard else np.zeros(0)
+        self.seconds = dataset.sound_seconds(self.read_from["audio"]) if heard else np.zeros(0)
         lacks = {modality: self._lacks(modality, captions) for modality in self.plans}
         self.missing = {modality: rows for modality, rows in lacks.items() if rows.any()}
         self._refuse_incomplete()
@@ -87,6 +89,11 @@ class Loader:
         whole = np.asarray(self.dataset.splits[self.split], dtype=np.int64)
         self.chosen = np.ones(len(whole), bool) if among is None else np.isin(whole, among)
         self.positions = whole[self.chosen]
+        self.read_from = dict.fromkeys(MODALITIES, self.positions)
+        placebo = self.system.placebo
+        if placebo is not None:
+            self.notes.append(f"{self.split}: each item is read with the {placebo.modality} of another (placebo)")
+            self.read_from[placebo.modality] = other_items(self.dataset, self.split, placebo)[self.chosen]
         self.part = None if self.chosen.all() else digest(self.positions.tolist())
         labels = torch.from_numpy(np.asarray(self.dataset.labels)[self.positions])
         self.labels = labels.float() if self.dataset.multi_label else labels.long()
@@ -96,7 +103,9 @@ class Loader:
         """Return each row's texts; nothing where no encoder reads them."""
         if "text" not in self.plans or "text" in self.precomputed:
             return []
-        return [texts for texts, chosen in zip(self.dataset.all_texts(self.split), self.chosen, strict=True) if chosen]
+        split = self.dataset.splits[self.split]
+        texts = dict(zip(np.asarray(split).tolist(), self.dataset.all_texts(self.split), strict=True))
+        return [texts[position] for position in self.read_from["text"].tolist()]
 
     def _number(self, captions: Sequence[Sequence[str]]) -> None:
         """Set the captions one after the other, and where each row's begin."""
@@ -110,7 +119,7 @@ class Loader:
     def _source(self, modality: str, encoder: Encoder, cache: bool) -> AnySource:
         """Open what a modality's part of a batch is read from."""
         if modality in self.precomputed:
-            return Features(self.dataset, self.positions, modality)
+            return Features(self.dataset, self.read_from[modality], modality)
         raw = self._raw(modality, encoder)
         return (
             self.stored(modality, self._store(modality, encoder, raw)) if self.plans[modality].once and cache else raw
@@ -124,11 +133,11 @@ class Loader:
     def _lacks(self, modality: str, captions: Sequence[Sequence[str]]) -> np.ndarray:
         """Which rows have none of a modality; a sound without a sample is none."""
         if modality in self.precomputed:
-            result: np.ndarray = self.dataset.feature_counts(modality)[self.positions] == 0
+            result: np.ndarray = self.dataset.feature_counts(modality)[self.read_from[modality]] == 0
         elif modality == "text":
             result = np.array([not texts for texts in captions], bool)
         else:
-            result = ~self.dataset.has_image(self.positions) if modality == "image" else self.seconds == 0
+            result = ~self.dataset.has_image(self.read_from["image"]) if modality == "image" else self.seconds == 0
         return result
 
     def _refuse_incomplete(self) -> None:
@@ -144,9 +153,9 @@ class Loader:
 
     def _raw(self, modality: str, encoder: Encoder) -> Pixels | Texts | Sounds:
         if isinstance(encoder, ImageEncoder):
-            return Pixels(self.dataset, self.positions, encoder.preprocessing)
+            return Pixels(self.dataset, self.read_from["image"], encoder.preprocessing)
         if isinstance(encoder, AudioEncoder):
-            sounds = Sounds(self.dataset, self.positions, encoder.sampling, self.seconds)
+            sounds = Sounds(self.dataset, self.read_from["audio"], encoder.sampling, self.seconds)
             cut = f"sounds were cut to {encoder.sampling.max_seconds:g} s"
             self._note(sounds.cut, len(self), cut)
             return sounds
@@ -216,6 +225,7 @@ class Loader:
 
     def _store(self, modality: str, encoder: Encoder, raw: Pixels | Texts | Sounds) -> TokenStore:
         spec, plan, train = self.system.encoder(modality), self.plans[modality], self.system.train
+        items = self.read_from[modality]
         parts = {
             "dataset": self.dataset.fingerprint,
             "split": self.split,
@@ -224,6 +234,7 @@ class Loader:
             "weights": encoder.frozen_digest(),
             "input": encoder.input_digest(),
             **({} if self.part is None else {"part": self.part}),
+            **({} if items is self.positions else {"placebo": digest(items.tolist())}),
         }
         code = component_digest(ENCODER_SLOTS[modality], spec.name, "vsebench.engine.loader")
         with encoding(plan, encoder, raw, self.lacking_rows(modality), deterministic=train.deterministic) as batches:

@@ -19,7 +19,7 @@ from vsebench.engine.loader import Loader
 from vsebench.engine.pair_scoring import first_of, score_pairs
 from vsebench.inspect.choose import choose
 from vsebench.ops.ranking import DIRECTIONS, reranked_rows, similarity_rows
-from vsebench.runs.load import LoadedRun
+from vsebench.runs.load import LoadedRun, refuse_placebo
 from vsebench.runs.predictions import StoredPredictions, load_predictions
 
 _SIDES = {"i2t": ("image", "text"), "t2i": ("text", "image")}
@@ -121,8 +121,9 @@ def make_examples(
     Returns: what the page shows, and where its pictures are.
 
     Raises: DataError for a split without stored predictions, a dataset or run that has changed, or a run that has
-        neither ranks nor classes.
+        neither ranks nor classes; ConfigError for a placebo.
     """
+    refuse_placebo(run)
     dataset = run.open_dataset()
     stored = load_predictions(run.folder, split, vectors=False)
     prefix = f"{split}/"

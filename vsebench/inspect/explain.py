@@ -20,7 +20,7 @@ from vsebench.engine.loader import Loader, to_device
 from vsebench.engine.model import Model
 from vsebench.inspect.panels import Panel, panels_of
 from vsebench.inspect.words import Piece, pieces_of
-from vsebench.runs.load import LoadedRun
+from vsebench.runs.load import LoadedRun, refuse_placebo
 
 
 @runtime_checkable
@@ -150,6 +150,7 @@ def refuse_blind(run: LoadedRun) -> None:
 
     Raises: ConfigError that says which do.
     """
+    refuse_placebo(run)
     if run.system.attention.name != "none" or _shows(run.model):
         return
     scorers, fusions = (

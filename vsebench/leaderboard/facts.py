@@ -46,14 +46,30 @@ def not_better_than_unimodal(snapshot: Snapshot, item_scores: ItemScores | None 
     With what is kept of each item, by a paired test with Holm's correction over these rows; without, where the gain's
     95 % interval over seeds reaches 0 (of one seed: where the gain does not exceed it).
     """
+    return [gain for gain, better in _judged(snapshot, item_scores) if not better and not _is_placebo(gain.row)]
+
+
+def placebos_better_than_unimodal(snapshot: Snapshot, item_scores: ItemScores | None = None) -> list[Gain]:
+    """Return the placebo rows that are better than their best row of one modality, tested as the other rows are.
+
+    Nothing of what they read can help them: what such a row gains has another cause, which the other rows share.
+    """
+    return [gain for gain, better in _judged(snapshot, item_scores) if better and _is_placebo(gain.row)]
+
+
+def _is_placebo(row: RowView) -> bool:
+    return row.config.get("placebo") is not None
+
+
+def _judged(snapshot: Snapshot, item_scores: ItemScores | None) -> list[tuple[Gain, bool]]:
+    """Return each gain over one modality, and whether it is shown."""
     known = [gain for gain in gains(snapshot) if gain.best is not None and gain.gain is not None]
     p = _tested(snapshot, known, item_scores)
     results = []
     for number, gain in enumerate(known):
         assert gain.gain is not None
         over_seeds = gain.gain.mean - (gain.gain.half or 0.0) > 0
-        if not (p[number] <= ALPHA if number in p else over_seeds):
-            results.append(gain)
+        results.append((gain, bool(p[number] <= ALPHA if number in p else over_seeds)))
     return results
 
 
@@ -149,7 +165,7 @@ def retrieval_at_chance(snapshot: Snapshot, comparisons: Comparisons) -> list[Ro
         measure = next((m for m in measures(snapshot, section) if m.depths), None)
         for row in views(snapshot, section) if measure is not None else ():
             value = measure.value(row, "test") if measure is not None else None
-            if measure is None or value is None:
+            if measure is None or value is None or _is_placebo(row):
                 continue
             keys = [f"test/{way}/chance/recall@{k}" for way in DIRECTIONS for k in measure.depths]
             levels = [e.mean for key in keys if (e := row.estimate(key)) is not None]

@@ -22,7 +22,7 @@ from vsebench.engine.feature_plan import reads_features
 from vsebench.engine.loader import Loader
 from vsebench.ops.freezing import weights_digest
 from vsebench.retrieval.collection import CollectionItem, Manifest, Sides, refuse_existing, write_collection
-from vsebench.runs.load import LoadedRun
+from vsebench.runs.load import LoadedRun, refuse_placebo
 
 BATCH = 64
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
@@ -223,6 +223,7 @@ def refuse_modality(run: LoadedRun, modality: str) -> None:
 
     Raises: ConfigError.
     """
+    refuse_placebo(run)
     if run.system.similarity == "dot":
         raise ConfigError(
             f"run {run.run_id} ranks by {run.system.similarity}; indexes hold vectors of unit length, for the cosine."

@@ -11,7 +11,7 @@ import torch
 from pydantic import ValidationError
 
 from vsebench.config.schema import System
-from vsebench.core.errors import DataError, Place
+from vsebench.core.errors import ConfigError, DataError, Place
 from vsebench.core.home import pretrained_home
 from vsebench.core.plugins import import_stored, refusing_unknown
 from vsebench.core.types import OWN_SPLIT, Result
@@ -91,6 +91,19 @@ class LoadedRun:
                 place=Place(str(dataset.path)),
             )
         return dataset
+
+
+def refuse_placebo(run: LoadedRun) -> None:
+    """Refuse a run that reads items with other items' texts or images where these are shown or searched together.
+
+    Raises: ConfigError.
+    """
+    placebo = run.system.placebo
+    if placebo is not None:
+        raise ConfigError(
+            f"run {run.run_id} ({run.row}) is a placebo: it reads each item with the {placebo.modality} of another. "
+            "Choose another run."
+        )
 
 
 def load_run(folder: Path, *, device: torch.device | str = "cpu", trust: bool = False) -> LoadedRun:

@@ -17,6 +17,7 @@ from vsebench.core.errors import Collector, ConfigError, MetricError, did_you_me
 from vsebench.core.metric_specs import Metric, compute, metric_entry, mode_of, parse_metrics
 from vsebench.core.registry import FITTERS, METRICS, OBJECTIVES, registry_of
 from vsebench.core.types import MODALITIES
+from vsebench.engine.placebo import other_items
 from vsebench.sweeps.parts import Parts
 
 if TYPE_CHECKING:
@@ -119,6 +120,10 @@ def check_system(system: System, dataset: Dataset) -> None:
         refuse_unlabelled(system, dataset)
     with faults:
         _check_items(system, dataset)
+    if system.placebo is not None:
+        for split in sorted({"train", "val", "test"} & set(dataset.splits)):
+            with faults:
+                other_items(dataset, split, system.placebo)
     faults.check()
 
 

@@ -59,6 +59,7 @@ class Config(Form):
     pooling: dict[str, Slot] = Field({})
     objective: list[Slot] = Field([])
     index: Slot | None = None
+    placebo: dict[str, str | None] | None = None
 
 
 class Ranking(Form):
