@@ -256,7 +256,7 @@ def take_snapshot(plan: Plan, store: Store, command: str) -> Snapshot:
         title=title_of(plan),
         dataset=plan.dataset,
         rows=[*(BoardRow(**row) for row in rows.values()), *rows_of(made)],
-        seeds=list(spec.seeds),
+        seeds=list(dict.fromkeys(run.seed for run in plan.runs)),
         select=plan.experiment.select.plain,
         board=spec.board.model_dump(exclude_none=True),
         command=command,

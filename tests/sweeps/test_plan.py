@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import planned
 import pytest
 
 from vsebench.config import code_files, identity
+from vsebench.config.experiment import load_experiment
+from vsebench.core.errors import ConfigError
 from vsebench.core.plugins import load_plugin
 from vsebench.core.python_files import Code
 from vsebench.core.registry import FUSIONS, METRICS, registry_of
-from vsebench.sweeps.plan import id_here
+from vsebench.runs.store import Store
+from vsebench.sweeps.plan import id_here, make_plan
 
 
 def test_a_run_chosen_by_another_version_of_a_metric_is_another_run(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,3 +84,29 @@ def test_of_an_installed_plugin_only_its_own_package_counts(tmp_path: Path, monk
         file.write_text(text)
     files = code_files.code_files(tmp_path / "mine" / "__init__.py")
     assert files == {tmp_path / "mine" / "__init__.py", tmp_path / "mine" / "part.py"}
+
+
+def test_the_points_of_a_sweep_may_have_seeds_of_their_own(
+    write_experiment: Callable[..., Path], tmp_path: Path
+) -> None:
+    base = {"image_encoder": "features", "text_encoder": "features", "head": "linear"}
+    content = {
+        "experiment": "e",
+        "dataset": "x",
+        "seeds": [0, 1, 2],
+        "systems": {"named": base},
+        "sweep": {"base": base, "seeds": [3, 4], "grid": {"fusion": ["concat", "gated"]}},
+    }
+
+    def seeds(content: dict[str, Any]) -> list[tuple[str, int]]:
+        experiment = load_experiment(write_experiment(content))
+        plan = make_plan(experiment, {"fingerprint": "f"}, Store(tmp_path / "runs", "e"))
+        return [(run.name, run.seed) for run in plan.runs]
+
+    named = [("named", seed) for seed in (0, 1, 2)]
+    assert seeds(content) == [*named, *itertools.product(("concat", "gated"), (3, 4))]
+    content["sweep"].pop("seeds")
+    assert seeds(content) == [*named, *itertools.product(("concat", "gated"), (0, 1, 2))]
+    content["sweep"]["seeds"] = [1, 1]
+    with pytest.raises(ConfigError, match=r"'seeds' repeats a seed. Got \[1, 1\]"):
+        seeds(content)

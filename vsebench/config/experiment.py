@@ -71,6 +71,11 @@ class Experiment:
         systems = [row.system for row in (*self.rows, *self.tried)]
         return replace(self, selection=selection_of(self.document, self.spec, systems, data))
 
+    def seeds_of(self, row: Row) -> list[int]:
+        """Return the seeds that a row is run with."""
+        sweep = self.spec.sweep
+        return sweep.seeds if row.section == "sweep" and sweep is not None and sweep.seeds else self.spec.seeds
+
     def only(self, patterns: Sequence[str]) -> Experiment:
         """Return the rows whose names match one of the shell patterns.
 
@@ -163,9 +168,10 @@ def plugin_files(experiment: Experiment) -> list[Path]:
 def _check_top(doc: document.Document, spec: ExperimentFile, faults: Collector) -> None:
     from vsebench.core.metric_specs import parse_metrics
 
-    with faults:
-        if len(set(spec.seeds)) != len(spec.seeds):
-            raise ConfigError(f"'seeds' repeats a seed. Got {spec.seeds}.", place=doc.place(("seeds",)))
+    for path, seeds in ((("seeds",), spec.seeds), (("sweep", "seeds"), spec.sweep.seeds if spec.sweep else None)):
+        with faults:
+            if seeds is not None and len(set(seeds)) != len(seeds):
+                raise ConfigError(f"'seeds' repeats a seed. Got {seeds}.", place=doc.place(path))
     for i, entry in enumerate(spec.metrics):
         try:
             parse_metrics([entry])

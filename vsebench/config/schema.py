@@ -248,6 +248,8 @@ class Sweep(Strict):
     round: Annotated[int, Gt(0)] = 4
     prune: Prune | None = None
     fraction: Annotated[str, Field(pattern=r"^[1-9]\d*/[1-9]\d*$")] | None = None
+    #: Of the sweep's points; those of the experiment without them.
+    seeds: Annotated[list[Annotated[int, Ge(0)]], MinLen(1)] | None = None
     base: dict[str, Any] = {}
     grid: dict[str, Any] = {}
     zip: list[dict[str, Any]] = []

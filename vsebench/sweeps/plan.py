@@ -81,7 +81,7 @@ def runs_of(experiment: Experiment, rows: Iterable[Row], dataset: Mapping[str, A
     unpruned = {_key(experiment, row, seed, dataset) for row, seed in _named(experiment)}
     runs = []
     for row in map(_pinned, rows):
-        for seed in experiment.spec.seeds:
+        for seed in experiment.seeds_of(row):
             run = _run(experiment, row, seed, _key(experiment, row, seed, dataset))
             if run.run_id in unpruned:
                 run = replace(run, prune=None)
@@ -118,7 +118,7 @@ def _named(experiment: Experiment) -> list[tuple[Row, int]]:
     """Return the runs of rows by name: they are no part of the sweep and never pruned."""
     prune = experiment.spec.sweep.prune if experiment.spec.sweep is not None else None
     rows = [row for row in experiment.rows if row.section == "systems"] if prune is not None else []
-    return [(_pinned(row), seed) for row in rows for seed in experiment.spec.seeds]
+    return [(_pinned(row), seed) for row in rows for seed in experiment.seeds_of(row)]
 
 
 def _pinned(row: Row) -> Row:
