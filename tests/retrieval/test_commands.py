@@ -40,7 +40,8 @@ def test_index_and_search(tmp_path: Path) -> None:
         "# red.png",
     ]
     assert [line.split("\t")[0] for line in lines[1:4]] == ["1", "2", "3"]
-    assert "words that the run has never read: xyzzy" in result.stderr
+    assert "note: xyzzy: the run has never read any of these words" in result.stderr
+    assert "note: red <i>item</i>: words that the run has never read: i" in result.stderr
     page = (tmp_path / "page.html").read_text()
     assert page.count("<figure>") == 12
     assert page.count("data:image/jpeg;base64,") == 13

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,10 @@ from PIL import Image
 
 import vsebench
 from vsebench.core.errors import ConfigError, DataError, QueryError
+from vsebench.data.dataset import Dataset
 from vsebench.engine.evaluate import predict
 from vsebench.engine.loader import Loader
-from vsebench.retrieval.build import embed_folder, embed_split, make_collection
+from vsebench.retrieval.build import embed_folder, embed_split, make_collection, near_chance
 from vsebench.retrieval.searcher import Searcher
 
 pytestmark = pytest.mark.slow
@@ -170,6 +172,45 @@ def test_unknown_words() -> None:
     searcher = Searcher.load(gallery())
     word = searcher.run.vocabulary.words[0]  # type: ignore[union-attr]
     assert searcher.unknown_words(f"Xyzzy {word} xyzzy plugh") == ["xyzzy", "plugh"]
+    assert searcher.notes(word) == []
+    assert searcher.notes(f"{word} xyzzy") == ["words that the run has never read: xyzzy"]
+    assert searcher.notes("Xyzzy, plugh!") == [
+        "the run has never read any of these words: the order of the hits means nothing."
+    ]
+
+
+def test_a_run_whose_recall_is_near_chance_is_named() -> None:
+    run = run_of("both")
+
+    def warning(modality: str, **metrics: float) -> str | None:
+        return near_chance(replace(run, result=replace(run.result, metrics=metrics)), modality)
+
+    chance = {"test/t2i/chance/recall@1": 0.01, "test/t2i/chance/recall@5": 0.05, "test/t2i/chance/recall@50": 0.5}
+    poor = {**chance, "test/t2i/recall@1": 0.02, "test/t2i/recall@5": 0.09, "test/t2i/recall@50": 1.0}
+    assert warning("image", **poor) == (
+        "on the run's own test split, t2i recall@1 2.0 % (chance 1.0 %), recall@5 9.0 % (chance 5.0 %): its hits mean "
+        "little. An objective that contrasts items, such as info_nce, gives embeddings that rank."
+    )
+    assert warning("image", **{**poor, "test/t2i/recall@5": 0.1}) is None
+    assert warning("text", **poor) is None, "the other direction was not measured"
+
+
+def test_a_picture_of_several_items_is_there_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = run_of("both")
+    whole = embed_split(run, "test", "image")
+    assert whole.notes == ()
+    bytes_of = Dataset.image_bytes
+    position = {item.id: item.at for item in whole.items}
+    first, second, last = (position[whole.items[row].id] for row in (0, 1, -1))
+
+    def same(self: Dataset, at: int) -> bytes | None:
+        return bytes_of(self, first if at in (second, last) else at)
+
+    monkeypatch.setattr(Dataset, "image_bytes", same)
+    fewer = embed_split(run, "test", "image")
+    assert fewer.items == [whole.items[0], *whole.items[2:-1]]
+    assert fewer.notes == ("2 items have the picture of an earlier item; each picture is there once",)
+    np.testing.assert_allclose(fewer.vectors, np.delete(whole.vectors, [1, len(whole.vectors) - 1], 0), atol=1e-6)
 
 
 def test_an_image_only_system_is_asked_with_images(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def index(
     Example: vsebench index mmfrb/VSE --out galleries/vse
     """
     from vsebench.engine.embed import embedding_dim
-    from vsebench.retrieval.build import embed_folder, embed_split, make_collection, refuse_modality
+    from vsebench.retrieval.build import embed_folder, embed_split, make_collection, near_chance, refuse_modality
     from vsebench.retrieval.collection import refuse_existing
 
     load_plugins(plugin or ())
@@ -74,7 +74,8 @@ def index(
     size = sum(os.path.getsize(f) for f in out.rglob("*") if f.is_file())
     what = "images" if manifest.modality == "image" else "texts"
     say(f"{out}: {manifest.count:,} {what}, {manifest.dim} numbers each, {kind}, {in_words(size)}")
-    for note in embedded.notes:
+    warning = near_chance(loaded, modality)
+    for note in [*embedded.notes, *([] if warning is None else [warning])]:
         say(f"note: {note}")
     say(f'Ask it: vsebench search {out} --text "…"   or   vsebench serve {out}')
 

@@ -70,9 +70,8 @@ def search(
     else:
         _print(answers)
     for query in texts:
-        unknown = searcher.unknown_words(query)
-        if unknown:
-            say(f"note: words that the run has never read: {', '.join(unknown)}", error=True)
+        for note in searcher.notes(query):
+            say(f"note: {on_one_line(query)}: {note}" if len(texts) > 1 else f"note: {note}", error=True)
     if sheet is not None:
         report.sheet(searcher, answers, sheet)
         say(f"wrote {sheet}", error=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from vsebench.components.encoder.base import Encoders
 from vsebench.components.index.base import Index, unit_rows
 from vsebench.core.errors import ConfigError, DataError, Place, QueryError, did_you_mean, known_names
 from vsebench.core.registry import INDEXES
+from vsebench.data.dataset import Dataset
 from vsebench.data.pixels import decode
 from vsebench.data.query import checked_image
 from vsebench.engine.embed import embed, pair_inputs
@@ -96,12 +98,32 @@ def make_collection(
     )
 
 
+def near_chance(run: LoadedRun, modality: str) -> str | None:
+    """Return a warning where the run's own test recall, of queries for items of this modality, is near chance.
+
+    Near is a sum over the depths that were measured of less than twice a random order's. Depths at which chance finds
+    more than a fifth say nothing of that.
+    """
+    way, metrics = {"image": "t2i", "text": "i2t"}[modality], run.result.metrics
+    prefix = f"test/{way}/chance/recall@"
+    chance = {f"recall@{k.removeprefix(prefix)}": v for k, v in metrics.items() if k.startswith(prefix) and v <= 0.2}
+    value = {name: metrics[f"test/{way}/{name}"] for name in chance}
+    if not chance or sum(value.values()) >= 2 * sum(chance.values()):
+        return None
+    shown = ", ".join(f"{name} {100 * value[name]:.1f} % (chance {100 * chance[name]:.1f} %)" for name in chance)
+    return (
+        f"on the run's own test split, {way} {shown}: its hits mean little. An objective that contrasts items, such as "
+        "info_nce, gives embeddings that rank."
+    )
+
+
 def embed_split(
     run: LoadedRun, split: str, modality: str, *, progress: Progress = lambda done, total: None, cache: bool = True
 ) -> Embedded:
     """Every image, or every caption, of a split of the dataset that the run was trained on.
 
-    A caption's id is that of its item; ``ID#2`` is the item's second. Items that lack the modality are left out.
+    A caption's id is that of its item; ``ID#2`` is the item's second. Items that lack the modality are left out, and so
+    are those whose picture an earlier item has.
 
     Args:
         run: a loaded run.
@@ -133,6 +155,13 @@ def embed_split(
         present = ~loader.missing[modality][rows]
         rows, numbers = rows[present], numbers[present]
         notes.append(f"{(~present).sum()} items without {modality} were left out")
+    if modality == "image" and modality not in loader.precomputed:
+        first = _first_of_each_picture(dataset, loader.positions[rows])
+        if len(first) < len(rows):
+            notes.append(
+                f"{len(rows) - len(first):,} items have the picture of an earlier item; each picture is there once"
+            )
+        rows, numbers = rows[first], numbers[first]
     texts = dataset.all_texts(split)
     items = [
         CollectionItem(
@@ -157,6 +186,15 @@ def embed_split(
     }
     vectors, sides = _vectors(run, modality, batches(), len(items), progress)
     return Embedded(items, vectors, source, tuple(notes), sides)
+
+
+def _first_of_each_picture(dataset: Dataset, positions: np.ndarray) -> np.ndarray:
+    """Return the rows whose picture is in no earlier row; items without one count as different."""
+    seen: dict[bytes, int] = {}
+    for row, position in enumerate(positions.tolist()):
+        data = dataset.image_bytes(position)
+        seen.setdefault(b"%d" % row if data is None else blake2b(data).digest(), row)
+    return np.array(list(seen.values()), np.int64)
 
 
 def embed_folder(

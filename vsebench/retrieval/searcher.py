@@ -185,6 +185,15 @@ class Searcher:
         """Words of a text that the run has never read; they say nothing to the model. None for subword tokenizers."""
         return list(dict.fromkeys(w for w in split_words(text) if self._words is not None and w not in self._words))
 
+    def notes(self, text: str) -> list[str]:
+        """Return what to know of a text's hits: which of its words say nothing to the model."""
+        unknown = self.unknown_words(text)
+        if not unknown:
+            return []
+        if set(unknown) == set(split_words(text)):
+            return ["the run has never read any of these words: the order of the hits means nothing."]
+        return [f"words that the run has never read: {', '.join(unknown)}"]
+
     def item(self, name: str) -> CollectionItem | None:
         """Return the item of an id."""
         row = self._rows.get(name)

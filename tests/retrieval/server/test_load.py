@@ -55,6 +55,9 @@ class Finder:
     def unknown_words(self, text: str) -> list[str]:
         return []
 
+    def notes(self, text: str) -> list[str]:
+        return []
+
 
 @dataclass
 class Running:

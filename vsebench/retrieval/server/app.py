@@ -116,12 +116,12 @@ class _Service:
             if isinstance(image, UploadFile):
                 pixels = await self.lanes.small.work(_pixels_of, image)
                 hits = await self.lanes.of(pixels).work(self._by_image, image, k)
-                return JSONResponse(self._answer({"image": True}, hits, [], begin))
+                return JSONResponse(self._answer({"image": True}, hits, begin))
             if not isinstance(text, str):
                 raise HTTPException(400, "'text' must be a text.")
             clean = checked_text(text)
-            hits, unknown = await self.lanes.texts.work(self._by_text, clean, k)
-            return JSONResponse(self._answer({"text": clean}, hits, unknown, begin))
+            hits = await self.lanes.texts.work(self._by_text, clean, k)
+            return JSONResponse(self._answer({"text": clean}, hits, begin))
 
     async def image(self, request: Request) -> Response:
         self._check_host(request)
@@ -164,15 +164,15 @@ class _Service:
         finally:
             await request.close()  # removes the form's files
 
-    def _by_text(self, text: str, k: int) -> tuple[list[Hit], list[str]]:
-        return self.searcher.search(text=text, k=k), self.searcher.unknown_words(text)
+    def _by_text(self, text: str, k: int) -> list[Hit]:
+        return self.searcher.search(text=text, k=k)
 
     def _by_image(self, image: UploadFile, k: int) -> list[Hit]:
         return self.searcher.search(image=_data_of(image), k=k)
 
-    def _answer(self, query: dict[str, Any], hits: list[Hit], unknown: list[str], begin: float) -> dict[str, Any]:
+    def _answer(self, query: dict[str, Any], hits: list[Hit], begin: float) -> dict[str, Any]:
         """Build the body of an answer. An item without a picture has no address of one."""
-        items = self.searcher.gallery.items
+        items, text = self.searcher.gallery.items, query.get("text")
         pictures = [f"/api/item/{quote(h.id, safe='')}/image" if items[h.row].at is not None else None for h in hits]
         return {
             "query": query,
@@ -180,7 +180,8 @@ class _Service:
                 {"rank": hit.rank, "id": hit.id, "score": hit.score, "caption": hit.caption, "image": picture}
                 for hit, picture in zip(hits, pictures, strict=True)
             ],
-            "unknown_words": unknown,
+            "unknown_words": [] if text is None else self.searcher.unknown_words(text),
+            "notes": [] if text is None else self.searcher.notes(text),
             "took_ms": round(1000 * (time.perf_counter() - begin), 2),
         }
 
