@@ -46,7 +46,7 @@ def test_the_page_shows_intervals_and_groups() -> None:
     assert retrieval[0]["Mean R@1/5/10, 95 % over items"] == cell
     for part in (
         "percentile bootstrap, 10,000 resamples of the 60 clusters of test items (views of one thing stay together)",
-        "Holm's correction over all pairs of rows",
+        "corrected for the rows of a table and for the choice of the first on validation",
         f"Differences below {100 * (made['systems', 'accuracy'].resolvable or 0):.1f} points are not resolvable here.",
         "Group 1: both, best on validation",
     ):

@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from vsebench.stats.bootstrap import resampled
+from vsebench.stats.compared_metrics import summed
 from vsebench.stats.paired_tests import Scores, difference, holm, mcnemar, seed_noise
 
 
@@ -76,35 +77,57 @@ def test_without_items_it_is_welchs_t_test() -> None:
     values = np.repeat(np.array([[np.mean(s)] for s in seeds]), 500, axis=1)  # every item alike: no variance of items
     result = difference(*scores(values, seeds))
     larger = [max(float(np.var(s, ddof=1)), float(pool)) for s in seeds]
-    free = [2 if np.var(s, ddof=1) > pool else 4 for s in seeds]
-    error = np.sqrt(sum(larger) / 3)
-    freedom = sum(larger) ** 2 / sum(v * v / f for v, f in zip(larger, free, strict=True))
+    error, freedom = np.sqrt(sum(larger) / 3), 2  # of two rows nothing is known of how far their spreads differ
     assert result.error == pytest.approx(error)
     assert result.freedom == pytest.approx(freedom)
     assert result.p == pytest.approx(2 * stats.t.sf(abs(result.value) / error, freedom))
 
 
-def test_equal_spreads_pool_as_students_t_test() -> None:
-    seeds = [[0.80, 0.82, 0.84], [0.70, 0.72, 0.74]]
+def test_equal_spreads_pool_as_students_t_test_of_all_rows() -> None:
+    seeds = [[0.80, 0.82, 0.84], [0.70, 0.72, 0.74], [0.60, 0.62, 0.64]]
     values = np.repeat(np.array([[np.mean(s)] for s in seeds]), 500, axis=1)
-    assert difference(*scores(values, seeds)).p == pytest.approx(stats.ttest_ind(*seeds).pvalue, rel=1e-6)
+    result = difference(*scores(values, seeds)[:2])
+    error = np.sqrt(2 * 0.02**2 / 3)
+    assert (result.error, result.freedom, result.seeds) == (pytest.approx(error), pytest.approx(6), 1.0)
+    assert result.p == pytest.approx(2 * stats.t.sf(0.1 / error, 6))
 
 
 def test_noise_of_seeds() -> None:
-    noise = seed_noise([[0.5, 0.5, 0.5], [0.4, 0.5, 0.6], [0.7]])
+    noise = seed_noise([[0.5, 0.5, 0.5], [0.4, 0.5, 0.6], [0.7], [0.3, 0.3]])
     assert all(n is not None for n in noise)
-    quiet, loud, single = (n for n in noise if n is not None)
-    assert (quiet.variance, quiet.freedom, quiet.pooled) == (pytest.approx(0.005 / 3), 4, True)
+    quiet, loud, single, _ = (n for n in noise if n is not None)
+    assert (quiet.variance, quiet.freedom, quiet.pooled) == (pytest.approx(0.004 / 3), 5, True)
     assert (loud.variance, loud.freedom, loud.pooled) == (pytest.approx(0.01 / 3), 2, False)
-    assert (single.variance, single.freedom, single.pooled) == (pytest.approx(0.005), 4, True)
+    assert (single.variance, single.freedom, single.pooled) == (pytest.approx(0.004), 5, True)
     assert seed_noise([[0.5], [0.6]]) == [None, None]
     with_seeds = difference(*scores(answers([0.6, 0.8]), [[0.5, 0.7, 0.6], [0.75, 0.85, 0.8]]))
     assert with_seeds.p > 10 * difference(*scores(answers([0.6, 0.8]))).p, "what seeds share counts"
 
 
-def test_two_rows_of_two_seeds_have_two_degrees_of_freedom() -> None:
-    result = difference(*scores(answers([0.6, 0.8]), [[0.60, 0.61], [0.80, 0.81]]))
-    assert result.freedom == 2
+def test_what_seeds_do_to_single_items_counts_once() -> None:
+    seeds = [[0.5, 0.5, 0.5], [0.4, 0.5, 0.6], [0.5, 0.5, 0.5]]
+    pool = 0.01 / 3
+    chance = seed_noise(seeds, [0.003] * 3)
+    assert [n and n.pooled for n in chance] == [True] * 3, "0.01 is no more than chance on items makes of 0.003"
+    assert [n and (n.variance, n.estimated) for n in chance] == [pytest.approx(((pool - 0.003) / 3, pool / 3))] * 3
+    loud = seed_noise(seeds, [0.002] * 3)[1]
+    assert loud is not None
+    assert (loud.pooled, loud.variance, loud.freedom) == (False, pytest.approx(0.008 / 3), 2)
+    assert [n and n.variance for n in seed_noise(seeds, [0.02] * 3)] == [0.0] * 3
+
+
+def test_the_interaction_of_items_and_seeds_is_that_of_an_analysis_of_variance() -> None:
+    values = np.random.default_rng(0).random((3, 40))
+    (result,) = summed([], [[[v] for v in values]], [np.arange(40)]).of_items
+    apart = values - values.mean(0) - values.mean(1, keepdims=True) + values.mean()
+    assert result == pytest.approx((apart**2).sum() / (2 * 39) / 40)
+    pairs = summed([], [[[v.repeat(2)] for v in values]], [np.arange(80) // 2]).of_items
+    assert pairs == pytest.approx([result]), "two items that are one say no more"
+
+
+def test_two_rows_of_two_seeds_have_one_degree_of_freedom() -> None:
+    result = difference(*scores(answers([0.6, 0.8]), [[0.50, 0.71], [0.70, 0.91]]))
+    assert 1 < result.freedom < 1.5
 
 
 def test_equal_rows_do_not_differ() -> None:

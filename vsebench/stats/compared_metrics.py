@@ -79,6 +79,8 @@ class Sums:
         count: float64 (m, P), items of a cluster.
         seeds: each row's seeds' own values.
         binary: of a row with one seed, float64 (n,) where every item is a cluster and right or wrong; else None.
+        of_items: of each row, how much single items that come out otherwise with each seed move one seed's value, as a
+            variance; 0 of a row with one seed.
     """
 
     rows: Sequence[RowView]
@@ -86,6 +88,7 @@ class Sums:
     count: np.ndarray
     seeds: Sequence[Sequence[float]]
     binary: Sequence[np.ndarray | None]
+    of_items: Sequence[float]
 
 
 def sums(rows: Sequence[RowView], item_scores: ItemScores, measure: Measure) -> Sums | None:
@@ -116,10 +119,16 @@ def summed(
     total = np.zeros((size, len(scores), len(belongs)))
     seeds: list[list[float]] = []
     binary: list[np.ndarray | None] = []
+    of_items: list[float] = []
     for at, current in enumerate(scores):
+        apart = np.zeros((len(current), size))
         for part, where in enumerate(belongs):
-            mean = np.mean([one[part] for one in current], axis=0)
-            total[:, at, part] = np.bincount(where, mean, size)
+            values = np.stack([one[part] for one in current])
+            total[:, at, part] = np.bincount(where, values.mean(0), size)
+            own = values - values.mean(0)
+            own -= own.mean(1, keepdims=True)
+            apart += [np.bincount(where, one, size) / (len(where) * len(belongs)) for one in own]
+        of_items.append(float((apart**2).sum()) / max(1, len(current) - 1) * size / max(1, size - 1))
         seeds.append([float(np.mean([part.mean() for part in one])) for one in current])
         plain = (
             len(current) == 1
@@ -128,7 +137,7 @@ def summed(
             and bool(np.isin(current[0][0], (0, 1)).all())
         )
         binary.append(current[0][0] if plain else None)
-    return Sums(rows, total, count, seeds, binary)
+    return Sums(rows, total, count, seeds, binary, of_items)
 
 
 def _scores(item_scores: ItemScores, measure: Measure, run: str) -> list[np.ndarray]:

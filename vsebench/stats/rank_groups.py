@@ -15,7 +15,7 @@ from vsebench.runs.snapshot import Snapshot
 from vsebench.stats.bootstrap import RESAMPLES, near_edge, percentile_interval, ratios, resampled
 from vsebench.stats.compared_metrics import Measure, Sums, measures, sums
 from vsebench.stats.intervals import LEVEL, wilson_interval
-from vsebench.stats.paired_tests import ALPHA, Difference, Scores, difference, holm, seed_noise
+from vsebench.stats.paired_tests import ALPHA, Difference, Scores, comparisons, difference, seed_noise
 from vsebench.stats.rows import SECTIONS, RowView, views
 
 #: What a row is beside the leader of its table: as good as far as the items tell, shown to be worse, or neither.
@@ -52,7 +52,7 @@ class RankedRow:
             only the uncorrected test calls it worse, or a row that is worse has a value as good as its own.
         difference: to the leader, value − leader's; 0 for the leader.
         between: the difference's 95 % interval, over items and seeds, not adjusted; None for the leader.
-        p: of the difference to the leader, adjusted for all comparisons of the table; None for the leader.
+        p: of the difference to the leader, corrected for the table; None for the leader.
     """
 
     value: float
@@ -75,7 +75,6 @@ class Comparison:
         ranked_rows: by row name, best on validation first.
         clusters: how many clusters of items were resampled.
         seeds: the fewest seeds of a row.
-        family: comparisons that p-values are adjusted for.
         resolvable: a difference to the leader, as a share, that would be found in four of five cases: the median over
             the rows nearest to it; None of one row.
     """
@@ -86,7 +85,6 @@ class Comparison:
     ranked_rows: Mapping[str, RankedRow] = field(repr=False)
     clusters: int
     seeds: int
-    family: int
     resolvable: float | None = None
 
 
@@ -105,19 +103,15 @@ def compare(snapshot: Snapshot, item_scores: ItemScores, section: str, measure: 
     """Compare the rows of a section; None where no row has outcomes of the measure.
 
     The leader is best by the same measure on validation. A row is in its group unless it is worse on test: a paired
-    test (:func:`paired.difference`), Holm-adjusted for all pairs of rows of the table. The rows that are worse are
-    grouped in the same way, with the best of them on validation as leader of group 2, and so on.
-
-    Why all pairs, and not only those with the leader: validation chooses a leader whose seeds came out well, and they
-    do so on test too. With all pairs it does not matter which row leads. The chance that a table of rows that are all
-    equally good has more than one group is at most 5 %.
+    test (:func:`paired_tests.difference`), corrected for how the leader was chosen (:func:`paired_tests.comparisons`).
+    The rows that are worse are grouped in the same way, with the best of them on validation as leader of group 2, and
+    so on. The chance that a table of rows that are all equally good has more than one group is at most 5 %.
     """
     rows = _ordered(views(snapshot, section), measure)
     result = sums(rows, item_scores, measure)
     if result is None:
         return None
     ranked_rows, to_leader = place(result)
-    family = family_of(len(ranked_rows))
     near = sorted(to_leader, key=lambda d: abs(d.value))[:NEAREST]
     return Comparison(
         section,
@@ -126,36 +120,26 @@ def compare(snapshot: Snapshot, item_scores: ItemScores, section: str, measure: 
         {row.row.name: ranked_row for row, ranked_row in zip(result.rows, ranked_rows, strict=True)},
         len(result.count),
         min(len(s) for s in result.seeds),
-        family,
-        median(_resolvable(d, family, len(result.count)) for d in near) if near else None,
+        median(_resolvable(d, len(ranked_rows), len(result.count)) for d in near) if near else None,
     )
 
 
-def family_of(rows: int) -> int:
-    """Comparisons that a table is corrected for: its pairs of rows."""
-    return rows * (rows - 1) // 2
-
-
-def place(
-    sums_: Sums, *, resamples: int = RESAMPLES, family: int | None = None
-) -> tuple[list[RankedRow], list[Difference]]:
+def place(sums_: Sums, *, resamples: int = RESAMPLES) -> tuple[list[RankedRow], list[Difference]]:
     """Where rows stand, best on validation first, and what all but the first differ from it by.
 
     Args:
         sums_: the rows, the best on validation first.
         resamples: of the bootstrap.
-        family: comparisons to correct for; all pairs of rows by default.
     """
     value, scores = ratios(sums_.total, sums_.count), scored(sums_, resamples=resamples)
     to_leader = [difference(score, scores[0]) for score in scores[1:]]
-    family = family_of(len(scores)) if family is None else family
     tests: dict[tuple[int, int], Difference] = {}
 
     def test(i: int, j: int) -> Difference:
         return tests.setdefault((i, j), to_leader[i - 1] if j == 0 else difference(scores[i], scores[j]))
 
-    group = decided(value.tolist(), grouped(len(scores), test, family), tests)
-    adjusted = holm([d.p for d in to_leader], family)
+    group = decided(value.tolist(), grouped(len(scores), test), tests)
+    adjusted = [corrected(d, len(scores)) for d in to_leader]
     intervals = item_intervals(sums_, value, np.stack([score.samples for score in scores], axis=1))
     ranked_rows = [RankedRow(float(value[0]), intervals[0], group[0], "leading")]
     for i, d in enumerate(to_leader, start=1):
@@ -174,7 +158,7 @@ def scored(sums_: Sums, *, resamples: int = RESAMPLES) -> list[Scores]:
     value, samples = ratios(sums_.total, sums_.count), resampled(sums_.total, sums_.count, resamples=resamples)
     return [
         Scores(float(value[i]), noise, samples[:, i], sums_.total[:, i], sums_.binary[i])
-        for i, noise in enumerate(seed_noise(sums_.seeds))
+        for i, noise in enumerate(seed_noise(sums_.seeds, sums_.of_items))
     ]
 
 
@@ -196,19 +180,21 @@ def item_intervals(sums_: Sums, value: np.ndarray, samples: np.ndarray) -> list[
     ]
 
 
-def grouped(count: int, test: Callable[[int, int], Difference], family: int, alpha: float = ALPHA) -> list[int]:
+def corrected(difference: Difference, rows: int) -> float:
+    """Return the p of a difference to a leader, corrected for the rows of the table."""
+    return min(1.0, comparisons(rows, difference.seeds) * difference.p)
+
+
+def grouped(count: int, test: Callable[[int, int], Difference], alpha: float = ALPHA) -> list[int]:
     """Rank groups of rows in their order on validation.
 
-    The first row leads; a row stays in its group unless the test says that it is worse, after Holm's correction over
-    the family. The first of those that are worse leads the next group.
-
-    Holm is begun anew for each leader with the whole family. What that rejects, Holm over all comparisons together
-    rejects too, so that the chance of any false rejection is at most alpha over all groups.
+    The first row leads; a row stays in its group unless the test says that it is worse, after the correction for the
+    whole table. The first of those that are worse leads the next group. Each row is compared with one leader to which
+    it might be equal, so that the chance of any false rejection is at most alpha over all groups.
 
     Args:
         count: rows.
         test: of row i against row j.
-        family: comparisons that might be made.
         alpha: the chance of any false group.
 
     Returns: each row's group, from 1.
@@ -218,8 +204,7 @@ def grouped(count: int, test: Callable[[int, int], Difference], family: int, alp
         leader, others = rest[0], rest[1:]
         number += 1
         tested = [test(i, leader) for i in others]
-        adjusted = holm([d.p for d in tested], max(family, len(others)))
-        rest = [i for i, d, p in zip(others, tested, adjusted, strict=True) if p <= alpha and d.value < 0]
+        rest = [i for i, d in zip(others, tested, strict=True) if corrected(d, count) <= alpha and d.value < 0]
         for i in (leader, *others):
             group[i] = number
     return group
@@ -263,8 +248,8 @@ def _ordered(rows: Sequence[RowView], measure: Measure) -> list[RowView]:
     return sorted(rows, key=order)
 
 
-def _resolvable(difference: Difference, family: int, clusters: int) -> float:
-    """Compute the difference that Holm's first step finds with a chance of about ``POWER``.
+def _resolvable(difference: Difference, rows: int, clusters: int) -> float:
+    """Compute the difference to the leader that is found with a chance of about ``POWER``, of M comparisons.
 
         max((t_{1 − α/2M} + t_{POWER}) · error, (λ − k) / m),   P(Poisson(λ) ≥ 1 + log2(M/α)) = POWER
 
@@ -273,6 +258,7 @@ def _resolvable(difference: Difference, family: int, clusters: int) -> float:
     """
     from scipy.special import gammaincinv
 
+    family = comparisons(rows, difference.seeds)
     by_error = difference.quantile(1 - ALPHA / (2 * family)) + difference.quantile(POWER)
     signs = float(gammaincinv(math.ceil(1 + math.log2(family / ALPHA)), POWER))
     return max(by_error, (signs - difference.differing) / clusters)
