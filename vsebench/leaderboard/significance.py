@@ -108,8 +108,8 @@ def protocol_lines(snapshot: Snapshot, comparisons: Comparisons) -> list[str]:
         "over test items; ± is over seeds.",
         f"- Group: {_tests(comparisons.values())} on the same items, corrected for the rows of a table and for the "
         f"choice of the first on validation, {100 * ALPHA:.0f} %. A row is in the first group whose leader (best on "
-        "validation) is not significantly better. Rows whose seeds disagree are hard to distinguish from others. Resolvable: detected "
-        "with 80 % power (median over the rows nearest to the first).",
+        "validation) is not significantly better. Rows whose seeds disagree are hard to distinguish from others. "
+        "Resolvable: detected with 80 % power (median over the rows nearest to the first).",
     ]
     return lines
 

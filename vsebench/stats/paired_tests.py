@@ -11,8 +11,8 @@ import numpy as np
 ALPHA = 0.05
 #: Fewer resamples than this beyond the difference are too few to count by; the t-distribution's tail decides then.
 COUNTED = 10
-#: Up to so many degrees of freedom of the seeds of a whole table (two rows of three seeds have 4), a row's variance over
-#: seeds has no more than the row's own: nothing is known of how far the rows' variances differ.
+#: Up to so many degrees of freedom of the seeds of a whole table (two rows of three seeds have 4), the variance over
+#: seeds has only those of one row: nothing is known of how far the rows' variances differ.
 FEW_SEEDS = 4
 #: How sure it has to be that seeds move a row more than its single items do, before its own variance counts.
 OWN = 0.97
