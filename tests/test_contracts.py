@@ -54,6 +54,7 @@ VARIANTS = [
     ("pooling", "self_attention", {"hops": 3, "dim_hidden": 7}),
     ("pooling", "visual_semantic", {"by": "text", "heads": 2}),
     ("pooling", "visual_semantic", {"by": "audio"}),
+    ("pooling", "visual_semantic", {"queries": "mean"}),
     ("pooling", "gem", {"p": 1.0}),
     ("fusion", "projected_concat", {"out": "half"}),
     ("fusion", "projected_concat", {"out": "max"}),

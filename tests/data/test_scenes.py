@@ -36,7 +36,7 @@ from vsebench.data.scenes.model import (
 from vsebench.data.scenes.wording import write
 
 KINDS = ("complement", "redundant", "easy", "hard", "selection", "reference", "exclusion", "relation")
-DIGEST = "cb4fb855f911e4d9"
+DIGEST = "23811afcada1c4c7"
 RED = Garment("skirt", "red", "striped", "left")
 BLUE = Garment("coat", "blue", "plain", "right")
 

@@ -40,6 +40,20 @@ def test_equals_a_loop_over_regions_heads_and_words(regions: Tokens, words: Toke
         torch.testing.assert_close(result[b], sum(rows) / len(rows), atol=1e-5, rtol=1e-5)
 
 
+@torch.no_grad()
+def test_the_mean_of_the_real_regions_selects_as_one_region_would(regions: Tokens, words: Tokens) -> None:
+    module = VisualSemantic("text", 8, {"image": 6}, queries="mean")
+    means = torch.stack([regions.values[0].mean(0), regions.values[1, :2].mean(0)])
+    one = Tokens(means[:, None], torch.ones(2, 1, dtype=torch.bool))
+    each = VisualSemantic("text", 8, {"image": 6})
+    each.load_state_dict(module.state_dict())
+    result = module(words, {"image": regions})
+    torch.testing.assert_close(result, each(words, {"image": one}))
+    assert not torch.allclose(result, each(words, {"image": regions}), atol=1e-3)
+    nothing = Tokens(regions.values, torch.zeros_like(regions.mask))
+    assert not module(words, {"image": nothing}).any()
+
+
 def test_zero_queries_give_the_mean_of_the_words_values(regions: Tokens, words: Tokens) -> None:
     module = VisualSemantic("text", 8, {"image": 6})
     torch.nn.init.zeros_(module.query.weight)

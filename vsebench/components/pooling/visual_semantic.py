@@ -28,6 +28,9 @@ class VisualSemantic(Pooling):
         Q = V W_Q,  K = T W_K,  X = T W_V;  A = softmax(Q K^T / sqrt(D / h)) X W_O, padded words masked
         t_pool = mean over real regions of LN(A),  D = size of T's tokens
 
+    The source has the regions as queries "or v", their mean: ``queries: mean`` is that one query. Where most regions
+    show no object, it is learned far sooner, because their queries do not outweigh the object's.
+
     The selecting modality has nothing to be selected by and is mean-pooled.
 
     Args:
@@ -35,6 +38,7 @@ class VisualSemantic(Pooling):
         dim: D, size of its tokens (wired).
         context: size of the other modalities' tokens (wired).
         by: the modality that selects.
+        queries: what of it selects: each of its ``tokens``, or their ``mean``.
         heads: h; divides D.
         dropout: rate in [0, 0.95) on the attention weights.
 
@@ -54,11 +58,12 @@ class VisualSemantic(Pooling):
         context: Mapping[str, int],
         *,
         by: Literal["image", "text", "audio"] = "image",
+        queries: Literal["tokens", "mean"] = "tokens",
         heads: Annotated[int, Gt(0)] = 4,
         dropout: Annotated[float, Ge(0), Le(0.95)] = 0.0,
     ) -> None:
         super().__init__()
-        self.dim_out, self.by, self.heads = dim, by, heads
+        self.dim_out, self.by, self.heads, self.queries = dim, by, heads, queries
         self.selects = modality == by
         if self.selects:
             return
@@ -81,14 +86,16 @@ class VisualSemantic(Pooling):
             return masked_mean(tokens.values, tokens.mask)
         if context is None or self.by not in context:
             raise ValueError(f"pooling 'visual_semantic' needs the tokens of '{self.by}' as context")
-        regions = context[self.by]
-        selecting, words = blank(regions.values, regions.mask), blank(tokens.values, tokens.mask)
+        regions, words = context[self.by], blank(tokens.values, tokens.mask)
+        selecting, real = blank(regions.values, regions.mask), regions.mask
+        if self.queries == "mean":
+            selecting, real = masked_mean(selecting, real)[:, None], real.any(1, keepdim=True)
         query, key = self._split(self.query(selecting)), self._split(self.key(words))
         value = self._split(self.value(words))
         logits = query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5  # (B, h, M, N)
         weights = self.dropout(masked_softmax(logits, tokens.mask[:, None, None, :]))
         attended = (weights @ value).transpose(1, 2).flatten(2)  # (B, M, D)
-        pooled = masked_mean(self.norm(self.out(attended)), regions.mask)
+        pooled = masked_mean(self.norm(self.out(attended)), real)
         return pooled.masked_fill(~tokens.mask.any(1, keepdim=True), 0.0)
 
     def _split(self, values: Tensor) -> Tensor:

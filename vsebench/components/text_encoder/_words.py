@@ -25,6 +25,8 @@ class WordOptions(SharedOptions):
 
     Args:
         dim_word: size of a word vector; the file's with ``vectors``, else 300.
+        scale: standard deviation of the numbers of a random vector, > 0. Small ones leave a recurrent network's states
+            near zero at the start, where attention can hardly tell words apart.
         vectors: file of GloVe, word2vec or FastText vectors (text, ``.gz`` or ``.bin``), or ``embedded``: those of the
             words of rendered scenes, which ship with the package; random without it.
         freeze_vectors: keep the file's vectors as they are.
@@ -34,6 +36,7 @@ class WordOptions(SharedOptions):
     """
 
     dim_word: Annotated[int, Gt(0)] | None = None
+    scale: Annotated[float, Gt(0)] = SCALE
     vectors: str | None = None
     freeze_vectors: bool = False
     min_count: Annotated[int, Gt(0)] = 1
@@ -84,7 +87,7 @@ class WordEncoder(TextEncoder):
                 "coverage": loaded.coverage,
             }
         else:
-            table[2:] = SCALE * torch.randn(len(vocabulary) - 2, table.shape[1])
+            table[2:] = words.scale * torch.randn(len(vocabulary) - 2, table.shape[1])
         self.dim_word = int(table.shape[1])
         self.embedding = nn.Embedding(len(vocabulary), self.dim_word, padding_idx=0)
         with torch.no_grad():

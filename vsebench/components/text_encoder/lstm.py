@@ -10,7 +10,7 @@ from vsebench.components.text_encoder._words import RecurrentEncoder, RecurrentO
 from vsebench.core.registry import TEXT_ENCODERS
 
 
-@TEXT_ENCODERS.register("lstm", source="Hochreiter and Schmidhuber 1997; VSE, section 2")
+@TEXT_ENCODERS.register("lstm", source="Hochreiter and Schmidhuber 1997; VSE, section 2", version=2)
 class LSTM(RecurrentEncoder):
     """Read the words with an LSTM.
 

@@ -8,7 +8,7 @@ use. The *kind* of a caption says what it takes to find target and use:
     redundant    two or three; the caption names the target's silhouette and says the use
     easy         one; an occasion whose dress code depends on the pattern (conditional)
     hard         one; "if striped for the gym, else for the office" (conditional)
-    selection    one; two pieces with a use each, of which the picture shows one
+    selection    one; two pieces with a use each, told apart by colour, of which the picture shows one
     reference    two or three; the target by colour, pattern or place, the others mentioned in passing
     exclusion    two; "not the red one"
     relation     two or three; "left of the red one"
@@ -249,7 +249,7 @@ def _of_one(scene: Scene, topic: str, rng: Random) -> Statement:
         pattern = garment.pattern if holds else _some([p for p in PATTERNS if p != garment.pattern], 1, rng)[0]
         uses = (use, other) if holds else (other, use)
         return Statement(Message(kind, scene.setting, target, uses=uses, condition=pattern), 0, use)
-    by = _some([name for name in ATTRIBUTES if name != topic], 1, rng)[0]
+    by = "pattern" if topic == "colour" else "colour"
     mine = getattr(garment, by)
     pairs = [(mine, use), (_some([v for v in ATTRIBUTES[by] if v != mine], 1, rng)[0], other)]
     rng.shuffle(pairs)
