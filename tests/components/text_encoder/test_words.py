@@ -39,6 +39,12 @@ def words() -> TokenIds:
     return TokenIds(torch.randint(2, 8, mask.shape) * mask, mask)
 
 
+def test_random_vectors_have_the_scale_that_is_asked_for() -> None:
+    small, large = (build("lstm", scale=scale).embedding.weight for scale in (0.1, 1.0))
+    torch.testing.assert_close(10 * small, large)
+    assert float(large[2:].std()) == pytest.approx(1, rel=0.3)
+
+
 @pytest.mark.parametrize(("name", "options"), CASES)
 @torch.no_grad()
 def test_equals_one_text_at_a_time_step_by_step(name: str, options: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from vsebench.core.registry import AUDIO_ENCODERS
 from vsebench.core.types import Tokens, Waveforms
 
 
-@AUDIO_ENCODERS.register("audio_rnn", source="AMIR, the audio key network; methods 1.6, rnn")
+@AUDIO_ENCODERS.register("audio_rnn", source="AMIR, the audio key network; methods 1.6, rnn", version=2)
 class AudioRNN(FrameEncoder):
     """Read the frames of a sound with a recurrent network.
 

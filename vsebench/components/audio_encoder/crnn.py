@@ -15,7 +15,9 @@ from vsebench.core.registry import AUDIO_ENCODERS
 from vsebench.core.types import Tokens, Waveforms
 
 
-@AUDIO_ENCODERS.register("crnn", source="Choi et al. 2017, arXiv:1609.04243; Çakır et al. 2017, arXiv:1702.06286")
+@AUDIO_ENCODERS.register(
+    "crnn", source="Choi et al. 2017, arXiv:1609.04243; Çakır et al. 2017, arXiv:1702.06286", version=2
+)
 class CRNN(FrameEncoder):
     """Read with a recurrent network what convolutions make of a sound's frames.
 
