@@ -10,7 +10,9 @@ from vsebench.components.text_encoder._words import RecurrentEncoder, RecurrentO
 from vsebench.core.registry import TEXT_ENCODERS
 
 
-@TEXT_ENCODERS.register("bilstm", source="Graves and Schmidhuber 2005; DAN: Nam et al. 2017, arXiv:1611.00471", version=2)
+@TEXT_ENCODERS.register(
+    "bilstm", source="Graves and Schmidhuber 2005; DAN: Nam et al. 2017, arXiv:1611.00471", version=2
+)
 class BiLSTM(RecurrentEncoder):
     """Read the words with a bidirectional LSTM.
 
