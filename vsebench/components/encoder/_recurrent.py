@@ -37,11 +37,13 @@ def _run_whole(network: nn.LSTM, vectors: Tensor, lengths: Tensor) -> tuple[Tens
     real = places < lengths[:, None]  # (B, N)
     back = torch.where(real, lengths[:, None] - 1 - places, places)  # where each word is in the reversed set
     rows, last = torch.arange(len(lengths)), lengths - 1
-    values, finals = vectors, []
+    values = vectors
+    finals: list[Tensor] = []
     for layer in range(network.num_layers):
         if layer:
             values = nn.functional.dropout(values, network.dropout, network.training)
-        states, finals = [], []
+        states: list[Tensor] = []
+        finals = []
         for direction in range(1 + network.bidirectional):
             seen = values[rows[:, None], back] if direction else values
             result = _one_direction(network, layer, direction, seen)
