@@ -30,9 +30,9 @@ class Bert(TextEncoder):
     text alone and beside one of ``max_length`` tokens: a text's states may not depend on its batch. ``weights: none``
     builds a BERT from ``config`` and trains it from scratch over the training split's words, each text led by a [CLS]
     token. ``weights: embedded`` loads a small BERT that ships with the package, trained to fill in words of captions of
-    rendered scenes (``model: scenes_bert``). With ``visual: true`` the projected image vector is added to the first
-    token's input embedding ("initialise the textual embedding with the visual one"; our reading: methods 6.4). That
-    projection begins at zero.
+    rendered scenes and to tell what each word is about (``model: scenes_bert``). With ``visual: true`` the projected
+    image vector is added to the first token's input embedding ("initialise the textual embedding with the visual one";
+    our reading: methods 6.4). That projection begins at zero.
 
     Args:
         vocabulary: words of the training split, for ``weights: none`` (wired).
