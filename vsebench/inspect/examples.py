@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 import torch
 
 from vsebench.components.metric.base import Predictions
-from vsebench.components.scorer.base import Scorer
 from vsebench.core.errors import DataError, Place
 from vsebench.core.types import Tokens
 from vsebench.data.dataset import Dataset
@@ -215,7 +213,7 @@ def scores_of(run: LoadedRun, outputs: SplitOutputs, direction: str, rows: np.nd
     Shape: int64 (q,) -> float (q, G), float (q, G).
     """
     queries, gallery_items = _SIDES[direction]
-    system, scorer = run.system, cast("Scorer | None", run.model.scorer)
+    system, scorer = run.system, run.model.scorer
     whole = torch.from_numpy(rows)
     if scorer is None:
         scores = similarity_rows(

@@ -8,7 +8,7 @@ variance are in ``variance.py``.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from vsebench.stats.intervals import LEVEL
 from vsebench.stats.rows import views
 
 Array = NDArray[Any]
+Axes = Mapping[str, str]
 #: What an interval is taken over: repeated seeds, or, with one seed, the matched combinations.
 SEEDS, COMBINATIONS = "seeds", "combinations"
 
@@ -72,22 +73,26 @@ def grid_of(snapshot: Snapshot, key: str) -> Grid | None:
     """
     if "method" in snapshot.search:
         return None
-    results = [v for v in views(snapshot, "sweep") if v.row.axes]
-    runs = [(v.row.axes, r.seed, r.metrics[key]) for v in results for r in v.results if key in r.metrics]
-    names = [a for row in snapshot.rows if row.section == "sweep" for a in row.axes]
-    groups = _together([axes for axes, _, _ in runs], list(dict.fromkeys(names)))
+    results = [(v.row.axes, r) for v in views(snapshot, "sweep") if v.row.axes for r in v.results if key in r.metrics]
+    points, runs = [axes for axes, _ in results], [run for _, run in results]
+    planned = [row.axes for row in snapshot.rows if row.section == "sweep"]
+    groups = _together(points, list(dict.fromkeys(axis for axes in planned for axis in axes)))
     if not groups:
         return None
-    labels = [[" + ".join(axes[a] for a in group) for group in groups] for axes, _, _ in runs]
-    order = [r.axes for r in snapshot.rows if r.section == "sweep" and all(a in r.axes for g in groups for a in g)]
-    levels = []
-    for i, group in enumerate(groups):
-        used = {row[i] for row in labels}
-        ordered = dict.fromkeys(" + ".join(axes[a] for a in group) for axes in order)
-        levels.append(tuple(label for label in ordered if label in used))
-    cells = np.array([[levels[i].index(label) for i, label in enumerate(row)] for row in labels])
-    values = np.array([value for _, _, value in runs], dtype=float)
-    return Grid(tuple(" + ".join(g) for g in groups), tuple(levels), cells, np.array([s for _, s, _ in runs]), values)
+    names = tuple(" + ".join(group) for group in groups)
+    planned = [axes for axes in planned if axes.keys() >= {axis for group in groups for axis in group}]
+    columns = [_levels(group, points, planned) for group in groups]
+    cells = np.array([numbers for _, numbers in columns]).T
+    values = np.array([run.metrics[key] for run in runs], dtype=float)
+    return Grid(names, tuple(levels for levels, _ in columns), cells, np.array([run.seed for run in runs]), values)
+
+
+def _levels(group: Sequence[str], points: Sequence[Axes], planned: Sequence[Axes]) -> tuple[tuple[str, ...], list[int]]:
+    """Levels of the runs on a group of axes, in the order of the plan, and the number of each run's."""
+    labels = [" + ".join(axes[axis] for axis in group) for axes in points]
+    order = dict.fromkeys(" + ".join(axes[a] for a in group) for axes in planned)
+    levels = [label for label in order if label in set(labels)]
+    return tuple(levels), [levels.index(label) for label in labels]
 
 
 def _together(points: Sequence[Any], axes: Sequence[str]) -> list[list[str]]:

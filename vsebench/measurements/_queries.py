@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vsebench.components.scorer.base import Scorer
 from vsebench.core.types import Tokens
 from vsebench.engine.embed import embed, embed_with_pair_inputs, pair_inputs
 from vsebench.engine.model import Model
@@ -49,10 +48,10 @@ class Search:
         """Positions in the gallery of what some raw queries find. Shape: rows (b,) -> int64 (b, 10)."""
         modality, other = _SIDES[direction]
         raw = self.items.raw(modality, rows)
-        if self.model.scorer is None:
+        scorer = self.model.scorer
+        if scorer is None:
             scores = self._comparable(embed(self.model, modality, raw)) @ self.vectors[other].T
             return scores.topk(FOUND).indices
-        scorer = cast(Scorer, self.model.scorer)
         if self.model.system.scores_alone:
             encoded = pair_inputs(self.model, modality, raw)
             pair = {modality: encoded, other: self.sides[other]}
@@ -67,7 +66,8 @@ class Search:
 
     def pairs(self, count: int) -> Tensor:
         """Scores of one prepared image with some prepared texts. Shape: -> (1, count)"""
-        scorer = cast(Scorer, self.model.scorer)
+        scorer = self.model.scorer
+        assert scorer is not None
         first = torch.arange(count, device=self.model.device)
         with torch.inference_mode():
             return scorer.score(self.sides["image"].take(first[:1]), self.sides["text"].take(first))

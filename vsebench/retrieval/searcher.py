@@ -6,12 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
 
-from vsebench.components.scorer.base import Scorer
 from vsebench.core.errors import DataError, Place, QueryError
 from vsebench.core.types import Tokens
 from vsebench.data.query import checked_k
@@ -158,14 +157,15 @@ class Searcher:
     def _pair_scores(self, modality: str, raw: Any, rows: np.ndarray) -> np.ndarray:
         """Scores of a query with some items, float32 (len(rows),)."""
         gallery, model = self.gallery, self.run.model
+        scorer = model.scorer
         assert gallery.pair_inputs is not None
+        assert scorer is not None
         if modality == gallery.manifest.modality:
             raise QueryError(f"a scorer ranks images and texts with each other; this gallery is of {modality}s too.")
         query = pair_inputs(model, modality, raw)
         device = query.values.device
         values, mask = gallery.pair_inputs.take(rows)
         items = Tokens(torch.from_numpy(values).to(device), torch.from_numpy(mask).to(device))
-        scorer = cast(Scorer, model.scorer)
         pair = (query, items) if modality == "image" else (items, query)
         return scorer.score_all(*pair).flatten().cpu().numpy()
 
