@@ -16,7 +16,7 @@ def scores(values: np.ndarray, seeds: list[list[float]] | None = None, binary: b
     samples = resampled(values.T[:, :, None], np.ones((values.shape[1], 1)))
     noise = seed_noise(seeds or [[float(v.mean())] for v in values])
     return [
-        Scores(float(v.mean()), n, samples[:, i], v[:, None], v if binary else None)
+        Scores(float(v.mean()), n, samples[:, i], len(v), v[:, None], v if binary else None)
         for i, (v, n) in enumerate(zip(values, noise, strict=True))
     ]
 

@@ -11,6 +11,8 @@ from vsebench.core.errors import ConfigError, UnknownComponent, did_you_mean, kn
 from vsebench.core.registry import METRICS
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from vsebench.components.metric.base import Predictions
 
 _NUMBERS = r"\{(?P<many>\s*\d+(\s*,\s*\d+)*\s*)\}"
@@ -222,6 +224,26 @@ def tuned(validation: Predictions, metrics: Sequence[Metric]) -> dict[str, float
         facts = METRICS.get(name).facts
         if facts["tune"] is not None and _allowed(validation, set(facts["needs"])):
             results |= facts["tune"](validation)
+    return results
+
+
+def resampled(predictions: Predictions, metrics: Sequence[Metric], counts: np.ndarray) -> dict[str, np.ndarray]:
+    """Compute the metrics that say how they are resampled, of B resamples.
+
+    Args:
+        predictions: of one split.
+        metrics: asked for; those that do not say how are left out.
+        counts: int32 (n, B), how often each item was drawn.
+
+    Returns: key -> float64 (B,), NaN where a resample has none of what the number is of.
+
+    Raises: MetricError when one cannot be computed.
+    """
+    results: dict[str, np.ndarray] = {}
+    for metric in metrics:
+        facts = METRICS.get(metric.name).facts
+        if facts["resample"] is not None and _allowed(predictions, set(facts["needs"])):
+            results |= facts["resample"](predictions, counts, **metric.options)
     return results
 
 

@@ -244,6 +244,9 @@ METRICS = Registry(
         "forms": (),  # how an entry goes on behind the name, e.g. ("", "@{k}:min"); read off its options if empty
         "classes": None,  # of an average over classes, those that it is over: Predictions -> bool (C,)
         "tune": None,  # what is chosen on validation and kept for test: Predictions of validation -> named thresholds
+        # how it is resampled, if at all: (Predictions, counts int32 (n, B), **options) -> key -> float64 (B,), of which
+        # number b has item i counts[i, b] times; NaN where these items have none of what it is of
+        "resample": None,
     },
     required=("higher_is_better",),  # which epoch, row and cell is the best
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,13 +11,16 @@ import numpy as np
 from vsebench.components.metric.accuracy import correct
 from vsebench.components.metric.base import Predictions
 from vsebench.components.metric.vqa_accuracy import item_accuracy
-from vsebench.core.errors import DataError, Place
+from vsebench.core.errors import DataError, MetricError, Place
 from vsebench.core.files import set_aside
+from vsebench.core.metric_specs import Metric, metric_entry, mode_of, parse_metrics, resampled
+from vsebench.core.registry import METRICS
 from vsebench.core.terminal import say
 from vsebench.core.types import Result
 from vsebench.ops.ranking import RANK_PARTS, Ranks
-from vsebench.ops.slices import Slices
+from vsebench.ops.slices import Slices, is_of_slice
 from vsebench.runs.item_scores import (
+    TOLERANCE,
     ItemScores,
     check,
     clusters_of,
@@ -27,8 +30,9 @@ from vsebench.runs.item_scores import (
     numbered,
     save,
 )
-from vsebench.runs.predictions import load_predictions, predictions_file
+from vsebench.runs.predictions import NotStored, load_predictions, predictions_file
 from vsebench.runs.snapshot import Snapshot
+from vsebench.stats.bootstrap import draws
 
 SPLIT = "test"
 
@@ -58,14 +62,10 @@ def update(
         damaged = str(error)
     if known is not None and known.fingerprint != snapshot.dataset["fingerprint"]:
         known = None
-    item_scores = gather(snapshot, runs / snapshot.experiment, known)
+    item_scores = gather(snapshot, runs / snapshot.experiment, known, groups)
     finished = {run for run, result in snapshot.results.items() if result.status == "finished"}
     if item_scores is None:
         return sorted(finished)
-    if groups is not None:
-        item_scores = replace(item_scores, clusters=numbered(groups[item_scores.positions]))
-    elif known is not None and np.array_equal(known.positions, item_scores.positions):
-        item_scores = replace(item_scores, clusters=known.clusters)
     if slices:
         item_scores = replace(item_scores, slices=slices.take(item_scores.positions))
     elif known is not None and not item_scores.slices and np.array_equal(known.positions, item_scores.positions):
@@ -77,7 +77,9 @@ def update(
     return sorted(finished - item_scores.runs)
 
 
-def gather(snapshot: Snapshot, folder: Path, known: ItemScores | None = None) -> ItemScores | None:
+def gather(
+    snapshot: Snapshot, folder: Path, known: ItemScores | None = None, groups: np.ndarray | None = None
+) -> ItemScores | None:
     """Return the outcomes of a board's finished runs; None where no run has any.
 
     A run whose predictions are damaged, of other items than those before them, or not those of its result, is named
@@ -86,25 +88,43 @@ def gather(snapshot: Snapshot, folder: Path, known: ItemScores | None = None) ->
     Args:
         snapshot: the board's content.
         folder: of the experiment's runs.
-        known: what was gathered before; of a run whose result it agrees with nothing is read again.
+        known: what was gathered before; of a run whose result it agrees with nothing is read again, unless it lacks
+            resampled values and the run's folder is there.
+        groups: int64, of every item of the dataset file, as :func:`update` has them.
     """
+
+    def clusters(scores: ItemScores) -> np.ndarray:
+        if groups is not None:
+            return numbered(groups[scores.positions])
+        same = known is not None and np.array_equal(known.positions, scores.positions)
+        return known.clusters if known is not None and same else scores.clusters
+
+    if known is not None and not np.array_equal(clusters(known), known.clusters):
+        known = replace(known, clusters=clusters(known), resampled={})
     results: ItemScores | None = None
     slices = Slices()
     right: dict[str, dict[str, np.ndarray]] = {}
     ranks: dict[str, dict[str, Ranks]] = {}
     query_items: dict[str, np.ndarray] = {}
+    values: dict[str, dict[str, np.ndarray]] = {}
     for run, result in sorted(snapshot.results.items()):
         if result.status != "finished":
             continue
         scores = known if known is not None and run in known.runs and differing(known, result) is None else None
-        if scores is None:
+        wanted = resampled_metrics(result)
+        if scores is None or (_lacks(scores, run, wanted) and predictions_file(folder / run, SPLIT).is_file()):
             try:
                 scores = _read_fitting(folder / run, result, results)
+                if scores is not None and wanted:
+                    scores = replace(scores, resampled=_resampled(folder / run, result, wanted, clusters(scores)))
             except DataError as error:
                 say(f"{error} Run {run} is excluded from intervals over items and from tests.", error=True)
         if scores is None or run not in scores.runs:
             continue
-        results, slices = results or scores, slices or scores.slices
+        results, slices = results or replace(scores, clusters=clusters(scores)), slices or scores.slices
+        for name, by_run in scores.resampled.items():
+            if run in by_run:
+                values.setdefault(name, {})[run] = by_run[run]
         for name, by_run in scores.right.items():
             if run in by_run:
                 right.setdefault(name, {})[run] = by_run[run]
@@ -114,9 +134,51 @@ def gather(snapshot: Snapshot, folder: Path, known: ItemScores | None = None) ->
                 # A system of features has one query an item where others have one a caption: no pairs to be compared.
                 if np.array_equal(queries, scores.query_items[way]):
                     ranks.setdefault(way, {})[run] = by_rank[run]
-    if results is None or not (right or ranks):
+    if results is None or not (right or ranks or values):
         return None
-    return ItemScores(results.fingerprint, results.positions, results.clusters, right, ranks, query_items, slices)
+    return replace(results, right=right, ranks=ranks, query_items=query_items, slices=slices, resampled=values)
+
+
+def resampled_metrics(result: Result) -> dict[str, Metric]:
+    """Return the test numbers of a result that a metric can give for resampled items, with their metrics.
+
+    Those that are means of what is kept of single items are not among them, nor metrics that are not registered here.
+    """
+    results = {}
+    for key in (k.removeprefix(f"{SPLIT}/") for k in result.metrics if k.startswith(f"{SPLIT}/")):
+        if mode_of(key) is None or is_of_slice(key):
+            continue
+        (metric, *_) = parse_metrics([metric_entry(key)])
+        if METRICS.get(metric.name).facts["resample"] is not None:
+            results[key] = metric
+    return results
+
+
+def _lacks(scores: ItemScores, run: str, wanted: Iterable[str]) -> bool:
+    return any(run not in scores.resampled.get(key, {}) for key in wanted)
+
+
+def _resampled(
+    folder: Path, result: Result, wanted: Mapping[str, Metric], clusters: np.ndarray
+) -> dict[str, dict[str, np.ndarray]]:
+    """Compute a run's numbers on resamples of its clusters; of whole lists where the vectors are kept.
+
+    A number is left out that stored predictions do not give, or not as the result has it.
+    """
+    predictions, metrics = load_predictions(folder, SPLIT), list(dict.fromkeys(wanted.values()))
+    once = np.ones((len(clusters), 1), np.int32)
+    results = {}
+    for metric in metrics:
+        try:
+            whole = resampled(predictions, [metric], once)
+            blocks = [resampled(predictions, [metric], counts) for counts in draws(clusters)]
+        except (NotStored, MetricError):
+            continue
+        for key, value in whole.items():
+            stored = result.metrics.get(f"{SPLIT}/{key}")
+            if stored is not None and abs(stored - float(value[0])) <= TOLERANCE * max(1.0, abs(stored)):
+                results[key] = {result.run_id: np.concatenate([block[key] for block in blocks])}
+    return results
 
 
 def _read_fitting(folder: Path, result: Result, before: ItemScores | None) -> ItemScores | None:
@@ -187,6 +249,7 @@ def united(parts: Sequence[ItemScores], snapshot: Snapshot) -> ItemScores | None
     right: dict[str, dict[str, np.ndarray]] = {}
     ranks: dict[str, dict[str, Ranks]] = {}
     query_items: dict[str, np.ndarray] = {}
+    values: dict[str, dict[str, np.ndarray]] = {}
     taken: set[str] = set()
     for part in parts:
         if not np.array_equal(part.positions, parts[0].positions):
@@ -195,6 +258,9 @@ def united(parts: Sequence[ItemScores], snapshot: Snapshot) -> ItemScores | None
             if run in taken or differing(part, snapshot.results[run]) is not None:
                 continue
             taken.add(run)
+            for name, by_run in part.resampled.items():
+                if run in by_run and np.array_equal(part.clusters, parts[0].clusters):
+                    values.setdefault(name, {})[run] = by_run[run]
             for name, by_run in part.right.items():
                 if run in by_run:
                     right.setdefault(name, {})[run] = by_run[run]
@@ -203,10 +269,10 @@ def united(parts: Sequence[ItemScores], snapshot: Snapshot) -> ItemScores | None
                     continue
                 if np.array_equal(query_items.setdefault(way, part.query_items[way]), part.query_items[way]):
                     ranks.setdefault(way, {})[run] = by_rank[run]
-    if not (right or ranks):
+    if not (right or ranks or values):
         return None
-    first, slices = parts[0], next((part.slices for part in parts if part.slices), Slices())
-    result = ItemScores(first.fingerprint, first.positions, first.clusters, right, ranks, query_items, slices)
+    slices = next((part.slices for part in parts if part.slices), Slices())
+    result = replace(parts[0], right=right, ranks=ranks, query_items=query_items, slices=slices, resampled=values)
     check(snapshot, result)
     return result
 

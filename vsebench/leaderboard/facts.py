@@ -148,7 +148,11 @@ def headroom(snapshot: Snapshot, comparisons: Comparisons, control: str | None =
     single = [row for row in rows if " + " not in row.modalities]
     candidates = [row for row in rows if row.row.name == control] if control is not None else single
     by_validation = sorted(candidates, key=lambda row: -_mean(row, "val/accuracy"))
-    resolvable = [c.resolvable for c in comparisons.values() if not c.measure.depths and c.resolvable is not None]
+    resolvable = [
+        c.resolvable
+        for c in comparisons.values()
+        if not (c.measure.depths or c.measure.resampled) and c.resolvable is not None
+    ]
     if not by_validation or not resolvable or by_validation[0].estimate("test/accuracy") is None:
         return None
     ceilings: Mapping[str, float] = snapshot.dataset.get("ceilings") or {}

@@ -104,6 +104,8 @@ def _standing(snapshot: Snapshot, item_scores: ItemScores | None) -> dict[str, l
         columns = markdown.over_items(comparison)
         if measure == "recall":
             columns = [c if "R@" in c.title else replace(c, title=f"{c.title}, R@k") for c in columns]
+        elif comparison.measure.resampled:
+            columns = [replace(c, title=f"{c.title}, {measure}") for c in columns]
         results.setdefault(section, []).extend(columns)
     return results
 

@@ -128,7 +128,7 @@ def _mean(view: RowView, key: str) -> float:
 def _section(snapshot: Snapshot, rows: Sequence[RowView], compared: Comparisons) -> list[str]:
     names = _name_columns(rows)
     by = {measure: c for (section, measure), c in compared.items() if section == rows[0].row.section}
-    answered = by.get("vqa_accuracy", by.get("accuracy"))
+    answered = by.get("vqa_accuracy", by.get("accuracy", by.get("average_precision")))
     lines = rendered(names, [c for c in classification_columns(answered) if filled(c, rows)], rows)
     lines += [] if answered is None else below_table(answered)
     result = by.get("recall")

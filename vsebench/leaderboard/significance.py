@@ -23,10 +23,9 @@ def interval_cell(comparison: Comparison, row: RowView) -> tuple[float, str] | N
         return None
     measure = comparison.measure
     mean, low, high = (measure.scale * v for v in (result.value, result.interval.low, result.interval.high))
-    return (
-        result.value,
-        f"{mean:.1f} [{low:.1f}, {high:.1f}]" if measure.mean_of_columns else f"[{low:.1f}, {high:.1f}]",
-    )
+    digits = measure.digits
+    interval = f"[{low:.{digits}f}, {high:.{digits}f}]"
+    return result.value, f"{mean:.{digits}f} {interval}" if measure.mean_of_columns else interval
 
 
 def group_cell(comparison: Comparison, row: RowView) -> tuple[float, str] | None:
@@ -51,10 +50,10 @@ def below_table(comparison: Comparison) -> list[str]:
     by = f"by {measure.title}" if measure.depths else f"by test {measure.title}"
     message = f"Group 1: {escape(comparison.leader)}, best on validation, and every row not significantly worse {by}."
     if comparison.resolvable is not None:
-        message += (
-            f" Differences below {measure.scale * comparison.resolvable:.1f} {measure.unit} are not resolvable here."
-        )
-    better = [escape(name) for name, s in rows.items() if s.p is not None and s.p <= ALPHA and s.difference > 0]
+        size = f"{measure.scale * comparison.resolvable:.{measure.digits}f} {measure.unit}"
+        message += f" Differences below {size} are not resolvable here."
+    different = {name: s for name, s in rows.items() if s.p is not None and s.p <= ALPHA}
+    better = [escape(name) for name, s in different.items() if measure.sign * s.difference > 0]
     if better:
         message += f" Significantly better on test, though not on validation: {', '.join(better)}."
     if comparison.seeds == 1:
@@ -77,7 +76,7 @@ def unavailable(
             message = f"{file} cannot be used ({escape(unusable)}); {made} rebuilds it from the runs' folders"
             return [f"{what}: {message}.", ""]
         return [f"{what}: no per-item results were collected; {made} collects them from the runs' folders.", ""]
-    if not any(measures(snapshot, section) for section in SECTIONS):
+    if not comparisons and not any(measures(snapshot, section) for section in SECTIONS):
         return [f"{what}: no per-item results are stored for these metrics.", ""]
     missing = [row for section, row in rows if _lacking(section, row, comparisons)]
     if not missing:

@@ -52,7 +52,7 @@ def compare_right(key: str, a: np.ndarray, b: np.ndarray, clusters: np.ndarray) 
     result = difference(one, other)
     half = result.quantile((1 + LEVEL) / 2)
     exact = one.binary is not None and other.binary is not None
-    pictures = len(one.clusters)
+    pictures = one.count
     return Paired(
         key,
         float(a.mean()),

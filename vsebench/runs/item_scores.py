@@ -45,6 +45,8 @@ class ItemScores:
         ranks: ``i2t`` or ``t2i`` -> run id -> where the best match of each query stands.
         query_items: ``i2t`` or ``t2i`` -> int64 (Q,), the item that each ranked query belongs to.
         slices: category fields of the items; none where the dataset names none.
+        resampled: key of a metric that is no mean over items -> run id -> float64 (B,), its values on resamples of the
+            clusters, the same for every run (:func:`vsebench.stats.bootstrap.draws`).
     """
 
     fingerprint: str
@@ -54,11 +56,16 @@ class ItemScores:
     ranks: Mapping[str, Mapping[str, Ranks]] = field(default_factory=dict, repr=False)
     query_items: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
     slices: Slices = field(default_factory=Slices, repr=False)
+    resampled: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict, repr=False)
 
     @property
     def runs(self) -> set[str]:
         """Ids of the runs that it knows."""
-        return {run for scores in (*self.right.values(), *self.ranks.values()) for run in scores}
+        return {run for by_run in self._parts for run in by_run}
+
+    @property
+    def _parts(self) -> list[Mapping[str, Any]]:
+        return [*self.right.values(), *self.ranks.values(), *self.resampled.values()]
 
 
 def of_items(item_scores: ItemScores, rows: np.ndarray) -> ItemScores:
@@ -130,6 +137,10 @@ def save(item_scores: ItemScores, file: Path) -> bool:
         arrays[f"{way}/gallery"] = np.array(next(iter(ranked.values())).gallery)
         for part in RANK_PARTS:
             arrays[f"{way}/{part}"] = _small(np.stack([getattr(ranked[run], part) for run in sorted(ranked)]))
+    for key, values_of_runs in sorted(item_scores.resampled.items()):
+        arrays[f"resampled/{key}/runs"] = np.array(sorted(values_of_runs))
+        stacked = np.stack([values_of_runs[run] for run in sorted(values_of_runs)])
+        arrays[f"resampled/{key}/values"] = stacked.astype(np.float32)
     content = io.BytesIO()
     np.savez_compressed(content, **arrays)  # type: ignore[arg-type]
     if file.is_file() and file.read_bytes() == content.getvalue():
@@ -186,7 +197,18 @@ def _item_scores(arrays: Mapping[str, np.ndarray]) -> ItemScores:
         {way: _ranks(arrays, way) for way in DIRECTIONS if f"{way}/runs" in arrays},
         queries,
         _slices(arrays, count),
+        _resampled(arrays),
     )
+
+
+def _resampled(arrays: Mapping[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
+    results = {}
+    for name in arrays:
+        if name.startswith("resampled/") and name.endswith("/runs"):
+            runs, of = _run_ids(arrays, name), name.removesuffix("/runs")
+            values = _array(arrays, f"{of}/values", "f", (len(runs), None)).astype(np.float64)
+            results[of.removeprefix("resampled/")] = dict(zip(runs, values, strict=True))
+    return results
 
 
 def _slices(arrays: Mapping[str, np.ndarray], count: int) -> Slices:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from vsebench.stats.intervals import LEVEL
@@ -10,6 +12,8 @@ RESAMPLES = 10_000
 SEED = 0
 #: A block of resamples: counts of clusters, 8 bytes each.
 BLOCK_BYTES = 1 << 26
+#: Of metrics that are no mean over items, whose values on resamples are kept with a board.
+KEPT_RESAMPLES = 2_000
 #: With fewer clusters that hold any score, or lack any, than this a share is near 0 or 1.
 FEW = 10
 #: Sums are rounded before they are compared: their last bits depend on the machine's order of additions.
@@ -64,6 +68,27 @@ def resampled(total: np.ndarray, count: np.ndarray, *, resamples: int = RESAMPLE
             whole = sums[:, rows * parts + part, None]
             result[start : start + some] += sums[:, part : rows * parts : parts] / (parts * whole)
     return np.round(result, DECIMALS, out=result)
+
+
+def draws(clusters: np.ndarray, *, resamples: int = KEPT_RESAMPLES, seed: int = SEED) -> Iterator[np.ndarray]:
+    """Draw clusters with replacement, and say how often each item was drawn, some resamples at a time.
+
+    Args:
+        clusters: int (n,), equal for items that are drawn together.
+        resamples: how many.
+        seed: of the generator.
+
+    Shape: -> int32 (n, some), ``resamples`` columns in all
+    """
+    number = np.unique(clusters, return_inverse=True)[1]
+    count = int(number.max()) + 1
+    generator = np.random.default_rng(seed)
+    size = max(1, BLOCK_BYTES // (8 * len(clusters)))
+    for start in range(0, resamples, size):
+        some = min(size, resamples - start)
+        drawn = generator.integers(count, size=(some, count)) + count * np.arange(some)[:, None]
+        times = np.bincount(drawn.ravel(), minlength=some * count).reshape(some, count)
+        yield np.ascontiguousarray(times.T[number], dtype=np.int32)
 
 
 def percentile_interval(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vsebench.core.metric_specs import Mode, mode_of
 from vsebench.ops.ranking import DIRECTIONS
 from vsebench.runs.item_scores import ItemScores
 from vsebench.runs.snapshot import Snapshot
@@ -27,6 +28,8 @@ class Measure:
         scale: what a share is multiplied by to be shown.
         unit: what the shown number counts.
         depths: the k of R@k; empty of classification.
+        resampled: whether it is no mean over items, and known by its values on resamples; its name is its key then.
+        mode: ``min`` where the smallest value is the best.
     """
 
     name: str
@@ -34,6 +37,18 @@ class Measure:
     scale: float = 100.0
     unit: str = "points"
     depths: tuple[int, ...] = ()
+    resampled: bool = False
+    mode: Mode = "max"
+
+    @property
+    def sign(self) -> int:
+        """1 where more is better, -1 where less is."""
+        return 1 if self.mode == "max" else -1
+
+    @property
+    def digits(self) -> int:
+        """Decimals of the shown number."""
+        return 1 if self.scale > 1 else 3
 
     @property
     def mean_of_columns(self) -> bool:
@@ -69,6 +84,19 @@ def measures(snapshot: Snapshot, section: str) -> list[Measure]:
     return results
 
 
+def resampled_measures(snapshot: Snapshot, section: str, item_scores: ItemScores) -> list[Measure]:
+    """Return the numbers of a section that are known by their values on resamples, in the order of the results."""
+    keys = dict.fromkeys(key for row in views(snapshot, section) for r in row.results for key in r.metrics)
+    results = []
+    for key in (key.removeprefix("test/") for key in keys if key.startswith("test/")):
+        mode = mode_of(key)
+        if key in item_scores.resampled and mode is not None:
+            share = mode == "max"  # of those that are resampled, what is to be large is a share
+            scale, unit = (100.0, "points") if share else (1.0, key)
+            results.append(Measure(key, key, scale, unit, resampled=True, mode=mode))
+    return results
+
+
 @dataclass(frozen=True)
 class Sums:
     """Rows of a table, cluster by cluster.
@@ -89,6 +117,66 @@ class Sums:
     seeds: Sequence[Sequence[float]]
     binary: Sequence[np.ndarray | None]
     of_items: Sequence[float]
+
+
+@dataclass(frozen=True)
+class Resamples:
+    """Rows of a table by a number that is no mean over items.
+
+    Args:
+        rows: those whose every run has values on resamples, in the order of the board.
+        value: float64 (R,), means over a row's seeds.
+        samples: float64 (B, R), on the same resamples for every row; those that lack what the number is of left out.
+        seeds: each row's seeds' own values.
+        of_items: as of :class:`Sums`.
+        clusters: how many were resampled.
+        share: whether the number is in [0, 1].
+    """
+
+    rows: Sequence[RowView]
+    value: np.ndarray
+    samples: np.ndarray
+    seeds: Sequence[Sequence[float]]
+    of_items: Sequence[float]
+    clusters: int
+    share: bool
+
+
+def resamples_of(rows: Sequence[RowView], item_scores: ItemScores, measure: Measure) -> Resamples | None:
+    """Gather the values on resamples of the rows that have them; None where none has."""
+    by_run, key = item_scores.resampled.get(measure.name, {}), f"test/{measure.name}"
+    known = [row for row in rows if all(r.run_id in by_run and key in r.metrics for r in row.results)]
+    if not known:
+        return None
+    of_runs = [np.stack([by_run[r.run_id] for r in row.results]) for row in known]
+    whole = ~np.any([np.isnan(values).any(0) for values in of_runs], axis=0)
+    seeds = [[r.metrics[key] for r in row.results] for row in known]
+    clusters = len(np.unique(item_scores.clusters))
+    return resamples(known, [values[:, whole] for values in of_runs], seeds, clusters, share=measure.mode == "max")
+
+
+def resamples(
+    rows: Sequence[RowView],
+    samples: Sequence[np.ndarray],
+    seeds: Sequence[Sequence[float]],
+    clusters: int,
+    *,
+    share: bool,
+) -> Resamples:
+    """Average over seeds.
+
+    Args:
+        rows: what the values are of; none where no board knows them.
+        samples: of each row, float64 (seeds, B).
+        seeds: of each row, its seeds' own values.
+        clusters: how many were resampled.
+        share: whether the number is in [0, 1].
+    """
+    value = np.array([np.mean(values) for values in seeds])
+    mean = np.stack([values.mean(0) for values in samples], axis=1)
+    apart = [values - values.mean(0) for values in samples]
+    of_items = [float(own.var(1).sum()) / max(1, len(own) - 1) for own in apart]
+    return Resamples(rows, value, mean, seeds, of_items, clusters, share)
 
 
 def sums(rows: Sequence[RowView], item_scores: ItemScores, measure: Measure) -> Sums | None:

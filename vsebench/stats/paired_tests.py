@@ -70,14 +70,17 @@ class Scores:
         value: mean over seeds.
         noise: of the seeds; None where no row of the table has more than one.
         samples: float64 (B,), the value on resampled clusters, the same samples for every row.
-        clusters: float64 (m, P), the row's scores in each cluster, part by part.
+        count: m, clusters that were resampled.
+        clusters: float64 (m, P), the row's scores in each cluster, part by part; None of a number that is no mean over
+            items.
         binary: float64 (n,) of 0 and 1 where there is one seed and every item is a cluster of its own; else None.
     """
 
     value: float
     noise: Noise | None
     samples: np.ndarray
-    clusters: np.ndarray
+    count: int
+    clusters: np.ndarray | None = None
     binary: np.ndarray | None = None
 
 
@@ -142,9 +145,9 @@ def difference(row: Scores, other: Scores) -> Difference:
 
     value = row.value - other.value
     moved = row.samples - other.samples
-    clusters = len(row.clusters)
+    clusters = row.count
     noises = [noise for noise in (row.noise, other.noise) if noise is not None]
-    differing = int(np.any(row.clusters != other.clusters, axis=1).sum())
+    differing = _differing(row, other)
     # Rows that agree everywhere would not on all other items: theirs is the variance of one cluster that differs.
     of_items = float(moved.var()) * clusters / max(1, clusters - 1) if differing else 1 / clusters**2
     items = (of_items, max(1, clusters - 1))
@@ -156,10 +159,23 @@ def difference(row: Scores, other: Scores) -> Difference:
         p = 1.0
     else:
         tail = 2 * float(stdtr(freedom, -abs(value) / error)) if error > 0 else 0.0
-        beyond = int(np.sum(np.abs(moved - value) >= abs(value) - 1e-9))
+        centre = value if row.clusters is not None else moved.mean()  # what is no mean over items has a bias
+        beyond = int(np.sum(np.abs(moved - centre) >= abs(value) - 1e-9))
         counted = (beyond + 1) / (len(moved) + 1) if beyond >= COUNTED else 0.0
         p = min(1.0, max(tail, counted, 2.0 ** (1 - differing)))
     return Difference(value, error, freedom, p, differing, share)
+
+
+def _differing(row: Scores, other: Scores) -> int:
+    """Count the clusters in which two rows differ.
+
+    Of a number that is no mean over items it is read off the resamples in which they do not: these hold none of k
+    clusters with a chance of exp(−k). Where there are none, of all clusters.
+    """
+    if row.clusters is not None and other.clusters is not None:
+        return int(np.any(row.clusters != other.clusters, axis=1).sum())
+    equal = float(np.mean(row.samples == other.samples))
+    return round(-math.log(equal)) if equal > 0 else row.count
 
 
 def _error(items: tuple[float, int], noises: Sequence[Noise]) -> tuple[float, float, float]:

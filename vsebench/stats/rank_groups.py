@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Literal
 
@@ -12,8 +12,8 @@ import numpy as np
 
 from vsebench.runs.item_scores import ItemScores
 from vsebench.runs.snapshot import Snapshot
-from vsebench.stats.bootstrap import RESAMPLES, near_edge, percentile_interval, ratios, resampled
-from vsebench.stats.compared_metrics import Measure, Sums, measures, sums
+from vsebench.stats.bootstrap import FEW, RESAMPLES, near_edge, percentile_interval, ratios, resampled
+from vsebench.stats.compared_metrics import Measure, Resamples, Sums, measures, resampled_measures, resamples_of, sums
 from vsebench.stats.intervals import LEVEL, wilson_interval
 from vsebench.stats.paired_tests import ALPHA, Difference, Scores, comparisons, difference, seed_noise
 from vsebench.stats.rows import SECTIONS, RowView, views
@@ -89,10 +89,10 @@ class Comparison:
 
 
 def compare_all(snapshot: Snapshot, item_scores: ItemScores) -> dict[tuple[str, str], Comparison]:
-    """Every table of a board by every measure that is a mean over items: (section, measure's name) -> comparison."""
+    """Every table of a board by every measure that outcomes are kept of: (section, measure's name) -> comparison."""
     results = {}
     for section in SECTIONS:
-        for measure in measures(snapshot, section):
+        for measure in (*measures(snapshot, section), *resampled_measures(snapshot, section, item_scores)):
             made = compare(snapshot, item_scores, section, measure)
             if made is not None:
                 results[section, measure.name] = made
@@ -108,44 +108,52 @@ def compare(snapshot: Snapshot, item_scores: ItemScores, section: str, measure: 
     so on. The chance that a table of rows that are all equally good has more than one group is at most 5 %.
     """
     rows = _ordered(views(snapshot, section), measure)
-    result = sums(rows, item_scores, measure)
+    result = resamples_of(rows, item_scores, measure) if measure.resampled else sums(rows, item_scores, measure)
     if result is None:
         return None
-    ranked_rows, to_leader = place(result)
+    ranked_rows, to_leader = place(result, sign=measure.sign)
+    clusters = result.clusters if isinstance(result, Resamples) else len(result.count)
     near = sorted(to_leader, key=lambda d: abs(d.value))[:NEAREST]
+    if measure.mode == "min" and not all(d.differing for d in near):
+        near = []  # what one item could move such a number by is not known
     return Comparison(
         section,
         measure,
         result.rows[0].row.name,
         {row.row.name: ranked_row for row, ranked_row in zip(result.rows, ranked_rows, strict=True)},
-        len(result.count),
+        clusters,
         min(len(s) for s in result.seeds),
-        median(_resolvable(d, len(ranked_rows), len(result.count)) for d in near) if near else None,
+        median(_resolvable(d, len(ranked_rows), clusters) for d in near) if near else None,
     )
 
 
-def place(sums_: Sums, *, resamples: int = RESAMPLES) -> tuple[list[RankedRow], list[Difference]]:
+def place(
+    sums_: Sums | Resamples, *, resamples: int = RESAMPLES, sign: int = 1
+) -> tuple[list[RankedRow], list[Difference]]:
     """Where rows stand, best on validation first, and what all but the first differ from it by.
 
     Args:
         sums_: the rows, the best on validation first.
         resamples: of the bootstrap.
+        sign: -1 where less is better.
     """
-    value, scores = ratios(sums_.total, sums_.count), scored(sums_, resamples=resamples)
+    scores = scored(sums_, resamples=resamples)
+    value = np.array([score.value for score in scores])
     to_leader = [difference(score, scores[0]) for score in scores[1:]]
     tests: dict[tuple[int, int], Difference] = {}
 
     def test(i: int, j: int) -> Difference:
-        return tests.setdefault((i, j), to_leader[i - 1] if j == 0 else difference(scores[i], scores[j]))
+        d = to_leader[i - 1] if j == 0 else difference(scores[i], scores[j])
+        return tests.setdefault((i, j), replace(d, value=sign * d.value))
 
-    group = decided(value.tolist(), grouped(len(scores), test), tests)
+    group = decided((sign * value).tolist(), grouped(len(scores), test), tests)
     adjusted = [corrected(d, len(scores)) for d in to_leader]
     intervals = item_intervals(sums_, value, np.stack([score.samples for score in scores], axis=1))
     ranked_rows = [RankedRow(float(value[0]), intervals[0], group[0], "leading")]
     for i, d in enumerate(to_leader, start=1):
         half = d.quantile((1 + LEVEL) / 2)
         between = Interval(d.value - half, d.value + half, "t")
-        worse = adjusted[i - 1] <= ALPHA and d.value < 0
+        worse = adjusted[i - 1] <= ALPHA and sign * d.value < 0
         status: Status = "worse" if worse else "undecided" if group[i] is None else "leading"
         ranked_rows.append(
             RankedRow(float(value[i]), intervals[i], group[i], status, d.value, between, adjusted[i - 1])
@@ -153,17 +161,26 @@ def place(sums_: Sums, *, resamples: int = RESAMPLES) -> tuple[list[RankedRow], 
     return ranked_rows, to_leader
 
 
-def scored(sums_: Sums, *, resamples: int = RESAMPLES) -> list[Scores]:
+def scored(sums_: Sums | Resamples, *, resamples: int = RESAMPLES) -> list[Scores]:
     """Return what paired tests see of each row, all resampled alike."""
+    noises = seed_noise(sums_.seeds, sums_.of_items)
+    if isinstance(sums_, Resamples):
+        return [
+            Scores(float(sums_.value[i]), noise, sums_.samples[:, i], sums_.clusters) for i, noise in enumerate(noises)
+        ]
     value, samples = ratios(sums_.total, sums_.count), resampled(sums_.total, sums_.count, resamples=resamples)
+    count = len(sums_.count)
     return [
-        Scores(float(value[i]), noise, samples[:, i], sums_.total[:, i], sums_.binary[i])
-        for i, noise in enumerate(seed_noise(sums_.seeds, sums_.of_items))
+        Scores(float(value[i]), noise, samples[:, i], count, sums_.total[:, i], sums_.binary[i])
+        for i, noise in enumerate(noises)
     ]
 
 
-def item_intervals(sums_: Sums, value: np.ndarray, samples: np.ndarray) -> list[Interval]:
+def item_intervals(sums_: Sums | Resamples, value: np.ndarray, samples: np.ndarray) -> list[Interval]:
     """Return each row's interval over items.
+
+    A number that is no mean over items comes out higher or lower on resamples than on the items themselves (a repeated
+    item ties with itself); its percentiles are moved by as much.
 
     Args:
         sums_: of the rows over the items.
@@ -171,9 +188,16 @@ def item_intervals(sums_: Sums, value: np.ndarray, samples: np.ndarray) -> list[
         samples: of the rows, :func:`resampled`.
     """
     low, high = percentile_interval(samples)
-    edge = near_edge(sums_.total, sums_.count)
+    if isinstance(sums_, Resamples):
+        bias = samples.mean(0) - value
+        low, high = np.maximum(low - bias, 0.0), high - bias
+        high = np.minimum(high, 1.0) if sums_.share else high
+        clusters = sums_.clusters
+        edge = sums_.share & (np.minimum(value, 1 - value) * clusters < FEW)
+    else:
+        edge, clusters = near_edge(sums_.total, sums_.count), len(sums_.count)
     return [
-        Interval(*wilson_interval(float(value[i]), len(sums_.count)), "wilson")
+        Interval(*wilson_interval(float(value[i]), clusters), "wilson")
         if edge[i]
         else Interval(float(low[i]), float(high[i]))
         for i in range(len(value))
@@ -243,7 +267,7 @@ def _ordered(rows: Sequence[RowView], measure: Measure) -> list[RowView]:
 
     def order(row: RowView) -> float:
         result = measure.value(row, "val")
-        return float("inf") if result is None else -result
+        return float("inf") if result is None else -measure.sign * result
 
     return sorted(rows, key=order)
 

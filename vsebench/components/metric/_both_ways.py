@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from vsebench.components.metric._resampled import mean_of
 from vsebench.components.metric._tie_groups import TieGroups
 from vsebench.components.metric.base import Predictions
 from vsebench.core.errors import MetricError
@@ -32,4 +33,15 @@ def both_ways(predictions: Predictions, entry: str, value: Callable[[TieGroups],
         result[f"{direction}/chance/{entry}"] = chance / queries
         if skipped:
             result[f"{direction}/skipped/{entry}"] = float(skipped)
+    return result
+
+
+def both_ways_resampled(
+    predictions: Predictions, counts: np.ndarray, entry: str, value: Callable[[TieGroups], np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Average ``value`` over the queries of resampled items; the gallery stays as it is. Shape: counts (n, B)"""
+    result = {}
+    for direction in predictions.directions:
+        values = np.concatenate([value(groups) for groups in predictions.tie_groups(direction)])
+        result[f"{direction}/{entry}"] = mean_of(values, counts[predictions.queried_items(direction)])
     return result

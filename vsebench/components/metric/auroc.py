@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from vsebench.components.metric._classes import binary_targets, left_out
+from vsebench.components.metric._resampled import Positives, mean_over_classes, per_class
 from vsebench.components.metric.base import Predictions
 from vsebench.core.errors import MetricError
 from vsebench.core.registry import METRICS
@@ -17,6 +18,12 @@ def classes_with_both(predictions: Predictions) -> np.ndarray:
     return np.asarray(target.any(0) & ~target.all(0))
 
 
+def resampled(predictions: Predictions, counts: np.ndarray) -> dict[str, np.ndarray]:
+    """Compute the metric of resampled items; a class of which a sample has no pair is left out of its mean."""
+    target = binary_targets(predictions.labels, predictions.num_classes)
+    return {"auroc": mean_over_classes(per_class(predictions, target, counts, Positives.auroc))}
+
+
 @METRICS.register(
     "auroc",
     source="Fawcett 2006; scikit-learn roc_auc_score",
@@ -24,6 +31,7 @@ def classes_with_both(predictions: Predictions) -> np.ndarray:
     higher_is_better=True,
     needs=("logits",),
     classes=classes_with_both,
+    resample=resampled,
 )
 def auroc(predictions: Predictions) -> dict[str, float]:
     """Average over classes the chance that a positive item outranks a negative one.

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.metrics import average_precision_score
 
 from vsebench.components.metric._classes import binary_targets, left_out
+from vsebench.components.metric._resampled import Positives, mean_of, mean_over_classes, per_class, per_ranking
 from vsebench.components.metric.base import Predictions
 from vsebench.core.errors import MetricError
 from vsebench.core.registry import METRICS
@@ -16,6 +17,24 @@ def classes_with_positives(predictions: Predictions) -> np.ndarray:
     return np.asarray(binary_targets(predictions.labels, predictions.num_classes).any(0))
 
 
+def resampled(predictions: Predictions, counts: np.ndarray) -> dict[str, np.ndarray]:
+    """Compute the metric of resampled items; a class that a sample lacks is left out of its macro mean."""
+    target, ranks = binary_targets(predictions.labels, predictions.num_classes), predictions.class_ranks
+    of_class = per_class(predictions, target, counts, Positives.average_precision)
+    items = np.repeat(np.arange(len(target)), target.shape[1])
+    result = {
+        "average_precision": mean_over_classes(of_class),
+        "average_precision/micro": per_ranking(
+            ranks.ravel(), target.ravel() > 0, items, counts, Positives.average_precision
+        ),
+        "average_precision/weighted": mean_over_classes(of_class, target.T @ counts),
+    }
+    if predictions.multi_label:
+        some = target.any(1)
+        result["average_precision/samples"] = mean_of(_samples(target, ranks), counts[some])
+    return result
+
+
 @METRICS.register(
     "average_precision",
     source="Manning et al. 2008, IR book, ch. 8; scikit-learn average_precision_score",
@@ -23,6 +42,7 @@ def classes_with_positives(predictions: Predictions) -> np.ndarray:
     higher_is_better=True,
     needs=("logits",),
     classes=classes_with_positives,
+    resample=resampled,
 )
 def average_precision(predictions: Predictions) -> dict[str, float]:
     """Summarise the precision-recall curve of every class, step-wise and exact, over the whole split.
@@ -58,12 +78,12 @@ def average_precision(predictions: Predictions) -> dict[str, float]:
         "average_precision/weighted": float(np.average(per_class, weights=target.sum(0)[over])),
     }
     if predictions.multi_label:
-        result["average_precision/samples"] = _samples(target, ranks)
+        result["average_precision/samples"] = float(_samples(target, ranks).mean())
     return {**result, **left_out("average_precision", over)}
 
 
-def _samples(target: np.ndarray, ranks: np.ndarray) -> float:
-    """Mean over the items with a label of the average precision of their classes, all items at once: scikit-learn does
+def _samples(target: np.ndarray, ranks: np.ndarray) -> np.ndarray:
+    """Average precision of the classes of each item with a label, all items at once: scikit-learn does
     them one by one, a millisecond each."""
     some = target.any(1)
     order = np.argsort(-ranks[some], axis=1)
@@ -72,4 +92,5 @@ def _samples(target: np.ndarray, ranks: np.ndarray) -> float:
     last = np.append(ranks[:, 1:] != ranks[:, :-1], np.ones((len(ranks), 1), bool), axis=1)  # of its group of ties
     end = np.minimum.accumulate(np.where(last, np.arange(count), count)[:, ::-1], axis=1)[:, ::-1]
     precision = np.take_along_axis(target.cumsum(1), end, axis=1) / (end + 1)
-    return float(np.mean((target * precision).sum(1) / target.sum(1)))
+    result: np.ndarray = (target * precision).sum(1) / target.sum(1)
+    return result

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from vsebench.components.metric._classes import left_out
+from vsebench.components.metric._classes import binary_targets, left_out
+from vsebench.components.metric._resampled import mean_over_classes
 from vsebench.components.metric.accuracy import correct
 from vsebench.components.metric.average_precision import classes_with_positives
 from vsebench.components.metric.base import Predictions
 from vsebench.core.registry import METRICS
+
+
+def resampled(predictions: Predictions, counts: np.ndarray) -> dict[str, np.ndarray]:
+    """Compute the metric of resampled items, over the classes that a sample has."""
+    target = binary_targets(predictions.labels, predictions.num_classes)
+    items, hits = target.T @ counts, (target * correct(predictions, 1)[:, None]).T @ counts
+    return {"balanced_accuracy": mean_over_classes(np.where(items > 0, hits / np.maximum(items, 1), np.nan))}
 
 
 @METRICS.register(
@@ -18,6 +26,7 @@ from vsebench.core.registry import METRICS
     higher_is_better=True,
     needs=("logits",),
     classes=classes_with_positives,
+    resample=resampled,
 )
 def balanced_accuracy(predictions: Predictions) -> dict[str, float]:
     """Average the accuracy over classes (macro recall).

@@ -29,6 +29,8 @@ from vsebench.ops.relevance import MatchesOf, RelevantOf, by_group, by_shared_la
 
 #: Tie groups up to this size are kept for the next metric; larger ones are found again.
 KEPT_BYTES = 1 << 28
+#: Queries whose relevant items are listed together.
+QUERIES = 1 << 10
 
 Rerank = Callable[[np.ndarray, np.ndarray], np.ndarray]  # (rows of the queries, scores (Q, G)) -> scores (Q, G)
 
@@ -206,6 +208,13 @@ class Predictions:
         if not self.multi_label:
             raise MetricError(self.unranked)
         return by_shared_labels(self.labels, query, gallery, self.ranked_gallery.labels)
+
+    def queried_items(self, direction: str) -> np.ndarray:
+        """Return the item of each of a direction's queries that has something to find, int64 (q,)."""
+        items, _ = self._items(direction)
+        relevant = self.relevant(direction)
+        blocks = [relevant(slice(at, at + QUERIES)).counts > 0 for at in range(0, len(items), QUERIES)]
+        return items[np.concatenate(blocks)]
 
     @property
     def codes(self) -> bool:

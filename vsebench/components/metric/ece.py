@@ -12,12 +12,41 @@ from vsebench.components.metric.base import Predictions
 from vsebench.core.registry import METRICS
 
 
+def resampled(predictions: Predictions, counts: np.ndarray, *, bins: int = 15) -> dict[str, np.ndarray]:
+    """Compute the metric of resampled items: an item that is drawn twice is two of equal confidence."""
+    confidence, tied = np.unique(predictions.probabilities.max(1), return_inverse=True)
+    order = np.argsort(tied, kind="stable")
+    first = np.flatnonzero(np.append(True, np.diff(tied[order]) > 0))
+    weights = np.add.reduceat(counts[order], first, axis=0)
+    hits = np.add.reduceat((counts * correct(predictions, 1)[:, None])[order], first, axis=0)
+    gaps = hits / np.maximum(weights, 1) - confidence[:, None]
+    results = [_of_groups(weight, gap, bins) for weight, gap in zip(weights.T, gaps.T, strict=True)]
+    return {"ece": np.array(results)}
+
+
+def _of_groups(weights: np.ndarray, gaps: np.ndarray, bins: int) -> float:
+    """Cut items that come in groups of one gap into bins as ``np.array_split`` cuts them one by one.
+
+    Shape: (g,), (g,)
+    """
+    items = int(weights.sum())
+    size, more = divmod(items, min(bins, items))
+    sizes = np.full(min(bins, items), size)
+    sizes[:more] += 1
+    ends = np.cumsum(sizes)
+    so_far = np.cumsum(weights)
+    group = np.searchsorted(so_far, ends)
+    sums = np.cumsum(weights * gaps)[group] - (so_far[group] - ends) * gaps[group]
+    return float(np.abs(np.diff(sums, prepend=0.0)).sum() / items)
+
+
 @METRICS.register(
     "ece",
     source="Naeini et al. 2015; equal-mass bins: Nixon et al. 2019, arXiv:1904.01685",
     version=2,
     higher_is_better=False,
     needs=("logits",),
+    resample=resampled,
 )
 def ece(predictions: Predictions, *, bins: Annotated[int, Gt(0)] = 15) -> dict[str, float]:
     """Compare confidence and accuracy in bins that hold equally many items.

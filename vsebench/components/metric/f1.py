@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from vsebench.components.metric._classes import binary_targets, left_out, most_probable
+from vsebench.components.metric._resampled import mean_over_classes
 from vsebench.components.metric._thresholds import best_macro, best_micro
 from vsebench.components.metric.base import Predictions
 from vsebench.core.errors import MetricError
@@ -27,6 +28,17 @@ def classes_met(predictions: Predictions) -> np.ndarray:
     return met
 
 
+def resampled(predictions: Predictions, counts: np.ndarray) -> dict[str, np.ndarray]:
+    """Compute the metric of resampled items, at the thresholds of all; over the classes that a sample meets."""
+    target, results = _targets(predictions), []
+    for average in (MACRO, MICRO):
+        predicted = _predicted(predictions, average)
+        results.append([2 * (target * predicted).T @ counts, (target + predicted).T @ counts])
+    (hits, sizes), (all_hits, all_sizes) = results
+    macro = mean_over_classes(np.where(sizes > 0, hits / np.maximum(sizes, 1e-300), np.nan))
+    return {MACRO: macro, MICRO: all_hits.sum(0) / np.maximum(all_sizes.sum(0), 1e-300)}
+
+
 @METRICS.register(
     "f1",
     source="van Rijsbergen 1979; macro: scikit-learn f1_score; thresholds: Lipton et al. 2014, arXiv:1402.1892",
@@ -35,6 +47,7 @@ def classes_met(predictions: Predictions) -> np.ndarray:
     needs=("logits",),
     classes=classes_met,
     tune=tuned,
+    resample=resampled,
 )
 def f1(predictions: Predictions) -> dict[str, float]:
     """Average the F1 of the predicted classes over classes (macro), or take that of all predictions together (micro).

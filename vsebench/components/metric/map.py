@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 import numpy as np
 from annotated_types import Gt
 
-from vsebench.components.metric._both_ways import both_ways
+from vsebench.components.metric._both_ways import both_ways, both_ways_resampled
 from vsebench.components.metric._expected import Denominator, average_precision
 from vsebench.components.metric._tie_groups import TieGroups
 from vsebench.components.metric.base import Predictions
 from vsebench.core.errors import ConfigError
 from vsebench.core.registry import METRICS
+
+
+def _entry_and_value(k: int | str | None, variant: Denominator | None) -> tuple[str, Callable[[TieGroups], np.ndarray]]:
+    entry = "map" + ("" if k is None else f"@{k}") + ("" if variant is None else f":{variant}")
+
+    def value(groups: TieGroups) -> np.ndarray:
+        cut = np.full(len(groups), k if isinstance(k, int) else groups.gallery)
+        return average_precision(groups, groups.total if k == "r" else cut, variant or "all")
+
+    return entry, value
+
+
+def resampled(
+    predictions: Predictions, counts: np.ndarray, *, k: int | str | None = None, variant: Denominator | None = None
+) -> dict[str, np.ndarray]:
+    """Compute the metric of the queries of resampled items."""
+    return both_ways_resampled(predictions, counts, *_entry_and_value(k, variant))
 
 
 @METRICS.register(
@@ -23,6 +41,7 @@ from vsebench.core.registry import METRICS
     higher_is_better=True,
     needs=("image", "text"),
     forms=("", "@r", "@{k}:found", "@{k}:min", "@{k}:all"),
+    resample=resampled,
 )
 def mean_average_precision(
     predictions: Predictions,
@@ -65,11 +84,4 @@ def mean_average_precision(
     """
     if isinstance(k, int) != (variant is not None):
         raise ConfigError("'variant' (found, min or all) goes with a number k, and k with it.", path=("variant",))
-    over: Denominator = variant or "all"
-    entry = "map" + ("" if k is None else f"@{k}") + ("" if variant is None else f":{variant}")
-
-    def value(groups: TieGroups) -> np.ndarray:
-        cut = np.full(len(groups), k if isinstance(k, int) else groups.gallery)
-        return average_precision(groups, groups.total if k == "r" else cut, over)
-
-    return both_ways(predictions, entry, value)
+    return both_ways(predictions, *_entry_and_value(k, variant))

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import numpy as np
 from annotated_types import Gt
 
-from vsebench.components.metric._both_ways import both_ways
+from vsebench.components.metric._both_ways import both_ways, both_ways_resampled
 from vsebench.components.metric._expected import hits
 from vsebench.components.metric.base import Predictions
 from vsebench.core.registry import METRICS
+
+
+def resampled(predictions: Predictions, counts: np.ndarray, *, k: int = 10) -> dict[str, np.ndarray]:
+    """Compute the metric of the queries of resampled items."""
+    return both_ways_resampled(predictions, counts, f"set_recall@{k}", lambda groups: hits(groups, k) / groups.total)
 
 
 @METRICS.register(
@@ -18,6 +24,7 @@ from vsebench.core.registry import METRICS
     version=1,
     higher_is_better=True,
     needs=("image", "text"),
+    resample=resampled,
 )
 def set_recall(predictions: Predictions, *, k: Annotated[int, Gt(0)] = 10) -> dict[str, float]:
     """Count the share of a query's relevant items that are among the first k: recall as defined for sets.

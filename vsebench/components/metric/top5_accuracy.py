@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from vsebench.components.metric._resampled import mean_of
 from vsebench.components.metric.accuracy import correct
 from vsebench.components.metric.base import Predictions
 from vsebench.core.errors import MetricError
@@ -16,6 +17,7 @@ from vsebench.core.registry import METRICS
     version=1,
     higher_is_better=True,
     needs=("logits",),
+    resample=lambda predictions, counts: {"top5_accuracy": mean_of(correct(predictions, 5), counts)},
 )
 def top5_accuracy(predictions: Predictions) -> dict[str, float]:
     """Count the items whose class is among the five most probable.
