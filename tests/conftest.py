@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import io
 import os
@@ -30,13 +31,38 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The full product of components takes hours: it runs only when its marker is asked for."""
+    """Put files with slow tests first, so that processes that share the others end at the same time.
+
+    The full product of components takes hours: it runs only when its marker is asked for.
+    """
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
     if "full_product" in (config.option.markexpr or ""):
         return
     left_out = [item for item in items if item.get_closest_marker("full_product")]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from going through all tests and modules again and again."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Use a process more than there are cores: some tests wait for others' processes, servers and time limits."""
+    return (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Share tests among processes file by file: what the tests of a file share is made once."""
+    from sharing import ByFile
+
+    return ByFile(config, log)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from commands import vsebench
 
 from vsebench.cli.components import check
 from vsebench.core.errors import ConfigError
@@ -76,18 +75,7 @@ def test_wrong_options_are_one_message(assignment: str, message: str) -> None:
 
 
 def test_the_command_exits_with_1(fusion: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "vsebench",
-        "components",
-        "check",
-        "fusion",
-        "fixed_fusion",
-        "--plugin",
-        str(fusion),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = vsebench("components", "check", "fusion", "fixed_fusion", "--plugin", fusion)
     assert done.returncode == 1, done.stderr
     assert "FAIL  gradients" in done.stdout
     assert not done.stderr

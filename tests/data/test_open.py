@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import python
 
 from vsebench.config.code_files import code_files
 from vsebench.core.errors import ConfigError, DataError
@@ -89,8 +88,9 @@ print(dataset.path.name, dataset.texts(3)[0])
 
 def test_a_changed_helper_of_a_plugin_generates_again(tmp_path: Path) -> None:
     def opened() -> list[str]:
-        command = [sys.executable, "-c", OPENED, str(tmp_path)]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+        done = python(OPENED, tmp_path)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.split()
 
     (tmp_path / "builder.py").write_text(BUILDER)
     (tmp_path / "helper.py").write_text("import deeper\n\ndef word(n):\n    return deeper.PREFIX + str(n)\n")

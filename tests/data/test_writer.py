@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import python
 
 from vsebench.core.errors import DataError
 from vsebench.data.check import check
@@ -78,8 +79,7 @@ with DatasetWriter(Path({str(tmp_path)!r}) / "a.h5", name="a", title="A") as wri
         writer.add(Item(str(i), b"x" * 1000, ("t",), "cat"))
     os.kill(os.getpid(), signal.SIGKILL)
 """
-    ended = subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parents[2])
-    assert ended.returncode == -signal.SIGKILL
+    assert python(script).returncode == -signal.SIGKILL
     assert not (tmp_path / "a.h5").exists()
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from commands import start
 from filelock import FileLock
 
 from vsebench.cli import cache
@@ -108,10 +107,10 @@ print(float(cached_tokens({"encoder": "shared"}, slow, "fp32").take(numpy.arange
 
 def test_concurrent_writers_compute_once(tmp_path: Path) -> None:
     counter = tmp_path / "count"
-    command = [sys.executable, "-c", COMPUTE, str(counter)]
-    writers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
-    lines = [writer.communicate(timeout=120)[0].strip() for writer in writers]
-    assert lines == [str(float(sum(range(48))))] * 3
+    outputs = [tmp_path / f"output {n}" for n in range(3)]
+    for writer in [start([counter], code=COMPUTE, output=file) for file in outputs]:
+        writer.join()
+    assert [file.read_text().strip() for file in outputs] == [str(float(sum(range(48))))] * 3
     assert counter.read_text() == "x"
 
 

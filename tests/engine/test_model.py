@@ -78,24 +78,22 @@ def covering() -> Iterator[dict[str, str]]:
         frozenset({(a, x), (b, y)}) for a, b in itertools.combinations(SLOTS, 2) for x in values[a] for y in values[b]
     }
     rng = np.random.default_rng(0)
-    while left:
-        seed_pair = min(left, key=sorted)
-        best: dict[str, str] | None = None
-        best_gain = 0
-        for _ in range(40):
-            point = {slot: str(rng.choice(values[slot])) for slot in SLOTS} | dict(seed_pair)
-            if "joint" not in HEADS.get(point["head"]).facts["reads"]:
-                point["fusion"] = "none"
-            if legal(point) is None:
+    for seed_pair in sorted(left, key=sorted):
+        while seed_pair in left:
+            draws = [{slot: str(rng.choice(names)) for slot, names in values.items()} for _ in range(40)]
+            points = [point | dict(seed_pair) for point in draws]
+            for point in points:
+                if "joint" not in HEADS.get(point["head"]).facts["reads"]:
+                    point["fusion"] = "none"
+            gains = [len(pairs(point) & left) for point in points]
+            # A check costs more than a draw: what gains most comes first.
+            order = sorted(range(len(points)), key=lambda i: -gains[i])
+            best = next((points[i] for i in order if gains[i] and legal(points[i]) is not None), None)
+            if best is None:  # the pair itself is not legal, such as inter-attention without a text encoder
+                left.discard(seed_pair)
                 continue
-            gain = len(pairs(point) & left)
-            if gain > best_gain:
-                best, best_gain = point, gain
-        if best is None:  # the pair itself is not legal, such as inter-attention without a text encoder
-            left.discard(seed_pair)
-            continue
-        left -= pairs(best)
-        yield best
+            left -= pairs(best)
+            yield best
 
 
 def pairs(point: dict[str, str]) -> set[frozenset[tuple[str, str]]]:

@@ -49,8 +49,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     from ray.cluster_utils import Cluster
 
     present = Cluster()
-    # A node that has died is noticed after half a second instead of ten.
-    checks = {"health_check_initial_delay_ms": 100, "health_check_period_ms": 100, "health_check_failure_threshold": 5}
+    # A node that has died is noticed after two seconds instead of ten.
+    checks = {"health_check_initial_delay_ms": 100, "health_check_period_ms": 100, "health_check_failure_threshold": 20}
     add(present, tmp_path_factory.mktemp("node"), include_dashboard=False, _system_config=checks)
     yield present
     present.shutdown()
