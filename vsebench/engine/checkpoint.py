@@ -6,6 +6,7 @@ import contextlib
 import copy
 import logging
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, cast
@@ -45,51 +46,66 @@ def owner_of(model: Model, loader: Loader, seed: int) -> str:
     return digest([model.system.model_dump(mode="json"), seed, loader.dataset.fingerprint, len(loader)])
 
 
-def save_checkpoint(
-    file: Path,
-    owner: str,
-    progress: Progress,
-    model: Model,
-    objectives: nn.Module,
-    optimizer: Any,
-    scaler: torch.amp.GradScaler,
-) -> None:
+@dataclass(frozen=True)
+class Trained:
+    """What training changes.
+
+    Args:
+        model: the system.
+        objectives: the terms of its loss, in the system's order.
+        optimizer: of the parameters of both.
+        scaler: of the loss in half precision.
+    """
+
+    model: Model
+    objectives: nn.ModuleList
+    optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+
+    def state(self) -> dict[str, dict[str, Any]]:
+        """Return its state by part, without frozen encoders."""
+        return {
+            "model": trained_state(self.model),
+            "objectives": self.objectives.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),  # a new one would begin at its initial scale and skip other steps
+        }
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Take what :meth:`state` returned."""
+        self.model.load_state_dict(state["model"], strict=False)
+        self.objectives.load_state_dict(state["objectives"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if state["scaler"]:
+            self.scaler.load_state_dict(state["scaler"])
+
+
+def save_checkpoint(file: Path, owner: str, progress: Progress, trained: Trained) -> None:
     """Write where a training stands, whole or not at all, with the digest of its bytes.
 
     Raises: DiskError.
     """
-    state = {
-        "owner": owner,
-        "progress": {k: getattr(progress, k) for k in Progress.__dataclass_fields__},
-        "model": trained_state(model),
-        "objectives": objectives.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "scaler": scaler.state_dict(),  # a new one would begin at its initial scale and skip other steps
-    }
+    state = {"owner": owner, "progress": vars(progress), **trained.state()}
     with replacing(file) as partial, sealing(partial) as stream:
         torch.save(state, cast(IO[bytes], stream))
 
 
-def resume(
-    folder: Path | None, owner: str, model: Model, objectives: nn.Module, optimizer: Any, scaler: torch.amp.GradScaler
-) -> Progress:
+def resume(folder: Path | None, owner: str, trained: Trained) -> Progress:
     """Where the training stood at its checkpoint; at its beginning where there is none, or none that can be used."""
     if folder is None or not (folder / CHECKPOINT).is_file():
         return Progress()
     file = folder / CHECKPOINT
-    begin = copy.deepcopy([trained_state(model), objectives.state_dict(), optimizer.state_dict(), scaler.state_dict()])
+    begin = copy.deepcopy(trained.state())
     try:
         if not is_sealed(file):
             raise ValueError("it is cut short or its bytes have changed")
         state = torch.load(file, map_location="cpu", weights_only=True)
         if state["owner"] != owner:
             raise ValueError("it is another training's")
-        _restore(
-            [state[k] for k in ("model", "objectives", "optimizer", "scaler")], model, objectives, optimizer, scaler
-        )
+        trained.load(state)
         return Progress(**state["progress"])
     except Exception as error:  # whatever a damaged file makes of unpickling; the run begins anew
-        _restore(begin, model, objectives, optimizer, scaler)
+        trained.load(begin)
         with contextlib.suppress(FileNotFoundError):  # another process of the run was quicker
             set_aside(file)
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
@@ -97,14 +113,3 @@ def resume(
             "%s cannot be used: %s. It is set aside as %s; the run begins anew.", file, reason, file.name + DAMAGED
         )
         return Progress()
-
-
-def _restore(
-    states: list[Any], model: Model, objectives: nn.Module, optimizer: Any, scaler: torch.amp.GradScaler
-) -> None:
-    learned, terms, steps, scale = states
-    model.load_state_dict(learned, strict=False)
-    objectives.load_state_dict(terms)
-    optimizer.load_state_dict(steps)
-    if scale:
-        scaler.load_state_dict(scale)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, cast
@@ -14,14 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from vsebench.components.objective.base import Objective
-from vsebench.config.schema import ENCODER_SLOTS, System, Target
+from vsebench.config.schema import ENCODER_SLOTS, System, Target, Train
 from vsebench.core.digests import digest
 from vsebench.core.errors import ConfigError, TrainingError
 from vsebench.core.registry import AUGMENTATIONS, OBJECTIVES, OPTIMIZERS, SCHEDULES
 from vsebench.core.types import Batch, Output
 from vsebench.data.batches import EpochOrder, bucketed
 from vsebench.distributed.gradient_sharing import SINGLE_PROCESS, ProcessGroup, Shard
-from vsebench.engine.checkpoint import CHECKPOINT, Progress, owner_of, resume, save_checkpoint, trained_state
+from vsebench.engine.checkpoint import CHECKPOINT, Progress, Trained, owner_of, resume, save_checkpoint, trained_state
 from vsebench.engine.evaluate import autocast, predict
 from vsebench.engine.loader import Loader, to_device
 from vsebench.engine.model import Model
@@ -72,23 +72,18 @@ def fit(
     Raises: TrainingError when the loss is NaN or infinite.
     """
     # ---- init
+    _refuse_missing(train_loader, process_group)
     train = model.system.train
     objectives = build_objectives(model, train_loader.dataset.multi_label).to(device)
-    optimizer = build_optimizer(model, objectives)
     scaler = torch.amp.GradScaler(device.type, enabled=train.precision == "fp16")
-    order = EpochOrder(np.arange(len(train_loader)), seed)
+    trained = Trained(model, objectives, build_optimizer(model, objectives), scaler)
     owner = owner_of(model, train_loader, seed)
-    progress = resume(folder, owner, model, objectives, optimizer, scaler)
-    if process_group.size > 1 and train_loader.missing:
-        raise ConfigError(  # a process whose share has none would leave the others waiting in batch normalisation
-            f"items of the training split lack {' and '.join(train_loader.missing)}; such data are trained on by one "
-            "process only. Leave --processes-per-run out."
-        )
+    progress = resume(folder, owner, trained)
     process_group.begin(model, objectives, compiled=train.compile)
     for numbers in progress.history if process_group.is_main_process else ():
         on_epoch(numbers)
     forward = compiled(model) if train.compile else model
-    steps = math.ceil(len(train_loader) / train.batch_size)
+    order = EpochOrder(np.arange(len(train_loader)), seed)
     saved_at = time.monotonic()
     # ---- loop
     while progress.epoch < train.epochs and not _should_stop(progress, train.early_stopping):
@@ -96,30 +91,14 @@ def fit(
         begin = time.perf_counter()
         epoch_seed = seed_of(seed, progress.epoch)
         torch.manual_seed(epoch_seed)
-        rows = order.order(progress.epoch)
-        captions = train_loader.draw_captions(rows, epoch_seed)
-        lengths = train_loader.text_lengths(rows, captions) if train.bucket_batches is not None else None
-        if lengths is not None and train.bucket_batches is not None:
-            places = bucketed(lengths, train.batch_size, train.bucket_batches, epoch_seed)
-            rows, captions = rows[places], captions[places]
+        batches = _batches(train_loader, train, order.order(progress.epoch), epoch_seed, process_group)
         # -- steps
         model.train()
-        losses: dict[str, list[Tensor]] = {}
-        for step in range(steps):
-            part = slice(step * train.batch_size, (step + 1) * train.batch_size)
-            if len(rows[part]) < 2:
-                continue  # batch normalisation and contrasts need two items
-            _set_lr(optimizer, model.system, progress.epoch + step / steps)
-            for objective in objectives:
-                cast(Objective, objective).set_progress(progress.epoch + step / steps)
-            share = process_group.batch_shard(len(rows[part]), seed=epoch_seed + step)
-            batch = to_device(train_loader.batch(rows[part][share.rows], captions[part][share.rows]), device)
-            terms = _step(forward, model.system, objectives, optimizer, scaler, batch, share)
-            for name, value in terms.items():
-                losses.setdefault(name, []).append(value)
-        numbers = {f"train/{k}": float(torch.stack(v).mean()) for k, v in losses.items()}
-        if not all(math.isfinite(v) for v in numbers.values()):
-            raise TrainingError(f"the loss is not finite in epoch {progress.epoch + 1}: {numbers}")
+        losses = [
+            _step(forward, trained, to_device(batch, device), share, progress.epoch + done)
+            for done, share, batch in batches
+        ]
+        numbers = _means(losses, progress.epoch + 1)
         # -- evaluate
         selection_value, numbers_on_validation = process_group.broadcast(validation_scorer(model, val_loader))
         progress.epoch += 1
@@ -128,16 +107,54 @@ def fit(
             progress.best_state = {k: v.detach().cpu().clone() for k, v in trained_state(model).items()}
         # -- record
         progress.seconds += time.perf_counter() - begin
-        numbers = {"epoch": progress.epoch, "lr": optimizer.param_groups[0]["lr"], **numbers, **numbers_on_validation}
-        progress.history.append(numbers)
+        lr = trained.optimizer.param_groups[0]["lr"]
+        progress.history.append({"epoch": progress.epoch, "lr": lr, **numbers, **numbers_on_validation})
         if not process_group.is_main_process:
             continue
-        on_epoch(numbers)
+        on_epoch(progress.history[-1])
         if folder is not None and time.monotonic() - saved_at >= CHECKPOINT_EVERY_S:
-            save_checkpoint(folder / CHECKPOINT, owner, progress, model, objectives, optimizer, scaler)
+            save_checkpoint(folder / CHECKPOINT, owner, progress, trained)
             saved_at = time.monotonic()
     model.load_state_dict(progress.best_state, strict=False)
     return progress
+
+
+def _refuse_missing(loader: Loader, process_group: ProcessGroup) -> None:
+    if process_group.size > 1 and loader.missing:
+        raise ConfigError(  # a process whose share has none would leave the others waiting in batch normalisation
+            f"items of the training split lack {' and '.join(loader.missing)}; such data are trained on by one "
+            "process only. Leave --processes-per-run out."
+        )
+
+
+def _batches(
+    loader: Loader, train: Train, rows: np.ndarray, seed: int, process_group: ProcessGroup
+) -> Iterator[tuple[float, Shard, Batch]]:
+    """Yield an epoch's batches in order: the share of the epoch that lies before, this process's shard, its items."""
+    captions = loader.draw_captions(rows, seed)
+    lengths = loader.text_lengths(rows, captions) if train.bucket_batches is not None else None
+    if lengths is not None and train.bucket_batches is not None:
+        places = bucketed(lengths, train.batch_size, train.bucket_batches, seed)
+        rows, captions = rows[places], captions[places]
+    steps = math.ceil(len(loader) / train.batch_size)
+    for step in range(steps):
+        part = slice(step * train.batch_size, (step + 1) * train.batch_size)
+        if len(rows[part]) < 2:
+            continue  # batch normalisation and contrasts need two items
+        share = process_group.batch_shard(len(rows[part]), seed=seed + step)
+        yield step / steps, share, loader.batch(rows[part][share.rows], captions[part][share.rows])
+
+
+def _means(losses: Sequence[Mapping[str, Tensor]], epoch: int) -> dict[str, float]:
+    """Average each term of the loss over the steps that have it.
+
+    Raises: TrainingError for a mean that is NaN or infinite.
+    """
+    names = dict.fromkeys(name for terms in losses for name in terms)
+    numbers = {f"train/{k}": float(torch.stack([terms[k] for terms in losses if k in terms]).mean()) for k in names}
+    if not all(math.isfinite(value) for value in numbers.values()):
+        raise TrainingError(f"the loss is not finite in epoch {epoch}: {numbers}")
+    return numbers
 
 
 def build_objectives(model: Model, multi_label: bool) -> nn.ModuleList:
@@ -198,15 +215,14 @@ def compiled(model: Model) -> Callable[[Batch], Output]:
 
 
 def _step(
-    forward: Callable[[Batch], Output],
-    system: System,
-    objectives: nn.ModuleList,
-    optimizer: torch.optim.Optimizer,
-    scaler: torch.amp.GradScaler,
-    batch: Batch,
-    share: Shard,
+    forward: Callable[[Batch], Output], trained: Trained, batch: Batch, share: Shard, epoch: float
 ) -> dict[str, Tensor]:
-    train, device = system.train, batch.positions.device
+    """Train on a batch and return the terms of its loss; ``epoch`` counts the epochs done, in parts too."""
+    system, device = trained.model.system, batch.positions.device
+    optimizer, scaler, train = trained.optimizer, trained.scaler, system.train
+    _set_lr(optimizer, system, epoch)
+    for objective in trained.objectives:
+        cast(Objective, objective).set_progress(epoch)
     with share.at_work():
         batch = _augmented(batch, system)
         with autocast(train.precision, device):
@@ -214,7 +230,7 @@ def _step(
     output, batch = share.whole(output, batch)
     terms: dict[str, Tensor] = {}
     loss = torch.zeros((), device=device)
-    for spec, objective in zip(system.objective, objectives, strict=True):
+    for spec, objective in zip(system.objective, trained.objectives, strict=True):
         for name, value in objective(_contrasted(output, spec.on), batch).items():
             terms[f"{name}{_SUFFIX[spec.on]}"] = value.detach()
             loss = loss + spec.weight * value
