@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from vsebench.components.metric._resampled import mean_of
 from vsebench.components.metric._tie_groups import TieGroups
 from vsebench.components.metric.base import Predictions
 from vsebench.core.errors import MetricError
+from vsebench.ops.ranking import skipped_queries
 
 
 def both_ways(predictions: Predictions, entry: str, value: Callable[[TieGroups], np.ndarray]) -> dict[str, float]:
@@ -45,3 +47,15 @@ def both_ways_resampled(
         values = np.concatenate([value(groups) for groups in predictions.tie_groups(direction)])
         result[f"{direction}/{entry}"] = mean_of(values, counts[predictions.queried_items(direction)])
     return result
+
+
+def first_rank(predictions: Predictions, entry: str, average: Callable[[np.ndarray], Any]) -> dict[str, float]:
+    """Average the rank of the first relevant item over the queries that have one, both ways.
+
+    Returns: ``i2t/<entry>`` and ``t2i/<entry>``; ``…/skipped/<entry>`` as in :func:`both_ways`.
+
+    Raises: MetricError when no query of a direction has one.
+    """
+    ranks = predictions.ranks
+    values = {f"{direction}/{entry}": float(average(of.first())) for direction, of in ranks.items()}
+    return {**values, **skipped_queries(entry, ranks)}

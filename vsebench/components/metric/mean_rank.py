@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from vsebench.components.metric._both_ways import first_rank
 from vsebench.components.metric.base import Predictions
 from vsebench.core.registry import METRICS
-from vsebench.ops.ranking import skipped_queries
 
 
 @METRICS.register(
@@ -38,6 +38,4 @@ def mean_rank(predictions: Predictions) -> dict[str, float]:
         >>> mean_rank(p)["t2i/mean_rank"]
         1.0
     """
-    ranks = predictions.ranks
-    values = {f"{d}/mean_rank": float(np.mean(r.first())) for d, r in ranks.items()}
-    return {**values, **skipped_queries("mean_rank", ranks)}
+    return first_rank(predictions, "mean_rank", np.mean)

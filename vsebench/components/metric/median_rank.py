@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from vsebench.components.metric._both_ways import first_rank
 from vsebench.components.metric.base import Predictions
 from vsebench.core.registry import METRICS
-from vsebench.ops.ranking import skipped_queries
 
 
 @METRICS.register(
@@ -38,6 +38,4 @@ def median_rank(predictions: Predictions) -> dict[str, float]:
         >>> median_rank(p)["t2i/median_rank"]
         1.0
     """
-    ranks = predictions.ranks
-    values = {f"{d}/median_rank": float(np.median(r.first())) for d, r in ranks.items()}
-    return {**values, **skipped_queries("median_rank", ranks)}
+    return first_rank(predictions, "median_rank", np.median)
