@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -134,13 +135,7 @@ class Dataset:
 
         Raises: DataError when the item has no image or it cannot be decoded.
         """
-        data = self.image_bytes(position)
-        if data is None:
-            raise DataError(f"item '{self.ids[position]}' has no image.", place=Place(str(self.path)))
-        try:
-            return decode(data, preprocessing)
-        except OSError as error:
-            raise DataError(f"item '{self.ids[position]}': {error}", place=Place(str(self.path))) from None
+        return self._decoded(position, "image", self.image_bytes(position), lambda data: decode(data, preprocessing))
 
     def texts(self, position: int) -> list[str]:
         """All texts of an item."""
@@ -195,13 +190,18 @@ class Dataset:
 
         Raises: DataError when the item has no sound or it cannot be decoded.
         """
-        data = self.audio_bytes(position)
+        return self._decoded(position, "audio", self.audio_bytes(position), lambda data: load_sound(data, sample_rate))
+
+    def _decoded(
+        self, position: int, what: str, data: bytes | None, decoder: Callable[[bytes], np.ndarray]
+    ) -> np.ndarray:
+        place = Place(str(self.path))
         if data is None:
-            raise DataError(f"item '{self.ids[position]}' has no audio.", place=Place(str(self.path)))
+            raise DataError(f"item '{self.ids[position]}' has no {what}.", place=place)
         try:
-            return load_sound(data, sample_rate)
+            return decoder(data)
         except OSError as error:
-            raise DataError(f"item '{self.ids[position]}': {error}", place=Place(str(self.path))) from None
+            raise DataError(f"item '{self.ids[position]}': {error}", place=place) from None
 
     def sound_seconds(self, positions: np.ndarray) -> np.ndarray:
         """Length of each item's sound by its header, float64 (n,) in seconds; 0 where it has none, or an empty one.

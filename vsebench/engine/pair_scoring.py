@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from typing import Literal, cast
+from typing import Literal
 
 import numpy as np
 import torch
@@ -65,9 +65,9 @@ def ranking_of(
     Returns: direction -> scores (queries, gallery); direction -> candidates (Q, K) and their scores (Q, K). Of a split
     against itself ``i2t`` has the scores of both directions. Both are empty for a model without a scorer.
     """
-    if model.scorer is None or not sides:
+    scorer, top = model.scorer, model.system.rerank_top
+    if scorer is None or not sides:
         return {}, {}
-    scorer, top = cast(Scorer, model.scorer), model.system.rerank_top
     vectors, others = (embeddings, sides) if ranked_gallery is None else ranked_gallery
     if top is None:
         scored = {"i2t": score_pairs(scorer, sides["image"], others["text"], device=device)}
