@@ -203,7 +203,8 @@ class Loader:
         if "text" not in self.sources:
             return np.zeros(len(rows), np.int64)
         counts = self.captions_per_item[rows]
-        return (np.random.default_rng(seed).random(len(rows)) * counts).astype(np.int64)
+        drawn: np.ndarray = (np.random.default_rng(seed).random(len(rows)) * counts).astype(np.int64)
+        return drawn
 
     def text_lengths(self, rows: np.ndarray, captions: np.ndarray | None = None) -> np.ndarray | None:
         """Return the number of tokens of each row's caption; None where texts are not encoded for each batch."""

@@ -153,7 +153,8 @@ class Model(nn.Module):
         spec = self.system.projection
         if spec is None:
             return nn.Identity()
-        return built(PROJECTIONS, spec, dim=dim, dim_out=self.system.dim, dropout=self.system.dropout)
+        projection: nn.Module = built(PROJECTIONS, spec, dim=dim, dim_out=self.system.dim, dropout=self.system.dropout)
+        return projection
 
     @property
     def device(self) -> torch.device:

@@ -113,7 +113,8 @@ def magnitudes(values: Tensor, n_fft: int, hop: int) -> Tensor:
     Shape: (B, T), T >= n_fft -> (B, L, n_fft // 2 + 1).
     """
     window = torch.hann_window(n_fft, periodic=True, dtype=values.dtype, device=values.device)
-    return torch.fft.rfft(values.unfold(1, n_fft, hop) * window).abs()
+    magnitudes: Tensor = torch.fft.rfft(values.unfold(1, n_fft, hop) * window).abs()
+    return magnitudes
 
 
 def mel_filters(mels: int, n_fft: int, sample_rate: int) -> Tensor:

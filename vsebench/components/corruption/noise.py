@@ -54,4 +54,5 @@ class Noise(Corruption):
         if not strength:
             return values
         noise = generator.standard_normal(values.shape, np.float32)
-        return (values + np.float32(strength) * std.astype(np.float32) * noise).astype(np.float32)
+        noisy: np.ndarray = (values + np.float32(strength) * std.astype(np.float32) * noise).astype(np.float32)
+        return noisy

@@ -66,5 +66,5 @@ def join_directions(states: Tensor, merge: Literal["concat", "sum", "mean"]) -> 
     """Join the states of both directions, which stand side by side. Shape: (..., 2 · H) -> (..., H), or 2 · H."""
     if merge == "concat":
         return states
-    both = states.unflatten(-1, (2, -1))
+    both: Tensor = states.unflatten(-1, (2, -1))
     return both.mean(-2) if merge == "mean" else both.sum(-2)

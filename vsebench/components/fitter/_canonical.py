@@ -48,7 +48,8 @@ def whitening(covariance: Tensor, ridge: float) -> Tensor:
     values, vectors = torch.linalg.eigh(covariance)
     keep = values > NULL_VARIANCE * values[-1]
     scale = values[keep] + ridge * values.clamp(min=0).mean()
-    return vectors[:, keep].flip(1) / scale.flip(0).sqrt()
+    whitening: Tensor = vectors[:, keep].flip(1) / scale.flip(0).sqrt()
+    return whitening
 
 
 def canonical_pairs(cross: Tensor, white_x: Tensor, white_y: Tensor) -> Pairs:

@@ -26,7 +26,7 @@ def centres(rows: Tensor, count: int, seed: int) -> Tensor:
     from sklearn.exceptions import ConvergenceWarning
 
     rows = rows.double().cpu()
-    distinct = torch.unique(rows, dim=0)
+    distinct: Tensor = torch.unique(rows, dim=0)
     if len(distinct) <= count:
         return distinct
     with warnings.catch_warnings():

@@ -92,7 +92,8 @@ class CMFH(SignedProjection):
         parts = list(zip(self.alpha, views, bases, weights, strict=True))
         pulled = torch.stack([a * (x @ (u.T + self.mu * p)) for a, x, u, p in parts]).sum(dim=0)
         square = torch.stack([a * (u @ u.T + (self.mu + self.gamma) * eye) for a, _, u, _ in parts]).sum(dim=0)
-        return torch.linalg.solve(square, pulled.T).T
+        codes: Tensor = torch.linalg.solve(square, pulled.T).T
+        return codes
 
     def objective(self, views: tuple[Tensor, ...], shared: Tensor, bases: list[Tensor], weights: list[Tensor]) -> float:
         """J. Shape: X_m (n, D_m), V (n, c), U_m (c, D_m), P_m (D_m, c)."""

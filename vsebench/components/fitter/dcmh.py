@@ -131,7 +131,7 @@ class Dcmh(Fitter):
         done = (step - 1) / max(self.iterations - 1, 1)
         if self.schedule == "linear":
             return self.lr + done * (self.lr_end - self.lr)
-        return self.lr * (self.lr_end / self.lr) ** done
+        return float(self.lr * (self.lr_end / self.lr) ** done)
 
     def _fit(self, data: FitData) -> None:
         self.to(data.device).train()

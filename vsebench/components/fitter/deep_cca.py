@@ -42,7 +42,8 @@ def correlation(image: Tensor, text: Tensor, r: float, k: int) -> Tensor:
         roots.append(torch.linalg.cholesky(covariance))
     left = torch.linalg.solve_triangular(roots[0], image.T @ text / (len(image) - 1), upper=False)
     whitened = torch.linalg.solve_triangular(roots[1], left.T, upper=False)
-    return torch.linalg.svdvals(whitened)[:k].sum()
+    correlation: Tensor = torch.linalg.svdvals(whitened)[:k].sum()
+    return correlation
 
 
 @FITTERS.register("deep_cca", source="Andrew et al. 2013, ICML; methods 5", needs=PAIR, trains_encoders=True)

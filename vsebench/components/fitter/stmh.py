@@ -186,12 +186,14 @@ def solve_rows(weights: Tensor, a: Tensor, b: Tensor, pulled: Tensor) -> Tensor:
     left = torch.linalg.solve_triangular(half, a, upper=False)
     values, turned = torch.linalg.eigh(torch.linalg.solve_triangular(half, left.T, upper=False))
     basis = torch.linalg.solve_triangular(half.T, turned, upper=True)
-    return (pulled @ basis / (weights[:, None] * values.clamp(min=0) + 1)) @ basis.T
+    solution: Tensor = (pulled @ basis / (weights[:, None] * values.clamp(min=0) + 1)) @ basis.T
+    return solution
 
 
 def _weights(x: Tensor, f: Factors) -> Tensor:
     """1/(2‖x_i − F₁g_i‖). Shape: (n,)."""
-    return 0.5 / (x - f.images @ f.concepts.T).norm(dim=1).clamp(min=SHORTEST)
+    weights: Tensor = 0.5 / (x - f.images @ f.concepts.T).norm(dim=1).clamp(min=SHORTEST)
+    return weights
 
 
 def _eye(size: int) -> Tensor:

@@ -53,4 +53,5 @@ class LowRankCore(nn.Module):
     def forward(self, parts: Sequence[Tensor]) -> Tensor:
         """Contract."""
         terms = torch.stack([factor(part) for factor, part in zip(self.factors, parts, strict=True)]).prod(0)
-        return terms.unflatten(-1, (self.rank, self.size)).sum(1)
+        total: Tensor = terms.unflatten(-1, (self.rank, self.size)).sum(1)
+        return total

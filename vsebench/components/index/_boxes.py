@@ -64,7 +64,8 @@ class Boxes:
             here = here[:, level.parents] - _outside(values, level.before) + _outside(values, level.after)
             results.append(here[:, level.leaves])
             here = here[:, ~level.leaves]
-        return np.maximum(np.concatenate(results, 1), 0)
+        bounds: np.ndarray = np.maximum(np.concatenate(results, 1), 0)
+        return bounds
 
     def members(self, leaves: np.ndarray) -> np.ndarray:
         """Return the vectors in some leaves of each query, the rest -1. Shape: (Q, m) -> int64 (Q, C)."""
@@ -121,4 +122,5 @@ class Boxes:
 
 def _outside(values: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """Squared distance of values to intervals, 0 inside. Shape: (Q, m), (m, 2) -> (Q, m)."""
-    return np.maximum(np.maximum(ends[:, 0] - values, values - ends[:, 1]), 0) ** 2
+    squares: np.ndarray = np.maximum(np.maximum(ends[:, 0] - values, values - ends[:, 1]), 0) ** 2
+    return squares

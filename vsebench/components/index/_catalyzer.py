@@ -71,7 +71,8 @@ def rank_loss(anchors: Tensor, near: Tensor, far: Tensor) -> Tensor:
     """
     a, n, f = (_precise(points) for points in (anchors, near, far))
     away = torch.linalg.vector_norm(a - n, dim=1) - torch.linalg.vector_norm(a - f, dim=1)
-    return away.clamp(min=0).mean()
+    loss: Tensor = away.clamp(min=0).mean()
+    return loss
 
 
 def koleo(points: Tensor) -> Tensor:
@@ -92,7 +93,8 @@ def koleo(points: Tensor) -> Tensor:
         distances = torch.cdist(rows, rows, compute_mode="donot_use_mm_for_euclid_dist")
         nearest = distances.fill_diagonal_(torch.inf).argmin(1)
     gaps = torch.linalg.vector_norm(rows - rows[nearest], dim=1)
-    return -gaps.clamp(min=LEAST).log().mean()
+    loss: Tensor = -gaps.clamp(min=LEAST).log().mean()
+    return loss
 
 
 def nearest_others(rows: Tensor, k: int, *, last: bool = False) -> Tensor:

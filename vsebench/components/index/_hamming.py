@@ -20,8 +20,10 @@ def pack(bits: np.ndarray) -> np.ndarray:
 def count_bits(words: np.ndarray) -> np.ndarray:
     """Ones of each word. Shape: uint64 (…) -> uint8 (…)."""
     if hasattr(np, "bitwise_count"):  # numpy 2
-        return np.bitwise_count(words)
-    return _ONES[words.view(np.uint16)].reshape(*words.shape, 4).sum(-1, dtype=np.uint8)
+        counts: np.ndarray = np.bitwise_count(words)
+    else:
+        counts = _ONES[words.view(np.uint16)].reshape(*words.shape, 4).sum(-1, dtype=np.uint8)
+    return counts
 
 
 #: Ones of each 16-bit number.

@@ -30,4 +30,5 @@ def principal(vectors: np.ndarray, rows: int) -> np.ndarray:
     centred = vectors.astype(np.float64) - vectors.mean(0, dtype=np.float64)
     directions = np.linalg.eigh(centred.T @ centred)[1].T[::-1][:rows]
     greatest = np.take_along_axis(directions, np.abs(directions).argmax(1, keepdims=True), 1)
-    return (directions * np.sign(greatest)).astype(np.float32)
+    turned: np.ndarray = (directions * np.sign(greatest)).astype(np.float32)
+    return turned

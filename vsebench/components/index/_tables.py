@@ -40,7 +40,8 @@ class Table:
 def to_keys(bits: np.ndarray) -> np.ndarray:
     """Bits as one number. Shape: bool (n, k) with k ≤ 64 -> uint64 (n,)."""
     powers = np.uint64(1) << np.arange(bits.shape[1], dtype=np.uint64)
-    return np.where(bits, powers, np.uint64(0)).sum(1, dtype=np.uint64)
+    words: np.ndarray = np.where(bits, powers, np.uint64(0)).sum(1, dtype=np.uint64)
+    return words
 
 
 def nearest_flips(margins: np.ndarray, count: int) -> list[int]:

@@ -62,7 +62,7 @@ class HNSW(Index):
         """Vectors, ids and links."""
         hnsw = self.graph.hnsw
         links = hnsw.neighbors.size() * 4 + hnsw.offsets.size() * 8 + hnsw.levels.size() * 4
-        return len(self) * self.dim * 4 + links + self.ids.nbytes
+        return int(len(self) * self.dim * 4 + links + self.ids.nbytes)
 
     def _add(self, vectors: np.ndarray) -> None:
         self.graph.add(vectors)

@@ -91,7 +91,8 @@ class LSH(Coded):
 
     def margins(self, vectors: np.ndarray) -> np.ndarray:
         """How far vectors are from each hyperplane, ⟨a_j, x⟩ − b_j. Shape: (n, D) -> float32 (n, bits · tables)."""
-        return vectors @ self.directions.T - self.thresholds
+        distances: np.ndarray = vectors @ self.directions.T - self.thresholds
+        return distances
 
     def _train(self, vectors: np.ndarray) -> None:
         if self.needs:

@@ -54,7 +54,8 @@ def binary_targets(labels: np.ndarray, num_classes: int) -> np.ndarray:
     """Zeros and ones of classes, or of several labels. Shape: (n,) or (n, C) -> int64 (n, C)"""
     if labels.ndim > 1:
         return labels.astype(np.int64)
-    return np.eye(num_classes, dtype=np.int64)[labels]
+    one_hot: np.ndarray = np.eye(num_classes, dtype=np.int64)[labels]
+    return one_hot
 
 
 def most_probable(logits: np.ndarray) -> np.ndarray:
@@ -63,7 +64,8 @@ def most_probable(logits: np.ndarray) -> np.ndarray:
     Shape: (n, C) -> float64 (n, C), rows sum to 1
     """
     top = logits == logits.max(1, keepdims=True)
-    return top / top.sum(1, keepdims=True)
+    shares: np.ndarray = top / top.sum(1, keepdims=True)
+    return shares
 
 
 def left_out(name: str, over: np.ndarray) -> dict[str, float]:

@@ -47,7 +47,7 @@ def pack(codes: np.ndarray) -> np.ndarray:
 
 def distances(query: np.ndarray, gallery: np.ndarray, bits: int) -> np.ndarray:
     """Hamming distances of packed codes. Shape: uint64 (b, w), (g, w) -> uint8 or, above 255 bits, uint16 (b, g)."""
-    total = np.bitwise_count(query[:, :1] ^ gallery[:, 0])
+    total: np.ndarray = np.bitwise_count(query[:, :1] ^ gallery[:, 0])
     if bits > np.iinfo(np.uint8).max:
         total = total.astype(np.uint16)
     for word in range(1, query.shape[1]):
@@ -142,7 +142,8 @@ class CodePairs:
         kind = np.uint8 if 2 * self.bits + 1 <= np.iinfo(np.uint8).max else np.uint32
         good: np.ndarray = self.matches(part, columns).astype(kind)
         good *= kind(self.bits + 1)
-        return good + result
+        good += result
+        return good
 
     def in_order(self) -> Iterator[np.ndarray]:
         """Query by query, the 1-based places of its relevant items: by distance, ties in the gallery's order.

@@ -31,7 +31,8 @@ def average_precision(groups: TieGroups, cut: np.ndarray, denominator: Denominat
     if denominator == "found":
         return _over_found(groups, cut)
     total = groups.total if denominator == "all" else np.minimum(groups.total, cut)
-    return groups.sums(_precisions(groups, cut)) / total
+    precisions: np.ndarray = groups.sums(_precisions(groups, cut)) / total
+    return precisions
 
 
 def hits(groups: TieGroups, k: int) -> np.ndarray:
@@ -53,7 +54,8 @@ def ndcg(groups: TieGroups, k: int) -> np.ndarray:
     taken = groups.taken(_everywhere(groups, k))
     result = groups.sums(groups.gain / groups.size * (sums[groups.above + taken] - sums[groups.above]))
     best: np.ndarray = sums[np.minimum(groups.at_least, k)].sum(1)
-    return result / best
+    shares: np.ndarray = result / best
+    return shares
 
 
 def _everywhere(groups: TieGroups, k: int) -> np.ndarray:
@@ -87,7 +89,7 @@ def _over_found(groups: TieGroups, cut: np.ndarray) -> np.ndarray:
     whole, part = taken == groups.size, (taken > 0) & (taken < groups.size)
     above = groups.sums(np.where(whole, _precisions(groups, cut), 0.0))
     results = groups.sums(np.where(whole, groups.relevant, 0))
-    result = above / np.maximum(results, 1)
+    result: np.ndarray = above / np.maximum(results, 1)
     query, t, n, r = (values[part] for values in (groups.query, taken, groups.size, groups.relevant))
     b = groups.above[part]
     expected = np.zeros(len(query))

@@ -66,11 +66,13 @@ class TieGroups:
     def relevant_above(self) -> np.ndarray:
         """int64 (p,): relevant items that score higher than the group's."""
         before = np.cumsum(self.relevant) - self.relevant
-        return before - np.repeat(before[self._first], self.counts)
+        within: np.ndarray = before - np.repeat(before[self._first], self.counts)
+        return within
 
     def taken(self, cut: np.ndarray) -> np.ndarray:
         """int64 (p,): how many places of each group are among its query's first ``cut`` (q,)."""
-        return np.clip(cut[self.query] - self.above, 0, self.size)
+        places: np.ndarray = np.clip(cut[self.query] - self.above, 0, self.size)
+        return places
 
     def sums(self, values: np.ndarray) -> np.ndarray:
         """Sum of a number per group over each query's groups. Shape: (p,) -> float64 (q,)."""
@@ -95,7 +97,8 @@ class TieGroups:
 
     @property
     def _first(self) -> np.ndarray:
-        return np.cumsum(self.counts) - self.counts
+        first: np.ndarray = np.cumsum(self.counts) - self.counts
+        return first
 
 
 def tie_groups(

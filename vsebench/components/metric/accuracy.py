@@ -36,4 +36,5 @@ def correct(predictions: Predictions, k: int) -> np.ndarray:
     logits = predictions.scored.astype(np.float64)
     true_logit = logits[np.arange(len(logits)), predictions.labels][:, None]
     above, tied = (logits > true_logit).sum(1), (logits == true_logit).sum(1)
-    return np.clip((k - above) / tied, 0.0, 1.0)
+    shares: np.ndarray = np.clip((k - above) / tied, 0.0, 1.0)
+    return shares

@@ -107,4 +107,5 @@ def similarities(output: Output, similarity: Similarity) -> Tensor:
     if similarity == "euclidean":
         return -torch.cdist(image, text, compute_mode="donot_use_mm_for_euclid_dist")
     above = (text.abs()[None, :, :] - image.abs()[:, None, :]).relu()  # (B, B, E)
-    return -torch.linalg.vector_norm(above, dim=-1)
+    distances: Tensor = torch.linalg.vector_norm(above, dim=-1)
+    return -distances

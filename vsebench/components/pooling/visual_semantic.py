@@ -99,4 +99,5 @@ class VisualSemantic(Pooling):
         return pooled.masked_fill(~tokens.mask.any(1, keepdim=True), 0.0)
 
     def _split(self, values: Tensor) -> Tensor:
-        return values.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, h, N, D/h)
+        split: Tensor = values.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, h, N, D/h)
+        return split

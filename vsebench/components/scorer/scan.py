@@ -130,7 +130,8 @@ class SCAN(Scorer):
         if self.normalize in ("clipped", "none"):
             return affinity
         order = 2 if self.normalize.endswith("l2") else 1
-        return affinity / (torch.linalg.vector_norm(affinity, order, dim=-1, keepdim=True) + _EPSILON)
+        scaled: Tensor = affinity / (torch.linalg.vector_norm(affinity, order, dim=-1, keepdim=True) + _EPSILON)
+        return scaled
 
     def _aggregated(self, fits: Tensor, mask: Tensor) -> Tensor:
         """Shape: (b, a, q), (a, q) -> (b, a)."""

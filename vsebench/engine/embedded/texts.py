@@ -267,7 +267,7 @@ def _meaning_loss(outputs: Tensor, answers: Tensor) -> Tensor:
     """
     signs, chosen = answers.split([len(VALUES), len(CHOICES)], -1)
     scores, *parts = outputs.split([len(VALUES), *CHOICES.values()], -1)
-    loss = VALUES_WEIGHT * (scores - _contrasts(signs.float())).square().mean(0).sum()
+    loss: Tensor = VALUES_WEIGHT * (scores - _contrasts(signs.float())).square().mean(0).sum()
     for k, part in enumerate(parts):
         loss = loss + nn.functional.cross_entropy(part, chosen[:, k])
     return loss
