@@ -22,7 +22,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 from html_boards import ARGUMENTS, board
 from playwright.sync_api import sync_playwright
 
-from vsebench.leaderboard.html_page import page
+from vsebench.leaderboard.board import BoardData
+from vsebench.leaderboard.renderers.html import page
 
 TIMED = "(() => { const from = performance.now(); %s; document.body.offsetHeight; return performance.now() - from; })()"
 SORT = "document.querySelectorAll('#table-0 thead button')[3].click()"
@@ -36,7 +37,7 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=5)
     requested = parser.parse_args()
     start = time.perf_counter()
-    text = page(board(requested.rows, 1))
+    text = page(BoardData(board(requested.rows, 1)))
     print(f"{requested.rows:,} rows: {len(text.encode()) / 1e6:.1f} MB, written in {time.perf_counter() - start:.1f} s")
     executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if executable is None:

@@ -83,4 +83,4 @@ def test_matplotlib_warns_of_missing_letters_in_these_words() -> None:
         messages = [str(warning.message) for warning in seen]
         ours = [message for message in messages if message.startswith("Glyph ") and " missing" in message]
     if messages:
-        assert ours == messages, f"matplotlib {version('matplotlib')} says {messages}: see leaderboard/index_plots.py"
+        assert ours == messages, f"matplotlib {version('matplotlib')} says {messages}: see leaderboard/figure.py"

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from board_texts import blocks_text
 
 from vsebench.cli.app import app
 from vsebench.cli.combine import combine
@@ -257,7 +258,7 @@ def test_a_measurement_of_a_plug_in_is_stored_and_on_the_board(folder: Path) -> 
     values: Any = snapshot.measures[run.run_id]["my_norms"]
     assert values == {"largest": pytest.approx(max(norms), rel=1e-4), "sizes": {"test": 12}}
     page = (folder / "board" / "parts.md").read_text()
-    section = page.split("## Norms")[1].split("##")[0]
+    section = page.split("<b>Norms</b>")[1].split("</details>")[0]
     assert "How large the weights are." in section
     assert re.search(r"\| System +\| +Largest \| Items \|", section)
     assert re.search(rf"\| halves +\| +\**{values['largest']:.3f}\** \| +12 \|", section)
@@ -268,11 +269,11 @@ def test_a_board_names_a_measurement_whose_plug_in_is_not_loaded(folder: Path) -
     component = MEASUREMENTS.get("my_norms")
     MEASUREMENTS.forget("my_norms")
     try:
-        lines = measurement_sections(load(results_file(folder / "board", "parts")))
+        shown = measurement_sections(load(results_file(folder / "board", "parts")))
     finally:
         MEASUREMENTS._components["my_norms"] = component
-    assert "Measured but not shown (the plug-in that registers it was not loaded" in "\n".join(lines)
-    assert "## Robustness" in lines
+    assert "Measured but not shown (the plug-in that registers it was not loaded" in blocks_text(shown)
+    assert "Robustness" in [section.title for section in shown]
 
 
 def test_a_corruption_of_a_plug_in_is_a_column_of_the_board(folder: Path) -> None:

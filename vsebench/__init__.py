@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from vsebench.components.text_encoder.base import Tokenizer as Tokenizer
     from vsebench.core.catalogue import create as create
     from vsebench.core.catalogue import list_components as list_components
+    from vsebench.core.display import Display as Display
     from vsebench.core.errors import ClusterError as ClusterError
     from vsebench.core.errors import ComponentError as ComponentError
     from vsebench.core.errors import ConfigError as ConfigError

@@ -18,7 +18,7 @@ SECTIONS = {
     "Registries": ("core.registry",),
     "Metrics": ("metrics",),
     "Base classes": ("components", "measurements", "sweeps"),
-    "What components are given and return": ("core.types", "ops", "leaderboard"),
+    "What components are given and return": ("core.display", "core.types", "ops", "leaderboard"),
     "Data": ("data",),
     "Search": ("retrieval",),
     "Errors": ("core.errors",),

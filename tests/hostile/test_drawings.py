@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 from hostile_strings import STRINGS, assert_drawing, board
 
-from vsebench.leaderboard import cost_plots, factors_plot, index_plots, plots, robustness_plots
+from vsebench.leaderboard import cost_plots, factors_plot, index_plots, robustness_plots
+from vsebench.leaderboard.board import BoardData
+from vsebench.leaderboard.forest import forest
+from vsebench.leaderboard.sections.curves import figure_of
 from vsebench.runs.snapshot import INDEX_FORM, BoardRow, Snapshot
 
 
@@ -61,16 +64,15 @@ def _letters_of_any_script() -> Any:
 @pytest.mark.parametrize("text", DRAWN.values(), ids=DRAWN)
 def test_curves_cost_and_robustness(text: str) -> None:
     shown = drawn(text)
-    for kind in ("lookup", "topn"):
-        message = assert_drawing(plots.svg(shown, kind))
+    for figure in (figure_of(shown, "lookup"), figure_of(shown, "topn"), forest(BoardData(shown))):
+        assert figure is not None
+        message = assert_drawing(figure.svg())
         if text.isprintable() and len(text) < 40:
             assert text in message
-    assert len(cost_plots.drawn(shown)) == 2
-    for against in cost_plots.drawn(shown):
-        assert_drawing(cost_plots.svg(shown, against))
-    assert_drawing(factors_plot.svg(shown, {}))
-    assert robustness_plots.drawn(shown)
-    assert_drawing(robustness_plots.svg(shown))
+    costs, damages = cost_plots.figures(shown), robustness_plots.figures(shown)
+    assert (len(costs), len(damages)) == (2, 1)
+    for figure in (*costs, *damages, factors_plot.factors_figure(shown, {})):
+        assert_drawing(figure.svg())
 
 
 @pytest.mark.parametrize("text", DRAWN.values(), ids=DRAWN)
@@ -86,6 +88,6 @@ def test_indexes(text: str) -> None:
         results={result.run_id: measured},
         select={"metric": "recall@10", "mode": "max"},
     )
-    assert len(index_plots.drawn(shown)) == 2
-    for kind in index_plots.drawn(shown):
-        assert_drawing(index_plots.svg(shown, kind))
+    assert len(index_plots.figures(shown)) == 2
+    for figure in index_plots.figures(shown):
+        assert_drawing(figure.svg())

@@ -6,17 +6,18 @@ import re
 from dataclasses import replace
 
 import pytest
+from board_texts import blocks_text, page
 from hostile_strings import CONTROL, STRINGS, Read, assert_harmless, board, file_name, read_html
 from markdown_it import MarkdownIt
 
-from vsebench.leaderboard import index_board, markdown
-from vsebench.leaderboard.pivot import pivot_lines
-from vsebench.leaderboard.render import index
+from vsebench.leaderboard.folder_index import folder_page
+from vsebench.leaderboard.pivot import pivot_blocks
 from vsebench.leaderboard.table import code, comment, escape, link, printable, prose, table
 from vsebench.runs.snapshot import INDEX_FORM, BoardRow, Snapshot
 from vsebench.stats.rows import views
 
-ELEMENTS = {"h1", "h2", "p", "ul", "li", "table", "thead", "tbody", "tr", "th", "td", "strong", "code", "a", "img"}
+ELEMENTS = {"h1", "h2", "p", "ul", "li", "table", "thead", "tbody", "tr", "th", "td", "strong", "code", "a", "img",
+            "details", "summary", "b"}  # fmt: skip
 PARTS = re.compile(r"\\.|\|")
 
 
@@ -44,24 +45,24 @@ def assert_plain(text: str, *, comments: int = 1) -> Read:
 @pytest.mark.parametrize("text", STRINGS.values(), ids=STRINGS)
 def test_boards(text: str) -> None:
     shown = board(text)
-    page = markdown.page(shown)
-    read = assert_plain(page)
+    text_of = page(shown)
+    read = assert_plain(text_of)
     files = [value for _, attributes in read.elements for value in (attributes.get("href"),) if value]
-    assert len(files) == 1
-    assert files[0].endswith(".csv")
-    titles = re.findall("^## (.*)", page, re.MULTILINE)
+    assert len(files) == 3
+    assert {file.rsplit(".", 1)[1] for file in files} == {"csv", "md"}
+    titles = re.findall("<summary><b>(.*?)</b>", text_of)
     assert {"Contribution of each part", "Gain over one modality", "Baselines", "Failed", "Protocol"} <= set(titles)
     name = printable(text)
     name = name if len(name) <= 1_000 else name[:999] + "…"
     assert name.strip() in " ".join("".join(read.text).split()), "it is shown, as text"
-    assert max(map(len, page.splitlines())) < 30_000
+    assert max(map(len, text_of.splitlines())) < 30_000
 
 
 @pytest.mark.parametrize("text", STRINGS.values(), ids=STRINGS)
 def test_boards_of_indexes_and_the_list_of_boards(text: str) -> None:
     shown = indexes(text)
-    assert_plain(index_board.page(shown))
-    read = assert_plain(index([shown, board(text)]), comments=0)
+    assert_plain(page(shown))
+    read = assert_plain(blocks_text(folder_page([shown, board(text)])), comments=0)
     assert sum(name == "a" for name, _ in read.elements) == 2
 
 
@@ -85,7 +86,7 @@ def indexes(text: str) -> Snapshot:
 def test_axes_across(text: str) -> None:
     shown = board(text)
     requested = {"by": text, "metrics": [f"test/{text}"]}
-    assert_plain("\n".join(pivot_lines(requested, views(shown, "sweep"), {})), comments=0)
+    assert_plain(blocks_text(pivot_blocks(requested, views(shown, "sweep"))), comments=0)
 
 
 @pytest.mark.parametrize("text", STRINGS.values(), ids=STRINGS)

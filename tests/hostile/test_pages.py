@@ -18,7 +18,8 @@ from vsebench.inspect.examples import Classified, Examples, Found, Query, Thing
 from vsebench.inspect.explain import Explanation
 from vsebench.inspect.panels import Panel
 from vsebench.inspect.words import Piece
-from vsebench.leaderboard import html_page
+from vsebench.leaderboard.board import BoardData
+from vsebench.leaderboard.renderers import html
 from vsebench.results import compare_page
 from vsebench.results.compare import Comparison, Disagreement
 from vsebench.retrieval import report
@@ -130,9 +131,9 @@ def strings(value: Any) -> Iterator[str]:
 
 @every
 def test_boards(text: str) -> None:
-    written = html_page.page(board(text))
+    written = html.page(BoardData(board(text)))
     written.encode("utf-8")
-    read, plain = read_html(written), read_html(html_page.page(board(PLAIN)))
+    read, plain = read_html(written), read_html(html.page(BoardData(board(PLAIN))))
     assert read.names == plain.names
     scripts = [attributes.get("type") for name, attributes in read.elements if name == "script"]
     assert scripts == [attributes.get("type") for name, attributes in plain.elements if name == "script"]

@@ -11,6 +11,7 @@ from typing import Any
 
 import boards
 import pytest
+from board_texts import page
 from hypothesis import given
 from hypothesis import strategies as st
 from mutations import as_bytes, changed, damaged, fuzzed
@@ -18,8 +19,9 @@ from mutations import as_bytes, changed, damaged, fuzzed
 from vsebench.cli.verify import verify as verify_command
 from vsebench.core.errors import DataError, VsebenchError
 from vsebench.leaderboard import index_board, render
-from vsebench.leaderboard.html_page import page as html_page
-from vsebench.leaderboard.markdown import page
+from vsebench.leaderboard.board import BoardData
+from vsebench.leaderboard.folder_index import folder_page
+from vsebench.leaderboard.renderers.html import page as html_page
 from vsebench.results import wandb_board
 from vsebench.results.export import table_of
 from vsebench.results.merge import Origin, merge
@@ -186,7 +188,7 @@ def uses(board: Snapshot, file: Path) -> list[Callable[[], Any]]:
     """All that is made of a board's results."""
     folder, nowhere = file.parent.parent, file.parent / "runs"
     if board.form == INDEX_FORM:
-        pages: list[Callable[[], Any]] = [lambda: index_board.page(board), lambda: index_board.table_csv(board)]
+        pages: list[Callable[[], Any]] = [lambda: page(board), lambda: index_board.table_csv(board)]
     else:
         item_scores = load_for(load_board(ROOT / "leaderboard", file.stem), ROOT / "leaderboard")
         pages = [lambda: page(board), lambda: page(board, item_scores), lambda: render.table_csv(board)]
@@ -194,8 +196,8 @@ def uses(board: Snapshot, file: Path) -> list[Callable[[], Any]]:
     row = board.rows[0].name if board.rows else "none"
     return [
         *pages,
-        lambda: render.index([board]),
-        lambda: html_page(board, folder=folder, runs=nowhere),
+        lambda: folder_page([board]),
+        lambda: html_page(BoardData(board), folder=folder, runs=nowhere),
         lambda: verify(board, file, nowhere),
         lambda: merge([Origin("one", board), other], prefer="first"),
         lambda: table_of([(board, None)]),
@@ -245,6 +247,6 @@ def test_a_damaged_file_of_a_run_takes_its_own_row_alone(tmp_path: Path, capsys:
         file = next((tmp_path / "runs" / boards.NAME).glob(f"a0*/{name}"))
         whole = file.read_bytes()
         file.write_bytes(whole[: len(whole) // 2] + b"{")
-        assert name in html_page(board, runs=tmp_path / "runs") or name == "run.yaml"
+        assert name in html_page(BoardData(board), runs=tmp_path / "runs") or name == "run.yaml"
         assert name in capsys.readouterr().err
         file.write_bytes(whole)

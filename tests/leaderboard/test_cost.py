@@ -11,11 +11,11 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from board_texts import page
 
 from vsebench.core.types import Result
-from vsebench.leaderboard.cost import COSTS, MARK, compared, cost_section, costed, front_of
-from vsebench.leaderboard.cost_plots import drawn, figure, is_current, plot_file, plot_files, svg
-from vsebench.leaderboard.markdown import page
+from vsebench.leaderboard.cost import COSTS, MARK, compared, cost_sections, costed, front_of
+from vsebench.leaderboard.cost_plots import figure, figures
 from vsebench.leaderboard.render import render, stale
 from vsebench.runs.snapshot import BoardRow, Snapshot, load, results_file, save
 
@@ -154,8 +154,8 @@ def test_energy_has_a_column_where_it_was_read() -> None:
 
 def test_nothing_is_said_where_nothing_was_measured() -> None:
     snapshot = board({name: (accuracies, None) for name, (accuracies, _) in FOUR.items()})
-    assert cost_section(snapshot, plot_files(snapshot)) == []
-    assert drawn(snapshot) == []
+    assert figures(snapshot) == []
+    assert cost_sections(snapshot, []) == []
 
 
 @pytest.mark.parametrize("against", COSTS, ids=lambda a: a.name)
@@ -184,14 +184,14 @@ def test_plots_go_stale(tmp_path: Path) -> None:
     assert {f.name for f in changed} >= {"demo-cost-time.svg", "demo-cost-operations.svg"}
     assert render(tmp_path) == []
     snapshot = load(results_file(tmp_path, "demo"))
-    file = tmp_path / plot_file(snapshot, TIME)
-    assert is_current(file, snapshot, TIME)
+    time, _ = figures(snapshot)
+    file = tmp_path / time.file
+    assert time.is_current(tmp_path)
     file.write_text(file.read_text().replace("<g ", "<g  ", 1))
     assert stale(tmp_path) == [file], "edited"
     render(tmp_path)
     slower = board({**FOUR, "good": ([0.8, 0.9], values(4.5, 4.0))})
-    assert not is_current(file, slower, TIME)
-    assert is_current(tmp_path / plot_file(slower, OPERATIONS), slower, OPERATIONS)
+    assert [plot.is_current(tmp_path) for plot in figures(slower)] == [False, True]
 
 
 def test_hostile_names() -> None:
@@ -202,6 +202,6 @@ def test_hostile_names() -> None:
     assert "\u202e" not in text
     table = [line for line in text.splitlines() if MARK in line and line.startswith("|")]
     assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table}) == 1
-    drawing = svg(snapshot, TIME)
+    drawing = figures(snapshot)[0].svg()
     ElementTree.fromstring(drawing)
     assert "<script" not in drawing

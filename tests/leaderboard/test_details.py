@@ -7,13 +7,14 @@ from pathlib import Path
 
 from html_boards import board, write_runs
 
+from vsebench.leaderboard.board import BoardData
 from vsebench.leaderboard.details import details_of
-from vsebench.leaderboard.html_tables import tables_of
+from vsebench.leaderboard.pages import board_page
 
 
 def test_settings_seeds_and_places() -> None:
     snapshot = board()
-    tables = tables_of(snapshot)
+    tables = board_page(BoardData(snapshot)).tables()
     result = details_of(snapshot, tables, None)
     assert result.shared[0]["text_encoder"] == "lstm"
     assert result.shared[0]["objective 1"] == "cross_entropy"
@@ -36,7 +37,7 @@ def test_settings_seeds_and_places() -> None:
 def test_folders(tmp_path: Path) -> None:
     snapshot = board()
     write_runs(tmp_path, snapshot)
-    tables = tables_of(snapshot)
+    tables = board_page(BoardData(snapshot)).tables()
     shutil.rmtree(tmp_path / "demo" / snapshot.rows[1].runs["1"])
     rows = details_of(snapshot, tables, tmp_path).rows[0]
     assert "absent" not in rows[0]

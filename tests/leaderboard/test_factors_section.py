@@ -9,12 +9,13 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from board_texts import page, section_text
 from grid_boards import board_of, grid_board
 
 from vsebench.leaderboard import factors_plot
-from vsebench.leaderboard.factors_section import TITLE, factors_section
-from vsebench.leaderboard.markdown import AXIS_TITLES, page
 from vsebench.leaderboard.render import render, stale
+from vsebench.leaderboard.sections import factors
+from vsebench.leaderboard.titles import AXIS_TITLES
 from vsebench.runs.snapshot import Snapshot, results_file, save
 
 AXES = {"text_encoder": ["bow", "lstm", "bert"], "fusion": ["concat", "gated"]}
@@ -34,7 +35,7 @@ def made(seeds: int = 3, *, without: str = "", noise: float = 0.01) -> Snapshot:
 
 
 def lines_of(snapshot: Snapshot) -> str:
-    return "\n".join(factors_section(snapshot, AXIS_TITLES))
+    return section_text(factors, snapshot)
 
 
 def tables(text: str) -> list[list[dict[str, str]]]:
@@ -106,10 +107,10 @@ def test_what_is_missing_is_named() -> None:
 
 
 def test_without_a_grid_nothing_is_said_and_without_matches_why() -> None:
-    assert factors_section(made(), AXIS_TITLES)[0] == TITLE
-    assert factors_section(replace(made(), search={"method": "random", "budget": 6, "seed": 0}), AXIS_TITLES) == []
-    assert factors_section(made(without="bow"), AXIS_TITLES)[0] == TITLE
-    assert factors_section(grid_board(AXES, 1, lambda p, s: "failed"), AXIS_TITLES) == []
+    assert factors.TITLE in lines_of(made())
+    assert lines_of(replace(made(), search={"method": "random", "budget": 6, "seed": 0})) == ""
+    assert factors.TITLE in lines_of(made(without="bow"))
+    assert lines_of(grid_board(AXES, 1, lambda p, s: "failed")) == ""
     # Each level of a part with another one of the others: no two runs differ in one part alone.
     points = [dict(zip("abc", labels, strict=True)) for labels in ("000", "011", "101", "110")]
     text = lines_of(board_of(points, 2, lambda p, s: 0.5))
@@ -134,7 +135,7 @@ def test_hostile_names_are_text() -> None:
     assert "<script" not in text.replace("\\<script", "")
     assert "\u202e" not in text
     assert all(len(row) for table in tables(text) for row in table)
-    drawn = factors_plot.svg(board, AXIS_TITLES)
+    drawn = factors_plot.factors_figure(board, AXIS_TITLES).svg()
     assert "<script" not in drawn
     ElementTree.fromstring(drawn)
 
@@ -142,7 +143,7 @@ def test_hostile_names_are_text() -> None:
 def test_the_plot_is_drawn_checked_and_goes_stale(tmp_path: Path) -> None:
     board = made()
     save(board, results_file(tmp_path, "demo"))
-    file = tmp_path / factors_plot.plot_file(board)
+    file = tmp_path / factors_plot.factors_figure(board, AXIS_TITLES).file
     assert file in render(tmp_path)
     assert stale(tmp_path) == []
     file.write_text(file.read_text(encoding="utf-8").replace("#0b6e99", "#ff0000"), encoding="utf-8")

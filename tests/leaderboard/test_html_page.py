@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from html_boards import HOSTILE, board, browser, data, write_runs
 
-from vsebench.leaderboard.html_page import as_json, page
+from vsebench.leaderboard.board import BoardData
+from vsebench.leaderboard.renderers.html import as_json, page
 
 #: A quiet machine needs a third of a second; this leaves room for a loaded one.
 LOADED_MS = 5_000
@@ -48,7 +49,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("html")
     snapshot = board()
     write_runs(folder / "runs", snapshot)
-    (folder / "demo.html").write_text(page(snapshot, runs=folder / "runs"), encoding="utf-8")
+    (folder / "demo.html").write_text(page(BoardData(snapshot), runs=folder / "runs"), encoding="utf-8")
     return folder / "demo.html"
 
 
@@ -56,12 +57,12 @@ def test_sort(chromium: Any, file: Path) -> None:
     shown = Opened(chromium, file)
     names = [f"Row {i}" for i in range(6)]
     assert shown.names() == names
-    head = shown.page.get_by_role("region", name="Systems").get_by_role("columnheader", name="Test acc.")
+    head = shown.page.get_by_role("region", name="Systems").get_by_role("columnheader", name="Test accuracy %")
     head.get_by_role("button").click()
     assert (shown.names(), head.get_attribute("aria-sort")) == (names, "descending")
     head.get_by_role("button").press("Enter")
     assert (shown.names(), head.get_attribute("aria-sort")) == (names[::-1], "ascending")
-    assert "sorted by Test acc., lowest first" in shown.page.inner_text("#status-0")
+    assert "sorted by Test accuracy %, lowest first" in shown.page.inner_text("#status-0")
     shown.page.get_by_role("columnheader", name="System").get_by_role("button").press("Space")
     assert shown.names() == names
     assert head.get_attribute("aria-sort") is None
@@ -95,8 +96,8 @@ def test_columns(chromium: Any, file: Path) -> None:
     assert head.is_visible()
     assert button.get_attribute("aria-pressed") == "true"
     shown.page.locator("details.menu summary").click()
-    shown.page.get_by_role("checkbox", name="Trained").uncheck()
-    assert not shown.page.locator("#table-0 thead th", has_text="Trained").is_visible()
+    shown.page.get_by_role("checkbox", name="Train s").uncheck()
+    assert not shown.page.locator("#table-0 thead th", has_text="Train s").is_visible()
 
 
 def test_a_row_opens_by_keyboard(chromium: Any, file: Path) -> None:
@@ -133,7 +134,7 @@ def test_an_address_opens_its_row(chromium: Any, file: Path) -> None:
 
 
 def test_what_is_not_there_is_said(chromium: Any, tmp_path: Path) -> None:
-    (tmp_path / "x.html").write_text(page(board(), runs=tmp_path / "none"), encoding="utf-8")
+    (tmp_path / "x.html").write_text(page(BoardData(board()), runs=tmp_path / "none"), encoding="utf-8")
     shown = Opened(chromium, tmp_path / "x.html")
     shown.page.locator("button.open").first.click()
     assert "missing here" in shown.page.inner_text(".detail")
@@ -197,7 +198,7 @@ def test_hostile_text(chromium: Any, tmp_path: Path) -> None:
         text=HOSTILE, title=HOSTILE, dataset=data(HOSTILE), board={"description": HOSTILE, "protocol": [HOSTILE]}
     )
     write_runs(tmp_path / "runs", snapshot)
-    (tmp_path / "x.html").write_text(page(snapshot, runs=tmp_path / "runs"), encoding="utf-8")
+    (tmp_path / "x.html").write_text(page(BoardData(snapshot), runs=tmp_path / "runs"), encoding="utf-8")
     shown = Opened(chromium, tmp_path / "x.html")
     shown.page.locator("button.open").first.click()
     shown.page.get_by_label("Filter rows by text").fill("onerror")
@@ -220,7 +221,7 @@ def test_without_javascript(chromium: Any, file: Path) -> None:
 
 
 def test_two_thousand_rows(chromium: Any, tmp_path: Path) -> None:
-    (tmp_path / "x.html").write_text(page(board(2_000, 1)), encoding="utf-8")
+    (tmp_path / "x.html").write_text(page(BoardData(board(2_000, 1))), encoding="utf-8")
     shown = Opened(chromium, tmp_path / "x.html")
     assert shown.page.evaluate("performance.getEntriesByName('ready')[0].startTime") < LOADED_MS
     assert "2,000 rows, the first 200 shown" in shown.page.inner_text("#status-0")

@@ -7,10 +7,10 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from board_texts import page
 
-import vsebench.leaderboard.plots as plots
+import vsebench.leaderboard.sections.curves as plots
 from vsebench.core.types import Result
-from vsebench.leaderboard.markdown import page
 from vsebench.leaderboard.render import render, stale
 from vsebench.runs.snapshot import BoardRow, Snapshot, load, results_file, save
 
@@ -61,6 +61,12 @@ def board(names: dict[str, int], seeds: int = 1, kinds: Any = ("lookup", "topn")
     )  # fmt: skip
 
 
+def svg(snapshot: Snapshot, kind: str) -> str:
+    figure = plots.figure_of(snapshot, kind)
+    assert figure is not None
+    return figure.svg()
+
+
 def test_lines_are_means_over_seeds_and_leave_out_what_is_undefined() -> None:
     lines = plots.lines_of(board({"a": 4, "plain": 0}, seeds=3), "lookup")
     assert [(line.name, line.direction, line.bits) for line in lines] == [("a", "i2t", 4), ("a", "t2i", 4)]
@@ -86,7 +92,7 @@ def test_a_board_draws_what_is_asked_for_once(tmp_path: Path, monkeypatch: pytes
     assert "text → image, 8 bits" in listing
     assert stale(tmp_path) == []
     with monkeypatch.context() as patched:
-        patched.setattr(plots, "svg", lambda *_: pytest.fail("nothing has changed"))
+        patched.setattr(plots, "draw", lambda *_: pytest.fail("nothing has changed"))
         assert render(tmp_path) == []
     shown.results["r0-0"].curves["i2t"]["topn"]["precision"][0] = 0.1
     save(shown, results_file(tmp_path, "demo"))
@@ -95,13 +101,13 @@ def test_a_board_draws_what_is_asked_for_once(tmp_path: Path, monkeypatch: pytes
 
 
 def test_the_same_points_give_the_same_file() -> None:
-    assert plots.svg(board({"a": 4}), "topn") == plots.svg(board({"a": 4}), "topn")
+    assert svg(board({"a": 4}), "topn") == svg(board({"a": 4}), "topn")
 
 
 @pytest.mark.parametrize("kind", ["lookup", "topn"])
 def test_other_points_give_another_file(kind: str) -> None:
     """Two seeds have other means than one."""
-    assert plots.svg(board({"a": 4}, seeds=2), kind) != plots.svg(board({"a": 4}), kind)
+    assert svg(board({"a": 4}, seeds=2), kind) != svg(board({"a": 4}), kind)
 
 
 def test_without_codes_or_without_asking_nothing_is_drawn(tmp_path: Path) -> None:
@@ -109,13 +115,13 @@ def test_without_codes_or_without_asking_nothing_is_drawn(tmp_path: Path) -> Non
     render(tmp_path)
     assert "No row has codes; there are no curves to draw." in (tmp_path / "demo.md").read_text()
     assert not (tmp_path / "plots").exists()
-    assert "Curves" not in page(board({"a": 4}, kinds=()))
+    assert "<b>Curves</b>" not in page(board({"a": 4}, kinds=()))
     assert "curves" not in results_file(tmp_path, "demo").read_text()
 
 
 def test_hostile_names() -> None:
     names = {"_hidden": 4, "$\\frac{1}$": 4, "<script>&]]>": 4, "a\u202eb\x00c": 4, "x" * 200: 4}
-    text = plots.svg(board(names), "lookup")
+    text = svg(board(names), "lookup")
     listing = "".join(ElementTree.fromstring(text).itertext())
     for part in ("_hidden", "$\\frac{1}$", "<script>&]]>", "abc", "x" * 47 + "…"):
         assert part in listing, part
@@ -123,7 +129,7 @@ def test_hostile_names() -> None:
 
 def test_only_the_best_rows_have_names() -> None:
     shown = board({f"row {i}": 4 for i in range(13)})
-    listing = "".join(ElementTree.fromstring(plots.svg(shown, "lookup")).itertext())
+    listing = "".join(ElementTree.fromstring(svg(shown, "lookup")).itertext())
     assert "row 9" in listing
     assert "row 10" not in listing
     assert "3 others" in listing

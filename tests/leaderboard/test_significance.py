@@ -8,9 +8,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from board_texts import page
 from outcome_boards import made_up, write_predictions
 
-from vsebench.leaderboard.markdown import page
 from vsebench.leaderboard.render import render, stale
 from vsebench.runs.item_scores import items_file
 from vsebench.runs.item_scores import save as save_item_scores
@@ -34,16 +34,17 @@ def test_the_page_shows_intervals_and_groups() -> None:
     board, item_scores = made_up(ROWS, uses=USES)
     text = page(board, item_scores)
     made = compare_all(board, item_scores)
-    systems, retrieval, alone, order = tables(text.split("## Gain")[0])
+    heads = ("95 %", "Rank by R@k", "Baseline")
+    systems, further, alone, order = (table for table in tables(text) if any(head in table[0] for head in heads))
     for (name, ranked_row), shown in zip(made["systems", "accuracy"].ranked_rows.items(), systems, strict=True):
         low, high = 100 * ranked_row.interval.low, 100 * ranked_row.interval.high
-        assert shown["95 % over items"] == f"[{low:.1f}, {high:.1f}]"
-        assert shown["Group"] == str(ranked_row.group)
-        assert "±" in shown["Test acc."], name
-    assert [row["Group"] for row in systems] == ["1", "1", "2", "3"]
+        assert shown["95 %"] == f"[{low:.1f}, {high:.1f}]"
+        assert shown["Rank"] == str(ranked_row.group)
+        assert "±" in shown["Test accuracy %"], name
+    assert [row["Rank"] for row in systems] == ["1", "1", "2", "3"]
     best = made["systems", "recall"].ranked_rows["both"]
     cell = f"{100 * best.value:.1f} [{100 * best.interval.low:.1f}, {100 * best.interval.high:.1f}]"
-    assert retrieval[0]["Mean R@1/5/10, 95 % over items"] == cell
+    assert further[0]["Mean R@1/5/10, 95 % over items"] == cell
     for part in (
         "percentile bootstrap, 10,000 resamples of the 60 clusters of test items (views of one thing stay together)",
         "corrected for the rows of a table and for the choice of the first on validation",
@@ -54,8 +55,8 @@ def test_the_page_shows_intervals_and_groups() -> None:
     assert "a\\|b \\<i\\>" in text
     assert "<i>" not in text.replace("\\<i\\>", "")
     assert [row["Baseline"] for row in alone] == ["Most frequent class", "Random answer", "Image only", "Text only"]
-    assert [row["Test acc."] for row in alone][:2] == ["30.0", "25.0"]
-    assert alone[2]["95 % over items"] == systems[2]["95 % over items"]
+    assert [row["Test accuracy"] for row in alone][:2] == ["30.0", "25.0"]
+    assert alone[2]["95 % over items"] == systems[2]["95 %"]
     assert order[0]["i→t R@1"] == "0.4"
     assert order[0]["t→i R@10"] == "8.3"
 
@@ -65,12 +66,12 @@ def test_without_outcomes_the_page_says_so_once() -> None:
     text = page(board)
     assert text.count("are not available") == 1
     assert "`vsebench outcomes demo`" in text
-    assert "95 % over items" not in text.split("## Baselines")[0]
+    assert "95 % over items" not in text.split("<b>Baselines</b>")[0]
     gone = set(list(board.results)[:3])
     right = {run: v for run, v in item_scores.right["accuracy"].items() if run not in gone}
     text = page(board, replace(item_scores, right={"accuracy": right}))
     assert "for 1 rows, whose per-item results are missing here: both." in text
-    assert tables(text)[0][0]["Group"] == "–"
+    assert tables(text)[0][-1]["Rank"] == "–"
 
 
 def test_a_board_of_whole_lists_says_why_there_is_nothing() -> None:
@@ -84,7 +85,7 @@ def test_baselines_that_are_missing_are_named() -> None:
     board, item_scores = made_up({"both": 0.9, "words": 0.3}, uses={"words": "text"}, ranked=False)
     text = page(board, item_scores)
     assert "No row uses image only (`text_encoder: none`); such a row would show what the other modality adds." in text
-    baselines = tables(text.split("## Gain")[0])[-1]
+    (baselines,) = [table for table in tables(text) if "Baseline" in table[0]]
     assert [row["Baseline"] for row in baselines] == ["Most frequent class", "Random answer", "Text only"]
 
 
@@ -96,7 +97,7 @@ def test_one_seed_and_a_row_that_is_better_than_the_leader() -> None:
     text = page(replace(board, results=results), item_scores)
     assert "Significantly better on test, though not on validation: better." in text
     assert "Rows of one seed are compared as trained models" in text
-    assert [row["Group"] for row in tables(text)[0]] == ["1", "1"]
+    assert [row["Rank"] for row in tables(text)[0]] == ["1", "1"]
 
 
 def test_pages_follow_from_the_committed_files(tmp_path: Path) -> None:
@@ -105,7 +106,7 @@ def test_pages_follow_from_the_committed_files(tmp_path: Path) -> None:
     render(tmp_path)
     assert stale(tmp_path) == []
     save_item_scores(item_scores, items_file(tmp_path, "demo"))
-    assert {p.name for p in stale(tmp_path)} == {"demo.md"}
+    assert {p.name for p in stale(tmp_path)} == {"demo.md", "demo-rows.svg"}
     render(tmp_path)
     assert stale(tmp_path) == []
     assert "Group 1: both" in (tmp_path / "demo.md").read_text(encoding="utf-8")
@@ -124,7 +125,7 @@ def test_the_command_collects_and_renders(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-m", "vsebench", *message], capture_output=True, text=True, check=True)
     assert "demo.npz: 9 of 12 runs" in done.stdout
     assert f"without predictions in {tmp_path / 'runs' / 'demo'}: {', '.join(list(board.results)[9:])}" in done.stdout
-    assert "Group" in (tmp_path / "board" / "demo.md").read_text(encoding="utf-8")
+    assert "Rank" in (tmp_path / "board" / "demo.md").read_text(encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-m", "vsebench", "outcomes", "dem", *message[2:]], capture_output=True, text=True, check=False
     )

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from board_texts import section_text
 from outcome_boards import ITEMS, made_up
 from PIL import Image
 from wandb_files import read_back
@@ -19,8 +20,9 @@ from vsebench.config.experiment import load_experiment
 from vsebench.data.item import Item
 from vsebench.data.open import open_dataset
 from vsebench.data.writer import DatasetWriter
-from vsebench.leaderboard.html_page import page as html_page
-from vsebench.leaderboard.slices import slices_section
+from vsebench.leaderboard.board import BoardData
+from vsebench.leaderboard.renderers.html import page as html_page
+from vsebench.leaderboard.sections import slices
 from vsebench.ops.slices import Slices
 from vsebench.pipeline import sweep_to_board
 from vsebench.results.verify import verify
@@ -63,25 +65,26 @@ def test_values_and_intervals_are_those_of_a_board_of_the_slice_alone(at: int) -
 
 def test_the_page_has_one_table_with_rows_by_slices(tmp_path: Path) -> None:
     board, item_scores = made_up(ROWS)
-    assert slices_section(board, item_scores) == []
+    assert section_text(slices, board, item_scores) == ""
     with_slices = replace(item_scores, slices=SLICES)
-    lines = slices_section(board, with_slices)
-    assert lines[0] == "## Slices"
-    assert "by `kind`" in lines[2]
-    assert [cell.strip() for cell in lines[4].strip("|").split("|")] == [
+    text = section_text(slices, board, with_slices)
+    lines = text.splitlines()
+    assert "<b>Slices</b>" in lines[1]
+    assert "by `kind`" in lines[3]
+    assert [cell.strip() for cell in lines[5].strip("|").split("|")] == [
         "System", "easy (70)", "hard (49)", "rare (1)", "unseen",
     ]  # fmt: skip
     value = slice_values(board, with_slices, "systems", measures(board, "systems")[0])["kind=easy"]["best"]
     cell = f"{100 * value.value:.1f} [{100 * value.interval.low:.1f}, {100 * value.interval.high:.1f}]"
-    best = [cell.strip() for cell in lines[6].strip("|").split("|")]
+    best = [cell.strip() for cell in lines[7].strip("|").split("|")]
     assert best[:2] == ["best", cell]
     assert best[-1] == "–"
     file = tmp_path / "items.npz"
     stored.save(with_slices, file)
     again = stored.load(file)
     assert again.slices.values == SLICES.values
-    assert slices_section(board, again) == lines
-    assert f"{cell}</td>" in html_page(board, item_scores=again)
+    assert section_text(slices, board, again) == text
+    assert f"{cell}</td>" in html_page(BoardData(board, again))
     stored.save(item_scores, file)
     assert "slice/codes" not in np.load(file).files
 
@@ -141,7 +144,7 @@ def test_a_run_is_measured_by_slice_and_is_still_the_same_run(tmp_path: Path) ->
     rows = (predictions.positions // 3 % 2) == 0
     logits, labels = predictions.logits[rows], predictions.labels[rows]
     assert by_slice["test/slice/lang=en/accuracy"] == pytest.approx(np.mean(logits.argmax(1) == labels))
-    assert "## Slices" in (tmp_path / "named" / "board" / "sliced.md").read_text()
+    assert "<b>Slices</b>" in (tmp_path / "named" / "board" / "sliced.md").read_text()
     report = verify(load(file), file, tmp_path / "named" / "runs")
     assert (report.differences, report.missing) == ([], [])
     assert report.recomputed == len(result.metrics)

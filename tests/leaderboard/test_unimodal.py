@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from board_texts import section_text
 from grid_boards import DATA, result
 from scipy import stats
 
-from vsebench.leaderboard.unimodal import SHOWN, gains, gains_section
+from vsebench.leaderboard.sections import gains as section
+from vsebench.leaderboard.sections.gains import SHOWN
+from vsebench.leaderboard.unimodal import gains
 from vsebench.runs.snapshot import BoardRow, Snapshot
 
 CNN, VIT = {"name": "cnn", "layers": 4}, {"name": "vit", "size": 16}
@@ -62,7 +65,7 @@ def test_only_seeds_that_both_have_count() -> None:
     assert result.gain is not None
     assert (result.gain.mean, result.gain.half, result.gain.count) == (pytest.approx(0.42), None, 1)
     other: Row = (uses(image=CNN), {7: (0.6, 0.5)})
-    lines = "\n".join(gains_section(board({"both": BOTH, "image": other, "text": TEXT})))
+    lines = section_text(section, board({"both": BOTH, "image": other, "text": TEXT}))
     assert "no seed in common" in lines
 
 
@@ -76,18 +79,18 @@ def test_the_same_options_come_before_the_same_name() -> None:
     (result,) = gains(board(rows))
     assert result.best is not None
     assert (result.best.row.row.name, result.best.same) == ("deep", False)
-    text = "\n".join(gains_section(board(rows)))
+    text = section_text(section, board(rows))
     assert "the encoder has other options there; no image alone through its encoder" in text
 
 
 def test_a_gain_over_some_of_the_modalities_is_a_bound() -> None:
-    text = "\n".join(gains_section(board({"both": BOTH, "image": IMAGE})))
+    text = section_text(section, board({"both": BOTH, "image": IMAGE}))
     assert "≤: a bound, because another of its modalities has no such row" in text
     assert "| ≤ +21.0 [" in text
-    lower = gains_section(board({"both": BOTH, "image": IMAGE}, mode="min", metric="nll"))
-    assert "(lower is better)" in lower[2]
-    assert "| ≥ +0.210 [" in "\n".join(lower)
-    full = "\n".join(gains_section(board({"both": BOTH, "image": IMAGE, "text": TEXT})))
+    lower = section_text(section, board({"both": BOTH, "image": IMAGE}, mode="min", metric="nll"))
+    assert "(lower is better)" in lower
+    assert "| ≥ +0.210 [" in lower
+    full = section_text(section, board({"both": BOTH, "image": IMAGE, "text": TEXT}))
     assert "≤" not in full
     assert "Note" not in full
 
@@ -100,7 +103,7 @@ def test_where_lower_is_better_the_lowest_on_validation_counts() -> None:
 
 def test_rows_without_a_counterpart_say_so() -> None:
     other: Row = (uses(VIT, {"name": "bow"}), {0: (0.4, 0.4)})
-    text = "\n".join(gains_section(board({"both": BOTH, "other": other, "image": IMAGE, "text": TEXT})))
+    text = section_text(section, board({"both": BOTH, "other": other, "image": IMAGE, "text": TEXT}))
     (line,) = [line for line in text.splitlines() if line.startswith("| other")]
     assert [cell.strip() for cell in line.split("|")[1:-1]] == [
         "other", "–", "no row with one of its encoders alone", "–", "0"]  # fmt: skip
@@ -117,14 +120,14 @@ def test_three_modalities_have_counterparts_of_one() -> None:
 
 
 def test_boards_of_one_kind_have_no_section() -> None:
-    assert gains_section(board({"image": IMAGE, "text": TEXT})) == []
-    assert gains_section(board({"both": BOTH})) == []
-    assert gains_section(board({"other": (uses(VIT, DEEP), {0: (0.5, 0.5)}), "image": IMAGE})) == []
+    assert section_text(section, board({"image": IMAGE, "text": TEXT})) == ""
+    assert section_text(section, board({"both": BOTH})) == ""
+    assert section_text(section, board({"other": (uses(VIT, DEEP), {0: (0.5, 0.5)}), "image": IMAGE})) == ""
 
 
 def test_hostile_names_and_long_boards() -> None:
     rows = {f"a|b <i>x</i> {i}": BOTH for i in range(SHOWN + 2)}
-    text = "\n".join(gains_section(board({**rows, "c|d\n`e`": IMAGE})))
+    text = section_text(section, board({**rows, "c|d\n`e`": IMAGE}))
     assert "<i>" not in text.replace("\\<i\\>", "")
     assert text.count("\n| a\\|b") == SHOWN
     assert "c\\|d \\`e\\` (image)" in text

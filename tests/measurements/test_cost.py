@@ -161,7 +161,7 @@ def test_command_measures_alone_and_writes_the_board(folder: Path, capsys: pytes
     assert "measured 4 of 4" in capsys.readouterr().out
     assert all("cost" in parts for parts in board(folder).measures.values())
     text = (folder / "board" / "small.md").read_text()
-    assert "## Cost" in text
+    assert "<b>Cost</b>" in text
     assert (folder / "board" / "plots" / "small-cost-time.svg").is_file()
     complete("small", {"cost": {}}, **places, workers=2, threads=1, device="cpu")
     assert "measured" not in capsys.readouterr().out

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from board_texts import blocks_text
 from sounding import CNN, LSTM, RNN, write
 from swept import sweep_in
 
@@ -216,7 +217,7 @@ def test_measured_runs_are_on_the_board(folder: Path, tmp_path: Path) -> None:
     assert len(jobs) == len(snapshot.rows)
     assert measure(jobs) == []
     assert missing(snapshot, store, ASKED) == []
-    lines = measurement_sections(replace(snapshot, measures=measured(snapshot, store, ASKED)))
-    titles = [line for line in lines if line.startswith("## ")]
-    assert titles == ["## Use of each modality", "## Robustness", "## One model, evaluated with fewer modalities"]
-    assert not any("Check" in line for line in lines)
+    sections = measurement_sections(replace(snapshot, measures=measured(snapshot, store, ASKED)))
+    titles = [section.title for section in sections]
+    assert titles == ["Use of each modality", "Robustness", "One model, evaluated with fewer modalities"]
+    assert "Check" not in blocks_text(sections)

@@ -64,7 +64,8 @@ def test_sweep_ends_with_results_and_a_board(write_experiment: Write, tiny_exper
     page = (tmp_path / "board" / "tiny.md").read_text()
     assert "| both" in page
     assert "image only" in page
-    assert "| 95 % over items | Group |" in page
+    assert "| Rank |" in page
+    assert " 95 % |" in page
     assert (tmp_path / "board" / "items" / "tiny.npz").is_file(), "what the intervals come from is committed too"
     assert stale(tmp_path / "board") == []
     folder = Store(tmp_path / "runs", "tiny").run_folder(both.run_id)

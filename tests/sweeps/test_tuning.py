@@ -260,7 +260,7 @@ def test_pruned_runs_enter_no_table_and_are_not_repeated(
     best = max(bowl(run) for run in stopped)
     assert f"{len(stopped)} runs of {len(stopped)} rows were stopped early and appear in no table." in page
     assert f"`val/accuracy` {best:.4g}" in page
-    tables = page.split("## Pruned")[0]
+    tables = page.split("<b>Pruned</b>")[0]
     cells = {cell.strip() for line in tables.splitlines() if line.startswith("| ") for cell in line.split("|")}
     remaining = [run for run in outcome.plan.runs if run.seed == 1 and run not in stopped]
     assert {dict(run.axes)["train.optimizer.lr"] for run in remaining} <= cells

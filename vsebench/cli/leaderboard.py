@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -22,6 +22,9 @@ def leaderboard(
     out: Annotated[Path | None, typer.Option(help="With --html: the file of the one board.")] = None,
     export: Annotated[
         Path | None, typer.Option(help="Write all that is known of every run as FILE.parquet or FILE.csv.")
+    ] = None,
+    show: Annotated[
+        Literal["terminal", "latex", "csv"] | None, typer.Option(help="Print each board's table of rows instead.")
     ] = None,
     examples: Annotated[
         int, typer.Option(min=0, help="With --html: rows of each table whose models are loaded to show what they find.")
@@ -50,6 +53,10 @@ def leaderboard(
 
         given = {"--check": check, "--html": html, "--out": out, "--from-wandb": from_wandb, "--group": group}
         write_export(board, experiments or (), export, others=[name for name, value in given.items() if value])
+    elif show is not None:
+        from vsebench.cli.leaderboard_show import print_tables
+
+        print_tables(board, experiments or (), show)
     elif from_wandb is not None:
         from vsebench.cli.from_wandb import fetch_boards
 

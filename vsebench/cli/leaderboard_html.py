@@ -12,9 +12,9 @@ from vsebench.core.files import write_atomically
 from vsebench.core.plugins import load_plugins
 from vsebench.core.terminal import say
 from vsebench.leaderboard.examples import COUNT, SPLIT, Results
-from vsebench.leaderboard.html_page import page
-from vsebench.runs.item_scores import usable
-from vsebench.runs.snapshot import SYSTEM_FORM, board_names, load_board
+from vsebench.leaderboard.render import board_of
+from vsebench.leaderboard.renderers.html import page
+from vsebench.runs.snapshot import board_names, load_board
 
 if TYPE_CHECKING:
     from vsebench.inspect.examples import Found
@@ -55,17 +55,8 @@ def write_html(
         raise ConfigError(f"--out is one file, and there are {len(wanted)} boards. Name one: {', '.join(wanted)}.")
     load_plugins(plugins)
     for name in wanted:
-        snapshot = load_board(board, name)
-        item_scores, unusable = usable(snapshot, board) if snapshot.form == SYSTEM_FORM else (None, "")
-        text = page(
-            snapshot,
-            folder=board,
-            runs=runs,
-            item_scores=item_scores,
-            unusable=unusable,
-            finder=partial(found_by, trust=trust),
-            count=count,
-        )
+        content = board_of(load_board(board, name), board)
+        text = page(content, folder=board, runs=runs, finder=partial(found_by, trust=trust), count=count)
         file = out or board / f"{name}.html"
         file.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(file, text)

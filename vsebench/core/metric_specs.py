@@ -22,7 +22,7 @@ _ENTRY = re.compile(rf"^(?P<name>[^@:]+?)(@((?P<one>\d+)|{_NUMBERS}|(?P<word>\w+
 #: What metrics need that rank nothing.
 CLASSIFIES = {"logits", "answers"}
 #: Parts of the keys of numbers that say nothing about a system's quality: levels of chance, counts, thresholds.
-_NO_QUALITY = {"chance", "skipped", "empty", "threshold"}
+NO_QUALITY = {"chance", "skipped", "empty", "threshold"}
 
 #: Whether the largest or the smallest value of a number is the best.
 Mode = Literal["max", "min"]
@@ -107,7 +107,7 @@ def metric_entry(key: str) -> str:
     Raises: ConfigError when no metric gives it.
     """
     for part in key.split("/"):
-        if _name(part) in METRICS:
+        if metric_name(part) in METRICS:
             return part
     names = METRICS.names()
     hint = f"no metric gives '{key}'." + did_you_mean(key, names) + known_names(names)
@@ -168,9 +168,9 @@ def mode_of(key: str) -> Mode | None:
         ('max', 'min', None)
     """
     parts = key.removeprefix("val/").removeprefix("test/").split("/")
-    if not _NO_QUALITY.isdisjoint(parts):
+    if not NO_QUALITY.isdisjoint(parts):
         return None
-    name = next((_name(part) for part in parts if _name(part) in METRICS), None)
+    name = next((metric_name(part) for part in parts if metric_name(part) in METRICS), None)
     if name is None:
         return None
     return "max" if METRICS.get(name).facts["higher_is_better"] else "min"
@@ -193,10 +193,10 @@ def selecting(key: str) -> Mode:
     Raises: ConfigError when no metric gives the number, or it says nothing about quality.
     """
     bare = key.removeprefix("val/")
-    if not any(_name(part) in METRICS for part in bare.split("/")):
+    if not any(metric_name(part) in METRICS for part in bare.split("/")):
         names = METRICS.names()
-        near = nearest(_name(bare.split("/")[-1]), names)
-        right = key.replace(_name(bare.split("/")[-1]), near[0]) if near else ""
+        near = nearest(metric_name(bare.split("/")[-1]), names)
+        right = key.replace(metric_name(bare.split("/")[-1]), near[0]) if near else ""
         message = f" Did you mean '{right}'?" if near else ""
         raise ConfigError(f"unknown metric '{key}'.{message}" + known_names(names))
     mode, metrics = mode_of(key), parse_metrics([metric_entry(bare)])
@@ -207,7 +207,8 @@ def selecting(key: str) -> Mode:
     return mode
 
 
-def _name(part: str) -> str:
+def metric_name(part: str) -> str:
+    """Return the name of the metric in a part of a key or an entry: ``recall`` of ``recall@10``."""
     return re.split("[@:]", part, maxsplit=1)[0]
 
 

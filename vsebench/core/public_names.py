@@ -24,6 +24,7 @@ NAMES_OF = {
         "ClusterError ComponentError ConfigError DataError DiskError DuplicateComponent MetricError PluginError "
         "QueryError RunFailed TrainingError UnknownComponent UntrustedPlugin VsebenchError"
     ),
+    "vsebench.core.display": "Display",
     "vsebench.core.plugins": "load_plugin",
     "vsebench.core.registry": (
         "ATTENTIONS AUDIO_ENCODERS AUGMENTATIONS CORRUPTIONS DATASETS ENSEMBLES EXECUTORS FITTERS FUSIONS HEADS "

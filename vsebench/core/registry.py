@@ -240,6 +240,7 @@ METRICS = Registry(
     "stored predictions -> named numbers",
     {
         "needs": ("logits",),
+        "shows": None,  # how its numbers are shown: a core.display.Display
         "folds": False,  # ranks parts of a split against themselves: no gallery of other items
         "forms": (),  # how an entry goes on behind the name, e.g. ("", "@{k}:min"); read off its options if empty
         "classes": None,  # of an average over classes, those that it is over: Predictions -> bool (C,)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vsebench.leaderboard.table import code, escape, link, table
+from vsebench.leaderboard.board import primary_metric
+from vsebench.leaderboard.figure import Figure
+from vsebench.leaderboard.page import Block, Bullets, Section, Table, code, plain_table, strong
+from vsebench.leaderboard.table import units
 from vsebench.runs.snapshot import Snapshot
 from vsebench.stats.intervals import Estimate
 from vsebench.stats.pareto import front
 from vsebench.stats.rows import SECTIONS, RowView, sort_key, views
 
 MARK = "◆"
-#: Metrics that are no shares.
-_NOT_SHARES = ("nll", "rsum", "rsum_1k", "median_rank", "mean_rank")
 _PARTS = {
     "encoders/image": "Image encoder",
     "encoders/text": "Text encoder",
@@ -99,19 +99,9 @@ COSTS = (
 )
 
 
-def quality_key(snapshot: Snapshot) -> str:
-    """Return the test metric that corresponds to the validation metric by which rows are sorted."""
-    return re.sub("^val/", "test/", sort_key(snapshot)[0])
-
-
-def factor_of(key: str) -> int:
-    """Return the factor that a metric's value is shown with: 100 for a share."""
-    return 1 if key.split("/")[-1].split("@")[0] in _NOT_SHARES else 100
-
-
 def costed(snapshot: Snapshot) -> list[Costed]:
     """All rows whose cost was measured, best on validation first, whatever their section."""
-    key = quality_key(snapshot)
+    key = primary_metric(snapshot).key
     results = []
     for view in (view for section in SECTIONS for view in views(snapshot, section)):
         known = (snapshot.measures.get(result.run_id, {}).get("cost") for result in view.results)
@@ -145,31 +135,27 @@ def front_of(snapshot: Snapshot, against: Against) -> list[Costed]:
     return sorted((rows[i] for i in front(points)), key=lambda row: against.of(row) or 0.0)
 
 
-def cost_section(snapshot: Snapshot, plots: Mapping[str, str]) -> list[str]:
-    """Lines of the page's section; none where nothing was measured.
+def cost_sections(snapshot: Snapshot, figures: Sequence[Figure]) -> list[Section]:
+    """Return the page's section; none where nothing was measured.
 
     Args:
         snapshot: the board's content.
-        plots: name of a cost -> file of its plot, from the board's folder.
+        figures: plots of quality against cost.
     """
     rows = costed(snapshot)
     if not rows:
         return []
-    lines = ["## Cost", ""]
-    for against in COSTS:
-        if against.name in plots:
-            lines += [f"!{link(f'Quality against {against.what}', plots[against.name])}", ""]
-    return [*lines, *_main_table(snapshot, rows), "", *_said(snapshot, rows), "", *_queries(rows), *_parts(rows)]
+    blocks = [*figures, _main_table(snapshot, rows), Bullets(_said(snapshot, rows)), *_queries(rows), *_parts(rows)]
+    return [Section("Cost", blocks)]
 
 
-def _main_table(snapshot: Snapshot, rows: Sequence[Costed]) -> list[str]:
-    key = quality_key(snapshot)
-    percent = factor_of(key) == 100
+def _main_table(snapshot: Snapshot, rows: Sequence[Costed]) -> Table:
+    metric = primary_metric(snapshot)
     fronts = {a.name: {row.view.row.name for row in front_of(snapshot, a)} for a in COSTS}
     machines = list(dict.fromkeys(row.hardware for row in rows))
     header = [
         "System",
-        escape(key.replace("test/", "Test ")),
+        metric.heading,
         "Trained",
         "Param.",
         "GFLOPs",
@@ -185,10 +171,10 @@ def _main_table(snapshot: Snapshot, rows: Sequence[Costed]) -> list[str]:
         counts = row.values["parameters"]
         body.append(
             [
-                escape(name),
-                "–" if row.quality is None else row.quality.text(percent=percent),
-                _short(counts["trained"]),
-                _short(counts["total"]),
+                name,
+                "–" if row.quality is None else metric.cell(row.quality),
+                units(counts["trained"]),
+                units(counts["total"]),
                 "–" if (count := row.gflops()) is None else f"{count:.3g}",
                 _spread(row.latency(1)) + where,
                 _spread(row.latency(64)) + where,
@@ -199,13 +185,13 @@ def _main_table(snapshot: Snapshot, rows: Sequence[Costed]) -> list[str]:
             ]
         )
     remaining = [i for i, title in enumerate(header) if title != "Train kJ" or any(line[i] != "–" for line in body)]
-    return table([header[i] for i in remaining], [[line[i] for i in remaining] for line in body])
+    return plain_table([header[i] for i in remaining], [[line[i] for i in remaining] for line in body])
 
 
 def _said(snapshot: Snapshot, rows: Sequence[Costed]) -> list[str]:
     """Return the lines that explain the columns and name the machine of the measurement."""
     machines = list(dict.fromkeys(row.hardware for row in rows))
-    where = "; ".join(f"[{i + 1}] {escape(m)}" if len(machines) > 1 else escape(m) for i, m in enumerate(machines))
+    where = "; ".join(f"[{i + 1}] {m}" if len(machines) > 1 else m for i, m in enumerate(machines))
     loads = [row.values["hardware"]["load"] for row in rows if "load" in row.values["hardware"]]
     busy = f", machine load {min(loads):.1f} to {max(loads):.1f} (a busy machine is slower)" if loads else ""
     kinds = {row.values["answer"] for row in rows}
@@ -216,29 +202,29 @@ def _said(snapshot: Snapshot, rows: Sequence[Costed]) -> list[str]:
         what.append(f"for a system without classes, {text}" if "item" in kinds else text)
     missed = sorted({name for row in rows for name in row.values.get("not_counted", ())})
     lines = [
-        f"- {MARK}: no other row dominates it (as good and cheaper, or as cheap and better) by the means; rows whose "
+        f"{MARK}: no other row dominates it (as good and cheaper, or as cheap and better) by the means; rows whose "
         f"intervals overlap may not differ. Costs: " + "; ".join(f"{a.name}, {a.what}" for a in COSTS) + ".",
-        f"- One answer = {'; '.join(what)}. Encoders are included, also frozen ones; precomputed features are not.",
-        f"- Times: median (fastest–slowest repeat). They depend on the machine: measured on {where}{busy}.",
-        "- GFLOPs: 2 per multiply-add of matrix products, convolutions and attention; element-wise operations "
+        f"One answer = {'; '.join(what)}. Encoders are included, also frozen ones; precomputed features are not.",
+        f"Times: median (fastest–slowest repeat). They depend on the machine: measured on {where}{busy}.",
+        "GFLOPs: 2 per multiply-add of matrix products, convolutions and attention; element-wise operations "
         "(activations, normalisation, softmax, gates) are not counted"
         + (f", nor are {', '.join(map(code, missed))}." if missed else "."),
-        "- Peak: weights plus PyTorch's peak allocation for a batch of 64 items.",
+        "Peak: weights plus PyTorch's peak allocation for a batch of 64 items.",
         *_energy(rows),
     ]
     lacking = sum(len(views(snapshot, section)) for section in SECTIONS) - len(rows)
-    return [*lines, *([f"- Rows not measured, and so not compared: {lacking}."] if lacking else [])]
+    return [*lines, *([f"Rows not measured, and so not compared: {lacking}."] if lacking else [])]
 
 
 def _energy(rows: Sequence[Costed]) -> list[str]:
     why = {f"{name}: {reason}" for row in rows for name, reason in row.values.get("energy_missing", {}).items()}
     known = any("energy_j" in row.values for row in rows)
-    counts = "- Train kJ: by the energy counters of processor and GPU, which include all other work on the machine."
-    missing = f"- Training energy is unknown for some rows ({escape('; '.join(sorted(why)))})."
+    counts = "Train kJ: by the energy counters of processor and GPU, which include all other work on the machine."
+    missing = f"Training energy is unknown for some rows ({'; '.join(sorted(why))})."
     return [*([counts] if known else []), *([missing] if why else [])]
 
 
-def _queries(rows: Sequence[Costed]) -> list[str]:
+def _queries(rows: Sequence[Costed]) -> list[Block]:
     """Return the table of search costs, for the rows with such timings."""
     titles = {"image@1": "image", "text@1": "text", "audio@1": "audio", "image@64": "image, batch 64"}
     titles |= {"text@64": "text, batch 64", "audio@64": "audio, batch 64"}
@@ -247,28 +233,18 @@ def _queries(rows: Sequence[Costed]) -> list[str]:
     ranked = [row for row in rows if any(name in row.values["latency_ms"] for name in shown)]
     if not ranked:
         return []
-    body = [
-        [escape(row.view.row.name), *(_spread(row.values["latency_ms"].get(name)) for name in shown)] for row in ranked
-    ]
-    message = "**Embedding and ranking one modality** (milliseconds per item; a pair: two prepared items):"
-    return [message, "", *table(["System", *(titles[name] for name in shown)], body), ""]
+    body = [[row.view.row.name, *(_spread(row.values["latency_ms"].get(name)) for name in shown)] for row in ranked]
+    message = f"{strong('Embedding and ranking one modality')} (milliseconds per item; a pair: two prepared items):"
+    return [message, plain_table(["System", *(titles[name] for name in shown)], body)]
 
 
-def _parts(rows: Sequence[Costed]) -> list[str]:
+def _parts(rows: Sequence[Costed]) -> list[Block]:
     shown = [part for part in _PARTS if any(part in row.values["parameters"]["parts"] for row in rows)]
     body = []
     for row in rows:
         parts = row.values["parameters"]["parts"]
-        body.append([escape(row.view.row.name), *(_short(parts[p]["total"]) if p in parts else "–" for p in shown)])
-    return ["**Parameters by part**:", "", *table(["System", *(_PARTS[p] for p in shown)], body), ""]
-
-
-def _short(count: int) -> str:
-    """Format a count in thousands or millions."""
-    for size, unit in ((1_000_000, " M"), (1_000, " k")):
-        if count >= size:
-            return f"{count / size:.3g}{unit}"
-    return str(count)
+        body.append([row.view.row.name, *(units(parts[p]["total"]) if p in parts else "–" for p in shown)])
+    return [f"{strong('Parameters by part')}:", plain_table(["System", *(_PARTS[p] for p in shown)], body)]
 
 
 def _number(value: float | None) -> str:

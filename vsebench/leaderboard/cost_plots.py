@@ -2,55 +2,34 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from pathlib import Path
+from functools import partial
 from typing import Any
 
-from vsebench.leaderboard.cost import COSTS, Against, Costed, compared, factor_of, front_of, quality_key
-from vsebench.leaderboard.index_plots import as_svg, placed, shows, stamped
-from vsebench.leaderboard.plots import FOLDER
+from vsebench.leaderboard.board import primary_metric
+from vsebench.leaderboard.cost import COSTS, Against, Costed, compared, front_of
+from vsebench.leaderboard.figure import COLOURS, GREY, GRID, Figure, placed
 from vsebench.leaderboard.table import printable, short
 from vsebench.runs.snapshot import Snapshot
 from vsebench.stats.rows import sort_key
 
-#: Raised when plots are drawn in another way, so that committed ones are drawn again.
-DRAWING = 1
-FRONT, OTHERS = "#0b6e99", "#9a9a9a"
+FRONT = COLOURS[0]
 #: Characters of a name, and names of the legend.
 LONGEST, NAMED = 44, 24
 
 
-def drawn(snapshot: Snapshot) -> list[Against]:
+def figures(snapshot: Snapshot) -> list[Figure]:
     """Return the plots that a board has: those with at least two rows."""
-    return [against for against in COSTS if len(compared(snapshot, against)) > 1]
-
-
-def plot_file(snapshot: Snapshot, against: Against) -> str:
-    """Where a plot lies, from the board's folder."""
-    return f"{FOLDER}/{snapshot.experiment}-cost-{against.name}.svg"
-
-
-def plot_files(snapshot: Snapshot) -> dict[str, str]:
-    """All of a board's, by the name of the cost."""
-    return {against.name: plot_file(snapshot, against) for against in drawn(snapshot)}
-
-
-def is_current(file: Path, snapshot: Snapshot, against: Against) -> bool:
-    """Whether a file is the plot that the results give, as it was drawn."""
-    return shows(file, _digest(snapshot, against))
-
-
-def svg(snapshot: Snapshot, against: Against) -> str:
-    """Return a plot as SVG text, with its digests."""
-    return stamped(as_svg(figure(snapshot, against)), _digest(snapshot, against))
-
-
-def _digest(snapshot: Snapshot, against: Against) -> str:
-    rows = compared(snapshot, against)
-    shown = [[row.view.row.name, row.quality and (row.quality.mean, row.quality.half), against.of(row)] for row in rows]
-    parts = [DRAWING, against.name, against.what, snapshot.title, quality_key(snapshot), _where(rows, against), shown]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+    results = []
+    for against in COSTS:
+        rows = compared(snapshot, against)
+        points = [
+            [row.view.row.name, row.quality and (row.quality.mean, row.quality.half), against.of(row)] for row in rows
+        ]
+        if len(rows) > 1:
+            data = [against.name, snapshot.title, primary_metric(snapshot).heading, _where(rows, against), points]
+            name, alt = f"{snapshot.experiment}-cost-{against.name}", f"Quality against {against.what}"
+            results.append(Figure(name, alt, data, partial(figure, snapshot, against)))
+    return results
 
 
 def _where(rows: list[Costed], against: Against) -> list[str]:
@@ -59,19 +38,19 @@ def _where(rows: list[Costed], against: Against) -> list[str]:
 
 def figure(snapshot: Snapshot, against: Against) -> Any:
     """Draw a matplotlib figure: cost to the right, on a logarithmic scale; quality upwards, intervals over seeds."""
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Drawn
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     rows, best = compared(snapshot, against), front_of(snapshot, against)
-    key, names = quality_key(snapshot), {row.view.row.name for row in best}
-    factor, rising = factor_of(key), sort_key(snapshot)[1] == "max"
-    picture = Figure(figsize=(9.6, 5.2), layout="constrained")
+    metric, names = primary_metric(snapshot), {row.view.row.name for row in best}
+    factor, rising = metric.factor, sort_key(snapshot)[1] == "max"
+    picture = Drawn(figsize=(9.6, 5.2), layout="constrained")
     axes = picture.add_subplot()
     axes.set_xscale("log")
     if not rising:
         axes.invert_yaxis()
     others = [row for row in rows if row.view.row.name not in names]
-    for some, colour, marker, size, level in ((others, OTHERS, "o", 5, 2), (best, FRONT, "D", 7, 4)):
+    for some, colour, marker, size, level in ((others, GREY, "o", 5, 2), (best, FRONT, "D", 7, 4)):
         x, y, half = _numbers(some, against, factor)
         axes.errorbar(x, y, yerr=half, fmt=marker, color=colour, markersize=size, elinewidth=0.8,
                       alpha=0.75 if some is others else 1, markeredgecolor="white", markeredgewidth=0.6,
@@ -79,12 +58,12 @@ def figure(snapshot: Snapshot, against: Against) -> Any:
     x, y, _ = _numbers(best, against, factor)
     axes.plot(x, y, color=FRONT, linewidth=1.3, drawstyle="steps-post", zorder=3)
     _name(axes, best, len(others))
-    unit = " in %" if factor == 100 else ""
-    axes.set_ylabel(f"{short(key, 60)}{unit} (better upwards; bars: 95 % over seeds)", parse_math=False)
+    unit = f" in {metric.display.unit}" if metric.display.unit else ""
+    axes.set_ylabel(f"{short(metric.heading, 60)}{unit} (better upwards; bars: 95 % over seeds)", parse_math=False)
     label = printable(f"{against.what}, log scale (cheaper to the left)")
     axes.set_xlabel("\n".join([label, *map(short, _where(rows, against))]), parse_math=False)
     axes.set_title(short(snapshot.title), fontsize=11, loc="left", parse_math=False)
-    axes.grid(True, which="major", color="#dddddd", linewidth=0.6, zorder=0)
+    axes.grid(True, which="major", color=GRID, linewidth=0.6, zorder=0)
     axes.margins(x=0.06, y=0.08)
     axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -93,7 +72,7 @@ def figure(snapshot: Snapshot, against: Against) -> Any:
     return picture
 
 
-def _numbers(rows: list[Costed], against: Against, factor: int) -> tuple[list[float], list[float], list[float]]:
+def _numbers(rows: list[Costed], against: Against, factor: float) -> tuple[list[float], list[float], list[float]]:
     """Costs, qualities and the half-widths of their intervals, 0 for one seed."""
     known = [(against.of(row) or 0.0, row.quality) for row in rows]
     points = [(cost, result) for cost, result in known if result is not None]
@@ -113,7 +92,7 @@ def _name(axes: Any, best: list[Costed], others: int) -> None:
         if number <= NAMED:
             lines.append(Line2D([], [], linestyle="none"))
             texts.append(f"{number}  {short(row.view.row.name, LONGEST)}")
-    lines.append(Line2D([], [], linestyle="none", marker="o", color=OTHERS, markersize=5))
+    lines.append(Line2D([], [], linestyle="none", marker="o", color=GREY, markersize=5))
     texts.append(f"beaten by another row: {others}")
     legend = axes.legend(lines, texts, loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=8.5,
                          handlelength=0.8, title="No row is better and cheaper", title_fontsize=9,

@@ -14,7 +14,7 @@ from vsebench.core.terminal import say
 from vsebench.core.types import Result
 from vsebench.data.dataset import Dataset
 from vsebench.leaderboard.examples import Pictures, Results, dataset_of_run, examples_of
-from vsebench.leaderboard.html_tables import Line, Table
+from vsebench.leaderboard.page import Line, Table
 from vsebench.leaderboard.run_details import MOST_CLASSES, Classes, classes_of, curves_of
 from vsebench.leaderboard.table import printable
 from vsebench.runs.snapshot import Snapshot
@@ -70,7 +70,7 @@ def details_of(
 
     Raises: DataError for a damaged file of a run.
     """
-    views = [line.view for table in tables for line in table.lines]
+    views = [line.source for table in tables for line in table.lines]
     results = [r for view in views for r in view.results]
     made = Details(keys=sorted({key for r in results for key in r.metrics}, key=_by_interest))
     store = None if runs is None else Store(runs, snapshot.experiment)
@@ -79,7 +79,7 @@ def details_of(
         made.labels = [printable(name) for name in pictures.dataset.label_names]
     try:
         for table in tables:
-            settings = [flattened(line.view.config) for line in table.lines]
+            settings = [flattened(line.source.config) for line in table.lines]
             made.order = list(dict.fromkeys([*made.order, *(key for one in settings for key in one)]))
             made.shared.append(_shared(settings))
             made.rows.append(
@@ -155,7 +155,7 @@ def _row(
     pictures: Pictures,
     finder: Finder | None,
 ) -> dict[str, Any]:
-    results = line.view.results
+    results = line.source.results
     row: dict[str, Any] = {
         "own": settings,
         "runs": [_run(made, result) for result in results],

@@ -46,7 +46,7 @@ def not_better_than_unimodal(snapshot: Snapshot, item_scores: ItemScores | None 
     With what is kept of each item, by a paired test with Holm's correction over these rows; without, where the gain's
     95 % interval over seeds reaches 0 (of one seed: where the gain does not exceed it).
     """
-    return [gain for gain, better in _judged(snapshot, item_scores) if not better and not _is_placebo(gain.row)]
+    return [gain for gain, better in _judged(snapshot, item_scores) if not better and not is_placebo(gain.row)]
 
 
 def placebos_better_than_unimodal(snapshot: Snapshot, item_scores: ItemScores | None = None) -> list[Gain]:
@@ -54,10 +54,11 @@ def placebos_better_than_unimodal(snapshot: Snapshot, item_scores: ItemScores | 
 
     Nothing of what they read can help them: what such a row gains has another cause, which the other rows share.
     """
-    return [gain for gain, better in _judged(snapshot, item_scores) if better and _is_placebo(gain.row)]
+    return [gain for gain, better in _judged(snapshot, item_scores) if better and is_placebo(gain.row)]
 
 
-def _is_placebo(row: RowView) -> bool:
+def is_placebo(row: RowView) -> bool:
+    """Return whether a row reads each item with another item's text, image or sound."""
     return row.config.get("placebo") is not None
 
 
@@ -169,7 +170,7 @@ def retrieval_at_chance(snapshot: Snapshot, comparisons: Comparisons) -> list[Ro
         measure = next((m for m in measures(snapshot, section) if m.depths), None)
         for row in views(snapshot, section) if measure is not None else ():
             value = measure.value(row, "test") if measure is not None else None
-            if measure is None or value is None or _is_placebo(row):
+            if measure is None or value is None or is_placebo(row):
                 continue
             keys = [f"test/{way}/chance/recall@{k}" for way in DIRECTIONS for k in measure.depths]
             levels = [e.mean for key in keys if (e := row.estimate(key)) is not None]

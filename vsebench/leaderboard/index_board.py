@@ -1,4 +1,4 @@
-"""A comparison of indexes as a Markdown page and as a table."""
+"""A comparison of indexes: its page, its CSV and its part of the folder's index."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import csv
 import io
 from collections.abc import Callable, Sequence
 
-from vsebench.leaderboard.index_plots import KINDS, plot_name
-from vsebench.leaderboard.markdown import Column, NameColumn, rendered
-from vsebench.leaderboard.protocol import earlier_id_lines
-from vsebench.leaderboard.references import references
-from vsebench.leaderboard.table import code, comment, csv_cell, escape, link, prose, table
-from vsebench.leaderboard.unfinished import failed_section
+from vsebench.leaderboard.board import BoardData
+from vsebench.leaderboard.index_plots import KINDS, figures
+from vsebench.leaderboard.page import Block, Bullets, Cell, Column, Section, code, link, plain_table, strong, table_of
+from vsebench.leaderboard.sections import references, unfinished
+from vsebench.leaderboard.sections.protocol import earlier_id_lines
+from vsebench.leaderboard.table import csv_cell
 from vsebench.runs.snapshot import Snapshot
 from vsebench.stats.pareto import front
 from vsebench.stats.rows import RowView, views
@@ -21,24 +21,41 @@ SECTION = "indexes"
 ENOUGH = 0.9
 
 
-def page(snapshot: Snapshot) -> str:
-    """Return the whole page as Markdown."""
-    lines = [
-        f"# {escape(snapshot.title)}",
-        "",
-        comment(f"Written by 'vsebench leaderboard' from results/{snapshot.experiment}.json. Do not edit."),
-        "",
+def blocks(snapshot: Snapshot) -> list[Block]:
+    """Return what the page holds."""
+    rows, board = views(snapshot, SECTION), BoardData(snapshot)
+    protocol = Section("Protocol", [*earlier_id_lines(snapshot), Bullets(_protocol(snapshot))])
+    others = [*references.sections(board), *unfinished.sections(board), protocol]
+    if not rows:
+        return [*others]
+    kind = [str(row.config["index"]["name"]) for row in rows]
+    filters = {"Kind": kind} if len(set(kind)) > 1 else {}
+    table = table_of(columns(snapshot, rows), rows, title="Indexes", filters=filters)
+    answer = f"{strong('At a glance.')} {_glance(snapshot, rows)}"
+    return [answer, *figures(snapshot), Section("Indexes", [table, *_legend(snapshot)], folded=False), *others]
+
+
+def _glance(snapshot: Snapshot, rows: Sequence[RowView]) -> str:
+    """Return the fastest and the smallest of the indexes that are good enough."""
+    chosen = [
+        (kind, best) for kind in KINDS if (best := _best(snapshot, rows, kind.key(main_k(snapshot)), kind.falling))
     ]
-    described = snapshot.board.get("description")
-    if described:
-        lines += [prose(described), ""]
-    if earlier := earlier_id_lines(snapshot):
-        lines += [*earlier, ""]
-    rows = views(snapshot, SECTION)
-    if rows:
-        lines += [*_plots(snapshot), "## Indexes", "", *_table(snapshot, rows), "", *_legend(snapshot), ""]
-    lines += [*references(snapshot), *failed_section(snapshot), "## Protocol", "", *_protocol(snapshot)]
-    return "\n".join(lines).rstrip() + "\n"
+    enough = f"recall@{main_k(snapshot)} of {100 * ENOUGH:.0f} % and more"
+    if not chosen:
+        return f"No index reaches a {enough}."
+    named = [
+        f"{kind.superlative.lower()} is {strong(row.row.name)} ({shown(v)} {kind.what})" for kind, (row, v) in chosen
+    ]
+    return f"Of the indexes with a {enough}, the {', the '.join(named)}."
+
+
+def _best(snapshot: Snapshot, rows: Sequence[RowView], key: str, falling: bool) -> tuple[RowView, float] | None:
+    """Return the row with the best number of those that are good enough."""
+    recall = snapshot.select["metric"]
+    good = [row for row in rows if (e := row.estimate(recall)) is not None and e.mean >= ENOUGH]
+    costs = [(row, e.mean) for row in good if (e := row.estimate(key)) is not None]
+    pick = min if falling else max
+    return pick(costs, key=lambda c: c[1], default=None)
 
 
 def main_k(snapshot: Snapshot) -> int:
@@ -52,27 +69,44 @@ def ks_of(snapshot: Snapshot) -> list[int]:
     return sorted(int(key.rsplit("@", 1)[1]) for key in keys)
 
 
-def _plots(snapshot: Snapshot) -> list[str]:
-    lines = []
-    for kind in KINDS:
-        alt = f"recall@{main_k(snapshot)} against {kind.what}"
-        lines += [f"!{link(alt, plot_name(snapshot, kind))}", ""]
-    return lines
-
-
-def number_columns(snapshot: Snapshot) -> list[Column]:
-    """Return the columns of an index's numbers."""
-    k, ks = main_k(snapshot), ks_of(snapshot)
-    columns = [Column(f"recall@{n}", _percent(f"recall@{n}")) for n in ks]
-    columns += [Column(f"1-recall@{n}", _percent(f"1-recall@{n}")) for n in ks if n > 1]
-    columns += [
-        Column("Queries/s", _whole(f"qps@{k}")),
-        Column("one at a time", _whole(f"qps@{k}:single")),
-        Column("Bytes/vector", _whole("bytes_per_vector"), "min"),
-        Column("Code bytes", _whole("code_bytes"), "min"),
-        Column("Build s", _seconds, "min"),
+def columns(snapshot: Snapshot, rows: Sequence[RowView]) -> list[Column]:
+    """Return the columns of indexes: names, recalls, speed, size, time."""
+    k, ks, fronts = main_k(snapshot), ks_of(snapshot), best_in(snapshot, rows)
+    recalls = [Column(f"recall@{n}", _percent(f"recall@{n}"), "retrieval", "max", n == k, n == k) for n in ks]
+    firsts = [(f"1-recall@{n}", f"1-recall@{n}") for n in ks if n > 1]
+    recalls += [Column(title, _percent(key), "retrieval", "max", False) for title, key in firsts]
+    return [
+        Column("Index", lambda r: Cell(r.row.name, r.row.name.casefold()), "name", strong=True),
+        Column("Kind", lambda r: Cell(name := str(r.config["index"]["name"]), name), "name", first=False),
+        *recalls,
+        Column("Queries/s", _whole(f"qps@{k}"), "cost", "max"),
+        Column("Bytes/vector", _whole("bytes_per_vector"), "cost", "min"),
+        Column("Build s", _seconds, "cost", "min"),
+        Column("Best in", lambda r: Cell(fronts(r), fronts(r)) if fronts(r) else None, "statistics"),
+        Column("one at a time", _whole(f"qps@{k}:single"), "cost", "max", False),
+        Column("Code bytes", _whole("code_bytes"), "cost", "min", False),
     ]
-    return columns
+
+
+def _percent(key: str) -> Callable[[RowView], Cell | None]:
+    def value(row: RowView) -> Cell | None:
+        estimate = row.estimate(key)
+        return None if estimate is None else Cell(estimate.text(percent=True), estimate.mean)
+
+    return value
+
+
+def _whole(key: str) -> Callable[[RowView], Cell | None]:
+    def value(row: RowView) -> Cell | None:
+        estimate = row.estimate(key)
+        return None if estimate is None else Cell(shown(estimate.mean), estimate.mean)
+
+    return value
+
+
+def _seconds(row: RowView) -> Cell:
+    mean = row.train_s().mean
+    return Cell(f"{mean:.2f}" if mean < 10 else f"{mean:,.0f}", mean)
 
 
 def best_in(snapshot: Snapshot, rows: Sequence[RowView]) -> Callable[[RowView], str]:
@@ -82,41 +116,11 @@ def best_in(snapshot: Snapshot, rows: Sequence[RowView]) -> Callable[[RowView], 
     return lambda row: ", ".join(title for title, names in fronts.items() if row.row.name in names)
 
 
-def _table(snapshot: Snapshot, rows: Sequence[RowView]) -> list[str]:
-    names = [
-        NameColumn("Index", lambda r: escape(r.row.name)),
-        NameColumn("Kind", lambda r: code(str(r.config["index"]["name"]))),
-        NameColumn("Best in", best_in(snapshot, rows)),
-    ]
-    return rendered(names, number_columns(snapshot), rows)
-
-
 def _on_front(snapshot: Snapshot, rows: Sequence[RowView], key: str, falling: bool) -> set[str]:
     named = [(r.row.name, r.estimate(snapshot.select["metric"]), r.estimate(key)) for r in rows]
     whole = [(name, a.mean, b.mean) for name, a, b in named if a is not None and b is not None]
     selected = front([(recall, -cost if falling else cost) for _, recall, cost in whole])
     return {whole[i][0] for i in selected}
-
-
-def _percent(key: str) -> Callable[[RowView], tuple[float, str] | None]:
-    def value(row: RowView) -> tuple[float, str] | None:
-        estimate = row.estimate(key)
-        return None if estimate is None else (estimate.mean, estimate.text(percent=True))
-
-    return value
-
-
-def _whole(key: str) -> Callable[[RowView], tuple[float, str] | None]:
-    def value(row: RowView) -> tuple[float, str] | None:
-        estimate = row.estimate(key)
-        return None if estimate is None else (estimate.mean, shown(estimate.mean))
-
-    return value
-
-
-def _seconds(row: RowView) -> tuple[float, str]:
-    mean = row.train_s().mean
-    return mean, f"{mean:.2f}" if mean < 10 else f"{mean:,.0f}"
 
 
 def shown(number: float) -> str:
@@ -138,32 +142,32 @@ def _legend(snapshot: Snapshot) -> list[str]:
 
 def _protocol(snapshot: Snapshot) -> list[str]:
     data = snapshot.dataset
-    sizes = ", ".join(f"{size:,} {escape(name)}" for name, size in data["splits"].items())
-    seeds = ", ".join(escape(str(s)) for s in snapshot.seeds)
+    sizes = ", ".join(f"{size:,} {name}" for name, size in data["splits"].items())
+    seeds = ", ".join(str(s) for s in snapshot.seeds)
     several = len(snapshot.seeds) > 1
     interval = f"; mean ± 95 % t-interval over seeds ({seeds}) for randomised indexes" if several else ""
     lines = [
-        f"- Vectors: {escape(data['title'])}, fingerprint {code(data['fingerprint'])}; {sizes}, {data['dim']} numbers "
+        f"Vectors: {data['title']}, fingerprint {code(data['fingerprint'])}; {sizes}, {data['dim']} numbers "
         "each, scaled to unit length. Indexes are trained on the vectors that they hold, never on queries.",
-        f"- Ground truth: cosine comparison with every vector. Rows are sorted by "
+        f"Ground truth: cosine comparison with every vector. Rows are sorted by "
         f"{code(snapshot.select['metric'])}{interval}.",
-        "- A speed is the best of up to three passes; measurements are made one after the other in one process.",
+        "A speed is the best of up to three passes; measurements are made one after the other in one process.",
     ]
-    lines += [f"- {prose(line)}" for line in snapshot.board.get("protocol", [])]
+    lines += snapshot.board.get("protocol", [])
     finished = [r for r in snapshot.results.values() if r.status == "finished"]
     if finished:
         versions = finished[0].versions
         named = ("vsebench", "numpy", "torch", "faiss-cpu", "scikit-learn")
         listing = ", ".join(f"{name} {versions[name]}" for name in named if name in versions)
-        dates = sorted(escape(r.finished_at[:10]) for r in finished)
-        devices = ", ".join(sorted({escape(str(r.hardware.get("device", "?"))) for r in finished}))
-        threads = ", ".join(sorted({escape(str(r.hardware.get("threads", "?"))) for r in finished}))
+        dates = sorted(r.finished_at[:10] for r in finished)
+        devices = ", ".join(sorted({str(r.hardware.get("device", "?")) for r in finished}))
+        threads = ", ".join(sorted({str(r.hardware.get("threads", "?")) for r in finished}))
         lines.append(
-            f"- {len(finished)} measurements, {dates[0]} to {dates[-1]}, on {devices}, threads: {threads}; "
-            f"{escape(listing)}. Speeds hold for this machine."
+            f"{len(finished)} measurements, {dates[0]} to {dates[-1]}, on {devices}, threads: {threads}; "
+            f"{listing}. Speeds hold for this machine."
         )
     name = snapshot.experiment
-    lines.append(f"- Made by {code(snapshot.command)}. All numbers: {link(f'{name}.csv', f'{name}.csv')}.")
+    lines.append(f"Made by {code(snapshot.command)}. All numbers: {link(f'{name}.csv', f'{name}.csv')}.")
     return lines
 
 
@@ -183,19 +187,14 @@ def table_csv(snapshot: Snapshot) -> str:
     return stream.getvalue()
 
 
-def summary(snapshots: Sequence[Snapshot]) -> list[str]:
+def summary(snapshots: Sequence[Snapshot]) -> list[Block]:
     """Return the part of the folder's README about comparisons of indexes."""
     body = []
     for s in snapshots:
-        k, rows = main_k(s), views(s, SECTION)
-        good = [r for r in rows if (e := r.estimate(f"recall@{k}")) is not None and e.mean >= ENOUGH]
-        cells = []
-        for kind in KINDS:
-            costs = [(r, e.mean) for r in good if (e := r.estimate(kind.key(k))) is not None]
-            pick = min if kind.falling else max
-            best = pick(costs, key=lambda c: c[1], default=None)
-            cells.append("–" if best is None else f"{escape(best[0].row.name)}: {shown(best[1])}")
+        rows, k = views(s, SECTION), main_k(s)
+        best = [_best(s, rows, kind.key(k), kind.falling) for kind in KINDS]
+        cells = ["–" if one is None else f"{one[0].row.name}: {shown(one[1])}" for one in best]
         body.append([link(s.title, f"{s.experiment}.md"), str(len(rows)), *cells])
     header = ["Indexes", "Rows"]
     header += [f"{kind.superlative} with recall ≥ {100 * ENOUGH:.0f} %: {kind.what}" for kind in KINDS]
-    return [*table(header, body), ""]
+    return [plain_table(header, body)]

@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from vsebench.core.registry import MEASUREMENTS
-from vsebench.leaderboard.drawing import Drawing
-from vsebench.leaderboard.table import code, escape, table
+from vsebench.leaderboard.page import Cell, Column, Section, Table, code, table_of
 from vsebench.runs.snapshot import Snapshot
 from vsebench.stats.intervals import Estimate, estimate
 from vsebench.stats.rows import SECTIONS, RowView, views
@@ -33,7 +31,7 @@ class MeasuredRow:
     @property
     def name(self) -> str:
         """As tables call it."""
-        return escape(self.view.row.name)
+        return self.view.row.name
 
 
 @dataclass(frozen=True)
@@ -45,7 +43,7 @@ class BoardColumn:
         key: where the number stands among the measured values, ``a/b`` for ``{"a": {"b": …}}``.
         percent: whether it is a share, shown times 100.
         digits: behind the point.
-        best: which value is in bold; None where none is better than another.
+        best: whether the largest or the smallest value is the best; None where none is.
     """
 
     title: str
@@ -79,52 +77,33 @@ def measured_rows(snapshot: Snapshot, name: str) -> list[MeasuredRow]:
     return rows
 
 
-def measured_table(snapshot: Snapshot, name: str, columns: Sequence[BoardColumn]) -> list[str]:
-    """Return the lines of a table with a column for each number; none where no row has any."""
+def measured_table(snapshot: Snapshot, name: str, columns: Sequence[BoardColumn]) -> list[Table]:
+    """Return a table with a column for each number; none where no row has any."""
     rows = measured_rows(snapshot, name)
-    cells = [[row.estimate(column.value) for column in columns] for row in rows]
-    if not any(cell is not None for line in cells for cell in line):
-        return []
-    best = []
-    for at, column in enumerate(columns):
-        means = [line[at].mean for line in cells if line[at] is not None]  # type: ignore[union-attr]
-        pick = {"max": max, "min": min}.get(column.best or "") if len(means) > 1 else None
-        best.append(pick(means) if pick is not None else None)
-    body = []
-    for row, line in zip(rows, cells, strict=True):
-        texts = [
-            "–" if one is None else one.text(percent=column.percent, digits=column.digits)
-            for column, one in zip(columns, line, strict=True)
-        ]
-        marked = [one is not None and one.mean == top for one, top in zip(line, best, strict=True)]
-        body.append([row.name, *(f"**{text}**" if mark else text for text, mark in zip(texts, marked, strict=True))])
-    return table(["System", *(escape(column.title) for column in columns)], body)
+    names = Column("System", lambda row: Cell(row.name, row.name), "name")
+    table = table_of([names, *(_column(column) for column in columns)], rows)
+    return [table.part(table.columns)] if len(table.columns) > 1 else []
 
 
-def measurement_sections(snapshot: Snapshot) -> list[str]:
+def _column(column: BoardColumn) -> Column:
+    def cell(row: MeasuredRow) -> Cell | None:
+        one = row.estimate(column.value)
+        return None if one is None else Cell(one.text(percent=column.percent, digits=column.digits), one.mean)
+
+    return Column(column.title, cell, direction=column.best, key=column.key)
+
+
+def measurement_sections(snapshot: Snapshot) -> list[Section]:
     """Return what each measurement shows on the page, built-in ones first."""
-    lines, unknown = [], []
-    for name in _names(snapshot):
+    sections, unknown = [], []
+    names = {name for parts in snapshot.measures.values() for name in parts}
+    for name in sorted(names, key=lambda name: (MEASUREMENTS.builtin_file(name) is None, name)):
         if name in MEASUREMENTS:
-            lines += _measurement(name).sections(snapshot, name)
+            measurement: Any = MEASUREMENTS.get(name).target
+            sections += measurement.sections(snapshot, name)
         else:
             unknown.append(code(name))
     if unknown:
-        why = "the plug-in that registers it was not loaded; name its file with `--plugin`"
-        lines += [f"Measured but not shown ({why}): {', '.join(unknown)}.", ""]
-    return lines
-
-
-def measurement_drawings(snapshot: Snapshot, folder: Path) -> list[Drawing]:
-    """Return the plots of all measurements, below a leaderboard's folder."""
-    known = [name for name in _names(snapshot) if name in MEASUREMENTS]
-    return [drawing for name in known for drawing in _measurement(name).drawings(snapshot, folder)]
-
-
-def _names(snapshot: Snapshot) -> list[str]:
-    known = {name for parts in snapshot.measures.values() for name in parts}
-    return sorted(known, key=lambda name: (MEASUREMENTS.builtin_file(name) is None, name))
-
-
-def _measurement(name: str) -> Any:
-    return MEASUREMENTS.get(name).target
+        why = f"the plug-in that registers it was not loaded; name its file with {code('--plugin')}"
+        sections.append(Section("Not shown", [f"Measured but not shown ({why}): {', '.join(unknown)}."], folded=False))
+    return sections

@@ -5,45 +5,37 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vsebench.core.metric_specs import best_of
-from vsebench.leaderboard.full_ranking_metrics import title_of
-from vsebench.leaderboard.table import escape, table
+from vsebench.core.display import shown
+from vsebench.leaderboard.page import Block, plain_table
+from vsebench.leaderboard.titles import AXIS_TITLES
 from vsebench.stats.intervals import Estimate
 from vsebench.stats.rows import RowView, axes_of
 
 
-def pivot_lines(pivot: Mapping[str, Any] | None, rows: Sequence[RowView], titles: Mapping[str, str]) -> list[str]:
+def pivot_blocks(pivot: Mapping[str, Any] | None, rows: Sequence[RowView]) -> list[Block]:
     """Return a table of the other axes' combinations, with a column for each metric and each value of the axis across.
 
     Args:
         pivot: ``by``, the axis across, and ``metrics``, the keys; the board's ``pivot``. None for no table.
         rows: of the grid, the best first; the order in which a combination first stands there is kept.
-        titles: axis -> what heads its column.
     """
     if pivot is None or not any(pivot["by"] in row.row.axes for row in rows):
         return []
-    by, keys = str(pivot["by"]), [str(key) for key in pivot["metrics"]]
+    by, metrics = str(pivot["by"]), [shown(str(key)) for key in pivot["metrics"]]
     across = sorted({row.row.axes[by] for row in rows if by in row.row.axes}, key=_number)
     down = [axis for axis in axes_of(rows) if axis != by]
     cells: dict[tuple[str, ...], dict[tuple[str, str], Estimate]] = {}
     for row in (row for row in rows if by in row.row.axes):
-        by_value = {(key, row.row.axes[by]): e for key in keys if (e := row.estimate(key)) is not None}
+        by_value = {(m.key, row.row.axes[by]): e for m in metrics if (e := row.estimate(m.key)) is not None}
         cells.setdefault(tuple(row.label(axis) for axis in down), {}).update(by_value)
-    columns = [(key, value) for key in keys for value in across]
-    best = {c: best_of(c[0], (e[c].mean for e in cells.values() if c in e)) for c in columns}
-    header = [titles.get(axis, escape(axis)) for axis in down]
-    header += [f"{escape(title_of(key))}, {escape(value)}" for key, value in columns]
-    body = []
-    for names, estimates in cells.items():
-        line = [escape(name) for name in names]
-        for column in columns:
-            result = estimates.get(column)
-            text = "–" if result is None else result.text(percent=True)
-            line.append(
-                f"**{text}**" if result is not None and result.mean == best[column] and len(cells) > 1 else text
-            )
-        body.append(line)
-    return [f"By {titles.get(by, escape(by)).lower()}, in percent:", "", *table(header, body, left=len(down)), ""]
+    columns = [(metric, value) for metric in metrics for value in across]
+    header = [AXIS_TITLES.get(axis, axis) for axis in down]
+    header += [f"{metric.title}{' %' if metric.display.unit else ''}, {value}" for metric, value in columns]
+    body = [
+        [*names, *("–" if (e := known.get((m.key, value))) is None else m.cell(e) for m, value in columns)]
+        for names, known in cells.items()
+    ]
+    return [f"By {AXIS_TITLES.get(by, by).lower()}:", plain_table(header, body, left=len(down))]
 
 
 def _number(label: str) -> tuple[float, str]:

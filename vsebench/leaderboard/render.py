@@ -5,19 +5,20 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
 from vsebench.core.errors import DataError
 from vsebench.core.files import write_atomically
-from vsebench.leaderboard import factors_plot, index_board, index_plots, plots
-from vsebench.leaderboard.drawing import Drawing
-from vsebench.leaderboard.markdown import AXIS_TITLES, page
-from vsebench.leaderboard.measured import measurement_drawings
-from vsebench.leaderboard.table import code, csv_cell, escape, link, table
+from vsebench.leaderboard import index_board
+from vsebench.leaderboard.board import BoardData
+from vsebench.leaderboard.figure import Figure
+from vsebench.leaderboard.folder_index import folder_page
+from vsebench.leaderboard.pages import board_page
+from vsebench.leaderboard.renderers.markdown import lines_of, page_text
+from vsebench.leaderboard.table import csv_cell
 from vsebench.runs.item_scores import usable
 from vsebench.runs.snapshot import INDEX_FORM, Snapshot, board_names, load_board
-from vsebench.stats.rows import SECTIONS, sort_key, views
+from vsebench.stats.rows import SECTIONS, views
 
 
 def render(folder: Path, experiments: Sequence[str] = ()) -> list[Path]:
@@ -30,15 +31,17 @@ def render(folder: Path, experiments: Sequence[str] = ()) -> list[Path]:
     """
     snapshots, unread = _all_boards(folder, experiments)
     changed = []
-    for file, text in _pages(folder, snapshots, experiments, sorted(unread)).items():
+    texts, figures = _files(folder, snapshots, experiments, sorted(unread))
+    for file, text in texts.items():
         if not _holds(file, text):
             write_atomically(file, text)
             changed.append(file)
-    for drawing in _drawings(folder, snapshots, experiments):
-        if not drawing.is_current():
-            drawing.file.parent.mkdir(exist_ok=True)
-            write_atomically(drawing.file, drawing.draw())
-            changed.append(drawing.file)
+    for figure in figures:
+        if not figure.is_current(folder):
+            file = folder / figure.file
+            file.parent.mkdir(exist_ok=True)
+            write_atomically(file, figure.svg())
+            changed.append(file)
     _refuse(unread, experiments)
     return changed
 
@@ -50,10 +53,10 @@ def stale(folder: Path, experiments: Sequence[str] = ()) -> list[Path]:
     """
     snapshots, unread = _all_boards(folder, experiments)
     _refuse(unread, experiments)
-    pages = _pages(folder, snapshots, experiments, sorted(unread))
+    texts, figures = _files(folder, snapshots, experiments, sorted(unread))
     return [
-        *(f for f, text in pages.items() if not _holds(f, text)),
-        *(drawing.file for drawing in _drawings(folder, snapshots, experiments) if not drawing.is_current()),
+        *(file for file, text in texts.items() if not _holds(file, text)),
+        *(folder / figure.file for figure in figures if not figure.is_current(folder)),
     ]
 
 
@@ -90,41 +93,28 @@ def _refuse(unread: Mapping[str, DataError], experiments: Sequence[str]) -> None
         raise DataError(f"{len(wanted)} results files cannot be read.", problems=[str(error) for error in wanted])
 
 
-def _drawings(folder: Path, snapshots: Sequence[Snapshot], experiments: Sequence[str]) -> list[Drawing]:
-    results = []
-    for s in snapshots:
-        if experiments and s.experiment not in experiments:
-            continue
-        if s.form == INDEX_FORM:
-            for kind in index_plots.drawn(s):
-                file = folder / index_plots.plot_name(s, kind)
-                results.append(Drawing(file, partial(index_plots.current, file, s), partial(index_plots.svg, s, kind)))
-            continue
-        results += measurement_drawings(s, folder)
-        for name in plots.requested_kinds(s):
-            file = folder / plots.plot_file(s, name)
-            results.append(Drawing(file, partial(plots.is_current, file, s, name), partial(plots.svg, s, name)))
-        if factors_plot.effects_of(s) is not None:
-            file = folder / factors_plot.plot_file(s)
-            current = partial(factors_plot.is_current, file, s, AXIS_TITLES)
-            results.append(Drawing(file, current, partial(factors_plot.svg, s, AXIS_TITLES)))
-    return results
+def board_of(snapshot: Snapshot, folder: Path) -> BoardData:
+    """Return a board with what its folder knows of single test items."""
+    return BoardData(snapshot) if snapshot.form == INDEX_FORM else BoardData(snapshot, *usable(snapshot, folder))
 
 
-def _pages(
+def _files(
     folder: Path, snapshots: Sequence[Snapshot], experiments: Sequence[str], unread: Sequence[str]
-) -> dict[Path, str]:
-    pages: dict[Path, str] = {}
+) -> tuple[dict[Path, str], list[Figure]]:
+    """Return the texts and the figures that the results give."""
+    texts: dict[Path, str] = {}
+    figures: list[Figure] = []
     for snapshot in snapshots:
         if not experiments or snapshot.experiment in experiments:
-            of_indexes = snapshot.form == INDEX_FORM
-            text = index_board.page(snapshot) if of_indexes else page(snapshot, *usable(snapshot, folder))
-            pages[folder / f"{snapshot.experiment}.md"] = text
-            pages[folder / f"{snapshot.experiment}.csv"] = (
-                index_board.table_csv(snapshot) if of_indexes else table_csv(snapshot)
-            )
-    pages[folder / "README.md"] = index(snapshots, unread)
-    return pages
+            page = board_page(board_of(snapshot, folder))
+            texts[folder / f"{snapshot.experiment}.md"] = page_text(page)
+            figures += page.figures()
+            numbers = index_board.table_csv(snapshot) if snapshot.form == INDEX_FORM else table_csv(snapshot)
+            texts[folder / f"{snapshot.experiment}.csv"] = numbers
+    texts[folder / "README.md"] = (
+        "\n".join(["# Leaderboards", "", *lines_of(folder_page(snapshots, unread))]).rstrip() + "\n"
+    )
+    return texts, figures
 
 
 def table_csv(snapshot: Snapshot) -> str:
@@ -156,29 +146,3 @@ def table_csv(snapshot: Snapshot) -> str:
                 cost = [r.seed, csv_cell(r.run_id), r.parameters["total"], r.parameters["trained"], r.train_s, r.epochs]
                 writer.writerow([*head, *cost, r.best_epoch, *(r.metrics.get(k, "") for k in keys)])
     return stream.getvalue()
-
-
-def index(snapshots: Sequence[Snapshot], unread: Sequence[str] = ()) -> str:
-    """Return the folder's README: a line per board. ``unread``: names of boards whose results cannot be read."""
-    body = []
-    for s in (s for s in snapshots if s.form != INDEX_FORM):
-        everything = [v for section in SECTIONS for v in views(s, section)]
-        metric, mode = sort_key(s)
-        pick = max if mode == "max" else min
-        best = pick(everything, key=lambda v: e.mean if (e := v.estimate(metric)) else 0.0) if everything else None
-        accuracy = best.estimate("test/accuracy") if best is not None else None
-        body.append(
-            [
-                link(s.title, f"{s.experiment}.md"),
-                escape(s.dataset["title"]),
-                str(sum(r.status == "finished" for r in s.results.values())),
-                escape(best.row.name) if best is not None else "–",
-                accuracy.text(percent=True) if accuracy is not None else "–",
-            ]
-        )
-    header = ["Board", "Data", "Runs", "Best row (chosen on validation)", "Its test accuracy"]
-    lines = ["# Leaderboards", "", *(table(header, body, left=2) if body else []), *([""] if body else [])]
-    if unread:
-        lines += [f"Not shown, because their results cannot be read: {', '.join(map(code, unread))}.", ""]
-    of_indexes = [s for s in snapshots if s.form == INDEX_FORM]
-    return "\n".join([*lines, *(index_board.summary(of_indexes) if of_indexes else [])])

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any
 
-from vsebench.leaderboard.index_plots import COLOURS, MARKERS, as_svg, shows, stamped
+from vsebench.core.display import shown as shown_number
+from vsebench.leaderboard.figure import COLOURS, GRID, MARKERS, PALE, Figure
 from vsebench.leaderboard.measured import MeasuredRow, measured_rows
-from vsebench.leaderboard.plots import FOLDER
-from vsebench.leaderboard.robustness import at_strength, damages, fact_of, main_metric, shown_of, title_of
+from vsebench.leaderboard.robustness import at_strength, damages, fact_of, main_metric, shown_of
 from vsebench.leaderboard.table import printable, short
 from vsebench.runs.snapshot import Snapshot
 from vsebench.stats.rows import sort_key
 
-#: Raised when plots are drawn in another way, so that committed ones are drawn again.
-DRAWING = 1
 #: Rows with a colour and a name, the best on validation; beside them the best of each modality alone.
 NAMED = 8
 ACROSS = 3
+CAPTION = (
+    "Test against strength, one modality damaged at a time, from the undamaged split on the left: means over seeds. "
+    "Labelled: the rows best on validation and, dashed, the best row of each modality alone."
+)
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,6 @@ class Panel:
     curves: Sequence[Curve]
 
 
-def plot_name(snapshot: Snapshot) -> str:
-    """Where the plot lies, from the board's folder."""
-    return f"{FOLDER}/{snapshot.experiment}-robustness.svg"
-
-
 def panels(snapshot: Snapshot) -> tuple[str, list[Panel]]:
     """Return the metric and the data of each panel; no panel where nothing was measured."""
     rows = [row for row in measured_rows(snapshot, "robustness") if all(part["clean"] for part in row.parts)]
@@ -75,25 +70,12 @@ def panels(snapshot: Snapshot) -> tuple[str, list[Panel]]:
     return key, results
 
 
-def drawn(snapshot: Snapshot) -> list[str]:
+def figures(snapshot: Snapshot) -> list[Figure]:
     """Return the plots that a board has: none, or one."""
-    return [plot_name(snapshot)] if panels(snapshot)[1] else []
-
-
-def current(file: Path, snapshot: Snapshot) -> bool:
-    """Whether a file is the plot that the results give, as it was drawn."""
-    return shows(file, _shown(snapshot))
-
-
-def svg(snapshot: Snapshot) -> str:
-    """Return the plot as SVG text, with its digests."""
-    return stamped(as_svg(figure(snapshot)), _shown(snapshot))
-
-
-def _shown(snapshot: Snapshot) -> str:
     key, shown = panels(snapshot)
-    parts = [DRAWING, key, snapshot.title, [asdict(panel) for panel in shown]]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+    data = [key, snapshot.title, [asdict(panel) for panel in shown]]
+    name, draw = f"{snapshot.experiment}-robustness", partial(figure, snapshot)
+    return [Figure(name, CAPTION.split(",")[0], data, draw, CAPTION)] if shown else []
 
 
 def _by_validation(snapshot: Snapshot, rows: Sequence[MeasuredRow]) -> list[MeasuredRow]:
@@ -132,28 +114,33 @@ def named(shown: Sequence[Panel]) -> list[Curve]:
 
 def figure(snapshot: Snapshot) -> Any:
     """Draw a matplotlib figure."""
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Drawn
 
     key, shown = panels(snapshot)
+    metric = shown_number(key)
     across = 2 if len(shown) == 4 else min(ACROSS, len(shown))
     down = math.ceil(len(shown) / across)
     known = named(shown)
-    total = Figure(figsize=(3.4 * across + 2.6, 3.1 * down + 0.4), layout="constrained")
+    total = Drawn(figsize=(3.4 * across + 2.6, 3.1 * down + 0.4), layout="constrained")
     axes = total.subplots(down, across, squeeze=False, sharey=True).ravel()
     styles = {curve.row: _style(number, curve) for number, curve in enumerate(known)}
     handles: dict[str, Any] = {}
     for panel, one in zip(shown, axes, strict=False):
-        handles |= _draw(one, panel, styles)
+        handles |= _draw(one, panel, styles, metric.factor)
         title = shown_of(panel.kind)["title"] or panel.kind
         one.set_title(short(f"{panel.modality}: {title}", 48), fontsize=10, loc="left", parse_math=False)
         label = fact_of(panel.kind, "axis", panel.modality, precomputed=panel.features) or panel.kind
         one.set_xlabel(short(label, 60), fontsize=8, parse_math=False)
         one.tick_params(labelsize=8)
-        one.grid(True, color="#dddddd", linewidth=0.6, zorder=0)
+        one.grid(True, color=GRID, linewidth=0.6, zorder=0)
     for one in axes[len(shown) :]:
         one.set_axis_off()
     for one in axes[::across]:
-        one.set_ylabel(short(f"test {title_of(key)}", 60), fontsize=9, parse_math=False)
+        one.set_ylabel(
+            short(f"test {metric.title}" + (f" in {metric.display.unit}" if metric.display.unit else ""), 60),
+            fontsize=9,
+            parse_math=False,
+        )
     rest = len({curve.row for panel in shown for curve in panel.curves}) - len(known)
     order = [curve.row for curve in known if curve.row in handles]
     names = [short(name, 34) for name in order]
@@ -171,16 +158,16 @@ def _style(number: int, curve: Curve) -> dict[str, Any]:
     return {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)], **line}
 
 
-def _draw(axes: Any, panel: Panel, styles: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def _draw(axes: Any, panel: Panel, styles: dict[str, dict[str, Any]], factor: float) -> dict[str, Any]:
     """Draw a panel, the best on top; returns a line of each name, and one of the others under an empty name."""
     handles: dict[str, Any] = {}
     everywhere = sorted({x for curve in panel.curves for x in curve.x})
     falling = shown_of(panel.kind)["falling"]
     origin = _origin(everywhere) if falling else 0.0
     for curve in sorted(panel.curves, key=lambda c: (c.row in styles, -c.rank)):
-        style = styles.get(curve.row, {"color": "#cfcfcf", "linewidth": 0.8, "zorder": 1})
+        style = styles.get(curve.row, {"color": PALE, "linewidth": 0.8, "zorder": 1})
         style = {"linewidth": 1.5, "markersize": 4.5, "zorder": 3, **style} if curve.row in styles else style
-        (line,) = axes.plot([origin, *curve.x], [curve.clean, *curve.y], **style)
+        (line,) = axes.plot([origin, *curve.x], [factor * y for y in (curve.clean, *curve.y)], **style)
         handles[curve.row if curve.row in styles else ""] = line
     axes.set_xticks([origin, *everywhere], ["as it is", *(f"{x:g}" for x in everywhere)])
     if falling:

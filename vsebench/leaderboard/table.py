@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from urllib.parse import quote
 
 #: What spreadsheets begin a formula with, and what they may drop before it.
@@ -14,6 +14,8 @@ _DROPPED = re.compile(r"^[\s\x00\ufeff]+")
 _ADDRESS = re.compile(r"(:)(?=//)|(?<=www)(\.)", re.IGNORECASE)
 #: Between letters it is no markup, and names of files are full of it.
 _INSIDE = re.compile(r"(?<=[^\W_])\\_(?=[^\W_])")
+#: Numbers between brackets, which are no link.
+_INTERVAL = re.compile(r"\\\[([−+\d., ]+)\\\](?![(\[:])")
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~#&])")
 
 
@@ -29,12 +31,24 @@ def escape(text: str, *, longest: int = 1_000) -> str:
         >>> escape("a|b <script>*x*")
         'a\\\\|b \\\\<script\\\\>\\\\*x\\\\*'
     """
-    return _ADDRESS.sub(r"\\\g<0>", _SPECIAL.sub(r"\\\1", short(text, longest)))
+    escaped = _ADDRESS.sub(r"\\\g<0>", _SPECIAL.sub(r"\\\1", short(text, longest)))
+    return _plain(escaped)
 
 
 def prose(text: str) -> str:
-    """Return prose of an experiment file, escaped like :func:`escape` but of any length."""
-    return _INSIDE.sub("_", escape(text, longest=100_000))
+    """Return prose, escaped like :func:`escape` but of any length; intervals keep their brackets."""
+    return prose_part(printable(text))
+
+
+def prose_part(text: str) -> str:
+    """Return a part of prose, with the spaces around it."""
+    escaped = _ADDRESS.sub(r"\\\g<0>", _SPECIAL.sub(r"\\\1", text))
+    return _plain(_INSIDE.sub("_", escaped))
+
+
+def _plain(escaped: str) -> str:
+    """Take back the strokes before what is no markup: intervals, and a sign before a space."""
+    return _INTERVAL.sub(r"[\1]", escaped).replace("\\< ", "< ")
 
 
 def link(text: str, file: str) -> str:
@@ -89,19 +103,33 @@ def width(text: str) -> int:
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else not unicodedata.combining(c) for c in text)
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> list[str]:
-    """Lines of a Markdown table; the first ``left`` columns are left-aligned, numbers right."""
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int | Collection[int] = 1) -> list[str]:
+    """Lines of a Markdown table; the first ``left`` columns, or those of these numbers, are left-aligned."""
+    names = range(left) if isinstance(left, int) else left
     widths = [max(3, *(width(row[i]) for row in [header, *rows])) for i in range(len(header))]
 
     def line(cells: Sequence[str]) -> str:
         padded = [
-            cell + " " * (w - width(cell)) if i < left else " " * (w - width(cell)) + cell
+            cell + " " * (w - width(cell)) if i in names else " " * (w - width(cell)) + cell
             for i, (cell, w) in enumerate(zip(cells, widths, strict=True))
         ]
         return "| " + " | ".join(padded) + " |"
 
-    rule = ["-" * w if i < left else "-" * (w - 1) + ":" for i, w in enumerate(widths)]
+    rule = ["-" * w if i in names else "-" * (w - 1) + ":" for i, w in enumerate(widths)]
     return [line(header), "| " + " | ".join(rule) + " |", *(line(row) for row in rows)]
+
+
+def units(count: float) -> str:
+    """Format a count in thousands, millions or billions.
+
+    Example:
+        >>> units(1_500_000), units(999), units(0)
+        ('1.5 M', '999', '0')
+    """
+    for size, unit in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if count >= size:
+            return f"{count / size:.3g} {unit}" if count / size < 999.5 else f"{count / size:.0f} {unit}"
+    return f"{count:.0f}"
 
 
 def csv_cell(text: str) -> str:

@@ -6,14 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vsebench.core.types import MODALITIES
-from vsebench.leaderboard.primary_metric import PrimaryMetric, primary_metric
-from vsebench.leaderboard.table import code, escape, table
+from vsebench.leaderboard.board import primary_metric
 from vsebench.runs.snapshot import Snapshot
 from vsebench.stats.intervals import Estimate, estimate
 from vsebench.stats.rows import SECTIONS, RowView, sort_key, views
-
-#: Rows that the table shows, the best on validation.
-SHOWN = 40
 
 
 @dataclass(frozen=True)
@@ -52,8 +48,6 @@ class Gain:
 def gains(snapshot: Snapshot) -> list[Gain]:
     """Compute the gain of each row of several modalities, systems first, each part in the order of its table."""
     shown = primary_metric(snapshot)
-    if shown is None:
-        return []
     rows = [v for section in SECTIONS for v in views(snapshot, section) if v.estimate(shown.key) is not None]
     single = [r for r in rows if len(_modalities(r)) == 1]
     return [_gain(snapshot, row, single, shown.key) for row in rows if len(_modalities(row)) > 1]
@@ -88,46 +82,3 @@ def _counterparts(row: RowView, modality: str, single: Sequence[RowView]) -> lis
     alike = [r for r in single if (r.config.get(slot) or {}).get("name") == component["name"]]
     same = [r for r in alike if r.config[slot] == component]
     return [Counterpart(r, modality, bool(same)) for r in same or alike]
-
-
-def gains_section(snapshot: Snapshot) -> list[str]:
-    """Return the section; empty where the board has no row of several modalities, or none of one."""
-    shown = primary_metric(snapshot)
-    gain_rows = gains(snapshot)
-    if shown is None or not any(gain.best is not None for gain in gain_rows):
-        return []
-    key, mode = sort_key(snapshot)
-    listed = gain_rows[:SHOWN]
-    message = (
-        f"{code(shown.key)}{shown.unit}{' (lower is better)' if mode == 'min' else ''}: each row with several "
-        "modalities minus its counterpart, the row of this board with one of them and the same encoder; the best on "
-        f"validation ({code(key)}) if there are several. Interval: t over the seeds of both. Head, size and training "
-        "are each row's own."
-    )
-    if any(gain.best is not None and gain.missing for gain in listed):
-        bound = "≥" if mode == "min" else "≤"
-        message += f" {bound}: a bound, because another of its modalities has no such row and might be better alone."
-    body = [_line(gain, shown, mode) for gain in listed]
-    header = ["Row", "Best counterpart", "Note", "Gain", "Seeds"]
-    remaining = [i for i, title in enumerate(header) if title != "Note" or any(line[i] for line in body)]
-    lines = table(
-        [header[i] for i in remaining], [[line[i] for i in remaining] for line in body], left=len(remaining) - 2
-    )
-    left_out = len(gain_rows) - len(listed)
-    more = [f"{left_out} more rows are omitted (systems first, then the best on validation).", ""]
-    return ["## Gain over one modality", "", message, "", *lines, "", *(more if left_out else [])]
-
-
-def _line(gain: Gain, shown: PrimaryMetric, mode: str) -> list[str]:
-    name = escape(gain.row.row.name)
-    if gain.best is None:
-        return [name, "–", "no row with one of its encoders alone", "–", "0"]
-    best = f"{escape(gain.best.row.row.name)} ({gain.best.modality})"
-    notes = [] if gain.best.same else ["the encoder has other options there"]
-    if gain.missing:
-        notes.append(f"no {' or '.join(gain.missing)} alone through its encoder")
-    if gain.gain is None:
-        return [name, best, "; ".join(["no seed in common", *notes]), "–", "0"]
-    bound = ("≥ " if mode == "min" else "≤ ") if gain.missing else ""
-    value = bound + shown.interval(gain.gain.mean, gain.gain.half)
-    return [name, best, "; ".join(notes), value, str(gain.gain.count)]

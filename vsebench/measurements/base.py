@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from vsebench.leaderboard.drawing import Drawing
 from vsebench.leaderboard.measured import BoardColumn, measured_table
-from vsebench.leaderboard.table import escape, prose
+from vsebench.leaderboard.page import Section
 from vsebench.runs.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -61,23 +59,13 @@ class Measurement(ABC):
         return "train" in config
 
     @classmethod
-    def sections(cls, snapshot: Snapshot, name: str) -> list[str]:
-        """Return the lines of a board's page; by default a table of ``columns``.
+    def sections(cls, snapshot: Snapshot, name: str) -> list[Section]:
+        """Return the sections of a board's page; by default a table of ``columns``.
 
         Args:
             snapshot: the board's content.
             name: under which the measurement is registered.
         """
-        lines = measured_table(snapshot, name, cls.columns)
-        description = [prose(cls.description), ""] if cls.description else []
-        return [f"## {escape(cls.title or name)}", "", *description, *lines, ""] if lines else []
-
-    @classmethod
-    def drawings(cls, snapshot: Snapshot, folder: Path) -> list[Drawing]:
-        """Return the plots beside a board; by default none.
-
-        Args:
-            snapshot: the board's content.
-            folder: of the leaderboard.
-        """
-        return []
+        tables = measured_table(snapshot, name, cls.columns)
+        description = [cls.description] if cls.description else []
+        return [Section(cls.title or name, [*description, *tables])] if tables else []

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vsebench.core.registry import MEASUREMENTS
-from vsebench.leaderboard import cost_plots
-from vsebench.leaderboard.cost import cost_section
-from vsebench.leaderboard.drawing import Drawing
+from vsebench.leaderboard.cost import cost_sections
+from vsebench.leaderboard.cost_plots import figures
+from vsebench.leaderboard.page import Section
 from vsebench.measurements.base import Measurement
 from vsebench.runs.snapshot import Snapshot
 
@@ -35,16 +33,6 @@ class Cost(Measurement):
         return cost_of(run, dataset)
 
     @classmethod
-    def sections(cls, snapshot: Snapshot, name: str) -> list[str]:
+    def sections(cls, snapshot: Snapshot, name: str) -> list[Section]:
         """Return the section ``Cost``."""
-        return cost_section(snapshot, cost_plots.plot_files(snapshot))
-
-    @classmethod
-    def drawings(cls, snapshot: Snapshot, folder: Path) -> list[Drawing]:
-        """Return quality against each cost."""
-        drawings = []
-        for cost in cost_plots.drawn(snapshot):
-            file = folder / cost_plots.plot_file(snapshot, cost)
-            current = partial(cost_plots.is_current, file, snapshot, cost)
-            drawings.append(Drawing(file, current, partial(cost_plots.svg, snapshot, cost)))
-        return drawings
+        return cost_sections(snapshot, figures(snapshot))

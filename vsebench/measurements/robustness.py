@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache, partial
-from pathlib import Path
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any
 
 from annotated_types import Ge, Le, MinLen
@@ -15,9 +14,9 @@ from vsebench.components.corruption.base import strength_type
 from vsebench.config.faults import validate
 from vsebench.core.errors import Collector, ConfigError
 from vsebench.core.registry import CORRUPTIONS, MEASUREMENTS
-from vsebench.leaderboard import robustness_plots
-from vsebench.leaderboard.drawing import Drawing
+from vsebench.leaderboard.page import Section
 from vsebench.leaderboard.robustness import robustness_sections
+from vsebench.leaderboard.robustness_plots import figures
 from vsebench.measurements.base import Measurement
 from vsebench.runs.snapshot import Snapshot
 
@@ -117,16 +116,9 @@ class Robustness(Measurement):
         return checked
 
     @classmethod
-    def sections(cls, snapshot: Snapshot, name: str) -> list[str]:
+    def sections(cls, snapshot: Snapshot, name: str) -> list[Section]:
         """Return what a fusion uses, the numbers under corruption, and remarks."""
-        return robustness_sections(snapshot, next(iter(robustness_plots.drawn(snapshot)), None))
-
-    @classmethod
-    def drawings(cls, snapshot: Snapshot, folder: Path) -> list[Drawing]:
-        """Return the curves against strength."""
-        files = [folder / plot for plot in robustness_plots.drawn(snapshot)]
-        draw = partial(robustness_plots.svg, snapshot)
-        return [Drawing(file, partial(robustness_plots.current, file, snapshot), draw) for file in files]
+        return robustness_sections(snapshot, figures(snapshot))
 
 
 def _validated(modality: str, block: Any) -> BaseModel:

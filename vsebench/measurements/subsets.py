@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from vsebench.config.schema import ENCODER_SLOTS
 from vsebench.core.registry import MEASUREMENTS
+from vsebench.leaderboard.page import Section
 from vsebench.leaderboard.robustness import subset_sections
 from vsebench.measurements.base import Measurement
 from vsebench.runs.snapshot import Snapshot
@@ -58,6 +59,6 @@ class Subsets(Measurement):
         return "train" in config and config.get("head") is not None and len(reads) > 1
 
     @classmethod
-    def sections(cls, snapshot: Snapshot, name: str) -> list[str]:
+    def sections(cls, snapshot: Snapshot, name: str) -> list[Section]:
         """Return a table for each metric, subsets across."""
         return subset_sections(snapshot)

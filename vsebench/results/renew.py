@@ -9,7 +9,7 @@ from vsebench.core.errors import ConfigError
 from vsebench.core.metric_specs import metric_entry, parse_metrics
 from vsebench.core.registry import METRICS
 from vsebench.core.types import Result
-from vsebench.leaderboard.protocol import other_definitions
+from vsebench.leaderboard.sections.protocol import other_definitions
 from vsebench.results.recompute import agrees, recompute
 from vsebench.runs.snapshot import Snapshot
 from vsebench.runs.store import Store

@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from vsebench.core.terminal import say
-from vsebench.leaderboard import cost_plots, plots
+from vsebench.leaderboard.figure import FOLDER
+from vsebench.leaderboard.pages import board_page
+from vsebench.leaderboard.render import board_of
+from vsebench.leaderboard.sections.curves import points
 from vsebench.leaderboard.table import printable
 from vsebench.runs.snapshot import RESULTS, Snapshot, head_of, load_board
 from vsebench.runs.store import Store
@@ -143,15 +146,13 @@ def _tracker(
 
 def _log_plots(board_run: WandbTracker, snapshot: Snapshot, board: Path) -> None:
     """Curves as a table and pictures; every plot beside the board as it is."""
-    columns, points = plots.points(snapshot)
-    if points:
-        board_run.log_table("curves", columns, points)
-    for kind in plots.requested_kinds(snapshot):
-        board_run.log_figure(f"plots/{kind}", plots.figure(snapshot, kind))
-    for against in cost_plots.drawn(snapshot):
-        board_run.log_figure(f"plots/cost-{against.name}", cost_plots.figure(snapshot, against))
+    columns, curves = points(snapshot)
+    if curves:
+        board_run.log_table("curves", columns, curves)
+    for figure in board_page(board_of(snapshot, board)).figures():
+        board_run.log_figure(f"plots/{figure.name.removeprefix(f'{snapshot.experiment}-')}", figure.draw())
     others = [file.stem for file in (board / RESULTS).glob("*.json") if file.stem.startswith(f"{snapshot.experiment}-")]
-    for file in sorted((board / plots.FOLDER).glob(f"{snapshot.experiment}-*.svg")):
+    for file in sorted((board / FOLDER).glob(f"{snapshot.experiment}-*.svg")):
         if not any(file.stem.startswith(f"{other}-") for other in others):
             name = file.stem.removeprefix(f"{snapshot.experiment}-")
             board_run.log_html(f"drawings/{name}", file.read_text(encoding="utf-8"))

@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from vsebench.components.metric.base import Predictions
+from vsebench.core.display import share
 from vsebench.core.registry import METRICS
 
 
-@METRICS.register("accuracy", source="standard", version=1, higher_is_better=True, needs=("logits",))
+@METRICS.register(
+    "accuracy", source="standard", version=1, higher_is_better=True, shows=share("accuracy"), needs=("logits",)
+)
 def accuracy(predictions: Predictions) -> dict[str, float]:
     """Count the items whose most probable class is right (micro).
 

@@ -8,6 +8,7 @@ from sklearn.metrics import roc_auc_score
 from vsebench.components.metric._classes import binary_targets, left_out
 from vsebench.components.metric._resampled import Positives, mean_over_classes, per_class
 from vsebench.components.metric.base import Predictions
+from vsebench.core.display import share
 from vsebench.core.errors import MetricError
 from vsebench.core.registry import METRICS
 
@@ -29,6 +30,7 @@ def resampled(predictions: Predictions, counts: np.ndarray) -> dict[str, np.ndar
     source="Fawcett 2006; scikit-learn roc_auc_score",
     version=2,
     higher_is_better=True,
+    shows=share("AUROC"),
     needs=("logits",),
     classes=classes_with_both,
     resample=resampled,

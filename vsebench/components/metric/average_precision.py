@@ -8,6 +8,7 @@ from sklearn.metrics import average_precision_score
 from vsebench.components.metric._classes import binary_targets, left_out
 from vsebench.components.metric._resampled import Positives, mean_of, mean_over_classes, per_class, per_ranking
 from vsebench.components.metric.base import Predictions
+from vsebench.core.display import share
 from vsebench.core.errors import MetricError
 from vsebench.core.registry import METRICS
 
@@ -40,6 +41,7 @@ def resampled(predictions: Predictions, counts: np.ndarray) -> dict[str, np.ndar
     source="Manning et al. 2008, IR book, ch. 8; scikit-learn average_precision_score",
     version=2,
     higher_is_better=True,
+    shows=share("AP"),
     needs=("logits",),
     classes=classes_with_positives,
     resample=resampled,

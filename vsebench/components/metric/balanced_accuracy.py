@@ -9,6 +9,7 @@ from vsebench.components.metric._resampled import mean_over_classes
 from vsebench.components.metric.accuracy import correct
 from vsebench.components.metric.average_precision import classes_with_positives
 from vsebench.components.metric.base import Predictions
+from vsebench.core.display import share
 from vsebench.core.registry import METRICS
 
 
@@ -24,6 +25,7 @@ def resampled(predictions: Predictions, counts: np.ndarray) -> dict[str, np.ndar
     source="Brodersen et al. 2010; scikit-learn balanced_accuracy_score",
     version=1,
     higher_is_better=True,
+    shows=share("balanced accuracy"),
     needs=("logits",),
     classes=classes_with_positives,
     resample=resampled,

@@ -9,6 +9,7 @@ from annotated_types import Gt
 from vsebench.components.metric._both_ways import both_ways
 from vsebench.components.metric._expected import hits
 from vsebench.components.metric.base import Predictions
+from vsebench.core.display import share
 from vsebench.core.registry import METRICS
 
 
@@ -17,6 +18,7 @@ from vsebench.core.registry import METRICS
     source="Manning et al. 2008, IR book, ch. 8; ties: McSherry and Najork 2008",
     version=1,
     higher_is_better=True,
+    shows=share("P"),
     needs=("image", "text"),
 )
 def cross_precision(predictions: Predictions, *, k: Annotated[int, Gt(0)] = 10) -> dict[str, float]:

@@ -9,6 +9,7 @@ from annotated_types import Gt
 
 from vsebench.components.metric.accuracy import correct
 from vsebench.components.metric.base import Predictions
+from vsebench.core.display import share
 from vsebench.core.registry import METRICS
 
 
@@ -45,6 +46,7 @@ def _of_groups(weights: np.ndarray, gaps: np.ndarray, bins: int) -> float:
     source="Naeini et al. 2015; equal-mass bins: Nixon et al. 2019, arXiv:1904.01685",
     version=2,
     higher_is_better=False,
+    shows=share("ECE"),
     needs=("logits",),
     resample=resampled,
 )

@@ -8,6 +8,7 @@ from vsebench.components.metric._classes import binary_targets, left_out, most_p
 from vsebench.components.metric._resampled import mean_over_classes
 from vsebench.components.metric._thresholds import best_macro, best_micro
 from vsebench.components.metric.base import Predictions
+from vsebench.core.display import share
 from vsebench.core.errors import MetricError
 from vsebench.core.registry import METRICS
 
@@ -44,6 +45,7 @@ def resampled(predictions: Predictions, counts: np.ndarray) -> dict[str, np.ndar
     source="van Rijsbergen 1979; macro: scikit-learn f1_score; thresholds: Lipton et al. 2014, arXiv:1402.1892",
     version=2,
     higher_is_better=True,
+    shows=share("F1"),
     needs=("logits",),
     classes=classes_met,
     tune=tuned,

@@ -9,6 +9,7 @@ from annotated_types import Ge
 
 from vsebench.components.metric._lookup import balls
 from vsebench.components.metric.base import Predictions
+from vsebench.core.display import share
 from vsebench.core.errors import MetricError
 from vsebench.core.registry import METRICS
 
@@ -18,6 +19,7 @@ from vsebench.core.registry import METRICS
     source="Jiang and Li 2017, arXiv:1602.02255, section 4.2; methods 8",
     version=1,
     higher_is_better=True,
+    shows=share("lookup", parts={"precision": "P", "recall": "R", "f1": "F1"}),
     needs=("image", "text", "codes"),
     forms=("@{k}", "@{k}:micro"),
 )

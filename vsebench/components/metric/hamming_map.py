@@ -9,6 +9,7 @@ import numpy as np
 from vsebench.components.metric._codes import CodePairs
 from vsebench.components.metric._expected import average_precision
 from vsebench.components.metric.base import Predictions
+from vsebench.core.display import share
 from vsebench.core.errors import MetricError
 from vsebench.core.registry import METRICS
 
@@ -19,6 +20,7 @@ from vsebench.core.registry import METRICS
     "their code sorts; methods 8",
     version=1,
     higher_is_better=True,
+    shows=share("Hamming MAP"),
     needs=("image", "text", "codes"),
     forms=("", ":stable"),
 )

@@ -12,6 +12,7 @@ from vsebench.components.metric._both_ways import both_ways, both_ways_resampled
 from vsebench.components.metric._expected import Denominator, average_precision
 from vsebench.components.metric._tie_groups import TieGroups
 from vsebench.components.metric.base import Predictions
+from vsebench.core.display import share
 from vsebench.core.errors import ConfigError
 from vsebench.core.registry import METRICS
 
@@ -39,6 +40,7 @@ def resampled(
     "McSherry and Najork 2008; methods 8",
     version=1,
     higher_is_better=True,
+    shows=share("MAP"),
     needs=("image", "text"),
     forms=("", "@r", "@{k}:found", "@{k}:min", "@{k}:all"),
     resample=resampled,

@@ -6,6 +6,7 @@ import numpy as np
 
 from vsebench.components.metric._both_ways import first_rank
 from vsebench.components.metric.base import Predictions
+from vsebench.core.display import Display
 from vsebench.core.registry import METRICS
 
 
@@ -14,6 +15,7 @@ from vsebench.core.registry import METRICS
     source="Faghri et al. 2018, arXiv:1707.05612",
     version=1,
     higher_is_better=False,
+    shows=Display("mean rank", bounds=(1.0, None), digits=1),
     needs=("image", "text"),
 )
 def mean_rank(predictions: Predictions) -> dict[str, float]:

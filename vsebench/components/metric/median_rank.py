@@ -6,6 +6,7 @@ import numpy as np
 
 from vsebench.components.metric._both_ways import first_rank
 from vsebench.components.metric.base import Predictions
+from vsebench.core.display import Display
 from vsebench.core.registry import METRICS
 
 
@@ -14,6 +15,7 @@ from vsebench.core.registry import METRICS
     source="Karpathy and Fei-Fei 2015, arXiv:1412.2306",
     version=1,
     higher_is_better=False,
+    shows=Display("MedR", bounds=(1.0, None), digits=1),
     needs=("image", "text"),
 )
 def median_rank(predictions: Predictions) -> dict[str, float]:

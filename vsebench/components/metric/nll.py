@@ -7,6 +7,7 @@ import numpy as np
 from vsebench.components.metric._classes import binary_targets, log_odds
 from vsebench.components.metric._resampled import mean_of
 from vsebench.components.metric.base import Predictions
+from vsebench.core.display import Display
 from vsebench.core.registry import METRICS
 
 
@@ -15,7 +16,15 @@ def resampled(predictions: Predictions, counts: np.ndarray) -> dict[str, np.ndar
     return {"nll": mean_of(_surprise(predictions).mean(1), counts)}
 
 
-@METRICS.register("nll", source="standard", version=1, higher_is_better=False, needs=("logits",), resample=resampled)
+@METRICS.register(
+    "nll",
+    source="standard",
+    version=1,
+    higher_is_better=False,
+    shows=Display("NLL", bounds=(0.0, None)),
+    needs=("logits",),
+    resample=resampled,
+)
 def nll(predictions: Predictions) -> dict[str, float]:
     """Average the surprise at the right labels.
 

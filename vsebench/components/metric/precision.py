@@ -7,6 +7,7 @@ from typing import Annotated
 from annotated_types import Gt
 
 from vsebench.components.metric.base import Predictions
+from vsebench.core.display import share
 from vsebench.core.registry import METRICS
 
 
@@ -15,6 +16,7 @@ from vsebench.core.registry import METRICS
     source="Manning et al. 2008, IR book, ch. 8; VSE, section 4.2: related images of a query item",
     version=1,
     higher_is_better=True,
+    shows=share("P"),
     needs=("image",),
 )
 def precision(predictions: Predictions, *, k: Annotated[int, Gt(0)] = 10) -> dict[str, float]:

@@ -7,12 +7,18 @@ from typing import Annotated
 from annotated_types import Gt
 
 from vsebench.components.metric.base import Predictions
+from vsebench.core.display import share
 from vsebench.core.registry import METRICS
 from vsebench.ops.ranking import skipped_queries
 
 
 @METRICS.register(
-    "recall", source="Hodosh et al. 2013, JAIR 47", version=1, higher_is_better=True, needs=("image", "text")
+    "recall",
+    source="Hodosh et al. 2013, JAIR 47",
+    version=1,
+    higher_is_better=True,
+    shows=share("R"),
+    needs=("image", "text"),
 )
 def recall(predictions: Predictions, *, k: Annotated[int, Gt(0)] = 1) -> dict[str, float]:
     """Count the queries that find a relevant item among the first k: the hit rate that retrieval papers call R@K.

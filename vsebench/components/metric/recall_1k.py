@@ -7,6 +7,7 @@ from typing import Annotated
 from annotated_types import Gt
 
 from vsebench.components.metric.base import Predictions
+from vsebench.core.display import share
 from vsebench.core.registry import METRICS
 from vsebench.ops.ranking import DIRECTIONS, skipped_queries
 
@@ -18,6 +19,7 @@ FOLD = 1_000
     source="Karpathy and Fei-Fei 2015, as VSE++ and SCAN report COCO 1K; methods 8, coco_1k_fold5",
     version=1,
     higher_is_better=True,
+    shows=share("1K R"),
     needs=("image", "text"),
     folds=True,
 )

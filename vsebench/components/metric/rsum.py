@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from vsebench.components.metric.base import Predictions
+from vsebench.core.display import Display
 from vsebench.core.registry import METRICS
 from vsebench.ops.ranking import skipped_queries
 
 
 @METRICS.register(
-    "rsum", source="Huang et al. 2017, arXiv:1611.05588", version=1, higher_is_better=True, needs=("image", "text")
+    "rsum",
+    source="Huang et al. 2017, arXiv:1611.05588",
+    version=1,
+    higher_is_better=True,
+    shows=Display("rsum", bounds=(0.0, 600.0), digits=1),
+    needs=("image", "text"),
 )
 def rsum(predictions: Predictions) -> dict[str, float]:
     """Add R@1, R@5 and R@10 of both directions, in percent.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vsebench.components.metric.base import Predictions
 from vsebench.components.metric.recall_1k import FOLD
+from vsebench.core.display import Display
 from vsebench.core.registry import METRICS
 from vsebench.ops.ranking import skipped_queries
 
@@ -13,6 +14,7 @@ from vsebench.ops.ranking import skipped_queries
     source="Huang et al. 2017, arXiv:1611.05588, over the folds of COCO 1K; methods 8",
     version=1,
     higher_is_better=True,
+    shows=Display("1K rsum", bounds=(0.0, 600.0), digits=1),
     needs=("image", "text"),
     folds=True,
 )

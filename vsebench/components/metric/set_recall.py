@@ -10,6 +10,7 @@ from annotated_types import Gt
 from vsebench.components.metric._both_ways import both_ways, both_ways_resampled
 from vsebench.components.metric._expected import hits
 from vsebench.components.metric.base import Predictions
+from vsebench.core.display import share
 from vsebench.core.registry import METRICS
 
 
@@ -23,6 +24,7 @@ def resampled(predictions: Predictions, counts: np.ndarray, *, k: int = 10) -> d
     source="Manning et al. 2008, IR book, ch. 8; ties: McSherry and Najork 2008",
     version=1,
     higher_is_better=True,
+    shows=share("set recall"),
     needs=("image", "text"),
     resample=resampled,
 )

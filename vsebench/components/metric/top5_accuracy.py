@@ -7,6 +7,7 @@ import numpy as np
 from vsebench.components.metric._resampled import mean_of
 from vsebench.components.metric.accuracy import correct
 from vsebench.components.metric.base import Predictions
+from vsebench.core.display import share
 from vsebench.core.errors import MetricError
 from vsebench.core.registry import METRICS
 
@@ -16,6 +17,7 @@ from vsebench.core.registry import METRICS
     source="Russakovsky et al. 2015, arXiv:1409.0575",
     version=1,
     higher_is_better=True,
+    shows=share("top-5 accuracy"),
     needs=("logits",),
     resample=lambda predictions, counts: {"top5_accuracy": mean_of(correct(predictions, 5), counts)},
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from vsebench.components.metric.base import Predictions
+from vsebench.core.display import share
 from vsebench.core.errors import MetricError
 from vsebench.core.registry import METRICS
 
@@ -16,6 +17,7 @@ ENOUGH = 3  # annotators who agree make an answer right
     source="Antol et al. 2015, arXiv:1505.00468; methods 8",
     version=1,
     higher_is_better=True,
+    shows=share("VQA accuracy"),
     needs=("logits", "answers"),
 )
 def vqa_accuracy(predictions: Predictions) -> dict[str, float]:

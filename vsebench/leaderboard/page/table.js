@@ -1,7 +1,7 @@
 // A table of rows: sorted, filtered, its columns chosen, its rows opened. Rows beyond the first are made when needed.
 
 const FIRST_ROWS = 200, MORE_ROWS = 200;
-const GROUPS = { quality: "Classification", retrieval: "Retrieval", cost: "Cost" };
+const GROUPS = { classification: "Classification", retrieval: "Retrieval", cost: "Cost" };
 
 class Table {
   constructor(board, number) {
@@ -55,16 +55,16 @@ class Table {
   }
 
   written(i) {
-    const row = this.rows[i], line = make("tr", { id: row.anchor });
+    const row = this.rows[i], line = make("tr", { id: row.anchor, class: row.leads ? "leads" : "" });
     row.text.forEach((text, c) => {
       const head = this.heads[c], off = head.shown ? "" : " off";
-      if (c === 0) line.append(make("th", { scope: "row", class: `name${text.length < 30 ? " tight" : ""}` }, text));
-      else if (head.group === "name") line.append(make("td", { class: `name${text.length < 16 ? " tight" : ""}${off}` }, text));
+      const strong = this.data.strong.includes(c) ? " strong" : "";
+      if (c === 0) line.append(make("th", { scope: "row", class: `name${text.length < 30 ? " tight" : ""}${strong}` }, text));
+      else if (head.group === "name") line.append(make("td", { class: `name${text.length < 30 ? " tight" : ""}${off}` }, text));
       else {
-        const best = row.best.includes(c), [mean, half] = text.split(" ± ");
-        line.append(make("td", { class: head.group + off + (best ? " best" : "") },
-          best ? make("span", { class: "star", role: "img", "aria-label": "best of its column" }, "★") : null,
-          make("span", { class: "mean" }, mean), half ? make("span", { class: "half" }, ` ± ${half}`) : null));
+        const [mean, half] = text.split(" ± ");
+        line.append(make("td", { class: head.group + off + strong }, make("span", { class: "mean" }, mean),
+          half ? make("span", { class: "half" }, ` ± ${half}`) : null));
       }
     });
     return line;
@@ -165,6 +165,7 @@ class Table {
 
   /** Make a row stand in the table and open it. */
   reveal(i) {
+    for (let fold = this.element.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
     if (!this.order.includes(i)) this.reset();
     const place = this.order.indexOf(i);
     if (place >= this.limit) this.more(place + 1 - this.limit);
@@ -215,7 +216,7 @@ class Table {
       const { column, way } = this.sorting, head = this.heads[column];
       const words = head.group === "name" ? ["A to Z", "Z to A"] : ["lowest first", "highest first"];
       said += `, sorted by ${head.title}, ${words[way > 0 ? 0 : 1]}`;
-    } else said += ", best on validation first";
+    } else said += this.rows.some(row => row.leads) ? ", the leading group first" : ", best on validation first";
     $(`status-${this.number}`).textContent = `${said}.`;
   }
 

@@ -142,6 +142,6 @@ def _log_board(snapshot: Snapshot, tracker: Callable[..., Any]) -> None:
     config = {"experiment": snapshot.experiment}
     board_run = tracker("leaderboard", name="leaderboard", config=config, job_type="leaderboard")
     board_run.log_table("leaderboard", rows[0], rows[1:])
-    for kind in index_plots.drawn(snapshot):
-        board_run.log_figure(f"plots/{kind.name}", index_plots.figure(snapshot, kind))
+    for figure in index_plots.figures(snapshot):
+        board_run.log_figure(f"plots/{figure.name.removeprefix(f'{snapshot.experiment}-')}", figure.draw())
     board_run.finish({})

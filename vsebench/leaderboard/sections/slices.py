@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vsebench.leaderboard.table import code, escape, table
+from vsebench.leaderboard.board import BoardData
+from vsebench.leaderboard.page import Block, Section, code, plain_table
 from vsebench.ops.slices import slice_name
 from vsebench.runs.item_scores import ItemScores
 from vsebench.runs.snapshot import Snapshot
@@ -12,25 +13,26 @@ from vsebench.stats.compared_metrics import Measure
 from vsebench.stats.rows import SECTIONS, RowView, views
 from vsebench.stats.slices import SliceValue, slice_measure, slice_sizes, slice_values
 
+PLACE = 30
 
-def slices_section(snapshot: Snapshot, item_scores: ItemScores | None) -> list[str]:
+
+def sections(board: BoardData) -> list[Section]:
     """Return the section: a table for each field that the dataset names, rows by slices; none without slices.
 
     Numbers and intervals are from what is kept of each test item; without it the numbers are the results' own, and ±
     is over seeds.
     """
+    item_scores = board.item_scores
     fields = (
         item_scores.slices.values
         if item_scores is not None and item_scores.slices
-        else snapshot.dataset.get("slices") or {}
+        else board.snapshot.dataset.get("slices") or {}
     )
-    lines: list[str] = []
-    for name, values in fields.items():
-        lines += _table(snapshot, item_scores, name, values)
-    return ["## Slices", "", *lines] if lines else []
+    blocks = [block for name, values in fields.items() for block in _table(board.snapshot, item_scores, name, values)]
+    return [Section("Slices", blocks)] if blocks else []
 
 
-def _table(snapshot: Snapshot, item_scores: ItemScores | None, name: str, values: Sequence[str]) -> list[str]:
+def _table(snapshot: Snapshot, item_scores: ItemScores | None, name: str, values: Sequence[str]) -> list[Block]:
     sizes = slice_sizes(item_scores) if item_scores is not None else {}
     keys = [slice_name(name, value) for value in values]
     body: list[list[str]] = []
@@ -44,18 +46,16 @@ def _table(snapshot: Snapshot, item_scores: ItemScores | None, name: str, values
             [_cell(row, key, measure, known.get(key, {}).get(row.row.name)) for key in keys]
             for row in views(snapshot, section)
         ]
-        rows = [[escape(row.row.name), *line] for row, line in zip(views(snapshot, section), lines, strict=True)]
+        rows = [[row.row.name, *line] for row, line in zip(views(snapshot, section), lines, strict=True)]
         body += [line for line in rows if set(line[1:]) != {"–"}]
-        titles += [escape(measure.heading)] if any(set(line[1:]) != {"–"} for line in rows) else []
+        titles += [measure.heading] if any(set(line[1:]) != {"–"} for line in rows) else []
     if not body:
         return []
-    head = [
-        escape(value) + (f" ({sizes[key]:,})" if key in sizes else "") for value, key in zip(values, keys, strict=True)
-    ]
+    head = [value + (f" ({sizes[key]:,})" if key in sizes else "") for value, key in zip(values, keys, strict=True)]
     by = " and ".join(dict.fromkeys(titles))
     interval = "95 % over the slice's items in brackets" if sizes else "± is over seeds"
     note = f"Test {by} by {code(name)}, in percent{' (number of test items)' if sizes else ''}; {interval}."
-    return [note, "", *table(["System", *head], body), ""]
+    return [note, plain_table(["System", *head], body)]
 
 
 def _cell(row: RowView, key: str, measure: Measure, known: SliceValue | None) -> str:

@@ -1,23 +1,21 @@
-"""A board's plots: curves of codes, drawn from the results as SVG files beside the page."""
+"""Curves of codes: precision against recall for every radius, and precision of the first N."""
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import astuple, dataclass
+from functools import partial
 from typing import Any
 
-from vsebench.leaderboard.table import link, printable, short
+from vsebench.leaderboard.board import BoardData
+from vsebench.leaderboard.figure import COLOURS, GREY, MARKERS, PALE, Figure
+from vsebench.leaderboard.page import Section
+from vsebench.leaderboard.table import printable, short
 from vsebench.runs.snapshot import Snapshot
 from vsebench.stats.rows import SECTIONS, RowView, views
 
-FOLDER = "plots"
-#: Raised when the same curves are drawn in another way.
-VERSION = 1
-#: Lines of a panel that have a colour and a name, the best on validation; the others are grey.
+PLACE = 70
+#: Methods that have a colour and a name, the best on validation; the others are grey.
 NAMED = 10
 DIRECTIONS = {"i2t": "image → text", "t2i": "text → image"}
 CAPTIONS = {
@@ -30,37 +28,35 @@ CAPTIONS = {
 
 @dataclass(frozen=True)
 class Line:
-    """One row's curve of one direction: points, means over its seeds."""
+    """One row's curve of one direction: points, means over its seeds.
+
+    Args:
+        method: the row without the length of its codes, which has one colour in all panels.
+    """
 
     name: str
+    method: str
     direction: str
     bits: int
     x: Sequence[float]
     y: Sequence[float]
 
 
-def requested_kinds(snapshot: Snapshot) -> list[str]:
-    """Return the requested kinds of plots, ``lookup`` and ``topn``, for which any row has curves."""
-    kinds: list[str] = list(snapshot.board.get("plots") or [])
-    return kinds if any(lines_of(snapshot, kind) for kind in kinds) else []
-
-
-def plot_file(snapshot: Snapshot, kind: str) -> str:
-    """Where a plot lies, from the board's folder."""
-    return f"{FOLDER}/{snapshot.experiment}-{kind}.svg"
-
-
-def curves_section(snapshot: Snapshot) -> list[str]:
-    """Return the page's section; empty where no plots are requested."""
-    if not snapshot.board.get("plots"):
-        return []
-    kinds = requested_kinds(snapshot)
+def sections(board: BoardData) -> list[Section]:
+    """Return the curves that are asked for, where any row has codes."""
+    kinds: list[str] = list(board.snapshot.board.get("plots") or [])
+    figures = [figure for kind in kinds if (figure := figure_of(board.snapshot, kind)) is not None]
     if not kinds:
-        return ["## Curves", "", "No row has codes; there are no curves to draw.", ""]
-    results = ["## Curves", ""]
-    for kind in kinds:
-        results += [f"!{link(CAPTIONS[kind].split(':')[0], plot_file(snapshot, kind))}", "", CAPTIONS[kind], ""]
-    return results
+        return []
+    return [Section("Curves", figures or ["No row has codes; there are no curves to draw."])]
+
+
+def figure_of(snapshot: Snapshot, kind: str) -> Figure | None:
+    """Return a plot, ``lookup`` or ``topn``; None where no row has curves."""
+    lines = lines_of(snapshot, kind)
+    data = [kind, [astuple(line) for line in lines]]
+    alt, caption = CAPTIONS[kind].split(":")[0], CAPTIONS[kind]
+    return Figure(f"{snapshot.experiment}-{kind}", alt, data, partial(draw, lines, kind), caption) if lines else None
 
 
 def lines_of(snapshot: Snapshot, kind: str) -> list[Line]:
@@ -81,7 +77,9 @@ def _line(view: RowView, direction: str, kind: str, curves: Sequence[Mapping[str
     x, y = _mean(across), _mean([part["precision"] for part in parts])
     points = [(a, b) for a, b in zip(x, y, strict=True) if a is not None and b is not None]
     bits = int(curves[0]["bits"])
-    return Line(printable(view.row.name), direction, bits, [a for a, _ in points], [b for _, b in points])
+    labels = [label for axis, label in view.row.axes.items() if axis != "fitter.bits"]
+    method = printable(" · ".join(labels) or view.row.name)
+    return Line(printable(view.row.name), method, direction, bits, [a for a, _ in points], [b for _, b in points])
 
 
 def _mean(values: Sequence[Sequence[float | None]]) -> list[float | None]:
@@ -93,69 +91,47 @@ def _mean(values: Sequence[Sequence[float | None]]) -> list[float | None]:
     return results
 
 
-def digest_of(snapshot: Snapshot, kind: str) -> str:
-    """Of all that is drawn. A file that carries it is current, whichever version of matplotlib drew it."""
-    plain = [[line.name, line.direction, line.bits, list(line.x), list(line.y)] for line in lines_of(snapshot, kind)]
-    return hashlib.sha256(json.dumps([VERSION, kind, plain]).encode()).hexdigest()[:16]
-
-
-def is_current(file: Path, snapshot: Snapshot, kind: str) -> bool:
-    """Whether a file shows these curves."""
-    return file.is_file() and _mark(snapshot, kind) in file.read_text(encoding="utf-8")
-
-
-def svg(snapshot: Snapshot, kind: str) -> str:
-    """Return the plot as SVG text, with its digest."""
-    import matplotlib
-
-    stream = io.StringIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": snapshot.experiment}):
-        figure(snapshot, kind).savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
-    text = stream.getvalue()
-    lines = "\n".join(line.rstrip() for line in text.rstrip().splitlines())
-    return lines.removesuffix("</svg>") + f"{_mark(snapshot, kind)}\n</svg>\n"
-
-
-def _mark(snapshot: Snapshot, kind: str) -> str:
-    return f"<!-- curves {digest_of(snapshot, kind)} -->"
-
-
-def figure(snapshot: Snapshot, kind: str) -> Any:
+def draw(lines: Sequence[Line], kind: str) -> Any:
     """Draw a panel for each length of codes and direction, as a matplotlib figure."""
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Drawn
 
-    lines = lines_of(snapshot, kind)
     lengths = sorted({line.bits for line in lines})
-    drawn = Figure(figsize=(9.6, 0.6 + 3.4 * len(lengths)), layout="constrained")
+    methods = list(dict.fromkeys(line.method for line in lines))
+    drawn = Drawn(figsize=(9.6, 0.6 + 3.4 * len(lengths)), layout="constrained")
     panels = drawn.subplots(len(lengths), len(DIRECTIONS), squeeze=False, sharey="row")
+    handles: dict[str, Any] = {}
     for row, bits in enumerate(lengths):
         for column, (direction, title) in enumerate(DIRECTIONS.items()):
             panel = panels[row][column]
-            _draw(panel, [n for n in lines if (n.bits, n.direction) == (bits, direction)], kind)
+            current = [n for n in lines if (n.bits, n.direction) == (bits, direction)]
+            handles = _draw(panel, current, methods, kind) | handles
             panel.set_title(f"{title}, {bits} bits", fontsize=10)
             if column == 0:
                 panel.set_ylabel("precision")
+    names = [method for method in methods[:NAMED] if method in handles]
+    lines_of_legend, texts = [handles[name] for name in names], [_name(name) for name in names]
+    if "" in handles:
+        lines_of_legend, texts = [*lines_of_legend, handles[""]], [*texts, f"{len(methods) - NAMED} others"]
+    drawn.legend(lines_of_legend, texts, loc="outside lower center", ncols=4, fontsize=8, frameon=False)
     return drawn
 
 
-def _draw(panel: Any, lines: Sequence[Line], kind: str) -> None:
-    handles: list[Any] = []
-    names: list[str] = []
-    for number, line in reversed(list(enumerate(lines))):  # the best lie on top
+def _draw(panel: Any, lines: Sequence[Line], methods: Sequence[str], kind: str) -> dict[str, Any]:
+    """Draw a panel; returns a line of each method, and one of the others under an empty name."""
+    handles: dict[str, Any] = {}
+    for line in reversed(lines):  # the best lie on top
+        number = methods.index(line.method)
         named = number < NAMED
-        style = {"color": f"C{number}", "linewidth": 1.4} if named else {"color": "0.8", "linewidth": 0.8}
-        (handle,) = panel.plot(line.x, line.y, marker="." if named else None, markersize=4, **style)
+        style = {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)], "linewidth": 1.4}
+        style = style if named else {"color": PALE, "linewidth": 0.8}
+        (handles[line.method if named else ""],) = panel.plot(line.x, line.y, markersize=4, **style)
         if kind == "topn" and line.y:
-            panel.axhline(line.y[-1], color="0.5", linewidth=0.8, linestyle=":")
-        if named or number == NAMED:
-            handles.insert(0, handle)
-            names.insert(0, _name(line.name) if named else f"{len(lines) - NAMED} others")
+            panel.axhline(line.y[-1], color=GREY, linewidth=0.8, linestyle=":")
     if kind == "topn":
         panel.set_xscale("log")
     panel.set_xlabel("recall" if kind == "lookup" else "N")
     panel.grid(alpha=0.3)
-    if handles:
-        panel.legend(handles, names, fontsize=7)
+    return handles
 
 
 def _name(text: str) -> str:

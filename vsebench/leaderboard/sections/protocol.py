@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 from vsebench.core.registry import METRICS
 from vsebench.core.types import OWN_SPLIT, Result
-from vsebench.leaderboard.significance import Comparisons, protocol_lines
-from vsebench.leaderboard.table import code, escape, link, prose
+from vsebench.leaderboard.board import BoardData
+from vsebench.leaderboard.page import Bullets, Section, code, link, strong
+from vsebench.leaderboard.significance import protocol_lines
 from vsebench.runs.earlier import has_earlier_id
 from vsebench.runs.snapshot import SYSTEM_FORM, Snapshot
 from vsebench.stats.rows import pruned, sort_key
 
+PLACE = 100
 #: What a match is, by the dataset's relevance.
 _MATCHES = {
     "item": "its own captions",
@@ -29,7 +31,7 @@ def ranked_items(snapshot: Snapshot) -> str:
     if snapshot.gallery != OWN_SPLIT:
         gallery_items = _gallery_size(snapshot)
         return (
-            f"queries: test, {images:,} items; gallery: {escape(snapshot.gallery)}, {gallery_items:,} items; a match "
+            f"queries: test, {images:,} items; gallery: {snapshot.gallery}, {gallery_items:,} items; a match "
             f"is any of {relevant}"
         )
     return f"test: {images:,} images, {captions:,} captions; a match is any of {relevant}"
@@ -59,8 +61,8 @@ def definition_lines(snapshot: Snapshot) -> list[str]:
         f"{code(name)} has version {versions_of_row} (now {now})" for name, (versions_of_row, now) in other.items()
     )
     return [
-        f"**Earlier metric versions:** {named}. Numbers of different versions cannot be compared. docs/metrics.md "
-        "lists the changes; with the runs' folders, 'vsebench results recompute' recomputes them."
+        f"{strong('Earlier metric versions:')} {named}. Numbers of different versions cannot be compared. "
+        "docs/metrics.md lists the changes; with the runs' folders, 'vsebench results recompute' recomputes them."
     ]
 
 
@@ -74,7 +76,7 @@ def earlier_id_lines(snapshot: Snapshot) -> list[str]:
     of_commits = f" (commit{'s' * (len(commits) > 1)} {', '.join(map(code, commits))})" if commits else ""
     which = "these runs were" if len(earlier) == len(snapshot.results) else f"{len(earlier)} of these runs were"
     line = (
-        f"**Earlier run ids:** {which} made by version {', '.join(map(escape, versions))}{of_commits}; their ids "
+        f"{strong('Earlier run ids:')} {which} made by version {', '.join(versions)}{of_commits}; their ids "
         "include a digest of its code, so a sweep does not recognise them."
     )
     if snapshot.form == SYSTEM_FORM:
@@ -90,59 +92,59 @@ def _evaluations(finished: Sequence[Result]) -> str:
     more = [r for r in finished if r.test_evaluations > 1]
     if not more:
         return "Test is evaluated once per run, at the end."
-    shown = [f"{prose(r.system)}, seed {escape(str(r.seed))}: {r.test_evaluations} times" for r in more[:10]]
+    shown = [f"{r.system}, seed {r.seed!s}: {r.test_evaluations} times" for r in more[:10]]
     rest = f"; and {len(more) - 10} more" if len(more) > 10 else ""
     return (
-        f"**Test was evaluated more than once** for {len(more)} of {len(finished)} runs, which were repeated after "
+        f"{strong('Test was evaluated more than once')} for {len(more)} of {len(finished)} runs, which were repeated "
+        "after "
         f"their test numbers were known ({'; '.join(shown)}{rest}), and once for the others."
     )
 
 
-def protocol_section(snapshot: Snapshot, compared: Comparisons | None = None) -> list[str]:
-    """Return the section. ``compared``: rows on the same items."""
+def sections(board: BoardData) -> list[Section]:
+    """Return the section."""
+    snapshot = board.snapshot
     data = snapshot.dataset
     finished = [r for r in snapshot.results.values() if r.status == "finished"]
-    sizes = ", ".join(f"{escape(name)} {size:,}" for name, size in data["splits"].items())
-    seeds = ", ".join(escape(str(s)) for s in snapshot.seeds)
+    sizes = ", ".join(f"{name} {size:,}" for name, size in data["splits"].items())
+    seeds = ", ".join(str(s) for s in snapshot.seeds)
     interval = "mean ± 95 % t-interval over seeds" if len(snapshot.seeds) > 1 else "one seed, so no interval"
     lines = [
-        "## Protocol",
-        "",
-        f"- Data: {escape(data['title'])}, fingerprint {code(data['fingerprint'])}; {sizes} items, "
-        f"{escape(str(data['num_classes']))} classes. Splits: {escape(data.get('split_rule') or 'the dataset’s own')}.",
-        f"- Numbers in percent where they are shares; {interval} (seeds {seeds}).",
-        *protocol_lines(snapshot, compared or {}),
-        f"- {_chosen(snapshot, finished)} {_evaluations(finished)}",
+        f"Data: {data['title']}, fingerprint {code(data['fingerprint'])}; {sizes} items, "
+        f"{data['num_classes']!s} classes. Splits: {data.get('split_rule') or 'the dataset’s own'}.",
+        f"Numbers in percent where they are shares; {interval} (seeds {seeds}).",
+        *protocol_lines(board),
+        f"{_chosen(snapshot, finished)} {_evaluations(finished)}",
     ]
     keys = {key for r in finished for key in r.metrics}
     if any("/average_precision" in key for key in keys):
-        lines.append("- AP: macro average over classes.")
+        lines.append("AP: macro average over classes.")
     if any("/i2t/" in key for key in keys):
         lines.append(
-            "- R@k: share of queries with a match among the first k (hit rate). Equal scores count in expectation over "
+            "R@k: share of queries with a match among the first k (hit rate). Equal scores count in expectation over "
             "their order. Embeddings of one modality do not depend on the other."
         )
     if snapshot.gallery != OWN_SPLIT:
         lines.append(
-            f"- Queries are ranked against set '{escape(snapshot.gallery)}' of {_gallery_size(snapshot):,} items, val "
+            f"Queries are ranked against set '{snapshot.gallery}' of {_gallery_size(snapshot):,} items, val "
             "queries against it without val's items; it contains no test item."
         )
     if any(r.curves for r in finished):
-        lines.append("- Codes are ranked by Hamming distance, equal distances in expectation over their order.")
+        lines.append("Codes are ranked by Hamming distance, equal distances in expectation over their order.")
     lines += _search(snapshot)
-    lines += [f"- {prose(line)}" for line in snapshot.board.get("protocol", [])]
+    lines += [f"{line}" for line in snapshot.board.get("protocol", [])]
     if finished:
         versions = finished[0].versions
         shown = ", ".join(f"{k} {v}" for k, v in versions.items() if k in ("vsebench", "torch", "timm", "transformers"))
-        dates = sorted(escape(r.finished_at[:10]) for r in finished)
+        dates = sorted(r.finished_at[:10] for r in finished)
         hardware = finished[0].hardware
         lines.append(
-            f"- {len(finished)} runs, {dates[0]} to {dates[-1]}, on {escape(str(hardware.get('device', '?')))}, "
-            f"{escape(str(hardware.get('threads', '?')))} thread per run; {escape(shown)}."
+            f"{len(finished)} runs, {dates[0]} to {dates[-1]}, on {hardware.get('device', '?')!s}, "
+            f"{hardware.get('threads', '?')!s} thread per run; {shown}."
         )
     table = f"{snapshot.experiment}.csv"
-    lines.append(f"- Made by {code(snapshot.command)}. All metrics: {link(table, table)}.")
-    return lines
+    lines.append(f"Made by {code(snapshot.command)}. All metrics: {link(table, table)}.")
+    return [Section("Protocol", [*definition_lines(snapshot), *earlier_id_lines(snapshot), Bullets(lines)])]
 
 
 def _chosen(snapshot: Snapshot, finished: Sequence[Result]) -> str:
@@ -157,16 +159,14 @@ def _search(snapshot: Snapshot) -> list[str]:
     search = snapshot.search
     parts = []
     if "method" in search:
-        budget, sampled, seed = (escape(str(search[name])) for name in ("budget", "asked", "seed"))
+        budget, sampled, seed = (str(search[name]) for name in ("budget", "asked", "seed"))
         so_far = "" if sampled == budget else f" ({sampled} so far)"
         parts.append(
             f"Searched by {code(search['method'])}, {budget} configurations{so_far}, sampler seed {seed}, "
             f"for {code(snapshot.select['metric'])} as the mean over seeds"
         )
     if "prune" in search:
-        parts.append(
-            f"{'pruning' if parts else 'Pruning'} by {escape(search['prune'])}: {len(pruned(snapshot))} runs pruned"
-        )
+        parts.append(f"{'pruning' if parts else 'Pruning'} by {search['prune']}: {len(pruned(snapshot))} runs pruned")
     elif parts:
         parts.append("no pruning")
-    return [f"- {'; '.join(parts)}."] if parts else []
+    return [f"{'; '.join(parts)}."] if parts else []

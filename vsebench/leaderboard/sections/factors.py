@@ -4,53 +4,47 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
+from vsebench.core.display import Shown
+from vsebench.leaderboard.board import BoardData, primary_metric
 from vsebench.leaderboard.factors import COMBINATIONS, SEEDS, Effect, Grid, change, grid_of, without_runs
-from vsebench.leaderboard.factors_plot import effects_of, named, plot_file
-from vsebench.leaderboard.primary_metric import PrimaryMetric, primary_metric
-from vsebench.leaderboard.table import code, escape, link, table
+from vsebench.leaderboard.factors_plot import effects_of, factors_figure, named
+from vsebench.leaderboard.page import Block, Section, Table, code, plain_table, strong
+from vsebench.leaderboard.titles import AXIS_TITLES
 from vsebench.leaderboard.variance import Deviation, Source, Variance, variance_of
 from vsebench.runs.snapshot import Snapshot
 from vsebench.stats.rows import sort_key
 
-TITLE = "## Contribution of each part"
+PLACE = 40
+TITLE = "Contribution of each part"
 #: Axes with more levels show changes from their first level only, instead of every pair.
 ALL_PAIRS = 4
 
 
-def factors_section(snapshot: Snapshot, titles: Mapping[str, str]) -> list[str]:
-    """Return the section; empty for a board without a grid: of systems alone, or of a search, which changes several
+def sections(board: BoardData) -> list[Section]:
+    """Return the section; none for a board without a grid: of systems alone, or of a search, which changes several
     parts.
-
-    Args:
-        snapshot: the board's content.
-        titles: axis -> what heads its column.
     """
+    snapshot, titles = board.snapshot, AXIS_TITLES
     plot_data = effects_of(snapshot)
     if plot_data is None:
-        return _nothing(snapshot)
+        if grid_of(snapshot, primary_metric(snapshot).key) is None:
+            return []
+        why = (
+            "No two finished runs of the grid differ in one part alone with the same seed: no effect can be estimated."
+        )
+        return [Section(TITLE, [why])]
     shown, grid, levels = plot_data
-    names = [escape(named(axis, titles)) for axis in grid.axes]
-    lines = [TITLE, "", _preface(snapshot, grid, shown, levels), ""]
-    lines += _incomplete(snapshot, grid, titles)
-    lines += [f"!{link('The effect of each level with its interval, a panel per part', plot_file(snapshot))}", ""]
-    lines += _levels(grid, names, shown, levels)
-    return [*lines, *_changes(grid, names, shown), *_variance(grid, names, shown)]
+    names = [named(axis, titles) for axis in grid.axes]
+    blocks: list[Block] = [_preface(snapshot, grid, shown, levels), *_incomplete(snapshot, grid)]
+    blocks += [factors_figure(snapshot, titles), *_levels(grid, names, shown, levels)]
+    return [Section(TITLE, [*blocks, *_changes(grid, names, shown), *_variance(grid, names, shown)])]
 
 
-def _nothing(snapshot: Snapshot) -> list[str]:
-    """Why there is a grid and no effect."""
-    shown = primary_metric(snapshot)
-    if shown is None or grid_of(snapshot, shown.key) is None:
-        return []
-    why = "No two finished runs of the grid differ in one part alone with the same seed, so no effect can be estimated."
-    return [TITLE, "", why, ""]
-
-
-def _preface(snapshot: Snapshot, grid: Grid, shown: PrimaryMetric, levels: Sequence[Sequence[Effect | None]]) -> str:
+def _preface(snapshot: Snapshot, grid: Grid, shown: Shown, levels: Sequence[Sequence[Effect | None]]) -> str:
     overs = {effect.over for axis in levels for effect in axis if effect is not None and effect.half is not None}
     seeds = len({int(s) for s in grid.seeds})
     key, mode = sort_key(snapshot)
@@ -69,21 +63,19 @@ def _preface(snapshot: Snapshot, grid: Grid, shown: PrimaryMetric, levels: Seque
     return message + (" Each covers 95 % individually, not jointly." if overs else " No repetitions, so no intervals.")
 
 
-def _incomplete(snapshot: Snapshot, grid: Grid, titles: Mapping[str, str]) -> list[str]:
+def _incomplete(snapshot: Snapshot, grid: Grid) -> list[str]:
     """Return a note on the cells of the grid that are missing."""
     lines = []
     filled, all_of = len(np.unique(grid.cells, axis=0)), math.prod(len(names) for names in grid.levels)
     if filled < all_of:
         lines.append(f"{filled} of the {all_of} combinations of these levels have a finished run.")
-    gone = [f"{escape(named(axis, titles))} {escape(label)}" for axis, label in without_runs(snapshot)]
+    gone = [f"{named(axis, AXIS_TITLES)} {label}" for axis, label in without_runs(snapshot)]
     if gone:
         lines.append(f"Omitted, because no run has finished: {', '.join(gone)}.")
-    return [" ".join(lines), ""] if lines else []
+    return [" ".join(lines)] if lines else []
 
 
-def _levels(
-    grid: Grid, names: Sequence[str], shown: PrimaryMetric, levels: Sequence[Sequence[Effect | None]]
-) -> list[str]:
+def _levels(grid: Grid, names: Sequence[str], shown: Shown, levels: Sequence[Sequence[Effect | None]]) -> list[Table]:
     """Return main effects of parts with three levels and more; of two, each is half of their change."""
     body = []
     for axis, effects in enumerate(levels):
@@ -92,9 +84,9 @@ def _levels(
                 cells = (
                     ["–", "0"] if effect is None else [shown.interval(effect.value, effect.half), str(effect.matched)]
                 )
-                body.append([names[axis], escape(level), *cells])
+                body.append([names[axis], level, *cells])
     header = ["Part", "Level", "Against the mean of the part's levels", "Combinations"]
-    return [*table(header, body, left=2), ""] if body else []
+    return [plain_table(header, body, left=2)] if body else []
 
 
 def _pairs(grid: Grid, axis: int) -> list[tuple[int, int]]:
@@ -102,13 +94,13 @@ def _pairs(grid: Grid, axis: int) -> list[tuple[int, int]]:
     return list(itertools.combinations(range(count), 2)) if count <= ALL_PAIRS else [(0, i) for i in range(1, count)]
 
 
-def _changes(grid: Grid, names: Sequence[str], shown: PrimaryMetric) -> list[str]:
+def _changes(grid: Grid, names: Sequence[str], shown: Shown) -> list[Block]:
     """Return a line for each pair of levels, the last one that can be compared read out above."""
     body, read = [], ""
     for axis, name in enumerate(names):
         for old, new in _pairs(grid, axis):
             effect = change(grid, axis, old, new)
-            start, end = escape(grid.levels[axis][old]), escape(grid.levels[axis][new])
+            start, end = grid.levels[axis][old], grid.levels[axis][new]
             cells = ["–", "–", "0"]
             if effect is not None:
                 ends = f"{shown.signed(effect.low)} … {shown.signed(effect.high)}" if effect.matched > 1 else "–"
@@ -122,13 +114,13 @@ def _changes(grid: Grid, names: Sequence[str], shown: PrimaryMetric) -> list[str
             body.append([name, start, end, *cells])
     count = "Combinations (pairs of runs)" if len(np.unique(grid.seeds)) > 1 else "Combinations"
     header = ["Part", "From", "To", "Change", "Range over combinations", count]
-    return [f"**Changing one part alone.**{read}", "", *table(header, body, left=3), ""]
+    return [f"{strong('Changing one part alone.')}{read}", plain_table(header, body, left=3)]
 
 
-def _variance(grid: Grid, names: Sequence[str], shown: PrimaryMetric) -> list[str]:
+def _variance(grid: Grid, names: Sequence[str], shown: Shown) -> list[Block]:
     variance = variance_of(grid)
     if not variance.total:
-        return ["All runs have the same value; there is no variance to decompose.", ""]
+        return ["All runs have the same value; there is no variance to decompose."]
     if not variance.freedom and len(grid.axes) == 1:
         return []  # one part, one run of each level: all variance is that part's, or chance
     name = dict(zip(grid.axes, names, strict=True))
@@ -144,12 +136,12 @@ def _variance(grid: Grid, names: Sequence[str], shown: PrimaryMetric) -> list[st
     header = ["Source", "df", "η² %", "ω² %", "p", "Largest deviation"]
     remaining = [i for i in range(len(header)) if any(row[i] != "–" for row in body)]
     rows = [[row[i] for i in remaining] for row in body]
-    return [_reading(variance), "", *table([header[i] for i in remaining], rows), ""]
+    return [_reading(variance), plain_table([header[i] for i in remaining], rows)]
 
 
 def _reading(variance: Variance) -> str:
     """Explain the numbers of the table."""
-    message = "**Shares of variance** (type II): η² of all variance"
+    message = f"{strong('Shares of variance')} (type II): η² of all variance"
     if variance.freedom:
         rest = "the last rows pooled" if 0 < variance.repeats < variance.freedom else "the last row"
         message += f", ω² corrected for chance, p of the F test against {rest}."
@@ -172,9 +164,9 @@ def _p(value: float | None) -> str:
     return "–" if value is None else "< 0.001" if value < 0.001 else f"{round(value, 9):.3f}"
 
 
-def _deviation(source: Source, shown: PrimaryMetric) -> str:
+def _deviation(source: Source, shown: Shown) -> str:
     largest: Deviation | None = source.largest
     if largest is None:
         return "–" if len(source.axes) == 1 else "not estimable: combinations are missing"
-    levels = " × ".join(escape(level) for level in largest.levels)
+    levels = " × ".join(level for level in largest.levels)
     return f"{levels} {shown.interval(largest.value, largest.half)}"

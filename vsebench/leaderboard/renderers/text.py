@@ -1,0 +1,65 @@
+"""A table as LaTeX, as CSV, and for a terminal."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from vsebench.leaderboard.page import Cell, Table, unmarked
+from vsebench.leaderboard.table import csv_cell, width
+
+_LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}"}
+_LATEX |= {"^": r"\textasciicircum{}", "±": r"$\pm$", "−": r"$-$", "–": "--", "→": r"$\rightarrow$", "·": r"$\cdot$"}
+
+
+def _shown(table: Table) -> Table:
+    return table.part([column for column in table.columns if column.first])
+
+
+def terminal(table: Table) -> str:
+    """Return the first columns of a table as aligned text, the rows of the leading group marked by a star."""
+    table = _shown(table)
+    cells = [[unmarked(cell.text) for cell in line.cells] for line in table.lines]
+    rows = [[unmarked(column.title) for column in table.columns], *cells]
+    widths = [max(width(row[i]) for row in rows) for i in range(len(table.columns))]
+    marks = [" ", *("*" if line.leading else " " for line in table.lines)]
+    lines = []
+    for mark, row in zip(marks, rows, strict=True):
+        padded = [
+            text + " " * (w - width(text)) if column.group == "name" else " " * (w - width(text)) + text
+            for text, w, column in zip(row, widths, table.columns, strict=True)
+        ]
+        lines.append(f"{mark} {'  '.join(padded)}".rstrip())
+    return "\n".join(lines) + "\n"
+
+
+def latex(table: Table) -> str:
+    """Return the first columns of a table as a ``tabular``, the leading group bold."""
+    table = _shown(table)
+    form = "".join("l" if column.group == "name" else "r" for column in table.columns)
+    lines = [rf"\begin{{tabular}}{{{form}}}", r"\hline"]
+    lines += [" & ".join(_latex(column.title) for column in table.columns) + r" \\", r"\hline"]
+    for line in table.lines:
+        bold = [line.leading and column.strong for column in table.columns]
+        texts = [_latex(cell.text) for cell in line.cells]
+        lines.append(" & ".join(rf"\textbf{{{t}}}" if b else t for t, b in zip(texts, bold, strict=True)) + r" \\")
+    return "\n".join([*lines, r"\hline", r"\end{tabular}"]) + "\n"
+
+
+def table_csv(table: Table) -> str:
+    """Return all columns of a table, numbers as numbers under their names in the results."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow([csv_cell(column.key or unmarked(column.title)) for column in table.columns])
+    writer.writerows([[_plain(cell) for cell in line.cells] for line in table.lines])
+    return stream.getvalue()
+
+
+def _plain(cell: Cell) -> str | float:
+    return (
+        cell.value if isinstance(cell.value, float | int) else "" if cell.text == "–" else csv_cell(unmarked(cell.text))
+    )
+
+
+def _latex(text: str) -> str:
+    return "".join(_LATEX.get(c, c) for c in unmarked(text))
