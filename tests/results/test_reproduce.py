@@ -9,17 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import boards
+import numpy as np
 import pytest
+from scipy import stats
 
 from vsebench.cli.reproduce import lines, reproduce
 from vsebench.core.errors import DataError
 from vsebench.core.types import Result
 from vsebench.results.original import dataset_of, find_original, from_folder, refuse_incomplete
-from vsebench.results.reproduce import assess, verdict
+from vsebench.results.reproduce import assess, summary, verdict
 from vsebench.results.verify import verify
 from vsebench.runs.snapshot import load, results_file
 from vsebench.runs.store import Store
-from vsebench.stats.intervals import estimate, item_half_width
+from vsebench.stats.intervals import item_half_width
 
 
 @pytest.fixture(autouse=True)
@@ -147,20 +149,30 @@ def test_what_may_differ_and_by_how_much(swept: Path) -> None:
     original = find_original("tiny/both", swept / "runs", swept / "board", 0)
     before = original.result
     row = [before, result_of(swept, "both", 1)]
-    key = "test/nll"
-    half = estimate([r.metrics[key] for r in row]).half
-    assert half is not None
-    for factor, message in ((0.9, "within"), (1.1, "differs")):
-        again = replace(before, metrics={**before.metrics, key: before.metrics[key] + factor * half})
-        result = assess(original, again, row=row)
+    key, numbers = "test/nll", len(before.metrics)
+    values = [r.metrics[key] for r in row]
+    level = 0.95 ** (1 / numbers)
+    half = stats.t.ppf((1 + level) / 2, 1) * np.std(values, ddof=1) * np.sqrt(1 + 1 / 2)
+    for factor, message in ((0.99, "within"), (1.01, "differs")):
+        again = replace(before, metrics={**before.metrics, key: np.mean(values) + factor * half})
+        result = assess(original, again, rows=[row])
         (line,) = [one for one in result.lines if one.key == key]
-        assert (line.verdict, line.by, line.allowed) == (message, "seeds", half)
+        assert (line.verdict, line.by) == (message, "seeds")
+        assert (line.low, line.high) == pytest.approx((np.mean(values) - half, np.mean(values) + half))
         assert result.holds == (message == "within")
+        assert summary(result).startswith("Reproduced: all" if result.holds else f"Not reproduced: 1 of {numbers}")
+    again = replace(before, metrics={**before.metrics, key: before.metrics[key] + 0.01})
+    borrowed = assess(original, again, rows=[[before], row])
+    assert {one.by for one in borrowed.lines if one.key == key} == {"other rows"}
+    assert "by the seeds of other rows: of this row one is stored" in summary(borrowed)
+    assert "numbers might be any share" in summary(borrowed), "two seeds leave one degree of freedom"
     items = item_half_width(before.metrics["test/accuracy"], before.dataset["splits"]["test"])
     (line,) = [one for one in assess(original, before).lines if one.key == "test/accuracy"]
-    assert (line.verdict, line.by, line.allowed) == ("same", "items", items)
-    again = replace(before, metrics={**before.metrics, key: before.metrics[key] + 0.01})
-    assert not assess(original, again).holds, "one seed says nothing of a number that is no share"
+    assert (line.verdict, line.by, line.high) == ("same", "items", before.metrics["test/accuracy"] + items)
+    alone = assess(original, again)
+    assert not alone.holds, "one seed says nothing of a number that is no share"
+    assert "one seed is stored and no row has two" in summary(alone)
+    assert summary(assess(original, before)) == f"Reproduced: all {numbers} numbers are the same."
     assert assess(original, again, tolerance=0.02).holds
     assert not assess(original, again, tolerance=0.005).holds
     less = {k: v for k, v in before.metrics.items() if k != key}
@@ -188,8 +200,8 @@ def test_what_else_differs_is_said(swept: Path) -> None:
 
 def test_verdicts() -> None:
     nan = float("nan")
-    assert verdict(nan, nan, None) == "same"
-    assert verdict(nan, 0.5, 1.0) == "differs"
-    assert verdict(1.0, 1.0 + 9e-7, None) == "rounding"
-    assert verdict(1.0, 1.0 + 2e-6, None) == "differs"
-    assert verdict(1.0, 1.5, 0.5) == "within"
+    assert verdict(nan, nan) == "same"
+    assert verdict(nan, 0.5, nan, nan) == "differs"
+    assert verdict(1.0, 1.0 + 9e-7) == "rounding"
+    assert verdict(1.0, 1.0 + 2e-6) == "differs"
+    assert verdict(1.0, 1.5, 0.5, 1.5) == "within"

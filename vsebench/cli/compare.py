@@ -35,7 +35,10 @@ def compare(
     from vsebench.core.files import write_atomically
     from vsebench.results.compare import compare as comparison_of
     from vsebench.results.compare import read_sides
+    from vsebench.results.paired_rows import compare_rows
 
+    for rows in compare_rows(run_a, run_b, board) if split == "test" else ():
+        say(printable(rows.verdict))
     a, b, missing = read_sides(run_a, run_b, runs, board, split)
     comparison = comparison_of(a, b, split)
     for line in missing:

@@ -33,7 +33,7 @@ def reproduce(
     out: Annotated[Path, typer.Option(help="Folder for the run that is done again.")] = Path("reproduced"),
     dataset: DatasetOfRun = None,
     tolerance: Annotated[
-        float | None, typer.Option(min=0, help="How far apart numbers may be; the row's interval by default.")
+        float | None, typer.Option(min=0, help="How far apart numbers may be; by default where a new run is expected.")
     ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="As many as the run had by default.")] = None,
     device: Device = "auto",
@@ -61,7 +61,7 @@ def reproduce(
     say(f"from {printable(str(original.source))}: {precision_of(original)}")
     store = Store(out, run.experiment)
     again = do_again(original, data, store, device=choose_device(device, 0), cache=cache, say=lambda s: say(f"  {s}"))
-    verdict = assess(original, again, row=_row(original), tolerance=tolerance)
+    verdict = assess(original, again, rows=_rows(original), tolerance=tolerance)
     for line in lines(verdict):
         say(line)
     file = store.run_folder(again.run_id) / REPORT
@@ -70,27 +70,28 @@ def reproduce(
     return int(not verdict.holds)
 
 
-def _row(original: Original) -> list[Result]:
-    """Return the finished runs of the same row, from where the run was found."""
+def _rows(original: Original) -> list[list[Result]]:
+    """Return the finished runs of all rows on the same data, from where the run was found, its own row first."""
     if original.exact:
         everything = list(Store(original.source.parent.parent, original.run.experiment).results())
     else:
         everything = list(load(original.source).results.values())
     fingerprint = original.result.dataset["fingerprint"]
-    return [
-        r
-        for r in everything
-        if r.status == "finished" and r.system == original.result.system and r.dataset["fingerprint"] == fingerprint
-    ]
+    rows: dict[str, list[Result]] = {original.result.system: []}
+    for r in everything:
+        if r.status == "finished" and r.dataset["fingerprint"] == fingerprint:
+            rows.setdefault(r.system, []).append(r)
+    return list(rows.values())
 
 
 def lines(reproduction: Reproduction) -> list[str]:
     """Format a reproduction: a table of the numbers computed from scores, other differences, and the verdict."""
-    from vsebench.results.reproduce import shown
+    from vsebench.results.reproduce import shown, summary
 
     compared_lines = [line for line in reproduction.lines if "/chance/" not in line.key or line.verdict != "same"]
-    header = ["Number", "Stored", "Again", "Difference", "Allowed", "Verdict"]
-    message = [line.replace("\\", "") for line in table(header, [_cells(line) for line in compared_lines])]
+    header = ["Number", "Stored", "Again", "Difference", "Expected", "Verdict"]
+    message = [printable(summary(reproduction)), ""]
+    message += [line.replace("\\", "") for line in table(header, [_cells(line) for line in compared_lines])]
     for name, (before, now) in reproduction.circumstances.items():
         message.append(f"{printable(name)}: was {printable(shown(before))}, is {printable(shown(now))}")
     if reproduction.code:
@@ -109,5 +110,5 @@ def lines(reproduction: Reproduction) -> list[str]:
 
 
 def _cells(line: Line) -> list[str]:
-    allowed = "" if line.allowed is None else f"{line.allowed:.3g} ({line.by})"
+    allowed = "" if line.low is None else f"{line.low:.6g} to {line.high:.6g} ({line.by})"
     return [line.key, f"{line.stored:.8g}", f"{line.again:.8g}", f"{line.difference:+.3g}", allowed, line.verdict]

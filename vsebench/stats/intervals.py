@@ -42,14 +42,15 @@ def estimate(values: Sequence[float]) -> Estimate:
     if count == 1:
         return Estimate(mean, None, 1)
     deviation = math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (count - 1))
-    return Estimate(mean, _quantile(count - 1) * deviation / math.sqrt(count), count)
+    return Estimate(mean, t_quantile(count - 1, (1 + LEVEL) / 2) * deviation / math.sqrt(count), count)
 
 
 @cache
-def _quantile(freedom: int) -> float:
+def t_quantile(freedom: int, level: float) -> float:
+    """Compute a quantile of Student's t-distribution."""
     from scipy.stats import t
 
-    return float(t.ppf((1 + LEVEL) / 2, freedom))
+    return float(t.ppf(level, freedom))
 
 
 def item_half_width(share: float, items: int) -> float:

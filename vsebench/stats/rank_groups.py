@@ -108,7 +108,7 @@ def compare(snapshot: Snapshot, item_scores: ItemScores, section: str, measure: 
     so on. The chance that a table of rows that are all equally good has more than one group is at most 5 %.
     """
     rows = _ordered(views(snapshot, section), measure)
-    result = resamples_of(rows, item_scores, measure) if measure.resampled else sums(rows, item_scores, measure)
+    result = _outcomes(rows, item_scores, measure)
     if result is None:
         return None
     ranked_rows, to_leader = place(result, sign=measure.sign)
@@ -125,6 +125,34 @@ def compare(snapshot: Snapshot, item_scores: ItemScores, section: str, measure: 
         min(len(s) for s in result.seeds),
         median(_resolvable(d, len(ranked_rows), clusters) for d in near) if near else None,
     )
+
+
+def compare_pair(
+    snapshot: Snapshot, item_scores: ItemScores, section: str, measure: Measure, a: str, b: str
+) -> tuple[Difference, float] | None:
+    """Test one row of a section against another over all their seeds, as the board tests a row against its leader.
+
+    Args:
+        snapshot: the board's content.
+        item_scores: what its runs made of the items.
+        section: of both rows.
+        measure: what they are compared by.
+        a: name of a row.
+        b: name of the row that it is compared with.
+
+    Returns: the difference, and its p corrected for the rows of the table; None where a row has no outcomes.
+    """
+    result = _outcomes(views(snapshot, section), item_scores, measure)
+    names = [] if result is None else [row.row.name for row in result.rows]
+    if result is None or not {a, b} <= set(names):
+        return None
+    scores = scored(result)
+    d = difference(scores[names.index(a)], scores[names.index(b)])
+    return d, corrected(d, len(scores))
+
+
+def _outcomes(rows: Sequence[RowView], item_scores: ItemScores, measure: Measure) -> Sums | Resamples | None:
+    return resamples_of(rows, item_scores, measure) if measure.resampled else sums(rows, item_scores, measure)
 
 
 def place(
