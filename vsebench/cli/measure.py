@@ -30,7 +30,7 @@ def measure(
     from vsebench.config.experiment import load_experiment
     from vsebench.config.find import experiment_file
 
-    loaded = load_experiment(experiment_file(experiment), overrides=override or ())
+    loaded = load_experiment(experiment_file(experiment), overrides=override or (), runs_here=False)
     requested = loaded.spec.measure.requested()
     if not requested:
         raise ConfigError(

@@ -99,6 +99,10 @@ Experiment = Annotated[
         help="A file, or the name of one in experiments/, such as mmfrb.", autocompletion=complete_experiment
     ),
 ]
+Experiments = Annotated[
+    list[Path],
+    typer.Argument(help="Files, or names of some in experiments/, such as mmfrb.", autocompletion=complete_experiment),
+]
 Boards = Annotated[
     list[str] | None, typer.Argument(help="Names of boards; all by default.", autocompletion=complete_board)
 ]

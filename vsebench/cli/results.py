@@ -177,7 +177,7 @@ def carry_over(
     from vsebench.runs.store import Store
 
     load_plugins(plugin or ())
-    loaded = load_experiment(experiment_file(experiment))
+    loaded = load_experiment(experiment_file(experiment), runs_here=False)
     for line in carry_over_lines(loaded.name, carry(loaded, Store(runs, loaded.name))):
         say(line)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,9 +13,9 @@ import typer
 
 from vsebench.cli.measure import complete
 from vsebench.cli.options import BoardFolder, Cache, Device, Overrides, Plugins, RunsFolder
-from vsebench.cli.options import Experiment as ExperimentFile
+from vsebench.cli.options import Experiments as ExperimentFiles
 from vsebench.cli.plan import print_plan, record_device
-from vsebench.core.errors import ConfigError, RunFailed, did_you_mean, known_names
+from vsebench.core.errors import Collector, ConfigError, RunFailed, did_you_mean, known_names
 from vsebench.core.plugins import load_plugins
 from vsebench.core.registry import EXECUTORS
 from vsebench.core.terminal import say
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from vsebench.config.experiment import Experiment
     from vsebench.pipeline import Outcome
     from vsebench.sweeps.completion import Asked
+    from vsebench.sweeps.executors.base import Executor
     from vsebench.sweeps.plan import Plan
     from vsebench.sweeps.worker import Execute, Settings
 
@@ -30,7 +32,7 @@ WANDB_MODES = ("auto", "online", "offline", "disabled")
 
 
 def sweep(
-    experiment: ExperimentFile,
+    experiments: ExperimentFiles,
     override: Overrides = None,
     plugin: Plugins = None,
     only: Annotated[list[str] | None, typer.Option("--only", help="Rows to run, by name or pattern.")] = None,
@@ -65,27 +67,20 @@ def sweep(
 ) -> None:
     """Run every system of an experiment that has no result yet, and write its leaderboard.
 
+    Several experiments are checked together before the first of them is run.
+
     Example: vsebench sweep experiments/mmfrb.yaml --dry-run
     """
     from vsebench.cli.components import options_of
     from vsebench.cli.executor import build_executor
-    from vsebench.config import document
-    from vsebench.config.experiment import load_experiment
-    from vsebench.config.find import experiment_file
-    from vsebench.config.index_experiment import is_index_experiment
     from vsebench.runs.tracking import resolve_mode
     from vsebench.sweeps.completion import Asked, command_of
     from vsebench.sweeps.executors.base import Work
-    from vsebench.sweeps.local import default_workers
-    from vsebench.sweeps.open_data import open_data, suited_to
     from vsebench.sweeps.worker import Settings
 
     if wandb not in WANDB_MODES:
         hint = did_you_mean(wandb, WANDB_MODES) + known_names(WANDB_MODES)
         raise ConfigError(f"--wandb '{wandb}' is unknown." + hint)
-    file = experiment_file(experiment)
-    if file != experiment:
-        say(f"{experiment} is {file}.")
     plugins, overrides = tuple(plugin or ()), tuple(override or ())
     load_plugins(plugins)
     work = Work(workers, threads, processes_per_run, device)
@@ -93,8 +88,10 @@ def sweep(
     executor_options = {**cluster, **options_of(executor_option or ())}
     if executor in EXECUTORS:  # else a plug-in that the file names may have it
         build_executor(executor, work, executor_options)
-    command = command_of(file, overrides, plugins)
-    requested = Asked(file, overrides, tuple(only or ()), plugins, board, command)
+    requests = [
+        Asked(file, overrides, tuple(only or ()), plugins, board, command_of(file, overrides, plugins))
+        for file in _files(experiments)
+    ]
     settings = Settings(
         store_root=runs.resolve(),
         dataset_path=Path(),  # until it is opened
@@ -106,35 +103,98 @@ def sweep(
         cache=cache,
         plugins=tuple(p.expanduser().resolve() for p in plugins),
     )
-    if is_index_experiment(document.load(file).data):
-        from vsebench.retrieval.index_benchmark.sweep import refuse_options, run_index_sweep
+    steps = _steps(requests, settings, runs, partial(build_executor, executor, work, executor_options), dry_run)
+    failed = []
+    for step in steps:
+        try:
+            step()
+        except RunFailed as error:
+            failed.append(str(error))
+    if failed:
+        raise RunFailed("\n".join(failed))
 
-        refuse_options(executor, workers, processes_per_run)
-        run_index_sweep(requested, settings, runs, dry_run=dry_run)
-        return
-    if not dry_run and _is_done(requested, runs):
-        return
-    loaded = load_experiment(file, overrides=overrides)
-    built = build_executor(executor, work, executor_options)
-    if requested.only and loaded.space is None:
-        loaded.only(requested.only)
-    dataset = open_data(loaded, say)
-    loaded = suited_to(loaded, dataset, say)
-    settings = replace(settings, dataset_path=dataset.path.resolve())
-    with built.started() as (places, execute):
+
+def _files(experiments: Sequence[Path]) -> list[Path]:
+    """Return the experiments' files, each once."""
+    from vsebench.config.find import experiment_file
+
+    files = {experiment: experiment_file(experiment) for experiment in experiments}
+    for experiment, file in files.items():
+        if file != experiment:
+            say(f"{experiment} is {file}.")
+    return list(dict.fromkeys(files.values()))
+
+
+def _steps(
+    requests: Sequence[Asked], settings: Settings, runs: Path, executor: Callable[[], Executor], dry_run: bool
+) -> list[Callable[[], None]]:
+    """Check all experiments and return what is to do, an experiment each.
+
+    Raises: ConfigError of every mistake in any of them; DataError.
+    """
+    requests = [request for request in requests if dry_run or not _is_done(request, runs)]
+    if not requests:
+        return []
+    # Imported here, since they import torch, which a finished sweep does not need.
+    from vsebench.config.index_experiment import IndexExperiment
+    from vsebench.retrieval.index_benchmark.sweep import refuse_options, run_index_sweep
+    from vsebench.sweeps.open_data import open_data, read_experiments, suited_to
+
+    first = requests[0]
+    read = read_experiments(
+        [r.file for r in requests], overrides=first.overrides, only=first.only, plugins=first.plugins
+    )
+    built, faults = executor(), Collector()
+    steps: list[Callable[[], None]] = []
+    for requested, experiment in zip(requests, read, strict=True):
+        if isinstance(experiment, IndexExperiment):
+            refuse_options(built)
+            steps.append(partial(run_index_sweep, experiment, requested, settings, runs, dry_run=dry_run))
+            continue
+        with faults:
+            dataset = open_data(experiment, say)
+            suited = suited_to(experiment, dataset, say)
+            opened = replace(settings, dataset_path=dataset.path.resolve())
+            steps.append(partial(_sweep_one, suited, dataset, opened, requested, runs, built, dry_run))
+    faults.check()
+    return steps
+
+
+def _sweep_one(
+    experiment: Experiment,
+    dataset: Any,
+    settings: Settings,
+    requested: Asked,
+    runs: Path,
+    executor: Executor,
+    dry_run: bool,
+) -> None:
+    """Run an experiment, or print its plan."""
+    from vsebench.sweeps.local import default_workers
+
+    with executor.started() as (places, execute):
         if dry_run:
             count = default_workers(settings) if places is None else max(1, places)
-            print_plan(_planned(loaded, dataset, requested.only, runs), runs, count)
+            print_plan(_planned(experiment, dataset, requested.only, runs), runs, count)
             return
-        outcome = _do(loaded, dataset, settings, requested, places, execute)
-    if measures := loaded.spec.measure.requested():
-        complete(loaded.name, measures, runs=runs, board=board, workers=workers, threads=threads, device=device)
+        outcome = _do(experiment, dataset, settings, requested, places, execute)
+    board = requested.board
+    if measures := experiment.spec.measure.requested():
+        complete(
+            experiment.name,
+            measures,
+            runs=runs,
+            board=board,
+            workers=executor.work.workers,
+            threads=settings.threads,
+            device=settings.device,
+        )
     if settings.wandb_mode != "disabled":
         from vsebench.results.wandb_board import log_board
 
-        log_board(loaded.name, settings, board)
+        log_board(experiment.name, settings, board)
     _leave_note(requested, outcome, dataset.path, runs)
-    say(f"Board: {board / (loaded.name + '.md')}")
+    say(f"Board: {board / (experiment.name + '.md')}")
     if outcome.failed:
         raise RunFailed(outcome.summary)
 
@@ -185,9 +245,12 @@ def _is_done(requested: Asked, runs: Path) -> bool:
     from vsebench.config import document
     from vsebench.sweeps.completion import still_done
 
-    doc = document.load(requested.file)
-    for assignment in requested.overrides:
-        doc.override(assignment)
+    try:
+        doc = document.load(requested.file)
+        for assignment in requested.overrides:
+            doc.override(assignment)
+    except ConfigError:
+        return False  # it is told with all other mistakes
     name = doc.data.get("experiment") if isinstance(doc.data, dict) else None
     result = still_done(requested, runs, name) if isinstance(name, str) else None
     if result is None:

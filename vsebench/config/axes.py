@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -12,10 +12,10 @@ from typing import Any
 from vsebench.config import document
 from vsebench.config.fraction import balanced_part
 from vsebench.config.merge import set_path
-from vsebench.config.resolve import SYSTEMS_FOLDER, recipe, resolve, system_block
+from vsebench.config.resolve import SYSTEMS_FOLDER, components_of, recipe, resolve, system_block
 from vsebench.config.schema import SLOTS, Sweep, System
 from vsebench.core.component import short
-from vsebench.core.errors import Collector, ConfigError, Place, did_you_mean, known_names
+from vsebench.core.errors import Collector, ConfigError, Place, did_you_mean, known_names, nearest
 from vsebench.core.errors import Path as KeyPath
 
 MAX_ROWS = 100_000
@@ -81,38 +81,56 @@ class Choices:
         return any(all(point[a].label in allowed for a, allowed in rule.items()) for rule in self.excluded)
 
 
-def choices_of(doc: document.Document, sweep: Sweep) -> Choices:
+def choices_of(doc: document.Document, sweep: Sweep, faults: Collector) -> Choices:
     """Return the sweep's ``grid``, ``zip`` and ``exclude``.
 
-    Raises: ConfigError at the line at fault.
+    Args:
+        doc: the file.
+        sweep: its block.
+        faults: takes what is wrong, each at its line; the axes and rules at fault are left out.
     """
     axes: dict[str, list[Value]] = {}
-    faults = Collector()
     for axis, values in sweep.grid.items():
         with faults:
             axes[axis] = _axis(doc, axis, values, ("sweep", "grid", axis))
-    faults.check()
     groups: list[list[Point]] = [[{axis: v} for v in values] for axis, values in axes.items()]
-    taken = dict.fromkeys(axes, "'grid' and in 'zip'")
+    taken = dict.fromkeys(sweep.grid, "'grid' and in 'zip'")
     for i, block in enumerate(sweep.zip):
-        groups.append(_zipped(doc, block, i, taken))
+        with faults:
+            groups.append(_zipped(doc, block, i, taken))
         taken |= dict.fromkeys(block, "two blocks of 'zip'")
     labels: dict[str, list[str]] = {}
     for group in groups:
         for point in group:
             for axis, value in point.items():
                 labels.setdefault(axis, []).append(value.label)
-    excluded = tuple(_exclusion(doc, rule, i, labels) for i, rule in enumerate(sweep.exclude))
-    return Choices(tuple(groups), excluded)
+    wrong = {axis for block in (sweep.grid, *sweep.zip) for axis in block} - labels.keys()
+    excluded: list[Mapping[str, set[str]]] = []
+    for i, rule in enumerate(sweep.exclude):
+        with faults:
+            excluded.append(_exclusion(doc, rule, i, labels, wrong))
+    return Choices(tuple(groups), tuple(excluded))
 
 
-def grid_rows(doc: document.Document, sweep: Sweep, train: dict[str, Any]) -> list[Row]:
+def grid_rows(
+    doc: document.Document, sweep: Sweep, train: dict[str, Any], accepts: Callable[[System], None]
+) -> list[Row]:
     """Return a row for every combination that is not excluded.
 
-    Raises: ConfigError at the line at fault.
+    Args:
+        doc: the file.
+        sweep: its block.
+        train: the experiment's training settings.
+        accepts: refuses a system by a ConfigError.
+
+    Raises: ConfigError of everything that is wrong, each at its line.
     """
     faults = Collector()
-    choices = choices_of(doc, sweep)
+    choices = choices_of(doc, sweep, faults)
+    if faults:
+        with faults:
+            _check_values(doc, sweep, train, choices)
+        faults.check()
     if not choices.groups:
         raise ConfigError("the sweep has no axes: give 'grid' or 'zip'.", place=doc.place(("sweep",)))
     total = choices.count
@@ -125,13 +143,29 @@ def grid_rows(doc: document.Document, sweep: Sweep, train: dict[str, Any]) -> li
             block, origins = laid_over(sweep.base, point)
             shown = {axis: value.label for axis, value in point.items()}
             with faults:
-                system = resolve_at(doc, block, train, origins)
+                system = resolve_at(doc, block, train, origins, accepts)
                 placed = placing(doc, block, origins)
                 rows.append(Row(" · ".join(shown.values()), "sweep", system, shown, placed))
     faults.check()
     if not rows:
         raise ConfigError("'exclude' leaves nothing of the grid.", place=doc.place(("sweep", "exclude")))
     return rows
+
+
+def _check_values(doc: document.Document, sweep: Sweep, train: dict[str, Any], choices: Choices) -> None:
+    """Check the components that the axes name, each by itself: what goes together is unknown where an axis is at fault.
+
+    Raises: ConfigError of every fault.
+    """
+    faults = Collector()
+    for value in [{axis: value} for group in choices.groups for point in group for axis, value in point.items()]:
+        block, origins = laid_over(sweep.base, value)
+        with faults:
+            try:
+                components_of(system_block(block, train))
+            except ConfigError as error:
+                raise placing(doc, block, origins)(error) from None
+    faults.check()
 
 
 def _fraction(doc: document.Document, sweep: Sweep, choices: Choices) -> set[int] | None:
@@ -213,7 +247,11 @@ def label_of(value: Any) -> str:
 
 def _zipped(doc: document.Document, block: dict[str, Any], i: int, taken: Mapping[str, str]) -> list[dict[str, Value]]:
     place = doc.place(("sweep", "zip", i))
-    axes = {axis: _axis(doc, axis, values, ("sweep", "zip", i, axis)) for axis, values in block.items()}
+    axes, faults = {}, Collector()
+    for axis, values in block.items():
+        with faults:
+            axes[axis] = _axis(doc, axis, values, ("sweep", "zip", i, axis))
+    faults.check()
     twice = sorted(set(axes) & set(taken))
     if twice:
         raise ConfigError(f"axis '{twice[0]}' stands in {taken[twice[0]]}.", place=place)
@@ -225,10 +263,13 @@ def _zipped(doc: document.Document, block: dict[str, Any], i: int, taken: Mappin
 
 
 def _exclusion(
-    doc: document.Document, rule: dict[str, Any], i: int, labels: dict[str, list[str]]
+    doc: document.Document, rule: dict[str, Any], i: int, labels: dict[str, list[str]], wrong: Collection[str]
 ) -> dict[str, set[str]]:
+    """Return a rule of ``exclude`` as axis -> labels; axes at fault (``wrong``) are left out."""
     results: dict[str, set[str]] = {}
     for axis, wanted in rule.items():
+        if axis in wrong or nearest(axis, wrong):
+            continue
         path: KeyPath = ("sweep", "exclude", i, axis)
         if axis not in labels:
             message = f"'exclude' names an axis '{axis}' that the sweep does not have."
@@ -240,20 +281,28 @@ def _exclusion(
             message += did_you_mean(name, labels[axis]) + known_names(dict.fromkeys(labels[axis]), "Values")
             raise ConfigError(message, place=doc.place(path))
         results[axis] = names
-    if not results:
+    if not rule:
         raise ConfigError(
             "an empty rule in 'exclude' would leave out everything.", place=doc.place(("sweep", "exclude", i))
         )
     return results
 
 
-def resolve_at(doc: document.Document, block: dict[str, Any], train: dict[str, Any], origins: Origins) -> System:
+def resolve_at(
+    doc: document.Document,
+    block: dict[str, Any],
+    train: dict[str, Any],
+    origins: Origins,
+    accepts: Callable[[System], None],
+) -> System:
     """Resolve a row; on a fault find the line that the user wrote.
 
     Raises: ConfigError with file and line.
     """
     try:
-        return resolve(system_block(block, train))
+        system = resolve(system_block(block, train))
+        accepts(system)
+        return system
     except ConfigError as error:
         raise placing(doc, block, origins)(error) from None
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from vsebench.config import document
 from vsebench.config.axes import Origins, Row, grid_rows, placing, resolve_at
+from vsebench.config.buildable import Parts, check_files
 from vsebench.config.choose import chosen
 from vsebench.config.faults import validate
 from vsebench.config.resolve import resolve_train
@@ -16,6 +17,7 @@ from vsebench.config.schema import ExperimentFile, System
 from vsebench.config.select import Select, Selection, selection_of
 from vsebench.config.space import Space, check_method, read_space
 from vsebench.core.errors import Collector, ConfigError, did_you_mean, known_names
+from vsebench.core.errors import Path as KeyPath
 from vsebench.core.plugins import load_plugin
 from vsebench.core.types import OWN_SPLIT
 
@@ -91,6 +93,7 @@ def load_experiment(
     *,
     overrides: Iterable[str] = (),
     only: Sequence[str] = (),
+    runs_here: bool = True,
 ) -> Experiment:
     """Read and validate an experiment file.
 
@@ -98,8 +101,9 @@ def load_experiment(
         file: its path, or what was read of it.
         overrides: ``key=value`` as given with ``-o``.
         only: shell patterns of row names.
+        runs_here: refuse also what cannot run on this machine, such as an encoder whose file is missing.
 
-    Raises: ConfigError with file and line; PluginError.
+    Raises: ConfigError of everything that is wrong, with file and line; PluginError.
     """
     doc = file if isinstance(file, document.Document) else document.load(file)
     faults = Collector()
@@ -110,18 +114,19 @@ def load_experiment(
     for i, plugin in enumerate(spec.plugins):
         load_plugin(Path(doc.file).parent / plugin, place=doc.place(("plugins", i)))
     _check_top(doc, spec, faults)
-    rows = _named_rows(doc, spec, faults)
+    accepts = _runnable(Parts()) if runs_here else _accept_all
+    rows = _named_rows(doc, spec, faults, accepts)
     space: Space | None = None
     tried: list[Row] = []
     if spec.sweep is not None:
         with faults:
             check_method(doc, spec.sweep)
             if spec.sweep.method == "grid":
-                points = grid_rows(doc, spec.sweep, spec.train)
+                points = grid_rows(doc, spec.sweep, spec.train, accepts)
                 rows += points
                 _check_prune(doc, spec, [row.system for row in points])
             else:
-                space = read_space(doc, spec.sweep, spec.train)
+                space = read_space(doc, spec.sweep, spec.train, accepts)
                 tried = space.check()
                 _check_prune(doc, spec, [row.system for row in tried])
     with faults:
@@ -149,15 +154,30 @@ def _spec(doc: document.Document, faults: Collector) -> ExperimentFile:
         faults.faults += doc.placed(error).faults
         if not isinstance(doc.data, dict):
             faults.check()
-        wrong = {fault.path[:2] if fault.path[:1] == ("systems",) else fault.path[:1] for fault in error.faults}
-    left = {key: value for key, value in doc.data.items() if (key,) not in wrong}
-    if isinstance(left.get("systems"), dict):
-        left["systems"] = {name: b for name, b in left["systems"].items() if ("systems", name) not in wrong}
+        wrong = [_left_out(fault) for fault in error.faults if fault.path]
+    left = _without(doc.data, wrong)
     try:
         return validate(ExperimentFile, {"experiment": "x", "dataset": "x", **left}, "the experiment file")
     except ConfigError:
         faults.check()
         raise
+
+
+#: Where a fault is in a value, the block that is left out with it: one row, or the whole block of the top level.
+_DEPTH = {"systems": 2}
+
+
+def _left_out(fault: ConfigError) -> KeyPath:
+    """Return the path of the part of a file that is not read because of a fault: an unknown key, or a block."""
+    return fault.path if fault.on_key else fault.path[: _DEPTH.get(str(fault.path[0]), 1)]
+
+
+def _without(data: Any, paths: Sequence[KeyPath]) -> Any:
+    """Return a copy of a block without some of the keys below it."""
+    if not isinstance(data, dict):
+        return data
+    below = {key: [path[1:] for path in paths if path[0] == key] for key in data}
+    return {key: _without(value, below[key]) for key, value in data.items() if () not in below[key]}
 
 
 def plugin_files(experiment: Experiment) -> list[Path]:
@@ -214,12 +234,32 @@ def _check_gallery(doc: document.Document, spec: ExperimentFile) -> None:
         )
 
 
-def _named_rows(doc: document.Document, spec: ExperimentFile, faults: Collector) -> list[Row]:
+def _runnable(parts: Parts) -> Callable[[System], None]:
+    """Return a check that refuses a system with a part that cannot be built, or a file that is missing."""
+
+    def check(system: System) -> None:
+        faults = Collector()
+        with faults:
+            check_files(system)
+        with faults:
+            parts.check(system)
+        faults.check()
+
+    return check
+
+
+def _accept_all(system: System) -> None:
+    """Refuse nothing."""
+
+
+def _named_rows(
+    doc: document.Document, spec: ExperimentFile, faults: Collector, accepts: Callable[[System], None]
+) -> list[Row]:
     rows = []
     for name, block in spec.systems.items():
         origins: Origins = [(("systems", name), ())]
         with faults:
-            system = resolve_at(doc, block, spec.train, origins)
+            system = resolve_at(doc, block, spec.train, origins, accepts)
             rows.append(Row(name, "systems", system, placed=placing(doc, block, origins)))
     return rows
 

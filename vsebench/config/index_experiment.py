@@ -278,7 +278,7 @@ def _row(
     except ConfigError as error:
         raise error.under(*named) from None
     try:
-        whole = component.validate(options)
+        whole = component.checked(options)
     except ConfigError as error:
         raise error.under(*path) from None
     seeded = "seed" in whole and "seed" not in options

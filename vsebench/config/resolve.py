@@ -77,6 +77,28 @@ def resolve(block: dict[str, Any]) -> System:
     Raises: ConfigError of every component, option and key at fault, whose path leads to it: unknown, of the wrong type,
         out of range; or, where there is none, of components that do not go together.
     """
+    data, present = components_of(block)
+    data.setdefault("attention", _component("attention", "none", ("attention",)))
+    if "head" not in data:
+        data["head"] = _component("head", "mlp", ("head",))
+    data["fusion"] = _fusion(data.get("fusion"), data["head"], present)
+    if len(present) == 1 and data.get("absent") == "learned":
+        data["absent"] = "zero"  # as the fusion: skipped with one modality
+    data.setdefault("train", resolve_train({}, ("train",)))
+    if not data["objective"] and isinstance(data["train"], Train):
+        data["train"] = data["train"].model_copy(update={"epochs": 0})  # an experiment's epochs are for other rows
+    system = validate(System, data, "the system")
+    check_legal(system)
+    return system
+
+
+def components_of(block: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Validate each component of a merged block by itself.
+
+    Returns: the block with validated components, and the modalities that have an encoder.
+
+    Raises: ConfigError of every component, option and key at fault.
+    """
     data = dict(block)
     faults = Collector()
     for slot, kind in SINGLE_SLOTS.items():
@@ -107,18 +129,7 @@ def resolve(block: dict[str, Any]) -> System:
     with faults:
         data["objective"] = _objectives(data.get("objective", "cross_entropy"), present, data.get("scorer") is not None)
     faults.check()
-    data.setdefault("attention", _component("attention", "none", ("attention",)))
-    if "head" not in data:
-        data["head"] = _component("head", "mlp", ("head",))
-    data["fusion"] = _fusion(data.get("fusion"), data["head"], present)
-    if len(present) == 1 and data.get("absent") == "learned":
-        data["absent"] = "zero"  # as the fusion: skipped with one modality
-    data.setdefault("train", resolve_train({}, ("train",)))
-    if not data["objective"] and isinstance(data["train"], Train):
-        data["train"] = data["train"].model_copy(update={"epochs": 0})  # an experiment's epochs are for other rows
-    system = validate(System, data, "the system")
-    check_legal(system)
-    return system
+    return data, present
 
 
 def resolve_train(block: dict[str, Any], path: tuple[str, ...]) -> Train:
@@ -267,17 +278,9 @@ def check_ranking(system: System) -> None:
 def _component(kind: str, value: Any, path: tuple[str | int, ...]) -> Spec:
     name, options = _name_and_options(kind, value, path)
     try:
-        component = registry_of(kind).get(name)
-        checked = component.validate(options)
-        # A component may know more of its options than their types, such as the names of models.
-        getattr(component.target, "check_options", _unchecked)(checked)
-        return Spec(name=name, options=checked)
+        return Spec(name=name, options=registry_of(kind).get(name).checked(options))
     except ConfigError as error:
         raise error.under(*path) from None
-
-
-def _unchecked(_: Any) -> None:
-    """Of a component without a check of its own."""
 
 
 def _name_and_options(kind: str, value: Any, path: tuple[str | int, ...]) -> tuple[str, dict[str, Any]]:

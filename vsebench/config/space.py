@@ -29,7 +29,7 @@ class Space:
     Args:
         choices: axes with written values.
         ranges: axes with numbers.
-        accepts: refuses a system that the dataset does not suit, by a ConfigError.
+        accepts: refuses a system that cannot be run, or that the dataset does not suit, by a ConfigError.
     """
 
     choices: Choices
@@ -38,7 +38,7 @@ class Space:
     sweep: Sweep = field(repr=False)
     train: dict[str, Any] = field(repr=False)
     document: document.Document = field(repr=False)
-    accepts: Callable[[System], None] = field(default=lambda _: None, repr=False, compare=False)
+    accepts: Callable[[System], None] = field(repr=False, compare=False)
 
     def row(self, picked: tuple[int, ...], drawn: Mapping[str, float]) -> Row | None:
         """Return a sampled configuration; None when it is excluded or cannot work.
@@ -53,7 +53,6 @@ class Space:
         numbers = {axis: self.ranges[axis].nearest(number) for axis, number in drawn.items()}
         try:
             system = self._resolve(point, {axis: _at(axis, number) for axis, number in numbers.items()})
-            self.accepts(system)
         except ConfigError:
             return None
         labels = {axis: value.label for axis, value in point.items()}
@@ -145,7 +144,7 @@ class Space:
     def _resolve(self, point: Point, numbers: Mapping[str, Value]) -> System:
         block, origins = laid_over(self.sweep.base, {**point, **numbers})
         try:
-            return resolve_at(self.document, block, self.train, origins)
+            return resolve_at(self.document, block, self.train, origins, self.accepts)
         except ConfigError as error:
             raise error.each(lambda fault: self._of_axis(fault, numbers)) from None
 
@@ -191,14 +190,15 @@ def check_method(doc: document.Document, sweep: Sweep) -> None:
         raise ConfigError(message, place=doc.place(("sweep", "method")))
 
 
-def read_space(doc: document.Document, sweep: Sweep, train: dict[str, Any]) -> Space:
+def read_space(doc: document.Document, sweep: Sweep, train: dict[str, Any], accepts: Callable[[System], None]) -> Space:
     """Read the axes of a search; ``Space.check`` tries them.
 
     Raises: ConfigError at the line at fault.
     """
-    choices = choices_of(doc, sweep)
+    faults = Collector()
+    choices = choices_of(doc, sweep, faults)
     written = {axis for group in choices.groups for axis in group[0]}
-    ranges, faults = {}, Collector()
+    ranges = {}
     for axis, block in sweep.space.items():
         with faults:
             ranges[axis] = _range(doc, axis, block, written)
@@ -206,7 +206,7 @@ def read_space(doc: document.Document, sweep: Sweep, train: dict[str, Any]) -> S
     if not choices.groups and not ranges:
         raise ConfigError("the search has no axes: give 'space', 'grid' or 'zip'.", place=doc.place(("sweep",)))
     assert sweep.budget is not None, "check_method asks for it"
-    return Space(choices, ranges, sweep.budget, sweep, train, doc)
+    return Space(choices, ranges, sweep.budget, sweep, train, doc, accepts)
 
 
 def _range(doc: document.Document, axis: str, block: Any, written: set[str]) -> Range:

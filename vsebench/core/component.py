@@ -78,6 +78,17 @@ class Component:
             raise all_of(faults)
         return checked
 
+    def checked(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Validate options, and let the target check what it knows of them beyond their types, such as names of models.
+
+        Raises: ConfigError as :meth:`validate`, and as the target's ``check_options``.
+        """
+        checked = self.validate(options)
+        check = getattr(self.target, "check_options", None)
+        if check is not None:
+            check(checked)
+        return checked
+
     @functools.cached_property
     def _schema(self) -> Any:
         import pydantic

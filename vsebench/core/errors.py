@@ -111,10 +111,16 @@ class ConfigFaults(ConfigError):
 
 def all_of(faults: Iterable[ConfigError]) -> ConfigError:
     """One error of one or more faults; what is told twice is told once."""
-    results = list({str(fault): fault for error in faults for fault in error.faults}.values())
+    every = [fault for error in faults for fault in error.faults]
+    results = list({(str(fault), () if fault.place else fault.path): fault for fault in every}.values())
     if len(results) == 1:
         return results[0]
-    return ConfigFaults(sorted(results, key=lambda fault: (fault.place.line or 0) if fault.place else 0))
+    files = list(dict.fromkeys(fault.place.file for fault in results if fault.place))
+
+    def order(fault: ConfigError) -> tuple[int, int]:
+        return (files.index(fault.place.file), fault.place.line or 0) if fault.place else (0, 0)
+
+    return ConfigFaults(sorted(results, key=order))
 
 
 class Collector:

@@ -42,16 +42,28 @@ def open_dataset(
 
     Raises: DataError when there is no such dataset; ConfigError for wrong options.
     """
+    file = check_dataset(spec)
+    return Dataset.open(embedded_file(*_name_and_options(spec), progress, say) if file is None else file, sealed=sealed)
+
+
+def check_dataset(spec: str | Mapping[str, Any]) -> Path | None:
+    """Check that there is such a dataset, without opening or generating it.
+
+    Returns: its file; None for an embedded one.
+
+    Raises: DataError when there is no such dataset; ConfigError for wrong options.
+    """
     name, options = _name_and_options(spec)
-    if name.endswith(".h5"):
+    file = Path(name).expanduser() if name.endswith(".h5") else datasets_home() / f"{name}.h5"
+    if name.endswith(".h5") or file.is_file():
         _refuse_options(name, options)
-        return Dataset.open(Path(name).expanduser(), sealed=sealed)
-    built = datasets_home() / f"{name}.h5"
-    if built.is_file():
-        _refuse_options(name, options)
-        return Dataset.open(built, sealed=sealed)
+        return file
     if name in DATASETS and DATASETS.get(name).facts["embedded"]:
-        return Dataset.open(embedded_file(name, options, progress, say))
+        try:
+            DATASETS.get(name).validate(options)
+        except ConfigError as error:
+            raise error.under("dataset") from None
+        return None
     known = available()
     raise DataError(
         f"there is no dataset '{name}'."

@@ -17,7 +17,7 @@ import numpy as np
 from vsebench.core.errors import DataError, Place
 
 RANDOM, LISTED, SUBWORD = 0, 1, 2  # where a vector comes from
-_FASTTEXT = struct.pack("<i", 793712314)  # first bytes of a .bin, fasttext.cc: FASTTEXT_FILEFORMAT_MAGIC_INT32
+FASTTEXT = struct.pack("<i", 793712314)  # first bytes of a .bin, fasttext.cc: FASTTEXT_FILEFORMAT_MAGIC_INT32
 _GZIP = b"\x1f\x8b"
 _BUFFER = 1 << 20  # bytes; a line of a 300-d file has about 3,000
 _MAX_LINE = 1 << 22  # bytes of a first line
@@ -44,7 +44,7 @@ def read_vectors(path: Path, shown: str, words: Sequence[str]) -> tuple[np.ndarr
     """
     try:
         with _open(path) as stream:
-            if not stream.peek(4).startswith(_FASTTEXT):
+            if not stream.peek(4).startswith(FASTTEXT):
                 return _read_words(stream, shown, words)
         return _read_fasttext(path, shown, words)
     except EOFError:

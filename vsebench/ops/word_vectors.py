@@ -15,7 +15,7 @@ from vsebench.core.files import locked, make_folder, replacing
 from vsebench.core.home import vectors_home
 from vsebench.core.python_files import code_of
 from vsebench.ops import _vector_files
-from vsebench.ops._vector_files import LISTED, RANDOM, SUBWORD, read_vectors
+from vsebench.ops._vector_files import FASTTEXT, LISTED, RANDOM, SUBWORD, read_vectors
 
 SCALE = 0.1  # standard deviation of the vector of a word that a file does not have
 FORMAT = 1  # of the cache; another whenever the same file and words would give other values
@@ -81,6 +81,12 @@ def load_vectors(path: Path | str, words: Sequence[str]) -> WordVectors:
         table = table[[place[word] for word in words]]
     source = np.asarray(table["source"])
     return WordVectors(np.asarray(table["vector"]), source == LISTED, source == SUBWORD)
+
+
+def is_fasttext(path: Path | str) -> bool:
+    """Return whether a file is a FastText model, which gensim reads."""
+    with Path(path).expanduser().open("rb") as file:
+        return file.read(len(FASTTEXT)) == FASTTEXT
 
 
 def _cached(path: Path, shown: str, words: list[str]) -> np.ndarray:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vsebench.config.absent import why_all_need
 from vsebench.config.axes import Row
+from vsebench.config.buildable import Parts, sizes_of
 from vsebench.config.experiment import Experiment
 from vsebench.config.schema import ENCODER_SLOTS, System
 from vsebench.core.errors import Collector, ConfigError, MetricError, did_you_mean
@@ -18,14 +18,11 @@ from vsebench.core.metric_specs import Metric, compute, metric_entry, mode_of, p
 from vsebench.core.registry import FITTERS, METRICS, OBJECTIVES, registry_of
 from vsebench.core.types import MODALITIES
 from vsebench.engine.placebo import other_items
-from vsebench.sweeps.parts import Parts
 
 if TYPE_CHECKING:
     from vsebench.components.metric.base import Predictions
     from vsebench.data.dataset import Dataset
 
-#: What weights and vectors may be besides a file.
-_NO_FILE = ("hub", "none", "pretrain", "embedded")
 _NOUNS = {"image": "images", "text": "texts", "audio": "sounds"}
 #: Items of the predictions that metrics are tried on, and numbers of an embedding.
 _ITEMS, _WIDTH = 8, 8
@@ -63,17 +60,11 @@ def suited(experiment: Experiment, dataset: Dataset) -> Experiment:
     with faults:
         _check_splits(experiment, dataset, rows)
     faults.check()
-    parts, trial = Parts(dataset), _Trial(experiment, dataset)
+    parts, trial = Parts(sizes_of(dataset)), _Trial(experiment, dataset)
 
     def accepts(system: System) -> None:
         check_system(system, dataset)
-        refused = Collector()
-        for modality in system.modalities:
-            with refused:
-                _check_files(system, ENCODER_SLOTS[modality])
-        with refused:
-            parts.check(system)
-        refused.check()
+        parts.check(system)
 
     for row in rows:
         try:
@@ -125,17 +116,6 @@ def check_system(system: System, dataset: Dataset) -> None:
             with faults:
                 other_items(dataset, split, system.placebo)
     faults.check()
-
-
-def _check_files(system: System, slot: str) -> None:
-    """Refuse an encoder of ours whose local checkpoint or word vectors are not there."""
-    spec = getattr(system, slot)
-    if registry_of(slot).builtin_file(spec.name) is None:
-        return  # a plug-in may mean something else by these options
-    for option in ("weights", "vectors"):
-        file = spec.options.get(option)
-        if file not in (None, *_NO_FILE) and not Path(file).expanduser().is_file():
-            raise ConfigError(f"{option} '{file}': no such file.", path=(slot, option))
 
 
 def _check_items(system: System, dataset: Dataset) -> None:

@@ -11,6 +11,7 @@ from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 
 from vsebench.components.audio_encoder.base import AudioEncoder
+from vsebench.components.encoder._local import ModelOrFolder
 from vsebench.components.encoder._pretrained import Source, encoder_of, reason, source_of
 from vsebench.core.errors import ConfigError
 from vsebench.core.registry import AUDIO_ENCODERS
@@ -27,7 +28,7 @@ _MASKED = "masked_spec_embed"
     source="AST: Gong et al. 2021, arXiv:2104.01778; wav2vec 2.0: Baevski et al. 2020, arXiv:2006.11477; Wolf et al. "
     "2020, transformers",
 )
-class AudioTransformer(AudioEncoder):
+class AudioTransformer(ModelOrFolder, AudioEncoder):
     """Take the last hidden states of an audio model of transformers.
 
     ``model`` is a hub name or a local folder: AST, wav2vec 2.0, HuBERT, WavLM, Whisper (its encoder) and their like.

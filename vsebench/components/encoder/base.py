@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, ItemsView, ValuesView
+from collections.abc import Callable, ItemsView, Mapping, ValuesView
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -34,6 +34,15 @@ class Encoder(nn.Module):
     cut: object | None = None
     uses_visual: bool = False
     origin: dict[str, str] | None = None
+
+    @classmethod
+    def check_files(cls, options: Mapping[str, Any]) -> None:
+        """Refuse options that name a file or folder that is not on this machine, or need a library that is not.
+
+        It is called when runs are planned, not when finished ones are read.
+
+        Raises: ConfigError.
+        """
 
     @property
     def device(self) -> torch.device:

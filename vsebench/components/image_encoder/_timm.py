@@ -13,6 +13,7 @@ import torch
 from annotated_types import Gt
 from torch import Tensor, nn
 
+from vsebench.components.encoder._local import check_file
 from vsebench.components.encoder._pretrained import reason
 from vsebench.components.image_encoder._checkpoint import load_checkpoint
 from vsebench.components.image_encoder._cut import Cut, cut_of
@@ -142,6 +143,14 @@ class TimmEncoder(ImageEncoder):
         if layout is not None:
             cls.check_layout(options["model"], layout)
             _merge(layout, options)
+
+    @classmethod
+    def check_files(cls, options: ImageOptions) -> None:
+        """Refuse a checkpoint that is not there.
+
+        Raises: ConfigError.
+        """
+        check_file(options, "weights", "hub", "none", "pretrain", EMBEDDED)
 
     @staticmethod
     def check_layout(model: str, layout: Layout) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from vsebench.components.encoder._local import ModelOrFolder
 from vsebench.components.encoder._pretrained import reason, source_of
 from vsebench.components.encoder._towers import Tower, preprocessing_of
 from vsebench.components.image_encoder.base import ImageEncoder
@@ -18,7 +19,7 @@ from vsebench.core.types import Tokens
     source="Radford et al. 2021, arXiv:2103.00020; SigLIP: Zhai et al. 2023, arXiv:2303.15343; Wolf et al. 2020, "
     "transformers",
 )
-class ClipImage(ImageEncoder):
+class ClipImage(ModelOrFolder, ImageEncoder):
     """Take the image vector that a CLIP or SigLIP model compares with a text's: one token, projected already.
 
     The tower is frozen. Size, cut, interpolation and normalisation of the pixels are the model's own.

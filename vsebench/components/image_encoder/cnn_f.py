@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vsebench.components.encoder._local import check_file
 from vsebench.components.image_encoder.base import ImageEncoder
 from vsebench.core.errors import ConfigError
 from vsebench.core.registry import IMAGE_ENCODERS
@@ -124,6 +125,14 @@ class CnnF(ImageEncoder):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")  # type: ignore[arg-type]
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 
+    @classmethod
+    def check_files(cls, options: Mapping[str, Any]) -> None:
+        """Refuse a file of weights that is not there.
+
+        Raises: ConfigError.
+        """
+        check_file(options, "weights", "none")
+
     def _read(self, weights: str) -> None:
         state = _tensors(weights)
         mean = state.pop("mean", None)
@@ -162,11 +171,9 @@ def _tensors(weights: str) -> dict[str, Tensor]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    path = Path(weights).expanduser()
-    if not path.is_file():
-        raise ConfigError(f"weights '{weights}': no such file. Give none or a safetensors file.", path=("weights",))
+    check_file({"weights": weights}, "weights")
     try:
-        result: Mapping[str, Tensor] = load_file(path)
+        result: Mapping[str, Tensor] = load_file(Path(weights).expanduser())
     except SafetensorError as error:
         raise _wrong(weights, f"it is no safetensors file ({error})") from error
     return dict(result)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from vsebench.components.index._coded import Coded
-from vsebench.components.index._faiss import faiss_for
+from vsebench.components.index._faiss import NeedsFaiss, faiss_module
 from vsebench.core.errors import ConfigError
 
 FILE = "codes.faiss"
@@ -16,7 +16,7 @@ FILE = "codes.faiss"
 ROUNDS = 25
 
 
-class Quantized(Coded):
+class Quantized(NeedsFaiss, Coded):
     """Vectors as codes in a faiss index of Euclidean distance.
 
         score = (‖q‖² + 1 − ‖q − x̂‖²) / 2,   x̂ what the code stands for
@@ -29,9 +29,9 @@ class Quantized(Coded):
 
     inner: Any
 
-    def __init__(self, name: str, dim: int, rerank: int | None) -> None:
+    def __init__(self, dim: int, rerank: int | None) -> None:
         super().__init__(dim, rerank)
-        self.faiss = faiss_for(name)
+        self.faiss = faiss_module()
 
     def _train(self, vectors: np.ndarray) -> None:
         self.inner.train(vectors)

@@ -8,7 +8,7 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
-from vsebench.components.index._faiss import faiss_for
+from vsebench.components.index._faiss import NeedsFaiss, faiss_module
 from vsebench.components.index.base import Index
 from vsebench.core.registry import INDEXES
 
@@ -16,7 +16,7 @@ FILE = "hnsw.faiss"
 
 
 @INDEXES.register("hnsw", source="Malkov and Yashunin 2020, arXiv:1603.09320; Johnson et al. 2021, faiss; methods 7")
-class HNSW(Index):
+class HNSW(NeedsFaiss, Index):
     """Walk a graph of near neighbours towards the query.
 
     Each vector is joined to ``m`` near ones (2m on the lowest layer); the number of layers that it is on falls
@@ -53,7 +53,7 @@ class HNSW(Index):
     ) -> None:
         super().__init__(dim)
         self.ef_search = ef_search
-        self.faiss = faiss_for("hnsw")
+        self.faiss = faiss_module()
         self.graph = self.faiss.IndexHNSWFlat(dim, m, self.faiss.METRIC_INNER_PRODUCT)
         self.graph.hnsw.efConstruction = ef_construction
 

@@ -58,7 +58,7 @@ class IVFPQ(Quantized):
         rerank: Annotated[int, Gt(0)] | None = None,
         seed: int = 0,
     ) -> None:
-        super().__init__("ivf_pq", dim, rerank)
+        super().__init__(dim, rerank)
         refuse_parts("ivf_pq", dim, m)
         self.needs = max(nlist, 2**bits)
         self.learns = f"{nlist} cells and 2^{bits} centroids for each of {m} parts"

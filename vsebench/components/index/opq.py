@@ -57,7 +57,7 @@ class OPQ(Quantized):
         rerank: Annotated[int, Gt(0)] | None = None,
         seed: int = 0,
     ) -> None:
-        super().__init__("opq", dim, rerank)
+        super().__init__(dim, rerank)
         size = dim_out or dim
         if size > dim:
             raise ConfigError(f"dim_out of index 'opq' is at most D = {dim}. Got {size}.", path=("dim_out",))

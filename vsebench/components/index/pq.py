@@ -54,7 +54,7 @@ class PQ(Quantized):
         rerank: Annotated[int, Gt(0)] | None = None,
         seed: int = 0,
     ) -> None:
-        super().__init__("pq", dim, rerank)
+        super().__init__(dim, rerank)
         refuse_parts("pq", dim, m)
         self.needs, self.learns = 2**bits, f"2^{bits} centroids for each of {m} parts"
         self.inner = self.faiss.IndexPQ(dim, m, bits, self.faiss.METRIC_L2)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Annotated, Any, Literal
 
 import torch
 from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 
+from vsebench.components.encoder._local import check_file
 from vsebench.components.encoder._recurrent import join_directions, run_recurrent
 from vsebench.components.text_encoder.base import TextEncoder
 from vsebench.core.errors import ConfigError
@@ -16,7 +19,7 @@ from vsebench.core.shared_options import SharedOptions
 from vsebench.core.shipped import EMBEDDED, VECTORS
 from vsebench.core.types import TokenIds, Tokens
 from vsebench.ops.freezing import freeze
-from vsebench.ops.word_vectors import SCALE, load_vectors
+from vsebench.ops.word_vectors import SCALE, is_fasttext, load_vectors
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,18 @@ class WordEncoder(TextEncoder):
         self.drop = nn.Dropout(words.dropout)
         self.frozen = False
         self.dim_out = self.dim_word
+
+    @classmethod
+    def check_files(cls, options: Mapping[str, Any]) -> None:
+        """Refuse a file of vectors that is not there, or that gensim must read and cannot.
+
+        Raises: ConfigError.
+        """
+        check_file(options, "vectors", EMBEDDED)
+        file = options["vectors"]
+        if file not in (None, EMBEDDED) and is_fasttext(file) and find_spec("gensim") is None:
+            message = f"vectors '{file}' are a FastText model, which needs gensim: pip install 'vsebench[fasttext]'."
+            raise ConfigError(message, path=("vectors",))
 
     def notes(self) -> list[str]:
         """Return a line on where the vectors come from."""

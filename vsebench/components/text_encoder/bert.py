@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 import torch
 from annotated_types import Ge, Gt, Le
 from torch import Tensor, nn
 
+from vsebench.components.encoder._local import ModelOrFolder
 from vsebench.components.encoder._pretrained import Source, encoder_of, reason, source_of
 from vsebench.components.text_encoder._cut import Cut, cut_of
 from vsebench.components.text_encoder._hub_tokenizer import PROBE, HubTokenizer, load_tokenizer
@@ -22,7 +24,7 @@ from vsebench.ops.freezing import freeze, outside, tensors_digest
 
 
 @TEXT_ENCODERS.register("bert", source="Devlin et al. 2019, arXiv:1810.04805; Wolf et al. 2020, transformers")
-class Bert(TextEncoder):
+class Bert(ModelOrFolder, TextEncoder):
     """Take the last hidden states of a transformer.
 
     ``weights: hub`` loads ``model`` (a hub name or a local folder) with its own tokenizer: an encoder such as BERT, a
@@ -83,10 +85,7 @@ class Bert(TextEncoder):
         precision: Literal["fp32", "bf16"] = "fp32",
     ) -> None:
         super().__init__()
-        if config and weights != "none":
-            raise ConfigError("'config' goes with weights: none; a loaded model has its own.", path=("config",))
-        if revision and weights == "none":
-            raise ConfigError("'revision' goes with weights: hub; nothing is loaded here.", path=("revision",))
+        _check_together(weights, config, revision, finetune, visual)
         if weights == "none":
             self.tokenizer: Any = _WordTokenizer(vocabulary.restrict(min_count), max_length)
             self.bert = _from_config(config or {}, self.tokenizer.size, max_length)
@@ -118,11 +117,31 @@ class Bert(TextEncoder):
         if visual:
             self._add_visual(visual_dim)
 
+    @classmethod
+    def check_options(cls, options: Mapping[str, Any]) -> None:
+        """Refuse what cannot be made, before any run: settings of another form, such as heads that divide no width.
+
+        Raises: ConfigError.
+        """
+        weights, finetune = options["weights"], options["finetune"]
+        _check_together(weights, options["config"], options["revision"], finetune, options["visual"])
+        if weights == EMBEDDED:
+            shipped_file(options["model"], "bert", options["revision"])
+        if weights == "none":
+            count = _layers_of(repr(options["config"] or {}), options["max_length"])
+            if finetune == "last" and options["layers"] >= count:
+                raise _too_many(options["layers"], count)
+
+    @classmethod
+    def check_files(cls, options: Mapping[str, Any]) -> None:
+        """Refuse a path that is no folder of a model.
+
+        Raises: ConfigError.
+        """
+        if options["weights"] == "hub":
+            super().check_files(options)
+
     def _add_visual(self, visual_dim: int | None) -> None:
-        if self.frozen:
-            raise ConfigError(
-                "'visual' changes the input of the model, which must train: finetune: all.", path=("visual",)
-            )
         if visual_dim is None:
             raise ConfigError("'visual' needs an image encoder.", path=("visual",))
         self.visual = nn.Linear(visual_dim, self.dim_out)
@@ -137,7 +156,7 @@ class Bert(TextEncoder):
         stack = _layers(self.bert)
         if stack is None or layers >= len(stack):
             count = 0 if stack is None else len(stack)
-            raise ConfigError(f"layers ({layers}) must be fewer than the model's {count}.", path=("layers",))
+            raise _too_many(layers, count)
         owner = next(m for m in self.bert.modules() if any(child is stack for child in m.children()))
         if sum(isinstance(m, nn.ModuleList) and len(m) == len(stack) for m in owner.children()) > 1:
             raise ConfigError(
@@ -187,6 +206,41 @@ class Bert(TextEncoder):
     def _dropped(self, values: Tensor, mask: Tensor) -> Tokens:
         values = self.drop(values)
         return Tokens(values, mask)
+
+
+def _check_together(
+    weights: str, config: Mapping[str, Any] | None, revision: str | None, finetune: str, visual: bool
+) -> None:
+    """Refuse options that do not go together.
+
+    Raises: ConfigError.
+    """
+    if config and weights != "none":
+        raise ConfigError("'config' goes with weights: none; a loaded model has its own.", path=("config",))
+    if revision and weights == "none":
+        raise ConfigError("'revision' goes with weights: hub; nothing is loaded here.", path=("revision",))
+    if visual and finetune == "none":
+        raise ConfigError("'visual' changes the input of the model, which must train: finetune: all.", path=("visual",))
+
+
+def _too_many(layers: int, count: int) -> ConfigError:
+    return ConfigError(f"layers ({layers}) must be fewer than the model's {count}.", path=("layers",))
+
+
+@lru_cache(maxsize=256)
+def _layers_of(config: str, max_length: int) -> int:
+    """Return the number of layers of a model from settings; it is made of meta tensors, which take no memory.
+
+    Args:
+        config: settings as their ``repr``, so that the same are tried once.
+        max_length: tokens of a text.
+
+    Raises: ConfigError as :func:`_from_config`.
+    """
+    import ast
+
+    with torch.random.fork_rng(devices=[]), torch.device("meta"):
+        return len(_layers(_from_config(ast.literal_eval(config), 8, max_length)) or ())
 
 
 def _layers(model: nn.Module) -> nn.ModuleList | None:

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from annotated_types import Ge, Gt, Le
 from torch import nn
 
+from vsebench.components.encoder._local import ModelOrFolder
 from vsebench.components.text_encoder.base import TextEncoder
 from vsebench.components.text_encoder.bert import Bert
 from vsebench.components.text_encoder.bow import BagOfWords, weigh
@@ -19,7 +20,7 @@ from vsebench.ops.masking import masked_mean
 
 
 @TEXT_ENCODERS.register("bert_bow", source="dense and sparse features side by side: Karpukhin et al. 2020, section 5")
-class BertBagOfWords(TextEncoder):
+class BertBagOfWords(ModelOrFolder, TextEncoder):
     """Put the mean of a frozen transformer's states beside the text's TF-IDF vector.
 
         token = [norm(mean_t h_t); scale · x / ‖x‖₂],  x as in ``bow``

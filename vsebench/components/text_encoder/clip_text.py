@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from vsebench.components.encoder._local import ModelOrFolder
 from vsebench.components.encoder._pretrained import source_of
 from vsebench.components.encoder._towers import Tower
 from vsebench.components.text_encoder._hub_tokenizer import HubTokenizer, load_tokenizer
@@ -17,7 +18,7 @@ from vsebench.core.types import TokenIds, Tokens
     source="Radford et al. 2021, arXiv:2103.00020; SigLIP: Zhai et al. 2023, arXiv:2303.15343; Wolf et al. 2020, "
     "transformers",
 )
-class ClipText(TextEncoder):
+class ClipText(ModelOrFolder, TextEncoder):
     """Take the text vector that a CLIP or SigLIP model compares with an image's: one token, projected already.
 
     The tower is frozen, and the tokenizer is the model's own. SigLIP was trained on texts that are padded to its full

@@ -11,9 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vsebench.config.index_experiment import IndexExperiment, load_index_experiment
+from vsebench.config.index_experiment import IndexExperiment
 from vsebench.core.errors import ConfigError, RunFailed
-from vsebench.core.plugins import load_entry_points
 from vsebench.core.terminal import on_one_line, say
 from vsebench.leaderboard import index_board, index_plots
 from vsebench.retrieval.index_benchmark.plan import Measurement, plan
@@ -22,6 +21,8 @@ from vsebench.retrieval.index_benchmark.vectors import VectorSet, load_vectors
 from vsebench.runs.snapshot import load_board
 from vsebench.runs.store import Store
 from vsebench.runs.tracking import NullTracker, Tracker, WandbTracker, wandb_id
+from vsebench.sweeps.executors.base import Executor
+from vsebench.sweeps.executors.local import Local
 
 if TYPE_CHECKING:
     from vsebench.runs.snapshot import Snapshot
@@ -29,19 +30,20 @@ if TYPE_CHECKING:
     from vsebench.sweeps.worker import Settings
 
 
-def run_index_sweep(requested: Asked, settings: Settings, runs: Path, *, dry_run: bool) -> None:
-    """Validate, get the vectors, measure, write the board.
+def run_index_sweep(
+    experiment: IndexExperiment, requested: Asked, settings: Settings, runs: Path, *, dry_run: bool
+) -> None:
+    """Get the vectors, measure, write the board.
 
     Args:
-        requested: the experiment file and what the command changes of it.
+        experiment: what to measure.
+        requested: its file and what the command changes of it.
         settings: threads, device, cache and W&B.
         runs: folder of all runs, as the command has it.
         dry_run: print the plan and stop.
 
     Raises: VsebenchError for the user's faults; RunFailed when measurements failed, after the board is written.
     """
-    load_entry_points()
-    experiment = load_index_experiment(requested.file, overrides=requested.overrides, plugins=requested.plugins)
     wanted = experiment.only(requested.only) if requested.only else experiment
     threads, store = settings.threads, Store(runs, experiment.name)
     with limited(threads):
@@ -80,16 +82,16 @@ def run_index_sweep(requested: Asked, settings: Settings, runs: Path, *, dry_run
         raise RunFailed(f"{len(outcome.failed)} of {len(chosen)} measurements failed:\n" + "\n".join(lines))
 
 
-def refuse_options(executor: str, workers: int | None, processes: int) -> None:
+def refuse_options(executor: Executor) -> None:
     """Refuse options that have no meaning where speed is measured.
 
     Raises: ConfigError.
     """
     why = "an experiment of indexes measures speed, one index after the other in one process."
     for option, given in (
-        (f"--executor {executor}", executor != "local"),
-        ("--workers", workers not in (None, 1)),
-        ("--processes-per-run", processes > 1),
+        ("--executor", not isinstance(executor, Local)),
+        ("--workers", executor.work.workers not in (None, 1)),
+        ("--processes-per-run", executor.work.processes > 1),
     ):
         if given:
             raise ConfigError(f"{option}: {why} --threads says how many threads a search has.")

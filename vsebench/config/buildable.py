@@ -1,7 +1,8 @@
-"""Faults that only a component's constructor sees, such as heads that do not divide a width, said with the plan.
+"""What can be known of a system before it runs: parts that cannot be built, and files or libraries that are not here.
 
-Parts are built without memory (torch's meta device) for two widths of the encoders' tokens that are made up, as no
-encoder is loaded. A fault that is told alike for both does not depend on them.
+Some faults only a component's constructor sees, such as heads that do not divide a width. Parts are therefore built
+without memory (torch's meta device), twice: for two widths of the encoders' tokens, since no encoder is loaded, and as
+long as no dataset is open for two made-up datasets. A fault that is the same both times depends on none of that.
 """
 
 from __future__ import annotations
@@ -11,15 +12,56 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from vsebench.config.schema import ENCODER_SLOTS, Spec, System
-from vsebench.core.errors import ConfigError, all_of
+from vsebench.core.errors import Collector, ConfigError, all_of
 from vsebench.core.errors import Path as KeyPath
 from vsebench.core.registry import registry_of
 
 if TYPE_CHECKING:
     from vsebench.data.dataset import Dataset
 
-#: Both have many divisors, so that what is to divide a width does.
-_WIDTHS = (240, 720)
+
+@dataclass(frozen=True)
+class Sizes:
+    """What encoders and a dataset decide.
+
+    Args:
+        width: of tokens; with many divisors, so that what is to divide it does.
+        num_classes: of the labels.
+        multi_label: whether an item may have several.
+        feature_dims: modality -> width of its precomputed features, as far as known.
+    """
+
+    width: int
+    num_classes: int = 24
+    multi_label: bool = False
+    feature_dims: Mapping[str, int] = field(default_factory=dict)
+
+
+MADE_UP = (Sizes(240), Sizes(720, 36, multi_label=True))
+
+
+def sizes_of(dataset: Dataset) -> tuple[Sizes, Sizes]:
+    """Return the sizes of a dataset, with made-up widths of tokens."""
+    known = (dataset.num_classes, dataset.multi_label, dataset.feature_dims)
+    return Sizes(MADE_UP[0].width, *known), Sizes(MADE_UP[1].width, *known)
+
+
+def check_files(system: System) -> None:
+    """Refuse encoders whose options name a file or folder that is not here, or need a library that is not.
+
+    Raises: ConfigError of every fault, whose path leads into the system.
+    """
+    faults = Collector()
+    for slot in (ENCODER_SLOTS[m] for m in system.modalities):
+        spec = getattr(system, slot)
+        check = getattr(registry_of(slot).get(spec.name).target, "check_files", None)
+        with faults:
+            try:
+                if check is not None:
+                    check(spec.options)
+            except ConfigError as error:
+                raise error.under(slot) from None
+    faults.check()
 
 
 @dataclass
@@ -27,10 +69,10 @@ class Parts:
     """Tries the parts of systems; equal parts are tried once.
 
     Args:
-        dataset: whose precomputed features have widths that are known.
+        sizes: two assumptions on what is not known.
     """
 
-    dataset: Dataset
+    sizes: tuple[Sizes, Sizes] = MADE_UP
     known: dict[tuple[str, ...], Any] = field(default_factory=dict, repr=False)
 
     def check(self, system: System) -> None:
@@ -38,13 +80,13 @@ class Parts:
 
         Raises: ConfigError of every fault, whose path leads into the system.
         """
-        first, second = (self._faults(system, width) for width in _WIDTHS)
+        first, second = (self._faults(system, sizes) for sizes in self.sizes)
         alike = [fault for path, fault in first.items() if path in second and str(second[path]) == str(fault)]
         if alike:
             raise all_of(alike)
 
-    def _faults(self, system: System, width: int) -> dict[KeyPath, ConfigError]:
-        """Where constructors refuse their options; what is behind a part that cannot be built is left out."""
+    def _faults(self, system: System, sizes: Sizes) -> dict[KeyPath, ConfigError]:
+        """Return the refusals of constructors by path; what follows a part that cannot be built is left out."""
         results: dict[KeyPath, ConfigError] = {}
 
         def build(path: KeyPath, kind: str, spec: Spec, **wired: Any) -> Any:
@@ -54,7 +96,7 @@ class Parts:
                 return None
             return built
 
-        tokens = {m: self._width(system, m, width) for m in system.modalities}
+        tokens = {m: _width(system, m, sizes) for m in system.modalities}
         dims = build(("attention",), "attention", system.attention, dims=tokens, dim=system.dim)
         if not isinstance(dims, Mapping):
             return results
@@ -75,7 +117,7 @@ class Parts:
             }
             if not all(isinstance(size, int) for size in vectors.values()):
                 return results
-        labels = {"num_classes": self.dataset.num_classes, "multi_label": self.dataset.multi_label}
+        labels = {"num_classes": sizes.num_classes, "multi_label": sizes.multi_label}
         if system.fitter is not None:
             build(("fitter",), "fitter", system.fitter, dims=pooled, **labels)
             return results
@@ -88,11 +130,6 @@ class Parts:
         for term in system.objective:
             build(("objective",), "objective", term, dims=vectors, **labels)
         return results
-
-    def _width(self, system: System, modality: str, width: int) -> int:
-        slot = ENCODER_SLOTS[modality]
-        features = registry_of(slot).get(getattr(system, slot).name).facts["reads"] == "features"
-        return self.dataset.feature_dims[modality] if features else width
 
     def _build(self, kind: str, spec: Spec, wired: Mapping[str, Any]) -> Any:
         """Build a part and return its width or widths, or its ConfigError; None where that takes too much memory."""
@@ -109,3 +146,9 @@ class Parts:
             except Exception:  # a part that computes while it is built, or is at fault: its run says so
                 self.known[key] = None
         return self.known[key]
+
+
+def _width(system: System, modality: str, sizes: Sizes) -> int:
+    slot = ENCODER_SLOTS[modality]
+    features = registry_of(slot).get(getattr(system, slot).name).facts["reads"] == "features"
+    return sizes.feature_dims.get(modality, sizes.width) if features else sizes.width
