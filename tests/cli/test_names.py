@@ -42,6 +42,15 @@ def test_which_file_was_meant_is_one_line(tmp_path: Path) -> None:
     assert done.stderr.startswith("error: -o seed=1: unknown key 'seed'")
 
 
+def test_measure_by_name_before_a_sweep(tmp_path: Path) -> None:
+    (tmp_path / "experiments").mkdir()
+    shutil.copy(ROOT / "experiments" / "mmfrb.yaml", tmp_path / "experiments")
+    done = vsebench("measure", "MMFRB", cwd=tmp_path)
+    assert done.returncode == 2
+    sweep = "Sweep it first: vsebench sweep experiments/mmfrb.yaml"
+    assert done.stderr == f"error: 'mmfrb' has no board in leaderboard, so there is nothing to measure yet. {sweep}\n"
+
+
 def test_a_row_is_found_in_any_case(tmp_path: Path) -> None:
     runs, board = tmp_path / "runs", tmp_path / "board"
     made = boards.run(runs, "VSE", 0)

@@ -60,7 +60,8 @@ def test_index_and_search(tmp_path: Path) -> None:
     [
         (["index", "tiny/boht", "--out", "g"], "no finished run of a row 'boht'. Did you mean 'both'?"),
         (["index", "tiny/both", "--out", "g", "--index", "hnws"], "unknown index 'hnws'. Did you mean 'hnsw'?"),
-        (["index", "tiny/both", "--out", "g", "--index", "hnsw", "--n", "3"], "index 'hnsw' has no option '--n'"),
+        (["index", "tiny/both", "--out", "g", "--index", "hnsw", "--n", "3"], "index 'hnsw' has an option '--n'"),
+        (["index", "tiny/both", "--out", "g", "--splt=test"], "an option '--splt'. Did you mean '--split'?"),
         (["index", "tiny/both", "--out", "g", "--index", "pq", "--m", "3"], "16 numbers cannot be cut into 3"),
         (["index", "tiny/both", "--out", "g", "--index", "pq"], "2^8 centroids for each of 8 parts from at least 256"),
         (["index", "tiny/both", "--out", "g", "--modality", "imgae"], "--modality 'imgae' is unknown. Did you mean"),

@@ -67,12 +67,13 @@ def experiment_on(dataset: Dataset, write: Write, rows: dict[str, Any], **parts:
 
 
 def faults(dataset: Dataset, write: Write, rows: dict[str, Any], **parts: Any) -> list[str]:
-    experiment = experiment_on(dataset, write, rows, **parts)
+    """The faults that reading the experiment, or else its dataset, tells, without the file."""
+    file = write({"experiment": "e", "dataset": str(dataset.path), **parts, "systems": rows})
     with pytest.raises(ConfigError) as caught:
-        suited(experiment, dataset)
+        suited(load_experiment(file), dataset)
     results = [str(fault) for fault in caught.value.faults]
-    assert all(line.startswith(f"{experiment.file}:") for line in results), results
-    return [line.removeprefix(f"{experiment.file}:") for line in results]
+    assert all(line.startswith(f"{file}:") for line in results), results
+    return [line.removeprefix(f"{file}:") for line in results]
 
 
 @pytest.mark.parametrize(

@@ -4,32 +4,42 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Sequence
 from typing import Any
+
+import typer
 
 from vsebench.cli.components import type_name
 from vsebench.core.component import Component
-from vsebench.core.errors import ConfigError, did_you_mean, known_names
+from vsebench.core.errors import Collector, ConfigError, did_you_mean, known_names
 
 
-def parse_options(component: Component, arguments: Sequence[str]) -> dict[str, Any]:
+def parse_options(component: Component, context: typer.Context) -> dict[str, Any]:
     """Return ``--text-column title --skip-bad`` as the component's options, by its signature.
 
-    Raises: ConfigError for an unknown option, a missing or wrong value.
+    Args:
+        component: whose options they are.
+        context: the command, with the arguments that are not its own.
+
+    Raises: ConfigError of every unknown option, and for a missing or wrong value.
     """
     options: dict[str, Any] = {}
-    rest = list(arguments)
+    known = [f"--{o.replace('_', '-')}" for o in component.options if o not in ("source", "name")]
+    faults = Collector()
+    rest = list(context.args)
     while rest:
         option = rest.pop(0)
-        key, equals, value = option.removeprefix("--").partition("=")
+        written, equals, value = option.partition("=")
+        key = written.removeprefix("--")
         name = key.replace("-", "_")
         if not option.startswith("--") or name not in component.options or name == "source":
-            known = [f"--{o.replace('_', '-')}" for o in component.options if o not in ("source", "name")]
-            raise ConfigError(
-                f"{component.kind} '{component.name}' has no option '{option}'."
-                + did_you_mean(option, known)
-                + known_names(known)
-            )
+            commands = [o for parameter in context.command.params for o in parameter.opts if o.startswith("--")]
+            message = f"neither the command nor {component.kind} '{component.name}' has an option '{written}'."
+            message += did_you_mean(written, [*known, *commands]) + known_names(known, "Options of the component")
+            with faults:
+                raise ConfigError(message)
+            if not equals and rest and not rest[0].startswith("--"):
+                rest.pop(0)  # its value
+            continue
         kinds = _types(component.options[name])
         if kinds == {bool}:
             options[name] = True if not equals else value.lower() in ("true", "yes", "1")
@@ -43,6 +53,7 @@ def parse_options(component: Component, arguments: Sequence[str]) -> dict[str, A
         except ValueError:
             wanted = type_name(component.options[name].annotation)
             raise ConfigError(f"option '--{key}' must be {wanted}. Got '{value}'.") from None
+    faults.check()
     return options
 
 

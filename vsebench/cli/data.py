@@ -44,7 +44,7 @@ def build(
 
     name, source, kind = _builder_of(name, source, builder)
     component = DATASETS.get(kind)
-    options = parse_options(component, context.args)
+    options = parse_options(component, context)
     if "source" in component.options and (source is not None or not component.facts["embedded"]):
         if source is None:
             raise ConfigError(f"'{kind}' needs --from: the folder of the source files.")

@@ -58,7 +58,7 @@ def index(
     if split is not None and source is not None:
         raise ConfigError("give either --split or --from.")
     component = INDEXES.get(kind)
-    settings = component.validate(parse_options(component, context.args))
+    settings = component.checked(parse_options(component, context))
     refuse_existing(out, force)
     loaded = open_run(run, runs, device, plugin, trust)
     refuse_modality(loaded, modality)

@@ -29,13 +29,18 @@ def measure(
     """
     from vsebench.config.experiment import load_experiment
     from vsebench.config.find import experiment_file
+    from vsebench.runs.snapshot import results_file
 
-    loaded = load_experiment(experiment_file(experiment), overrides=override or (), runs_here=False)
+    file = experiment_file(experiment)
+    loaded = load_experiment(file, overrides=override or (), runs_here=False)
     requested = loaded.spec.measure.requested()
     if not requested:
         raise ConfigError(
-            f"experiment '{loaded.name}' asks for no measurement; write a block such as measure: {{cost: true}}."
+            f"experiment '{loaded.name}' requests no measurement; write a block such as measure: {{cost: true}}."
         )
+    if not results_file(board, loaded.name).is_file():
+        message = f"'{loaded.name}' has no board in {board}, so there is nothing to measure yet."
+        raise ConfigError(f"{message} Sweep it first: vsebench sweep {file}")
     complete(loaded.name, requested, runs=runs, board=board, workers=workers, threads=threads, device=device)
 
 

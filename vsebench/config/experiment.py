@@ -118,7 +118,8 @@ def load_experiment(
     rows = _named_rows(doc, spec, faults, accepts)
     space: Space | None = None
     tried: list[Row] = []
-    if spec.sweep is not None:
+    # A sweep whose only axes are at fault is not told to have none.
+    if spec.sweep is not None and not (faults and not (spec.sweep.grid or spec.sweep.zip or spec.sweep.space)):
         with faults:
             check_method(doc, spec.sweep)
             if spec.sweep.method == "grid":
