@@ -11,7 +11,7 @@ from vsebench.components.fusion.base import Fusion
 from vsebench.core.registry import FUSIONS
 
 
-@FUSIONS.register("concat", source="VSE, section 2; methods 3")
+@FUSIONS.register("concat", source="VSE, section 2; methods 3.1, row concat")
 class Concat(Fusion):
     """Put the modalities' vectors side by side.
 

@@ -15,7 +15,7 @@ from vsebench.core.registry import FUSIONS
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "tanh": nn.Tanh}
 
 
-@FUSIONS.register("concat_mlp", source="methods 3, row concat_mlp; Ngiam et al. 2011, ICML, the shared layer")
+@FUSIONS.register("concat_mlp", source="methods 3.1, row concat_mlp; Ngiam et al. 2011, ICML, the shared layer")
 class ConcatMLP(Fusion):
     """Put the modalities' vectors side by side and map them with hidden layers.
 

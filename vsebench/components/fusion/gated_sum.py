@@ -11,7 +11,7 @@ from vsebench.components.fusion.base import Fusion
 from vsebench.core.registry import FUSIONS
 
 
-@FUSIONS.register("gated_sum", source="methods 3, row gated (the self-attention retrieval brief's gate)")
+@FUSIONS.register("gated_sum", source="methods 3.1, row gated_sum: SA-CMR's gate")
 class GatedSum(Fusion):
     """Average the modalities' vectors feature by feature, with weights from a gate that sees them all.
 

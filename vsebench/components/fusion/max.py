@@ -11,7 +11,7 @@ from vsebench.components.fusion.base import Fusion
 from vsebench.core.registry import FUSIONS
 
 
-@FUSIONS.register("max", source="methods 3, row max")
+@FUSIONS.register("max", source="methods 3.1, row max")
 class Max(Fusion):
     """Take the largest of the modalities feature by feature, after a linear map each.
 

@@ -13,7 +13,7 @@ from vsebench.components.fusion.base import Fusion
 from vsebench.core.registry import FUSIONS
 
 
-@FUSIONS.register("outer", source="methods 3, row outer; Zadeh et al. 2017, arXiv:1707.07250, without the ones")
+@FUSIONS.register("outer", source="methods 3.2, row outer; Zadeh et al. 2017, arXiv:1707.07250, without the ones")
 class Outer(Fusion):
     """Multiply every feature of one modality with every feature of the others.
 

@@ -11,7 +11,7 @@ from vsebench.components.fusion.base import Fusion
 from vsebench.core.registry import FUSIONS
 
 
-@FUSIONS.register("product", source="methods 3, row mul; Antol et al. 2015, arXiv:1505.00468")
+@FUSIONS.register("product", source="methods 3.1, row product; Antol et al. 2015, arXiv:1505.00468")
 class Product(Fusion):
     """Multiply the modalities feature by feature after a linear map each.
 

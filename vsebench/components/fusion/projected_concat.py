@@ -13,7 +13,7 @@ from vsebench.core.errors import ConfigError
 from vsebench.core.registry import FUSIONS
 
 
-@FUSIONS.register("projected_concat", source="methods 3, row pool_project")
+@FUSIONS.register("projected_concat", source="methods 3.1, row projected_concat")
 class ProjectedConcat(Fusion):
     """Project every modality with a ReLU, then join.
 

@@ -11,7 +11,7 @@ from vsebench.components.fusion.base import Fusion
 from vsebench.core.registry import FUSIONS
 
 
-@FUSIONS.register("sum", source="methods 3, row add")
+@FUSIONS.register("sum", source="methods 3.1, row sum")
 class Sum(Fusion):
     """Add the modalities after a linear map each.
 

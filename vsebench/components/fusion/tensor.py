@@ -13,7 +13,7 @@ from vsebench.components.fusion.base import Fusion
 from vsebench.core.registry import FUSIONS
 
 
-@FUSIONS.register("tensor", source="Zadeh et al. 2017, arXiv:1707.07250; methods 3, row tensor")
+@FUSIONS.register("tensor", source="Zadeh et al. 2017, arXiv:1707.07250; methods 3.2, row tensor")
 class TensorFusion(Fusion):
     """Multiply every feature of one modality with every feature of the others, and with the one appended to each.
 

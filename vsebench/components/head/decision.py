@@ -24,7 +24,7 @@ def classifier(dim_in: int, num_classes: int, hidden: int | None, dropout: float
 
 @HEADS.register(
     "decision",
-    source="the fusion brief's decision level; methods 3, levels; Kittler et al. 1998, On combining classifiers",
+    source="cross-modal retrieval, decision level; methods 3.3; Kittler et al. 1998, On combining classifiers",
     reads=("vectors",),
 )
 class Decision(Head):

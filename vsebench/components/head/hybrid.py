@@ -17,7 +17,7 @@ from vsebench.components.head.decision import Decision, classifier
 from vsebench.core.registry import HEADS
 
 
-@HEADS.register("hybrid", source="the fusion brief's hybrid fusion; methods 3, levels", reads=("joint", "vectors"))
+@HEADS.register("hybrid", source="cross-modal retrieval, hybrid fusion; methods 3.3", reads=("joint", "vectors"))
 class Hybrid(Head):
     """Mix feature-level and decision-level fusion.
 

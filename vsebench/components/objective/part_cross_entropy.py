@@ -13,7 +13,7 @@ from vsebench.core.registry import OBJECTIVES
 from vsebench.core.types import Batch, Output
 
 
-@OBJECTIVES.register("part_cross_entropy", source="methods 3, levels: all heads get a CE term", needs_parts=True)
+@OBJECTIVES.register("part_cross_entropy", source="methods 3.3: all heads get a CE term", needs_parts=True)
 class PartCrossEntropy(Objective):
     """Classify the item from the logits of every classifier that a decision-level or hybrid head has.
 
