@@ -71,7 +71,7 @@ def test_sections_are_numbered_in_order() -> None:
 
 
 def test_every_work_is_cited_in_full() -> None:
-    """What brackets, tables and the facts of components name by author and year is in the list, or has its identifier."""
+    """What brackets name by author and year is in the list."""
     text, _, listed = PAGE.partition("## References")
     for group in re.findall(r"\[([^\]\n]*\d{4})\]", text.replace("\n", " ")):
         for author, year in CITATION.findall(group):

@@ -113,7 +113,7 @@ def test_a_cut_gives_what_the_whole_gives() -> None:
 
 def test_mistakes(tmp_path: Path, published: dict[str, Tensor]) -> None:
     file = tmp_path / "weights.safetensors"
-    with pytest.raises(ConfigError, match=r"no such file\. Give none or a safetensors file"):
+    with pytest.raises(ConfigError, match=r"no such file"):
         build(weights=str(file))
     file.write_text("no tensors")
     with pytest.raises(ConfigError, match="is no safetensors file"):
