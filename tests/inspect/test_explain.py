@@ -97,7 +97,7 @@ def test_special_and_unknown_words(run_of: RunOf) -> None:
     message = page(shown)
     assert '<span class="special">[CLS]</span>' in message
     assert 'class="unknown" title="not in the vocabulary">number' in message
-    assert any("has never read" in note for note in shown.notes)
+    assert any("Unknown words" in note for note in shown.notes)
 
 
 @pytest.mark.parametrize("row", ATTENDING)

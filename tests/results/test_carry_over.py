@@ -131,7 +131,7 @@ def test_verify_says_which_runs_are_of_other_code(swept: Path) -> None:
     assert "; 1 run by code that is not recorded" in line
     assert "\n" not in line
     gone = json.loads(json.dumps(results[0].config)) | {"head": {"name": "gone", "options": {}}}
-    assert code_line([replace(results[0], config=gone)]) == "1 run by code with a component that is not at hand"
+    assert code_line([replace(results[0], config=gone)]) == "1 run by code with a component that is missing here"
 
 
 def test_a_run_of_a_board_has_the_edition_of_its_experiment(local: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -109,7 +109,7 @@ def test_another_dataset_is_refused(swept: Path, tmp_path: Path, monkeypatch: py
     with pytest.raises(DataError, match=r"has fingerprint .*; the run was trained on 0000"):
         dataset_of(other, str(file))
     gone = replace(other, dataset_path=None, run=replace(original.run, dataset="nowhere"))
-    with pytest.raises(DataError, match="fingerprint 0000000000000000 is not at hand: there is no dataset 'nowhere'"):
+    with pytest.raises(DataError, match="fingerprint 0000000000000000 is missing here: there is no dataset 'nowhere'"):
         dataset_of(gone)
 
 

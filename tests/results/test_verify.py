@@ -60,7 +60,7 @@ def test_what_is_right_passes(made: Path, capsys: pytest.CaptureFixture[str]) ->
     assert (report.runs, report.recomputed, report.differences, report.missing) == (4, numbers, [], [])
     assert report.rounded == 0
     assert verify_command((), made / "runs", made / "board", strict=True) == 0
-    assert "Every number is what its predictions give." in capsys.readouterr().out
+    assert "Every number agrees with its predictions." in capsys.readouterr().out
 
 
 def test_every_digit_of_the_results_file_counts(local: Path) -> None:

@@ -40,8 +40,8 @@ def test_index_and_search(tmp_path: Path) -> None:
         "# red.png",
     ]
     assert [line.split("\t")[0] for line in lines[1:4]] == ["1", "2", "3"]
-    assert "note: xyzzy: the run has never read any of these words" in result.stderr
-    assert "note: red <i>item</i>: words that the run has never read: i" in result.stderr
+    assert "note: xyzzy: no known word" in result.stderr
+    assert "note: red <i>item</i>: unknown words (ignored): i" in result.stderr
     page = (tmp_path / "page.html").read_text()
     assert page.count("<figure>") == 12
     assert page.count("data:image/jpeg;base64,") == 13

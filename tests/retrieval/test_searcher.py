@@ -173,10 +173,8 @@ def test_unknown_words() -> None:
     word = searcher.run.vocabulary.words[0]  # type: ignore[union-attr]
     assert searcher.unknown_words(f"Xyzzy {word} xyzzy plugh") == ["xyzzy", "plugh"]
     assert searcher.notes(word) == []
-    assert searcher.notes(f"{word} xyzzy") == ["words that the run has never read: xyzzy"]
-    assert searcher.notes("Xyzzy, plugh!") == [
-        "the run has never read any of these words: the order of the hits means nothing."
-    ]
+    assert searcher.notes(f"{word} xyzzy") == ["unknown words (ignored): xyzzy"]
+    assert searcher.notes("Xyzzy, plugh!") == ["no known word: the ranking means nothing."]
 
 
 def test_a_run_whose_recall_is_near_chance_is_named() -> None:

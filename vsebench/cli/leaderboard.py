@@ -78,7 +78,7 @@ def leaderboard(
         if wrong:
             print("Run 'vsebench leaderboard' and commit what it writes.", file=sys.stderr)
             return 1
-        print("Every page is what its results give.")
+        print("Every page agrees with its results.")
     else:
         for file in render(board, experiments or ()):
             say(f"wrote {file}")

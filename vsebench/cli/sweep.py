@@ -234,7 +234,7 @@ def _do(
         )
     except KeyboardInterrupt:
         show.close()
-        print("\nInterrupted. Finished runs are kept; the same command goes on from here.", file=sys.stderr)
+        print("\nInterrupted. Finished runs are kept; run the same command to resume.", file=sys.stderr)
         raise SystemExit(130) from None
     finally:
         show.close()

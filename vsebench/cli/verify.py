@@ -61,7 +61,7 @@ def verify(
     elif unchecked:
         say("No differences in what could be checked.")
     else:
-        say("Every number is what its predictions give.")
+        say("Every number agrees with its predictions.")
     return int(bool(wrong or (strict and unchecked)))
 
 
@@ -70,7 +70,7 @@ def lines(report: Report, pages: Sequence[Difference]) -> list[str]:
     rounded = f", {report.rounded:,} of them to within rounding" if report.rounded else ""
     message = [
         f"{printable(report.experiment)}: {report.runs:,} runs",
-        f"  predictions -> results of runs: {report.recomputed:,} numbers come out again{rounded}",
+        f"  predictions -> results of runs: {report.recomputed:,} numbers agree{rounded}",
         *([f"  predictions -> board's items file: {report.items:,} values are the same"] if report.items else []),
         f"  results of runs -> board's results file: {report.compared:,} values are the same",
         "  board's results file -> pages: " + (f"{len(pages)} differences" if pages else "as rendered"),

@@ -77,7 +77,7 @@ class Choices:
             yield {axis: value for part in combination for axis, value in part.items()}
 
     def is_excluded(self, point: Point) -> bool:
-        """Whether a rule leaves the combination out."""
+        """Return whether a rule leaves the combination out."""
         return any(all(point[a].label in allowed for a, allowed in rule.items()) for rule in self.excluded)
 
 
@@ -235,7 +235,7 @@ def _axis(doc: document.Document, axis: str, values: Any, path: KeyPath) -> list
 
 
 def label_of(value: Any) -> str:
-    """How a value is shown: a component by its name."""
+    """Return how a value is shown: a component by its name."""
     if isinstance(value, dict) and isinstance(value.get("name"), str):
         return str(value["name"])
     if isinstance(value, list):

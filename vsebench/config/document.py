@@ -101,7 +101,7 @@ class Document:
         return error.each(lambda fault: fault.at(self.place(fault.path, on_key=fault.on_key)))
 
     def has(self, path: KeyPath) -> bool:
-        """Whether the path is written in the file."""
+        """Return whether the path is written in the file."""
         return path in self.values
 
     def override(self, assignment: str) -> None:

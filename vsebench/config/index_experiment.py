@@ -118,7 +118,7 @@ class IndexExperiment:
         return self.spec.experiment
 
     def place(self, row: IndexRow) -> Place:
-        """Where a row stands."""
+        """Return where a row stands."""
         return self.document.place(row.path)
 
     def only(self, patterns: Sequence[str]) -> IndexExperiment:
@@ -131,7 +131,7 @@ class IndexExperiment:
 
 
 def is_index_experiment(data: Any) -> bool:
-    """Whether a file's content is of this form."""
+    """Return whether a file's content is of this form."""
     return isinstance(data, dict) and MARK in data
 
 

@@ -54,7 +54,7 @@ def merge_component(base: Any, over: Any) -> Any:
 
 
 def per_modality(value: Any) -> bool:
-    """Whether a pooling block names modalities (``{image: mean, text: last}``) instead of one component."""
+    """Return whether a pooling block names modalities (``{image: mean, text: last}``) instead of one component."""
     return isinstance(value, dict) and bool(value) and "name" not in value and set(value) <= set(MODALITIES)
 
 

@@ -151,7 +151,7 @@ def _short(file: str) -> str:
 
 
 def same_definition(a: Callable[..., Any], b: Callable[..., Any]) -> bool:
-    """Whether both come of the same lines, as when a module is imported again."""
+    """Return whether both come of the same lines, as when a module is imported again."""
     a, b = inspect.unwrap(a), inspect.unwrap(b)
     return a.__qualname__ == b.__qualname__ and place_of(a) == place_of(b)
 

@@ -194,7 +194,7 @@ def seal(file: Path) -> None:
 
 
 def is_sealed(file: Path) -> bool:
-    """Whether a file is whole: it ends in the digest of what stands before.
+    """Return whether a file is whole: it ends in the digest of what stands before.
 
     Raises: OSError when it cannot be read.
     """

@@ -82,7 +82,7 @@ def parse_metrics(entries: Sequence[str]) -> list[Metric]:
 
 
 def forms(name: str) -> tuple[str, ...]:
-    """How entries of a metric go on behind its name; ``@{k}`` stands for numbers.
+    """Return how entries of a metric go on behind its name; ``@{k}`` stands for numbers.
 
     Example:
         >>> forms("recall"), forms("rsum")
@@ -93,7 +93,7 @@ def forms(name: str) -> tuple[str, ...]:
 
 
 def _takes(name: str, k: int) -> bool:
-    """Whether a number is in the range of a metric's k: a list has an item at least, a radius may be 0."""
+    """Return whether a number is in the range of a metric's k: a list has an item at least, a radius may be 0."""
     try:
         METRICS.get(name).validate({"k": k})
     except ConfigError:
@@ -134,7 +134,7 @@ def compute(predictions: Predictions, metrics: Sequence[Metric]) -> dict[str, fl
 
 
 def folded(entries: Sequence[str]) -> list[int]:
-    """Which entries rank parts of a split against themselves, so that there can be no other gallery.
+    """Return which entries rank parts of a split against themselves, so that there can be no other gallery.
 
     Raises: ConfigError as :func:`parse_metrics`.
     """
@@ -143,7 +143,7 @@ def folded(entries: Sequence[str]) -> list[int]:
 
 
 def needs_embeddings(metrics: Sequence[Metric]) -> bool:
-    """Whether any of them ranks items."""
+    """Return whether any of them ranks items."""
     return any(set(METRICS.get(m.name).facts["needs"]) - CLASSIFIES for m in metrics)
 
 
@@ -159,7 +159,7 @@ def _allowed(predictions: Predictions, needs: set[str]) -> bool:
 
 
 def mode_of(key: str) -> Mode | None:
-    """Whether the largest or the smallest value under a metric's key is the best, as the metric was registered.
+    """Return whether the largest or the smallest value under a metric's key is the best, as the metric was registered.
 
     None where no value is better than another: chance levels, counts of queries, and numbers of no registered metric.
 
@@ -185,7 +185,7 @@ def best_of(key: str, values: Iterable[float]) -> float | None:
 
 
 def selecting(key: str) -> Mode:
-    """How a number of validation chooses an epoch.
+    """Return how a number of validation chooses an epoch.
 
     Args:
         key: with its split, ``val/i2t/recall@1``.

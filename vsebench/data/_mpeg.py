@@ -36,7 +36,7 @@ class Header(NamedTuple):
 
 
 def is_mpeg(data: bytes) -> bool:
-    """Whether it begins like an MP3 file."""
+    """Return whether it begins like an MP3 file."""
     begin = _begin(data)  # a FLAC file may have the same tags before it
     return _header(data, begin) is not None or (data[:3] == b"ID3" and data[begin : begin + 4] != b"fLaC")
 
@@ -75,7 +75,7 @@ def _begin(data: bytes) -> int:
 
 
 def _frames(data: bytes) -> list[int]:
-    """Where each frame begins."""
+    """Return where each frame begins."""
     at = _begin(data)
     places: list[int] = []
     first = None

@@ -154,7 +154,7 @@ class Dataset:
         return [texts[items[p] : items[p + 1]] for p in positions]
 
     def lacks(self, modality: str, positions: np.ndarray, *, features: bool = False) -> np.ndarray:
-        """Which items have none of a modality, by the file's tables; a sound without a sample counts as one.
+        """Return which items have none of a modality, by the file's tables; a sound without a sample counts as one.
 
         Args:
             modality: that is looked for.
@@ -171,11 +171,11 @@ class Dataset:
         return np.asarray(np.diff(self._offsets[name])[positions] == 0)
 
     def has(self, modality: str) -> bool:
-        """Whether any item has that modality, raw or as precomputed features."""
+        """Return whether any item has that modality, raw or as precomputed features."""
         return modality in self.feature_dims or self.has_raw(modality)
 
     def has_raw(self, modality: str) -> bool:
-        """Whether any item has an image, a text or a sound itself."""
+        """Return whether any item has an image, a text or a sound itself."""
         raw = {"image": "byte_offsets", "text": "text_offsets", "audio": "audio_offsets"}[modality]
         return raw in self._offsets and bool(self._offsets[raw][-1] > 0)
 
@@ -223,7 +223,7 @@ class Dataset:
         return result
 
     def has_image(self, positions: np.ndarray) -> np.ndarray:
-        """Which items have an image itself, bool (n,)."""
+        """Return which items have an image itself, bool (n,)."""
         offsets = self._offsets["byte_offsets"]
         result: np.ndarray = offsets[np.asarray(positions) + 1] > offsets[positions]
         return result

@@ -51,7 +51,7 @@ def reason(error: Exception) -> str:
 
 
 def is_outside(path: str) -> bool:
-    """Whether a relative path, as it is written, leaves its folder.
+    """Return whether a relative path, as it is written, leaves its folder.
 
     Example:
         >>> is_outside("images/1.png"), is_outside("images/../../1.png"), is_outside("/etc/passwd")

@@ -158,7 +158,7 @@ def _column(file: h5py.File, name: str, kind: str, count: int) -> np.ndarray:
 
 
 def _offsets(file: h5py.File, name: str, total: int) -> np.ndarray:
-    """Where pieces of ``total`` values begin, and the end of the last."""
+    """Return where pieces of ``total`` values begin, and the end of the last."""
     at: np.ndarray = _part(file, name, "i8", 1)[:]
     whole = len(at) > 0 and at[0] == 0 and at[-1] == total and bool((at[1:] >= at[:-1]).all())
     _expect(whole, name, f"offsets that do not divide {total} values in order")

@@ -63,7 +63,7 @@ def seal(path: Path, sums: Mapping[str, np.ndarray]) -> None:
 
 
 def has_seal(path: Path) -> bool:
-    """Whether a file ends in a seal, whole or not.
+    """Return whether a file ends in a seal, whole or not.
 
     Raises: OSError when it cannot be read.
     """
@@ -141,7 +141,7 @@ def _read_body(stream: Any, digest: bytes, length: int, total: int, begin: int) 
 
 
 def _payload(file: h5py.File, names: Mapping[str, Any]) -> list[tuple[int, int]]:
-    """Where the chunks of some datasets lie in the file, neighbours as one."""
+    """Return where the chunks of some datasets lie in the file, neighbours as one."""
     places: list[tuple[int, int]] = []
     for name in names:
         # A callback that returns None is called for the next chunk.

@@ -179,7 +179,7 @@ class DatasetWriter:
         self.more_texts.setdefault(position, []).extend(texts)
 
     def has_texts(self, position: int) -> bool:
-        """Whether an item that was added has a text."""
+        """Return whether an item that was added has a text."""
         return self.item_texts[position + 1] > self.item_texts[position] or bool(self.more_texts.get(position))
 
     def set_sizes(self) -> dict[str, int]:

@@ -23,7 +23,7 @@ class Shard:
     rows = slice(None)
 
     def at_work(self) -> AbstractContextManager[Any]:
-        """Where the forward pass runs."""
+        """Return where the forward pass runs."""
         return nullcontext()
 
     def whole(self, output: Output, batch: Batch) -> tuple[Output, Batch]:

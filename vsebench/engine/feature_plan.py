@@ -94,12 +94,12 @@ def pooled_alone(system: System) -> set[str]:
 
 
 def reads_features(spec: Spec, modality: str) -> bool:
-    """Whether an encoder takes the dataset's precomputed features instead of the raw modality."""
+    """Return whether an encoder takes the dataset's precomputed features instead of the raw modality."""
     return bool(registry_of(ENCODER_SLOTS[modality]).get(spec.name).facts["reads"] == "features")
 
 
 def is_cross_modal(system: System) -> bool:
-    """Whether attention or pooling lets one modality see another."""
+    """Return whether attention or pooling lets one modality see another."""
     if len(system.modalities) < 2:
         return False
     if ATTENTIONS.get(system.attention.name).facts["cross_modal"]:

@@ -131,7 +131,7 @@ class Loader:
         return store if pooling is None or not len(store) else Pooled(store, pooling, modality)
 
     def _lacks(self, modality: str, captions: Sequence[Sequence[str]]) -> np.ndarray:
-        """Which rows have none of a modality; a sound without a sample is none."""
+        """Return which rows have none of a modality; a sound without a sample is none."""
         if modality in self.precomputed:
             result: np.ndarray = self.dataset.feature_counts(modality)[self.read_from[modality]] == 0
         elif modality == "text":
@@ -220,7 +220,7 @@ class Loader:
         return self.caption_offsets[1:] - self.caption_offsets[:-1]
 
     def lacking_rows(self, modality: str) -> np.ndarray:
-        """Which rows of a modality's source lack it: bool (items,), of texts (captions,)."""
+        """Return which rows of a modality's source lack it: bool (items,), of texts (captions,)."""
         missing = self.missing.get(modality, np.zeros(len(self), bool))
         return np.repeat(missing, self.captions_per_item) if modality == "text" else missing
 

@@ -88,7 +88,7 @@ def ranking_of(
 
 
 def said_of(model: Model) -> str:
-    """How a model ranks, in words."""
+    """Return how a model ranks, in words."""
     by = f"{'codes' if model.system.similarity == 'hamming' else 'embeddings'} ({model.system.similarity})"
     if model.system.scorer is None:
         return by

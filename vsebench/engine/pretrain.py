@@ -145,8 +145,8 @@ def write_record(folder: Path, weights: Mapping[str, Pretrained]) -> None:
 
 
 def read_record(folder: Path) -> dict[str, Any]:
-    """Which weights a run had: slot -> ``file``, ``sha256``, ``made_from``, ``circumstances``; empty where it had none,
-    or was made before this was recorded.
+    """Return which weights a run had: slot -> ``file``, ``sha256``, ``made_from``, ``circumstances``; empty where it
+    had none, or was made before this was recorded.
 
     Raises: DataError for a damaged record.
     """

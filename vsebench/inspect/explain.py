@@ -193,5 +193,5 @@ def _notes(left: Sequence[str], words: Sequence[Piece]) -> list[str]:
         notes.append(f"Not drawn, since they have no place in the picture or the text: {', '.join(left)}.")
     unknown = [piece.text for piece in words if piece.unknown]
     if unknown:
-        notes.append(f"Words that the run has never read, which are all the same to it: {', '.join(unknown)}.")
+        notes.append(f"Unknown words, which are all the same to the model: {', '.join(unknown)}.")
     return notes

@@ -278,7 +278,7 @@ def united(parts: Sequence[ItemScores], snapshot: Snapshot) -> ItemScores | None
 
 
 def _right(predictions: Predictions) -> dict[str, np.ndarray]:
-    """How right each answer is; nothing of items with several labels, where it is no matter of one answer."""
+    """Return how right each answer is; nothing of items with several labels, where it is no matter of one answer."""
     if predictions.logits is None or predictions.multi_label:
         return {}
     right = {"accuracy": correct(predictions, 1)}

@@ -113,7 +113,7 @@ def _uses(rows: Sequence[MeasuredRow], metric: Shown) -> list[Section]:
 
 
 def _several(row: MeasuredRow) -> bool:
-    """Whether it reads more than one modality: one that it reads alone it needs, which says nothing."""
+    """Return whether it reads more than one modality: one that it reads alone it needs, which says nothing."""
     return " + " in row.view.modalities
 
 

@@ -94,7 +94,7 @@ def unavailable(board: BoardData) -> list[str]:
 
 
 def _lacking(section: str, row: RowView, comparisons: Comparisons) -> bool:
-    """Whether a row has no outcomes of a measure that it has a number of."""
+    """Return whether a row has no outcomes of a measure that it has a number of."""
     of_section = [c for (part, _), c in comparisons.items() if part == section]
     if not of_section:
         return True

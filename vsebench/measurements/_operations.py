@@ -57,7 +57,7 @@ FREE = frozenset(
 
 
 def is_free(operation: Any) -> bool:
-    """Whether a dispatched operation is known to multiply no matrices.
+    """Return whether a dispatched operation is known to multiply no matrices.
 
     Only known ones are, so that an operation of a later PyTorch, or of a library of kernels, is not taken for free.
 

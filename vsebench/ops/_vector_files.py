@@ -83,7 +83,7 @@ def _read_words(stream: io.BufferedReader, shown: str, words: Sequence[str]) -> 
 
 
 def _is_binary(content: bytes) -> bool:
-    """Whether bytes hold what no text has: control characters, or half characters of UTF-8 before the last ones."""
+    """Return whether bytes hold what no text has: control characters, or half characters of UTF-8 before the last."""
     if _CONTROL.search(content):
         return True
     try:

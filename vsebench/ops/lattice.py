@@ -290,7 +290,7 @@ def _atoms(dim: int, r2: int, greatest: int) -> Iterator[tuple[int, ...]]:
 
 
 def _count_atoms(dim: int, r2: int) -> int:
-    """How many there are: sums of at most ``dim`` squares, without regard to order."""
+    """Return how many there are: sums of at most ``dim`` squares, without regard to order."""
     ways = np.zeros((dim + 1, r2 + 1), np.float64)
     ways[0, 0] = 1
     for value in range(1, isqrt(r2) + 1):

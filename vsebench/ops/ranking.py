@@ -68,7 +68,7 @@ class Ranks:
 
 
 def skipped_queries(entry: str, *ranked: Mapping[str, Ranks]) -> dict[str, float]:
-    """How many queries a metric leaves out, beside it: ``i2t/skipped/<entry>``, where there are any.
+    """Return how many queries a metric leaves out, beside it: ``i2t/skipped/<entry>``, where there are any.
 
     Args:
         entry: of the metric.

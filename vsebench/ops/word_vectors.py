@@ -128,7 +128,7 @@ def _write(file: Path, table: np.ndarray) -> None:
 
 
 def _intact(file: Path) -> bool:
-    """Whether the file ends in the digest of what stands before."""
+    """Return whether the file ends in the digest of what stands before."""
     try:
         content = np.memmap(file, np.uint8, "r")
     except (OSError, ValueError):  # no file, or an empty one

@@ -33,9 +33,9 @@ def code_line(results: Iterable[Result]) -> str:
     """
     count = Counter(map(_made_by, results))
     reasons = {
-        "other": "by code that differs from today's ('vsebench reproduce' says whether the numbers come out again)",
+        "other": "by code that differs from today's ('vsebench reproduce' tells whether the numbers agree)",
         "unsaid": "by code that is not recorded, as in runs of earlier versions",
-        "unknown": "by code with a component that is not at hand",
+        "unknown": "by code with a component that is missing here",
     }
     parts = [(count[name], reason) for name, reason in reasons.items() if count[name]]
     return "; ".join(f"{number:,} {'run' if number == 1 else 'runs'} {reason}" for number, reason in parts)

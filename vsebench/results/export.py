@@ -139,7 +139,7 @@ def _empty(value: Any) -> bool:
 
 
 def _place(name: str) -> int:
-    """Where a column stands: what names the run, its numbers, how they were made."""
+    """Return where a column stands: what names the run, its numbers, how they were made."""
     kinds = ("experiment", "title", "form", "section", "row", "axis.", "gallery", "select.", "seed", "run_id")
     if name.startswith(kinds):
         return next(i for i, kind in enumerate(kinds) if name.startswith(kind))

@@ -47,7 +47,7 @@ def differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, tuple[Any
 
 
 def same(a: Any, b: Any) -> bool:
-    """Whether two leaves are the same: numbers by value (1 is 1.0, a truth value is no number), NaN is NaN."""
+    """Return whether two leaves are the same: numbers by value (1 is 1.0, a truth value is no number), NaN is NaN."""
     if isinstance(a, bool) != isinstance(b, bool):
         return False
     if isinstance(a, int | float) and isinstance(b, int | float):

@@ -82,7 +82,7 @@ def merge(origins: Sequence[Origin], *, prefer: str | None = None, tolerance: fl
     conflicts += of_rows
     if conflicts and prefer is None:
         raise DataError(
-            f"{len(conflicts)} conflicts; nothing was written. Say whose word counts: --prefer first, last or a file.",
+            f"{len(conflicts)} conflicts; nothing was written. Choose which file wins: --prefer first, last or a file.",
             problems=[str(one) for one in conflicts],
         )
     wanted = {run for row in rows for run in row.runs.values()}

@@ -286,7 +286,7 @@ def require_dataset(fingerprint: str, spec: str | Mapping[str, Any], path: Path 
         dataset = open_dataset(spec)
     except (DataError, ConfigError) as error:
         raise DataError(
-            f"the dataset of fingerprint {fingerprint} is not at hand: {error} Or give --dataset FILE."
+            f"the dataset of fingerprint {fingerprint} is missing here: {error} Or give --dataset FILE."
         ) from None
     if dataset.fingerprint != fingerprint:
         raise DataError(

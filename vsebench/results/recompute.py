@@ -47,7 +47,7 @@ class Recomputed:
 
 
 def agrees(a: float, b: float, tolerance: float = 0.0) -> bool:
-    """Whether two numbers are the same up to a share of the larger one; NaN is NaN."""
+    """Return whether two numbers are the same up to a share of the larger one; NaN is NaN."""
     return a == b or (a != a and b != b) or abs(a - b) <= tolerance * max(abs(a), abs(b))
 
 

@@ -44,7 +44,7 @@ class Pictures:
         return file.read_bytes()
 
     def pixels(self, item: CollectionItem) -> int:
-        """How many pixels its picture has, from the header alone; 0 without one, or for one that cannot be read.
+        """Return how many pixels its picture has, from the header alone; 0 without one, or for one that cannot be read.
 
         Raises: DataError as above.
         """

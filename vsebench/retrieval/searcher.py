@@ -191,8 +191,8 @@ class Searcher:
         if not unknown:
             return []
         if set(unknown) == set(split_words(text)):
-            return ["the run has never read any of these words: the order of the hits means nothing."]
-        return [f"words that the run has never read: {', '.join(unknown)}"]
+            return ["no known word: the ranking means nothing."]
+        return [f"unknown words (ignored): {', '.join(unknown)}"]
 
     def item(self, name: str) -> CollectionItem | None:
         """Return the item of an id."""

@@ -113,7 +113,7 @@ def numbered(groups: np.ndarray) -> np.ndarray:
 
 
 def items_file(folder: Path, experiment: str) -> Path:
-    """Where an experiment's outcomes lie in a leaderboard folder."""
+    """Return where an experiment's outcomes lie in a leaderboard folder."""
     return folder / ITEMS / f"{plain_name(experiment, 'an experiment')}.npz"
 
 

@@ -171,7 +171,7 @@ def save_vectors(file: Path, predictions: Predictions, metrics: Sequence[Metric]
 
 
 def _needs_vectors(predictions: Predictions, metrics: Sequence[Metric], results: Mapping[str, float]) -> bool:
-    """Whether some of the numbers do not follow from logits, answers and ranks."""
+    """Return whether some of the numbers do not follow from logits, answers and ranks."""
     ranking = [m for m in metrics if set(METRICS.get(m.name).facts["needs"]) - CLASSIFIES]
     ranked = bool(ranking) and predictions.retrieval and predictions.unranked is None
     compact = StoredPredictions(

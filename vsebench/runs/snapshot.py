@@ -181,7 +181,7 @@ def board_names(folder: Path, experiments: Sequence[str] = ()) -> list[str]:
 
 
 def results_file(folder: Path, experiment: str) -> Path:
-    """Where an experiment's results lie.
+    """Return where an experiment's results lie.
 
     Raises: DataError for a name that leads elsewhere.
     """

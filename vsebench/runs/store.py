@@ -43,7 +43,7 @@ class Store:
         self.experiment = experiment
 
     def run_folder(self, run_id: str) -> Path:
-        """Where a run keeps its files."""
+        """Return where a run keeps its files."""
         return self.folder / plain_name(run_id, "a run")
 
     def lock_file(self, run_id: str) -> Path:
@@ -51,7 +51,7 @@ class Store:
         return self.folder / ".locks" / f"{plain_name(run_id, 'a run')}.lock"
 
     def finished(self, run_id: str) -> bool:
-        """Whether a whole result without error exists."""
+        """Return whether a whole result without error exists."""
         result = self.read(run_id)
         return result is not None and result.status == "finished"
 
@@ -154,7 +154,7 @@ class Store:
 
 
 def times_tested(folder: Path) -> int:
-    """How often a run was evaluated on test so far. A line that a kill cut off counts."""
+    """Return how often a run was evaluated on test so far. A line that a kill cut off counts."""
     try:
         return len((folder / TESTED).read_bytes().splitlines())
     except FileNotFoundError:

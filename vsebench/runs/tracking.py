@@ -57,7 +57,7 @@ def resolve_mode(mode: Mode) -> Literal["online", "offline", "disabled"]:
 
 
 def logged_in() -> bool:
-    """Whether W&B would find an API key, without asking the network."""
+    """Return whether W&B would find an API key, without asking the network."""
     if os.environ.get("WANDB_API_KEY"):
         return True
     import netrc

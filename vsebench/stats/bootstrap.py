@@ -98,7 +98,7 @@ def percentile_interval(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def near_edge(total: np.ndarray, count: np.ndarray) -> np.ndarray:
-    """Whether so few clusters hold any score, or lack any, that resampling says little of the interval.
+    """Return whether so few clusters hold any score, or lack any, that resampling says little of the interval.
 
     A sample of right answers alone has no spread at all; a share of exactly 0 or 1 always counts as near.
 

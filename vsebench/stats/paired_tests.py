@@ -39,7 +39,7 @@ class Difference:
     seeds: float = 0.0
 
     def quantile(self, level: float) -> float:
-        """How far above its mean the difference's t-distribution has a level such as 0.975."""
+        """Return how far above its mean the difference's t-distribution has a level such as 0.975."""
         from scipy.special import stdtrit
 
         return float(stdtrit(self.freedom, level)) * self.error

@@ -158,7 +158,7 @@ def _outcomes(rows: Sequence[RowView], item_scores: ItemScores, measure: Measure
 def place(
     sums_: Sums | Resamples, *, resamples: int = RESAMPLES, sign: int = 1
 ) -> tuple[list[RankedRow], list[Difference]]:
-    """Where rows stand, best on validation first, and what all but the first differ from it by.
+    """Return where rows stand, best on validation first, and what all but the first differ from it by.
 
     Args:
         sums_: the rows, the best on validation first.

@@ -74,7 +74,7 @@ def rungs(prune: Prune, epochs: int) -> list[int]:
 
 
 def goes_on(value: float | None, earlier: Sequence[float | None], reduction: int, mode: str) -> bool:
-    """Whether a run is in the top ``1/reduction`` of what has reached its rung.
+    """Return whether a run is in the top ``1/reduction`` of what has reached its rung.
 
     Args:
         value: of the run; None where it has none.

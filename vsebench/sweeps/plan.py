@@ -54,7 +54,7 @@ class Plan:
     dataset: Mapping[str, Any]  # what results say of the dataset
 
     def count(self, status: Status) -> int:
-        """How many runs have a status."""
+        """Return how many runs have a status."""
         return sum(r.status == status for r in self.runs)
 
     @property
@@ -90,7 +90,7 @@ def runs_of(experiment: Experiment, rows: Iterable[Row], dataset: Mapping[str, A
 
 
 def is_over(run: Run, result: Result) -> bool:
-    """Whether a result stands: a pruned one only under the rules that it was pruned by."""
+    """Return whether a result stands: a pruned one only under the rules that it was pruned by."""
     if result.status == "pruned":
         return run.prune is not None and pruned_by(run.prune) in result.notes
     return result.status == "finished"

@@ -216,7 +216,7 @@ def _quiet() -> Iterator[None]:
 
 
 def progress(plan: Plan) -> dict[str, int]:
-    """How many configurations of a search are finished, pruned, failed and open."""
+    """Return how many configurations of a search are finished, pruned, failed and open."""
     states: dict[str, set[str]] = {}
     for run in plan.runs:
         if run.section == "sweep":

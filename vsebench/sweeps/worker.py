@@ -73,7 +73,7 @@ def prepare(threads: int) -> None:
 
 
 def is_done(store: Store, run: Run) -> bool:
-    """Whether the store has a result of a run, whatever its status."""
+    """Return whether the store has a result of a run, whatever its status."""
     return store.read(run.run_id) is not None
 
 

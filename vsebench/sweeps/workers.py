@@ -165,7 +165,7 @@ class Workers:
             if self.false_starts >= MAX_FALSE_STARTS:
                 raise RunFailed(
                     f"workers die before their first run: {_why(worker)}. Finished runs are kept; the same command "
-                    "goes on from here." + "".join(f"\n  {line}" for line in worker.lines)
+                    "resumes from there." + "".join(f"\n  {line}" for line in worker.lines)
                 )
         elif not is_done(self.store, worker.run):
             self._lost(worker, worker.run)
@@ -184,7 +184,7 @@ class Workers:
 
 
 def _why(worker: Worker) -> str:
-    """How a process ended, in words."""
+    """Return how a process ended, in words."""
     code = worker.process.exitcode
     if worker.cause:
         return worker.cause

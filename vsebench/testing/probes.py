@@ -214,7 +214,7 @@ def _reranker(component: Component, options: Mapping[str, Any]) -> Iterator[Case
 
 
 def random_presence(modalities: tuple[str, ...]) -> dict[str, Tensor]:
-    """Which items have which modality: most of them all, the first one none."""
+    """Return which items have which modality: most of them all, the first one none."""
     present = {m: torch.rand(ITEMS) < 0.8 for m in modalities}
     return {m: p & (torch.arange(ITEMS) > 0) for m, p in present.items()}
 

@@ -32,7 +32,7 @@ class Blocks(nn.Module):
         self.channels = sizes[-1]
 
     def bands(self, frequencies: int) -> int:
-        """How many are left of so many frequencies."""
+        """Return how many are left of so many frequencies."""
         for _ in self.norms:
             frequencies = -(-frequencies // 2)
         return frequencies

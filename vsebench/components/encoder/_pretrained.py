@@ -109,7 +109,7 @@ class Source:
             ) from error
 
     def has(self, name: str) -> bool:
-        """Whether a file is there; of the hub's, one that was loaded."""
+        """Return whether a file is there; of the hub's, one that was loaded."""
         return (self.folder / name).is_file()
 
 
@@ -183,7 +183,7 @@ def _tensors(module: nn.Module) -> Iterable[tuple[str, torch.Tensor]]:
 
 
 def _belongs(name: str, whole: Any) -> bool:
-    """Whether a tensor that the model did not take has a name inside a part that the model has."""
+    """Return whether a tensor that the model did not take has a name inside a part that the model has."""
     local_name = name.removeprefix(f"{whole.base_model_prefix}.")
     if local_name in {n for n, _ in whole.named_buffers()}:
         return False  # older releases saved what is now computed, such as position_ids

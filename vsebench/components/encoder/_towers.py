@@ -56,7 +56,7 @@ class Tower(nn.Module):
 
 
 def preprocessing_of(source: Source) -> Preprocessing:
-    """How a model wants its pixels, from its image processor's settings.
+    """Return how a model wants its pixels, from its image processor's settings.
 
     Pixels are normalised as (x / 255 - mean) / std here; a processor that scales by another factor, or does not
     normalise, has mean and std that give its numbers.

@@ -13,7 +13,7 @@ BLOCK = 1 << 22
 
 
 def distances(rows: Tensor, others: Tensor, kernel: Kernel) -> Tensor:
-    """How far items lie apart: squared Euclidean distance, or chi-square distance.
+    """Return how far items lie apart: squared Euclidean distance, or chi-square distance.
 
         rbf:         Σ_d (x_d − z_d)²
         chi_square:  Σ_d (x_d − z_d)² / (|x_d| + |z_d|), 0/0 = 0

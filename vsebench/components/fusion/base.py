@@ -30,7 +30,7 @@ class Fusion(nn.Module):
         raise NotImplementedError(type(self).__name__)
 
     def compare(self, vectors: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> DocumentAttention | None:
-        """How a fusion registered with ``compares`` compares the documents of a batch, for objectives."""
+        """Return how a fusion registered with ``compares`` compares the documents of a batch, for objectives."""
         return None
 
     def embed(self, modality: str, vector: Tensor) -> Tensor:

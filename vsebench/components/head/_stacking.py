@@ -67,7 +67,7 @@ def fit(evidence: Tensor, labels: Tensor, multi_label: bool, l2: float) -> tuple
 
 
 def folds_of(groups: Tensor) -> Tensor:
-    """Which part of a cross-fit each item is in: ``FOLDS`` of about equal size, a group whole in one of them.
+    """Return which part of a cross-fit each item is in: ``FOLDS`` of about equal size, a group whole in one of them.
 
     Shape: int64 (n,) -> int64 (n,).
 

@@ -61,7 +61,7 @@ def drawn(dim: int, dim_out: int, hidden: int, seed: int) -> Catalyzer:
 
 
 def rank_loss(anchors: Tensor, near: Tensor, far: Tensor) -> Tensor:
-    """How much nearer the far points are than the near ones.
+    """Return how much nearer the far points are than the near ones.
 
         mean_i max(0, ‖a_i − n_i‖ − ‖a_i − f_i‖)
 
@@ -98,7 +98,8 @@ def koleo(points: Tensor) -> Tensor:
 
 
 def nearest_others(rows: Tensor, k: int, *, last: bool = False) -> Tensor:
-    """Which other rows are nearest to each by Euclidean distance, the nearest first; with ``last`` the k-th alone.
+    """Return which other rows are nearest to each by Euclidean distance, the nearest first; with ``last`` the k-th
+    alone.
 
     Shape: (n, d) -> int64 (n, k), with ``last`` (n, 1); 1 ≤ k < n.
     """

@@ -33,7 +33,7 @@ class Table:
         return Table.of(np.concatenate([before, keys]))
 
     def buckets(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Where each key's bucket begins and ends in ``order``."""
+        """Return where each key's bucket begins and ends in ``order``."""
         return np.searchsorted(self.keys, keys, "left"), np.searchsorted(self.keys, keys, "right")
 
 

@@ -72,7 +72,7 @@ class KDTree(Index):
         return boxes
 
     def visited_leaves(self, queries: np.ndarray, k: int) -> np.ndarray:
-        """How many leaves a search for ``k`` visits, best bin first.
+        """Return how many leaves a search for ``k`` visits, best bin first.
 
         That is: how many have boxes nearer than the k-th hit, and at most ``max_leaves``. (A leaf is visited if its box
         is nearer than the k-th hit so far; those come in the order of their boxes.)

@@ -69,7 +69,7 @@ def most_probable(logits: np.ndarray) -> np.ndarray:
 
 
 def left_out(name: str, over: np.ndarray) -> dict[str, float]:
-    """How many classes a metric's average is not over, as a number beside it; nothing where it is over all.
+    """Return how many classes a metric's average is not over, as a number beside it; nothing where it is over all.
 
     Args:
         name: of the metric.

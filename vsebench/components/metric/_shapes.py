@@ -35,7 +35,7 @@ def check_shapes(p: Predictions) -> None:
 
 
 def captions_of(p: Predictions) -> int | None:
-    """How many captions there are by embeddings or scores; None where neither says."""
+    """Return how many captions there are by embeddings or scores; None where neither says."""
     if "text" in p.embeddings:
         return len(p.embeddings["text"])
     return None if p.pairs is None else int(p.pairs.shape[1])

@@ -159,7 +159,7 @@ def _best_first(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 
 def _placed(row: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How many scores of a row are above each value, and how many equal it. Shape: (G,), (v,) -> (v,), (v,)."""
+    """Return how many scores of a row are above each value, and how many equal it. Shape: (G,), (v,) -> (v,), (v,)."""
     if len(values) <= FEW:
         above = [np.count_nonzero(row > value) for value in values]
         return np.array(above), np.array([np.count_nonzero(row == value) for value in values])

@@ -235,13 +235,13 @@ class Predictions:
         return shared_label(self.labels[query], self.ranked_gallery.labels[gallery])
 
     def distance_counts(self, direction: str) -> Counts:
-        """How many items of the gallery are at each Hamming distance of a direction's queries; counted once."""
+        """Return how many items of the gallery are at each Hamming distance of a direction's queries; counted once."""
         if direction not in self._counts:
             self._counts[direction] = self.code_pairs(direction).counts()
         return self._counts[direction]
 
     def tie_groups(self, direction: str) -> Iterator[TieGroups]:
-        """Where all that is relevant to a direction's queries stands, some queries at a time.
+        """Yield where all that is relevant to a direction's queries stands, some queries at a time.
 
         Raises: MetricError for a NaN or infinite score, naming the query.
         """

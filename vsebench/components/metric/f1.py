@@ -103,7 +103,7 @@ def _targets(predictions: Predictions) -> np.ndarray:
 
 
 def _predicted(predictions: Predictions, average: str) -> np.ndarray:
-    """Which classes are predicted of each item, float64 (n, C) in [0, 1]."""
+    """Return which classes are predicted of each item, float64 (n, C) in [0, 1]."""
     if predictions.multi_label:
         threshold = predictions.thresholds.get(average, 0.0)
         return (predictions.scored.astype(np.float64) >= threshold).astype(np.float64)

@@ -48,7 +48,7 @@ def vqa_accuracy(predictions: Predictions) -> dict[str, float]:
 
 
 def item_accuracy(predictions: Predictions) -> np.ndarray:
-    """How right each answer is, float64 (n,).
+    """Return how right each answer is, float64 (n,).
 
     Raises: MetricError as :func:`vqa_accuracy`.
     """
@@ -69,7 +69,7 @@ def item_accuracy(predictions: Predictions) -> np.ndarray:
 
 
 def soft(given: np.ndarray, annotators: np.ndarray) -> np.ndarray:
-    """How right an answer is that some of the annotators gave; float64.
+    """Return how right an answer is that some of the annotators gave; float64.
 
     Example:
         >>> soft(np.array([0, 1, 2, 3, 4]), np.array([10])).round(2).tolist()

@@ -34,7 +34,7 @@ def scores_of(output: Output, *, normalize: bool) -> Tensor:
 
 
 def negatives_of(batch: Batch, mask_same_group: bool) -> Tensor:
-    """Which items of the batch are negatives of each item.
+    """Return which items of the batch are negatives of each item.
 
     An item is never its own negative; those of its group, or the same item drawn again, are not either with
     ``mask_same_group``.

@@ -59,7 +59,7 @@ class CosineAlignment(Objective):
 
 
 def shares_label(labels: Tensor) -> Tensor:
-    """Which pairs share a label. Shape: (B,) numbers or (B, K) zeros and ones -> bool (B, B)."""
+    """Return which pairs share a label. Shape: (B,) numbers or (B, K) zeros and ones -> bool (B, B)."""
     if labels.ndim == 1:
         return labels[:, None] == labels[None, :]
     return torch.as_tensor(labels.float() @ labels.float().T > 0)

@@ -250,7 +250,7 @@ class Build:
 
 
 def _is_text(item: Item) -> bool:
-    """Whether everything that is written of an item can be."""
+    """Return whether everything that is written of an item can be."""
     labels = item.label if isinstance(item.label, tuple) else (item.label,)
     names = [label for label in labels if isinstance(label, str)]
     texts = [

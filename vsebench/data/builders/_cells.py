@@ -39,7 +39,7 @@ class Cells:
         return cls(frozenset(mark.strip() for mark in missing_values.split(",")))
 
     def missing(self, value: Any) -> bool:
-        """Whether a cell holds no value: None, NaN, empty, or a text that stands for no value."""
+        """Return whether a cell holds no value: None, NaN, empty, or a text that stands for no value."""
         if value is None or value == "" or (isinstance(value, float) and value != value):
             return True
         if not isinstance(value, str):
@@ -196,7 +196,7 @@ def plain(value: Any) -> str:
 
 
 def _counts_upwards(names: set[str]) -> bool:
-    """Whether names are whole numbers from 0 or 1 upwards, and not only 1, or 0 and 1."""
+    """Return whether names are whole numbers from 0 or 1 upwards, and not only 1, or 0 and 1."""
     if not names or not all(name.isascii() and name.isdigit() for name in names):
         return False
     return names not in ({"1"}, {"0", "1"})

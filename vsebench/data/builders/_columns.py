@@ -176,7 +176,7 @@ def split_of(value: Any, problems: list[str], cells: Cells) -> str | None:
 
 
 def in_split_folders(paths: Sequence[str]) -> bool:
-    """Whether every path begins with the name of a split, of at least two.
+    """Return whether every path begins with the name of a split, of at least two.
 
     Example:
         >>> in_split_folders(["train/1.png", "test/2.png"]), in_split_folders(["train/1.png", "train/2.png"])

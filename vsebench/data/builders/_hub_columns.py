@@ -43,7 +43,7 @@ class Columns:
 def find_columns(
     features: Mapping[str, Any], requested: Mapping[str, str | None], source: str, taken: Collection[str] = ()
 ) -> Columns:
-    """Which column is what: as asked (an empty name: none), or by type and usual name.
+    """Return which column is what: as asked (an empty name: none), or by type and usual name.
 
     Raises: ConfigError for a column that does not exist, several of the type that could be it, or no modality at all.
     """
@@ -122,7 +122,7 @@ def _by_type(
 
 
 def holds_splits(feature: Any) -> bool:
-    """Whether the classes of a column are names of splits."""
+    """Return whether the classes of a column are names of splits."""
     names = getattr(feature, "names", None) or ()
     return bool(names) and {str(n).lower() for n in names} <= SPLIT_NAMES.keys()
 
@@ -140,7 +140,7 @@ def _without(
 
 
 def is_plain(feature: Any) -> bool:
-    """Whether a column holds texts, numbers of classes or lists of either."""
+    """Return whether a column holds texts, numbers of classes or lists of either."""
     inner = getattr(feature, "feature", feature)
     return hasattr(inner, "names") or str(getattr(inner, "dtype", "")).startswith(("string", "large_string", "int"))
 

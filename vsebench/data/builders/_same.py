@@ -139,7 +139,7 @@ class Same:
         return [f"{note}, and the texts of the other items count as wrong (relevance 'item'; see --relevance group)"]
 
     def _groups_are_pictures(self, several: list[list[int]], columns: dict[str, list[Any]]) -> bool:
-        """Whether items of one group are those that show the same."""
+        """Return whether items of one group are those that show the same."""
         sizes = Counter(zip(columns["group"], columns["split"], strict=True))
         for positions in several:
             groups = {columns["group"][i] for i in positions}

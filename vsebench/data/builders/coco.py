@@ -63,7 +63,7 @@ def coco(
         name: of the dataset.
         title: how boards call it.
         labels: ``instances`` gives every image the object categories in it (80, multi-label; an image may have none).
-        restval: what the 30,504 ``restval`` images are: ``train`` as everybody has it, or ``rest``.
+        restval: what the 30,504 ``restval`` images are: ``train``, as is standard, or ``rest``.
         fold_size: images of a fold.
         options: of datasets with such a split file; its fields are options.
 

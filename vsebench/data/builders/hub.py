@@ -184,7 +184,7 @@ def hub(
 
 
 def _labels(source: Tables, tables: Mapping[str, Any], columns: Columns, cells: Cells) -> Labels | None:
-    """How the label column is read, which all of its cells together decide where it has no class names."""
+    """Return how the label column is read, which all of its cells together decide where it has no class names."""
     column = columns.names.get("label")
     if column is None:
         return None

@@ -89,7 +89,9 @@ class Pose:
 
 
 def fill(polygon: list[Point], side: int) -> np.ndarray:
-    """Which pixels' centres lie inside, by the even-odd rule, points in 1/256 pixel. Shape: -> bool (side, side)."""
+    """Return which pixels' centres lie inside, by the even-odd rule, points in 1/256 pixel. Shape: -> bool (side,
+    side).
+    """
     centre = np.arange(side, dtype=np.int64) * 256 + 128
     inside = np.zeros((side, side), dtype=bool)
     for (x0, y0), (x1, y1) in zip(polygon, [*polygon[1:], polygon[0]], strict=True):

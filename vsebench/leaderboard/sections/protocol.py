@@ -88,7 +88,7 @@ def earlier_id_lines(snapshot: Snapshot) -> list[str]:
 
 
 def _evaluations(finished: Sequence[Result]) -> str:
-    """How often the runs were evaluated on test, those named that were more than once."""
+    """Return how often the runs were evaluated on test, those named that were more than once."""
     more = [r for r in finished if r.test_evaluations > 1]
     if not more:
         return "Test is evaluated once per run, at the end."

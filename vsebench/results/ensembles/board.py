@@ -16,7 +16,7 @@ from vsebench.runs.store import Store
 
 
 def is_combination(result: Result) -> bool:
-    """Whether a result is of several runs together."""
+    """Return whether a result is of several runs together."""
     return "combined" in result.ranking
 
 

@@ -196,7 +196,7 @@ def _together(
 
 
 def in_words(runs: Sequence[LoadedRun], recipe: Recipe) -> str:
-    """How a combination ranks."""
+    """Return how a combination ranks."""
     names = [run.row for run in runs]
     if len(set(names)) < len(names):
         names = [f"{run.row}, seed {run.seed}" for run in runs]

@@ -35,7 +35,7 @@ def exact(gallery: np.ndarray, queries: np.ndarray, k: int) -> np.ndarray:
 def recalls(
     result: np.ndarray, gallery: np.ndarray, queries: np.ndarray, truth: np.ndarray, k: int
 ) -> dict[str, float]:
-    """How much of the exact answer is among the first ``k`` found.
+    """Return how much of the exact answer is among the first ``k`` found.
 
         recall@k   = mean_q |{i ∈ found_k(q): ⟨q, x_i⟩ ≥ c_k(q)}| / k
         1-recall@k = mean_q [some i ∈ found_k(q) has ⟨q, x_i⟩ ≥ c_1(q)]

@@ -72,7 +72,7 @@ def run_index_sweep(
             say=say,
         )
     except KeyboardInterrupt:
-        print("\nInterrupted. What was measured is kept; the same command goes on from here.", file=sys.stderr)
+        print("\nInterrupted. Finished measurements are kept; run the same command to resume.", file=sys.stderr)
         raise SystemExit(130) from None
     if counts["finished"] < len(chosen) and settings.wandb_mode != "disabled":
         _log_board(load_board(requested.board, experiment.name), tracker)

@@ -222,7 +222,7 @@ def _data_of(image: UploadFile) -> bytes:
 
 
 def _pixels_of(image: UploadFile) -> int:
-    """How many pixels it would be decoded to. Raises: QueryError, for one that is no image or too large."""
+    """Return how many pixels it would be decoded to. Raises: QueryError, for one that is no image or too large."""
     return pixel_count(checked_image(_data_of(image)))
 
 

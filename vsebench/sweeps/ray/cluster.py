@@ -119,7 +119,7 @@ def resources_of(cpus: float | None, gpus: float | None, *, threads: int, device
 
 
 def slots(resources: Resources) -> int:
-    """How many runs the living nodes can hold at a time, whatever else they do now."""
+    """Return how many runs the living nodes can hold at a time, whatever else they do now."""
     return sum(_fits(node, resources) for node in _nodes().values())
 
 

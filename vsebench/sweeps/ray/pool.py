@@ -106,7 +106,7 @@ class RayPool:
         except (RayError, ConnectionError) as error:
             self.close()
             raise ClusterError(
-                f"the cluster is gone: {_line(error, 0)} Finished runs are kept; the same command goes on from here."
+                f"the cluster is gone: {_line(error, 0)} Finished runs are kept; run the same command to resume."
             ) from None
         except BaseException:
             self.close()  # workers that are not ended go on with what is no longer wanted
