@@ -48,6 +48,7 @@ def leaderboard(
     """
     from vsebench.leaderboard.render import render, stale
 
+    # One command writes, checks, fetches and exports; each branch imports what it alone needs, so that --help is fast.
     if export is not None:
         from vsebench.cli.leaderboard_export import write_export
 

@@ -43,6 +43,7 @@ def why_all_need(system: System, modality: str) -> str | None:
     They may where nothing is made of what stands in its place: a head decides from the modalities that an item has, or
     the fusion masks it or has a learned vector.
     """
+    # From what reads each item by itself, and has nothing to put in its place, to what can do without.
     for kind, spec in (("scorer", system.scorer), ("fitter", system.fitter)):
         if spec is not None:
             return f"its {kind} '{spec.name}' needs every item's {modality}"

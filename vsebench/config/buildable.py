@@ -96,6 +96,8 @@ class Parts:
                 return None
             return built
 
+        # The order of the model: each part is built with the widths that the one before it gave, and the first refusal
+        # on a branch ends it, since what follows has no width to be tried with.
         tokens = {m: _width(system, m, sizes) for m in system.modalities}
         dims = build(("attention",), "attention", system.attention, dims=tokens, dim=system.dim)
         if not isinstance(dims, Mapping):

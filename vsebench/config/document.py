@@ -131,16 +131,19 @@ class Document:
             elif not isinstance(node, dict):
                 raise ConfigError(f"{above} is a single value, not a block.", place=place)
             path = (*path, key)
+            # What the override writes, also the blocks that it makes on the way, stands on the command line in errors.
             if last or (isinstance(node, dict) and not isinstance(node.get(part), dict | list)):
                 self.keys[path] = self.values[path] = place
             if last:
                 node[key] = parsed.data  # type: ignore[index]
             elif isinstance(node, dict) and not isinstance(node.get(part), dict | list):
+                # A component that was named alone becomes a block, so that fusion.temperature goes with fusion: gated.
                 present = node.get(part)
                 node[part] = {"name": present} if isinstance(present, str) else {}
                 node = node[part]
             else:
                 node = node[key]  # type: ignore[index]
+        # Lines of what was below the path before would be shown for values that the file does not hold.
         for table in (self.keys, self.values):
             for stale in [p for p in table if len(p) > len(path) and p[: len(path)] == path]:
                 del table[stale]

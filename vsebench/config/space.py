@@ -166,6 +166,7 @@ def check_method(doc: document.Document, sweep: Sweep) -> None:
 
     Raises: ConfigError at the line at fault.
     """
+    # A key of another method would be read and then change nothing.
     given = sweep.model_fields_set
     if sweep.method == "grid":
         for key in ("budget", "seed", "space"):

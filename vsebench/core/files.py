@@ -269,6 +269,7 @@ def explain(error: OSError, file: Path | str | None = None) -> str:
 
 
 def _meaning(error: OSError, file: Path | None) -> str:
+    # What can be done differs by the number of the error; its own text names neither the file nor a way out.
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         limit = "the user's quota is used up" if error.errno == errno.EDQUOT else "no space is left"
         return f"{limit} on its disk{_space(file)}. Free some there{_cache_hint(file)}, then give the command again."

@@ -72,6 +72,7 @@ def read_table(file: Path, *, surplus: str | None = None) -> Table:
     except OSError as error:
         raise DataError(f"cannot be read ({reason(error)}).", place=Place(str(file))) from None
     except UnicodeDecodeError as error:
+        # Spreadsheets save UTF-16 under the name "Unicode text", and its bytes say nothing as errors of UTF-8.
         if data[:2] in UTF_16 or b"\0" in data.partition(b"\n")[0]:
             raise DataError("is UTF-16 text. Save it as UTF-8.", place=Place(str(file))) from None
         line = error.object.count(b"\n", 0, error.start) + 1
@@ -122,6 +123,7 @@ def _read_csv(file: Path, text: str, surplus: str | None) -> Table:
         except csv.Error as error:  # the reader goes on with the next line
             _unreadable(table, begin, reader.line_num, str(error))
             continue
+        # Commas that the file did not quote split its last column: the pieces are put together again.
         if surplus == columns[-1] and len(cells) > len(columns):
             cells = [*cells[: len(columns) - 1], ",".join(cells[len(columns) - 1 :])]
         if len(cells) == len(columns):

@@ -110,6 +110,7 @@ def gather(
     for run, result in sorted(snapshot.results.items()):
         if result.status != "finished":
             continue
+        # The run's folder may be gone: what the board's file knows is used as long as it agrees with the result.
         scores = known if known is not None and run in known.runs and differing(known, result) is None else None
         wanted = resampled_metrics(result)
         if scores is None or (_lacks(scores, run, wanted) and predictions_file(folder / run, SPLIT).is_file()):
@@ -255,6 +256,7 @@ def united(parts: Sequence[ItemScores], snapshot: Snapshot) -> ItemScores | None
         if not np.array_equal(part.positions, parts[0].positions):
             raise DataError("per-item results are for different test items and cannot be joined.")
         for run in sorted(part.runs & set(snapshot.results)):
+            # Boards may know a run from different times; only outcomes that give the merged result's numbers are its.
             if run in taken or differing(part, snapshot.results[run]) is not None:
                 continue
             taken.add(run)

@@ -90,6 +90,8 @@ def _match(candidates: list[Run], config: Mapping[str, Any], result: Result, sto
 
 def _differs(run: Run, before: System, config: Mapping[str, Any], result: Result, store: Store) -> str:
     """Return what else than the configuration is not the same; empty where all is."""
+    # Whatever today's id covers and the earlier one did not must be shown to be equal, one thing after the other; the
+    # first that is not is the reason.
     if sorted(config["metrics"]) != sorted(run.metrics):
         return "it has other metrics"
     wanted = versions(parse_metrics(list(run.metrics)))

@@ -87,6 +87,7 @@ def _from_history(folder: Path, result: Result, recomputed: Recomputed) -> None:
 
 def _from_predictions(folder: Path, result: Result, recomputed: Recomputed, trust: bool) -> None:
     metrics, reasons = _metrics(folder, result, recomputed, trust)
+    # Validation comes first: it tunes the thresholds that test is then judged by, as in the run.
     thresholds: Mapping[str, float] | None = None
     for split in SPLITS:
         keys = [key for key in result.metrics if key.startswith(f"{split}/")]

@@ -144,6 +144,7 @@ def _check_items(snapshot: Snapshot, file: Path, store: Store, report: Report) -
         if result is None:
             report.differences.append(Difference(str(file), row, run_id, "runs", "outcomes without a result", ABSENT))
             continue
+        # Absent is not wrong: a clone has no predictions. It is listed, and never counted as verified.
         source = predictions_file(store.run_folder(run_id), SPLIT)
         if not source.is_file():
             report.missing.append((row, run_id, "items", f"{source} is not there"))

@@ -103,7 +103,9 @@ def _told(error: Exception, folder: Path, process_group: ProcessGroup) -> str:
 
 def _finish(context: RunContext) -> Result:
     """Do a run: prepare, fit, evaluate, record."""
+    # ---- init, data
     prepared = prepare(context)
+    # Made after everything that may fail early, so that a run that never trained leaves nothing at W&B.
     tracker = context.make_tracker(context.run) if context.process_group.is_main_process else NullTracker()
     try:
         # ---- loop

@@ -181,6 +181,7 @@ def _rows(models: Mapping[str, str]) -> Iterator[tuple[str, Row]]:
 
 def _row(kind: str, name: str, options: Row, models: Mapping[str, str]) -> Row | None:
     """Return a system that has the component; None for kinds that are no part of one."""
+    # The smallest system in which the component changes the numbers, since a difference must show after an epoch.
     block: Any = {"name": name, **options} if options else name
     match kind:
         case "image_encoder" | "text_encoder" | "audio_encoder":

@@ -231,6 +231,8 @@ def _create(options: ImageOptions, checkpoint: Path | None) -> nn.Module:
     model, weights = options["model"], options["weights"]
     if not model.startswith(HUB):
         check_name(model)
+    # timm drops the classifier itself only where it does not load tensors that include one; where it does, it is made
+    # here and removed after loading.
     wanted: dict[str, Any] = {"num_classes": 0, **creation_of(model, options["image_size"], options["model_args"])}
     local = weights not in ("hub", "none", "pretrain")
     arrays = local and Path(weights).suffix.lower() in (".npz", ".npy")  # of JAX; timm reads each model's own names

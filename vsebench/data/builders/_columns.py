@@ -124,6 +124,8 @@ def split_column(
     if "split" in columns:
         return "split", []
     way_out = "Name the right one with --split-column, or give --split-column= for splits by rule."
+    # A column of split names is used without being asked for only where it can be nothing else: a wrong guess would mix
+    # training and test items silently.
     likely, notes = [], []
     for column, values in columns.items():
         if column in taken:

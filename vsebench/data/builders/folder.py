@@ -118,6 +118,7 @@ def folder(
     assert file is not None, "it is needed"
     table = read_table(file)
     cells = Cells.of(missing_values)
+    # Columns are looked for before any row is read, so that a misspelt name is one message and not one for each row.
     texts = text_columns(text_column, table.columns) if text_column else []
     if texts == ["text"] and "text" not in table.columns:
         texts = numbered_texts(table.columns) or texts

@@ -222,6 +222,7 @@ def _labels(root: Path, kind: str, images: list[int], build: Build) -> dict[int,
     known = set(images)
     if kind == "object":
         for row in _rows(root, "objects.json", _Objects, build):
+            # The class is what covers most of the scene; of equal areas the first name, whatever the order of the file.
             area: dict[str, float] = defaultdict(float)
             for one in row.objects:
                 for synset in one.synsets[:1]:

@@ -77,6 +77,7 @@ def wikipedia(
         split: [row.split() for row in _lines(find(root, file, what="the list")) if row]
         for split, file in LISTS.items()
     }
+    # List and features are files without ids: rows correspond by position alone, so that their number must agree.
     arrays = {split: [read_matrix(features, key) for key in keys] for split, keys in ARRAYS.items()}
     for split, pair in arrays.items():
         for key, values in zip(ARRAYS[split], pair, strict=True):
