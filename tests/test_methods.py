@@ -54,11 +54,11 @@ def files() -> list[Path]:
 def test_every_reference_leads_to_a_section_and_row() -> None:
     seen = 0
     for file in files():
-        for found in REFERENCE.finditer(file.read_text(encoding="utf-8")):
-            numbers = re.split(r", | and ", found[1])
-            where = f"{file.relative_to(ROOT)}: {found[0]}"
+        for match in REFERENCE.finditer(file.read_text(encoding="utf-8")):
+            numbers = re.split(r", | and ", match[1])
+            where = f"{file.relative_to(ROOT)}: {match[0]}"
             assert set(numbers) <= sections().keys(), where
-            assert found[2] is None or found[2] in rows(numbers[-1]), where
+            assert match[2] is None or match[2] in rows(numbers[-1]), where
             seen += 1
     assert seen > 100
     assert not re.search(r"\bMETHODS \d", "".join(f.read_text(encoding="utf-8") for f in files()))

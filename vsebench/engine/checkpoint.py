@@ -91,7 +91,9 @@ def save_checkpoint(file: Path, owner: str, progress: Progress, trained: Trained
 
 
 def resume(folder: Path | None, owner: str, trained: Trained) -> Progress:
-    """Where the training stood at its checkpoint; at its beginning where there is none, or none that can be used."""
+    """Return where the training stood at its checkpoint; at its beginning where there is none, or none that can be
+    used.
+    """
     if folder is None or not (folder / CHECKPOINT).is_file():
         return Progress()
     file = folder / CHECKPOINT

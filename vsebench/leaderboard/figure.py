@@ -57,7 +57,7 @@ class Figure:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def is_current(self, folder: Path) -> bool:
-        """Whether the file in a board's folder is this plot, as it was drawn."""
+        """Return whether the file in a board's folder is this plot, as it was drawn."""
         file = folder / self.file
         text = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
         return _STAMP.search(text) is not None and text == _stamped(text, self.digest)

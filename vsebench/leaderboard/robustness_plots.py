@@ -176,6 +176,6 @@ def _draw(axes: Any, panel: Panel, styles: dict[str, dict[str, Any]], factor: fl
 
 
 def _origin(strengths: Sequence[float]) -> float:
-    """Where "no noise" stands on an axis of decibels: as far beyond the highest as strengths lie apart."""
+    """Return where "no noise" stands on an axis of decibels: as far beyond the highest as strengths lie apart."""
     steps = [b - a for a, b in zip(strengths, strengths[1:], strict=False)]
     return strengths[-1] + (max(steps) if steps else 10.0)

@@ -90,7 +90,7 @@ class LSH(Coded):
             self.needs, self.learns = 1, "the median of its vectors along each direction"
 
     def margins(self, vectors: np.ndarray) -> np.ndarray:
-        """How far vectors are from each hyperplane, ⟨a_j, x⟩ − b_j. Shape: (n, D) -> float32 (n, bits · tables)."""
+        """Compute ⟨a_j, x⟩ − b_j, the distance of vectors to each hyperplane. Shape: (n, D) -> (n, bits · tables)."""
         distances: np.ndarray = vectors @ self.directions.T - self.thresholds
         return distances
 
