@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from vsebench.core.errors import DataError
 from vsebench.results.original import find_on_boards
 from vsebench.runs.item_scores import usable
 from vsebench.runs.snapshot import SYSTEM_FORM
@@ -63,13 +64,14 @@ def compare_rows(a: str, b: str, board: Path) -> list[PairedRows]:
         b: another row of the same table.
         board: folder of the leaderboards.
 
-    Returns: nothing for references to runs, for rows of different tables, and for boards without outcomes.
-
-    Raises: DataError for a board without such a row.
+    Returns: nothing for references to runs, for rows of different tables, and for boards without the rows or outcomes.
     """
     if "/" not in a or "/" not in b:
         return []
-    one, other = (find_on_boards(reference, board) for reference in (a, b))
+    try:
+        one, other = (find_on_boards(reference, board) for reference in (a, b))
+    except DataError:
+        return []  # a row of a sweep without a board; what is no row at all is said where its run is looked for
     if one is None or other is None or one.snapshot.experiment != other.snapshot.experiment:
         return []
     snapshot = one.snapshot
