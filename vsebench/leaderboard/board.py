@@ -70,7 +70,8 @@ class BoardData:
     def comparison(self, section: str) -> Comparison | None:
         """Return the comparison by the very number that ranks a table; None where there is none of it."""
         name = self.score(section).key.removeprefix("test/")
-        return self.comparisons.get((section, "recall" if name == RSUM else name))
+        comparison = self.comparisons.get((section, "recall" if name == RSUM else name))
+        return None if comparison is None or comparison.measure.mean_of_columns else comparison
 
     def leading(self, section: str) -> set[str]:
         """Return the names of the rows of the leading group; none where rows are not compared."""

@@ -91,12 +91,12 @@ def _use(board: BoardData) -> str:
     rows, score, comparison = leading_rows(board), board.score(section), board.comparison(section)
     best = f"{strong(named(rows[0]))}: {score.heading[:1].lower()}{score.heading[1:]} {best_text(board, rows[0])}"
     every = sum(row.row.section == section for row in board.rows)
-    if comparison is None or every < 2:
+    values = sorted(e.mean for row in rows if (e := row.estimate(score.key)) is not None)
+    if comparison is None or every < 2 or not values:
         why = "" if every < 2 else " Rows are not compared by this number over test items, so how sure that is is open."
         return f"Best on validation is {best}.{why}"
     if len(rows) == 1:
         return f"Use {best} over test items: {_others(comparison)}."
-    values = sorted(e.mean for row in rows if (e := row.estimate(score.key)) is not None)
     of = "all" if len(rows) == every else f"any of the {len(rows)} leading rows of {every}"
     unresolved = resolvable(comparison)
     rest = f" (differences below {unresolved} cannot be resolved)" if unresolved else ""
