@@ -9,11 +9,14 @@ from vsebench.core.types import OWN_SPLIT, Result
 from vsebench.leaderboard.board import BoardData
 from vsebench.leaderboard.page import Bullets, Section, code, link, strong
 from vsebench.leaderboard.significance import protocol_lines
+from vsebench.leaderboard.table import short
 from vsebench.runs.earlier import has_earlier_id
 from vsebench.runs.snapshot import SYSTEM_FORM, Snapshot
 from vsebench.stats.rows import pruned, sort_key
 
 PLACE = 100
+#: Characters of a name in a line that has several.
+LONGEST = 1_000
 #: What a match is, by the dataset's relevance.
 _MATCHES = {
     "item": "its own captions",
@@ -110,8 +113,8 @@ def sections(board: BoardData) -> list[Section]:
     seeds = ", ".join(str(s) for s in snapshot.seeds)
     interval = "mean ± 95 % t-interval over seeds" if len(snapshot.seeds) > 1 else "one seed, so no interval"
     lines = [
-        f"Data: {data['title']}, fingerprint {code(data['fingerprint'])}; {sizes} items, "
-        f"{data['num_classes']!s} classes. Splits: {data.get('split_rule') or 'the dataset’s own'}.",
+        f"Data: {short(data['title'], LONGEST)}, fingerprint {code(data['fingerprint'])}; {sizes} items, "
+        f"{data['num_classes']!s} classes. Splits: {short(data.get('split_rule') or 'the dataset’s own', LONGEST)}.",
         f"Numbers in percent where they are shares; {interval} (seeds {seeds}).",
         *protocol_lines(board),
         f"{_chosen(snapshot, finished)} {_evaluations(finished)}",
@@ -135,12 +138,14 @@ def sections(board: BoardData) -> list[Section]:
     lines += [f"{line}" for line in snapshot.board.get("protocol", [])]
     if finished:
         versions = finished[0].versions
-        shown = ", ".join(f"{k} {v}" for k, v in versions.items() if k in ("vsebench", "torch", "timm", "transformers"))
+        shown = ", ".join(
+            f"{k} {short(v)}" for k, v in versions.items() if k in ("vsebench", "torch", "timm", "transformers")
+        )
         dates = sorted(r.finished_at[:10] for r in finished)
         hardware = finished[0].hardware
         lines.append(
-            f"{len(finished)} runs, {dates[0]} to {dates[-1]}, on {hardware.get('device', '?')!s}, "
-            f"{hardware.get('threads', '?')!s} thread per run; {shown}."
+            f"{len(finished)} runs, {short(dates[0])} to {short(dates[-1])}, on {short(str(hardware.get('device', '?')), LONGEST)}, "
+            f"{short(str(hardware.get('threads', '?')), LONGEST)} thread per run; {shown}."
         )
     table = f"{snapshot.experiment}.csv"
     lines.append(f"Made by {code(snapshot.command)}. All metrics: {link(table, table)}.")
