@@ -138,14 +138,14 @@ def sections(board: BoardData) -> list[Section]:
     lines += [f"{line}" for line in snapshot.board.get("protocol", [])]
     if finished:
         versions = finished[0].versions
-        shown = ", ".join(
-            f"{k} {short(v)}" for k, v in versions.items() if k in ("vsebench", "torch", "timm", "transformers")
-        )
+        packages = ("vsebench", "torch", "timm", "transformers")
+        listing = ", ".join(f"{k} {short(v)}" for k, v in versions.items() if k in packages)
         dates = sorted(r.finished_at[:10] for r in finished)
         hardware = finished[0].hardware
+        device, threads = (short(str(hardware.get(name, "?")), LONGEST) for name in ("device", "threads"))
         lines.append(
-            f"{len(finished)} runs, {short(dates[0])} to {short(dates[-1])}, on {short(str(hardware.get('device', '?')), LONGEST)}, "
-            f"{short(str(hardware.get('threads', '?')), LONGEST)} thread per run; {shown}."
+            f"{len(finished)} runs, {short(dates[0])} to {short(dates[-1])}, on {device}, {threads} thread per run; "
+            f"{listing}."
         )
     table = f"{snapshot.experiment}.csv"
     lines.append(f"Made by {code(snapshot.command)}. All metrics: {link(table, table)}.")
