@@ -190,6 +190,14 @@ def tiny_experiment(tiny_file: Path) -> dict[str, Any]:
 
 
 @pytest.fixture
+def feature_experiment(tiny_experiment: dict[str, Any]) -> dict[str, Any]:
+    """The tiny experiment on the dataset's precomputed features, for which a new process imports no encoders."""
+    for row in tiny_experiment["systems"].values():
+        row["image_encoder"] = "features"
+    return tiny_experiment
+
+
+@pytest.fixture
 def write_experiment(tmp_path: Path) -> Callable[[Any], Path]:
     """Writes an experiment, given as plain data or as text, to a file."""
 

@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from vsebench.components.encoder.base import Encoders
 from vsebench.components.fitter.base import FitData, Fitter, signs
 from vsebench.components.metric.base import Predictions
 from vsebench.config.experiment import load_experiment
@@ -182,6 +183,35 @@ def test_parts_of_a_split_are_those_of_the_whole(tmp_path: Path) -> None:
         s: int(np.isin(dataset.splits[s], odd).sum()) for s in ("train", "val", "rest")
     }
     assert GalleryLoaders(dataset, "train", system, model.encoders, {"train": whole}).parts == {"train": whole}
+
+
+@pytest.mark.parametrize("visual", [True, False])
+def test_images_beside_a_visual_text_encoder_keep_all_their_tokens(tmp_path: Path, visual: bool) -> None:
+    """Also where images are encoded alone; and a set has the numbers of the split that has the same items."""
+    dataset = Dataset.open(written(tmp_path / "sets.h5", multi_label=False))
+    dataset.sets["trained"] = dataset.splits["train"]
+    size = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    text = {"name": "bert", "weights": "none", "config": size, "finetune": "all", "visual": visual}
+    system = resolve({"dim": 8, "image_encoder": {**CNN, "image_size": 64}, "text_encoder": text})
+    torch.manual_seed(0)
+    model = Model(system, num_classes=3, vocabulary=vocabulary_of(dataset)).eval()
+    whole = Loader(dataset, "train", system, model.encoders)
+    images = Encoders({"image": model.encoders["image"]})
+    alone = Loader(dataset, "train", system, images, plans=model.plans)
+    rows = np.arange(len(whole))
+    tokens, same = (loader.batch(rows).inputs["image"].values for loader in (whole, alone))
+    assert torch.equal(tokens, same)
+    assert model.plans["image"].once
+    assert (tokens.shape[1] > 1) == visual
+    as_split, as_set = (
+        GalleryLoaders(dataset, name, system, model.encoders, loaders).ranked_gallery(model, "test", device=CPU)
+        for name, loaders in (("train", {"train": whole}), ("trained", {}))
+    )
+    np.testing.assert_array_equal(as_set.positions, as_split.positions)
+    np.testing.assert_array_equal(as_set.labels, as_split.labels)
+    for modality, vectors in as_split.outputs.embeddings.items():
+        np.testing.assert_array_equal(as_set.outputs.embeddings[modality], vectors)
+    assert set(as_split.outputs.embeddings) == {"image", "text"}
 
 
 def predicted(model: Model, dataset: Dataset, split: str, gallery: str) -> Predictions:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import vsebench
 from planned import DATA
 
 from vsebench.core.types import Result
@@ -103,30 +104,29 @@ def test_other_code(finished: Callable[..., Asked], tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.slow
-def test_the_command_answers_without_torch(write_experiment: Write, tiny_experiment: Any, tmp_path: Path) -> None:
-    tiny_experiment["train"]["epochs"] = 1
-    file = write_experiment(tiny_experiment)
+def test_the_command_answers_without_torch(write_experiment: Write, feature_experiment: Any, tmp_path: Path) -> None:
+    feature_experiment["train"]["epochs"] = 1
+    words = ["sweep", str(write_experiment(feature_experiment)), "--wandb", "disabled", "--workers", "0"]
     script = (
-        "import sys\nfrom vsebench.cli.app import main\n"
-        f"sys.argv = ['vsebench', 'sweep', {str(file)!r}, '--wandb', 'disabled', '--workers', '1']\n"
+        f"import sys\nfrom vsebench.cli.app import main\nsys.argv = ['vsebench', *{words!r}]\n"
         "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
         "print('torch' in sys.modules)"
     )
 
-    def run() -> list[str]:
+    def run_alone() -> list[str]:
+        """Run the command in a process that has imported nothing before."""
         done = subprocess.run(
             [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True, env=os.environ
         )
         return done.stdout.splitlines()
 
-    first, second = run(), run()
-    assert first[-1] == "True"
-    assert second == ["tiny: 2 runs, 2 finished, 0 to do.", "Board: leaderboard/tiny.md", "False"]
+    assert vsebench(*words, cwd=tmp_path).returncode == 0
+    assert run_alone() == ["tiny: 2 runs, 2 finished, 0 to do.", "Board: leaderboard/tiny.md", "False"]
     # One result less: it is planned again, and the one run is done again.
     (result, *_) = (tmp_path / "runs" / "tiny").glob("*/result.json")
     selected = json.loads(result.read_text())["metrics"]
     result.unlink()
-    third = run()
-    assert third[0].startswith("tiny: 2 runs, 1 finished, 1 to do.")
+    assert vsebench(*words, cwd=tmp_path).stdout.startswith("tiny: 2 runs, 1 finished, 1 to do.")
     assert json.loads(result.read_text())["metrics"] == selected
-    assert run() == second
+    again = vsebench(*words, cwd=tmp_path).stdout
+    assert again.splitlines() == ["tiny: 2 runs, 2 finished, 0 to do.", "Board: leaderboard/tiny.md"]

@@ -6,13 +6,12 @@ import json
 import os
 import resource
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import commands
 import numpy as np
 import pytest
 import torch
@@ -127,18 +126,17 @@ def test_same_numbers_twice_and_with_any_workers(write_experiment: Write, tiny_e
 
 @pytest.mark.slow
 def test_worker_processes_know_the_plugins_of_the_command(
-    write_experiment: Write, tiny_experiment: Any, tmp_path: Path
+    write_experiment: Write, feature_experiment: Any, tmp_path: Path
 ) -> None:
     plugin = tmp_path / "mine.py"
     plugin.write_text(
         "import vsebench as vb\n\nConcat = vb.FUSIONS.get('concat').target\n\n\n"
         '@vb.FUSIONS.register("mine", source="none")\nclass Mine(Concat):\n    """Concatenate."""\n'
     )
-    tiny_experiment["systems"]["both"]["fusion"] = "mine"
-    file = write_experiment(tiny_experiment)
-    command = [sys.executable, "-m", "vsebench", "sweep", str(file), "--workers", "2", "--wandb", "disabled"]
-    command += ["--plugin", str(plugin), "--runs", str(tmp_path / "runs"), "--board", str(tmp_path / "board")]
-    subprocess.run(command, check=True)
+    feature_experiment["systems"]["both"]["fusion"] = "mine"
+    file = write_experiment(feature_experiment)
+    places = ("--plugin", plugin, "--runs", tmp_path / "runs", "--board", tmp_path / "board")
+    assert commands.vsebench("sweep", file, "--workers", "2", "--wandb", "disabled", *places).returncode == 0
     assert {r.status for r in results(tmp_path).values()} == {"finished"}
 
 
@@ -183,21 +181,24 @@ def is_midway(folder: Path, finished: int) -> bool:
 @pytest.mark.slow
 @pytest.mark.parametrize("finished", [0, 2], ids=["in the first runs", "between runs"])
 def test_killed_sweep_goes_on_and_ends_the_same(
-    write_experiment: Write, tiny_experiment: Any, tmp_path: Path, finished: int
+    write_experiment: Write, feature_experiment: Any, tmp_path: Path, finished: int
 ) -> None:
-    tiny_experiment["train"]["epochs"] = 20
-    tiny_experiment["seeds"] = [0, 1]
-    file = write_experiment(tiny_experiment)
+    feature_experiment["train"]["epochs"] = 60
+    feature_experiment["seeds"] = [0, 1]
+    file = write_experiment(feature_experiment)
     do(file, tmp_path / "whole")
-    command = [sys.executable, "-m", "vsebench", "sweep", str(file), "--workers", "2", "--wandb", "disabled"]
-    command += ["--runs", str(tmp_path / "cut" / "runs"), "--board", str(tmp_path / "cut" / "board")]
-    process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while not is_midway(tmp_path / "cut", finished) and process.poll() is None:
+    command = ["sweep", file, "--workers", "2", "--wandb", "disabled"]
+    command += ["--runs", tmp_path / "cut" / "runs", "--board", tmp_path / "cut" / "board"]
+    process = commands.start(command)
+    assert process.pid is not None
+    while not is_midway(tmp_path / "cut", finished) and process.is_alive():
         time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    for victim in (process.pid, *map(int, workers)):
+        os.kill(victim, signal.SIGKILL)
+    process.join()
     done = {k for k, r in results(tmp_path / "cut").items() if r.status == "finished"}
-    assert subprocess.run(command, check=False, stdout=subprocess.DEVNULL).returncode == 0
+    assert commands.vsebench(*command).returncode == 0
     assert finished <= len(done) < 4, "killed in the middle"
     assert done <= set(results(tmp_path / "cut"))
     assert metrics_of(tmp_path / "cut") == metrics_of(tmp_path / "whole")

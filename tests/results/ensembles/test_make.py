@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from combine_runs import CNN, do, experiment_of, write_dataset
+from commands import vsebench
 
 from vsebench.cli.combine import combine as combine_command
 from vsebench.cli.combine import groups_of
@@ -150,18 +149,11 @@ def test_as_a_user_types_it(swept: Path, tmp_path: Path) -> None:
     folder = copy_of(swept, tmp_path)
     lines = ["pairs/gru", "pairs/words", "--weights", "auto", "--select", "val/rsum", "--name", "both"]
     places = ["--runs", str(folder / "runs"), "--board", str(folder / "board")]
-    done = subprocess.run(
-        [sys.executable, "-m", "vsebench", "combine", *lines, *places], capture_output=True, text=True, check=False
-    )
+    done = vsebench("combine", *lines, *places)
     assert done.returncode == 0, done.stderr
     assert "note: weights" in done.stdout
     assert "| both" in (folder / "board" / "pairs.md").read_text()
-    done = subprocess.run(
-        [sys.executable, "-m", "vsebench", "combine", "pairs/gru", "pairs/wrds", *places],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = vsebench("combine", "pairs/gru", "pairs/wrds", *places)
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")
     assert "Did you mean 'words'?" in done.stderr
