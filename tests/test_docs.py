@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from subprocess import CompletedProcess
+from types import MappingProxyType
 
 import api_page
 import pytest
+from commands import vsebench
 from datasets_page import page as datasets_page
 
 from vsebench.cli.components import catalogue
@@ -25,29 +30,21 @@ def test_add_a_fusion_works_as_written(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "add-a-fusion.md").read_text(encoding="utf-8")
     blocks = re.findall(r"<!-- (file: (?P<name>\S+)|run) -->\n```\w+\n(?P<body>.*?)```", page, re.DOTALL)
     assert len(blocks) == 6
-    (tmp_path / "bin").mkdir()
-    shim = tmp_path / "bin" / "vsebench"
-    shim.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m vsebench "$@"\n')
-    (tmp_path / "bin" / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
-    for file in (tmp_path / "bin").iterdir():
-        file.chmod(0o755)
-    environment = {**os.environ, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
     for _, name, body in blocks:
         if name:
             (tmp_path / name).write_text(body, encoding="utf-8")
-        else:
-            done = subprocess.run(
-                ["sh", "-e", "-c", body], cwd=tmp_path, capture_output=True, text=True, env=environment, check=False
-            )
+            continue
+        for line in body.splitlines():
+            program, *words = shlex.split(line)
+            assert program in ("vsebench", "python")
+            done = vsebench(*words, cwd=tmp_path) if program == "vsebench" else python(*words, cwd=tmp_path)
             assert done.returncode == 0, done.stdout + done.stderr
     assert "| my\\_fusion" in (tmp_path / "leaderboard" / "my_experiment.md").read_text(encoding="utf-8")
     message = re.search(r"```text\nerror: my_experiment.yaml:(\d+): (.*)\n```", page)
     assert message is not None
     experiment = tmp_path / "my_experiment.yaml"
     experiment.write_text(experiment.read_text().replace("scale: 2.0", "scle: 2.0"))
-    done = subprocess.run(
-        [str(shim), "sweep", "my_experiment.yaml"], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    done = vsebench("sweep", "my_experiment.yaml", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.strip() == f"error: my_experiment.yaml:{message[1]}: {message[2]}"
 
@@ -103,16 +100,19 @@ def test_the_tests_of_the_documents_pass_after_a_sweep(tmp_path: Path) -> None:
     """The README's two commands in sequence, in one clone: a sweep (a part of it) changes the board, no test."""
     clone = tmp_path / "clone"
     git("clone", "-q", str(ROOT), str(clone), cwd=tmp_path)
-    environment = {**os.environ, "PYTHONPATH": str(clone)}
     command = ["sweep", "experiments/mmfrb.yaml", "--only", "Text only", "--wandb", "disabled", "-o", "train.epochs=1"]
     command += ["-o", "seeds=[0]"]
     tests = ["tests/test_docs.py", "-k", "readme", "-q", "-p", "no:cacheprovider"]
     for module in (["vsebench", *command], ["pytest", *tests]):
-        done = subprocess.run(
-            [sys.executable, "-m", *module], cwd=clone, capture_output=True, text=True, env=environment, check=False
-        )
+        done = python("-m", *module, cwd=clone, env={"PYTHONPATH": str(clone)})
         assert done.returncode == 0, done.stdout + done.stderr
     assert "leaderboard/mmfrb.md" in git("status", "--porcelain", cwd=clone)
+
+
+def python(*arguments: str, cwd: Path, env: Mapping[str, str] = MappingProxyType({})) -> CompletedProcess[str]:
+    """Run Python in a new process."""
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env={**os.environ, **env}, check=False)
 
 
 def git(*arguments: str, cwd: Path) -> str:
