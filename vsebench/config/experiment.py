@@ -134,6 +134,7 @@ def load_experiment(
         _check_pivot(doc, spec)
     with faults:
         _check_unique(doc, rows)
+    _check_claims(doc, spec, rows, faults)
     with faults:
         selection = selection_of(doc, spec, [row.system for row in (*rows, *tried)])
     faults.check()
@@ -310,6 +311,20 @@ def _check_pivoted(doc: document.Document, spec: ExperimentFile) -> None:
                 message = f"'{key}' is shown across, but '{entry}' is not among the experiment's metrics."
                 raise ConfigError(message + known_names(spec.metrics, "Metrics"), place=place)
     faults.check()
+
+
+def _check_claims(doc: document.Document, spec: ExperimentFile, rows: Sequence[Row], faults: Collector) -> None:
+    """Refuse claims about rows that there are not. A search's points have names only when they are drawn."""
+    if spec.sweep is not None and spec.sweep.method != "grid":
+        return
+    names = [row.name for row in rows]
+    for i, claim in enumerate(spec.board.claims or ()):
+        for key in ("row", "over"):
+            name = getattr(claim, key)
+            with faults:
+                if name not in names:
+                    message = f"there is no row '{name}'." + did_you_mean(name, names)
+                    raise ConfigError(message, place=doc.place(("board", "claims", i, key)))
 
 
 def _check_unique(doc: document.Document, rows: Iterable[Row]) -> None:

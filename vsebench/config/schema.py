@@ -274,6 +274,14 @@ class Pivot(Strict):
     metrics: Annotated[list[Annotated[str, Field(pattern=r"^(val|test)/")]], MinLen(1)]
 
 
+class Claim(Strict):
+    """What an experiment was made to test: a row is better than another."""
+
+    claim: Annotated[str, MinLen(1)]
+    row: str
+    over: str
+
+
 class Board(Strict):
     """What the leaderboard says beside the numbers."""
 
@@ -283,6 +291,9 @@ class Board(Strict):
     references: list[Reference] | None = None
     pivot: Pivot | None = None
     plots: list[Literal["lookup", "topn"]] | None = None
+    claims: list[Claim] | None = None
+    #: Names of experiments with the same rows on other data, by which claims are tested again.
+    repeats: list[Annotated[str, MinLen(1)]] | None = None
 
 
 class ExperimentFile(Strict):
