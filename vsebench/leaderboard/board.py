@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from vsebench.core.display import Shown, shown
@@ -23,11 +24,13 @@ class BoardData:
         snapshot: its content.
         item_scores: of single test items, for intervals over items and rank groups.
         unusable: why there are none, where they were collected and cannot be used.
+        repeats: experiments with the same rows on other data, of those that the board names and the folder has.
     """
 
     snapshot: Snapshot
     item_scores: ItemScores | None = None
     unusable: str = ""
+    repeats: Mapping[str, BoardData] = field(default_factory=dict)
 
     @cached_property
     def comparisons(self) -> dict[tuple[str, str], Comparison]:

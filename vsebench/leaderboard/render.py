@@ -95,7 +95,12 @@ def _refuse(unread: Mapping[str, DataError], experiments: Sequence[str]) -> None
 
 def board_of(snapshot: Snapshot, folder: Path) -> BoardData:
     """Return a board with what its folder knows of single test items."""
-    return BoardData(snapshot) if snapshot.form == INDEX_FORM else BoardData(snapshot, *usable(snapshot, folder))
+    if snapshot.form == INDEX_FORM:
+        return BoardData(snapshot)
+    names = [name for name in snapshot.board.get("repeats") or [] if name in board_names(folder)]
+    others = {name: load_board(folder, name) for name in names}
+    repeats = {name: BoardData(other, *usable(other, folder)) for name, other in others.items()}
+    return BoardData(snapshot, *usable(snapshot, folder), repeats)
 
 
 def _files(
