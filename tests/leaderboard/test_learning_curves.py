@@ -12,14 +12,7 @@ from vsebench.leaderboard.board import BoardData
 from vsebench.leaderboard.sections import learning_curves
 from vsebench.runs.snapshot import Snapshot
 
-SCORES = {
-    ("a", "100"): 0.2,
-    ("a", "400"): 0.5,
-    ("a", "all"): 0.9,
-    ("b", "100"): 0.3,
-    ("b", "400"): 0.35,
-    ("b", "all"): 0.4,
-}
+SCORES = {"a": {"100": 0.2, "400": 0.5, "all": 0.9}, "b": {"100": 0.3, "400": 0.35, "all": 0.4}}
 
 
 def grid(axis: str = "train.items") -> Snapshot:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vsebench.leaderboard.board import BoardData
-from vsebench.leaderboard.page import NONE, Block, Section, code, plain_table
+from vsebench.leaderboard.page import Block, Section, code, plain_table
 from vsebench.stats.claims import Gap, JudgedClaim, judged_claims
 
 PLACE = 5
@@ -42,7 +42,7 @@ def _whole(here: Sequence[JudgedClaim], elsewhere: dict[str, list[JudgedClaim]])
     for number, claim in enumerate(here):
         repeated = [claims[number].gap for claims in elsewhere.values()]
         gaps = [claim.gap, *repeated]
-        verdict = NONE if claim.gap is None else claim.gap.verdict
+        verdict = "not shown" if claim.gap is None else claim.gap.verdict
         count = sum(gap is not None and gap.verdict == "supported" for gap in gaps)
         holds = [f"{count} of {len(gaps)}"] if elsewhere else []
         body.append([claim.claim, f"{claim.row} over {claim.over}", verdict, *map(_cell, gaps), *holds])
@@ -59,5 +59,5 @@ def _sliced(here: Sequence[JudgedClaim], field: str) -> Block:
 
 def _cell(gap: Gap | None) -> str:
     if gap is None:
-        return NONE
+        return "no result"
     return f"{100 * gap.value:+.1f} [{100 * gap.low:+.1f}, {100 * gap.high:+.1f}]".replace("-", "−")
