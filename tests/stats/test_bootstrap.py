@@ -88,3 +88,10 @@ def test_near_an_edge() -> None:
     total[:, 1] = 0.0  # all wrong
     total[:9, 2], total[9:, 2] = 1.5, 2.0  # nine clusters lack some
     assert near_edge(total, count).tolist() == [True, True, True, False]
+
+
+def test_wilsons_interval_holds_the_share_itself() -> None:
+    for count in range(1, 200):
+        for share in (0.0, 1.0, 1 / 3):
+            low, high = wilson_interval(share, count)
+            assert 0 <= low <= share <= high <= 1

@@ -83,4 +83,5 @@ def wilson_interval(share: float, count: int) -> tuple[float, float]:
     z = 1.959963984540054
     centre, scale = (share + z * z / (2 * count)), 1 + z * z / count
     half = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
+    # It holds the share itself; at 0 and 1 rounding would put an end beside it.
+    return max(0.0, min(share, (centre - half) / scale)), min(1.0, max(share, (centre + half) / scale))
