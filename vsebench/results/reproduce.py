@@ -155,7 +155,7 @@ def assess(
 
 
 def verdict(stored: float, again: float, low: float | None = None, high: float | None = None) -> Verdict:
-    """How two numbers compare, the second of which may lie from low to high.
+    """Return how two numbers compare, the second of which may lie from low to high.
 
     Example:
         >>> verdict(0.5, 0.5), verdict(0.5, 0.5 + 1e-9), verdict(0.5, 0.52, 0.47, 0.53), verdict(0.5, 0.6)
