@@ -79,16 +79,16 @@ def test_captions_and_kept_tokens_are_the_others(tiny_file: Path) -> None:
     block = {"dim": 8, "image_encoder": frozen, "text_encoder": {"name": "lstm", "dim_word": 8, "dim_hidden": 8}}
     torch.manual_seed(0)
     model = Model(resolve(block), num_classes=3, vocabulary=vocabulary_of(dataset))
-    own = Loader(dataset, "val", resolve(block), model.encoders)
-    row_of = {int(position): row for row, position in enumerate(own.positions)}
+    loader = Loader(dataset, "val", resolve(block), model.encoders)
+    row_of = {int(position): row for row, position in enumerate(loader.positions)}
     for modality in ("image", "text"):
         system = resolve({**block, "placebo": modality})
         assert system.placebo is not None
         placebo = Loader(dataset, "val", system, model.encoders)
         rows = np.array([row_of[int(p)] for p in other_items(dataset, "val", system.placebo)])
         for m in ("image", "text"):
-            taken = rows if m == modality else np.arange(len(own))
-            a, b = placebo.inputs_of(m, np.arange(len(own))), own.inputs_of(m, taken)
+            taken = rows if m == modality else np.arange(len(loader))
+            a, b = placebo.inputs_of(m, np.arange(len(loader))), loader.inputs_of(m, taken)
             assert torch.equal(a.values if m == "image" else a.ids, b.values if m == "image" else b.ids)
 
 

@@ -201,12 +201,12 @@ def _allowed(
     if tolerance is not None:
         return stored - tolerance, stored + tolerance, "given"
     values = [[r.metrics[key] for r in row if key in r.metrics] for row in rows]
-    own = values[0] if values else []
-    noise = seed_noise([own, *(of_row for of_row in values[1:] if of_row)])[0] if own else None
+    of_seeds = values[0] if values else []
+    noise = seed_noise([of_seeds, *(of_row for of_row in values[1:] if of_row)])[0] if of_seeds else None
     if noise is not None and noise.estimated > 0:
-        spread = math.sqrt(noise.estimated * len(own) * (1 + 1 / len(own)))
-        half, mean = t_quantile(noise.freedom, (1 + level) / 2) * spread, sum(own) / len(own)
-        return mean - half, mean + half, "seeds" if len(own) > 1 else "other rows"
+        spread = math.sqrt(noise.estimated * len(of_seeds) * (1 + 1 / len(of_seeds)))
+        half, mean = t_quantile(noise.freedom, (1 + level) / 2) * spread, sum(of_seeds) / len(of_seeds)
+        return mean - half, mean + half, "seeds" if len(of_seeds) > 1 else "other rows"
     items = int(before.dataset.get("splits", {}).get(key.partition("/")[0], 0))
     if noise is None and items and 0 <= stored <= 1 and not {"chance", "nll", "ece"} & set(key.split("/")):
         half = item_half_width(stored, items)

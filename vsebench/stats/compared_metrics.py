@@ -175,7 +175,7 @@ def resamples(
     value = np.array([np.mean(values) for values in seeds])
     mean = np.stack([values.mean(0) for values in samples], axis=1)
     apart = [values - values.mean(0) for values in samples]
-    of_items = [float(own.var(1).sum()) / max(1, len(own) - 1) for own in apart]
+    of_items = [float(row.var(1).sum()) / max(1, len(row) - 1) for row in apart]
     return Resamples(rows, value, mean, seeds, of_items, clusters, share)
 
 
@@ -213,9 +213,9 @@ def summed(
         for part, where in enumerate(belongs):
             values = np.stack([one[part] for one in current])
             total[:, at, part] = np.bincount(where, values.mean(0), size)
-            own = values - values.mean(0)
-            own -= own.mean(1, keepdims=True)
-            apart += [np.bincount(where, one, size) / (len(where) * len(belongs)) for one in own]
+            centred = values - values.mean(0)
+            centred -= centred.mean(1, keepdims=True)
+            apart += [np.bincount(where, one, size) / (len(where) * len(belongs)) for one in centred]
         of_items.append(float((apart**2).sum()) / max(1, len(current) - 1) * size / max(1, size - 1))
         seeds.append([float(np.mean([part.mean() for part in one])) for one in current])
         plain = (

@@ -115,9 +115,9 @@ def seed_noise(seeds: Sequence[Sequence[float]], of_items: Sequence[float] | Non
     few = freedom <= FEW_SEEDS
     results: list[Noise | None] = []
     for row_seeds, free in zip(seeds, freedoms, strict=True):
-        own = float(np.var(row_seeds, ddof=1)) if free else 0.0
-        alone = own > pool * (1 + 1e-9) and own > chance * float(chdtri(free, 1 - OWN)) / free
-        variance = own if alone else pool
+        of_row = float(np.var(row_seeds, ddof=1)) if free else 0.0
+        alone = of_row > pool * (1 + 1e-9) and of_row > chance * float(chdtri(free, 1 - OWN)) / free
+        variance = of_row if alone else pool
         beyond = max(0.0, variance - chance) / len(row_seeds)
         shared = max(freedoms) if few else freedom
         results.append(Noise(beyond, variance / len(row_seeds), free if alone else shared, few or not alone))

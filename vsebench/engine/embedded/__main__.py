@@ -44,8 +44,8 @@ def main() -> None:
         print(f"{name}: {facts['reached']}; shipped: {before.get(name, {}).get('reached', 'nothing')}")
         same = facts["sha256"] == before.get(name, {}).get("sha256")
         print(f"{name}: {'the same to the last bit' if same else 'other weights than those that are shipped'}")
-    kept = before if out == FOLDER else {}
-    together = {name: made.get(name) or kept[name] for name in MAKERS if name in made or name in kept}
+    present = before if out == FOLDER else {}
+    together = {name: made.get(name) or present[name] for name in MAKERS if name in made or name in present}
     (out / PROVENANCE.name).write_text(json.dumps(together, indent=1) + "\n", encoding="utf-8")
 
 
