@@ -155,7 +155,7 @@ def test_predictions_that_do_not_fit_are_left_out_and_named(tmp_path: Path, caps
         arrays = dict(stored)
     other = {**arrays, "positions": arrays["positions"] + 1}
     wrong = {**arrays, "logits": -arrays["logits"]}
-    for number, (change, message) in enumerate(((other, "other test items"), (wrong, "predictions give accuracy"))):
+    for number, (change, message) in enumerate(((other, "different test items"), (wrong, "predictions give accuracy"))):
         np.savez_compressed(file, **change)
         assert update(board, tmp_path / "runs", tmp_path / f"board{number}") == [run]
         assert message in capsys.readouterr().err
@@ -201,7 +201,7 @@ def test_a_board_is_shown_without_what_rests_on_a_damaged_file(
     render(tmp_path)
     page = (tmp_path / "demo.md").read_text()
     assert "rank groups are not available: `items/demo.npz` cannot be used" in page
-    assert "`vsebench outcomes demo` makes it again" in page
+    assert "`vsebench outcomes demo` rebuilds it" in page
     assert "rank groups are not available" not in whole
     assert f"{file}: not a file of outcomes" in capsys.readouterr().err
     assert verify_command((), tmp_path / "nowhere", tmp_path) == 1
