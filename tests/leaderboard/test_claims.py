@@ -13,7 +13,7 @@ from vsebench.leaderboard.board import BoardData
 from vsebench.leaderboard.render import board_of
 from vsebench.leaderboard.sections import claims
 from vsebench.ops.slices import Slices
-from vsebench.runs import item_scores as kept
+from vsebench.runs import item_scores as remaining
 from vsebench.runs.snapshot import results_file, save
 
 CLAIMS = [
@@ -56,7 +56,7 @@ def test_claims_are_tested_again_on_the_boards_that_are_named(tmp_path: Path) ->
     assert data.item_scores is not None
     for snapshot in (data.snapshot, alike):
         save(snapshot, results_file(tmp_path, snapshot.experiment))
-        kept.save(data.item_scores, kept.items_file(tmp_path, snapshot.experiment))
+        remaining.save(data.item_scores, remaining.items_file(tmp_path, snapshot.experiment))
     read = board_of(data.snapshot, tmp_path)
     assert list(read.repeats) == ["other"]
     (section,) = claims.sections(read)
