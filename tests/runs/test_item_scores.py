@@ -163,7 +163,7 @@ def test_predictions_that_do_not_fit_are_left_out_and_named(tmp_path: Path, caps
     assert update(board, tmp_path / "runs", tmp_path / "board") == [run]
     message = capsys.readouterr().err
     assert str(file) in message
-    assert f"Run {run} is left out" in message
+    assert f"Run {run} is excluded" in message
     result = load_for(board, tmp_path / "board")
     assert result is not None
     assert result.runs == set(board.results) - {run}
