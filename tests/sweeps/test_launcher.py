@@ -7,7 +7,6 @@ import math
 import os
 import queue
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import MISSING, fields, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ import crew_processes
 import numpy as np
 import pytest
 import torch
+from commands import vsebench
 from pydantic import ValidationError
 from safetensors.numpy import load_file
 
@@ -161,14 +161,7 @@ def command(tiny_experiment: Any, write_experiment: Callable[[Any], Path], tmp_p
     def do(folder: str, processes: int, mortal: str = "9:none:0") -> subprocess.CompletedProcess[str]:
         words = ["sweep", file, "--processes-per-run", processes, "--device", "cpu", "--wandb", "disabled"]
         words += ["--workers", 1, "--runs", tmp_path / folder, "--board", tmp_path / folder / "board"]
-        return subprocess.run(
-            [sys.executable, "-m", "vsebench", *map(str, words)],
-            env={**os.environ, "MORTAL": mortal},
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
+        return vsebench(*map(str, words), env={"MORTAL": mortal})
 
     return do
 
@@ -193,29 +186,29 @@ RAISED = "ValueError: this process cannot go on"
 def test_the_command_goes_on_after_a_lost_process_with_any_number(command: Command, tmp_path: Path) -> None:
     assert command("whole", 1).returncode == 0
     wanted, weights, history = result_of(tmp_path / "whole")
-    # begun with so many processes, of which one is lost so, continued with so many after 2 of 4 epochs
-    for begun, lost, message, processes in (
-        (2, "1:kill:2.0", KILLED.format(2), 2),
-        (2, "0:raise:2.0", RAISED, 1),
-        (1, "0:kill:2.0", "its process was lost 2 times", 2),
+    # so many processes, of which one is lost so, and continue later from the checkpoint before
+    for processes, lost, message in (
+        (2, "1:kill:1.0", KILLED.format(2)),
+        (2, "0:raise:2.0", RAISED),
+        (1, "0:kill:3.0", "its process was lost 2 times"),
     ):
-        folder = tmp_path / f"{begun} then {processes}"
-        done = command(folder.name, begun, lost)
+        done = command("lost", processes, lost)
         assert done.returncode == 1, done.stderr
-        failed, _, _ = result_of(folder)
+        failed, _, epochs = result_of(tmp_path / "lost")
         assert failed.status == "failed"
         assert message in (failed.error or "")
-        assert list(folder.glob("tiny/*/checkpoint.pt"))
-        done = command(folder.name, processes)
-        assert done.returncode == 0, done.stderr
-        result, again, epochs = result_of(folder)
-        assert result.hardware.get("processes", 1) == processes
-        assert result.metrics.keys() == wanted.metrics.keys()
-        assert result.metrics["test/accuracy"] == wanted.metrics["test/accuracy"]
-        for one, other in zip(epochs, history, strict=True):
-            assert one == pytest.approx(other, rel=1e-5, abs=1e-5)
-        for name, value in weights.items():
-            np.testing.assert_allclose(again[name], value, rtol=1e-5, atol=1e-5, err_msg=name)
-        left = {p.name for p in Store(folder, "tiny").run_folder(result.run_id).iterdir()}
-        assert {"run.yaml", "vocabulary.json", "predictions-val.npz", "result.json"} <= left
-        assert not any(name.startswith("checkpoint") or "partial" in name for name in left)
+        assert len(epochs) == float(lost.rpartition(":")[2])
+        assert list(tmp_path.glob("lost/tiny/*/checkpoint.pt"))
+    done = command("lost", 2)
+    assert done.returncode == 0, done.stderr
+    result, again, epochs = result_of(tmp_path / "lost")
+    assert result.hardware.get("processes", 1) == 2
+    assert result.metrics.keys() == wanted.metrics.keys()
+    assert result.metrics["test/accuracy"] == wanted.metrics["test/accuracy"]
+    for one, other in zip(epochs, history, strict=True):
+        assert one == pytest.approx(other, rel=1e-5, abs=1e-5)
+    for name, value in weights.items():
+        np.testing.assert_allclose(again[name], value, rtol=1e-5, atol=1e-5, err_msg=name)
+    left = {p.name for p in Store(tmp_path / "lost", "tiny").run_folder(result.run_id).iterdir()}
+    assert {"run.yaml", "vocabulary.json", "predictions-val.npz", "result.json"} <= left
+    assert not any(name.startswith("checkpoint") or "partial" in name for name in left)
