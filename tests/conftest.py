@@ -30,6 +30,10 @@ OWN_PROCESS = "VSEBENCH_TEST_OWN_PROCESS"
 ROOT = Path(__file__).resolve().parent.parent
 
 
+#: What the tests of a file that run in a process of their own gave there, by node id.
+_OUTCOMES: pytest.StashKey[dict[str, tuple[Any, str, float]]] = pytest.StashKey()
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put files with slow tests first, so that processes that share the others end at the same time.
 
@@ -67,14 +71,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
-    """Run a test that is marked ``own_process`` in a process of its own.
+    """Run the tests of a file that are marked ``own_process`` in a process of their own.
 
     A library's threads may bring a process down long after the test that started them, and other tests with it.
     """
     if item.get_closest_marker("own_process") is None or os.environ.get(OWN_PROCESS):
         return None
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-    outcome, text, seconds = _in_own_process(item)
+    outcomes = item.config.stash.setdefault(_OUTCOMES, {})
+    if item.nodeid not in outcomes:
+        outcomes.update(_in_own_process(item))
+    outcome, text, seconds = outcomes.pop(item.nodeid)
     longrepr: Any = {"passed": None, "failed": text, "skipped": (str(item.path), 0, f"Skipped: {text}")}[outcome]
     keywords = dict.fromkeys(item.keywords, 1)
     report = pytest.TestReport(
@@ -92,19 +99,26 @@ def pytest_timeout_set_timer(item: pytest.Item) -> bool | None:
     return True if item.get_closest_marker("own_process") and not os.environ.get(OWN_PROCESS) else None
 
 
-def _in_own_process(item: pytest.Item) -> tuple[Any, str, float]:
-    """Return outcome, message and seconds of a test."""
+def _in_own_process(item: pytest.Item) -> dict[str, tuple[Any, str, float]]:
+    """Return outcome, message and seconds of a test and of those of its file that need such a process too."""
+    items = [i for i in item.session.items if i.path == item.path and i.get_closest_marker("own_process")]
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-o", "addopts="]
-        command += ["--import-mode=importlib", f"--junitxml={report}", item.nodeid]
+        command += ["--import-mode=importlib", f"--junitxml={report}", *(i.nodeid for i in items)]
         environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_XDIST")} | {OWN_PROCESS: "1"}
         done = subprocess.run(
             command, cwd=item.config.rootpath, env=environment, capture_output=True, text=True, check=False
         )
         cases = list(ElementTree.parse(report).iter("testcase")) if report.is_file() else []
+    output = done.stdout + done.stderr
+    return {i.nodeid: _outcome([case for case in cases if case.get("name") == i.name], output) for i in items}
+
+
+def _outcome(cases: list[ElementTree.Element], output: str) -> tuple[Any, str, float]:
+    """Return outcome, message and seconds of a test from its parts of a report."""
     if not cases:  # its process ended before or within it
-        return "failed", done.stdout + done.stderr, 0.0
+        return "failed", output, 0.0
     parts = [part for case in cases for part in case if part.tag in ("failure", "error", "skipped")]
     text = "\n".join(f"{part.get('message')}\n{part.text or ''}" for part in parts)
     seconds = sum(float(case.get("time", 0)) for case in cases)

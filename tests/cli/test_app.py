@@ -15,8 +15,8 @@ Write = Callable[[Any], Path]
 
 
 @pytest.mark.slow
-def test_sweep_leaderboard_and_check(write_experiment: Write, tiny_experiment: Any, tmp_path: Path) -> None:
-    file = write_experiment(tiny_experiment)
+def test_sweep_leaderboard_and_check(write_experiment: Write, feature_experiment: Any, tmp_path: Path) -> None:
+    file = write_experiment(feature_experiment)
     plan = vsebench("sweep", file, "--dry-run", cwd=tmp_path)
     assert plan.returncode == 0, plan.stderr
     assert "2 runs, 2 to do." in plan.stdout
@@ -39,13 +39,14 @@ def test_sweep_leaderboard_and_check(write_experiment: Write, tiny_experiment: A
 
 @pytest.mark.slow
 def test_failed_runs_exit_with_1_and_the_rest_is_kept(
-    write_experiment: Write, tiny_experiment: Any, tmp_path: Path
+    write_experiment: Write, feature_experiment: Any, tmp_path: Path
 ) -> None:
-    tiny_experiment["systems"]["bad"] = {
-        **tiny_experiment["systems"]["both"],
+    feature_experiment["systems"]["bad"] = {
+        **feature_experiment["systems"]["both"],
         "train": {"optimizer": {"name": "sgd", "lr": 1e30}},
     }
-    done = vsebench("sweep", write_experiment(tiny_experiment), "--wandb", "disabled", "--workers", "1", cwd=tmp_path)
+    file = write_experiment(feature_experiment)
+    done = vsebench("sweep", file, "--wandb", "disabled", "--workers", "0", cwd=tmp_path)
     assert done.returncode == 1
     assert "error: 1 of 3 runs failed:\n  bad, seed 0:" in done.stderr
     assert "Traceback" not in done.stderr
