@@ -217,7 +217,7 @@ def test_a_failed_run_is_recorded_and_tried_again(
     assert "not finite" in str(outcome.failed[0].error)
     assert results(tmp_path)["both", 0].status == "finished"
     page = (tmp_path / "board" / "tiny.md").read_text()
-    assert "## Failed" in page
+    assert "<b>Failed</b>" in page
     assert "- bad, seed 0:" in page
     assert [r.name for r in do(file, tmp_path).plan.todo] == ["bad"]
 
@@ -270,7 +270,7 @@ def test_evaluations_on_test_are_counted_over_repetitions(
     second = results(tmp_path)
     assert {key: r.test_evaluations for key, r in second.items()} == {("both", 0): 2, ("image only", 0): 1}
     assert second["both", 0].metrics == first["both", 0].metrics
-    assert "**Test was evaluated more than once** of 1 of 2 runs" in page.read_text()
+    assert "**Test was evaluated more than once** for 1 of 2 runs" in page.read_text()
     assert "both, seed 0: 2 times" in page.read_text()
 
 

@@ -268,7 +268,7 @@ def test_pruned_runs_enter_no_table_and_are_not_repeated(
     assert "pruned" not in (tmp_path / "board" / "tiny.csv").read_text()
     assert len((tmp_path / "board" / "tiny.csv").read_text().splitlines()) == 1 + 2 * (30 - len(stopped))
     assert "Searched by `tpe`, 30 configurations, sampler seed 0, for `val/accuracy` as the mean over seeds" in page
-    assert f"pruning by asha, min\\_epochs 1, reduction 3: {len(stopped)} runs pruned." in page
+    assert f"pruning by asha, min_epochs 1, reduction 3: {len(stopped)} runs pruned" in page
     assert stale(tmp_path / "board") == []
     count = len(pretend.done)
     assert do(file, tmp_path).plan.todo == []

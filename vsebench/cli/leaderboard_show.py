@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from vsebench.core.terminal import say
 from vsebench.leaderboard.pages import board_page
 from vsebench.leaderboard.render import board_of, snapshots_of
 from vsebench.leaderboard.renderers import text
@@ -24,4 +25,4 @@ def print_tables(board: Path, experiments: Sequence[str], form: Literal["termina
     render = {"terminal": text.terminal, "latex": text.latex, "csv": text.table_csv}[form]
     for snapshot in snapshots_of(board, experiments):
         for table in board_page(board_of(snapshot, board)).tables():
-            print(render(table))
+            say(render(table), lines=True)

@@ -219,7 +219,7 @@ def comparisons(rows: int, seeds: float) -> float:
 
     Example:
         >>> [round(comparisons(10, share), 1) for share in (0, 0.5, 1)]
-        [4.5, 15.5, 45.0]
+        [4.5, 14.4, 45.0]
     """
     from scipy.special import ndtr, ndtri
 
