@@ -100,7 +100,8 @@ def complete(line: str) -> list[str]:
 
 def test_names_are_completed() -> None:
     assert complete("vsebench rep") == ["reproduce"]
-    assert complete("vsebench sweep mmf") == ["mmfrb", "mmfrb_kinds"]
+    names = sorted(file.stem for file in (ROOT / "experiments").glob("mmf*.yaml"))
+    assert complete("vsebench sweep mmf") == names != []
     assert complete("vsebench sweep experiments/mmfrb.") == ["experiments/mmfrb.yaml"]
     assert complete("vsebench compare mmf") == ["mmfrb/"]
     assert "mmfrb/VSE" in complete("vsebench compare mmfrb/V")
