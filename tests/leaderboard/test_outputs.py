@@ -116,3 +116,16 @@ def test_marked_text_is_what_was_marked(a: str, b: str) -> None:
         assert not any(c < " " for _, part, _ in parts for c in part)
     assert unmarked(strong("x") + " y") == "x y"
     assert inline(f"{strong('a_b')} < {code('<c>')}") == "**a_b** < `<c>`"
+
+
+def test_a_number_of_validation_alone_is_said() -> None:
+    """Rows are sorted by a number that no run has of test: the page shows that of validation, not a dash."""
+    plain = html_board(3, 2)
+    results = {
+        run: replace(result, metrics={"val/nll": 0.5 + 0.1 * at, "test/i2t/recall@1": 0.3})
+        for at, (run, result) in enumerate(plain.results.items())
+    }
+    text = page(replace(plain, results=results, select={"metric": "val/nll", "mode": "min"}))
+    (sentence,) = [line for line in text.splitlines() if "At a glance" in line]
+    assert "Best on validation is **Row 0**: val NLL 0.550 ± " in sentence
+    assert "Val NLL" in text.split("At a glance")[1].split("| --")[0]

@@ -20,6 +20,7 @@ from vsebench.cli.compare import lines
 from vsebench.components.metric.base import Predictions
 from vsebench.core.errors import DataError
 from vsebench.engine.evaluate import save_predictions
+from vsebench.inspect.standalone_page import escape
 from vsebench.results.compare import Side, compare, read_side
 from vsebench.results.compare_page import page
 from vsebench.results.disagree import shown
@@ -153,7 +154,8 @@ def test_several_labels_are_said(tmp_path: Path) -> None:
 def test_hostile_texts_stay_text(tmp_path: Path) -> None:
     a, b = side(tmp_path, f"one {HOSTILE}", 2.0), side(tmp_path, "two", 0.5, config={"dim": HOSTILE})
     result, items = compare(a, b, "test"), Items()
-    text = page(result, items, most=5)  # type: ignore[arg-type]
+    text = page(result, items, most=5, verdicts=[f"two is better {HOSTILE}"])  # type: ignore[arg-type]
+    assert text.index("two is better") < text.index("A: one"), "the verdict over all seeds comes first"
     assert "<script" not in text
     assert "&lt;script&gt;" in text
     assert text.count("<figure>") == sum(min(5, len(d.items)) for d in result.disagreements)
@@ -209,6 +211,9 @@ def test_from_boards_where_the_runs_are_not_at_hand(
     tests = [line for line in whole.splitlines() if ": A - B " in line]
     assert len(tests) >= 1
     assert [line for line in text.out.splitlines() if ": A - B " in line] == tests
+    verdict = text.out.splitlines()[0]
+    assert "over all seeds" in verdict
+    assert escape(verdict) in (tmp_path / "page.html").read_text()
     assert "  text_encoder" in text.out
     assert "Two runs on" in (tmp_path / "page.html").read_text()
     compare_command(**{**message, "runs": tmp_path / "none", "split": "val"})

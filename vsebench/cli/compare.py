@@ -37,8 +37,10 @@ def compare(
     from vsebench.results.compare import read_sides
     from vsebench.results.paired_rows import compare_rows
 
-    for rows in compare_rows(run_a, run_b, board) if split == "test" else ():
-        say(printable(rows.verdict))
+    pairs = compare_rows(run_a, run_b, board) if split == "test" else []
+    verdicts = [printable(rows.verdict) for rows in pairs]
+    for verdict in verdicts:
+        say(verdict)
     a, b, missing = read_sides(run_a, run_b, runs, board, split)
     comparison = comparison_of(a, b, split)
     for line in missing:
@@ -50,7 +52,7 @@ def compare(
         from vsebench.results.compare_page import page
 
         html.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(html, page(comparison, data, most=show))
+        write_atomically(html, page(comparison, data, most=show, verdicts=verdicts))
         say(f"wrote {html}, {in_words(html.stat().st_size)}")
 
 

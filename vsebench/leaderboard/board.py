@@ -64,7 +64,7 @@ class BoardData:
         return next((c for c in of_section if bool(c.measure.depths) == ranked), None)
 
     def score(self, section: str) -> Shown:
-        """Return the test number that ranks a table: what its rows are compared by, else what the board is about."""
+        """Return the number that ranks a table: what its rows are compared by, else what the board is about."""
         metric, comparison = primary_metric(self.snapshot), self.compared(section)
         if comparison is not None and metric.family == "classification":
             return shown(f"test/{comparison.measure.name}")
@@ -125,5 +125,10 @@ class BoardData:
 
 
 def primary_metric(snapshot: Snapshot) -> Shown:
-    """Return the test number that a board is about: of the validation number by which rows are sorted."""
-    return shown("test/" + sort_key(snapshot)[0].removeprefix("val/"))
+    """Return the number that a board is about: of test, of what sorts rows on validation; that of validation itself
+    where no run has it of test.
+    """
+    key = sort_key(snapshot)[0]
+    test = "test/" + key.removeprefix("val/")
+    finished = [result.metrics for result in snapshot.results.values() if result.status == "finished"]
+    return shown(key if any(key in m for m in finished) and not any(test in m for m in finished) else test)

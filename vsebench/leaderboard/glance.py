@@ -65,12 +65,14 @@ def named(row: RowView) -> str:
 
 
 def best_text(board: BoardData, row: RowView) -> str:
-    """Return a row's number with its unit, and its interval over items where there is one."""
+    """Return a row's number with its unit, and its interval over items where there is one; in words that it is missing
+    for some seed.
+    """
     section = row.row.section
     score, comparison = board.score(section), board.comparison(section)
     estimate = row.estimate(score.key)
     if estimate is None:
-        return "–"
+        return "missing for one of its seeds"
     ranked = None if comparison is None else comparison.ranked_rows.get(row.row.name)
     if comparison is None or ranked is None:
         return score.cell(estimate) + score.percent

@@ -17,6 +17,7 @@ table { border-collapse: collapse; margin: .5rem 0; }
 th, td { border-bottom: 1px solid var(--line); padding: .3rem .7rem .3rem 0; text-align: left; vertical-align: top; }
 td { overflow-wrap: anywhere; } .number { text-align: right; font-variant-numeric: tabular-nums; }
 .scroll { overflow-x: auto; }
+.verdict { max-width: 76ch; font-weight: 600; }
 ul.items { display: grid; grid-template-columns: repeat(auto-fill, minmax(10rem, 1fr)); gap: .7rem; }
 ul.items { padding: 0; margin: 0; list-style: none; }
 ul.items figure { height: 100%; }
@@ -24,19 +25,21 @@ figcaption p { margin: .15rem 0; }
 """.strip()
 
 
-def page(comparison: Comparison, dataset: Dataset | None, *, most: int) -> str:
+def page(comparison: Comparison, dataset: Dataset | None, *, most: int, verdicts: Sequence[str] = ()) -> str:
     """Return the page as HTML. Names, captions and labels are escaped.
 
     Args:
         comparison: of two runs.
         dataset: None where there are no predictions, and so no items to show.
         most: items that are shown of each disagreement.
+        verdicts: what the board's test over all seeds says of the two rows, first of all.
 
     Raises: DataError for a picture that cannot be decoded.
     """
     a, b = comparison.a.name, comparison.b.name
     parts = [
         f"<main>\n<h1>Two runs on {escape(comparison.a.result.dataset['title'])}, {escape(comparison.split)}</h1>",
+        *(f'<p class="verdict">{escape(verdict)}</p>' for verdict in verdicts),
         f'<p class="about">A: {escape(a)}<br>B: {escape(b)}</p>',
         *(f'<p class="about">{escape(note)}</p>' for note in comparison.notes),
         "<h2>What differs in their configuration</h2>",

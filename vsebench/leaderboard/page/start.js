@@ -6,6 +6,11 @@ const tables = board.tables.map((_, number) => new Table(board, number));
 function goToRow() {
   let anchor;
   try { anchor = decodeURIComponent(location.hash.slice(1)); } catch { return; }
+  const part = anchor.startsWith("part-") && $(anchor);
+  if (part) {
+    part.open = true;
+    return part.scrollIntoView();
+  }
   if (!anchor.startsWith("row-")) return;
   for (const table of tables) {
     const i = table.rows.findIndex(row => row.anchor === anchor);

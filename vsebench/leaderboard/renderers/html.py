@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from html import escape
 from importlib.resources import files
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -59,10 +60,12 @@ def page(
     tables = content.tables()
     details = details_of(board.snapshot, tables, runs, finder, count)
     script = "(() => {\n" + "\n".join(_asset(name) for name in _SCRIPTS) + "\n})();\n"
+    body = _Body(content, tables, folder)
     return _template("board.html").render(
         title=unmarked(content.title),
         experiment=printable(content.experiment),
-        body=_Body(content, tables, folder).html(),
+        body=body.html(),
+        contents=body.contents(),
         style=_asset("board.css"),
         first=_FIRST,
         script=script,
@@ -98,14 +101,24 @@ class _Body:
         self.numbers = {id(table): number for number, table in enumerate(tables)}
         self.anchors = anchors(tables)
         self.plain = 0
+        self.parts: dict[int, str] = {}
 
     def html(self) -> str:
         """Return all of it."""
         return self.blocks(self.page.blocks)
 
+    def contents(self) -> list[tuple[str, str]]:
+        """Return title and anchor of each section, in their order."""
+        sections = [block for block in self.page.blocks if isinstance(block, Section)]
+        return [(unmarked(section.title), self._part(section)) for section in sections]
+
     def blocks(self, blocks: Sequence[Block]) -> str:
-        """Return some blocks, one after the other."""
-        return "\n".join(self.block(block) for block in blocks)
+        """Return some blocks, one after the other; figures that follow each other stand side by side."""
+        parts = []
+        for figures, some in groupby(blocks, lambda block: isinstance(block, Figure)):
+            html = "\n".join(self.block(block) for block in some)
+            parts.append(f'<div class="plots">{html}</div>' if figures else html)
+        return "\n".join(parts)
 
     def block(self, block: Block) -> str:
         """Return one block."""
@@ -128,11 +141,15 @@ class _Body:
         return f'<figure><img alt="{escape(figure.alt)}" src="data:image/svg+xml;base64,{data}">{caption}</figure>'
 
     def _section(self, section: Section) -> str:
-        title, inner = escape(unmarked(section.title)), self.blocks(section.blocks)
+        title, inner, anchor = escape(unmarked(section.title)), self.blocks(section.blocks), self._part(section)
         if not section.folded:
-            return f"<section><h2>{title}</h2>{inner}</section>"
+            return f'<section id="{anchor}"><h2>{title}</h2>{inner}</section>'
         finding = f' <span class="finding">{inline(section.finding)}</span>' if section.finding else ""
-        return f'<details class="fold"><summary><h2>{title}</h2>{finding}</summary>{inner}</details>'
+        summary = f"<summary><h2>{title}</h2>{finding}</summary>"
+        return f'<details class="fold" id="{anchor}">{summary}{inner}</details>'
+
+    def _part(self, section: Section) -> str:
+        return self.parts.setdefault(id(section), _anchor(section.title, set(self.parts.values()), "part"))
 
     def _rows(self, table: Table) -> str:
         number = self.numbers[id(table)]
@@ -185,12 +202,12 @@ def anchors(tables: Sequence[Table]) -> list[list[str]]:
     return [[_anchor(line.source.row.name, taken) for line in table.lines] for table in tables]
 
 
-def _anchor(name: str, taken: set[str]) -> str:
-    slug = re.sub(r"[^a-z0-9]+", "-", printable(name).casefold()).strip("-")[:60] or "row"
-    result, number = f"row-{slug}", 1
+def _anchor(name: str, taken: set[str], kind: str = "row") -> str:
+    slug = re.sub(r"[^a-z0-9]+", "-", printable(name).casefold()).strip("-")[:60] or kind
+    result, number = f"{kind}-{slug}", 1
     while result in taken:
         number += 1
-        result = f"row-{slug}-{number}"
+        result = f"{kind}-{slug}-{number}"
     taken.add(result)
     return result
 
