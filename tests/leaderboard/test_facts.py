@@ -21,7 +21,7 @@ from vsebench.leaderboard.facts import (
 )
 from vsebench.runs.item_scores import ItemScores
 from vsebench.runs.snapshot import BoardRow, Snapshot
-from vsebench.stats.rank_groups import compare_all
+from vsebench.stats.rank_groups import Comparisons
 
 CNN, VIT, LSTM = {"name": "cnn"}, {"name": "vit"}, {"name": "lstm"}
 #: Row -> image encoder, text encoder, accuracy. The ViT has not learned: what it reaches with text is the text's.
@@ -56,7 +56,7 @@ def test_rows_that_are_not_better_than_their_own_best_unimodal_row() -> None:
 
 def test_an_encoder_that_alone_is_no_better_than_the_majority() -> None:
     snapshot, item_scores = board()
-    for compared in (compare_all(snapshot, item_scores), {}):
+    for compared in (Comparisons(snapshot, item_scores), {}):
         assert [(slot, row.row.name) for slot, row in encoders_at_majority(snapshot, compared)] == [
             ("image_encoder", "vit")
         ]
@@ -87,7 +87,7 @@ def test_a_factor_level_that_fails() -> None:
 
 def test_headroom_below_what_can_be_resolved() -> None:
     snapshot, item_scores = board()
-    compared = compare_all(snapshot, item_scores)
+    compared = Comparisons(snapshot, item_scores)
     wide = headroom(snapshot, compared)
     assert wide is not None
     assert (wide.top, wide.control, wide.too_small) == ("cnn + lstm", "cnn", False)
@@ -123,7 +123,7 @@ def test_retrieval_at_chance() -> None:
     }
     changed = replace(snapshot, results=results)
     assert [row.row.name for row in retrieval_at_chance(changed, {})] == ["poor"]
-    assert retrieval_at_chance(snapshot, compare_all(snapshot, item_scores)) == []
+    assert retrieval_at_chance(snapshot, Comparisons(snapshot, item_scores)) == []
     assert len(item_scores.positions) == ITEMS
 
 

@@ -15,7 +15,7 @@ from vsebench.leaderboard.collect import update
 from vsebench.runs.item_scores import items_file, load
 from vsebench.runs.snapshot import BoardRow, Snapshot
 from vsebench.stats.bootstrap import KEPT_RESAMPLES, draws
-from vsebench.stats.rank_groups import compare_all
+from vsebench.stats.rank_groups import Comparisons
 
 ENTRIES = ["average_precision", "nll"]
 KEYS = [
@@ -72,7 +72,7 @@ def test_a_board_of_several_labels_has_intervals_tests_and_groups(tmp_path: Path
     assert update(board, tmp_path / "runs", tmp_path) == []
     item_scores = load(items_file(tmp_path, "demo"))
     assert sorted(item_scores.resampled) == sorted(KEYS)
-    compared = compare_all(board, item_scores)
+    compared = Comparisons(board, item_scores)
     for key in KEYS:
         comparison = compared["systems", key]
         assert comparison.leader == "best"

@@ -15,7 +15,7 @@ from vsebench.leaderboard.render import render, stale
 from vsebench.runs.item_scores import items_file
 from vsebench.runs.item_scores import save as save_item_scores
 from vsebench.runs.snapshot import results_file, save
-from vsebench.stats.rank_groups import compare_all
+from vsebench.stats.rank_groups import Comparisons
 
 ROWS = {"both": 0.9, "a|b <i>x</i>": 0.88, "picture": 0.5, "words": 0.3}
 USES = {"picture": "image", "words": "text"}
@@ -33,7 +33,7 @@ def tables(text: str) -> list[list[dict[str, str]]]:
 def test_the_page_shows_intervals_and_groups() -> None:
     board, item_scores = made_up(ROWS, uses=USES)
     text = page(board, item_scores)
-    made = compare_all(board, item_scores)
+    made = Comparisons(board, item_scores)
     heads = ("95 %", "Rank by R@k", "Baseline")
     systems, further, alone, order = (table for table in tables(text) if any(head in table[0] for head in heads))
     for (name, ranked_row), shown in zip(made["systems", "accuracy"].ranked_rows.items(), systems, strict=True):

@@ -21,7 +21,7 @@ from vsebench.results.export import table_of, write
 from vsebench.runs.item_scores import items_file
 from vsebench.runs.item_scores import save as save_item_scores
 from vsebench.runs.snapshot import INDEX_FORM, BoardRow, Snapshot, load, results_file, save
-from vsebench.stats.rank_groups import compare_all
+from vsebench.stats.rank_groups import Comparisons
 
 MEASURES = {"speed": {"flops": {"image": 12.5}, "memory": 7}, "blur": {"image/blur@3": {"test/accuracy": 0.25}}}
 
@@ -126,7 +126,7 @@ def test_several_experiments_and_places(tmp_path: Path) -> None:
     write_export(tmp_path, (), tmp_path / "all.parquet")
     table = pd.read_parquet(tmp_path / "all.parquet")
     assert table["experiment"].value_counts().to_dict() == {"demo": 9, "other": 2}
-    compared = compare_all(load(results_file(tmp_path, "demo")), item_scores)
+    compared = Comparisons(load(results_file(tmp_path, "demo")), item_scores)
     for (_, measure), comparison in compared.items():
         for name, ranked_row in comparison.ranked_rows.items():
             lines = table[(table["experiment"] == "demo") & (table["row"] == name)]

@@ -11,7 +11,7 @@ from vsebench.runs.item_scores import load_for
 from vsebench.runs.snapshot import load_board
 from vsebench.stats.compared_metrics import Measure
 from vsebench.stats.paired_tests import Difference
-from vsebench.stats.rank_groups import compare_all
+from vsebench.stats.rank_groups import Comparisons
 
 BOARDS = Path(__file__).parents[2] / "leaderboard"
 
@@ -20,7 +20,7 @@ def test_rows_have_the_p_of_their_board() -> None:
     board = load_board(BOARDS, "mmfrb")
     item_scores = load_for(board, BOARDS)
     assert item_scores is not None
-    comparison = compare_all(board, item_scores)["systems", "accuracy"]
+    comparison = Comparisons(board, item_scores)["systems", "accuracy"]
     other = next(name for name in comparison.ranked_rows if name != comparison.leader)
     row = comparison.ranked_rows[other]
     result = compare_rows(f"mmfrb/{other}", f"mmfrb/{comparison.leader}", BOARDS)

@@ -13,7 +13,7 @@ from scipy import stats
 from vsebench.runs.item_scores import ItemScores
 from vsebench.stats.compared_metrics import Measure, measures, summed, sums
 from vsebench.stats.paired_tests import Difference, comparisons
-from vsebench.stats.rank_groups import compare, compare_all, decided, grouped, place
+from vsebench.stats.rank_groups import Comparisons, compare, decided, grouped, place
 from vsebench.stats.rows import views
 
 ACCURACY = Measure("accuracy", "accuracy")
@@ -71,7 +71,7 @@ def test_scores_are_summed_over_clusters_and_seeds() -> None:
 
 def test_recall_is_compared_by_the_mean_of_its_columns() -> None:
     board, item_scores = made_up(ROWS)
-    result = compare_all(board, item_scores)
+    result = Comparisons(board, item_scores)
     assert list(result) == [("systems", "accuracy"), ("systems", "recall")]
     recall = result["systems", "recall"]
     assert recall.measure.title == "mean R@1/5/10 of both directions"

@@ -170,6 +170,7 @@ def _sweep_one(
     dry_run: bool,
 ) -> None:
     """Run an experiment, or print its plan."""
+    from vsebench.leaderboard.ending import say_ending
     from vsebench.sweeps.local import default_workers
 
     with executor.started() as (places, execute):
@@ -189,12 +190,13 @@ def _sweep_one(
             threads=settings.threads,
             device=settings.device,
         )
+    wandb = ""
     if settings.wandb_mode != "disabled":
         from vsebench.results.wandb_board import log_board
 
-        log_board(experiment.name, settings, board)
+        wandb = log_board(experiment.name, settings, board)
     _leave_note(requested, outcome, dataset.path, runs)
-    say(f"Board: {board / (experiment.name + '.md')}")
+    say_ending(experiment.name, board, runs, wandb)
     if outcome.failed:
         raise RunFailed(outcome.summary)
 
@@ -243,6 +245,7 @@ def _do(
 def _is_done(requested: Asked, runs: Path) -> bool:
     """Say so when a finished sweep is asked for again and nothing has changed, without planning it."""
     from vsebench.config import document
+    from vsebench.leaderboard.ending import say_ending
     from vsebench.sweeps.completion import still_done
 
     try:
@@ -258,7 +261,7 @@ def _is_done(requested: Asked, runs: Path) -> bool:
     finished, pruned = result
     message = f"{finished} finished, " + (f"{pruned} pruned, " if pruned else "")
     say(f"{name}: {finished + pruned} runs, {message}0 to do.")
-    say(f"Board: {requested.board / (str(name) + '.md')}")
+    say_ending(str(name), requested.board, runs)
     return True
 
 

@@ -9,10 +9,10 @@ from functools import cached_property
 from vsebench.core.display import Shown, shown
 from vsebench.runs.item_scores import ItemScores
 from vsebench.runs.snapshot import Snapshot
-from vsebench.stats.compared_metrics import RSUM, Resamples, Sums, resamples_of, sums
+from vsebench.stats.compared_metrics import RSUM, Resamples, Sums, measures, resamples_of, sums
 from vsebench.stats.intervals import LEVEL, estimate
 from vsebench.stats.paired_tests import difference
-from vsebench.stats.rank_groups import Comparison, compare_all, scored
+from vsebench.stats.rank_groups import Comparison, Comparisons, scored
 from vsebench.stats.rows import SECTIONS, RowView, sort_key, views
 
 
@@ -33,9 +33,9 @@ class BoardData:
     repeats: Mapping[str, BoardData] = field(default_factory=dict)
 
     @cached_property
-    def comparisons(self) -> dict[tuple[str, str], Comparison]:
+    def comparisons(self) -> Mapping[tuple[str, str], Comparison]:
         """Rows of each table compared on the same items: (section, measure's name) -> comparison."""
-        return {} if self.item_scores is None else compare_all(self.snapshot, self.item_scores)
+        return {} if self.item_scores is None else Comparisons(self.snapshot, self.item_scores)
 
     @cached_property
     def rows(self) -> list[RowView]:
@@ -60,8 +60,8 @@ class BoardData:
 
     def compared(self, section: str, *, ranked: bool = False) -> Comparison | None:
         """Return the comparison of a table's rows by what they answer (VQA's score before accuracy), or rank."""
-        of_section = [c for (name, _), c in self.comparisons.items() if name == section and not c.measure.resampled]
-        return next((c for c in of_section if bool(c.measure.depths) == ranked), None)
+        of_section = [m for m in measures(self.snapshot, section) if bool(m.depths) == ranked]
+        return self.comparisons.get((section, of_section[0].name)) if of_section else None
 
     def score(self, section: str) -> Shown:
         """Return the number that ranks a table: what its rows are compared by, else what the board is about."""

@@ -12,7 +12,6 @@ from vsebench.leaderboard.page import Cell, Column, Table, table_of
 from vsebench.leaderboard.significance import group_cell, interval_cell, interval_title, place
 from vsebench.leaderboard.table import units
 from vsebench.leaderboard.titles import AXIS_TITLES
-from vsebench.stats.rank_groups import Comparison
 from vsebench.stats.rows import RowView, axes_of, sort_key, views
 
 #: Component slots that rows of systems can be filtered by.
@@ -36,17 +35,13 @@ def quality_keys(keys: Iterable[str]) -> list[str]:
 
 def row_table(board: BoardData, section: str) -> Table:
     """Return the table of a section's rows: those of the leading group first, then as validation has them."""
-    rows = views(board.snapshot, section)
-    comparison = board.comparison(section)
-    places = {} if comparison is None else {name: place(row) for name, row in comparison.ranked_rows.items()}
-    rows = sorted(rows, key=lambda row: places.get(row.row.name, len(rows) + 1))
-    score = board.score(section)
+    rows, score = _in_order(board, section), board.score(section)
     columns = [
-        *_ranks(board, comparison, score),
+        *_ranks(board, section, score),
         *_names(rows),
         *_metrics(board, rows, score),
         *_intervals(board, section, rows),
-        *_costs(rows),
+        *_costs(),
     ]
     filters = {title: [of(row) for row in rows] for title, of in _facets(rows).items()}
     filters = {title: values for title, values in filters.items() if 1 < len(set(values)) <= MOST_CHOICES}
@@ -54,8 +49,22 @@ def row_table(board: BoardData, section: str) -> Table:
     return table_of(columns, rows, lambda row: row.row.name in leading, title=board.title(section), filters=filters)
 
 
-def _ranks(board: BoardData, comparison: Comparison | None, score: Shown) -> list[Column]:
+def top_table(board: BoardData, section: str, most: int) -> Table:
+    """Return the first rows of a table with the least that tells them apart: rank, the number that ranks, cost."""
+    leading = board.leading(section)
+    columns = [*_ranks(board, section, board.score(section))[:3], *_costs()[:2]]
+    return table_of(columns, _in_order(board, section)[:most], lambda row: row.row.name in leading)
+
+
+def _in_order(board: BoardData, section: str) -> list[RowView]:
+    rows, comparison = views(board.snapshot, section), board.comparison(section)
+    places = {} if comparison is None else {name: place(row) for name, row in comparison.ranked_rows.items()}
+    return sorted(rows, key=lambda row: places.get(row.row.name, len(rows) + 1))
+
+
+def _ranks(board: BoardData, section: str, score: Shown) -> list[Column]:
     """Return name, rank group, the number that ranks, its interval, and what it is above one modality."""
+    comparison = board.comparison(section)
     columns = [
         Column("System", lambda r: Cell(r.row.name, r.row.name.casefold()), "name", strong=True),
         Column("Rank", lambda r: group_cell(comparison, r), "statistics", "min"),
@@ -134,7 +143,7 @@ def _query_cost(row: RowView) -> Cell | None:
     return Cell(f"{mean:.2g}" if mean < 10 else f"{mean:.0f}", mean) if costs else None
 
 
-def _costs(rows: Sequence[RowView]) -> list[Column]:
+def _costs() -> list[Column]:
     return [
         Column("Parameters", lambda r: _count(r, "total"), "cost", "min", key="parameters.total"),
         Column("Train s", _seconds, "cost", "min", key="train_s"),

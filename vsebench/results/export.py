@@ -16,7 +16,7 @@ from vsebench.leaderboard.table import csv_cell
 from vsebench.results.leaves import leaves
 from vsebench.runs.item_scores import ItemScores
 from vsebench.runs.snapshot import INDEX_FORM, BoardRow, Snapshot
-from vsebench.stats.rank_groups import RankedRow, compare_all
+from vsebench.stats.rank_groups import Comparisons, RankedRow
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,7 +76,7 @@ def table_of(boards: Iterable[tuple[Snapshot, ItemScores | None]]) -> pd.DataFra
 
 def _lines(snapshot: Snapshot, item_scores: ItemScores | None) -> Iterator[dict[str, Any]]:
     ranked_rows: dict[tuple[str, str], dict[str, Any]] = {}
-    for (section, measure), compared in ({} if item_scores is None else compare_all(snapshot, item_scores)).items():
+    for (section, measure), compared in ({} if item_scores is None else Comparisons(snapshot, item_scores)).items():
         for name, ranked_row in compared.ranked_rows.items():
             ranked_rows.setdefault((section, name), {}).update(_ranked_row(measure, ranked_row))
     for row in snapshot.rows:

@@ -30,10 +30,12 @@ _SLOTS = ("image_encoder", "text_encoder", "audio_encoder", "attention", "poolin
 Table = tuple[list[str], list[list[Any]]]
 
 
-def log_board(experiment: str, settings: Settings, board: Path) -> None:
+def log_board(experiment: str, settings: Settings, board: Path) -> str:
     """Send an experiment's board, what was measured of its runs, and what its best row finds.
 
     Everything is in the W&B runs' own folders, so that ``wandb sync`` of an offline sweep needs nothing else.
+
+    Returns: where W&B shows the experiment, or how it gets there; empty where W&B was lost.
     """
     snapshot = load_board(board, experiment)
     board_run = _tracker(snapshot, settings, "leaderboard", "leaderboard")
@@ -53,6 +55,7 @@ def log_board(experiment: str, settings: Settings, board: Path) -> None:
         for name, table in measure_tables(snapshot).items():
             measured_run.log_table(f"measures/{name}", *table)
         measured_run.finish({})
+    return board_run.place()
 
 
 def runs_table(snapshot: Snapshot) -> Table:

@@ -9,11 +9,13 @@ import io
 import logging
 import os
 import re
+import shlex
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, Protocol
+from urllib.parse import quote
 
 #: In a run's summary: its whole result, as JSON; in its config: where it stands on the board.
 RESULT_KEY, ROW_KEY = "vsebench/result", "vsebench/row"
@@ -101,7 +103,8 @@ class WandbTracker:
         best: tuple[str, str] | None = None,
     ) -> None:
         self.run: Any = None
-        self.lost = False
+        self.mode, self.folder = mode, folder
+        self.lost, self.url = False, ""
         self.logged = 0.0
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -133,10 +136,23 @@ class WandbTracker:
                 settings=settings,
                 reinit="create_new",
             )
+            self.url = f"{self.run.project_url}/groups/{quote(group)}"
             if best is not None:
                 self._describe(*best)
 
         self._try("start", start)
+
+    def place(self) -> str:
+        """Return where W&B shows the group of this run, or how what it wrote offline gets there; empty where W&B is
+        lost.
+        """
+        if self.lost:
+            return ""
+        if self.mode == "offline":
+            # By its absolute path: given a relative one, wandb 0.31 sends the numbers without the media.
+            runs = shlex.quote(str(self.folder.resolve() / "wandb"))
+            return f"offline; send it with: wandb sync {runs}/offline-run-*"
+        return self.url
 
     def _describe(self, metric: str, mode: str) -> None:
         """Tell W&B what the numbers are, and find what a continued run has already."""

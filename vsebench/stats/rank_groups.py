@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Literal
@@ -88,15 +88,39 @@ class Comparison:
     resolvable: float | None = None
 
 
-def compare_all(snapshot: Snapshot, item_scores: ItemScores) -> dict[tuple[str, str], Comparison]:
-    """Every table of a board by every measure that outcomes are kept of: (section, measure's name) -> comparison."""
-    results = {}
-    for section in SECTIONS:
-        for measure in (*measures(snapshot, section), *resampled_measures(snapshot, section, item_scores)):
-            made = compare(snapshot, item_scores, section, measure)
-            if made is not None:
-                results[section, measure.name] = made
-    return results
+class Comparisons(Mapping[tuple[str, str], Comparison]):
+    """Every table of a board by every measure that outcomes are kept of: (section, measure's name) -> comparison.
+
+    A comparison is made when it is first asked for: one takes seconds where values are resampled, and a reader of one
+    number needs no other.
+
+    Args:
+        snapshot: the board's content.
+        item_scores: what its runs made of the items.
+    """
+
+    def __init__(self, snapshot: Snapshot, item_scores: ItemScores) -> None:
+        self.snapshot, self.item_scores = snapshot, item_scores
+        self.measures = {
+            (section, measure.name): measure
+            for section in SECTIONS
+            for measure in (*measures(snapshot, section), *resampled_measures(snapshot, section, item_scores))
+        }
+        self.made: dict[tuple[str, str], Comparison | None] = {}
+
+    def __getitem__(self, key: tuple[str, str]) -> Comparison:
+        if key not in self.made:
+            self.made[key] = compare(self.snapshot, self.item_scores, key[0], self.measures[key])
+        comparison = self.made[key]
+        if comparison is None:
+            raise KeyError(key)
+        return comparison
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return (key for key in self.measures if key in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 def compare(snapshot: Snapshot, item_scores: ItemScores, section: str, measure: Measure) -> Comparison | None:

@@ -15,6 +15,7 @@ from vsebench.config.index_experiment import IndexExperiment
 from vsebench.core.errors import ConfigError, RunFailed
 from vsebench.core.terminal import on_one_line, say
 from vsebench.leaderboard import index_board, index_plots
+from vsebench.leaderboard.ending import say_ending
 from vsebench.retrieval.index_benchmark.plan import Measurement, plan
 from vsebench.retrieval.index_benchmark.run import limited, measure_all
 from vsebench.retrieval.index_benchmark.vectors import VectorSet, load_vectors
@@ -74,9 +75,10 @@ def run_index_sweep(
     except KeyboardInterrupt:
         print("\nInterrupted. Finished measurements are kept; run the same command to resume.", file=sys.stderr)
         raise SystemExit(130) from None
+    wandb = ""
     if counts["finished"] < len(chosen) and settings.wandb_mode != "disabled":
-        _log_board(load_board(requested.board, experiment.name), tracker)
-    say(f"Board: {requested.board / (experiment.name + '.md')}")
+        wandb = _log_board(load_board(requested.board, experiment.name), tracker)
+    say_ending(experiment.name, requested.board, runs, wandb)
     if outcome.failed:
         lines = [f"  {r.system}, seed {r.seed}: {(r.error or '').strip().splitlines()[-1]}" for r in outcome.failed]
         raise RunFailed(f"{len(outcome.failed)} of {len(chosen)} measurements failed:\n" + "\n".join(lines))
@@ -138,8 +140,11 @@ def _tracker_of(tracker: Callable[..., Tracker], one: Measurement) -> Tracker:
     return tracker(one.run_id, name=one.title, config=config, tags=["indexes"], job_type="measure")
 
 
-def _log_board(snapshot: Snapshot, tracker: Callable[..., Any]) -> None:
-    """Log the board as a W&B table and its plots as pictures, in a run of its own in the experiment's group."""
+def _log_board(snapshot: Snapshot, tracker: Callable[..., Any]) -> str:
+    """Log the board as a W&B table and its plots as pictures, in a run of its own in the experiment's group.
+
+    Returns: where W&B has it.
+    """
     rows = list(csv.reader(io.StringIO(index_board.table_csv(snapshot))))
     config = {"experiment": snapshot.experiment}
     board_run = tracker("leaderboard", name="leaderboard", config=config, job_type="leaderboard")
@@ -147,3 +152,4 @@ def _log_board(snapshot: Snapshot, tracker: Callable[..., Any]) -> None:
     for figure in index_plots.figures(snapshot):
         board_run.log_figure(f"plots/{figure.name.removeprefix(f'{snapshot.experiment}-')}", figure.draw())
     board_run.finish({})
+    return str(board_run.place())
