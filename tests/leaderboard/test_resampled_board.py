@@ -11,9 +11,11 @@ from outcome_boards import DATA, ITEMS, result
 
 from vsebench.components.metric.base import Predictions
 from vsebench.core.metric_specs import compute, parse_metrics, resampled
+from vsebench.leaderboard import resampled_runs
 from vsebench.leaderboard.collect import update
 from vsebench.runs.item_scores import items_file, load
 from vsebench.runs.snapshot import BoardRow, Snapshot
+from vsebench.stats import bootstrap
 from vsebench.stats.bootstrap import KEPT_RESAMPLES, draws
 from vsebench.stats.rank_groups import Comparisons
 
@@ -101,6 +103,16 @@ def test_what_is_kept_are_the_metric_s_values_on_resampled_clusters(tmp_path: Pa
     assert (counts.sum(0) == ITEMS).all()
     for key, values in resampled(predictions, parse_metrics(ENTRIES), counts).items():
         assert item_scores.resampled[key][run] == pytest.approx(values, rel=1e-6), key
+
+
+def test_counts_that_are_not_held_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    board = made_up(tmp_path / "runs", seeds=1)
+    update(board, tmp_path / "runs", tmp_path / "held")
+    monkeypatch.setattr(resampled_runs, "SHARED_ITEMS", 0)
+    monkeypatch.setattr(bootstrap, "BLOCK_BYTES", 8 * ITEMS * 900)  # three blocks
+    update(board, tmp_path / "runs", tmp_path / "drawn")
+    held, drawn = (items_file(tmp_path / name, "demo").read_bytes() for name in ("held", "drawn"))
+    assert held == drawn
 
 
 def test_other_clusters_are_other_resamples(tmp_path: Path) -> None:

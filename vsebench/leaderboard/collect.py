@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,16 +11,15 @@ import numpy as np
 from vsebench.components.metric.accuracy import correct
 from vsebench.components.metric.base import Predictions
 from vsebench.components.metric.vqa_accuracy import item_accuracy
-from vsebench.core.errors import DataError, MetricError, Place
+from vsebench.core.errors import DataError, Place
 from vsebench.core.files import set_aside
-from vsebench.core.metric_specs import Metric, metric_entry, mode_of, parse_metrics, resampled
-from vsebench.core.registry import METRICS
+from vsebench.core.metric_specs import Metric
 from vsebench.core.terminal import say
 from vsebench.core.types import Result
+from vsebench.leaderboard.resampled_runs import EXCLUDED, SPLIT, add_resampled, resampled_metrics
 from vsebench.ops.ranking import RANK_PARTS, Ranks
-from vsebench.ops.slices import Slices, is_of_slice
+from vsebench.ops.slices import Slices
 from vsebench.runs.item_scores import (
-    TOLERANCE,
     ItemScores,
     check,
     clusters_of,
@@ -30,11 +29,8 @@ from vsebench.runs.item_scores import (
     numbered,
     save,
 )
-from vsebench.runs.predictions import NotStored, load_predictions, predictions_file
+from vsebench.runs.predictions import load_predictions, predictions_file
 from vsebench.runs.snapshot import Snapshot
-from vsebench.stats.bootstrap import draws
-
-SPLIT = "test"
 
 
 def update(
@@ -107,6 +103,7 @@ def gather(
     ranks: dict[str, dict[str, Ranks]] = {}
     query_items: dict[str, np.ndarray] = {}
     values: dict[str, dict[str, np.ndarray]] = {}
+    unknown: dict[str, dict[str, Metric]] = {}
     for run, result in sorted(snapshot.results.items()):
         if result.status != "finished":
             continue
@@ -116,11 +113,10 @@ def gather(
         if scores is None or (_lacks(scores, run, wanted) and predictions_file(folder / run, SPLIT).is_file()):
             try:
                 scores = _read_fitting(folder / run, result, results)
-                if scores is not None and wanted:
-                    scores = replace(scores, resampled=_resampled(folder / run, result, wanted, clusters(scores)))
+                unknown |= {run: wanted} if scores is not None and wanted else {}
             except DataError as error:
-                say(f"{error} Run {run} is excluded from intervals over items and from tests.", error=True)
-        if scores is None or run not in scores.runs:
+                say(f"{error} {EXCLUDED.format(run=run)}", error=True)
+        if scores is None or run not in (scores.runs | unknown.keys()):
             continue
         results, slices = results or replace(scores, clusters=clusters(scores)), slices or scores.slices
         for name, by_run in scores.resampled.items():
@@ -135,51 +131,16 @@ def gather(
                 # A system of features has one query an item where others have one a caption: no pairs to be compared.
                 if np.array_equal(queries, scores.query_items[way]):
                     ranks.setdefault(way, {})[run] = by_rank[run]
-    if results is None or not (right or ranks or values):
+    if results is None:
+        return None
+    add_resampled(values, folder, {run: (snapshot.results[run], wanted) for run, wanted in unknown.items()}, results)
+    if not (right or ranks or values):
         return None
     return replace(results, right=right, ranks=ranks, query_items=query_items, slices=slices, resampled=values)
 
 
-def resampled_metrics(result: Result) -> dict[str, Metric]:
-    """Return the test numbers of a result that a metric can give for resampled items, with their metrics.
-
-    Those that are means of what is kept of single items are not among them, nor metrics that are not registered here.
-    """
-    results = {}
-    for key in (k.removeprefix(f"{SPLIT}/") for k in result.metrics if k.startswith(f"{SPLIT}/")):
-        if mode_of(key) is None or is_of_slice(key):
-            continue
-        (metric, *_) = parse_metrics([metric_entry(key)])
-        if METRICS.get(metric.name).facts["resample"] is not None:
-            results[key] = metric
-    return results
-
-
 def _lacks(scores: ItemScores, run: str, wanted: Iterable[str]) -> bool:
     return any(run not in scores.resampled.get(key, {}) for key in wanted)
-
-
-def _resampled(
-    folder: Path, result: Result, wanted: Mapping[str, Metric], clusters: np.ndarray
-) -> dict[str, dict[str, np.ndarray]]:
-    """Compute a run's numbers on resamples of its clusters; of whole lists where the vectors are kept.
-
-    A number is left out that stored predictions do not give, or not as the result has it.
-    """
-    predictions, metrics = load_predictions(folder, SPLIT), list(dict.fromkeys(wanted.values()))
-    once = np.ones((len(clusters), 1), np.int32)
-    results = {}
-    for metric in metrics:
-        try:
-            whole = resampled(predictions, [metric], once)
-            blocks = [resampled(predictions, [metric], counts) for counts in draws(clusters)]
-        except (NotStored, MetricError):
-            continue
-        for key, value in whole.items():
-            stored = result.metrics.get(f"{SPLIT}/{key}")
-            if stored is not None and abs(stored - float(value[0])) <= TOLERANCE * max(1.0, abs(stored)):
-                results[key] = {result.run_id: np.concatenate([block[key] for block in blocks])}
-    return results
 
 
 def _read_fitting(folder: Path, result: Result, before: ItemScores | None) -> ItemScores | None:

@@ -12,7 +12,8 @@ import numpy as np
 
 from vsebench.core.errors import DataError
 from vsebench.core.types import Result
-from vsebench.leaderboard.collect import SPLIT, pairs_of, read
+from vsebench.leaderboard.collect import pairs_of, read
+from vsebench.leaderboard.resampled_runs import SPLIT
 from vsebench.ops.slices import differing_fields
 from vsebench.results.code_check import code_line
 from vsebench.results.leaves import ABSENT, differing, in_digits, leaves, on_board, same

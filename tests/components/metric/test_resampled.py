@@ -106,6 +106,15 @@ def test_a_resample_without_any_class_is_not_a_number() -> None:
         compute(repeated(predictions, alone[:, 0]), parse_metrics(["auroc"]))
 
 
+@pytest.mark.parametrize("seed", [0, 1], ids=["no ties", "ties"])
+def test_items_that_are_drawn_many_thousand_times_overflow_nothing(seed: int) -> None:
+    """Ranking numbers depend on shares alone, and sums of such counts need more than two bytes."""
+    counts, metrics = counts_of(), parse_metrics(["average_precision", "auroc"])
+    few, many = (resampled(classified(multi_label=False, seed=seed), metrics, factor * counts) for factor in (1, 9_973))
+    for key, values in few.items():
+        assert many[key] == pytest.approx(values, abs=1e-12), key
+
+
 def test_every_item_once_is_the_metric() -> None:
     for multi_label in (False, True):
         predictions = classified(multi_label=multi_label)

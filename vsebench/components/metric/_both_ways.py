@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from vsebench.components.metric._resampled import mean_of
+from vsebench.components.metric._resampled import Drawn
 from vsebench.components.metric._tie_groups import TieGroups
 from vsebench.components.metric.base import Predictions
 from vsebench.core.errors import MetricError
@@ -45,7 +45,7 @@ def both_ways_resampled(
     result = {}
     for direction in predictions.directions:
         values = np.concatenate([value(groups) for groups in predictions.tie_groups(direction)])
-        result[f"{direction}/{entry}"] = mean_of(values, counts[predictions.queried_items(direction)])
+        result[f"{direction}/{entry}"] = Drawn(counts[predictions.queried_items(direction)]).mean_of(values)
     return result
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from vsebench.components.metric._classes import binary_targets, left_out
-from vsebench.components.metric._resampled import Positives, mean_over_classes, per_class
+from vsebench.components.metric._resampled import Drawn, class_rankings, mean_over_classes
 from vsebench.components.metric.base import Predictions
 from vsebench.core.display import share
 from vsebench.core.errors import MetricError
@@ -22,7 +22,8 @@ def classes_with_both(predictions: Predictions) -> np.ndarray:
 def resampled(predictions: Predictions, counts: np.ndarray) -> dict[str, np.ndarray]:
     """Compute the metric of resampled items; a class of which a sample has no pair is left out of its mean."""
     target = binary_targets(predictions.labels, predictions.num_classes)
-    return {"auroc": mean_over_classes(per_class(predictions, target, counts, Positives.auroc))}
+    drawn, rankings = Drawn(counts), class_rankings(predictions, target)
+    return {"auroc": mean_over_classes(np.stack([ranking.auroc(drawn) for ranking in rankings]))}
 
 
 @METRICS.register(

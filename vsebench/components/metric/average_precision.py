@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.metrics import average_precision_score
 
 from vsebench.components.metric._classes import binary_targets, left_out
-from vsebench.components.metric._resampled import Positives, mean_of, mean_over_classes, per_class, per_ranking
+from vsebench.components.metric._resampled import Drawn, Ranking, class_rankings, mean_over_classes
 from vsebench.components.metric.base import Predictions
 from vsebench.core.display import share
 from vsebench.core.errors import MetricError
@@ -21,18 +21,16 @@ def classes_with_positives(predictions: Predictions) -> np.ndarray:
 def resampled(predictions: Predictions, counts: np.ndarray) -> dict[str, np.ndarray]:
     """Compute the metric of resampled items; a class that a sample lacks is left out of its macro mean."""
     target, ranks = binary_targets(predictions.labels, predictions.num_classes), predictions.class_ranks
-    of_class = per_class(predictions, target, counts, Positives.average_precision)
-    items = np.repeat(np.arange(len(target)), target.shape[1])
+    drawn, items = Drawn(counts), np.repeat(np.arange(len(target)), target.shape[1])
+    of_class = np.stack([ranking.average_precision(drawn) for ranking in class_rankings(predictions, target)])
     result = {
         "average_precision": mean_over_classes(of_class),
-        "average_precision/micro": per_ranking(
-            ranks.ravel(), target.ravel() > 0, items, counts, Positives.average_precision
-        ),
-        "average_precision/weighted": mean_over_classes(of_class, target.T @ counts),
+        "average_precision/micro": Ranking.sort(ranks.ravel(), target.ravel() > 0, items).average_precision(drawn),
+        "average_precision/weighted": mean_over_classes(of_class, drawn.class_sums(target)),
     }
     if predictions.multi_label:
         some = target.any(1)
-        result["average_precision/samples"] = mean_of(_samples(target, ranks), counts[some])
+        result["average_precision/samples"] = Drawn(counts[some]).mean_of(_samples(target, ranks))
     return result
 
 

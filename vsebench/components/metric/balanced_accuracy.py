@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from vsebench.components.metric._classes import binary_targets, left_out
-from vsebench.components.metric._resampled import mean_over_classes
+from vsebench.components.metric._resampled import Drawn, mean_over_classes
 from vsebench.components.metric.accuracy import correct
 from vsebench.components.metric.average_precision import classes_with_positives
 from vsebench.components.metric.base import Predictions
@@ -16,7 +16,8 @@ from vsebench.core.registry import METRICS
 def resampled(predictions: Predictions, counts: np.ndarray) -> dict[str, np.ndarray]:
     """Compute the metric of resampled items, over the classes that a sample has."""
     target = binary_targets(predictions.labels, predictions.num_classes)
-    items, hits = target.T @ counts, (target * correct(predictions, 1)[:, None]).T @ counts
+    drawn, right = Drawn(counts), correct(predictions, 1)[:, None]
+    items, hits = drawn.class_sums(target), drawn.class_sums(target * right)
     return {"balanced_accuracy": mean_over_classes(np.where(items > 0, hits / np.maximum(items, 1), np.nan))}
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Gt
 
+from vsebench.components.metric._resampled import Drawn, running
 from vsebench.components.metric.accuracy import correct
 from vsebench.components.metric.base import Predictions
 from vsebench.core.display import share
@@ -15,30 +16,27 @@ from vsebench.core.registry import METRICS
 
 def resampled(predictions: Predictions, counts: np.ndarray, *, bins: int = 15) -> dict[str, np.ndarray]:
     """Compute the metric of resampled items: an item that is drawn twice is two of equal confidence."""
-    confidence, tied = np.unique(predictions.probabilities.max(1), return_inverse=True)
-    order = np.argsort(tied, kind="stable")
-    first = np.flatnonzero(np.append(True, np.diff(tied[order]) > 0))
-    weights = np.add.reduceat(counts[order], first, axis=0)
-    hits = np.add.reduceat((counts * correct(predictions, 1)[:, None])[order], first, axis=0)
-    gaps = hits / np.maximum(weights, 1) - confidence[:, None]
-    results = [_of_groups(weight, gap, bins) for weight, gap in zip(weights.T, gaps.T, strict=True)]
-    return {"ece": np.array(results)}
+    confidence, tied, sizes = np.unique(predictions.probabilities.max(1), return_inverse=True, return_counts=True)
+    drawn, order, cuts = Drawn(counts), np.argsort(tied, kind="stable"), np.append(0, np.cumsum(sizes))
+    weights = drawn.sums(order, cuts)
+    gaps = drawn.sums(order, cuts, (correct(predictions, 1) - confidence[tied])[order])
+    so_far, sums = running(weights), running(gaps)
+    ends = _ends(so_far[-1], bins)
+    group = np.stack([np.searchsorted(of, end) for of, end in zip(so_far.T, ends.T, strict=True)], axis=1)
+    at = group, np.arange(counts.shape[1])
+    rest = (so_far[at] - ends) * gaps[at] / weights[at]  # of the group that a bin ends in, for the next one
+    return {"ece": np.abs(np.diff(sums[at] - rest, axis=0, prepend=0.0)).sum(0) / so_far[-1]}
 
 
-def _of_groups(weights: np.ndarray, gaps: np.ndarray, bins: int) -> float:
-    """Cut items that come in groups of one gap into bins as ``np.array_split`` cuts them one by one.
+def _ends(items: np.ndarray, bins: int) -> np.ndarray:
+    """Return where ``np.array_split`` ends the bins of so many items; all of those that are too many at the last item.
 
-    Shape: (g,), (g,)
+    Shape: (B,) -> int (bins, B)
     """
-    items = int(weights.sum())
-    size, more = divmod(items, min(bins, items))
-    sizes = np.full(min(bins, items), size)
-    sizes[:more] += 1
-    ends = np.cumsum(sizes)
-    so_far = np.cumsum(weights)
-    group = np.searchsorted(so_far, ends)
-    sums = np.cumsum(weights * gaps)[group] - (so_far[group] - ends) * gaps[group]
-    return float(np.abs(np.diff(sums, prepend=0.0)).sum() / items)
+    count = np.minimum(items, bins)
+    number = np.minimum(np.arange(1, bins + 1)[:, None], count)
+    ends: np.ndarray = number * (items // count) + np.minimum(number, items % count)
+    return ends
 
 
 @METRICS.register(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from vsebench.components.metric._classes import binary_targets, left_out, most_probable
-from vsebench.components.metric._resampled import mean_over_classes
+from vsebench.components.metric._resampled import Drawn, mean_over_classes
 from vsebench.components.metric._thresholds import best_macro, best_micro
 from vsebench.components.metric.base import Predictions
 from vsebench.core.display import share
@@ -31,10 +31,10 @@ def classes_met(predictions: Predictions) -> np.ndarray:
 
 def resampled(predictions: Predictions, counts: np.ndarray) -> dict[str, np.ndarray]:
     """Compute the metric of resampled items, at the thresholds of all; over the classes that a sample meets."""
-    target, results = _targets(predictions), []
+    drawn, target, results = Drawn(counts), _targets(predictions), []
     for average in (MACRO, MICRO):
         predicted = _predicted(predictions, average)
-        results.append([2 * (target * predicted).T @ counts, (target + predicted).T @ counts])
+        results.append([drawn.class_sums(2 * target * predicted), drawn.class_sums(target + predicted)])
     (hits, sizes), (all_hits, all_sizes) = results
     macro = mean_over_classes(np.where(sizes > 0, hits / np.maximum(sizes, 1e-300), np.nan))
     return {MACRO: macro, MICRO: all_hits.sum(0) / np.maximum(all_sizes.sum(0), 1e-300)}

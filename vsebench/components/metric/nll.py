@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from vsebench.components.metric._classes import binary_targets, log_odds
-from vsebench.components.metric._resampled import mean_of
+from vsebench.components.metric._resampled import Drawn
 from vsebench.components.metric.base import Predictions
 from vsebench.core.display import Display
 from vsebench.core.registry import METRICS
@@ -13,7 +13,7 @@ from vsebench.core.registry import METRICS
 
 def resampled(predictions: Predictions, counts: np.ndarray) -> dict[str, np.ndarray]:
     """Compute the metric of resampled items."""
-    return {"nll": mean_of(_surprise(predictions).mean(1), counts)}
+    return {"nll": Drawn(counts).mean_of(_surprise(predictions).mean(1))}
 
 
 @METRICS.register(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vsebench.components.metric._resampled import mean_of
+from vsebench.components.metric._resampled import Drawn
 from vsebench.components.metric.accuracy import correct
 from vsebench.components.metric.base import Predictions
 from vsebench.core.display import share
@@ -19,7 +19,7 @@ from vsebench.core.registry import METRICS
     higher_is_better=True,
     shows=share("top-5 accuracy"),
     needs=("logits",),
-    resample=lambda predictions, counts: {"top5_accuracy": mean_of(correct(predictions, 5), counts)},
+    resample=lambda predictions, counts: {"top5_accuracy": Drawn(counts).mean_of(correct(predictions, 5))},
 )
 def top5_accuracy(predictions: Predictions) -> dict[str, float]:
     """Count the items whose class is among the five most probable.
