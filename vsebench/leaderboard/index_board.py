@@ -72,28 +72,27 @@ def ks_of(snapshot: Snapshot) -> list[int]:
 def columns(snapshot: Snapshot, rows: Sequence[RowView]) -> list[Column]:
     """Return the columns of indexes: names, recalls, speed, size, time."""
     k, ks, fronts = main_k(snapshot), ks_of(snapshot), best_in(snapshot, rows)
-    recalls = [Column(f"recall@{n}", _percent(f"recall@{n}"), "retrieval", "max", n == k, n == k) for n in ks]
-    firsts = [(f"1-recall@{n}", f"1-recall@{n}") for n in ks if n > 1]
-    recalls += [Column(title, _percent(key), "retrieval", "max", False) for title, key in firsts]
+    recalls = [_recall(f"recall@{n}", first=n == k) for n in ks]
+    recalls += [_recall(f"1-recall@{n}", first=False) for n in ks if n > 1]
     return [
         Column("Index", lambda r: Cell(r.row.name, r.row.name.casefold()), "name", strong=True),
         Column("Kind", lambda r: Cell(name := str(r.config["index"]["name"]), name), "name", first=False),
         *recalls,
-        Column("Queries/s", _whole(f"qps@{k}"), "cost", "max"),
-        Column("Bytes/vector", _whole("bytes_per_vector"), "cost", "min"),
-        Column("Build s", _seconds, "cost", "min"),
+        Column("Queries/s", _whole(f"qps@{k}"), "cost", "max", key=f"index/qps@{k}"),
+        Column("Bytes/vector", _whole("bytes_per_vector"), "cost", "min", key="index/bytes_per_vector"),
+        Column("Build s", _seconds, "cost", "min", key="train_s"),
         Column("Best in", lambda r: Cell(fronts(r), fronts(r)) if fronts(r) else None, "statistics"),
-        Column("one at a time", _whole(f"qps@{k}:single"), "cost", "max", False),
-        Column("Code bytes", _whole("code_bytes"), "cost", "min", False),
+        Column("one at a time", _whole(f"qps@{k}:single"), "cost", "max", False, key=f"index/qps@{k}:single"),
+        Column("Code bytes", _whole("code_bytes"), "cost", "min", False, key="index/code_bytes"),
     ]
 
 
-def _percent(key: str) -> Callable[[RowView], Cell | None]:
+def _recall(key: str, *, first: bool) -> Column:
     def value(row: RowView) -> Cell | None:
         estimate = row.estimate(key)
         return None if estimate is None else Cell(estimate.text(percent=True), estimate.mean)
 
-    return value
+    return Column(key, value, "retrieval", "max", first, first, f"index/{key}", scale=100.0)
 
 
 def _whole(key: str) -> Callable[[RowView], Cell | None]:

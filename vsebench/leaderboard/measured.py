@@ -90,7 +90,7 @@ def _column(column: BoardColumn) -> Column:
         one = row.estimate(column.value)
         return None if one is None else Cell(one.text(percent=column.percent, digits=column.digits), one.mean)
 
-    return Column(column.title, cell, direction=column.best, key=column.key)
+    return Column(column.title, cell, direction=column.best, key=column.key, scale=100.0 if column.percent else 1.0)
 
 
 def measurement_sections(snapshot: Snapshot) -> list[Section]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from vsebench.core.display import Shown, natural_order, shown
 from vsebench.core.metric_specs import NO_QUALITY
 from vsebench.leaderboard.board import BoardData
-from vsebench.leaderboard.page import Cell, Column, Table, table_of
-from vsebench.leaderboard.significance import group_cell, interval_cell, interval_title, place
+from vsebench.leaderboard.page import Cell, Column, Group, Table, table_of
+from vsebench.leaderboard.significance import group_cell, interval_cell, interval_title, place, standing
 from vsebench.leaderboard.table import units
 from vsebench.leaderboard.titles import AXIS_TITLES
+from vsebench.stats.rank_groups import Comparison
 from vsebench.stats.rows import RowView, axes_of, sort_key, views
 
 #: Component slots that rows of systems can be filtered by.
@@ -67,18 +69,35 @@ def _ranks(board: BoardData, section: str, score: Shown) -> list[Column]:
     comparison = board.comparison(section)
     columns = [
         Column("System", lambda r: Cell(r.row.name, r.row.name.casefold()), "name", strong=True),
-        Column("Rank", lambda r: group_cell(comparison, r), "statistics", "min"),
-        Column(f"{score.heading}{score.percent}", _number(score), score.family, score.direction, True, True, score.key),
-        Column("95 %", lambda r: interval_cell(comparison, r), "statistics"),
+        _rank(comparison, "Rank", "statistics", first=True),
+        replace(_number(score, f"{score.heading}{score.percent}"), first=True, strong=True),
+        _interval(comparison, "95 %", "statistics", first=True),
     ]
     if (base := board.base) is not None:
-        columns.append(Column(f"Over {base.modalities} alone", lambda r: _over(board, r), "statistics"))
+        title, scale = f"Over {base.modalities} alone", board.score(base.row.section).factor
+        columns.append(Column(title, lambda r: _over(board, r), "statistics", scale=scale))
     return columns
+
+
+def _rank(comparison: Comparison | None, title: str, group: Group, *, first: bool = False) -> Column:
+    """Return the column of the rank groups of a comparison."""
+    key = "" if comparison is None else f"{standing(comparison)}.group"
+    return Column(title, partial(group_cell, comparison), group, "min", first, key=key)
+
+
+def _interval(comparison: Comparison | None, title: str, group: Group, *, first: bool = False) -> Column:
+    """Return the column of the intervals over items of a comparison."""
+    ends, scale = ("", 1.0) if comparison is None else (standing(comparison), comparison.measure.scale)
+    return Column(title, partial(interval_cell, comparison), group, first=first, ends=ends, scale=scale)
 
 
 def _over(board: BoardData, row: RowView) -> Cell | None:
     known = board.over_base.get((row.row.section, row.row.name))
-    return None if known is None else Cell(board.score(row.row.section).interval(*known), known[0])
+    if known is None:
+        return None
+    value, half = known
+    ends = None if half is None else (value - half, value + half)
+    return Cell(board.score(row.row.section).interval(value, half), value, ends)
 
 
 def _names(rows: Sequence[RowView]) -> list[Column]:
@@ -109,18 +128,15 @@ def _metrics(board: BoardData, rows: Sequence[RowView], score: Shown) -> list[Co
     keys = dict.fromkeys(key for row in rows for result in row.results for key in result.metrics)
     wanted = [sort_key(board.snapshot)[0], *quality_keys(keys)]
     numbers = [shown(key) for key in dict.fromkeys(wanted) if key != score.key]
-    return [
-        Column(n.heading if n.key.startswith("val/") else n.title, _number(n), n.family, n.direction, False, key=n.key)
-        for n in numbers
-    ]
+    return [_number(n, n.heading if n.key.startswith("val/") else n.title) for n in numbers]
 
 
-def _number(number: Shown) -> Callable[[RowView], Cell | None]:
+def _number(number: Shown, title: str) -> Column:
     def cell(row: RowView) -> Cell | None:
         estimate = row.estimate(number.key)
         return None if estimate is None else Cell(number.cell(estimate), estimate.mean)
 
-    return cell
+    return Column(title, cell, number.family, number.direction, False, key=number.key, scale=number.factor)
 
 
 def _intervals(board: BoardData, section: str, rows: Sequence[RowView]) -> list[Column]:
@@ -132,8 +148,8 @@ def _intervals(board: BoardData, section: str, rows: Sequence[RowView]) -> list[
         title, group = f"{number.title}, 95 %", number.family
         if comparison.measure.depths:
             title, group = interval_title(comparison), "retrieval"
-            columns.append(Column("Rank by R@k", partial(group_cell, comparison), group, "min", False))
-        columns.append(Column(title, partial(interval_cell, comparison), group, first=False))
+            columns.append(_rank(comparison, "Rank by R@k", group))
+        columns.append(_interval(comparison, title, group))
     return columns
 
 

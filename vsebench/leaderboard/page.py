@@ -66,10 +66,11 @@ def _clean(text: str) -> str:
 
 @dataclass(frozen=True)
 class Cell:
-    """What stands in a cell, and what it is sorted by; None comes last."""
+    """What stands in a cell, what it is sorted by (None comes last), and the ends of its interval."""
 
     text: str = NONE
     value: float | str | None = None
+    ends: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,8 @@ class Column:
         first: whether it stands in the table, or is folded below it.
         strong: whether the rows of the leading group are bold in it.
         key: what the number is called in results, CSV and data frames.
+        ends: what the ends of an interval are called there, without ``.low`` and ``.high``; empty for what is none.
+        scale: what a value, and an end, is multiplied by to be shown.
     """
 
     title: str
@@ -93,6 +96,8 @@ class Column:
     first: bool = True
     strong: bool = False
     key: str = ""
+    ends: str = ""
+    scale: float = 1.0
 
 
 @dataclass(frozen=True)

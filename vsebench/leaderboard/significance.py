@@ -25,7 +25,13 @@ def interval_cell(comparison: Comparison | None, row: RowView) -> Cell | None:
     mean, low, high = (measure.scale * v for v in (result.value, result.interval.low, result.interval.high))
     digits = measure.digits
     interval = f"[{low:.{digits}f}, {high:.{digits}f}]"
-    return Cell(f"{mean:.{digits}f} {interval}" if measure.mean_of_columns else interval, result.value)
+    text = f"{mean:.{digits}f} {interval}" if measure.mean_of_columns else interval
+    return Cell(text, result.value, (result.interval.low, result.interval.high))
+
+
+def standing(comparison: Comparison) -> str:
+    """Return what the numbers of a comparison's rows are called in a data frame."""
+    return f"standing.{comparison.measure.name}"
 
 
 def group_cell(comparison: Comparison | None, row: RowView) -> Cell | None:

@@ -58,12 +58,16 @@ function sample(kind) {
     draw("line", { class: `line ${kind}`, x1: 1, x2: 23, y1: 4, y2: 4 }));
 }
 
-/** A mean with its interval on the scale of all rows; the cell says both in digits. */
-function whisker(mean, half, [low, high]) {
-  const at = value => 4 + (value - low) / (high - low) * 82;
+/** A mean with its interval on a table's scale, an arrow at its edge where it lies beyond; the row says both in digits. */
+function whisker(shown, [low, high]) {
+  const at = value => 4 + Math.min(1, Math.max(0, (value - low) / (high - low))) * 82;
   const picture = draw("svg", { viewBox: "0 0 90 14", class: "whisker", "aria-hidden": "true" });
   picture.append(draw("line", { class: "track", x1: 1, x2: 89, y1: 7, y2: 7 }));
-  if (half) picture.append(draw("line", { class: "half", x1: at(mean - half), x2: at(mean + half), y1: 7, y2: 7 }));
-  picture.append(draw("circle", { cx: at(mean), cy: 7, r: 3.2 }));
+  if (shown.high > low && shown.low < high && shown.low < shown.high) {
+    picture.append(draw("line", { class: "half", x1: at(shown.low), x2: at(shown.high), y1: 7, y2: 7 }));
+  }
+  if (shown.mean < low) picture.append(draw("path", { class: "beyond", d: "M8 3 L2 7 L8 11" }));
+  else if (shown.mean > high) picture.append(draw("path", { class: "beyond", d: "M82 3 L88 7 L82 11" }));
+  else picture.append(draw("circle", { cx: at(shown.mean), cy: 7, r: 3.2 }));
   return picture;
 }

@@ -47,6 +47,11 @@ function plainTable(heads, rows, attributes = {}) {
   return make("table", attributes, make("thead", {}, head), make("tbody", {}, ...body));
 }
 
+/** A list that a button folds out over the page. */
+function menu(title, list) {
+  return make("details", { class: "menu" }, make("summary", {}, title), list);
+}
+
 const COLLATOR = new Intl.Collator("en", { numeric: true });
 
 /** A cell's mean and half width, from "97.2 ± 0.7". */

@@ -1,22 +1,7 @@
-// The page as a whole: its tables, its colours, and the row that its address names.
+// The page as a whole: its tables, its colours, and what its address names.
 
 const board = JSON.parse($("board").textContent);
 const tables = board.tables.map((_, number) => new Table(board, number));
-
-function goToRow() {
-  let anchor;
-  try { anchor = decodeURIComponent(location.hash.slice(1)); } catch { return; }
-  const part = anchor.startsWith("part-") && $(anchor);
-  if (part) {
-    part.open = true;
-    return part.scrollIntoView();
-  }
-  if (!anchor.startsWith("row-")) return;
-  for (const table of tables) {
-    const i = table.rows.findIndex(row => row.anchor === anchor);
-    if (i >= 0) return table.reveal(i);
-  }
-}
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const isDark = () => (document.documentElement.dataset.theme ?? (dark.matches ? "dark" : "light")) === "dark";
@@ -30,7 +15,7 @@ $("theme").addEventListener("click", () => {
 });
 dark.addEventListener("change", showTheme);
 addEventListener("beforeprint", () => { for (const table of tables) table.more(Infinity); });
-addEventListener("hashchange", goToRow);
+addEventListener("hashchange", readAddress);
 document.addEventListener("click", event => {
   for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
 });
@@ -39,7 +24,7 @@ document.addEventListener("keydown", event => {
   if (menu) { menu.open = false; menu.querySelector("summary").focus(); }
 });
 showTheme();
-if (document.readyState === "loading") addEventListener("DOMContentLoaded", goToRow);
-else goToRow();
+if (document.readyState === "loading") addEventListener("DOMContentLoaded", readAddress);
+else readAddress();
 document.documentElement.dataset.ready = "true";
 performance.mark("ready");

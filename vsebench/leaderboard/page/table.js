@@ -1,20 +1,16 @@
-// A table of rows: sorted, filtered, its columns chosen, its rows opened. Rows beyond the first are made when needed.
+// A table of rows: drawn, sorted, grouped, opened. Rows beyond the first are made when needed.
 
 const FIRST_ROWS = 200, MORE_ROWS = 200;
-const GROUPS = { classification: "Classification", retrieval: "Retrieval", cost: "Cost" };
 
 class Table {
   constructor(board, number) {
     this.board = board;
     this.number = number;
     this.data = board.tables[number];
-    this.heads = this.data.heads.map(([title, group, best, shown]) => ({ title, group, best, shown }));
+    this.heads = this.data.heads.map(([title, group, best, shown, key, scale, ends]) =>
+      ({ title, group, best, shown, key, scale, ends, name: key || title }));
     this.rows = this.data.rows;
     this.narrow = matchMedia("(max-width: 44rem)").matches;
-    this.words = this.rows.map(row => {
-      const named = row.text.filter((_, c) => this.heads[c].group === "name");
-      return [row.name, ...named, ...row.choices].join("\n").toLowerCase();
-    });
     this.element = $(`table-${number}`);
     this.region = $(`region-${number}`);
     this.body = this.element.tBodies[0];
@@ -22,17 +18,23 @@ class Table {
     this.details = new Map();
     this.sorting = null;
     this.limit = FIRST_ROWS;
+    const intervals = this.heads.filter(head => head.ends), index = intervals.findIndex(head => head.group === "statistics");
+    this.interval = { index, scale: intervals[index]?.scale };
     this.scale = this.scaleOf();
+    this.ranked = this.heads.findIndex(head => head.group === "statistics" && head.key.endsWith(".group"));
     [...this.body.rows].forEach((node, i) => { this.nodes[i] = this.enhance(node, i); });
     this.headings = [...this.element.tHead.rows[0].cells];
     if (this.narrow) this.heads[0].title = this.heads[0].title === "Index" ? "Index" : "System";
     this.headings.forEach((cell, i) => this.sortable(cell, i));
-    this.tools();
-    if (this.narrow) this.heads.forEach((head, c) => { if (c && head.group === "name") this.show(c, false); });
+    this.filters = new Filters(this);
+    this.columns = new Columns(this);
+    $(`tools-${number}`).append(...this.filters.nodes(), copyMenu(this), this.columns.node);
+    if (this.narrow) this.heads.forEach((head, c) => { if (c && head.group === "name") this.columns.show(c, false); });
+    this.usual = this.heads.map(head => head.shown);
     this.order = this.rows.map((_, i) => i);
     this.body.addEventListener("click", event => {
       const button = event.target.closest("button.open");
-      if (button) this.toggle(+button.closest("tr").dataset.row);
+      if (button) { this.toggle(+button.closest("tr").dataset.row); changed(); }
     });
     this.say();
     this.offerMore();
@@ -40,13 +42,22 @@ class Table {
 
   // Rows
 
+  /** Ends of a row's whisker, as shown: over items where there are such, else over seeds. */
+  ends(i) {
+    const at = this.data.plotted, { scale, index } = this.interval, ends = this.rows[i].ends[index];
+    if (ends) return { mean: this.rows[i].value[at] * this.heads[at].scale, low: scale * ends[0], high: scale * ends[1] };
+    const shown = interval(this.rows[i].text[at]);
+    return shown && { mean: shown.mean, low: shown.mean - shown.half, high: shown.mean + shown.half };
+  }
+
+  /** The scale of whiskers: the leading group's, with as much room around it; of all rows where none lead. */
   scaleOf() {
     if (this.data.plotted === null) return null;
-    const found = this.rows.flatMap(row => {
-      const shown = interval(row.text[this.data.plotted]);
-      return shown ? [shown.mean - shown.half, shown.mean + shown.half] : [];
-    });
-    return found.length ? extent(found) : null;
+    const leads = this.rows.some(row => row.leads);
+    const shown = this.rows.flatMap((row, i) => !leads || row.leads ? [this.ends(i)] : []).filter(Boolean);
+    if (!shown.length) return null;
+    const [low, high] = extent(shown.flatMap(one => [one.low, one.high]));
+    return leads ? [low - (high - low), high + (high - low) / 4] : [low, high];
   }
 
   node(i) {
@@ -73,6 +84,8 @@ class Table {
   enhance(node, i) {
     const row = this.rows[i], first = node.cells[0];
     node.dataset.row = i;
+    const rank = this.ranked < 0 ? null : row.value[this.ranked];
+    if (rank !== null) node.dataset.band = rank === 1 ? "1" : rank < 2 ? "undecided" : rank % 2 ? "odd" : "even";
     // A narrow screen has room for one column of names; the whole name of a grid's row stands in it.
     const title = this.narrow ? row.name : row.text[0];
     const label = row.name === title ? ": details" : `: details of ${row.name}`;
@@ -80,9 +93,9 @@ class Table {
       make("span", { class: "arrow", "aria-hidden": "true" }), make("span", {}, title), hidden(label)));
     const at = this.data.plotted;
     if (at !== null && this.scale) {
-      const shown = interval(row.text[at]);
+      const shown = this.ends(i);
       node.cells[at].classList.add("plotted");
-      if (shown) node.cells[at].prepend(whisker(shown.mean, shown.half, this.scale));
+      if (shown) node.cells[at].prepend(whisker(shown, this.scale));
     }
     return node;
   }
@@ -104,43 +117,59 @@ class Table {
     this.node(i).classList.toggle("is-open", open);
   }
 
+  // What is drawn
+
   render() {
-    const asked = this.search.value.trim().toLowerCase().split(/\s+/).filter(Boolean);
-    const chosen = this.selects.map(select => select.value);
-    this.order = [];
-    this.rows.forEach((row, i) => {
-      if (chosen.every((value, f) => !value || row.choices[f] === value.slice(1)) &&
-          asked.every(word => this.words[i].includes(word) || this.isRun(i, word))) this.order.push(i);
-    });
+    this.order = this.filters.accepted();
     this.sort();
-    const lines = document.createDocumentFragment();
-    for (const i of this.order.slice(0, this.limit)) {
+    this.group();
+    this.body.replaceChildren(this.lines(0, this.limit));
+    if (!this.order.length) {
+      this.body.append(make("tr", {}, make("td", { colspan: this.heads.length, class: "nothing" }, "No row has all of that.")));
+    }
+    this.say();
+    this.offerMore();
+    changed();
+  }
+
+  /** Start again from the first rows, after another filter or order. */
+  restart() {
+    this.limit = FIRST_ROWS;
+    this.render();
+    this.region.scrollTop = 0;
+  }
+
+  lines(from, to) {
+    const lines = document.createDocumentFragment(), by = this.filters.by.value;
+    const of = i => this.rows[i].choices[by];
+    for (let at = from; at < Math.min(to, this.order.length); at++) {
+      const i = this.order[at];
+      if (by && (at === 0 || of(i) !== of(this.order[at - 1]))) lines.append(this.groupLine(by, of(i)));
       lines.append(this.node(i));
       if (this.details.has(i)) lines.append(this.details.get(i));
     }
-    if (!this.order.length) {
-      lines.append(make("tr", {}, make("td", { colspan: this.heads.length, class: "nothing" }, "No row has all of that.")));
-    }
-    this.body.replaceChildren(lines);
-    this.clear.hidden = !asked.length && !chosen.some(Boolean);
-    this.say();
-    this.offerMore();
+    return lines;
   }
 
-  /** Whether a word is the beginning of a run's id; shorter ones would be found in any. */
-  isRun(i, word) {
-    return word.length >= 6 && this.rows[i].runs.some(run => run.startsWith(word));
+  /** What heads the rows with one component: how many there are, and their best and mean number. */
+  groupLine(by, name) {
+    const rows = this.order.filter(i => this.rows[i].choices[by] === name), at = this.data.plotted;
+    const facts = [plural(rows.length, "row")];
+    const values = at === null ? [] : rows.map(i => this.rows[i].value[at]).filter(v => v !== null);
+    if (values.length) {
+      const { best, scale, title } = this.heads[at];
+      const ends = extent(values), first = values.length > 1 ? ends[best === "min" ? 0 : 1] : values[0];
+      facts.push(`${title}: best ${short(scale * first)}, mean ${short(scale * values.reduce((a, b) => a + b) / values.length)}`);
+    }
+    const title = Object.keys(this.data.filters)[by];
+    return make("tr", { class: "group" }, make("th", { scope: "rowgroup", colspan: this.heads.length },
+      make("span", {}, `${title}: ${name}`), make("span", { class: "half" }, ` · ${facts.join(" · ")}`)));
   }
 
   more(count) {
     const from = this.limit;
     this.limit = Math.min(this.order.length, from + count);
-    const lines = document.createDocumentFragment();
-    for (const i of this.order.slice(from, this.limit)) {
-      lines.append(this.node(i));
-      if (this.details.has(i)) lines.append(this.details.get(i));
-    }
-    this.body.append(lines);
+    this.body.append(this.lines(from, this.limit));
     this.offerMore();
     this.say();
   }
@@ -166,7 +195,7 @@ class Table {
   /** Make a row stand in the table and open it. */
   reveal(i) {
     for (let fold = this.element.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
-    if (!this.order.includes(i)) this.reset();
+    if (!this.order.includes(i)) this.filters.reset();
     const place = this.order.indexOf(i);
     if (place >= this.limit) this.more(place + 1 - this.limit);
     this.toggle(i, true);
@@ -184,15 +213,16 @@ class Table {
 
   sortBy(column) {
     const head = this.heads[column], first = head.group === "name" || head.best !== "max" ? 1 : -1;
-    const way = this.sorting?.column === column ? -this.sorting.way : first;
-    this.sorting = { column, way };
+    this.setSorting({ column, way: this.sorting?.column === column ? -this.sorting.way : first });
+    this.restart();
+  }
+
+  setSorting(sorting) {
+    this.sorting = sorting;
     this.headings.forEach((cell, i) => {
-      if (i === column) cell.setAttribute("aria-sort", way > 0 ? "ascending" : "descending");
+      if (i === sorting?.column) cell.setAttribute("aria-sort", sorting.way > 0 ? "ascending" : "descending");
       else cell.removeAttribute("aria-sort");
     });
-    this.limit = Math.min(this.limit, FIRST_ROWS);
-    this.render();
-    this.region.scrollTop = 0;
   }
 
   sort() {
@@ -208,6 +238,19 @@ class Table {
     });
   }
 
+  /** Put rows with one component together, the group of the first row first. */
+  group() {
+    const by = this.filters.by.value;
+    if (!by) return;
+    const groups = new Map();
+    for (const i of this.order) {
+      const name = this.rows[i].choices[by];
+      if (!groups.has(name)) groups.set(name, []);
+      groups.get(name).push(i);
+    }
+    this.order = [...groups.values()].flat();
+  }
+
   say() {
     const shown = Math.min(this.limit, this.order.length), whole = this.rows.length;
     let said = this.order.length === whole ? plural(whole, "row") : `${this.order.length.toLocaleString("en")} of ${plural(whole, "row")}`;
@@ -218,84 +261,5 @@ class Table {
       said += `, sorted by ${head.title}, ${words[way > 0 ? 0 : 1]}`;
     } else said += this.rows.some(row => row.leads) ? ", the leading group first" : ", best on validation first";
     $(`status-${this.number}`).textContent = `${said}.`;
-  }
-
-  // Tools
-
-  tools() {
-    const id = name => `${name}-${this.number}`;
-    this.search = make("input", { type: "search", id: id("search"), placeholder: "Filter rows", autocomplete: "off", spellcheck: "false" });
-    this.search.addEventListener("input", () => this.refilter());
-    const place = $(`tools-${this.number}`);
-    place.append(make("label", { class: "field", for: this.search.id }, hidden("Filter rows by text"), this.search));
-    const filters = make("div", { class: "filters" });
-    this.selects = Object.entries(this.data.filters).map(([title, choices], f) => {
-      const select = make("select", { id: id(`filter-${f}`) }, make("option", { value: "" }, `${title}: any`),
-        ...choices.map(choice => make("option", { value: `=${choice}` }, choice)));
-      select.addEventListener("change", () => { select.classList.toggle("chosen", Boolean(select.value)); this.refilter(); });
-      filters.append(make("label", { class: "field", for: select.id }, hidden(`Filter by ${title}`), select));
-      return select;
-    });
-    const folded = () => make("details", { class: "folded" }, make("summary", {}, "Filters"), filters);
-    if (this.selects.length) place.append(this.narrow ? folded() : filters);
-    this.clear = make("button", { type: "button", class: "quiet", hidden: true }, "Clear");
-    this.clear.addEventListener("click", () => { this.reset(); this.search.focus(); });
-    place.append(this.clear, this.columns());
-  }
-
-  refilter() {
-    this.limit = FIRST_ROWS;
-    this.render();
-    this.region.scrollTop = 0;
-  }
-
-  reset() {
-    this.search.value = "";
-    for (const select of this.selects) { select.value = ""; select.classList.remove("chosen"); }
-    this.refilter();
-  }
-
-  columns() {
-    const groups = Object.keys(GROUPS).filter(group => this.heads.some(head => head.group === group));
-    const place = make("div", { class: "columns", role: "group", "aria-label": "Columns" });
-    this.boxes = [];
-    this.chips = new Map();
-    if (groups.length > 1) {
-      for (const group of groups) {
-        const chip = make("button", { type: "button", class: "chip" }, GROUPS[group]);
-        chip.addEventListener("click", () => {
-          const on = chip.getAttribute("aria-pressed") !== "true";
-          this.heads.forEach((head, c) => { if (head.group === group) this.show(c, on); });
-        });
-        this.chips.set(group, chip);
-        place.append(chip);
-      }
-    }
-    const list = make("div", { class: "list" });
-    this.heads.forEach((head, c) => {
-      if (c === 0) return;
-      const box = make("input", { type: "checkbox" });
-      box.checked = head.shown;
-      box.addEventListener("change", () => this.show(c, box.checked));
-      this.boxes[c] = box;
-      list.append(make("label", {}, box, head.title));
-    });
-    place.append(make("details", { class: "menu" }, make("summary", {}, "Columns"), list));
-    this.mark();
-    return place;
-  }
-
-  show(column, on) {
-    this.heads[column].shown = on;
-    this.boxes[column].checked = on;
-    this.headings[column].classList.toggle("off", !on);
-    for (const node of this.nodes) if (node) node.cells[column].classList.toggle("off", !on);
-    this.mark();
-  }
-
-  mark() {
-    for (const [group, chip] of this.chips) {
-      pressed(chip, this.heads.some(head => head.group === group && head.shown));
-    }
   }
 }

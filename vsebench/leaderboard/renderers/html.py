@@ -22,6 +22,7 @@ from vsebench.leaderboard.page import Block, Bullets, Page, Section, Table, span
 from vsebench.leaderboard.pages import board_page
 from vsebench.leaderboard.run_details import RECALLS
 from vsebench.leaderboard.table import printable
+from vsebench.runs.snapshot import DIGITS
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -34,7 +35,17 @@ document.documentElement.classList.add("js");
 try { const theme = localStorage.getItem("vsebench-theme"); if (theme) document.documentElement.dataset.theme = theme; }
 catch { /* a page in a frame, or opened from a file, may have no storage */ }
 """
-_SCRIPTS = ("make.js", "charts.js", "detail.js", "table.js", "start.js")
+_SCRIPTS = (
+    "make.js",
+    "charts.js",
+    "detail.js",
+    "filters.js",
+    "columns.js",
+    "copy.js",
+    "table.js",
+    "state.js",
+    "start.js",
+)
 
 
 def page(
@@ -230,7 +241,9 @@ def _table(table: Table, shared: Mapping[str, str], names: Sequence[str]) -> dic
     filters = {printable(t): [printable(value) for value in values] for t, values in table.filters.items()}
     return {
         "title": unmarked(table.title),
-        "heads": [[unmarked(column.title), column.group, column.direction, column.first] for column in table.columns],
+        "heads": [
+            [unmarked(c.title), c.group, c.direction, c.first, printable(c.key), c.scale, c.ends] for c in table.columns
+        ],
         "strong": [i for i, column in enumerate(table.columns) if column.strong],
         "filters": {title: list(dict.fromkeys(values)) for title, values in filters.items()},
         "plotted": plotted[0] if plotted else None,
@@ -240,7 +253,12 @@ def _table(table: Table, shared: Mapping[str, str], names: Sequence[str]) -> dic
                 "anchor": anchor,
                 "name": printable(line.source.row.name),
                 "text": [unmarked(cell.text) for cell in line.cells],
-                "value": [printable(v) if isinstance(v := cell.value, str) else v for cell in line.cells],
+                "value": [printable(v) if isinstance(v := cell.value, str) else v and _six(v) for cell in line.cells],
+                "ends": [
+                    cell.ends and [_six(end) for end in cell.ends]
+                    for cell, column in zip(line.cells, table.columns, strict=True)
+                    if column.ends
+                ],
                 "leads": line.leading,
                 "choices": [values[at] for values in filters.values()],
                 "runs": [printable(r.run_id) for r in line.source.results],
@@ -248,6 +266,11 @@ def _table(table: Table, shared: Mapping[str, str], names: Sequence[str]) -> dic
             for at, (line, anchor) in enumerate(zip(table.lines, names, strict=True))
         ],
     }
+
+
+def _six(value: float) -> float:
+    """Return a number to the digits of a results file; a whole one as it is."""
+    return value if float(value).is_integer() else float(f"{value:.{DIGITS}g}")
 
 
 def _policy(style: str, scripts: Sequence[str]) -> str:

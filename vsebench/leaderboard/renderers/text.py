@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 
-from vsebench.leaderboard.page import Cell, Table, unmarked
+from vsebench.leaderboard.page import NONE, Cell, Column, Table, unmarked
 from vsebench.leaderboard.table import csv_cell, width
 
 _LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}"}
@@ -47,18 +48,27 @@ def latex(table: Table) -> str:
 
 
 def table_csv(table: Table) -> str:
-    """Return all columns of a table, numbers as numbers under their names in the results."""
+    """Return all columns of a table, numbers as numbers under their names in the results; of an interval its ends."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([csv_cell(column.key or unmarked(column.title)) for column in table.columns])
-    writer.writerows([[_plain(cell) for cell in line.cells] for line in table.lines])
+    writer.writerow([name for column in table.columns for name in _names(column)])
+    for line in table.lines:
+        cells = zip(line.cells, table.columns, strict=True)
+        writer.writerow([value for cell, column in cells for value in _plain(cell, column)])
     return stream.getvalue()
 
 
-def _plain(cell: Cell) -> str | float:
-    return (
-        cell.value if isinstance(cell.value, float | int) else "" if cell.text == "–" else csv_cell(unmarked(cell.text))
-    )
+def _names(column: Column) -> list[str]:
+    ends = [f"{column.ends}.low", f"{column.ends}.high"] if column.ends else []
+    return [csv_cell(name) for name in ends or [column.key or unmarked(column.title)]]
+
+
+def _plain(cell: Cell, column: Column) -> Sequence[str | float]:
+    if column.ends:
+        return cell.ends or ("", "")
+    if isinstance(cell.value, float | int):
+        return [cell.value]
+    return ["" if cell.text == NONE else csv_cell(unmarked(cell.text))]
 
 
 def _latex(text: str) -> str:
