@@ -37,6 +37,7 @@ class Figure:
         data: all that is drawn, as plain data.
         draw: makes the matplotlib figure.
         caption: below it.
+        beside: whether it is narrow enough for the text that follows to stand beside it.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Figure:
     data: Any
     draw: Callable[[], Any]
     caption: str = ""
+    beside: bool = False
 
     @property
     def file(self) -> str:

@@ -1,35 +1,54 @@
-"""The plot that opens a board: every row with its interval, the leading group shaded."""
+"""The plot that opens a board: every row with its number and interval, the leading group shaded."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 from vsebench.leaderboard.board import BoardData
-from vsebench.leaderboard.figure import COLOURS, GREY, GRID, Figure
+from vsebench.leaderboard.figure import COLOURS, GRID, Figure
 from vsebench.leaderboard.table import short
 
-#: Rows that are drawn, the best.
-MOST = 30
+#: Rows that are drawn: the best, and the best of those that read one modality.
+MOST = 22
+#: Characters of a name.
+LONGEST = 30
 SEVERAL, ONE, SHADE = COLOURS[0], COLOURS[1], "#e3eef4"
 
-#: Name, value, ends of the interval, whether it leads its table, whether it reads one modality.
-Point = tuple[str, float, float, float, bool, bool]
+#: Name, value, ends of the interval, whether it leads its table, whether it reads one modality, value as text.
+Point = tuple[str, float, float, float, bool, bool, str]
 
 
 def forest(board: BoardData) -> Figure | None:
     """Return the plot; None of a board with fewer than two rows that have its number."""
     score = board.score(board.sections[0])
-    points = sorted(_points(board), key=lambda p: p[1], reverse=score.direction != "min")[:MOST]
+    points = sorted(_points(board), key=lambda p: p[1], reverse=score.direction != "min")
     if len(points) < 2:
         return None
     over = "test items" if board.comparison(board.sections[0]) is not None else "seeds"
-    label = f"{score.heading}{' in %' if score.display.unit else ''}, 95 % over {over}"
+    unit = f" in {score.display.unit}" if score.display.unit else ""
+    whole = any(point[2] < point[3] for point in points)
+    label = f"{score.heading}{unit}{f', 95 % over {over}' if whole else ''}"
+    return rows_figure(board.snapshot.experiment, points, _title(points), label)
+
+
+def rows_figure(experiment: str, points: Sequence[Point], title: str, label: str) -> Figure:
+    """Return the plot of a board's rows.
+
+    Args:
+        experiment: the board's.
+        points: of all rows, as they are to stand; of more than :data:`MOST` some are left out.
+        title: what the plot says.
+        label: of the axis.
+    """
     several = any(p[5] for p in points) and not all(p[5] for p in points)
-    alt = "Every row with its interval" + (", the leading group shaded" if any(p[4] for p in points) else "")
-    return Figure(
-        f"{board.snapshot.experiment}-rows", alt, [label, several, points], partial(_draw, points, label, several)
-    )
+    alone = [i for i, point in enumerate(points) if point[5] and i >= MOST][: MOST // 4]
+    shown = [p for i, p in enumerate(points) if i < MOST - len(alone) or i in alone]
+    if len(shown) < len(points):
+        title += f"; {len(shown)} drawn"
+    data, draw = [title, label, several, shown], partial(_draw, shown, title, label, several)
+    return Figure(f"{experiment}-rows", f"Every row with its number. {title}", data, draw, beside=True)
 
 
 def _points(board: BoardData) -> list[Point]:
@@ -47,28 +66,40 @@ def _points(board: BoardData) -> list[Point]:
                 interval, per_share = comparison.ranked_rows[name].interval, comparison.measure.scale / scale
                 ends = per_share * interval.low, per_share * interval.high
             one = " + " not in row.modalities
-            points.append((name, scale * estimate.mean, scale * ends[0], scale * ends[1], name in leading, one))
+            low, high = (scale * end for end in ends)
+            points.append((name, scale * estimate.mean, low, high, name in leading, one, score.plain(estimate.mean)))
     return points
 
 
-def _draw(points: list[Point], label: str, several: bool) -> Any:
+def _title(points: Sequence[Point]) -> str:
+    """Return what the plot says."""
+    leading = [point[0] for point in points if point[4]]
+    if len(leading) == 1:
+        return f"{short(leading[0], LONGEST)} leads its table (shaded)"
+    if leading:
+        return f"{len(leading)} of {len(points)} rows lead their table (shaded)"
+    return f"{len(points)} rows, best on test first"
+
+
+def _draw(points: Sequence[Point], title: str, label: str, several: bool) -> Any:
     from matplotlib.figure import Figure as Drawn
 
-    drawn = Drawn(figsize=(8.6, 0.9 + 0.27 * len(points)), layout="constrained")
+    pitch = 0.235 if len(points) <= 12 else 0.2 if len(points) <= 18 else 0.17
+    drawn = Drawn(figsize=(5.0, 0.85 + pitch * len(points)), layout="constrained")
     axes = drawn.add_subplot()
-    for at, (_, value, low, high, leads, one) in enumerate(points):
+    for at, (_, value, low, high, leads, one, text) in enumerate(points):
         if leads:
             axes.axhspan(at - 0.5, at + 0.5, color=SHADE, linewidth=0, zorder=0)
         style: dict[str, Any] = {"fmt": "s" if one and several else "o", "color": ONE if one and several else SEVERAL}
         axes.errorbar(value, at, xerr=[[value - low], [high - value]], markersize=5, capsize=2, linewidth=1.2, **style)
-    axes.set_yticks(range(len(points)), [short(point[0], 44) for point in points], parse_math=False, fontsize=9)
+        axes.annotate(text, (1.02, at), xycoords=("axes fraction", "data"), va="center", fontsize=8.5)
+    axes.set_yticks(range(len(points)), [short(point[0], LONGEST) for point in points], parse_math=False, fontsize=8.5)
     axes.set_ylim(len(points) - 0.5, -0.5)
-    axes.set_xlabel(label, fontsize=9, parse_math=False)
+    axes.tick_params(axis="x", labelsize=8.5)
+    axes.tick_params(axis="y", length=0)
     axes.grid(True, axis="x", color=GRID, linewidth=0.6, zorder=0)
     axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.tick_params(axis="y", length=0)
-    count = sum(point[4] for point in points)
-    title = f"{count} of {len(points)} rows lead their table (shaded)" if count else ""
+    drawn.suptitle(title, fontsize=10, x=0.01, ha="left", parse_math=False)
     note = "   ■ one modality" if several else ""
-    axes.set_title(title + note, fontsize=10, loc="left", color="#222222" if title else GREY)
+    drawn.supxlabel(label + note, fontsize=8.5, x=0.01, ha="left", parse_math=False)
     return drawn

@@ -28,12 +28,11 @@ def glance(board: BoardData) -> list[Block]:
     """Return the opening of a board that has rows: sentences, cautions, and the plot of all rows."""
     if not board.rows:
         return [_about(board)]
-    sentences = [_use(board), _cheapest(board), _fusing(board), _bounds(board)]
-    blocks: list[Block] = [_about(board), f"{strong('At a glance.')} {' '.join(filter(None, sentences))}"]
-    warnings = cautions(board)
-    blocks += [strong("Cautions."), Bullets(warnings)] if warnings else []
-    figure = forest(board)
-    return [*blocks, *([] if figure is None else [figure])]
+    blocks: list[Block] = [_about(board), f"{strong('At a glance.')} {_use(board)}"]
+    figure, more, warnings = forest(board), [_cheapest(board), _fusing(board), _bounds(board)], cautions(board)
+    blocks += [] if figure is None else [figure]
+    blocks += [" ".join(filter(None, more))] if any(more) else []
+    return [*blocks, *([strong("Cautions."), Bullets(warnings)] if warnings else [])]
 
 
 def _about(board: BoardData) -> str:
@@ -95,7 +94,7 @@ def _use(board: BoardData) -> str:
     every = sum(row.row.section == section for row in board.rows)
     values = sorted(e.mean for row in rows if (e := row.estimate(score.key)) is not None)
     if comparison is None or every < 2 or not values:
-        why = "" if every < 2 else " Rows are not compared by this number over test items, so how sure that is is open."
+        why = "" if every < 2 else " Rows are not compared by this number over test items: its uncertainty is unknown."
         return f"Best on validation is {best}.{why}"
     if len(rows) == 1:
         return f"Use {best} over test items: {_others(comparison)}."

@@ -7,6 +7,8 @@ import io
 from collections.abc import Callable, Sequence
 
 from vsebench.leaderboard.board import BoardData
+from vsebench.leaderboard.figure import Figure
+from vsebench.leaderboard.forest import rows_figure
 from vsebench.leaderboard.index_plots import KINDS, figures
 from vsebench.leaderboard.page import Block, Bullets, Cell, Column, Section, code, link, plain_table, strong, table_of
 from vsebench.leaderboard.sections import references, unfinished
@@ -32,7 +34,28 @@ def blocks(snapshot: Snapshot) -> list[Block]:
     filters = {"Kind": kind} if len(set(kind)) > 1 else {}
     table = table_of(columns(snapshot, rows), rows, title="Indexes", filters=filters)
     answer = f"{strong('At a glance.')} {_glance(snapshot, rows)}"
-    return [answer, *figures(snapshot), Section("Indexes", [table, *_legend(snapshot)], folded=False), *others]
+    table_section = Section("Indexes", [table, *figures(snapshot)], folded=False)
+    return [_about(snapshot, rows), answer, _rows(snapshot, rows), *_legend(snapshot), table_section, *others]
+
+
+def _about(snapshot: Snapshot, rows: Sequence[RowView]) -> str:
+    """Return vectors, size and date in a line."""
+    sizes = [f"{size:,} {name}" for name, size in snapshot.dataset["splits"].items()]
+    dates = sorted(r.finished_at[:10] for r in snapshot.results.values() if r.status == "finished")
+    return " · ".join([*sizes, f"{snapshot.dataset['dim']} numbers each", f"{len(rows)} indexes", *dates[-1:]])
+
+
+def _rows(snapshot: Snapshot, rows: Sequence[RowView]) -> Figure:
+    """Return the plot of all indexes by recall, those shaded that no other beats."""
+    fronts, points = best_in(snapshot, rows), []
+    for row in rows:
+        estimate = row.estimate(snapshot.select["metric"])
+        if estimate is not None:
+            mean, half = 100 * estimate.mean, 100 * (estimate.half or 0.0)
+            text = estimate.text(percent=True).split(" ")[0]
+            points.append((row.row.name, mean, mean - half, mean + half, bool(fronts(row)), False, text))
+    title = f"{sum(point[4] for point in points)} of {len(points)} are not beaten in recall and speed or size (shaded)"
+    return rows_figure(snapshot.experiment, points, title, f"{snapshot.select['metric']} in %, against the exact index")
 
 
 def _glance(snapshot: Snapshot, rows: Sequence[RowView]) -> str:

@@ -54,7 +54,8 @@ def row_table(board: BoardData, section: str) -> Table:
 def top_table(board: BoardData, section: str, most: int) -> Table:
     """Return the first rows of a table with the least that tells them apart: rank, the number that ranks, cost."""
     leading = board.leading(section)
-    columns = [*_ranks(board, section, board.score(section))[:3], *_costs()[:2]]
+    name, number, _, rank, *_ = _ranks(board, section, board.score(section))
+    columns = [name, rank, number, *_costs()[:2]]
     return table_of(columns, _in_order(board, section)[:most], lambda row: row.row.name in leading)
 
 
@@ -65,13 +66,13 @@ def _in_order(board: BoardData, section: str) -> list[RowView]:
 
 
 def _ranks(board: BoardData, section: str, score: Shown) -> list[Column]:
-    """Return name, rank group, the number that ranks, its interval, and what it is above one modality."""
+    """Return name, the number that ranks, its interval, rank group, and what it is above one modality."""
     comparison = board.comparison(section)
     columns = [
         Column("System", lambda r: Cell(r.row.name, r.row.name.casefold()), "name", strong=True),
-        _rank(comparison, "Rank", "statistics", first=True),
         replace(_number(score, f"{score.heading}{score.percent}"), first=True, strong=True),
         _interval(comparison, "95 %", "statistics", first=True),
+        _rank(comparison, "Rank", "statistics", first=True),
     ]
     if (base := board.base) is not None:
         title, scale = f"Over {base.modalities} alone", board.score(base.row.section).factor

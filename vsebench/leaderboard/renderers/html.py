@@ -126,7 +126,7 @@ class _Body:
     def blocks(self, blocks: Sequence[Block]) -> str:
         """Return some blocks, one after the other; figures that follow each other stand side by side."""
         parts = []
-        for figures, some in groupby(blocks, lambda block: isinstance(block, Figure)):
+        for figures, some in groupby(blocks, lambda block: isinstance(block, Figure) and not block.beside):
             html = "\n".join(self.block(block) for block in some)
             parts.append(f'<div class="plots">{html}</div>' if figures else html)
         return "\n".join(parts)
@@ -149,7 +149,8 @@ class _Body:
         if file is None or not file.is_file():
             return f"<p>{escape(figure.alt)}</p>{caption}"
         data = base64.b64encode(file.read_bytes()).decode()
-        return f'<figure><img alt="{escape(figure.alt)}" src="data:image/svg+xml;base64,{data}">{caption}</figure>'
+        opening = '<figure class="beside">' if figure.beside else "<figure>"
+        return f'{opening}<img alt="{escape(figure.alt)}" src="data:image/svg+xml;base64,{data}">{caption}</figure>'
 
     def _section(self, section: Section) -> str:
         title, inner, anchor = escape(unmarked(section.title)), self.blocks(section.blocks), self._part(section)

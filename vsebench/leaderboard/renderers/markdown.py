@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from html import escape as html_escape
+from urllib.parse import quote
 
 from vsebench.leaderboard import table as markdown
 from vsebench.leaderboard.figure import Figure
@@ -26,13 +27,18 @@ def page_text(page: Page) -> str:
 def lines_of(blocks: Sequence[Block]) -> list[str]:
     """Return the lines of some blocks, an empty one after each."""
     lines: list[str] = []
+    beside = False
     for block in blocks:
+        if beside and isinstance(block, Section | Table):
+            lines += ['<br clear="all">', ""]
+            beside = False
         if isinstance(block, str):
             lines.append(inline(block))
         elif isinstance(block, Bullets):
             lines += [f"- {inline(item)}" for item in block.items]
         elif isinstance(block, Figure):
-            lines.append(f"!{markdown.link(block.alt, block.file)}")
+            lines.append(_image(block) if block.beside else f"!{markdown.link(block.alt, block.file)}")
+            beside = beside or block.beside
             lines += ["", inline(block.caption)] if block.caption else []
         elif isinstance(block, Section):
             lines += _section(block)
@@ -63,6 +69,12 @@ def _section(section: Section) -> list[str]:
     finding = f": {_html(section.finding)}" if section.finding else ""
     summary = f"<summary><b>{_html(section.title)}</b>{finding}</summary>"
     return ["<details>", summary, "", *lines_of(section.blocks), "</details>"]
+
+
+def _image(figure: Figure) -> str:
+    """Return a plot that the text after it flows around."""
+    alt, source = html_escape(unmarked(figure.alt)), html_escape(quote(figure.file, errors="replace"))
+    return f'<img align="right" alt="{alt}" src="{source}">'
 
 
 def _html(text: str) -> str:
