@@ -133,7 +133,7 @@ def measure(browser: Any, page: Page, folder: Path, form: str, picture: Path | N
         seen = shown.evaluate(SEEN, [{"score": title}, len(rows)])
         plot = seen["picture"] <= height
         numbers = [plot and f">{text.split(' ')[0]}</text>" in drawn for text in rows]
-        scores = sum(end <= height or there for end, there in zip(seen["ends"], numbers, strict=True))
+        scores = sum(end <= height or drawn_too for end, drawn_too in zip(seen["ends"], numbers, strict=True))
         if picture is not None:
             shown.screenshot(path=picture / f"{page.experiment}-{form}-{width}.png")
         shown.close()
