@@ -29,9 +29,10 @@ def glance(board: BoardData) -> list[Block]:
     if not board.rows:
         return [_about(board)]
     blocks: list[Block] = [_about(board), f"{strong('At a glance.')} {_use(board)}"]
-    figure, more, warnings = forest(board), [_cheapest(board), _fusing(board), _bounds(board)], cautions(board)
+    more = " ".join(filter(None, [_cheapest(board), _fusing(board), _bounds(board)]))
+    figure, warnings = forest(board), cautions(board)
     blocks += [] if figure is None else [figure]
-    blocks += [" ".join(filter(None, more))] if any(more) else []
+    blocks += [more] if more else []
     return [*blocks, *([strong("Cautions."), Bullets(warnings)] if warnings else [])]
 
 
