@@ -33,7 +33,8 @@ def glance(board: BoardData) -> list[Block]:
     figure, warnings = forest(board), cautions(board)
     blocks += [] if figure is None else [figure]
     blocks += [more] if more else []
-    return [*blocks, *([strong("Cautions."), Bullets(warnings)] if warnings else [])]
+    blocks += [strong("Cautions."), Bullets(warnings)] if warnings else []
+    return blocks
 
 
 def _about(board: BoardData) -> str:
