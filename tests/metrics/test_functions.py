@@ -85,7 +85,7 @@ def test_classification_equals_the_registered_metric(multi_label: bool) -> None:
     logits = rng.integers(-3, 4, (40, 7)).astype(np.float32)
     labels = rng.integers(0, 2, (40, 7)) if multi_label else rng.integers(0, 7, 40)
     predictions = Predictions(logits, labels, multi_label=multi_label, thresholds={"f1": 0.5, "f1/micro": 0.5})
-    entries = ["average_precision", "auroc", "f1", "nll"]
+    entries = ["average_precision", "auroc", "f1", "nll", "brier"]
     entries += [] if multi_label else ["accuracy", "balanced_accuracy", "top5_accuracy", "ece"]
     expected = compute(predictions, parse_metrics(entries))
     for name in entries:
@@ -162,6 +162,8 @@ def test_classification_equals_other_libraries() -> None:
     assert m.balanced_accuracy(logits, labels) == close(sk.balanced_accuracy_score(labels, logits.argmax(1)))
     assert m.top5_accuracy(logits, labels) == close(sk.top_k_accuracy_score(labels, logits, k=5))
     assert m.nll(logits, labels) == close(sk.log_loss(labels, shares))
+    of_class = [sk.brier_score_loss(labels == c, shares[:, c]) for c in range(shares.shape[1])]
+    assert m.brier(logits, labels) == close(sum(of_class))
     assert m.f1(logits, labels) == close(sk.f1_score(labels, logits.argmax(1), average="macro"))
     assert m.auroc(logits, labels) == close(float(tc.multiclass_auroc(t, y, **one)), abs=1e-6)
     assert m.auroc(logits[:, 0], many[:, 0]) == close(sk.roc_auc_score(many[:, 0], logits[:, 0]))

@@ -163,6 +163,26 @@ def nll(logits: ArrayLike, labels: ArrayLike) -> float:
     return measure("nll", _classified(logits, labels, "(n,)", "(n, C)"))["nll"]
 
 
+def brier(logits: ArrayLike, labels: ArrayLike) -> float:
+    """Compute the Brier score: the squared distance of the probabilities from the labels, averaged over items.
+
+    It is summed over the classes of class numbers, and averaged over those of 0/1 labels.
+
+    Args:
+        logits: float (n, C).
+        labels: int (n,), class numbers; or 0/1 (n, C).
+
+    Returns: a score in [0, 2]; in [0, 1] of 0/1 labels.
+
+    Raises: MetricError for arrays that do not fit.
+
+    Example:
+        >>> brier(np.zeros((2, 4)), [0, 1])
+        0.75
+    """
+    return measure("brier", _classified(logits, labels, "(n,)", "(n, C)"))["brier"]
+
+
 def ece(logits: ArrayLike, labels: ArrayLike, *, bins: int = 15) -> float:
     """Compute the expected calibration error over bins that hold equally many items.
 

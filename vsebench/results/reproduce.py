@@ -10,6 +10,7 @@ from typing import Any, Literal
 import torch
 
 from vsebench.core.errors import DataError, Place, RunFailed
+from vsebench.core.metric_specs import mode_of
 from vsebench.core.types import Result
 from vsebench.data.dataset import Dataset
 from vsebench.ops.slices import is_of_slice
@@ -208,7 +209,7 @@ def _allowed(
         half, mean = t_quantile(noise.freedom, (1 + level) / 2) * spread, sum(of_seeds) / len(of_seeds)
         return mean - half, mean + half, "seeds" if len(of_seeds) > 1 else "other rows"
     items = int(before.dataset.get("splits", {}).get(key.partition("/")[0], 0))
-    if noise is None and items and 0 <= stored <= 1 and not {"chance", "nll", "ece"} & set(key.split("/")):
+    if noise is None and items and 0 <= stored <= 1 and mode_of(key) == "max":
         half = item_half_width(stored, items)
         return stored - half, stored + half, "items"
     return None, None, ""

@@ -159,7 +159,7 @@ RANKS = [
     "map", "mean_rank", "median_rank", "ndcg@5", "precision@5", "recall@{1,5}", "rsum",
 ]  # fmt: skip
 CLASSIFIED = [
-    "accuracy", "auroc", "average_precision", "balanced_accuracy", "ece", "f1", "nll", "top5_accuracy", *RANKS,
+    "accuracy", "auroc", "average_precision", "balanced_accuracy", "brier", "ece", "f1", "nll", "top5_accuracy", *RANKS,
 ]  # fmt: skip
 CODES = ["hamming_map", "hamming_lookup@2", "map", "recall@1"]
 

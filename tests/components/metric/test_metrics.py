@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 import torchmetrics.functional as tmf
-from sklearn.metrics import balanced_accuracy_score
+from sklearn.metrics import balanced_accuracy_score, brier_score_loss
 
 from vsebench.components.metric.base import Predictions
 from vsebench.core.errors import MetricError
@@ -69,6 +69,19 @@ def test_classification_agrees_with_torchmetrics_and_scikit_learn() -> None:
     assert result["nll"] == pytest.approx(
         float(torch.nn.functional.cross_entropy(torch.from_numpy(p.logits), labels)), abs=1e-6
     )
+
+
+def test_brier_is_its_definition() -> None:
+    """Scikit-learn's binary score of each class: their sum for one label, their mean for several."""
+    p = classified()
+    of_class = [brier_score_loss(p.labels == c, p.probabilities[:, c]) for c in range(7)]
+    assert everything(p)["brier"] == pytest.approx(sum(of_class))
+    several = (RNG.random((60, 7)) < 0.4).astype(np.int64)
+    p = Predictions(p.logits, several, multi_label=True)
+    of_class = [brier_score_loss(several[:, c], p.probabilities[:, c]) for c in range(7)]
+    assert METRICS.build("brier", predictions=p)["brier"] == pytest.approx(np.mean(of_class))
+    sure = Predictions(np.array([[900.0, 0.0], [900.0, 0.0]]), np.array([0, 1]))
+    assert METRICS.build("brier", predictions=sure) == {"brier": 1.0}, "0 where right, 2 where wrong"
 
 
 def test_ece_is_its_definition() -> None:

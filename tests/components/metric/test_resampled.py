@@ -15,7 +15,7 @@ from vsebench.core.registry import METRICS
 from vsebench.stats.bootstrap import draws
 
 ITEMS, CLASSES, SAMPLES = 30, 7, 12
-CLASSIFIED = ("average_precision", "auroc", "f1", "balanced_accuracy", "nll", "top5_accuracy", "ece")
+CLASSIFIED = ("average_precision", "auroc", "f1", "balanced_accuracy", "nll", "brier", "top5_accuracy", "ece")
 RANKED = ("map", "map@r", "map@5:found", "map@5:min", "map@5:all", "ndcg@5", "set_recall@3")
 
 
