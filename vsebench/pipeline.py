@@ -269,12 +269,11 @@ def take_snapshot(plan: Plan, store: Store, command: str) -> Snapshot:
 
 def search_of(plan: Plan) -> dict[str, Any]:
     """Describe for the board how the sweep's rows were chosen; empty for a whole grid."""
-    sweep = plan.experiment.spec.sweep
-    if sweep is None:
-        return {}
-    message: dict[str, Any] = {} if sweep.prune is None else {"prune": sweep.prune.text}
-    if sweep.method == "grid":
+    prune, space = plan.experiment.spec.prune, plan.experiment.space
+    message: dict[str, Any] = {} if prune is None else {"prune": prune.text}
+    if space is None:
         return message
+    sweep = space.sweep
     sampled = len({run.name for run in plan.runs if run.section == "sweep"})
     return {"method": sweep.method, "budget": sweep.budget, "seed": sweep.seed, "asked": sampled, **message}
 

@@ -202,6 +202,72 @@ def test_an_axis_stands_once(write_experiment: Write, blocks: str, text: str) ->
         load_experiment(write_experiment(GOOD.split("  grid:")[0] + blocks))
 
 
+GRIDS = """\
+experiment: demo
+dataset: mmfrb
+systems:
+  sum: {system: vse, fusion: sum}
+sweep:
+  - base: {system: vse}
+    seeds: [3, 4]
+    grid: {fusion: [concat, gated], attention: [none, intra]}
+    exclude:
+      - {fusion: gated, attention: intra}
+  - base: {system: vse, dim: 64}
+    grid: {fusion: [mlb, mfb]}
+    zip:
+      - {dropout: [0.1, 0.2], train.epochs: [1, 2]}
+  - base: {system: vse}
+    fraction: 1/2
+    grid: {fusion: [concat, gated], head: [mlp, linear], text_encoder: [bow, lstm]}
+"""
+
+
+def test_a_sweep_of_several_grids(write_experiment: Write) -> None:
+    experiment = load_experiment(write_experiment(GRIDS))
+    mechanisms = ["concat · none", "concat · intra", "gated · none"]
+    zipped = [f"{fusion} · {pair}" for fusion in ("mlb", "mfb") for pair in ("0.1 · 1", "0.2 · 2")]
+    assert [row.name for row in experiment.rows[:8]] == ["sum", *mechanisms, *zipped]
+    assert len(experiment.rows) == 8 + 4
+    assert [experiment.seeds_of(row) for row in experiment.rows[::4]] == [[0], [0], [0]]
+    assert [experiment.seeds_of(row) for row in experiment.rows[1:4]] == [[3, 4]] * 3
+    assert [row.system.dim for row in experiment.rows[3:5]] == [experiment.rows[0].system.dim, 64]
+    assert experiment.rows[4].axes == {"fusion": "mlb", "dropout": "0.1", "train.epochs": "1"}
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "line", "text"),
+    [
+        ("grid: {fusion: [mlb, mfb]}", "grid: {fusion: [mlb, mfv]}", 12, "unknown fusion 'mfv'. Did you mean"),
+        ("grid: {fusion: [mlb", "gird: {fusion: [mlb", 12, "unknown key 'gird' in sweep.1. Did you mean 'grid'?"),
+        ("dim: 64", "dmi: 64", 11, "unknown key 'dmi'"),
+        ("train.epochs: [1, 2]", "train.epochs: [1]", 14, "Got dropout: 2, train.epochs: 1."),
+        ("fusion: gated, att", "fusion: gatd, att", 10, "'gatd', which is no value of axis 'fusion'"),
+        ("seeds: [3, 4]", "seeds: [3, 3]", 7, "'seeds' repeats a seed. Got [3, 3]."),
+        ("fraction: 1/2", "fraction: 1/3", 16, "1/3"),
+        ("fraction: 1/2", "budget: 2", 16, "'budget' is for the methods random and tpe"),
+        ("fraction: 1/2", "method: random", 16, "a list of blocks holds grids. Got a search (random); write it as"),
+        ("fraction: 1/2", "prune: {}", 16, "'prune' is not for a list of grids; write one grid as the only block"),
+        (GRIDS[GRIDS.index("    fraction") :], "    grid: {attention: [intra], fusion: [mlb]}\n", 15,
+         "this grid has the axes of that at FILE:6 (attention, fusion): join them."),
+        ("[mlb, mfb]}\n    zip:\n      - {dropout: [0.1, 0.2], train.epochs: [1, 2]}\n", "[sum, mfb]}\n", 11,
+         "two rows are named 'sum': here and at FILE:4."),
+        (GRIDS[GRIDS.index("  - base: {system: vse}\n    seeds") :], "  []\n", 6, "'sweep'"),
+        (GRIDS[GRIDS.index("sweep:") :], "sweep: 3\n", 5, "'sweep'"),
+        (GRIDS[GRIDS.index("  - base: {system: vse}\n    seeds") :], "  - 3\n", 6, "'sweep.0'"),
+    ],
+)  # fmt: skip
+def test_a_fault_in_a_list_of_grids(write_experiment: Write, right: str, wrong: str, line: int, text: str) -> None:
+    assert right in GRIDS
+    file = write_experiment(GRIDS.replace(right, wrong, 1))
+    with pytest.raises(ConfigError) as caught:
+        load_experiment(file)
+    message = str(caught.value)
+    assert message.startswith(f"{file}:{line}: "), message
+    assert text.replace("FILE", str(file)) in message
+    assert "\n" not in message
+
+
 def test_broken_plugin_is_said_with_its_line(write_experiment: Write, tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("x = 1\ny = 1 / 0\n")
     file = write_experiment(GOOD.replace("dataset: mmfrb", "dataset: mmfrb\nplugins: [mine.py]"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +51,10 @@ def test_an_experiment_is_planned_on_official_files(name: str, tmp_path: Path, m
 
 
 def rows_of(plain: dict[str, Any]) -> int:
-    grid = plain.get("sweep", {}).get("grid", {})
-    points = 1
-    for values in grid.values():
-        points *= len(values)
-    return len(plain.get("systems", {})) + (points if grid else 0)
+    sweep = plain.get("sweep", [])
+    blocks = sweep if isinstance(sweep, list) else [sweep]
+    points = [math.prod(len(values) for values in block["grid"].values()) for block in blocks]
+    return len(plain.get("systems", {})) + sum(points)
 
 
 def test_flickr30k_has_the_source_s_table() -> None:

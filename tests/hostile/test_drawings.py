@@ -71,7 +71,7 @@ def test_curves_cost_and_robustness(text: str) -> None:
             assert text in message
     costs, damages = cost_plots.figures(shown), robustness_plots.figures(shown)
     assert (len(costs), len(damages)) == (2, 1)
-    for figure in (*costs, *damages, factors_plot.factors_figure(shown, {})):
+    for figure in (*costs, *damages, factors_plot.factors_figure(factors_plot.effects_of(shown)[0], {})):
         assert_drawing(figure.svg())
 
 

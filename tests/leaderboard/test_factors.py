@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import defaultdict
+from collections.abc import Mapping
 
 import numpy as np
 import pytest
@@ -16,9 +17,8 @@ from vsebench.leaderboard.factors import (
     SEEDS,
     Grid,
     change,
-    grid_of,
+    grids_of,
     level_effects,
-    without_runs,
 )
 
 KEY = "test/accuracy"
@@ -190,8 +190,7 @@ AXES = {"fusion": ["concat", "gated"], "attention": ["none", "intra", "inter"]}
 
 def test_a_board_gives_its_grid() -> None:
     board = grid_board(AXES, 2, lambda p, s: 0.1 * len(p["fusion"]) + 0.01 * s)
-    grid = grid_of(board, KEY)
-    assert grid is not None
+    (grid,) = grids_of(board, KEY)
     assert grid.axes == ("fusion", "attention")
     assert grid.levels == (("concat", "gated"), ("none", "intra", "inter"))
     for cell, seed, value in zip(grid.cells, grid.seeds, grid.values, strict=True):
@@ -201,28 +200,44 @@ def test_a_board_gives_its_grid() -> None:
 
 def test_axes_that_change_together_are_one() -> None:
     points = [{"encoder": e, "size": s, "fusion": f} for e, s in (("cnn", "8"), ("vit", "16")) for f in ("sum", "max")]
-    grid = grid_of(board_of(points, 1, lambda p, s: 0.5), KEY)
-    assert grid is not None
+    (grid,) = grids_of(board_of(points, 1, lambda p, s: 0.5), KEY)
     assert grid.axes == ("encoder + size", "fusion")
     assert grid.levels[0] == ("cnn + 8", "vit + 16")
 
 
 def test_failed_levels_and_axes_of_one_level_leave_the_grid() -> None:
     board = grid_board(AXES, 1, lambda p, s: "failed" if p["attention"] == "inter" else 0.5)
-    grid = grid_of(board, KEY)
-    assert grid is not None
+    (grid,) = grids_of(board, KEY)
     assert grid.levels[1] == ("none", "intra")
-    assert without_runs(board) == [("attention", "inter")]
+    assert grid.without_runs == (("attention", "inter"),)
     board = grid_board(AXES, 1, lambda p, s: "pruned" if p["fusion"] == "gated" else 0.5)
-    grid = grid_of(board, KEY)
-    assert grid is not None
+    (grid,) = grids_of(board, KEY)
     assert grid.axes == ("attention",)
-    assert without_runs(board) == [("fusion", "gated")]
-    assert grid_of(grid_board(AXES, 1, lambda p, s: "failed"), KEY) is None
+    assert grid.without_runs == (("fusion", "gated"),)
+    assert grids_of(grid_board(AXES, 1, lambda p, s: "failed"), KEY) == []
+
+
+def test_rows_with_the_same_axes_are_a_grid() -> None:
+    """A level is without runs in the grid where it has none, whatever another grid has."""
+    others = [{"fusion": f, "text_encoder": e} for e in ("bow", "lstm") for f in ("gated", "sum")]
+    points = [{"fusion": f, "attention": a} for f in AXES["fusion"] for a in AXES["attention"]]
+
+    def outcome(point: Mapping[str, str], seed: int) -> float | str:
+        return "failed" if point["fusion"] == "gated" and "attention" in point else 0.1 * len(point["fusion"])
+
+    first, second = grids_of(board_of([*points, *others], 2, outcome), KEY)
+    assert (first.axes, first.levels, first.without_runs) == (
+        ("attention",),
+        (("none", "intra", "inter"),),
+        (("fusion", "gated"),),
+    )
+    assert (second.axes, second.without_runs) == (("fusion", "text_encoder"), ())
+    assert second.levels == (("gated", "sum"), ("bow", "lstm"))
+    assert (len(first.values), len(second.values)) == (6, 8)
 
 
 def test_a_search_or_one_level_is_no_grid() -> None:
     board = grid_board(AXES, 1, lambda p, s: 0.5, search={"method": "tpe", "budget": 6, "seed": 0})
-    assert grid_of(board, KEY) is None
-    assert grid_of(grid_board({"fusion": ["sum"]}, 3, lambda p, s: 0.5), KEY) is None
-    assert grid_of(grid_board(AXES, 1, lambda p, s: 0.5), "test/nll") is None
+    assert grids_of(board, KEY) == []
+    assert grids_of(grid_board({"fusion": ["sum"]}, 3, lambda p, s: 0.5), KEY) == []
+    assert grids_of(grid_board(AXES, 1, lambda p, s: 0.5), "test/nll") == []

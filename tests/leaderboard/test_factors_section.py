@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -118,6 +119,34 @@ def test_without_a_grid_nothing_is_said_and_without_matches_why() -> None:
     assert tables(text) == []
 
 
+def test_each_grid_has_a_part_of_its_own() -> None:
+    """The same level is worth something else in each grid; no run is compared with one of the other."""
+    mechanisms = [{"fusion": f, "attention": a} for f in ("concat", "gated") for a in ("none", "intra", "inter")]
+    encoders = [{"fusion": f, HOSTILE: e} for f in ("concat", "gated") for e in ("bow", "lstm")]
+    worth = {"gated": 0.02, "intra": 0.05, "inter": 0.01, "lstm": 0.1}
+
+    def outcome(point: Mapping[str, str], seed: int) -> float:
+        base = 0.4 if HOSTILE in point else 0.5
+        return base + sum(worth.get(v, 0.0) for v in point.values()) * (2 if HOSTILE in point else 1) + 0.001 * seed
+
+    text = lines_of(board_of([*mechanisms, *encoders], 2, outcome))
+    assert "<summary><b>Contribution of each part</b>: 2 grids</summary>" in text
+    assert "<summary><b>Fusion × Attention</b>: 12 runs</summary>" in text
+    assert "<script" not in text.replace("\\<script", "")
+    first, second = text.split("<summary><b>Fusion × ")[1:]
+    assert "from 12 finished runs of the grid (2 seeds)" in first
+    assert "from 8 finished runs of the grid (2 seeds)" in second
+    assert "plots/demo-factors-1.svg" in first
+    assert "plots/demo-factors-2.svg" in second
+    levels, changes, shares = tables(first)
+    assert [(row["Level"], row["Combinations"]) for row in levels] == [("none", "2"), ("intra", "2"), ("inter", "2")]
+    assert [row["Change"].split()[0] for row in changes] == ["+2.0", "+5.0", "+1.0", "−4.0"]
+    assert [row["Source"] for row in shares] == ["Fusion", "Attention", "Fusion × Attention", "Seeds"]
+    changes, shares = tables(second)
+    assert [row["Change"].split()[0] for row in changes] == ["+4.0", "+20.0"]
+    assert len(shares) == 4
+
+
 def test_equal_runs_have_no_variance_to_share() -> None:
     text = lines_of(grid_board(AXES, 2, lambda p, s: 0.5))
     assert "All runs have the same value" in text
@@ -135,7 +164,8 @@ def test_hostile_names_are_text() -> None:
     assert "<script" not in text.replace("\\<script", "")
     assert "\u202e" not in text
     assert all(len(row) for table in tables(text) for row in table)
-    drawn = factors_plot.factors_figure(board, AXIS_TITLES).svg()
+    (effects,) = factors_plot.effects_of(board)
+    drawn = factors_plot.factors_figure(effects, AXIS_TITLES).svg()
     assert "<script" not in drawn
     ElementTree.fromstring(drawn)
 
@@ -143,7 +173,8 @@ def test_hostile_names_are_text() -> None:
 def test_the_plot_is_drawn_checked_and_goes_stale(tmp_path: Path) -> None:
     board = made()
     save(board, results_file(tmp_path, "demo"))
-    file = tmp_path / factors_plot.factors_figure(board, AXIS_TITLES).file
+    (effects,) = factors_plot.effects_of(board)
+    file = tmp_path / factors_plot.factors_figure(effects, AXIS_TITLES).file
     assert file in render(tmp_path)
     assert stale(tmp_path) == []
     file.write_text(file.read_text(encoding="utf-8").replace("#0b6e99", "#ff0000"), encoding="utf-8")
@@ -157,12 +188,13 @@ def test_the_plot_is_drawn_checked_and_goes_stale(tmp_path: Path) -> None:
 
 def test_the_plot_has_a_panel_per_part() -> None:
     board = made()
-    drawn = factors_plot.figure(board, AXIS_TITLES)
+    (result,) = factors_plot.effects_of(board)
+    drawn = factors_plot.figure(result, AXIS_TITLES)
     assert [panel.get_title(loc="left") for panel in drawn.axes] == ["Text encoder", "Fusion"]
-    result = factors_plot.effects_of(board)
-    assert result is not None
-    for panel, names, effects in zip(drawn.axes, result[1].levels, result[2], strict=True):
+    for panel, names, effects in zip(drawn.axes, result.grid.levels, result.levels, strict=True):
         assert [label.get_text() for label in panel.get_yticklabels()] == list(names)
         points = [container.lines[0].get_xdata()[0] for container in panel.containers]
         assert points == [pytest.approx(100 * effect.value) for effect in effects if effect is not None]
-        assert [text.get_text() for text in panel.texts] == [result[0].interval(e.value, e.half) for e in effects if e]
+        assert [text.get_text() for text in panel.texts] == [
+            result.shown.interval(e.value, e.half) for e in effects if e
+        ]

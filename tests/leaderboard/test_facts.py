@@ -83,6 +83,13 @@ def test_a_factor_level_that_fails() -> None:
     at_majority = replace(grid, dataset={**grid.dataset, "majority": {"test": 0.6}})  # without any row of one modality
     assert failing_levels(at_majority, {}) == {"image_encoder": ["vit"], "fusion": ["b"]}
     assert failing_levels(grid, {}) == {}
+    # Of another grid: its rows have no level of fusion, not one more.
+    points = [{"image_encoder": encoder, "head": head} for encoder in ("cnn", "vit") for head in ("c", "d")]
+    other = grid_boards.board_of(points, 1, lambda p, seed: 0.9 if p["image_encoder"] == "cnn" else 0.5)
+    runs = {f"other-{key}": replace(r, run_id=f"other-{key}") for key, r in other.results.items()}
+    more = [replace(row, runs={seed: f"other-{run}" for seed, run in row.runs.items()}) for row in other.rows]
+    two = replace(at_majority, results={**at_majority.results, **runs}, rows=[*at_majority.rows, *more])
+    assert failing_levels(two, {}) == {"image_encoder": ["vit"], "fusion": ["b"]}
 
 
 def test_headroom_below_what_can_be_resolved() -> None:

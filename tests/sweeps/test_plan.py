@@ -110,3 +110,7 @@ def test_the_points_of_a_sweep_may_have_seeds_of_their_own(
     content["sweep"]["seeds"] = [1, 1]
     with pytest.raises(ConfigError, match=r"'seeds' repeats a seed. Got \[1, 1\]"):
         seeds(content)
+    dims = {"base": base, "grid": {"dim": [8, 16]}}
+    content["sweep"] = [{"base": base, "seeds": [3, 4], "grid": {"fusion": ["concat", "gated"]}}, dims]
+    grids = [*itertools.product(("concat", "gated"), (3, 4)), *itertools.product(("8", "16"), (0, 1, 2))]
+    assert seeds(content) == [*named, *grids]

@@ -34,7 +34,7 @@ def print_plan(plan: Plan, runs: Path, workers: int) -> None:
             ", ".join(f"{n} {s}" for s, n in status.items()),
         )
     Console().print(table)
-    for line in _search_lines(plan):
+    for line in [*_grid_lines(plan), *_search_lines(plan)]:
         say(line)
     _print_estimate(plan, runs, workers)
 
@@ -67,14 +67,22 @@ def record_device() -> str:
     return device_name()
 
 
+def _grid_lines(plan: Plan) -> list[str]:
+    points = Counter(row.path for row in plan.experiment.rows)
+    lines = []
+    for path, block in plan.experiment.spec.sweeps.items():
+        if block.method == "grid":
+            axes = " × ".join([*block.grid, *(" + ".join(zipped) for zipped in block.zip)])
+            lines.append(f"Grid {axes}: {points[path]} point{'' if points[path] == 1 else 's'}.")
+    return lines
+
+
 def _search_lines(plan: Plan) -> list[str]:
     from vsebench.sweeps.tuning import progress
 
-    sweep, space, lines = plan.experiment.spec.sweep, plan.experiment.space, []
-    if sweep is None:
-        return []
+    prune, space, lines = plan.experiment.spec.prune, plan.experiment.space, []
     if space is not None:
-        done = progress(plan)
+        sweep, done = space.sweep, progress(plan)
         listing = ", ".join(f"{count} {state}" for state, count in done.items() if count)
         rounds = f", rounds of {sweep.round}" if sweep.method == "tpe" else ""
         lines.append(f"Search: {sweep.method}, budget {sweep.budget}, sampler seed {sweep.seed}{rounds}.")
@@ -83,6 +91,6 @@ def _search_lines(plan: Plan) -> list[str]:
             labels = [" + ".join(v.label for v in point.values()) for point in group]
             lines.append(f"Axis {' + '.join(group[0])}: {', '.join(labels)}")
         lines += [f"Axis {axis}: {numbers.text}" for axis, numbers in space.ranges.items()]
-    if sweep.prune is not None:
-        lines.append(f"Pruning: {sweep.prune.text}.")
+    if prune is not None:
+        lines.append(f"Pruning: {prune.text}.")
     return lines

@@ -32,6 +32,7 @@ class Row:
         section: ``systems`` (written by name) or ``sweep`` (a point of the grid).
         system: everything resolved.
         axes: for a grid's point, axis → label of the value.
+        path: of its block in the file: ``("systems", name)``, or that of the sweep.
         placed: gives an error of the system, whose path leads into it, its place in the file.
     """
 
@@ -39,6 +40,7 @@ class Row:
     section: str
     system: System
     axes: dict[str, str] = field(default_factory=dict)
+    path: KeyPath = ("sweep",)
     placed: Callable[[ConfigError], ConfigError] = field(default=lambda e: e, repr=False, compare=False)
 
 
@@ -81,85 +83,87 @@ class Choices:
         return any(all(point[a].label in allowed for a, allowed in rule.items()) for rule in self.excluded)
 
 
-def choices_of(doc: document.Document, sweep: Sweep, faults: Collector) -> Choices:
+def choices_of(doc: document.Document, path: KeyPath, sweep: Sweep, faults: Collector) -> Choices:
     """Return the sweep's ``grid``, ``zip`` and ``exclude``.
 
     Args:
         doc: the file.
-        sweep: its block.
+        path: of the block in it.
+        sweep: the block.
         faults: takes what is wrong, each at its line; the axes and rules at fault are left out.
     """
     axes: dict[str, list[Value]] = {}
     for axis, values in sweep.grid.items():
         with faults:
-            axes[axis] = _axis(doc, axis, values, ("sweep", "grid", axis))
+            axes[axis] = _axis(doc, axis, values, (*path, "grid", axis))
     groups: list[list[Point]] = [[{axis: v} for v in values] for axis, values in axes.items()]
     taken = dict.fromkeys(sweep.grid, "'grid' and in 'zip'")
     for i, block in enumerate(sweep.zip):
         with faults:
-            groups.append(_zipped(doc, block, i, taken))
+            groups.append(_zipped(doc, block, (*path, "zip", i), taken))
         taken |= dict.fromkeys(block, "two blocks of 'zip'")
     labels: dict[str, list[str]] = {}
     for group in groups:
         for point in group:
             for axis, value in point.items():
                 labels.setdefault(axis, []).append(value.label)
-    wrong = {axis for block in (sweep.grid, *sweep.zip) for axis in block} - labels.keys()
+    wrong = set(sweep.axes) - labels.keys()
     excluded: list[Mapping[str, set[str]]] = []
     for i, rule in enumerate(sweep.exclude):
         with faults:
-            excluded.append(_exclusion(doc, rule, i, labels, wrong))
+            excluded.append(_exclusion(doc, rule, (*path, "exclude", i), labels, wrong))
     return Choices(tuple(groups), tuple(excluded))
 
 
 def grid_rows(
-    doc: document.Document, sweep: Sweep, train: dict[str, Any], accepts: Callable[[System], None]
+    doc: document.Document, path: KeyPath, sweep: Sweep, train: dict[str, Any], accepts: Callable[[System], None]
 ) -> list[Row]:
     """Return a row for every combination that is not excluded.
 
     Args:
         doc: the file.
-        sweep: its block.
+        path: of the block in it.
+        sweep: the block.
         train: the experiment's training settings.
         accepts: refuses a system by a ConfigError.
 
     Raises: ConfigError of everything that is wrong, each at its line.
     """
     faults = Collector()
-    choices = choices_of(doc, sweep, faults)
+    choices = choices_of(doc, path, sweep, faults)
     if faults:
         with faults:
-            _check_values(doc, sweep, train, choices)
+            _check_values(doc, path, sweep, train, choices)
         faults.check()
     if not choices.groups:
-        raise ConfigError("the sweep has no axes: give 'grid' or 'zip'.", place=doc.place(("sweep",)))
+        raise ConfigError("the sweep has no axes: give 'grid' or 'zip'.", place=doc.place(path))
     total = choices.count
     if total > MAX_ROWS:
-        raise ConfigError(f"the grid has {total:,} points; {MAX_ROWS:,} is the most.", place=doc.place(("sweep",)))
-    chosen = _fraction(doc, sweep, choices)
+        raise ConfigError(f"the grid has {total:,} points; {MAX_ROWS:,} is the most.", place=doc.place(path))
+    chosen = _fraction(doc, path, sweep, choices)
     rows = []
     for number, point in enumerate(choices.combinations()):
         if not choices.is_excluded(point) and (chosen is None or number in chosen):
-            block, origins = laid_over(sweep.base, point)
+            block, origins = laid_over(path, sweep.base, point)
             shown = {axis: value.label for axis, value in point.items()}
             with faults:
                 system = resolve_at(doc, block, train, origins, accepts)
                 placed = placing(doc, block, origins)
-                rows.append(Row(" · ".join(shown.values()), "sweep", system, shown, placed))
+                rows.append(Row(" · ".join(shown.values()), "sweep", system, shown, path, placed))
     faults.check()
     if not rows:
-        raise ConfigError("'exclude' leaves nothing of the grid.", place=doc.place(("sweep", "exclude")))
+        raise ConfigError("'exclude' leaves nothing of the grid.", place=doc.place((*path, "exclude")))
     return rows
 
 
-def _check_values(doc: document.Document, sweep: Sweep, train: dict[str, Any], choices: Choices) -> None:
+def _check_values(doc: document.Document, path: KeyPath, sweep: Sweep, train: dict[str, Any], choices: Choices) -> None:
     """Check the components that the axes name, each by itself: what goes together is unknown where an axis is at fault.
 
     Raises: ConfigError of every fault.
     """
     faults = Collector()
     for value in [{axis: value} for group in choices.groups for point in group for axis, value in point.items()]:
-        block, origins = laid_over(sweep.base, value)
+        block, origins = laid_over(path, sweep.base, value)
         with faults:
             try:
                 components_of(system_block(block, train))
@@ -168,7 +172,7 @@ def _check_values(doc: document.Document, sweep: Sweep, train: dict[str, Any], c
     faults.check()
 
 
-def _fraction(doc: document.Document, sweep: Sweep, choices: Choices) -> set[int] | None:
+def _fraction(doc: document.Document, path: KeyPath, sweep: Sweep, choices: Choices) -> set[int] | None:
     """Return the numbers of the combinations that ``fraction`` takes; None for all.
 
     Raises: ConfigError at its line.
@@ -182,15 +186,15 @@ def _fraction(doc: document.Document, sweep: Sweep, choices: Choices) -> set[int
             raise ConfigError("'fraction' and 'exclude' do not go together: what is left out would leave no balance.")
         part = balanced_part(levels, Fraction(sweep.fraction), sweep.seed, names)
     except ConfigError as error:
-        raise ConfigError(error.message, place=doc.place(("sweep", "fraction"))) from None
+        raise ConfigError(error.message, place=doc.place((*path, "fraction"))) from None
     points = itertools.product(*(range(n) for n in levels))
     return {number for number, point in enumerate(points) if point in part}
 
 
-def laid_over(base: dict[str, Any], point: Point) -> tuple[dict[str, Any], Origins]:
-    """Return the sweep's base with a combination's values over it, and where each of them stands."""
+def laid_over(path: KeyPath, base: dict[str, Any], point: Point) -> tuple[dict[str, Any], Origins]:
+    """Return the base of the sweep at a path with a combination's values over it, and where each of them stands."""
     block = dict(base)
-    origins: Origins = [(("sweep", "base"), ())]
+    origins: Origins = [((*path, "base"), ())]
     for axis, value in point.items():
         block = set_path(block, axis, value.value)
         origins.append((value.path, tuple(axis.split("."))))
@@ -245,12 +249,14 @@ def label_of(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _zipped(doc: document.Document, block: dict[str, Any], i: int, taken: Mapping[str, str]) -> list[dict[str, Value]]:
-    place = doc.place(("sweep", "zip", i))
+def _zipped(
+    doc: document.Document, block: dict[str, Any], path: KeyPath, taken: Mapping[str, str]
+) -> list[dict[str, Value]]:
+    place = doc.place(path)
     axes, faults = {}, Collector()
     for axis, values in block.items():
         with faults:
-            axes[axis] = _axis(doc, axis, values, ("sweep", "zip", i, axis))
+            axes[axis] = _axis(doc, axis, values, (*path, axis))
     faults.check()
     twice = sorted(set(axes) & set(taken))
     if twice:
@@ -263,28 +269,25 @@ def _zipped(doc: document.Document, block: dict[str, Any], i: int, taken: Mappin
 
 
 def _exclusion(
-    doc: document.Document, rule: dict[str, Any], i: int, labels: dict[str, list[str]], wrong: Collection[str]
+    doc: document.Document, rule: dict[str, Any], path: KeyPath, labels: dict[str, list[str]], wrong: Collection[str]
 ) -> dict[str, set[str]]:
     """Return a rule of ``exclude`` as axis -> labels; axes at fault (``wrong``) are left out."""
     results: dict[str, set[str]] = {}
     for axis, wanted in rule.items():
         if axis in wrong or nearest(axis, wrong):
             continue
-        path: KeyPath = ("sweep", "exclude", i, axis)
         if axis not in labels:
             message = f"'exclude' names an axis '{axis}' that the sweep does not have."
             message += did_you_mean(axis, labels) + known_names(labels, "Axes")
-            raise ConfigError(message, place=doc.place(path, on_key=True))
+            raise ConfigError(message, place=doc.place((*path, axis), on_key=True))
         names = {label_of(v) for v in (wanted if isinstance(wanted, list) else [wanted])}
         for name in sorted(names - set(labels[axis])):
             message = f"'exclude' names '{name}', which is no value of axis '{axis}'."
             message += did_you_mean(name, labels[axis]) + known_names(dict.fromkeys(labels[axis]), "Values")
-            raise ConfigError(message, place=doc.place(path))
+            raise ConfigError(message, place=doc.place((*path, axis)))
         results[axis] = names
     if not rule:
-        raise ConfigError(
-            "an empty rule in 'exclude' would leave out everything.", place=doc.place(("sweep", "exclude", i))
-        )
+        raise ConfigError("an empty rule in 'exclude' would leave out everything.", place=doc.place(path))
     return results
 
 

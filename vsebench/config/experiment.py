@@ -75,8 +75,8 @@ class Experiment:
 
     def seeds_of(self, row: Row) -> list[int]:
         """Return the seeds that a row is run with."""
-        sweep = self.spec.sweep
-        return sweep.seeds if row.section == "sweep" and sweep is not None and sweep.seeds else self.spec.seeds
+        block = self.spec.sweeps.get(row.path)
+        return self.spec.seeds if block is None or block.seeds is None else block.seeds
 
     def only(self, patterns: Sequence[str]) -> Experiment:
         """Return the rows whose names match one of the shell patterns.
@@ -118,18 +118,21 @@ def load_experiment(
     rows = _named_rows(doc, spec, faults, accepts)
     space: Space | None = None
     tried: list[Row] = []
-    # A sweep whose only axes are at fault is not told to have none.
-    if spec.sweep is not None and not (faults and not (spec.sweep.grid or spec.sweep.zip or spec.sweep.space)):
+    for path, sweep in spec.sweeps.items():
+        # A sweep whose only axes are at fault is not told to have none.
+        if faults and not (sweep.grid or sweep.zip or sweep.space):
+            continue
         with faults:
-            check_method(doc, spec.sweep)
-            if spec.sweep.method == "grid":
-                points = grid_rows(doc, spec.sweep, spec.train, accepts)
+            check_method(doc, path, sweep)
+            if sweep.method == "grid":
+                points = grid_rows(doc, path, sweep, spec.train, accepts)
                 rows += points
                 _check_prune(doc, spec, [row.system for row in points])
             else:
-                space = read_space(doc, spec.sweep, spec.train, accepts)
+                space = read_space(doc, sweep, spec.train, accepts)
                 tried = space.check()
                 _check_prune(doc, spec, [row.system for row in tried])
+    _check_axes(doc, spec, faults)
     with faults:
         _check_pivot(doc, spec)
     with faults:
@@ -176,6 +179,8 @@ def _left_out(fault: ConfigError) -> KeyPath:
 
 def _without(data: Any, paths: Sequence[KeyPath]) -> Any:
     """Return a copy of a block without some of the keys below it."""
+    if isinstance(data, list):  # of its positions none is left out, only keys below
+        return [_without(value, [path[1:] for path in paths if path[0] == i]) for i, value in enumerate(data)]
     if not isinstance(data, dict):
         return data
     below = {key: [path[1:] for path in paths if path[0] == key] for key in data}
@@ -190,7 +195,8 @@ def plugin_files(experiment: Experiment) -> list[Path]:
 def _check_top(doc: document.Document, spec: ExperimentFile, faults: Collector) -> None:
     from vsebench.core.metric_specs import parse_metrics
 
-    for path, seeds in ((("seeds",), spec.seeds), (("sweep", "seeds"), spec.sweep.seeds if spec.sweep else None)):
+    of_blocks = {(*path, "seeds"): block.seeds for path, block in spec.sweeps.items()}
+    for path, seeds in {("seeds",): spec.seeds, **of_blocks}.items():
         with faults:
             if seeds is not None and len(set(seeds)) != len(seeds):
                 raise ConfigError(f"'seeds' repeats a seed. Got {seeds}.", place=doc.place(path))
@@ -262,13 +268,13 @@ def _named_rows(
         origins: Origins = [(("systems", name), ())]
         with faults:
             system = resolve_at(doc, block, spec.train, origins, accepts)
-            rows.append(Row(name, "systems", system, placed=placing(doc, block, origins)))
+            rows.append(Row(name, "systems", system, path=("systems", name), placed=placing(doc, block, origins)))
     return rows
 
 
 def _check_prune(doc: document.Document, spec: ExperimentFile, systems: Iterable[System]) -> None:
     """Refuse a rung that no run can reach: it would silently prune nothing."""
-    prune = spec.sweep.prune if spec.sweep is not None else None
+    prune = spec.prune
     longest = max(system.train.epochs for system in systems)
     if prune is not None and prune.min_epochs >= longest:
         raise ConfigError(
@@ -282,8 +288,7 @@ def _check_pivot(doc: document.Document, spec: ExperimentFile) -> None:
     """Refuse a pivot by something that is no axis of the grid: it would silently show no table."""
     if spec.board.pivot is None:
         return
-    sweep = spec.sweep
-    axes = [] if sweep is None else [*sweep.grid, *(axis for block in sweep.zip for axis in block)]
+    axes = list(dict.fromkeys(axis for block in spec.sweeps.values() for axis in block.axes))
     by = spec.board.pivot.by
     if by not in axes:
         raise ConfigError(
@@ -315,7 +320,7 @@ def _check_pivoted(doc: document.Document, spec: ExperimentFile) -> None:
 
 def _check_claims(doc: document.Document, spec: ExperimentFile, rows: Sequence[Row], faults: Collector) -> None:
     """Refuse claims about rows that there are not. A search's points have names only when they are drawn."""
-    if spec.sweep is not None and spec.sweep.method != "grid":
+    if any(block.method != "grid" for block in spec.sweeps.values()):
         return
     names = [row.name for row in rows]
     for i, claim in enumerate(spec.board.claims or ()):
@@ -331,5 +336,16 @@ def _check_unique(doc: document.Document, rows: Iterable[Row]) -> None:
     seen: dict[str, Row] = {}
     for row in rows:
         if row.name in seen:
-            raise ConfigError(f"two rows are named '{row.name}'.", place=doc.place(("sweep",)))
+            first = doc.place(seen[row.name].path)
+            raise ConfigError(f"two rows are named '{row.name}': here and at {first}.", place=doc.place(row.path))
         seen[row.name] = row
+
+
+def _check_axes(doc: document.Document, spec: ExperimentFile, faults: Collector) -> None:
+    """Refuse two grids with the same axes: a board tells its grids apart by them."""
+    seen: dict[frozenset[str], KeyPath] = {}
+    for path, block in spec.sweeps.items():
+        first = seen.setdefault(frozenset(block.axes), path)
+        if first != path and block.axes:
+            message = f"this grid has the axes of that at {doc.place(first)} ({', '.join(block.axes)}): join them."
+            faults.faults.append(ConfigError(message, place=doc.place(path)))

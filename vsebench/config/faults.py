@@ -104,7 +104,7 @@ def _below(kind: Any, part: int | str) -> Iterator[Any]:
     if fields is not None:
         if part in fields:
             yield from _members(fields[part].annotation)
-    elif typing.get_origin(kind) in (dict, list):
+    elif typing.get_origin(kind) is dict or (typing.get_origin(kind) is list and isinstance(part, int)):
         yield from _members(typing.get_args(kind)[-1])
 
 

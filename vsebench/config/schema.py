@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, PlainSerializer, Tag
 
 from vsebench.config.faults import one_of
 from vsebench.config.measures import Measures
 from vsebench.core.errors import ConfigError
+from vsebench.core.errors import Path as KeyPath
 from vsebench.core.sizes import in_seconds
 from vsebench.core.types import MODALITIES, OWN_SPLIT
 
@@ -256,6 +257,11 @@ class Sweep(Strict):
     exclude: list[dict[str, Any]] = []
     space: dict[str, Any] = {}  # axis → Range, validated axis by axis for better messages
 
+    @property
+    def axes(self) -> list[str]:
+        """The axes whose values are written out."""
+        return [axis for block in (self.grid, *self.zip) for axis in block]
+
 
 class Reference(Strict):
     """Figures that somebody else published, shown in a table of their own."""
@@ -309,6 +315,25 @@ class ExperimentFile(Strict):
     train: dict[str, Any] = {}
     plugins: list[str] = []
     systems: dict[str, dict[str, Any]] = {}
-    sweep: Sweep | None = None
+    #: A grid or a search, or a list of grids.
+    sweep: (
+        Annotated[
+            Annotated[Sweep, Tag("block")] | Annotated[list[Sweep], MinLen(1), Tag("list")],
+            Discriminator(lambda value: "list" if isinstance(value, list) else "block"),
+        ]
+        | None
+    ) = None
     measure: Measures = Measures({})
     board: Board = Board()
+
+    @property
+    def sweeps(self) -> dict[KeyPath, Sweep]:
+        """The blocks of ``sweep``, by where they stand in the file."""
+        if isinstance(self.sweep, list):
+            return {("sweep", i): block for i, block in enumerate(self.sweep)}
+        return {} if self.sweep is None else {("sweep",): self.sweep}
+
+    @property
+    def prune(self) -> Prune | None:
+        """How runs of the sweep are stopped early; a list of grids has none."""
+        return self.sweep.prune if isinstance(self.sweep, Sweep) else None

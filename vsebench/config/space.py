@@ -20,6 +20,8 @@ from vsebench.core.errors import Path as KeyPath
 MAX_PROBES = 2_000
 #: A space with at most this many points is counted before the search begins.
 MAX_COUNTED = 5_000
+#: Where the block of a search stands in the file: alone.
+SWEEP: KeyPath = ("sweep",)
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ class Space:
         if valid < self.budget:
             raise ConfigError(
                 f"'budget' is {self.budget}, but the axes have only {valid} valid combinations.",
-                place=self.document.place(("sweep", "budget")),
+                place=self.document.place((*SWEEP, "budget")),
             )
 
     def _picks(self, fixed: Mapping[int, int]) -> Iterator[tuple[int, ...]]:
@@ -137,12 +139,12 @@ class Space:
 
     def _try(self, point: Point, numbers: Mapping[str, Value]) -> Row:
         """Return a combination as a row of no board."""
-        block, origins = laid_over(self.sweep.base, {**point, **numbers})
+        block, origins = laid_over(SWEEP, self.sweep.base, {**point, **numbers})
         name = " · ".join([*(v.label for v in point.values()), *(f"{a}={v.label}" for a, v in numbers.items())])
         return Row(name, "sweep", self._resolve(point, numbers), placed=placing(self.document, block, origins))
 
     def _resolve(self, point: Point, numbers: Mapping[str, Value]) -> System:
-        block, origins = laid_over(self.sweep.base, {**point, **numbers})
+        block, origins = laid_over(SWEEP, self.sweep.base, {**point, **numbers})
         try:
             return resolve_at(self.document, block, self.train, origins, self.accepts)
         except ConfigError as error:
@@ -152,7 +154,7 @@ class Space:
         """Attribute an unknown key to its axis, not to the number below it."""
         for axis in numbers if fault.on_key else ():
             if tuple(axis.split("."))[: len(fault.path)] == fault.path:
-                place = self.document.place(("sweep", "space", axis), on_key=True)
+                place = self.document.place((*SWEEP, "space", axis), on_key=True)
                 return ConfigError(fault.message, path=fault.path, on_key=True, place=place)
         return fault
 
@@ -161,34 +163,46 @@ class Space:
         return {axis: end if ends.count(end) == 1 else axis for axis, end in zip(self.ranges, ends, strict=True)}
 
 
-def check_method(doc: document.Document, sweep: Sweep) -> None:
-    """Refuse keys that the method does not have, and a search without what it needs.
+def check_method(doc: document.Document, path: KeyPath, sweep: Sweep) -> None:
+    """Refuse keys that the method does not have, a search without what it needs, and in a list all but grids.
 
     Raises: ConfigError at the line at fault.
     """
     # A key of another method would be read and then change nothing.
     given = sweep.model_fields_set
+    if path != SWEEP:
+        _check_listed(doc, path, sweep)
     if sweep.method == "grid":
         for key in ("budget", "seed", "space"):
             if key == "seed" and sweep.fraction is not None:
                 continue  # of the part of the grid
             if key in given and getattr(sweep, key) not in (None, {}):
                 message = f"'{key}' is for the methods random and tpe, and this sweep is a grid."
-                raise ConfigError(message, place=doc.place(("sweep", key), on_key=True))
+                raise ConfigError(message, place=doc.place((*path, key), on_key=True))
     elif sweep.fraction is not None:
         message = f"'fraction' takes a part of a grid, and this sweep is a search ({sweep.method})."
-        raise ConfigError(message, place=doc.place(("sweep", "fraction"), on_key=True))
+        raise ConfigError(message, place=doc.place((*path, "fraction"), on_key=True))
     if sweep.method != "tpe" and "round" in given:
         message = "'round' is for the method tpe, the only one that learns from what is finished."
-        raise ConfigError(message, place=doc.place(("sweep", "round"), on_key=True))
+        raise ConfigError(message, place=doc.place((*path, "round"), on_key=True))
     if sweep.method == "grid":
         return
     if sweep.budget is None:
         message = f"method '{sweep.method}' needs 'budget', the number of configurations to sample."
-        raise ConfigError(message, place=doc.place(("sweep", "method")))
+        raise ConfigError(message, place=doc.place((*path, "method")))
     if importlib.util.find_spec("optuna") is None:
         message = f"method '{sweep.method}' needs Optuna: pip install 'vsebench[search]'."
-        raise ConfigError(message, place=doc.place(("sweep", "method")))
+        raise ConfigError(message, place=doc.place((*path, "method")))
+
+
+def _check_listed(doc: document.Document, path: KeyPath, sweep: Sweep) -> None:
+    """Refuse in a list of blocks what a sweep has only by itself."""
+    if sweep.method != "grid":
+        message = f"a list of blocks holds grids. Got a search ({sweep.method}); write it as the only block of 'sweep'."
+        raise ConfigError(message, place=doc.place((*path, "method")))
+    if sweep.prune is not None:
+        message = "'prune' is not for a list of grids; write one grid as the only block of 'sweep', or leave it out."
+        raise ConfigError(message, place=doc.place((*path, "prune"), on_key=True))
 
 
 def read_space(doc: document.Document, sweep: Sweep, train: dict[str, Any], accepts: Callable[[System], None]) -> Space:
@@ -197,7 +211,7 @@ def read_space(doc: document.Document, sweep: Sweep, train: dict[str, Any], acce
     Raises: ConfigError at the line at fault.
     """
     faults = Collector()
-    choices = choices_of(doc, sweep, faults)
+    choices = choices_of(doc, SWEEP, sweep, faults)
     written = {axis for group in choices.groups for axis in group[0]}
     ranges = {}
     for axis, block in sweep.space.items():
@@ -205,13 +219,13 @@ def read_space(doc: document.Document, sweep: Sweep, train: dict[str, Any], acce
             ranges[axis] = _range(doc, axis, block, written)
     faults.check()
     if not choices.groups and not ranges:
-        raise ConfigError("the search has no axes: give 'space', 'grid' or 'zip'.", place=doc.place(("sweep",)))
+        raise ConfigError("the search has no axes: give 'space', 'grid' or 'zip'.", place=doc.place(SWEEP))
     assert sweep.budget is not None, "check_method asks for it"
     return Space(choices, ranges, sweep.budget, sweep, train, doc, accepts)
 
 
 def _range(doc: document.Document, axis: str, block: Any, written: set[str]) -> Range:
-    path: KeyPath = ("sweep", "space", axis)
+    path: KeyPath = (*SWEEP, "space", axis)
     check_axis(doc, axis, path)
     if axis in written:
         raise ConfigError(
@@ -256,4 +270,4 @@ def _check_range(axis: str, numbers: Range) -> None:
 
 
 def _at(axis: str, number: float, end: str = "low") -> Value:
-    return Value(str(number), number, ("sweep", "space", axis, end))
+    return Value(str(number), number, (*SWEEP, "space", axis, end))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from vsebench.runs.snapshot import Snapshot
 from vsebench.stats.intervals import LEVEL
-from vsebench.stats.rows import views
+from vsebench.stats.rows import RowView, views
 
 Array = NDArray[Any]
 Axes = Mapping[str, str]
@@ -27,7 +27,7 @@ SEEDS, COMBINATIONS = "seeds", "combinations"
 
 @dataclass(frozen=True)
 class Grid:
-    """The runs of a grid.
+    """The finished runs of a grid.
 
     Args:
         axes: those with more than one level. Axes that always change together are one, ``a + b``.
@@ -35,6 +35,8 @@ class Grid:
         cells: int (N, axes), the level numbers of each run.
         seeds: int (N,).
         values: float (N,), the metric.
+        without_runs: (axis, label) of levels that were planned and have no row in the tables: failed, pruned or not
+            yet run.
     """
 
     axes: tuple[str, ...]
@@ -42,6 +44,7 @@ class Grid:
     cells: Array
     seeds: Array
     values: Array
+    without_runs: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,25 +69,40 @@ class Effect:
     high: float = math.nan
 
 
-def grid_of(snapshot: Snapshot, key: str) -> Grid | None:
-    """Return the grid's finished runs that have a metric; None for a search, or where fewer than two levels are left.
+def grids_of(snapshot: Snapshot, key: str) -> list[Grid]:
+    """Return each grid's finished runs that have a metric: rows with the same axes are a grid. None for a search, nor
+    of a grid where fewer than two levels are left.
 
     Rows with a pruned seed are left out, as in the tables.
     """
     if "method" in snapshot.search:
-        return None
-    results = [(v.row.axes, r) for v in views(snapshot, "sweep") if v.row.axes for r in v.results if key in r.metrics]
+        return []
+    planned: dict[frozenset[str], list[Axes]] = {}
+    for row in snapshot.rows:
+        if row.section == "sweep" and row.axes:
+            planned.setdefault(frozenset(row.axes), []).append(row.axes)
+    shown: dict[frozenset[str], list[RowView]] = {}
+    for view in views(snapshot, "sweep"):
+        shown.setdefault(frozenset(view.row.axes), []).append(view)
+    grids = (_grid(points, shown.get(axes, []), key) for axes, points in planned.items())
+    return [grid for grid in grids if grid is not None]
+
+
+def _grid(planned: Sequence[Axes], shown: Sequence[RowView], key: str) -> Grid | None:
+    """Return the grid of some planned points, of which some are shown."""
+    results = [(view.row.axes, run) for view in shown for run in view.results if key in run.metrics]
     points, runs = [axes for axes, _ in results], [run for _, run in results]
-    planned = [row.axes for row in snapshot.rows if row.section == "sweep"]
-    groups = _together(points, list(dict.fromkeys(axis for axes in planned for axis in axes)))
+    groups = _together(points, list(planned[0]))
     if not groups:
         return None
     names = tuple(" + ".join(group) for group in groups)
-    planned = [axes for axes in planned if axes.keys() >= {axis for group in groups for axis in group}]
     columns = [_levels(group, points, planned) for group in groups]
     cells = np.array([numbers for _, numbers in columns]).T
     values = np.array([run.metrics[key] for run in runs], dtype=float)
-    return Grid(names, tuple(levels for levels, _ in columns), cells, np.array([run.seed for run in runs]), values)
+    with_runs = {level for view in shown for level in view.row.axes.items()}
+    absent = dict.fromkeys(level for axes in planned for level in axes.items() if level not in with_runs)
+    levels = tuple(levels for levels, _ in columns)
+    return Grid(names, levels, cells, np.array([run.seed for run in runs]), values, tuple(absent))
 
 
 def _levels(group: Sequence[str], points: Sequence[Axes], planned: Sequence[Axes]) -> tuple[tuple[str, ...], list[int]]:
@@ -99,7 +117,7 @@ def _together(points: Sequence[Any], axes: Sequence[str]) -> list[list[str]]:
     """Axes that vary, those that determine each other in one group: their effects cannot be told apart."""
     groups: list[list[str]] = []
     for axis in axes:
-        if not points or any(axis not in p for p in points) or len({p[axis] for p in points}) < 2:
+        if len({p[axis] for p in points}) < 2:
             continue
         for group in groups:
             pairs = {(p[group[0]], p[axis]) for p in points}
@@ -109,13 +127,6 @@ def _together(points: Sequence[Any], axes: Sequence[str]) -> list[list[str]]:
         else:
             groups.append([axis])
     return groups
-
-
-def without_runs(snapshot: Snapshot) -> list[tuple[str, str]]:
-    """(axis, label) of levels that were planned and have no row in the tables: failed, pruned or not yet run."""
-    planned = [(a, label) for r in snapshot.rows if r.section == "sweep" for a, label in r.axes.items()]
-    with_runs = {(a, label) for v in views(snapshot, "sweep") for a, label in v.row.axes.items()}
-    return [level for level in dict.fromkeys(planned) if level not in with_runs]
 
 
 def level_effects(grid: Grid, axis: int) -> list[Effect | None]:

@@ -114,7 +114,7 @@ def failing_levels(
     best row of one modality.
 
     An effect of the factor is to be reported without them: it would be that of a part that has not learned. An axis all
-    of whose levels fail has no effect to report.
+    of whose levels fail has no effect to report. An axis of several grids is judged by the rows of all.
     """
     majority = snapshot.dataset.get("majority", {}).get("test")
     below = {(g.row.row.section, g.row.row.name) for g in not_better_than_unimodal(snapshot, item_scores)}
@@ -122,7 +122,7 @@ def failing_levels(
     results: dict[str, list[str]] = {}
     for axis in axes_of(rows):
         levels: dict[str, list[bool]] = {}
-        for row in rows:
+        for row in (row for row in rows if axis in row.row.axes):
             fails = (row.row.section, row.row.name) in below
             fails |= majority is not None and _low(snapshot, comparisons, row) <= majority
             levels.setdefault(row.label(axis), []).append(fails)

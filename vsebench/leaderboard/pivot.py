@@ -19,13 +19,14 @@ def pivot_blocks(pivot: Mapping[str, Any] | None, rows: Sequence[RowView]) -> li
         pivot: ``by``, the axis across, and ``metrics``, the keys; the board's ``pivot``. None for no table.
         rows: of the grid, the best first; the order in which a combination first stands there is kept.
     """
-    if pivot is None or not any(pivot["by"] in row.row.axes for row in rows):
+    rows = [row for row in rows if pivot is not None and pivot["by"] in row.row.axes]
+    if pivot is None or not rows:
         return []
     by, metrics = str(pivot["by"]), [shown(str(key)) for key in pivot["metrics"]]
-    across = sorted({row.row.axes[by] for row in rows if by in row.row.axes}, key=_number)
+    across = sorted({row.row.axes[by] for row in rows}, key=_number)
     down = [axis for axis in axes_of(rows) if axis != by]
     cells: dict[tuple[str, ...], dict[tuple[str, str], Estimate]] = {}
-    for row in (row for row in rows if by in row.row.axes):
+    for row in rows:
         by_value = {(m.key, row.row.axes[by]): e for m in metrics if (e := row.estimate(m.key)) is not None}
         cells.setdefault(tuple(row.label(axis) for axis in down), {}).update(by_value)
     columns = [(metric, value) for metric in metrics for value in across]

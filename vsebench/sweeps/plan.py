@@ -116,8 +116,7 @@ def id_here(run: Run, fingerprint: str) -> str:
 
 def _named(experiment: Experiment) -> list[tuple[Row, int]]:
     """Return the runs of rows by name: they are no part of the sweep and never pruned."""
-    prune = experiment.spec.sweep.prune if experiment.spec.sweep is not None else None
-    rows = [row for row in experiment.rows if row.section == "systems"] if prune is not None else []
+    rows = [row for row in experiment.rows if row.section == "systems"] if experiment.spec.prune is not None else []
     return [(_pinned(row), seed) for row in rows for seed in experiment.seeds_of(row)]
 
 
@@ -148,7 +147,6 @@ def _versions(metrics: Sequence[str], selected: str) -> dict[str, int]:
 
 def _run(experiment: Experiment, row: Row, seed: int, key: str) -> Run:
     spec = experiment.spec
-    prune = spec.sweep.prune if spec.sweep is not None and row.section == "sweep" else None
     return Run(
         run_id=key,
         code=code_digest(row.system),
@@ -163,7 +161,7 @@ def _run(experiment: Experiment, row: Row, seed: int, key: str) -> Run:
         dataset=spec.dataset,
         axes=tuple(row.axes.items()),
         plugins=tuple(plugin_files(experiment)),
-        prune=prune,
+        prune=spec.prune if row.section == "sweep" else None,
         gallery=spec.gallery,
     )
 

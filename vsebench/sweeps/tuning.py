@@ -161,8 +161,8 @@ class Search:
 def _study(experiment: Experiment, *, uniform: bool = False) -> Any:
     import optuna
 
-    assert experiment.spec.sweep is not None
-    sweep = experiment.spec.sweep
+    assert experiment.space is not None
+    sweep = experiment.space.sweep
     direction: Literal["minimize", "maximize"] = "minimize" if experiment.select.mode == "min" else "maximize"
     with _quiet():
         sampler: Any

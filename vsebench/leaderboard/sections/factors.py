@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from vsebench.core.display import Shown
-from vsebench.leaderboard.board import BoardData, primary_metric
-from vsebench.leaderboard.factors import COMBINATIONS, SEEDS, Effect, Grid, change, grid_of, without_runs
-from vsebench.leaderboard.factors_plot import effects_of, factors_figure, named
+from vsebench.leaderboard.board import BoardData
+from vsebench.leaderboard.factors import COMBINATIONS, SEEDS, Effect, Grid, change
+from vsebench.leaderboard.factors_plot import Effects, effects_of, factors_figure, named
 from vsebench.leaderboard.page import Block, Section, Table, code, plain_table, strong
 from vsebench.leaderboard.titles import AXIS_TITLES
 from vsebench.leaderboard.variance import Deviation, Source, Variance, variance_of
@@ -25,23 +25,33 @@ ALL_PAIRS = 4
 
 
 def sections(board: BoardData) -> list[Section]:
-    """Return the section; none for a board without a grid: of systems alone, or of a search, which changes several
-    parts.
+    """Return the section, with a part for each grid where there are several; none for a board without a grid: of
+    systems alone, or of a search, which changes several parts.
     """
-    snapshot, titles = board.snapshot, AXIS_TITLES
-    plot_data = effects_of(snapshot)
-    if plot_data is None:
-        if grid_of(snapshot, primary_metric(snapshot).key) is None:
-            return []
-        why = (
+    grids = effects_of(board.snapshot)
+    if len(grids) < 2:
+        return [Section(TITLE, _blocks(board.snapshot, effects)) for effects in grids]
+    parts = [
+        Section(" × ".join(_names(effects.grid)), _blocks(board.snapshot, effects), f"{len(effects.grid.values)} runs")
+        for effects in grids
+    ]
+    return [Section(TITLE, parts, f"{len(grids)} grids")]
+
+
+def _names(grid: Grid) -> list[str]:
+    return [named(axis, AXIS_TITLES) for axis in grid.axes]
+
+
+def _blocks(snapshot: Snapshot, effects: Effects) -> list[Block]:
+    """Return what is said of a grid."""
+    if not effects.exist:
+        return [
             "No two finished runs of the grid differ in one part alone with the same seed: no effect can be estimated."
-        )
-        return [Section(TITLE, [why])]
-    shown, grid, levels = plot_data
-    names = [named(axis, titles) for axis in grid.axes]
-    blocks: list[Block] = [_preface(snapshot, grid, shown, levels), *_incomplete(snapshot, grid)]
-    blocks += [factors_figure(snapshot, titles), *_levels(grid, names, shown, levels)]
-    return [Section(TITLE, [*blocks, *_changes(grid, names, shown), *_variance(grid, names, shown)])]
+        ]
+    shown, grid, names = effects.shown, effects.grid, _names(effects.grid)
+    blocks: list[Block] = [_preface(snapshot, grid, shown, effects.levels), *_incomplete(grid)]
+    blocks += [factors_figure(effects, AXIS_TITLES), *_levels(grid, names, shown, effects.levels)]
+    return [*blocks, *_changes(grid, names, shown), *_variance(grid, names, shown)]
 
 
 def _preface(snapshot: Snapshot, grid: Grid, shown: Shown, levels: Sequence[Sequence[Effect | None]]) -> str:
@@ -63,13 +73,13 @@ def _preface(snapshot: Snapshot, grid: Grid, shown: Shown, levels: Sequence[Sequ
     return message + (" Each covers 95 % individually, not jointly." if overs else " No repetitions, so no intervals.")
 
 
-def _incomplete(snapshot: Snapshot, grid: Grid) -> list[str]:
+def _incomplete(grid: Grid) -> list[str]:
     """Return a note on the cells of the grid that are missing."""
     lines = []
     filled, all_of = len(np.unique(grid.cells, axis=0)), math.prod(len(names) for names in grid.levels)
     if filled < all_of:
         lines.append(f"{filled} of the {all_of} combinations of these levels have a finished run.")
-    gone = [f"{named(axis, AXIS_TITLES)} {label}" for axis, label in without_runs(snapshot)]
+    gone = [f"{named(axis, AXIS_TITLES)} {label}" for axis, label in grid.without_runs]
     if gone:
         lines.append(f"Omitted, because no run has finished: {', '.join(gone)}.")
     return [" ".join(lines)] if lines else []
