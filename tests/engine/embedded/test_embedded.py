@@ -71,7 +71,8 @@ def test_every_word_of_a_clause_says_what_the_clause_says() -> None:
     words = _answers(message, "beside blue one, red one for gym, on wood")
     assert words["blue"] == {"blue": meaning.NOT}
     assert words["red"] == words["gym"] == {"red": meaning.MEANT, "purpose": 2}
-    assert words["beside"] == words["wood"] == {}
+    assert words["beside"] == words[","] == {}
+    assert words["on"] == words["wood"] == {"setting": 1}
     message = Message("exclusion", "wood", anchor=left, uses=("formal",))
     words = _answers(message, "other one for galas, not left one, on wood")
     assert words["other"] == words["left"] == {"left": meaning.NOT, "purpose": 3}
@@ -114,6 +115,7 @@ def test_all_captions_have_their_clauses_where_the_message_has_them(captions: li
         for _, value in message.anchor:
             assert (about[:, names.index(value)] == meaning.NOT).sum() >= 4, caption
         assert about[:, names.index("purpose")].any() or message.kind == "complement"
+        assert (about[:, names.index("setting")] > 0).sum() == 2, caption
     assert not encoded.answers[encoded.ids == 0].any(), "nothing is asked of padding"
 
 

@@ -2,7 +2,7 @@
 
 A caption has clauses: "beside *blue one*, *red one for gym*". A clause names colours, patterns and places,
 which the garment that is meant has or has not; in a choice or a condition each clause is about what is meant if it
-holds. It may tell a use or an occasion, a side, and a silhouette.
+holds. It may tell a use or an occasion, a side, and a silhouette. "on tiles" is about the setting of the scene.
 """
 
 from __future__ import annotations
@@ -12,14 +12,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vsebench.data.scenes.model import ATTRIBUTES, SILHOUETTES, USES, Description, Message
+from vsebench.data.scenes.model import ATTRIBUTES, SETTINGS, SILHOUETTES, USES, Description, Message
 from vsebench.data.scenes.wording import OCCASION_PHRASES, SIDE_PHRASES, USE_PHRASES, noun_phrase
 
 MEANT, NOT = 1, -1  # of a value that the garment that is meant has, and has not; 0 of one that is not named
 VALUES = tuple(value for values in ATTRIBUTES.values() for value in values)
 PURPOSES = (*USES, *OCCASION_PHRASES)
 #: What else is asked of every word's clause -> number of answers; 0 is that it does not say.
-CHOICES = {"side": 1 + len(SIDE_PHRASES), "purpose": 1 + len(PURPOSES), "silhouette": 1 + len(SILHOUETTES)}
+CHOICES = {
+    "side": 1 + len(SIDE_PHRASES),
+    "purpose": 1 + len(PURPOSES),
+    "silhouette": 1 + len(SILHOUETTES),
+    "setting": 1 + len(SETTINGS),
+}
 QUESTIONS = (*VALUES, *CHOICES)
 _PHRASES = {**USE_PHRASES, **OCCASION_PHRASES}
 
@@ -35,6 +40,7 @@ class Clause:
         side: on which it is of another one.
         purpose: one of :data:`PURPOSES`, if it has one.
         silhouette: that it names, if it does.
+        setting: of the scene, if it names it.
     """
 
     phrases: tuple[str, ...]
@@ -43,6 +49,7 @@ class Clause:
     side: str | None = None
     purpose: str | None = None
     silhouette: str | None = None
+    setting: str | None = None
 
     def answers(self) -> np.ndarray:
         """Return the answers to :data:`QUESTIONS`."""
@@ -56,14 +63,17 @@ class Clause:
             result[QUESTIONS.index("purpose")] = 1 + PURPOSES.index(self.purpose)
         if self.silhouette is not None:
             result[QUESTIONS.index("silhouette")] = 1 + SILHOUETTES.index(self.silhouette)
+        if self.setting is not None:
+            result[QUESTIONS.index("setting")] = 1 + SETTINGS.index(self.setting)
         return result
 
 
 def clauses(message: Message, caption: str) -> list[Clause]:
-    """Return the clauses of a caption that says a message; what is in none is about the scene."""
+    """Return the clauses of a caption that says a message."""
     purposes = (message.code,) if message.code is not None else message.uses
     phrases = [next(phrase for phrase in _PHRASES[purpose] if phrase in caption) for purpose in purposes]
-    result = [Clause((noun_phrase(other),), excluded=other) for other in message.others]
+    result = [Clause((f"on {message.setting}",), setting=message.setting)]
+    result += [Clause((noun_phrase(other),), excluded=other) for other in message.others]
     if message.choices:
         result.append(Clause((f"two {noun_phrase(message.target, 'ones')}",), message.target))
         pieces = zip(message.choices, phrases, purposes, strict=True)

@@ -114,7 +114,7 @@ def encode(tokenizer: Any, captions: Sequence[Caption]) -> Encoded:
 def train_bert(
     captions: Sequence[Caption],
     *,
-    epochs: int = 3,
+    epochs: int = 6,
     batch_size: int = 128,
     lr: float = 2e-3,
     seed: int = 0,
@@ -165,7 +165,8 @@ def probe(bert: Any, tokenizer: Any, train_on: Sequence[Caption], test_on: Seque
     """Return the accuracy of linear classifiers on the states of single words.
 
     Returns: of which words are probed -> share that is right: ``colour``, ``pattern`` and ``place`` of a clause from
-        each of its words, whether a clause that names one is about the garment that is ``meant``, and its ``purpose``.
+        each of its words, whether a clause that names one is about the garment that is ``meant``, its ``purpose``, and
+        the scene's ``setting``.
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -185,7 +186,7 @@ def probe(bert: Any, tokenizer: Any, train_on: Sequence[Caption], test_on: Seque
         for name in ATTRIBUTES
     }
     targets["meant"] = [np.where(n.any(1), np.sign(n.sum(1)) + 2, 0) for n in named]
-    targets["purpose"] = [a[:, names.index("purpose")] for a in about]
+    targets |= {name: [a[:, names.index(name)] for a in about] for name in ("purpose", "setting")}
     for name, (learn, test) in targets.items():
         model = LogisticRegression(max_iter=300).fit(features[0][learn > 0], learn[learn > 0])
         result[name] = float(model.score(features[1][test > 0], test[test > 0]))
