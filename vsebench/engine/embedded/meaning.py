@@ -81,6 +81,7 @@ def clauses(message: Message, caption: str) -> list[Clause]:
     if message.condition is not None:
         condition = (("pattern", message.condition),)
         return [
+            *result,
             Clause((noun_phrase(message.target, "piece"),), message.target),
             Clause((f"if {message.condition} {phrases[0]}",), condition, purpose=purposes[0]),
             Clause((f"else {phrases[1]}",), excluded=condition, purpose=purposes[1]),
@@ -114,6 +115,18 @@ def answers(message: Message, caption: str, words: Sequence[str]) -> np.ndarray:
             start = next(i for i in range(len(words)) if list(words[i : i + size]) == phrase.split())
             result[start : start + size] = clause.answers()
     return result
+
+
+def answers_of_all(message: Message, caption: str) -> np.ndarray:
+    """Return the answers to :data:`QUESTIONS` for a caption as a whole: what its clauses say, 0 where they disagree.
+
+    Shape: -> int8 (questions,).
+    """
+    table = np.stack([clause.answers() for clause in clauses(message, caption)])
+    most, least = table.max(0), np.where(table == 0, table.max(0), table).min(0)
+    values = len(VALUES)
+    signs = np.sign(table[:, :values].sum(0))
+    return np.concatenate([signs, np.where(most == least, most, 0)[values:]]).astype(np.int8)
 
 
 def _mention(message: Message) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from vsebench.data.scenes.model import ATTRIBUTES, Message, draw_scene, draw_statements
 from vsebench.data.scenes.wording import write
-from vsebench.engine.embedded.meaning import CHOICES, QUESTIONS, VALUES, answers
+from vsebench.engine.embedded.meaning import CHOICES, QUESTIONS, VALUES, answers, answers_of_all
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 MASKED = 0.2  # share of the tokens that are to be predicted
@@ -84,7 +84,7 @@ class Encoded:
 
     Args:
         ids: int64 (n, longest), [CLS] before the words and [SEP] behind them, padded with 0.
-        answers: int8 (n, longest, questions), of every token; 0 for [CLS] and [SEP].
+        answers: int8 (n, longest, questions), of every word; [CLS] is asked what all clauses say, [SEP] has zeros.
     """
 
     ids: Tensor
@@ -102,11 +102,12 @@ class Encoded:
 
 
 def encode(tokenizer: Any, captions: Sequence[Caption]) -> Encoded:
-    """Tokenize captions, all of whose words the tokenizer knows, and say what every word is about."""
+    """Tokenize captions, all of whose words the tokenizer knows, and say what every word and the whole is about."""
     ids: Tensor = tokenizer([c.text for c in captions], padding=True, return_tensors="pt")["input_ids"]
     about = torch.zeros(*ids.shape, len(QUESTIONS), dtype=torch.int8)
     for row, caption in enumerate(captions):
         words = tokenizer.tokenize(caption.text)
+        about[row, 0] = torch.from_numpy(answers_of_all(caption.message, caption.text))
         about[row, 1 : 1 + len(words)] = torch.from_numpy(answers(caption.message, caption.text, words))
     return Encoded(ids, about)
 
@@ -121,7 +122,7 @@ def train_bert(
     say: Callable[[str], None] = print,
 ) -> tuple[Any, Any]:
     """Train a BERT. Of one half of a batch it fills in masked words; of every word of the other half it is asked what
-    the word's clause says.
+    the word's clause says, and of [CLS] what all clauses say.
 
     Args:
         captions: what it learns from.
@@ -171,8 +172,9 @@ def probe(bert: Any, tokenizer: Any, train_on: Sequence[Caption], test_on: Seque
     from sklearn.linear_model import LogisticRegression
 
     parts = [encode(tokenizer, captions) for captions in (train_on, test_on)]
-    features = [_word_states(bert, part).numpy() for part in parts]
-    about = [part.answers[part.ids != 0].long().numpy() for part in parts]
+    words = [part.ids >= len(SPECIAL) for part in parts]
+    features = [_states_of(bert, part.ids, chosen).numpy() for part, chosen in zip(parts, words, strict=True)]
+    about = [part.answers[chosen].long().numpy() for part, chosen in zip(parts, words, strict=True)]
     names, result = list(QUESTIONS), {}
 
     def values(answers: np.ndarray, attribute: str) -> np.ndarray:
@@ -284,11 +286,11 @@ def _contrasts(signs: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _word_states(bert: Any, encoded: Encoded) -> Tensor:
-    """Encode. Shape: -> (real tokens of all captions, D)."""
+def _states_of(bert: Any, ids: Tensor, chosen: Tensor) -> Tensor:
+    """Encode captions. Shape: (n, longest), bool (n, longest) -> (chosen tokens, D)."""
     parts = [
-        bert(input_ids=ids, attention_mask=(ids != 0).long()).last_hidden_state[ids != 0]
-        for ids in encoded.ids.split(256)
+        bert(input_ids=rows, attention_mask=(rows != 0).long()).last_hidden_state[kept]
+        for rows, kept in zip(ids.split(256), chosen.split(256), strict=True)
     ]
     return torch.cat(parts)
 
