@@ -38,7 +38,7 @@ def write_experiment(folder: Path, runs: int) -> Path:
     rates = [float(f"{r:.6g}") for r in np.geomspace(1e-5, 1e-1, max(1, runs // (len(FUSIONS) * len(SEEDS))))]
     plan = {
         "experiment": "many",
-        "dataset": {"name": "mmfrb", "items": 80},
+        "dataset": {"name": "mmfrb", "edition": "single", "items": 80},
         "metrics": ["accuracy", "average_precision", "recall@{1,5,10}", "median_rank"],
         "seeds": SEEDS,
         "sweep": {

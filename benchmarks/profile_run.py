@@ -47,9 +47,9 @@ FAMILIES: dict[str, dict[str, Any]] = {
 }
 #: Part -> functions whose whole time it is.
 PARTS = {
-    "batches": [("feed.py", "batch")],
+    "batches": [("loader.py", "batch")],
     "forward": [("model.py", "forward")],
-    "backward": [("parallel.py", "backward")],
+    "backward": [("gradient_sharing.py", "backward")],
     "optimiser": [("optimizer.py", "wrapper")],
 }
 
@@ -57,7 +57,7 @@ PARTS = {
 def profiled(block: dict[str, Any], items: int, epochs: int) -> tuple[float, dict[str, float], int]:
     """Seconds of the training, the share of each part in it, and the number of steps."""
     torch.manual_seed(0)
-    dataset = open_dataset({"name": "mmfrb", "items": items})
+    dataset = open_dataset({"name": "mmfrb", "edition": "single", "items": items})
     train = {"epochs": epochs, "batch_size": 64, "optimizer": {"name": "adamw", "lr": 1e-3}}
     system = resolve({"dim": 256, **block, "train": train})
     model = Model(system, num_classes=dataset.num_classes, vocabulary=vocabulary_of(dataset))
