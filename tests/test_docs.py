@@ -100,7 +100,16 @@ def test_the_tests_of_the_documents_pass_after_a_sweep(tmp_path: Path) -> None:
     """The README's two commands in sequence, in one clone: a sweep (a part of it) changes the board, no test."""
     clone = tmp_path / "clone"
     git("clone", "-q", str(ROOT), str(clone), cwd=tmp_path)
-    command = ["sweep", "experiments/mmfrb.yaml", "--only", "word vectors only", "--wandb", "disabled", "-o", "train.epochs=1"]
+    command = [
+        "sweep",
+        "experiments/mmfrb.yaml",
+        "--only",
+        "word vectors only",
+        "--wandb",
+        "disabled",
+        "-o",
+        "train.epochs=1",
+    ]
     command += ["-o", "seeds=[0]"]
     tests = ["tests/test_docs.py", "-k", "readme", "-q", "-p", "no:cacheprovider"]
     for module in (["vsebench", *command], ["pytest", *tests]):

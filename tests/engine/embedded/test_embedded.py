@@ -84,7 +84,9 @@ def test_a_caption_as_a_whole_says_what_its_clauses_agree_on() -> None:
     red, blue, plain = ("colour", "red"), ("colour", "blue"), ("pattern", "plain")
 
     def whole(message: Message, caption: str) -> dict[str, int]:
-        return {q: int(a) for q, a in zip(meaning.QUESTIONS, meaning.answers_of_all(message, caption), strict=True) if a}
+        return {
+            q: int(a) for q, a in zip(meaning.QUESTIONS, meaning.answers_of_all(message, caption), strict=True) if a
+        }
 
     message = Message("reference", "wood", (red,), others=((blue,),), uses=("sport",))
     answers = {"red": meaning.MEANT, "blue": meaning.NOT, "purpose": 2, "setting": 1}
@@ -93,7 +95,10 @@ def test_a_caption_as_a_whole_says_what_its_clauses_agree_on() -> None:
     answers = {"plain": meaning.MEANT, "red": meaning.MEANT, "blue": meaning.MEANT, "setting": 1}
     assert whole(message, "on wood, two plain ones: red one for gym, blue one for walks") == answers
     message = Message("hard", "wood", (red,), uses=("sport", "casual"), condition="plain")
-    assert whole(message, "red piece, if plain for gym, else for walks, on wood") == {"red": meaning.MEANT, "setting": 1}
+    assert whole(message, "red piece, if plain for gym, else for walks, on wood") == {
+        "red": meaning.MEANT,
+        "setting": 1,
+    }
 
 
 def test_what_a_clause_denies_is_the_opposite_of_what_it_affirms() -> None:
