@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from vsebench.components.metric.base import Predictions
+from vsebench.core import metric_specs
+from vsebench.core.metric_specs import parse_metrics
 from vsebench.stats import bootstrap
-from vsebench.stats.bootstrap import near_edge, percentile_interval, ratios, resampled
+from vsebench.stats.bootstrap import centred_interval, draws, near_edge, percentile_interval, ratios, resampled
 from vsebench.stats.intervals import wilson_interval
 
 
@@ -79,6 +82,44 @@ def test_wilson_is_scipys_and_statsmodels() -> None:
         other = stats.binomtest(right, count).proportion_ci(method="wilson")
         assert result == pytest.approx((other.low, other.high), abs=1e-14)
         assert result == pytest.approx(proportion_confint(right, count, method="wilson"), abs=1e-9)
+
+
+def few_of_a_class(generator: np.random.Generator) -> Predictions:
+    """60 items of three classes, the rarest with six of them or so; logits that are right to a degree."""
+    labels = generator.choice(3, size=60, p=[0.6, 0.3, 0.1])
+    logits = 2.5 * np.eye(3)[labels] + 1.5 * generator.standard_normal((60, 3))
+    return Predictions(logits.astype(np.float32), labels)
+
+
+def test_intervals_of_average_precision_with_rare_classes_hold_what_they_should() -> None:
+    """95 % to what 200 tables can tell: two standard errors are three points."""
+    generator, metrics, once = (
+        np.random.default_rng(0),
+        parse_metrics(["average_precision"]),
+        np.ones((60, 1), np.int32),
+    )
+    counts = [np.concatenate([once, *draws(np.arange(60), resamples=200, seed=seed)], axis=1) for seed in range(200)]
+    tables = [metric_specs.resampled(few_of_a_class(generator), metrics, times) for times in counts]
+    more = [metric_specs.resampled(few_of_a_class(generator), metrics, once) for _ in range(300)]
+    for key in ("average_precision", "average_precision/weighted"):
+        value, *samples = np.stack([table[key] for table in tables], axis=1)
+        expected = float(np.mean([*value, *(table[key][0] for table in more)]))
+        low, high = centred_interval(value, np.stack(samples), share=True, clusters=60)
+        assert 0.92 <= np.mean((low <= expected) & (expected <= high)) <= 0.98, key
+    plain_low, plain_high = percentile_interval(np.stack(samples))
+    assert np.mean((plain_low <= expected) & (expected <= plain_high)) < 0.92, "resampling itself raises the number"
+
+
+def test_intervals_of_shares_mirror_and_stay_inside() -> None:
+    samples = np.random.default_rng(0).beta(18, 2, size=(500, 3))
+    value = np.array([0.9, 0.95, 0.7])
+    low, high = centred_interval(value, samples, share=True, clusters=100)
+    other_low, other_high = centred_interval(1 - value, 1 - samples, share=True, clusters=100)
+    assert other_low == pytest.approx(1 - high)
+    assert other_high == pytest.approx(1 - low)
+    assert ((low > 0) & (low < value) & (value < high) & (high < 1)).all()
+    all_right = centred_interval(np.array([0.9]), np.ones((50, 1)), share=True, clusters=100)
+    assert np.isfinite(all_right).all()
 
 
 def test_near_an_edge() -> None:

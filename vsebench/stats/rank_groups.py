@@ -12,7 +12,7 @@ import numpy as np
 
 from vsebench.runs.item_scores import ItemScores
 from vsebench.runs.snapshot import Snapshot
-from vsebench.stats.bootstrap import FEW, RESAMPLES, near_edge, percentile_interval, ratios, resampled
+from vsebench.stats.bootstrap import FEW, RESAMPLES, centred_interval, near_edge, percentile_interval, ratios, resampled
 from vsebench.stats.compared_metrics import Measure, Resamples, Sums, measures, resampled_measures, resamples_of, sums
 from vsebench.stats.intervals import LEVEL, wilson_interval
 from vsebench.stats.paired_tests import ALPHA, Difference, Scores, comparisons, difference, seed_noise
@@ -231,22 +231,17 @@ def scored(sums_: Sums | Resamples, *, resamples: int = RESAMPLES) -> list[Score
 def item_intervals(sums_: Sums | Resamples, value: np.ndarray, samples: np.ndarray) -> list[Interval]:
     """Return each row's interval over items.
 
-    A number that is no mean over items comes out higher or lower on resamples than on the items themselves (a repeated
-    item ties with itself); its percentiles are moved by as much.
-
     Args:
         sums_: of the rows over the items.
         value: of each row, :func:`ratios`.
         samples: of the rows, :func:`resampled`.
     """
-    low, high = percentile_interval(samples)
     if isinstance(sums_, Resamples):
-        bias = samples.mean(0) - value
-        low, high = np.maximum(low - bias, 0.0), high - bias
-        high = np.minimum(high, 1.0) if sums_.share else high
         clusters = sums_.clusters
+        low, high = centred_interval(value, samples, share=sums_.share, clusters=clusters)
         edge = sums_.share & (np.minimum(value, 1 - value) * clusters < FEW)
     else:
+        low, high = percentile_interval(samples)
         edge, clusters = near_edge(sums_.total, sums_.count), len(sums_.count)
     return [
         Interval(*wilson_interval(float(value[i]), clusters), "wilson")
