@@ -31,6 +31,8 @@ def test_equals_a_slow_loop(monkeypatch: pytest.MonkeyPatch) -> None:
         for row in range(3):
             shares = [sum(total[c, row, p] for c in drawn) / sum(count[c, p] for c in drawn) for p in range(2)]
             assert result[sample, row] == pytest.approx(sum(shares) / 2, abs=1e-12)
+    monkeypatch.setattr(bootstrap, "HELD", 0)
+    assert np.array_equal(resampled(total, count, resamples=50, seed=3), result), "drawn again"
     monkeypatch.setattr(bootstrap, "BLOCK_BYTES", 8 * 40 * 7)  # in blocks of seven: the same samples
     assert np.array_equal(resampled(total, count, resamples=50, seed=3), result)
 

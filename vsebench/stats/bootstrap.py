@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 
@@ -12,6 +13,8 @@ RESAMPLES = 10_000
 SEED = 0
 #: A block of resamples: counts of clusters, 8 bytes each.
 BLOCK_BYTES = 1 << 26
+#: Counts up to which what was drawn is held, a byte each.
+HELD = 1 << 26
 #: Of metrics that are no mean over items, whose values on resamples are kept with a board.
 KEPT_RESAMPLES = 2_000
 #: With fewer clusters that hold any score, or lack any, than this a share is near 0 or 1.
@@ -54,20 +57,35 @@ def resampled(total: np.ndarray, count: np.ndarray, *, resamples: int = RESAMPLE
     Shape: total (m, R, P), count (m, P) -> float64 (resamples, R)
     """
     clusters, rows, parts = total.shape
-    generator = np.random.default_rng(seed)
     flat = np.concatenate([total.reshape(clusters, rows * parts), count], axis=1).astype(np.float64)
     result = np.zeros((rows, resamples)).T  # a row's samples side by side
-    size = max(1, BLOCK_BYTES // (8 * clusters))
+    start = 0
+    # Tables of a board have the same clusters: what was drawn of few is held for the next table.
+    held = clusters * resamples <= HELD
+    for times in _held_times(clusters, resamples, seed) if held else _times(clusters, resamples, seed):
+        sums = times.astype(np.float64) @ flat
+        for part in range(parts):
+            whole = sums[:, rows * parts + part, None]
+            result[start : start + len(times)] += sums[:, part : rows * parts : parts] / (parts * whole)
+        start += len(times)
+    return np.round(result, DECIMALS, out=result)
+
+
+def _times(clusters: int, resamples: int, seed: int, *, items: int = 0) -> Iterator[np.ndarray]:
+    """Draw clusters with replacement: how often each of them, some resamples at a time. Shape: -> int (some, m)"""
+    generator = np.random.default_rng(seed)
+    size = max(1, BLOCK_BYTES // (8 * max(clusters, items)))
     for start in range(0, resamples, size):
         some = min(size, resamples - start)
         drawn = generator.integers(clusters, size=(some, clusters))
         drawn += clusters * np.arange(some)[:, None]
-        times = np.bincount(drawn.ravel(), minlength=some * clusters).reshape(some, clusters)
-        sums = times.astype(np.float64) @ flat
-        for part in range(parts):
-            whole = sums[:, rows * parts + part, None]
-            result[start : start + some] += sums[:, part : rows * parts : parts] / (parts * whole)
-    return np.round(result, DECIMALS, out=result)
+        yield np.bincount(drawn.ravel(), minlength=some * clusters).reshape(some, clusters)
+
+
+@lru_cache(maxsize=2)
+def _held_times(clusters: int, resamples: int, seed: int) -> list[np.ndarray]:
+    """Return :func:`_times` in the smallest type that holds them."""
+    return [times.astype(np.min_scalar_type(int(times.max()))) for times in _times(clusters, resamples, seed)]
 
 
 def draws(clusters: np.ndarray, *, resamples: int = KEPT_RESAMPLES, seed: int = SEED) -> Iterator[np.ndarray]:
@@ -81,13 +99,7 @@ def draws(clusters: np.ndarray, *, resamples: int = KEPT_RESAMPLES, seed: int = 
     Shape: -> int32 (n, some), ``resamples`` columns in all
     """
     number = np.unique(clusters, return_inverse=True)[1]
-    count = int(number.max()) + 1
-    generator = np.random.default_rng(seed)
-    size = max(1, BLOCK_BYTES // (8 * len(clusters)))
-    for start in range(0, resamples, size):
-        some = min(size, resamples - start)
-        drawn = generator.integers(count, size=(some, count)) + count * np.arange(some)[:, None]
-        times = np.bincount(drawn.ravel(), minlength=some * count).reshape(some, count)
+    for times in _times(int(number.max()) + 1, resamples, seed, items=len(number)):
         yield np.ascontiguousarray(times.T[number], dtype=np.int32)
 
 

@@ -198,9 +198,9 @@ def mcnemar(gained: int, lost: int) -> float:
         >>> round(mcnemar(1, 9), 4)
         0.0215
     """
-    from scipy.stats import binomtest
+    from scipy.special import bdtr
 
-    return float(binomtest(gained, gained + lost, 0.5).pvalue) if gained + lost else 1.0
+    return min(1.0, 2 * float(bdtr(min(gained, lost), gained + lost, 0.5)))
 
 
 def comparisons(rows: int, seeds: float) -> float:
