@@ -14,7 +14,7 @@ from PIL import Image
 from vsebench.data.dataset import Dataset
 from vsebench.data.item import Item
 from vsebench.data.writer import DatasetWriter
-from vsebench.leaderboard.examples import Pictures, dataset_of_run, examples_of
+from vsebench.leaderboard.examples import Pictures, dataset_of_run, examples_of, mistakes_of
 
 
 @pytest.fixture
@@ -55,6 +55,26 @@ def test_by_rank(tmp_path: Path, dataset: Dataset) -> None:
         one["picture"] for kinds in result.values() for some in kinds.values() for one in some
     } - {None}
     assert all(uri.startswith("data:image/jpeg;base64,") and len(uri) < 6_000 for uri in pictures.cache.values())
+
+
+def test_mistakes(tmp_path: Path, dataset: Dataset) -> None:
+    """The true class of item i is i % 2: items 1, 4 and 5 are wrong, by 3, 1 and 2."""
+    margins = np.array([1, -3, 1, 1, -1, -2, 1, 1, 1, 1, 1, 1])
+    labels = np.arange(12) % 2
+    logits = np.eye(2, dtype=np.float32)[labels] * margins[:, None]
+    folder, pictures = run(tmp_path / "run", dataset, logits=logits, labels=labels), Pictures(dataset)
+    mistakes = mistakes_of(folder, pictures)
+    assert [(one["id"], one["true"], one["predicted"]) for one in mistakes] == [
+        ("item-1", 1, 0),
+        ("item-5", 1, 0),
+        ("item-4", 0, 1),
+    ]
+    assert mistakes[0]["text"] == "text 1 <b>"
+    assert set(pictures.cache) == {1, 4, 5}
+    assert len(mistakes_of(folder, pictures, count=1)) == 1
+    assert mistakes_of(folder, Pictures(None)) == mistakes_of(tmp_path, pictures) == []
+    several = run(tmp_path / "several", dataset, logits=logits, labels=np.eye(2, dtype=np.int64)[labels])
+    assert mistakes_of(several, pictures) == [], "an item with several labels is not taken for one"
 
 
 def test_why_there_are_none(tmp_path: Path, dataset: Dataset) -> None:

@@ -215,6 +215,48 @@ def test_copy(shown: Opened) -> None:
     ]
 
 
+def test_two_rows_are_compared(shown: Opened) -> None:
+    for number in (1, 2, 4):
+        shown.page.locator(f"#row-row-{number} button.pin").click()
+    unpin = shown.page.locator("#pins button.quiet")
+    assert unpin.all_text_contents() == ["Row 2 ✕: unpin", "Row 4 ✕: unpin"]
+    shown.page.get_by_role("button", name="Compare", exact=True).click()
+    box = shown.page.get_by_role("dialog")
+    lines = [
+        line.split("\t") for line in box.get_by_role("region", name="Numbers of both rows").inner_text().splitlines()
+    ]
+    assert ["Number", "A: Row 2", "B: Row 4", "A − B"] in lines
+    assert ["Test accuracy %", "76.8 ± 1.3", "63.4 ± 1.3", "+13.3"] in lines
+    settings = box.get_by_role("region", name="Settings that differ").inner_text()
+    assert "image_encoder\tfeatures\tvit" in settings
+    assert "fusion\t" not in settings, "both have the same"
+    assert box.locator(".confusion").count() == 2
+    state = shown.state()
+    assert state == "#pin=row-row-2,row-row-4&compare=1"
+    shown.open(state)
+    assert box.is_visible()
+    box.get_by_role("button", name="Close").click()
+    unpin.first.click()
+    assert shown.state() == "#pin=row-row-4"
+    assert "pin another row" in shown.page.inner_text("#pins")
+
+
+def test_any_number_against_any(shown: Opened) -> None:
+    plot = shown.page.locator("details.scatter").first
+    plot.locator("summary").click()
+    for label, choice in (("x", "Train s"), ("y", "i→t R@5"), ("colour", "Fusion")):
+        plot.get_by_label(label, exact=True).select_option(label=choice)
+    assert plot.locator("svg[role=img]").get_attribute("aria-label") == "i→t R@5 against Train s of 6 rows"
+    assert plot.locator("figcaption").inner_text().split() == ["concat", "gated"]
+    shown.page.get_by_label("Filter rows by text").fill("row 3")
+    assert plot.locator("svg[role=img] title").all_text_contents() == ["Row 3: Train s 6, i→t R@5 17.5 ± 0.3"]
+    assert shown.state() == "#0.search=row+3&0.x=train_s&0.y=test/i2t/recall@5&0.colour=Fusion"
+    plot.locator("svg[role=img] circle").click()
+    assert shown.page.locator("#row-row-3 button.open").get_attribute("aria-expanded") == "true"
+    shown.open("#0.x=train_s&0.y=test/i2t/recall@5&0.log=x")
+    assert plot.locator("svg[role=img] circle").count() == 6
+
+
 def test_a_row_opens_by_keyboard(shown: Opened) -> None:
     button = shown.page.locator("#row-row-1 button.open")
     button.focus()
@@ -292,10 +334,16 @@ def test_accessibility(shown: Opened, scheme: str, width: int) -> None:
     shown.open("#0.by=Fusion&0.sort=-test/accuracy&open=row-row-1")
     shown.page.evaluate("for (const one of document.querySelectorAll('details.fold')) one.open = true")
     shown.menu("Numbers")
+    axe_finds_nothing(axe, shown)
+    shown.open("#0.x=train_s&0.y=test/accuracy&pin=row-row-1,row-row-2&compare=1")
+    axe_finds_nothing(axe, shown)
+    shown.page.emulate_media(color_scheme="light")
+
+
+def axe_finds_nothing(axe: Any, shown: Opened) -> None:
     result = axe.Axe().run(shown.page).response
     assert [(v["id"], v["nodes"][0]["html"]) for v in result["violations"]] == []
     assert len(result["passes"]) > 10
-    shown.page.emulate_media(color_scheme="light")
 
 
 def test_what_is_not_there_is_said(chromium: Any, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from vsebench.core.errors import DataError
 from vsebench.core.terminal import say
 from vsebench.core.types import Result
 from vsebench.data.dataset import Dataset
-from vsebench.leaderboard.examples import Pictures, Results, dataset_of_run, examples_of
+from vsebench.leaderboard.examples import Pictures, Results, dataset_of_run, examples_of, mistakes_of
 from vsebench.leaderboard.page import Line, Table
 from vsebench.leaderboard.run_details import MOST_CLASSES, Classes, classes_of, curves_of
 from vsebench.leaderboard.table import printable
@@ -199,6 +199,7 @@ def _from_folders(
     first = next(r for r in results if r.run_id in present)
     result, why = examples_of(present[first.run_id], pictures)
     row["examples"] = {"seed": first.seed, "found": result, "why": why}
+    row["mistaken"] = mistakes_of(present[first.run_id], pictures)
     if result and finder is not None:
         answers_to = finder(present[first.run_id])
         if isinstance(answers_to, str):

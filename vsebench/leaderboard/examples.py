@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from vsebench.components.metric.base import Predictions
 from vsebench.core.errors import DataError
 from vsebench.core.home import datasets_home
 from vsebench.data.dataset import Dataset
@@ -122,6 +123,31 @@ def examples_of(
             for kind in ("best", "worst")
         }
     return result, ""
+
+
+def mistakes_of(folder: Path, pictures: Pictures, *, count: int = 2 * COUNT) -> list[Example]:
+    """Return the test items of one label that a run takes most decidedly for another class, the clearest mistake first.
+
+    Args:
+        folder: of the run.
+        pictures: where theirs are kept, and the texts come from; without the dataset there are none.
+        count: how many at most.
+
+    Raises: DataError for a damaged file of predictions.
+    """
+    if pictures.dataset is None or not predictions_file(folder, SPLIT).is_file():
+        return []
+    stored = load_predictions(folder, SPLIT, vectors=False)
+    if stored.logits is None or stored.multi_label or stored.labels.ndim > 1:
+        return []
+    predicted = Predictions(stored.logits, stored.labels).class_ranks.argmax(1)
+    wrong = np.flatnonzero(predicted != stored.labels)
+    margins = stored.logits[wrong, predicted[wrong]] - stored.logits[wrong, stored.labels[wrong]]
+    return [
+        _example(pictures, int(stored.positions[row]), 0)
+        | {"true": int(stored.labels[row]), "predicted": int(predicted[row])}
+        for row in wrong[np.argsort(-margins, kind="stable")[:count]]
+    ]
 
 
 def _found(

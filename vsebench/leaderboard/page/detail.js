@@ -15,6 +15,7 @@ function detail(board, number, index) {
     settingsPart(board, number, said),
     curvesPart(said),
     ...classesParts(board, said),
+    mistakenPart(board, said),
     examplesPart(said),
   ];
   const link = make("a", { href: `#${row.anchor}`, class: "link" }, "Link to this row");
@@ -160,6 +161,20 @@ function precisionPart(board, found) {
     `${plural(Math.min(3, classes.length), "class", "classes")} of lowest average precision.`, chart, all);
 }
 
+function mistakenPart(board, said) {
+  if (!said.mistaken?.length) return null;
+  const items = said.mistaken.map(item => make("li", {}, make("figure", {}, pictureOf(item), make("figcaption", {},
+    make("p", { class: "rank" }, "is ", make("b", {}, labelOf(board, item.true)), ", taken for ", make("b", {}, labelOf(board, item.predicted))),
+    make("p", { class: "words" }, item.text || item.id)))));
+  const about = `Items of test that seed ${said.examples.seed} takes for another class, the most decided first.`;
+  return wide(part("Misclassified items", about, make("div", { class: "examples" }, make("ul", {}, ...items))));
+}
+
+function pictureOf(item) {
+  const source = item.picture === null ? null : $(`picture-${item.picture}`);
+  return source ? make("img", { src: source.textContent, alt: `picture of ${item.id}` }) : make("span", { class: "no-picture" }, "no picture");
+}
+
 function examplesPart(said) {
   if (!said.examples) return null;
   const { found, why, seed } = said.examples;
@@ -175,12 +190,9 @@ function examplesPart(said) {
 }
 
 function example(way, query) {
-  const source = query.picture === null ? null : $(`picture-${query.picture}`);
-  const picture = source ? make("img", { src: source.textContent, alt: `picture of ${query.id}` })
-    : make("span", { class: "no-picture" }, "no picture");
   const rank = make("p", { class: "rank" }, "rank ", make("b", {}, short(query.rank, 4)), ` of ${query.of.toLocaleString("en")}`);
   const text = make("p", { class: "words" }, query.text || query.id);
-  return make("li", {}, make("figure", { class: way }, picture,
+  return make("li", {}, make("figure", { class: way }, pictureOf(query),
     make("figcaption", {}, rank, hidden(`${DIRECTIONS[way][1]}: `), text)), ...(query.found ? [foundList(way, query)] : []));
 }
 

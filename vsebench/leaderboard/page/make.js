@@ -35,9 +35,14 @@ function short(value, digits = 3) {
   return String(+value.toPrecision(digits));
 }
 
-/** A table that scrolls by itself on a narrow screen, and can be scrolled by keyboard. */
+const labels = new Map();
+
+/** A table that scrolls by itself on a narrow screen, and can be scrolled by keyboard. No two have one name. */
 function scrolled(label, table) {
-  return make("div", { class: "wide", tabindex: "0", role: "region", "aria-label": label }, table);
+  const count = (labels.get(label) ?? 0) + 1;
+  labels.set(label, count);
+  const name = count === 1 ? label : `${label}, ${count}`;
+  return make("div", { class: "wide", tabindex: "0", role: "region", "aria-label": name }, table);
 }
 
 function plainTable(heads, rows, attributes = {}) {

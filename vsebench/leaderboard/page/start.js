@@ -16,6 +16,7 @@ $("theme").addEventListener("click", () => {
 dark.addEventListener("change", showTheme);
 addEventListener("beforeprint", () => { for (const table of tables) table.more(Infinity); });
 addEventListener("hashchange", readAddress);
+$("comparison").addEventListener("close", changed);
 document.addEventListener("click", event => {
   for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
 });

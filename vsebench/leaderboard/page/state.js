@@ -17,8 +17,10 @@ function addressOf() {
     for (const [key, value] of choicesOf(table)) chosen.append(`${table.number}.${key}`, value);
   }
   const open = tables.flatMap(table => [...table.details.keys()].map(i => table.rows[i].anchor));
-  if (open.length === 1 && !chosen.size) return open[0];
+  if (open.length === 1 && !chosen.size && !pinned.length) return open[0];
   if (open.length) chosen.set("open", open.join(","));
+  if (pinned.length) chosen.set("pin", pinned.map(({ table, i }) => table.rows[i].anchor).join(","));
+  if ($("comparison").open) chosen.set("compare", "1");
   return chosen.toString();
 }
 
@@ -33,7 +35,7 @@ function choicesOf(table) {
   if (filters.by.value) chosen.push(["by", titles[filters.by.value]]);
   if (sorting) chosen.push(["sort", `${sorting.way > 0 ? "" : "-"}${heads[sorting.column].name}`]);
   heads.forEach((head, c) => { if (head.shown !== table.usual[c]) chosen.push([head.shown ? "show" : "hide", head.name]); });
-  return chosen;
+  return [...chosen, ...table.scatter.choices()];
 }
 
 /** Make a table as the address says; what is not said there is as it begins. */
@@ -56,6 +58,7 @@ function restore(table, chosen) {
   table.setSorting(by < 0 ? null : { column: by, way: sort.startsWith("-") ? -1 : 1 });
   const [more, less] = ["show", "hide"].map(name => chosen.getAll(`${table.number}.${name}`));
   heads.forEach((head, c) => { if (c) table.columns.show(c, more.includes(head.name) || (table.usual[c] && !less.includes(head.name))); });
+  table.scatter.restore(get);
   filters.apply();
 }
 
@@ -71,6 +74,19 @@ function readAddress() {
     if (!anchor.startsWith("row-")) for (const i of closed) table.toggle(i, false);
     table.rows.forEach((row, i) => { if (open.includes(row.anchor) && !table.details.has(i)) table.reveal(i); });
   }
+  if (!anchor.startsWith("row-")) restorePins(chosen);
+}
+
+function restorePins(chosen) {
+  pinned.length = 0;
+  for (const anchor of (chosen.get("pin") ?? "").split(",").slice(0, 2)) {
+    for (const table of tables) {
+      const i = table.rows.findIndex(row => row.anchor === anchor);
+      if (i >= 0) pinned.push({ table, i });
+    }
+  }
+  showPins();
+  if (chosen.has("compare") && pinned.length === 2) openComparison();
 }
 
 function openPart(anchor) {

@@ -31,10 +31,14 @@ class Table {
     $(`tools-${number}`).append(...this.filters.nodes(), copyMenu(this), this.columns.node);
     if (this.narrow) this.heads.forEach((head, c) => { if (c && head.group === "name") this.columns.show(c, false); });
     this.usual = this.heads.map(head => head.shown);
+    this.scatter = new Scatter(this);
+    if (this.scatter.node) $(`more-${number}`).after(this.scatter.node);
     this.order = this.rows.map((_, i) => i);
     this.body.addEventListener("click", event => {
       const button = event.target.closest("button.open");
       if (button) { this.toggle(+button.closest("tr").dataset.row); changed(); }
+      const other = event.target.closest("button.pin");
+      if (other) pin(this, +other.closest("tr").dataset.row);
     });
     this.say();
     this.offerMore();
@@ -89,8 +93,11 @@ class Table {
     // A narrow screen has room for one column of names; the whole name of a grid's row stands in it.
     const title = this.narrow ? row.name : row.text[0];
     const label = row.name === title ? ": details" : `: details of ${row.name}`;
-    first.replaceChildren(make("button", { type: "button", class: "open", "aria-expanded": "false" },
-      make("span", { class: "arrow", "aria-hidden": "true" }), make("span", {}, title), hidden(label)));
+    first.replaceChildren(make("div", { class: "row-head" },
+      make("button", { type: "button", class: "open", "aria-expanded": "false" },
+        make("span", { class: "arrow", "aria-hidden": "true" }), make("span", {}, title), hidden(label)),
+      make("button", { type: "button", class: "pin", "aria-pressed": "false", title: "Pin to compare" },
+        make("span", { "aria-hidden": "true" }, "⚖"), hidden(`Pin ${row.name} to compare`))));
     const at = this.data.plotted;
     if (at !== null && this.scale) {
       const shown = this.ends(i);
@@ -129,6 +136,7 @@ class Table {
     }
     this.say();
     this.offerMore();
+    this.scatter.draw();
     changed();
   }
 

@@ -35,17 +35,7 @@ document.documentElement.classList.add("js");
 try { const theme = localStorage.getItem("vsebench-theme"); if (theme) document.documentElement.dataset.theme = theme; }
 catch { /* a page in a frame, or opened from a file, may have no storage */ }
 """
-_SCRIPTS = (
-    "make.js",
-    "charts.js",
-    "detail.js",
-    "filters.js",
-    "columns.js",
-    "copy.js",
-    "table.js",
-    "state.js",
-    "start.js",
-)
+_SCRIPTS = ["make", "charts", "detail", "filters", "columns", "copy", "pins", "scatter", "table", "state", "start"]
 
 
 def page(
@@ -70,7 +60,7 @@ def page(
     content = board_page(board)
     tables = content.tables()
     details = details_of(board.snapshot, tables, runs, finder, count)
-    script = "(() => {\n" + "\n".join(_asset(name) for name in _SCRIPTS) + "\n})();\n"
+    script = "(() => {\n" + "\n".join(_asset(f"{name}.js") for name in _SCRIPTS) + "\n})();\n"
     body = _Body(content, tables, folder)
     return _template("board.html").render(
         title=unmarked(content.title),
