@@ -14,6 +14,7 @@ from board_texts import page, section_text
 from grid_boards import board_of, grid_board
 
 from vsebench.leaderboard import factors_plot
+from vsebench.leaderboard.palette import COLOURS, GREY
 from vsebench.leaderboard.render import render, stale
 from vsebench.leaderboard.sections import factors
 from vsebench.leaderboard.titles import AXIS_TITLES
@@ -71,7 +72,7 @@ def test_the_page_says_what_each_part_does() -> None:
     assert float(shares[0]["η² %"]) > 90
     assert shares[0]["p"] == "< 0.001"
     assert "the variation over seeds within a combination" in text
-    assert "![The effect of each level with its interval, a panel per part](plots/demo-factors.svg)" in text
+    assert "![The effect of each level with its interval, all on one scale](plots/demo-factors.svg)" in text
 
 
 def test_one_seed_says_what_its_intervals_are() -> None:
@@ -177,7 +178,7 @@ def test_the_plot_is_drawn_checked_and_goes_stale(tmp_path: Path) -> None:
     file = tmp_path / factors_plot.factors_figure(effects, AXIS_TITLES).file
     assert file in render(tmp_path)
     assert stale(tmp_path) == []
-    file.write_text(file.read_text(encoding="utf-8").replace("#0b6e99", "#ff0000"), encoding="utf-8")
+    file.write_text(file.read_text(encoding="utf-8").replace(COLOURS[0], "#ff0000"), encoding="utf-8")
     assert stale(tmp_path) == [file]
     render(tmp_path)
     first = next(iter(board.results))
@@ -186,15 +187,17 @@ def test_the_plot_is_drawn_checked_and_goes_stale(tmp_path: Path) -> None:
     assert file in stale(tmp_path)
 
 
-def test_the_plot_has_a_panel_per_part() -> None:
-    board = made()
-    (result,) = factors_plot.effects_of(board)
+def test_all_parts_share_one_scale_and_what_is_not_shown_is_grey() -> None:
+    (result,) = factors_plot.effects_of(made())
     drawn = factors_plot.figure(result, AXIS_TITLES)
-    assert [panel.get_title(loc="left") for panel in drawn.axes] == ["Text encoder", "Fusion"]
-    for panel, names, effects in zip(drawn.axes, result.grid.levels, result.levels, strict=True):
-        assert [label.get_text() for label in panel.get_yticklabels()] == list(names)
-        points = [container.lines[0].get_xdata()[0] for container in panel.containers]
-        assert points == [pytest.approx(100 * effect.value) for effect in effects if effect is not None]
-        assert [text.get_text() for text in panel.texts] == [
-            result.shown.interval(e.value, e.half) for e in effects if e
-        ]
+    (axes,) = drawn.axes
+    parts = [["Text encoder", *result.grid.levels[0]], ["Fusion", *result.grid.levels[1]]]
+    assert [label.get_text() for label in axes.get_yticklabels()] == [name for names in parts for name in names]
+    effects = [effect for levels in result.levels for effect in levels if effect is not None]
+    points = [container.lines[0] for container in axes.containers]
+    assert [point.get_xdata()[0] for point in points] == [pytest.approx(100 * effect.value) for effect in effects]
+    assert [text.get_text() for text in axes.texts] == [result.shown.interval(e.value, e.half) for e in effects]
+    colours = [COLOURS[0] if factors_plot.is_shown(effect) else GREY for effect in effects]
+    assert [point.get_color() for point in points] == colours
+    assert not factors_plot.is_shown(replace(effects[0], value=0.5, half=0.6))
+    assert factors_plot.is_shown(replace(effects[0], value=-0.5, half=0.4))

@@ -43,11 +43,12 @@ def test_a_curve_for_each_combination_of_the_other_axes() -> None:
 
 def test_the_section_says_what_changes_most_and_draws_it() -> None:
     (section,) = learning_curves.sections(BoardData(grid()))
-    assert section.finding == "largest change: a, 70.0 points"
+    assert section.finding == "largest change: a, +70.0 points from 100 to 1,000 items"
     (figure,) = section.blocks
     svg = figure.svg()  # type: ignore[union-attr]
     assert svg.count("training items") == 1
     assert "1,000" in svg
+    assert ">a</text>" in svg, "named at its end"
     changed = grid()
     first = next(iter(changed.results))
     result = changed.results[first]

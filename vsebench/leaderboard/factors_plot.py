@@ -1,4 +1,4 @@
-"""The plot of what each part contributes: a panel per axis, a point with its interval per level."""
+"""The plot of what each part contributes: a point with its interval per level, all on one scale."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 from vsebench.core.display import Shown
 from vsebench.leaderboard.board import primary_metric
 from vsebench.leaderboard.factors import Effect, Grid, grids_of, level_effects
-from vsebench.leaderboard.figure import COLOURS, GREY, GRID, Figure
+from vsebench.leaderboard.figure import Figure, headline
+from vsebench.leaderboard.palette import COLOURS, GREY, GRID
 from vsebench.leaderboard.table import short
 from vsebench.runs.snapshot import Snapshot
 
@@ -54,13 +55,13 @@ def factors_figure(effects: Effects, titles: Mapping[str, str]) -> Figure:
 
     Args:
         effects: its effects.
-        titles: axis -> what its panel is called; its name where there is none.
+        titles: axis -> what it is called; its name where there is none.
     """
     shown, grid = effects.shown, effects.grid
     # What the effects are computed from: another machine's linear algebra may round them in another way.
     numbers = [array.tolist() for array in (grid.cells, grid.seeds, grid.values)]
     data = [shown.key, shown.factor, [named(axis, titles) for axis in grid.axes], grid.levels, *numbers]
-    alt = "The effect of each level with its interval, a panel per part"
+    alt = "The effect of each level with its interval, all on one scale"
     return Figure(effects.name, alt, data, partial(figure, effects, titles))
 
 
@@ -70,33 +71,58 @@ def named(axis: str, titles: Mapping[str, str]) -> str:
 
 
 def figure(effects: Effects, titles: Mapping[str, str]) -> Any:
-    """Draw a matplotlib figure. Panels have scales of their own: one axis may matter a hundred times more than
-    another.
-    """
+    """Draw a matplotlib figure; effects whose interval holds zero, or that have none, are grey."""
     from matplotlib.figure import Figure as Drawn
 
     shown, grid = effects.shown, effects.grid
-    heights = [len(names) + 1.0 for names in grid.levels]
-    drawn = Drawn(figsize=(7.6, 0.6 + 0.3 * sum(heights) + 0.25 * len(heights)), layout="constrained")
-    panels = drawn.subplots(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
-    for panel, axis, names, levels in zip(panels, grid.axes, grid.levels, effects.levels, strict=True):
-        _draw(panel, shown, named(axis, titles), names, levels)
-    unit = " (points)" if shown.unit else ""
-    effect = f"effect on {short(shown.heading)}{unit}, against the mean of the part's levels"
-    label = f"{effect}; each part has a scale of its own"
-    panels[-1].set_xlabel(label, fontsize=9, parse_math=False)
+    count = sum(len(names) + 1 for names in grid.levels)
+    drawn = Drawn(figsize=(7.0, 0.9 + 0.26 * count), layout="constrained")
+    axes = drawn.add_subplot()
+    axes.axvline(0.0, color=GREY, linewidth=0.8, zorder=1)
+    at, ticks = 0, []
+    for axis, names, levels in zip(grid.axes, grid.levels, effects.levels, strict=True):
+        ticks.append((at, short(named(axis, titles), LONGEST), True))
+        for row, (name, effect) in enumerate(zip(names, levels, strict=True), at + 1):
+            ticks.append((row, short(name, LONGEST), False))
+            _draw(axes, shown, row, effect)
+        at += len(names) + 1
+    axes.set_yticks([at for at, _, _ in ticks], [text for _, text, _ in ticks], parse_math=False, fontsize=9)
+    for label, (_, _, heads) in zip(axes.get_yticklabels(), ticks, strict=True):
+        label.set_fontweight("bold" if heads else "normal")
+    axes.set_ylim(count - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.grid(True, axis="x", color=GRID, linewidth=0.6, zorder=0)
+    unit = " in points" if shown.unit else ""
+    headline(drawn, _title(effects, titles))
+    label = f"Effect on {short(shown.heading)}{unit}, against the mean of the part's levels; grey: not shown"
+    drawn.supxlabel(label, fontsize=9, x=0.01, ha="left", parse_math=False)
     return drawn
 
 
-def _draw(panel: Any, shown: Shown, axis: str, names: Sequence[str], effects: Sequence[Effect | None]) -> None:
-    panel.axvline(0.0, color=GREY, linewidth=0.8, zorder=1)
-    for at, effect in enumerate(effects):
-        if effect is not None:
-            half = None if effect.half is None else shown.factor * effect.half
-            panel.errorbar(shown.factor * effect.value, at, xerr=half, fmt="o", color=COLOURS[0], capsize=3, zorder=2)
-        text = "no match" if effect is None else shown.interval(effect.value, effect.half)
-        panel.annotate(text, (1.01, at), xycoords=("axes fraction", "data"), va="center", fontsize=9)
-    panel.set_yticks(range(len(names)), [short(name, LONGEST) for name in names], parse_math=False)
-    panel.set_ylim(len(names) - 0.5, -0.5)
-    panel.set_title(short(axis, LONGEST), fontsize=10, loc="left", parse_math=False)
-    panel.grid(True, axis="x", color=GRID, linewidth=0.6, zorder=0)
+def is_shown(effect: Effect | None) -> bool:
+    """Return whether an effect's interval does not hold zero."""
+    return effect is not None and effect.half is not None and abs(effect.value) > effect.half
+
+
+def _title(effects: Effects, titles: Mapping[str, str]) -> str:
+    """Return what the plot says: the largest effect that is shown."""
+    clear = [
+        (effect.value, named(axis, titles), name)
+        for axis, names, levels in zip(effects.grid.axes, effects.grid.levels, effects.levels, strict=True)
+        for name, effect in zip(names, levels, strict=True)
+        if effect is not None and is_shown(effect)
+    ]
+    if not clear:
+        return "No part's effect is shown"
+    value, axis, name = max(clear, key=lambda one: abs(one[0]))
+    return f"Largest effect: {short(axis, LONGEST)} {short(name, LONGEST)}, {effects.shown.in_sentence(value, None)}"
+
+
+def _draw(axes: Any, shown: Shown, at: int, effect: Effect | None) -> None:
+    colour = COLOURS[0] if is_shown(effect) else GREY
+    if effect is not None:
+        half = None if effect.half is None else shown.factor * effect.half
+        axes.errorbar(shown.factor * effect.value, at, xerr=half, fmt="o", color=colour, markersize=5, capsize=2.5)
+    text = "no match" if effect is None else shown.interval(effect.value, effect.half)
+    axes.annotate(text, (1.01, at), xycoords=("axes fraction", "data"), va="center", fontsize=8.5, color=colour)

@@ -11,18 +11,16 @@ import io
 import json
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vsebench.leaderboard.palette import GREY, with_dark
+
 FOLDER = "plots"
 #: Raised when plots are drawn in another way, so that committed ones are drawn again.
-DRAWING = 2
-#: One style of all plots: colours that differ in brightness too, and a marker each.
-COLOURS = ("#0b6e99", "#c4480c", "#2f7d32", "#7b3fa0", "#b3860b", "#a8325e", "#3f4fb5", "#4f6d6d", "#7a5230", "#222222")
-MARKERS = "osD^vP*X<>"
-GREY, PALE, GRID = "#9a9a9a", "#cfcfcf", "#dddddd"
+DRAWING = 3
 _STAMP = re.compile(r"vsebench plot, shows ([0-9a-f]{16}), drawing ([0-9a-f]{16})")
 _BLANK = "0" * 16
 
@@ -75,7 +73,7 @@ class Figure:
             warnings.filterwarnings("ignore", "Glyph .* missing")  # of a name in another script; the table has it
             self.draw().savefig(stream, format="svg", metadata={"Date": None, "Creator": None, "Description": about})
         text = "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
-        return _stamped(text, self.digest)
+        return _stamped(with_dark(text), self.digest)
 
 
 def _stamped(text: str, shown: str) -> str:
@@ -85,7 +83,69 @@ def _stamped(text: str, shown: str) -> str:
     return blank.replace(f"drawing {_BLANK}", f"drawing {drawing}")
 
 
-def placed(text: Any, renderer: Any, frame: Any, taken: list[Any], distance: float = 1.0) -> bool:
+@dataclass(frozen=True)
+class Label:
+    """A name beside a point of a plot."""
+
+    x: float
+    y: float
+    text: str
+    colour: str
+    bold: bool = False
+
+
+def headline(drawn: Any, text: str) -> None:
+    """Write above a plot what it says."""
+    drawn.suptitle(text, fontsize=10.5, x=0.01, ha="left", parse_math=False)
+
+
+def label_points(drawn: Any, axes: Any, labels: Sequence[Label], marks: Sequence[tuple[float, float]]) -> None:
+    """Write names beside their points, the first before the others, and leave out those that would cover anything.
+
+    Args:
+        drawn: the figure, whose layout is settled by this.
+        axes: the plot.
+        labels: the names.
+        marks: all points.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.transforms import Bbox
+
+    canvas = FigureCanvasAgg(drawn)
+    canvas.draw()  # settles the layout, so that positions are known
+    drawn.set_layout_engine("none")
+    renderer, frame = canvas.get_renderer(), axes.get_window_extent()
+    taken = [Bbox.from_bounds(x - 5, y - 5, 10, 10) for x, y in (axes.transData.transform(mark) for mark in marks)]
+    for label in labels:
+        text = axes.annotate(label.text, (label.x, label.y), xytext=(0, 0), textcoords="offset points", fontsize=8,
+                             color=label.colour, fontweight="bold" if label.bold else "normal", parse_math=False,
+                             zorder=6)  # fmt: skip
+        distance = next((d for d in (1.0, 2.0, 3.2, 4.5) if _placed(text, renderer, frame, taken, d)), None)
+        if distance is None:
+            text.remove()
+        elif distance > 1.0:
+            axes.annotate("", (label.x, label.y), xytext=text.get_position(), textcoords="offset points", zorder=5,
+                          arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.5})  # fmt: skip
+
+
+def label_ends(axes: Any, labels: Sequence[Label], height: float) -> None:
+    """Write names to the right of their lines' ends, pushed apart where they would cover each other.
+
+    Args:
+        axes: the plot, whose limits are final.
+        labels: the names, at the ends.
+        height: of the plot, in points.
+    """
+    low, high = axes.get_ylim()
+    places = sorted((((one.y - low) / (high - low) * height, one) for one in labels), key=lambda place: place[0])
+    above = -10.0
+    for place, label in places:
+        above = max(place, above + 10.0)
+        axes.annotate(label.text, (label.x, label.y), xytext=(7, above - place), textcoords="offset points", fontsize=8,
+                      va="center", color=label.colour, parse_math=False, annotation_clip=False)  # fmt: skip
+
+
+def _placed(text: Any, renderer: Any, frame: Any, taken: list[Any], distance: float = 1.0) -> bool:
     """Find a place near its point that covers nothing. ``distance`` stretches what is near."""
     sides = (("left", "center", 6, 0), ("right", "center", -6, 0), ("center", "bottom", 0, 6), ("center", "top", 0, -6),
              ("left", "bottom", 4, 4), ("left", "top", 4, -4), ("right", "bottom", -4, 4), ("right", "top", -4, -4),

@@ -7,17 +7,17 @@ from functools import partial
 from typing import Any
 
 from vsebench.leaderboard.board import BoardData
-from vsebench.leaderboard.figure import COLOURS, GRID, Figure
+from vsebench.leaderboard.figure import Figure, headline
+from vsebench.leaderboard.palette import GRID, SHADE, WHITE, Style, method_of, styles_of
 from vsebench.leaderboard.table import short
 
 #: Rows that are drawn: the best, and the best of those that read one modality.
 MOST = 22
 #: Characters of a name.
 LONGEST = 30
-SEVERAL, ONE, SHADE = COLOURS[0], COLOURS[1], "#e3eef4"
 
-#: Name, value, ends of the interval, whether it leads its table, whether it reads one modality, value as text.
-Point = tuple[str, float, float, float, bool, bool, str]
+#: Name, value, ends of the interval, whether it leads its table, whether it reads one modality, value as text, style.
+Point = tuple[str, float, float, float, bool, bool, str, Style]
 
 
 def forest(board: BoardData) -> Figure | None:
@@ -47,12 +47,14 @@ def rows_figure(experiment: str, points: Sequence[Point], title: str, label: str
     shown = [p for i, p in enumerate(points) if i < MOST - len(alone) or i in alone]
     if len(shown) < len(points):
         title += f"; {len(shown)} drawn"
-    data, draw = [title, label, several, shown], partial(_draw, shown, title, label, several)
+    drawn = [[*point[:-1], point[-1].colour, point[-1].marker] for point in shown]
+    data, draw = [title, label, several, drawn], partial(_draw, shown, title, label, several)
     return Figure(f"{experiment}-rows", f"Every row with its number. {title}", data, draw, beside=True)
 
 
 def _points(board: BoardData) -> list[Point]:
     points: list[Point] = []
+    known = styles_of(board.snapshot)
     for section in board.sections:
         score, comparison, leading = board.score(section), board.comparison(section), board.leading(section)
         for row in (row for row in board.rows if row.row.section == section):
@@ -67,7 +69,8 @@ def _points(board: BoardData) -> list[Point]:
                 ends = per_share * interval.low, per_share * interval.high
             one = " + " not in row.modalities
             low, high = (scale * end for end in ends)
-            points.append((name, scale * estimate.mean, low, high, name in leading, one, score.plain(estimate.mean)))
+            text, style = score.plain(estimate.mean), known[method_of(row)]
+            points.append((name, scale * estimate.mean, low, high, name in leading, one, text, style))
     return points
 
 
@@ -87,11 +90,12 @@ def _draw(points: Sequence[Point], title: str, label: str, several: bool) -> Any
     pitch = 0.235 if len(points) <= 12 else 0.2 if len(points) <= 18 else 0.17
     drawn = Drawn(figsize=(5.0, 0.85 + pitch * len(points)), layout="constrained")
     axes = drawn.add_subplot()
-    for at, (_, value, low, high, leads, one, text) in enumerate(points):
+    for at, (_, value, low, high, leads, one, text, style) in enumerate(points):
         if leads:
             axes.axhspan(at - 0.5, at + 0.5, color=SHADE, linewidth=0, zorder=0)
-        style: dict[str, Any] = {"fmt": "s" if one and several else "o", "color": ONE if one and several else SEVERAL}
-        axes.errorbar(value, at, xerr=[[value - low], [high - value]], markersize=5, capsize=2, linewidth=1.2, **style)
+        axes.errorbar(value, at, xerr=[[value - low], [high - value]], fmt=style.marker, color=style.colour,
+                      markerfacecolor=WHITE if one and several else style.colour, markersize=5.5, capsize=2,
+                      linewidth=1.2)  # fmt: skip
         axes.annotate(text, (1.02, at), xycoords=("axes fraction", "data"), va="center", fontsize=8.5)
     axes.set_yticks(range(len(points)), [short(point[0], LONGEST) for point in points], parse_math=False, fontsize=8.5)
     axes.set_ylim(len(points) - 0.5, -0.5)
@@ -99,7 +103,7 @@ def _draw(points: Sequence[Point], title: str, label: str, several: bool) -> Any
     axes.tick_params(axis="y", length=0)
     axes.grid(True, axis="x", color=GRID, linewidth=0.6, zorder=0)
     axes.spines[["top", "right", "left"]].set_visible(False)
-    drawn.suptitle(title, fontsize=10, x=0.01, ha="left", parse_math=False)
-    note = "   ■ one modality" if several else ""
+    headline(drawn, title)
+    note = " · hollow: one modality" if several else ""
     drawn.supxlabel(label + note, fontsize=8.5, x=0.01, ha="left", parse_math=False)
     return drawn

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from vsebench.leaderboard.board import BoardData
 from vsebench.leaderboard.figure import Figure
 from vsebench.leaderboard.forest import rows_figure
-from vsebench.leaderboard.index_plots import KINDS, figures
+from vsebench.leaderboard.index_plots import ENOUGH, KINDS, figures, index_styles
 from vsebench.leaderboard.page import Block, Bullets, Cell, Column, Section, code, link, plain_table, strong, table_of
 from vsebench.leaderboard.sections import references, unfinished
 from vsebench.leaderboard.sections.protocol import earlier_id_lines
@@ -19,8 +19,6 @@ from vsebench.stats.pareto import front
 from vsebench.stats.rows import RowView, views
 
 SECTION = "indexes"
-#: What the folder's index calls good enough.
-ENOUGH = 0.9
 
 
 def blocks(snapshot: Snapshot) -> list[Block]:
@@ -47,13 +45,14 @@ def _about(snapshot: Snapshot, rows: Sequence[RowView]) -> str:
 
 def _rows(snapshot: Snapshot, rows: Sequence[RowView]) -> Figure:
     """Return the plot of all indexes by recall, those shaded that no other beats."""
-    fronts, points = best_in(snapshot, rows), []
+    fronts, known, points = best_in(snapshot, rows), index_styles(snapshot), []
     for row in rows:
         estimate = row.estimate(snapshot.select["metric"])
         if estimate is not None:
             mean, half = 100 * estimate.mean, 100 * (estimate.half or 0.0)
             text = estimate.text(percent=True).split(" ")[0]
-            points.append((row.row.name, mean, mean - half, mean + half, bool(fronts(row)), False, text))
+            style = known[str(row.config["index"]["name"])]
+            points.append((row.row.name, mean, mean - half, mean + half, bool(fronts(row)), False, text, style))
     title = f"{sum(point[4] for point in points)} of {len(points)} are not beaten in recall and speed or size (shaded)"
     return rows_figure(snapshot.experiment, points, title, f"{snapshot.select['metric']} in %, against the exact index")
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
-from vsebench.leaderboard.figure import COLOURS, GREY, GRID, MARKERS, Figure, placed
+from vsebench.leaderboard.figure import Figure, Label, headline, label_points
+from vsebench.leaderboard.palette import GREY, GRID, WHITE, Style, styles
 from vsebench.leaderboard.table import short
 from vsebench.runs.snapshot import Snapshot
 from vsebench.stats.pareto import front
 from vsebench.stats.rows import views
+
+#: Recall that is good enough.
+ENOUGH = 0.9
 
 
 @dataclass(frozen=True)
@@ -89,67 +91,49 @@ def figure(snapshot: Snapshot, kind: Kind) -> Any:
     from matplotlib.figure import Figure as Drawn
 
     shown = points(snapshot, kind)
-    drawn = Drawn(figsize=(9.0, 5.6), layout="constrained")
+    drawn = Drawn(figsize=(7.6, 5.2), layout="constrained")
     axes = drawn.add_subplot()
     axes.set_yscale("log")
     if kind.falling:
         axes.invert_yaxis()
-    styles = _styles(shown)
+    known = index_styles(snapshot)
     best = front([(p.recall, -p.cost if kind.falling else p.cost) for p in shown])
     line = sorted((shown[i] for i in best), key=lambda p: (p.recall, p.cost))
-    axes.plot([p.recall for p in line], [p.cost for p in line], color=GREY, linewidth=1.2, zorder=1,
-              label="no row is better in both")  # fmt: skip
-    for family, (colour, marker) in styles.items():
-        ours = [p for p in shown if p.family == family]
+    axes.plot([p.recall for p in line], [p.cost for p in line], color=GREY, linewidth=1.2, zorder=1)
+    for family in dict.fromkeys(p.family for p in shown):
+        ours, style = [p for p in shown if p.family == family], known[family]
         if kind.falling:
             axes.vlines([p.recall for p in ours], [p.least for p in ours], [p.cost for p in ours],
-                        color=colour, linewidth=1.0, alpha=0.5, zorder=2)  # fmt: skip
-        axes.scatter([p.recall for p in ours], [p.cost for p in ours], s=42, color=colour, marker=marker,
-                     edgecolors="white", linewidths=0.6, zorder=3, label=_legend(family))  # fmt: skip
+                        color=style.colour, linewidth=1.0, zorder=2)  # fmt: skip
+        axes.scatter([p.recall for p in ours], [p.cost for p in ours], s=42, color=style.colour, marker=style.marker,
+                     edgecolors=WHITE, linewidths=0.6, zorder=3)  # fmt: skip
     metric = snapshot.select["metric"]
     better = "fewer upwards; the line leads to the code alone" if kind.falling else "more upwards"
     axes.set_xlabel(f"{short(metric, 60)} in %, against the exact index", parse_math=False)
     axes.set_ylabel(f"{kind.what} ({better})")
-    axes.set_title(short(snapshot.title), fontsize=11, loc="left", parse_math=False)
     axes.grid(True, which="major", color=GRID, linewidth=0.6, zorder=0)
     axes.margins(x=0.08, y=0.1)
-    legend = axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9)
-    for text in legend.get_texts():
-        text.set_parse_math(False)
-    _label(drawn, axes, shown, {shown[i].name for i in best}, styles)
+    headline(drawn, _title(shown, kind, metric))
+    order = sorted(range(len(shown)), key=lambda i: (i not in best, i))
+    labels = [
+        Label(p.recall, p.cost, short(p.name, 48), known[p.family].colour, i in best)
+        for i, p in ((i, shown[i]) for i in order)
+    ]
+    label_points(drawn, axes, labels, [(p.recall, p.cost) for p in shown])
     return drawn
 
 
-def _styles(shown: list[Point]) -> Mapping[str, tuple[str, str]]:
-    families = sorted({p.family for p in shown})
-    return {f: (COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]) for i, f in enumerate(families)}
+def index_styles(snapshot: Snapshot) -> dict[str, Style]:
+    """Return the style of each kind of index."""
+    return styles(str(row.config["index"]["name"]) for row in views(snapshot, "indexes"))
 
 
-def _label(drawn: Any, axes: Any, shown: list[Point], best: set[str], styles: Mapping[str, tuple[str, str]]) -> None:
-    """Names beside their points where there is room; those of the front first."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.transforms import Bbox
-
-    canvas = FigureCanvasAgg(drawn)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")
-        canvas.draw()  # settles the layout, so that positions are known
-        drawn.set_layout_engine("none")
-        renderer: Any = canvas.get_renderer()
-        frame = axes.get_window_extent(renderer)
-        at = [axes.transData.transform((p.recall, p.cost)) for p in shown]
-        taken = [Bbox.from_bounds(x - 5, y - 5, 10, 10) for x, y in at]
-        order = sorted(range(len(shown)), key=lambda i: (shown[i].name not in best, i))
-        for i in order:
-            point = shown[i]
-            text = axes.annotate(short(point.name, 48), (point.recall, point.cost), xytext=(0, 0),
-                                 textcoords="offset points", fontsize=7.5, color=styles[point.family][0],
-                                 parse_math=False, fontweight="bold" if point.name in best else "normal")  # fmt: skip
-            if not placed(text, renderer, frame, taken):
-                text.remove()
-
-
-def _legend(family: str) -> str:
-    """Format a legend's entry; matplotlib leaves out one that begins with an underscore."""
-    shown = short(family, 48)
-    return f" {shown}" if shown.startswith("_") else shown
+def _title(shown: list[Point], kind: Kind, metric: str) -> str:
+    """Return what the plot says."""
+    good = [p for p in shown if p.recall >= 100 * ENOUGH]
+    if not good:
+        return f"No index reaches a {metric} of {100 * ENOUGH:.0f} %; the line joins those that none beats in both"
+    best = (min if kind.falling else max)(good, key=lambda p: p.cost)
+    return (
+        f"{kind.superlative} with {metric} ≥ {100 * ENOUGH:.0f} %: {short(best.name, 48)}; line: none is better in both"
+    )

@@ -8,9 +8,11 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
+from vsebench.core.display import Shown
 from vsebench.core.display import shown as shown_number
-from vsebench.leaderboard.figure import COLOURS, GRID, MARKERS, PALE, Figure
+from vsebench.leaderboard.figure import Figure, headline
 from vsebench.leaderboard.measured import MeasuredRow, measured_rows
+from vsebench.leaderboard.palette import GRID, PALE, Style, method_of, styles_of
 from vsebench.leaderboard.robustness import at_strength, damages, fact_of, main_metric, shown_of
 from vsebench.leaderboard.table import printable, short
 from vsebench.runs.snapshot import Snapshot
@@ -123,8 +125,11 @@ def figure(snapshot: Snapshot) -> Any:
     known = named(shown)
     total = Drawn(figsize=(3.4 * across + 2.6, 3.1 * down + 0.4), layout="constrained")
     axes = total.subplots(down, across, squeeze=False, sharey=True).ravel()
-    styles = {curve.row: _style(number, curve) for number, curve in enumerate(known)}
+    colours = styles_of(snapshot)
+    by_row = {printable(r.view.row.name): colours[method_of(r.view)] for r in measured_rows(snapshot, "robustness")}
+    styles = {curve.row: _style(by_row[curve.row], curve) for curve in known}
     handles: dict[str, Any] = {}
+    headline(total, _title(shown, metric))
     for panel, one in zip(shown, axes, strict=False):
         handles |= _draw(one, panel, styles, metric.factor)
         title = shown_of(panel.kind)["title"] or panel.kind
@@ -153,9 +158,26 @@ def figure(snapshot: Snapshot) -> Any:
     return total
 
 
-def _style(number: int, curve: Curve) -> dict[str, Any]:
-    line = {"linestyle": (0, (4, 2)), "alpha": 0.9} if curve.alone else {"linestyle": "-"}
-    return {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)], **line}
+def _title(shown: Sequence[Panel], metric: Shown) -> str:
+    """Return what the plot says: the most that the best row on validation loses."""
+    sign = 1.0 if metric.direction != "min" else -1.0
+    losses = [
+        (sign * metric.factor * (curve.clean - y), x, curve, panel)
+        for panel in shown
+        for curve in panel.curves
+        for x, y in zip(curve.x, curve.y, strict=True)
+    ]
+    first = min(curve.rank for _, _, curve, _ in losses)
+    loss, x, curve, panel = max((one for one in losses if one[2].rank == first), key=lambda one: one[0])
+    unit = " points" if metric.display.unit else ""
+    kind = shown_of(panel.kind)["title"] or panel.kind
+    lost = f"loses up to {loss:.{metric.display.digits}f}{unit} ({panel.modality}: {short(kind, 30)} {x:g})"
+    return f"{short(curve.row, 40)}, best on validation, {lost if loss > 0 else 'loses nothing'}"
+
+
+def _style(style: Style, curve: Curve) -> dict[str, Any]:
+    line: dict[str, Any] = {"linestyle": (0, (4, 2))} if curve.alone else {"linestyle": "-"}
+    return {"color": style.colour, "marker": style.marker, **line}
 
 
 def _draw(axes: Any, panel: Panel, styles: dict[str, dict[str, Any]], factor: float) -> dict[str, Any]:

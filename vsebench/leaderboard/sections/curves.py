@@ -8,8 +8,9 @@ from functools import partial
 from typing import Any
 
 from vsebench.leaderboard.board import BoardData
-from vsebench.leaderboard.figure import COLOURS, GREY, MARKERS, PALE, Figure
+from vsebench.leaderboard.figure import Figure, headline
 from vsebench.leaderboard.page import Section
+from vsebench.leaderboard.palette import GREY, GRID, PALE, Style, method_of, styles_of
 from vsebench.leaderboard.table import printable, short
 from vsebench.runs.snapshot import Snapshot
 from vsebench.stats.rows import SECTIONS, RowView, views
@@ -53,10 +54,14 @@ def sections(board: BoardData) -> list[Section]:
 
 def figure_of(snapshot: Snapshot, kind: str) -> Figure | None:
     """Return a plot, ``lookup`` or ``topn``; None where no row has curves."""
-    lines = lines_of(snapshot, kind)
+    lines, styles = lines_of(snapshot, kind), styles_of(snapshot)
     data = [kind, [astuple(line) for line in lines]]
     alt, caption = CAPTIONS[kind].split(":")[0], CAPTIONS[kind]
-    return Figure(f"{snapshot.experiment}-{kind}", alt, data, partial(draw, lines, kind), caption) if lines else None
+    return (
+        Figure(f"{snapshot.experiment}-{kind}", alt, data, partial(draw, lines, kind, styles), caption)
+        if lines
+        else None
+    )
 
 
 def lines_of(snapshot: Snapshot, kind: str) -> list[Line]:
@@ -74,12 +79,12 @@ def lines_of(snapshot: Snapshot, kind: str) -> list[Line]:
 def _line(view: RowView, direction: str, kind: str, curves: Sequence[Mapping[str, Any]]) -> Line:
     parts = [curve[kind] for curve in curves]
     across = [part["recall" if kind == "lookup" else "n"] for part in parts]
-    x, y = _mean(across), _mean([part["precision"] for part in parts])
-    points = [(a, b) for a, b in zip(x, y, strict=True) if a is not None and b is not None]
+    means = zip(_mean(across), _mean([part["precision"] for part in parts]), strict=True)
+    points = [(a, b) for a, b in means if a is not None and b is not None]
     bits = int(curves[0]["bits"])
-    labels = [label for axis, label in view.row.axes.items() if axis != "fitter.bits"]
-    method = printable(" · ".join(labels) or view.row.name)
-    return Line(printable(view.row.name), method, direction, bits, [a for a, _ in points], [b for _, b in points])
+    return Line(
+        printable(view.row.name), method_of(view), direction, bits, [a for a, _ in points], [b for _, b in points]
+    )
 
 
 def _mean(values: Sequence[Sequence[float | None]]) -> list[float | None]:
@@ -91,7 +96,7 @@ def _mean(values: Sequence[Sequence[float | None]]) -> list[float | None]:
     return results
 
 
-def draw(lines: Sequence[Line], kind: str) -> Any:
+def draw(lines: Sequence[Line], kind: str, styles: Mapping[str, Style]) -> Any:
     """Draw a panel for each length of codes and direction, as a matplotlib figure."""
     from matplotlib.figure import Figure as Drawn
 
@@ -100,11 +105,13 @@ def draw(lines: Sequence[Line], kind: str) -> Any:
     drawn = Drawn(figsize=(9.6, 0.6 + 3.4 * len(lengths)), layout="constrained")
     panels = drawn.subplots(len(lengths), len(DIRECTIONS), squeeze=False, sharey="row")
     handles: dict[str, Any] = {}
+    headline(drawn, _title(lines, kind))
+    shown = {method: styles[method] for method in methods[:NAMED]}
     for row, bits in enumerate(lengths):
         for column, (direction, title) in enumerate(DIRECTIONS.items()):
             panel = panels[row][column]
             current = [n for n in lines if (n.bits, n.direction) == (bits, direction)]
-            handles = _draw(panel, current, methods, kind) | handles
+            handles = _draw(panel, current, shown, kind) | handles
             panel.set_title(f"{title}, {bits} bits", fontsize=10)
             if column == 0:
                 panel.set_ylabel("precision")
@@ -116,21 +123,36 @@ def draw(lines: Sequence[Line], kind: str) -> Any:
     return drawn
 
 
-def _draw(panel: Any, lines: Sequence[Line], methods: Sequence[str], kind: str) -> dict[str, Any]:
+def _title(lines: Sequence[Line], kind: str) -> str:
+    """Return what the plot says, of the longest codes."""
+    line = max(lines, key=lambda one: (one.bits, one.direction == "i2t", _height(one, kind)))
+    best = "has the highest precision over all recalls" if kind == "lookup" else "has the most precise first items"
+    return f"{short(line.method, 40)} {best} ({DIRECTIONS[line.direction]}, {line.bits} bits)"
+
+
+def _height(line: Line, kind: str) -> float:
+    """Return the area under a line of lookups; of others the first precision."""
+    if kind != "lookup":
+        return line.y[0] if line.y else 0.0
+    steps = zip(line.x, line.x[1:], line.y, line.y[1:], strict=False)
+    return sum((b - a) * (y + z) / 2 for a, b, y, z in steps)
+
+
+def _draw(panel: Any, lines: Sequence[Line], styles: Mapping[str, Style], kind: str) -> dict[str, Any]:
     """Draw a panel; returns a line of each method, and one of the others under an empty name."""
     handles: dict[str, Any] = {}
     for line in reversed(lines):  # the best lie on top
-        number = methods.index(line.method)
-        named = number < NAMED
-        style = {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)], "linewidth": 1.4}
-        style = style if named else {"color": PALE, "linewidth": 0.8}
+        named = styles.get(line.method)
+        style: dict[str, Any] = {"color": PALE, "linewidth": 0.8}
+        if named is not None:
+            style = {"color": named.colour, "marker": named.marker, "linewidth": 1.4}
         (handles[line.method if named else ""],) = panel.plot(line.x, line.y, markersize=4, **style)
         if kind == "topn" and line.y:
             panel.axhline(line.y[-1], color=GREY, linewidth=0.8, linestyle=":")
     if kind == "topn":
         panel.set_xscale("log")
     panel.set_xlabel("recall" if kind == "lookup" else "N")
-    panel.grid(alpha=0.3)
+    panel.grid(color=GRID, linewidth=0.6)
     return handles
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from vsebench.core.display import Shown
 from vsebench.leaderboard.board import BoardData, primary_metric
-from vsebench.leaderboard.figure import COLOURS, GRID, MARKERS, Figure
+from vsebench.leaderboard.figure import Figure, Label, headline, label_ends
 from vsebench.leaderboard.page import Section
-from vsebench.leaderboard.table import printable, short
+from vsebench.leaderboard.palette import GRID, Style, method_of, styles_of
+from vsebench.leaderboard.table import short
 from vsebench.runs.snapshot import Snapshot
 from vsebench.stats.rows import views
 
@@ -26,7 +27,7 @@ class Curve:
     """A row at several sizes of the training split.
 
     Args:
-        name: labels of its other axes.
+        name: its method.
         items: numbers of training items, rising.
         value: the score at each, a mean over seeds.
         half: half of its 95 % interval over seeds; None of one seed.
@@ -43,14 +44,14 @@ def sections(board: BoardData) -> list[Section]:
     shown, curves = primary_metric(board.snapshot), curves_of(board.snapshot)
     if not curves:
         return []
+    styles = styles_of(board.snapshot)
     data = [shown.heading, [[c.name, list(c.items), list(c.value), list(c.half)] for c in curves]]
     caption = f"{shown.heading} against the number of training items; bars: 95 % over seeds."
-    figure = Figure(
-        f"{board.snapshot.experiment}-learning-curves", "Learning curves", data, partial(draw, curves, shown), caption
-    )
-    most = max(curves, key=lambda curve: curve.value[-1] - curve.value[0])
-    gain = shown.factor * abs(most.value[-1] - most.value[0])
-    return [Section("Learning curves", [figure], f"largest change: {most.name}, {gain:.1f} points")]
+    most = max(curves, key=lambda curve: abs(curve.value[-1] - curve.value[0]))
+    gain = shown.in_sentence(most.value[-1] - most.value[0], None)
+    title = f"largest change: {short(most.name, 48)}, {gain} from {most.items[0]:,} to {most.items[-1]:,} items"
+    name, render = f"{board.snapshot.experiment}-learning-curves", partial(draw, curves, shown, title, styles)
+    return [Section("Learning curves", [Figure(name, "Learning curves", data, render, caption)], title)]
 
 
 def curves_of(snapshot: Snapshot) -> list[Curve]:
@@ -63,8 +64,7 @@ def curves_of(snapshot: Snapshot) -> list[Curve]:
             continue
         items = view.config.get("train", {}).get("items", label)
         count = int(everything) if items == "all" else min(int(items), int(everything))
-        name = printable(" · ".join(value for axis, value in view.row.axes.items() if axis != AXIS) or view.row.name)
-        points.setdefault(name, {})[count] = (estimate.mean, estimate.half)
+        points.setdefault(method_of(view), {})[count] = (estimate.mean, estimate.half)
     curves = []
     for name, by_count in points.items():
         counts = sorted(by_count)
@@ -73,25 +73,27 @@ def curves_of(snapshot: Snapshot) -> list[Curve]:
     return sorted(curves, key=lambda curve: -curve.value[-1])
 
 
-def draw(curves: Sequence[Curve], shown: Shown) -> Any:
+def draw(curves: Sequence[Curve], shown: Shown, title: str, styles: Mapping[str, Style]) -> Any:
     """Draw a matplotlib figure: items to the right, on a logarithmic scale; the score upwards."""
     from matplotlib.figure import Figure as Drawn
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
-    drawn = Drawn(figsize=(9.6, 4.8), layout="constrained")
+    drawn = Drawn(figsize=(7.6, 4.4), layout="constrained")
     axes = drawn.add_subplot()
     axes.set_xscale("log")
-    for number, curve in enumerate(curves[:NAMED]):
-        half = [shown.factor * (h or 0.0) for h in curve.half]
-        axes.errorbar(curve.items, [shown.factor * v for v in curve.value], yerr=half, label=short(curve.name, 48),
-                      color=COLOURS[number % len(COLOURS)], marker=MARKERS[number % len(MARKERS)], markersize=5,
+    labels = []
+    for curve in curves[:NAMED]:
+        half, style = [shown.factor * (h or 0.0) for h in curve.half], styles[curve.name]
+        values = [shown.factor * v for v in curve.value]
+        axes.errorbar(curve.items, values, yerr=half, color=style.colour, marker=style.marker, markersize=5,
                       linewidth=1.4, elinewidth=0.8, capsize=2)  # fmt: skip
-    counts = sorted({n for curve in curves for n in curve.items})
-    axes.set_xticks(counts)
+        labels.append(Label(curve.items[-1], values[-1], short(curve.name, 40), style.colour))
+    axes.set_xticks(sorted({n for curve in curves for n in curve.items}))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda n, _: f"{n:,.0f}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("training items")
-    axes.set_ylabel(shown.heading)
+    axes.set_ylabel(shown.heading + (f" in {shown.display.unit}" if shown.display.unit else ""), parse_math=False)
     axes.grid(color=GRID, linewidth=0.6)
-    drawn.legend(loc="outside right upper", fontsize=8, frameon=False)
+    headline(drawn, title[:1].upper() + title[1:])
+    label_ends(axes, labels, 250.0)
     return drawn
