@@ -95,8 +95,8 @@ def figure(effects: Effects, titles: Mapping[str, str]) -> Any:
     axes.grid(True, axis="x", color=GRID, linewidth=0.6, zorder=0)
     unit = " in points" if shown.unit else ""
     headline(drawn, _title(effects, titles))
-    label = f"Effect on {short(shown.heading)}{unit}, against the mean of the part's levels; grey: not shown"
-    drawn.supxlabel(label, fontsize=9, x=0.01, ha="left", parse_math=False)
+    below = f"Effect on {short(shown.heading)}{unit}, against the mean of the part's levels; grey: not shown"
+    drawn.supxlabel(below, fontsize=9, x=0.01, ha="left", parse_math=False)
     return drawn
 
 
