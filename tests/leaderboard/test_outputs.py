@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,12 +16,14 @@ from hypothesis import strategies as st
 from vsebench.core.display import shown
 from vsebench.core.registry import METRICS
 from vsebench.leaderboard.board import BoardData
+from vsebench.leaderboard.details import Details
 from vsebench.leaderboard.metric_columns import row_table
 from vsebench.leaderboard.page import code, link, spans, strong, unmarked
 from vsebench.leaderboard.pages import board_page
-from vsebench.leaderboard.render import render, stale, table_csv
+from vsebench.leaderboard.render import board_of, render, stale, table_csv
 from vsebench.leaderboard.renderers import html, text
 from vsebench.leaderboard.renderers.markdown import inline
+from vsebench.results.board import load_board as loaded
 from vsebench.results.wandb_board import rows_table
 from vsebench.runs.snapshot import Snapshot, load_board, results_file, save
 
@@ -129,3 +132,23 @@ def test_a_number_of_validation_alone_is_said() -> None:
     (sentence,) = [line for line in text.splitlines() if "At a glance" in line]
     assert "Best on validation is **Row 0**: val NLL 0.550 ± " in sentence
     assert "Val NLL" in text.split("At a glance")[1].split("| --")[0]
+
+
+@pytest.mark.parametrize("name", ["av_digits", "fashion_retrieval", "indexes_fashion"])
+def test_a_number_has_one_name_in_html_csv_and_data_frame(name: str) -> None:
+    """Of the tables of rows; 95 % of all numbers that stand in them, folded columns too."""
+    board = board_of(load_board(ROOT / "leaderboard", name), ROOT / "leaderboard")
+    frame = set(loaded(name, ROOT / "leaderboard").to_dataframe().columns)
+    every, reached = 0, 0
+    for table in board_page(board).tables():
+        head = text.table_csv(table).splitlines()[0].split(",")
+        (data,) = html._board(name, [table], Details(shared=[{}]))["tables"]
+        for at, column in enumerate(table.columns):
+            number = sum(bool(re.search(r"\d", line.cells[at].text)) for line in table.lines)
+            key, ends = data["heads"][at][4], data["heads"][at][6]
+            assert [*filter(None, [key]), *([f"{ends}.low", f"{ends}.high"] if ends else [])] == column.names
+            every += number if column.group != "name" else 0
+            if column.names and column.group != "name" and {*column.names} <= frame & {*head}:
+                reached += number
+    assert every > 20
+    assert reached >= 0.95 * every

@@ -76,7 +76,9 @@ def _ranks(board: BoardData, section: str, score: Shown) -> list[Column]:
     ]
     if (base := board.base) is not None:
         title, scale = f"Over {base.modalities} alone", board.score(base.row.section).factor
-        columns.append(Column(title, lambda r: _over(board, r), "statistics", scale=scale))
+        columns.append(
+            Column(title, lambda r: _over(board, r), "statistics", key="gain.value", ends="gain", scale=scale)
+        )
     return columns
 
 
@@ -142,7 +144,9 @@ def _number(number: Shown, title: str) -> Column:
 
 def _intervals(board: BoardData, section: str, rows: Sequence[RowView]) -> list[Column]:
     """Return interval and group of every other number that has them, and a query's time."""
-    columns = [Column("ms/query", _query_cost, "retrieval", "min", False)] if len({*map(ranked_by, rows)}) > 1 else []
+    several = len({*map(ranked_by, rows)}) > 1
+    key = "ranking.ms_per_query"
+    columns = [Column("ms/query", _query_cost, "retrieval", "min", False, key=key)] if several else []
     above = board.comparison(section)
     for comparison in (c for (name, _), c in board.comparisons.items() if name == section and c is not above):
         number = shown(f"test/{comparison.measure.name}")

@@ -99,6 +99,12 @@ class Column:
     ends: str = ""
     scale: float = 1.0
 
+    @property
+    def names(self) -> list[str]:
+        """What its numbers are called in results, CSV and data frames: the value, and the ends of an interval."""
+        ends = [f"{self.ends}.low", f"{self.ends}.high"] if self.ends else []
+        return [*([self.key] if self.key else []), *ends]
+
 
 @dataclass(frozen=True)
 class Line:

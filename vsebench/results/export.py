@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from vsebench.core.errors import ConfigError, DataError
 from vsebench.core.files import make_folder, replacing
 from vsebench.core.types import Result
+from vsebench.leaderboard.board import BoardData
 from vsebench.leaderboard.table import csv_cell
 from vsebench.results.leaves import leaves
 from vsebench.runs.item_scores import ItemScores
@@ -79,6 +80,9 @@ def _lines(snapshot: Snapshot, item_scores: ItemScores | None) -> Iterator[dict[
     for (section, measure), compared in ({} if item_scores is None else Comparisons(snapshot, item_scores)).items():
         for name, ranked_row in compared.ranked_rows.items():
             ranked_rows.setdefault((section, name), {}).update(_ranked_row(measure, ranked_row))
+    for place, (value, half) in BoardData(snapshot, item_scores).over_base.items():
+        ends = {} if half is None else {"gain.low": value - half, "gain.high": value + half}
+        ranked_rows.setdefault(place, {}).update({"gain.value": value, **ends})
     for row in snapshot.rows:
         runs = [snapshot.results[run] for run in row.runs.values() if run in snapshot.results]
         pruned = sum(run.status == "pruned" for run in runs)
@@ -143,7 +147,7 @@ def _place(name: str) -> int:
     kinds = ("experiment", "title", "form", "section", "row", "axis.", "gallery", "select.", "seed", "run_id")
     if name.startswith(kinds):
         return next(i for i, kind in enumerate(kinds) if name.startswith(kind))
-    if name.startswith("standing."):
+    if name.startswith(("standing.", "gain.")):
         return len(kinds)
     return len(kinds) + 1 + (not name.startswith(("val/", "test/", INDEX))) + name.startswith(("config.", "measures."))
 

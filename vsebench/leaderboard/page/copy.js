@@ -9,10 +9,11 @@ const FORMS = {
   CSV: ({ heads, rows }) => {
     const quoted = text => /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
     const safe = text => quoted(/^\s*[=+\-@＝＋－＠]/.test(text) ? `'${text}` : text);
-    const names = heads.flatMap(head => head.ends ? [`${head.ends}.low`, `${head.ends}.high`] : [head.name]);
-    const cells = rows.map(row => heads.flatMap(({ c, ends, at }) => ends
-      ? row.ends[at] ?? ["", ""]
-      : typeof row.value[c] === "number" ? row.value[c] : safe(row.text[c] === "–" ? "" : row.text[c])));
+    const names = heads.flatMap(({ key, name, ends }) =>
+      [...(key || !ends ? [name] : []), ...(ends ? [`${ends}.low`, `${ends}.high`] : [])]);
+    const value = (row, c) => typeof row.value[c] === "number" ? row.value[c] : safe(row.text[c] === "–" ? "" : row.text[c]);
+    const cells = rows.map(row => heads.flatMap(({ c, key, ends, at }) =>
+      [...(key || !ends ? [value(row, c)] : []), ...(ends ? row.ends[at] ?? ["", ""] : [])]));
     return [names.map(safe), ...cells].map(line => `${line.join(",")}\n`).join("");
   },
   Markdown: ({ heads, rows, strong }) => {

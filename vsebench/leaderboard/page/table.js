@@ -18,7 +18,7 @@ class Table {
     this.details = new Map();
     this.sorting = null;
     this.limit = FIRST_ROWS;
-    const intervals = this.heads.filter(head => head.ends), index = intervals.findIndex(head => head.group === "statistics");
+    const intervals = this.heads.filter(head => head.ends), index = intervals.findIndex(head => head.group === "statistics" && head.ends.startsWith("standing."));
     this.interval = { index, scale: intervals[index]?.scale };
     this.scale = this.scaleOf();
     this.ranked = this.heads.findIndex(head => head.group === "statistics" && head.key.endsWith(".group"));

@@ -59,16 +59,16 @@ def table_csv(table: Table) -> str:
 
 
 def _names(column: Column) -> list[str]:
-    ends = [f"{column.ends}.low", f"{column.ends}.high"] if column.ends else []
-    return [csv_cell(name) for name in ends or [column.key or unmarked(column.title)]]
+    return [csv_cell(name) for name in column.names or [unmarked(column.title)]]
 
 
 def _plain(cell: Cell, column: Column) -> Sequence[str | float]:
-    if column.ends:
-        return cell.ends or ("", "")
+    ends: Sequence[str | float] = cell.ends or ("", "") if column.ends else ()
+    if column.ends and not column.key:
+        return ends
     if isinstance(cell.value, float | int):
-        return [cell.value]
-    return ["" if cell.text == NONE else csv_cell(unmarked(cell.text))]
+        return [cell.value, *ends]
+    return ["" if cell.text == NONE else csv_cell(unmarked(cell.text)), *ends]
 
 
 def _latex(text: str) -> str:
