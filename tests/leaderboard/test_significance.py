@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 from board_texts import page
+from commands import vsebench
 from outcome_boards import made_up, write_predictions
 
 from vsebench.leaderboard.render import render, stale
@@ -122,12 +121,11 @@ def test_the_command_collects_and_renders(tmp_path: Path) -> None:
     save(board, results_file(tmp_path / "board", "demo"))
     write_predictions(replace(board, results=dict(list(board.results.items())[:9])), item_scores, tmp_path / "runs")
     message = ["outcomes", "demo", "--runs", str(tmp_path / "runs"), "--board", str(tmp_path / "board")]
-    done = subprocess.run([sys.executable, "-m", "vsebench", *message], capture_output=True, text=True, check=True)
+    done = vsebench(*message)
+    assert done.returncode == 0, done.stderr
     assert "demo.npz: 9 of 12 runs" in done.stdout
     assert f"without predictions in {tmp_path / 'runs' / 'demo'}: {', '.join(list(board.results)[9:])}" in done.stdout
     assert "Rank" in (tmp_path / "board" / "demo.md").read_text(encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, "-m", "vsebench", "outcomes", "dem", *message[2:]], capture_output=True, text=True, check=False
-    )
+    done = vsebench("outcomes", "dem", *message[2:])
     assert done.returncode == 2
     assert "no results of 'dem'. Did you mean 'demo'?" in done.stderr

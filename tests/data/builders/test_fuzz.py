@@ -14,7 +14,7 @@ from vsebench.core.registry import DATASETS
 from vsebench.data.check import check
 from vsebench.data.dataset import Dataset
 
-PER_FOLDER = 2  # files of a kind that are damaged: one image is like another
+PER_FOLDER = 1  # files of a kind that are damaged: one image is like another
 SEED = 0
 
 
