@@ -32,7 +32,7 @@ class Table {
     if (this.narrow) this.heads.forEach((head, c) => { if (c && head.group === "name") this.columns.show(c, false); });
     this.usual = this.heads.map(head => head.shown);
     this.scatter = new Scatter(this);
-    if (this.scatter.node) $(`more-${number}`).after(this.scatter.node);
+    if (this.scatter.node) $(`section-${number}`).append(this.scatter.node);
     this.order = this.rows.map((_, i) => i);
     this.body.addEventListener("click", event => {
       const button = event.target.closest("button.open");
