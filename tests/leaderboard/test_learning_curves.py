@@ -58,5 +58,12 @@ def test_the_section_says_what_changes_most_and_draws_it() -> None:
     assert again.blocks[0].digest != figure.digest  # type: ignore[union-attr]
 
 
+def test_an_axis_that_is_zipped_with_the_sizes_splits_no_curve() -> None:
+    snapshot, epochs = grid(), {"100": "9", "400": "3", "all": "1"}
+    rows = [replace(r, axes={**r.axes, "train.epochs": epochs[r.axes["train.items"]]}) for r in snapshot.rows]
+    curves = learning_curves.curves_of(replace(snapshot, rows=tuple(rows)))
+    assert [(curve.name, len(curve.items)) for curve in curves] == [("a", 3), ("b", 3)]
+
+
 def test_other_boards_have_none() -> None:
     assert learning_curves.sections(BoardData(grid("dim"))) == []

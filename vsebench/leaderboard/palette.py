@@ -67,9 +67,11 @@ def _free(choices: Sequence[str], first: int, taken: Counter[str]) -> str:
 
 def method_of(row: RowView) -> str:
     """Return what a row is of, whatever its size: its name, or the labels of its other axes."""
-    sized = any(axis in SIZES for axis in row.row.axes)
-    labels = [label for axis, label in row.row.axes.items() if axis not in SIZES]
-    return printable(" · ".join(labels) if sized and labels else row.row.name)
+    sizes = [axis for axis in row.row.axes if axis in SIZES]
+    # Zipped with the number of items, epochs give every size as many steps.
+    beside = (*SIZES, "train.epochs") if "train.items" in sizes else SIZES
+    labels = [label for axis, label in row.row.axes.items() if axis not in beside]
+    return printable(" · ".join(labels) if sizes and labels else row.row.name)
 
 
 def styles_of(snapshot: Snapshot) -> dict[str, Style]:
