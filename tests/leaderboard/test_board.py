@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from scipy import stats
 
 from vsebench.core.errors import DataError
 from vsebench.core.types import Result
+from vsebench.leaderboard.metric_columns import sees_both
 from vsebench.leaderboard.render import render, stale, table_csv
 from vsebench.leaderboard.table import escape, table
 from vsebench.runs.snapshot import BoardRow, Snapshot, collect, load, results_file, save
@@ -296,3 +298,17 @@ def test_metrics_of_codes_have_columns() -> None:
         "i→t Hamming MAP", "i→t Hamming MAP:stable", "i→t lookup@2 F1", "i→t lookup@2 P",
     ]  # fmt: skip
     assert "Chance: i→t Hamming MAP 20.0. Queries without a match are excluded: i→t 3." in text
+
+
+def test_rows_that_rank_by_a_side_projection_are_named() -> None:
+    one = {"image_encoder": {"name": "timm_cnn"}, "text_encoder": {"name": "lstm"}, "attention": {"name": "none"}}
+    inter = {**one, "attention": {"name": "inter"}}
+    selecting = {**one, "pooling": {"text": {"name": "visual_semantic"}, "image": {"name": "mean"}}}
+    sighted = {**one, "text_encoder": {"name": "bert", "options": {"visual": True}}}
+    image_alone = {**inter, "text_encoder": None}
+    configs = {"apart": one, "inter": inter, "selecting": selecting, "sighted": sighted, "alone": image_alone}
+    assert [name for name, config in configs.items() if sees_both(config)] == ["inter", "selecting", "sighted"]
+    pair = [result(name, name, 0, 0.5, config=configs[name]) for name in ("apart", "inter")]
+    text = page(snapshot([replace(run, metrics={**run.metrics, "test/t2i/recall@1": 0.3}) for run in pair]))
+    assert "inter rank by a projection of each modality's own tokens" in text
+    assert "own tokens, projected: embeddings (cosine)" in text

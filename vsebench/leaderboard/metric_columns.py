@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from vsebench.core.display import Shown, natural_order, shown
 from vsebench.core.metric_specs import NO_QUALITY
+from vsebench.core.registry import ATTENTIONS, POOLINGS
+from vsebench.core.types import MODALITIES
 from vsebench.leaderboard.board import BoardData
 from vsebench.leaderboard.page import Cell, Column, Group, Table, table_of
 from vsebench.leaderboard.significance import group_cell, interval_cell, interval_title, place, standing
@@ -122,8 +125,29 @@ def _text(of: Callable[[RowView], str]) -> Callable[[RowView], Cell]:
 
 
 def ranked_by(row: RowView) -> str:
-    """Return what a row's queries are ranked by."""
+    """Return what a row's queries are ranked by, which may be a side projection (see :func:`sees_both`)."""
+    by = _recorded_ranking(row)
+    return f"own tokens, projected: {by}" if sees_both(row.config) else by
+
+
+def _recorded_ranking(row: RowView) -> str:
     return str(row.results[0].ranking.get("by", "embeddings (cosine)"))
+
+
+def sees_both(config: Mapping[str, Any]) -> bool:
+    """Return whether a system of two modalities lets one of them see the other before they are pooled.
+
+    Its embeddings then come from each modality's own tokens by a projection that attention and fusion never touch
+    (:class:`~vsebench.engine.model.Model`). A component of a plug-in that is not loaded is taken to see one modality.
+    """
+    encoders = [config[f"{m}_encoder"] for m in MODALITIES if config.get(f"{m}_encoder")]
+    pooling = (config.get("pooling") or {}).values()
+    parts = [(ATTENTIONS, config.get("attention")), *((POOLINGS, spec) for spec in pooling)]
+    crossed = any(
+        spec and spec["name"] in registry and registry.get(spec["name"]).facts["cross_modal"]
+        for registry, spec in parts
+    )
+    return len(encoders) > 1 and (crossed or any(encoder.get("options", {}).get("visual") for encoder in encoders))
 
 
 def _metrics(board: BoardData, rows: Sequence[RowView], score: Shown) -> list[Column]:
@@ -144,7 +168,7 @@ def _number(number: Shown, title: str) -> Column:
 
 def _intervals(board: BoardData, section: str, rows: Sequence[RowView]) -> list[Column]:
     """Return interval and group of every other number that has them, and a query's time."""
-    several = len({*map(ranked_by, rows)}) > 1
+    several = len({*map(_recorded_ranking, rows)}) > 1
     key = "ranking.ms_per_query"
     columns = [Column("ms/query", _query_cost, "retrieval", "min", False, key=key)] if several else []
     above = board.comparison(section)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from vsebench.leaderboard import index_board
 from vsebench.leaderboard.board import BoardData
 from vsebench.leaderboard.glance import glance
-from vsebench.leaderboard.metric_columns import row_table
+from vsebench.leaderboard.metric_columns import row_table, sees_both
 from vsebench.leaderboard.page import Block, Page, Section, Table, code, link
 from vsebench.leaderboard.pivot import pivot_blocks
 from vsebench.leaderboard.sections import all_sections
@@ -38,7 +38,8 @@ def _rows(board: BoardData, section: str, *, first: bool) -> Section:
         if comparison is not None:
             blocks += [line for line in below_table(comparison) if line not in blocks]
     if any(column.group == "retrieval" for column in table.columns):
-        blocks.append(" ".join(filter(None, [f"Ranked: {ranked_items(board.snapshot)}.", chance_line(board.rows)])))
+        lines = [f"Ranked: {ranked_items(board.snapshot)}.", chance_line(board.rows), _side_projections(board, section)]
+        blocks.append(" ".join(filter(None, lines)))
     if first:
         blocks.append(_reading(board, table))
     if section == "sweep":
@@ -46,6 +47,16 @@ def _rows(board: BoardData, section: str, *, first: bool) -> Section:
     best = next(iter(views(board.snapshot, section)))
     finding = f"{len(table.lines)} rows, best on validation {short(best.row.name)}"
     return Section(board.title(section), blocks, "" if first else finding, folded=not first)
+
+
+def _side_projections(board: BoardData, section: str) -> str:
+    """Say which rows rank by embeddings that their attention and fusion never touch."""
+    rows = views(board.snapshot, section)
+    aside = [short(row.row.name) for row in rows if sees_both(row.config)]
+    if not aside:
+        return ""
+    which = "All rows rank" if len(aside) == len(rows) else f"{', '.join(aside)} rank"
+    return f"{which} by a projection of each modality's own tokens, which attention and fusion never touch."
 
 
 def _reading(board: BoardData, table: Table) -> str:
