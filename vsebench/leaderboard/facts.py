@@ -43,18 +43,22 @@ class Headroom:
 def not_better_than_unimodal(snapshot: Snapshot, item_scores: ItemScores | None = None) -> list[Gain]:
     """Return the rows of several modalities that are not shown to be better than their own best row of one.
 
-    With what is kept of each item, by a paired test with Holm's correction over these rows; without, where the gain's
-    95 % interval over seeds reaches 0 (of one seed: where the gain does not exceed it).
+    With what is kept of each item, by a paired test of each row by itself; without, where the gain's 95 % interval over
+    seeds reaches 0 (of one seed: where the gain does not exceed it). A correction for the number of rows would call
+    rows far above their own parts into doubt where each has two seeds.
     """
-    return [gain for gain, better in _judged(snapshot, item_scores) if not better and not is_placebo(gain.row)]
+    judged = _judged(snapshot, item_scores, corrected=False)
+    return [gain for gain, better in judged if not better and not is_placebo(gain.row)]
 
 
 def placebos_better_than_unimodal(snapshot: Snapshot, item_scores: ItemScores | None = None) -> list[Gain]:
-    """Return the placebo rows that are better than their best row of one modality, tested as the other rows are.
+    """Return the placebo rows that are better than their best row of one modality, by paired tests with Holm's
+    correction over all rows of several.
 
     Nothing of what they read can help them: what such a row gains has another cause, which the other rows share.
     """
-    return [gain for gain, better in _judged(snapshot, item_scores) if better and is_placebo(gain.row)]
+    judged = _judged(snapshot, item_scores, corrected=True)
+    return [gain for gain, better in judged if better and is_placebo(gain.row)]
 
 
 def is_placebo(row: RowView) -> bool:
@@ -62,10 +66,10 @@ def is_placebo(row: RowView) -> bool:
     return row.config.get("placebo") is not None
 
 
-def _judged(snapshot: Snapshot, item_scores: ItemScores | None) -> list[tuple[Gain, bool]]:
+def _judged(snapshot: Snapshot, item_scores: ItemScores | None, *, corrected: bool) -> list[tuple[Gain, bool]]:
     """Return each gain over one modality, and whether it is shown."""
     known = [gain for gain in gains(snapshot) if gain.best is not None and gain.gain is not None]
-    p = _tested(snapshot, known, item_scores)
+    p = _tested(snapshot, known, item_scores, corrected=corrected)
     results = []
     for number, gain in enumerate(known):
         assert gain.gain is not None
@@ -74,8 +78,10 @@ def _judged(snapshot: Snapshot, item_scores: ItemScores | None) -> list[tuple[Ga
     return results
 
 
-def _tested(snapshot: Snapshot, known: Sequence[Gain], item_scores: ItemScores | None) -> dict[int, float]:
-    """Return the adjusted p of each gain that items say something of; 1 of a row that is not above the other."""
+def _tested(
+    snapshot: Snapshot, known: Sequence[Gain], item_scores: ItemScores | None, *, corrected: bool
+) -> dict[int, float]:
+    """Return the p of each gain that items say something of; 1 of a row that is not above the other."""
     numbers, p = [], []
     for number, gain in enumerate(known):
         measure = _classified(snapshot, gain.row.row.section)
@@ -87,7 +93,7 @@ def _tested(snapshot: Snapshot, known: Sequence[Gain], item_scores: ItemScores |
         result = difference(*scored(both))
         numbers.append(number)
         p.append(result.p if result.value > 0 else 1.0)
-    return dict(zip(numbers, holm(p, len(p)), strict=True)) if p else {}
+    return dict(zip(numbers, holm(p, len(p)) if corrected and p else p, strict=True))
 
 
 def encoders_at_majority(snapshot: Snapshot, comparisons: Comparisons) -> list[tuple[str, RowView]]:

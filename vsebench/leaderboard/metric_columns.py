@@ -13,7 +13,7 @@ from vsebench.core.registry import ATTENTIONS, POOLINGS
 from vsebench.core.types import MODALITIES
 from vsebench.leaderboard.board import BoardData
 from vsebench.leaderboard.page import Cell, Column, Group, Table, table_of
-from vsebench.leaderboard.significance import group_cell, interval_cell, interval_title, place, standing
+from vsebench.leaderboard.significance import group_cell, interval_cell, interval_title, standing
 from vsebench.leaderboard.table import units
 from vsebench.leaderboard.titles import AXIS_TITLES
 from vsebench.stats.rank_groups import Comparison
@@ -63,9 +63,8 @@ def top_table(board: BoardData, section: str, most: int) -> Table:
 
 
 def _in_order(board: BoardData, section: str) -> list[RowView]:
-    rows, comparison = views(board.snapshot, section), board.comparison(section)
-    places = {} if comparison is None else {name: place(row) for name, row in comparison.ranked_rows.items()}
-    return sorted(rows, key=lambda row: places.get(row.row.name, len(rows) + 1))
+    rows, leading = views(board.snapshot, section), board.leading(section)
+    return sorted(rows, key=lambda row: row.row.name not in leading)
 
 
 def _ranks(board: BoardData, section: str, score: Shown) -> list[Column]:
