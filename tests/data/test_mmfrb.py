@@ -29,7 +29,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     before = os.environ.get("VSEBENCH_HOME")
     os.environ["VSEBENCH_HOME"] = str(tmp_path_factory.mktemp("mmfrb"))
     try:
-        return open_dataset({"name": "mmfrb", "edition": "single"})
+        return open_dataset({"name": "mmfrb", "edition": "single", "image_size": 32})  # no draw depends on the size
     finally:
         if before is not None:
             os.environ["VSEBENCH_HOME"] = before
