@@ -19,12 +19,15 @@ def leaderboard(
     html: Annotated[
         bool, typer.Option("--html", help="Write each board as one HTML file that opens anywhere.")
     ] = False,
-    out: Annotated[Path | None, typer.Option(help="With --html: the file of the one board.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="With --html: the file of the one board. With --show: the file.")
+    ] = None,
     export: Annotated[
         Path | None, typer.Option(help="Write all that is known of every run as FILE.parquet or FILE.csv.")
     ] = None,
     show: Annotated[
-        Literal["terminal", "latex", "csv"] | None, typer.Option(help="Print each board's table of rows instead.")
+        Literal["terminal", "latex", "csv", "parquet"] | None,
+        typer.Option(help="Print each board's table of rows instead, or write it to --out."),
     ] = None,
     examples: Annotated[
         int, typer.Option(min=0, help="With --html: rows of each table whose models are loaded to show what they find.")
@@ -57,7 +60,7 @@ def leaderboard(
     elif show is not None:
         from vsebench.cli.leaderboard_show import print_tables
 
-        print_tables(board, experiments or (), show)
+        print_tables(board, experiments or (), show, out)
     elif from_wandb is not None:
         from vsebench.cli.from_wandb import fetch_boards
 

@@ -12,8 +12,9 @@ from vsebench.core.files import write_atomically
 from vsebench.core.plugins import load_plugins
 from vsebench.core.terminal import say
 from vsebench.leaderboard.examples import COUNT, SPLIT, Results
-from vsebench.leaderboard.render import board_of
-from vsebench.leaderboard.renderers.html import page
+from vsebench.leaderboard.folder_index import folder_page
+from vsebench.leaderboard.render import board_of, snapshots_of
+from vsebench.leaderboard.renderers.html import index_page, page
 from vsebench.runs.snapshot import board_names, load_board
 
 if TYPE_CHECKING:
@@ -61,6 +62,10 @@ def write_html(
         file.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(file, text)
         say(f"wrote {file} ({len(text.encode()) / 1e6:.1f} MB)")
+    if out is None and not experiments:
+        file = board / "index.html"
+        write_atomically(file, index_page(folder_page(snapshots_of(board), form="html"), board))
+        say(f"wrote {file}")
 
 
 def found_by(folder: Path, *, trust: bool = False) -> Results | str:

@@ -6,23 +6,44 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from vsebench.core.errors import ConfigError
+from vsebench.core.files import make_folder, write_atomically
 from vsebench.core.terminal import say
 from vsebench.leaderboard.pages import board_page
 from vsebench.leaderboard.render import board_of, snapshots_of
 from vsebench.leaderboard.renderers import text
+from vsebench.results.export import check_format, write
+
+Form = Literal["terminal", "latex", "csv", "parquet"]
 
 
-def print_tables(board: Path, experiments: Sequence[str], form: Literal["terminal", "latex", "csv"]) -> None:
-    """Print the tables of rows of some boards, of all by default.
+def print_tables(board: Path, experiments: Sequence[str], form: Form, out: Path | None = None) -> None:
+    """Print the tables of rows of some boards, of all by default, or write them to a file.
 
     Args:
         board: the leaderboard folder.
         experiments: names of boards; all where there are none.
-        form: aligned text, a LaTeX ``tabular``, or every column as CSV.
+        form: aligned text, a LaTeX ``tabular``, every column as CSV, or all rows as one Parquet file.
+        out: the file; needed for Parquet.
 
-    Raises: DataError for an experiment without results.
+    Raises: ConfigError for Parquet without a file that ends with ``.parquet``, or without pyarrow; DataError for an
+        experiment without results.
     """
-    render = {"terminal": text.terminal, "latex": text.latex, "csv": text.table_csv}[form]
-    for snapshot in snapshots_of(board, experiments):
-        for table in board_page(board_of(snapshot, board)).tables():
-            say(render(table), lines=True)
+    if form == "parquet":
+        if out is None or out.suffix != ".parquet":
+            raise ConfigError("--show parquet is no text: name its file with --out FILE.parquet.")
+        check_format(out)
+    boards = (board_of(snapshot, board) for snapshot in snapshots_of(board, experiments))
+    tables = [table for content in boards for table in board_page(content).tables()]
+    if form == "parquet" and out is not None:
+        write(text.frame(tables), out)
+    else:
+        render = {"terminal": text.terminal, "latex": text.latex, "csv": text.table_csv}[form]
+        texts = [render(table) for table in tables]
+        if out is None:
+            for one in texts:
+                say(one, lines=True)
+            return
+        make_folder(out.parent)
+        write_atomically(out, "\n".join(texts))
+    say(f"wrote {out}")

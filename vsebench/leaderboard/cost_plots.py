@@ -7,7 +7,7 @@ from typing import Any
 
 from vsebench.leaderboard.board import primary_metric
 from vsebench.leaderboard.cost import COSTS, Against, Costed, compared, front_of
-from vsebench.leaderboard.figure import Figure, Label, headline, label_points
+from vsebench.leaderboard.figure import Figure, Label, label_points, plot_title
 from vsebench.leaderboard.palette import GREY, GRID, WHITE, method_of, styles_of
 from vsebench.leaderboard.table import printable, short
 from vsebench.runs.snapshot import Snapshot
@@ -62,7 +62,7 @@ def figure(snapshot: Snapshot, against: Against) -> Any:
     axes.set_ylabel(f"{short(metric.heading, 60)}{unit} (bars: 95 % over seeds)", parse_math=False)
     label = printable(f"{against.what}, log scale (cheaper to the left)")
     axes.set_xlabel("\n".join([label, *map(short, _where(rows, against))]), parse_math=False)
-    headline(picture, _title(best, len(rows)))
+    plot_title(picture, _title(best, len(rows)))
     axes.grid(True, which="major", color=GRID, linewidth=0.6, zorder=0)
     axes.margins(x=0.1, y=0.1)
     axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))

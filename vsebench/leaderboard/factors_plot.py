@@ -10,7 +10,7 @@ from typing import Any
 from vsebench.core.display import Shown
 from vsebench.leaderboard.board import primary_metric
 from vsebench.leaderboard.factors import Effect, Grid, grids_of, level_effects
-from vsebench.leaderboard.figure import Figure, headline
+from vsebench.leaderboard.figure import Figure, plot_title
 from vsebench.leaderboard.palette import COLOURS, GREY, GRID
 from vsebench.leaderboard.table import short
 from vsebench.runs.snapshot import Snapshot
@@ -94,7 +94,7 @@ def figure(effects: Effects, titles: Mapping[str, str]) -> Any:
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.grid(True, axis="x", color=GRID, linewidth=0.6, zorder=0)
     unit = " in points" if shown.unit else ""
-    headline(drawn, _title(effects, titles))
+    plot_title(drawn, _title(effects, titles))
     below = f"Effect on {short(shown.heading)}{unit}, against the mean of the part's levels; grey: not shown"
     drawn.supxlabel(below, fontsize=9, x=0.01, ha="left", parse_math=False)
     return drawn

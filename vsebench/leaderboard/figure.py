@@ -94,7 +94,7 @@ class Label:
     bold: bool = False
 
 
-def headline(drawn: Any, text: str) -> None:
+def plot_title(drawn: Any, text: str) -> None:
     """Write above a plot what it says."""
     drawn.suptitle(text, fontsize=10.5, x=0.01, ha="left", parse_math=False)
 

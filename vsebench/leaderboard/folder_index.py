@@ -6,21 +6,31 @@ from collections.abc import Sequence
 
 from vsebench.leaderboard import index_board
 from vsebench.leaderboard.board import BoardData
-from vsebench.leaderboard.page import Block, code, link, plain_table
+from vsebench.leaderboard.forest import forest, thumbnail_file
+from vsebench.leaderboard.page import Block, code, image, link, plain_table
 from vsebench.runs.snapshot import INDEX_FORM, Snapshot
 
 HEADER = ("Board", "Task", "Modalities", "Test", "Runs", "Best row on validation", "Its test result", "Date")
 
 
-def folder_page(snapshots: Sequence[Snapshot], unread: Sequence[str] = ()) -> list[Block]:
-    """Return the folder's page: a line for each board, by task. ``unread``: boards whose results cannot be read."""
+def folder_page(snapshots: Sequence[Snapshot], unread: Sequence[str] = (), form: str = "md") -> list[Block]:
+    """Return the folder's page: a line for each board, by task.
+
+    Args:
+        snapshots: the boards.
+        unread: boards whose results cannot be read.
+        form: ending of the boards' files.
+    """
     lines = sorted(_line(BoardData(s)) for s in snapshots if s.form != INDEX_FORM)
-    body = [[link(title, address), task, *cells] for task, title, address, *cells in lines]
+    body = [
+        [f"{link(title, f'{experiment}.{form}')} {picture}", task, *cells]
+        for task, title, experiment, picture, *cells in lines
+    ]
     blocks: list[Block] = [plain_table(HEADER, body, left=3)] if body else []
     if unread:
         blocks.append(f"Not shown, because their results cannot be read: {', '.join(map(code, unread))}.")
     of_indexes = [s for s in snapshots if s.form == INDEX_FORM]
-    blocks += index_board.summary(of_indexes) if of_indexes else []
+    blocks += index_board.summary(of_indexes, form) if of_indexes else []
     return blocks
 
 
@@ -37,8 +47,14 @@ def _line(board: BoardData) -> list[str]:
     dates = sorted(run.finished_at[:10] for run in finished)
     size = f"{snapshot.dataset['splits'].get('test', 0):,}"
     name = "–" if best is None else best.row.name
-    about = [_task(board), snapshot.title, f"{snapshot.experiment}.md", modalities, size, str(len(finished))]
-    return [*about, name, result, dates[-1] if dates else "–"]
+    about = [_task(board), snapshot.title, snapshot.experiment, small_picture(board), modalities, size]
+    return [*about, str(len(finished)), name, result, dates[-1] if dates else "–"]
+
+
+def small_picture(board: BoardData) -> str:
+    """Return a board's thumbnail; nothing of one that has none."""
+    experiment = board.snapshot.experiment
+    return image("Its rows", thumbnail_file(experiment)) if board.rows and forest(board) else ""
 
 
 def _task(board: BoardData) -> str:

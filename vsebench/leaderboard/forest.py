@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from vsebench.leaderboard.board import BoardData
-from vsebench.leaderboard.figure import Figure, headline
+from vsebench.leaderboard.figure import FOLDER, Figure, plot_title
 from vsebench.leaderboard.palette import GRID, SHADE, WHITE, Style, method_of, styles_of
 from vsebench.leaderboard.table import short
 
@@ -103,7 +103,34 @@ def _draw(points: Sequence[Point], title: str, label: str, several: bool) -> Any
     axes.tick_params(axis="y", length=0)
     axes.grid(True, axis="x", color=GRID, linewidth=0.6, zorder=0)
     axes.spines[["top", "right", "left"]].set_visible(False)
-    headline(drawn, title)
+    plot_title(drawn, title)
     note = " · hollow: one modality" if several else ""
     drawn.supxlabel(label + note, fontsize=8.5, x=0.01, ha="left", parse_math=False)
+    return drawn
+
+
+def thumbnail(rows: Figure) -> Figure:
+    """Return the plot of a board's rows so small that it has no text, for the list of boards."""
+    points = rows.data[-1]
+    return Figure(rows.name.removesuffix("-rows") + "-thumbnail", rows.alt, points, partial(_draw_small, points))
+
+
+def thumbnail_file(experiment: str) -> str:
+    """Return where a board's thumbnail lies, from the folder."""
+    return f"{FOLDER}/{experiment}-thumbnail.svg"
+
+
+def _draw_small(points: Sequence[Sequence[Any]]) -> Any:
+    from matplotlib.figure import Figure as Drawn
+
+    drawn = Drawn(figsize=(1.25, 0.75))
+    axes = drawn.add_axes((0.02, 0.02, 0.96, 0.96))
+    for at, (_, value, low, high, leads, *_, colour, _) in enumerate(points):
+        if leads:
+            axes.axhspan(at - 0.5, at + 0.5, color=SHADE, linewidth=0, zorder=0)
+        axes.plot([low, high], [at, at], color=colour, linewidth=0.8)
+        axes.plot([value], [at], marker="o", color=colour, markersize=2.4)
+    axes.set_ylim(len(points) - 0.5, -0.5)
+    axes.margins(x=0.06)
+    axes.set_axis_off()
     return drawn

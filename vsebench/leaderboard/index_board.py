@@ -8,9 +8,21 @@ from collections.abc import Callable, Sequence
 
 from vsebench.leaderboard.board import BoardData
 from vsebench.leaderboard.figure import Figure
-from vsebench.leaderboard.forest import rows_figure
+from vsebench.leaderboard.forest import rows_figure, thumbnail_file
 from vsebench.leaderboard.index_plots import ENOUGH, KINDS, figures, index_styles
-from vsebench.leaderboard.page import Block, Bullets, Cell, Column, Section, code, link, plain_table, strong, table_of
+from vsebench.leaderboard.page import (
+    Block,
+    Bullets,
+    Cell,
+    Column,
+    Section,
+    code,
+    image,
+    link,
+    plain_table,
+    strong,
+    table_of,
+)
 from vsebench.leaderboard.sections import references, unfinished
 from vsebench.leaderboard.sections.protocol import earlier_id_lines
 from vsebench.leaderboard.table import csv_cell
@@ -208,14 +220,15 @@ def table_csv(snapshot: Snapshot) -> str:
     return stream.getvalue()
 
 
-def summary(snapshots: Sequence[Snapshot]) -> list[Block]:
+def summary(snapshots: Sequence[Snapshot], form: str) -> list[Block]:
     """Return the part of the folder's README about comparisons of indexes."""
     body = []
     for s in snapshots:
         rows, k = views(s, SECTION), main_k(s)
         best = [_best(s, rows, kind.key(k), kind.falling) for kind in KINDS]
         cells = ["–" if one is None else f"{one[0].row.name}: {shown(one[1])}" for one in best]
-        body.append([link(s.title, f"{s.experiment}.md"), str(len(rows)), *cells])
+        picture = image("Its rows", thumbnail_file(s.experiment)) if rows else ""
+        body.append([f"{link(s.title, f'{s.experiment}.{form}')} {picture}", str(len(rows)), *cells])
     header = ["Indexes", "Rows"]
     header += [f"{kind.superlative} with recall ≥ {100 * ENOUGH:.0f} %: {kind.what}" for kind in KINDS]
     return [plain_table(header, body)]

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
-from vsebench.leaderboard.figure import Figure, Label, headline, label_points
+from vsebench.leaderboard.figure import Figure, Label, label_points, plot_title
 from vsebench.leaderboard.palette import GREY, GRID, WHITE, Style, styles
 from vsebench.leaderboard.table import short
 from vsebench.runs.snapshot import Snapshot
@@ -113,7 +113,7 @@ def figure(snapshot: Snapshot, kind: Kind) -> Any:
     axes.set_ylabel(f"{kind.what} ({better})")
     axes.grid(True, which="major", color=GRID, linewidth=0.6, zorder=0)
     axes.margins(x=0.08, y=0.1)
-    headline(drawn, _title(shown, kind, metric))
+    plot_title(drawn, _title(shown, kind, metric))
     order = sorted(range(len(shown)), key=lambda i: (i not in best, i))
     labels = [
         Label(p.recall, p.cost, short(p.name, 48), known[p.family].colour, i in best)

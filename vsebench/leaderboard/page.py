@@ -1,7 +1,7 @@
 """What a board's page is made of: sections of paragraphs, lists, tables and figures. Renderers know nothing else.
 
-Text is plain: renderers escape it. :func:`code`, :func:`strong` and :func:`link` mark parts of it with control
-characters, which :func:`~vsebench.leaderboard.table.printable` takes out of names and other text from outside.
+Text is plain: renderers escape it. :func:`code`, :func:`strong`, :func:`link` and :func:`image` mark parts of it with
+control characters, which :func:`~vsebench.leaderboard.table.printable` takes out of names and other text from outside.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from vsebench.leaderboard.table import printable
 
 #: What columns are shown and hidden together.
 Group = Literal["name", "statistics", "classification", "retrieval", "cost"]
-Kind = Literal["text", "code", "strong", "link"]
+Kind = Literal["text", "code", "strong", "link", "image"]
 NONE = "–"
-_MARKS: dict[str, Kind] = {"\x11": "code", "\x12": "strong", "\x13": "link"}
-_SPAN = re.compile("([\x11-\x13])([^\x10-\x14]*)(?:\x14([^\x10-\x14]*))?\x10")
+_MARKS: dict[str, Kind] = {"\x11": "code", "\x12": "strong", "\x13": "link", "\x15": "image"}
+_SPAN = re.compile("([\x11-\x13\x15])([^\x10-\x15]*)(?:\x14([^\x10-\x15]*))?\x10")
 
 
 def code(text: object) -> str:
@@ -36,6 +36,11 @@ def strong(text: object) -> str:
 def link(text: object, address: str) -> str:
     """Mark text as a link to a file beside the page."""
     return f"\x13{printable(str(text))}\x14{printable(address)}\x10"
+
+
+def image(alt: object, address: str) -> str:
+    """Mark a small picture beside the page, with what it shows."""
+    return f"\x15{printable(str(alt))}\x14{printable(address)}\x10"
 
 
 def spans(text: str) -> Iterator[tuple[Kind, str, str]]:

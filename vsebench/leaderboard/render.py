@@ -13,6 +13,7 @@ from vsebench.leaderboard import index_board
 from vsebench.leaderboard.board import BoardData
 from vsebench.leaderboard.figure import Figure
 from vsebench.leaderboard.folder_index import folder_page
+from vsebench.leaderboard.forest import thumbnail
 from vsebench.leaderboard.pages import board_page
 from vsebench.leaderboard.renderers.markdown import lines_of, page_text
 from vsebench.leaderboard.table import csv_cell
@@ -114,6 +115,7 @@ def _files(
             page = board_page(board_of(snapshot, folder))
             texts[folder / f"{snapshot.experiment}.md"] = page_text(page)
             figures += page.figures()
+            figures += [thumbnail(figure) for figure in page.figures() if figure.beside]
             numbers = index_board.table_csv(snapshot) if snapshot.form == INDEX_FORM else table_csv(snapshot)
             texts[folder / f"{snapshot.experiment}.csv"] = numbers
     texts[folder / "README.md"] = (

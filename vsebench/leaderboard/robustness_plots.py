@@ -10,7 +10,7 @@ from typing import Any
 
 from vsebench.core.display import Shown
 from vsebench.core.display import shown as shown_number
-from vsebench.leaderboard.figure import Figure, headline
+from vsebench.leaderboard.figure import Figure, plot_title
 from vsebench.leaderboard.measured import MeasuredRow, measured_rows
 from vsebench.leaderboard.palette import GRID, PALE, Style, method_of, styles_of
 from vsebench.leaderboard.robustness import at_strength, damages, fact_of, main_metric, shown_of
@@ -129,7 +129,7 @@ def figure(snapshot: Snapshot) -> Any:
     by_row = {printable(r.view.row.name): colours[method_of(r.view)] for r in measured_rows(snapshot, "robustness")}
     styles = {curve.row: _style(by_row[curve.row], curve) for curve in known}
     handles: dict[str, Any] = {}
-    headline(total, _title(shown, metric))
+    plot_title(total, _title(shown, metric))
     for panel, one in zip(shown, axes, strict=False):
         handles |= _draw(one, panel, styles, metric.factor)
         title = shown_of(panel.kind)["title"] or panel.kind

@@ -8,12 +8,12 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
-from html import escape
+from html import escape, unescape
 from importlib.resources import files
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from vsebench.leaderboard.board import BoardData
 from vsebench.leaderboard.details import Details, Finder, details_of
@@ -75,6 +75,24 @@ def page(
         details=[[as_json(row) for row in rows] for rows in details.rows],
         pictures=dict(sorted(details.pictures.items())),
     )
+
+
+def index_page(blocks: Sequence[Block], folder: Path) -> str:
+    """Return the page of a folder of boards as HTML, its pictures in it.
+
+    Args:
+        blocks: what it holds.
+        folder: where the pictures lie.
+    """
+
+    def embedded(match: re.Match[str]) -> str:
+        file = folder / unquote(unescape(match[1]))
+        data = base64.b64encode(file.read_bytes()).decode() if file.is_file() else ""
+        return f'src="data:image/svg+xml;base64,{data}"'
+
+    body = re.sub('src="([^":]+)"', embedded, _Body(Page("Leaderboards", "", blocks), [], folder).html())
+    style = _asset("board.css")
+    return _template("index.html").render(body=body, style=style, first=_FIRST, policy=_policy(style, [_FIRST]))
 
 
 def as_json(value: Any) -> str:
@@ -188,6 +206,9 @@ def inline(text: str) -> str:
     parts = []
     for kind, part, address in spans(text):
         shown = escape(part)
+        if kind == "image":
+            parts.append(f'<img alt="{shown}" src="{escape(quote(address))}">')
+            continue
         tag = {"text": "", "code": "code", "strong": "strong", "link": "a"}[kind]
         opening = f'a href="{escape(quote(address))}"' if kind == "link" else tag
         parts.append(f"<{opening}>{shown}</{tag}>" if tag else shown)

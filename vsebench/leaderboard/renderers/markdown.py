@@ -59,7 +59,7 @@ def inline(text: str) -> str:
         elif kind == "strong":
             parts.append(f"**{markdown.prose_part(part)}**")
         else:
-            parts.append(markdown.link(part, address))
+            parts.append("!" * (kind == "image") + markdown.link(part, address))
     return "".join(parts).strip()
 
 
@@ -73,7 +73,7 @@ def _section(section: Section) -> list[str]:
 
 def _image(figure: Figure) -> str:
     """Return a plot that the text after it flows around."""
-    alt, source = html_escape(unmarked(figure.alt)), html_escape(quote(figure.file, errors="replace"))
+    alt, source = _html(figure.alt), html_escape(quote(figure.file, errors="replace"))
     return f'<img align="right" alt="{alt}" src="{source}">'
 
 
@@ -112,4 +112,8 @@ def _rows(table: Table) -> list[str]:
 
 
 def _cell(text: str) -> str:
-    return "".join(markdown.link(p, a) if k == "link" else markdown.escape(p) for k, p, a in spans(text)) or "–"
+    parts = [
+        "!" * (kind == "image") + markdown.link(part, address) if address else markdown.escape(part)
+        for kind, part, address in spans(text)
+    ]
+    return "".join(parts) or "–"

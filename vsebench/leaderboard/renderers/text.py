@@ -1,13 +1,17 @@
-"""A table as LaTeX, as CSV, and for a terminal."""
+"""A table as LaTeX, as CSV, as a data frame, and for a terminal."""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from vsebench.leaderboard.page import NONE, Cell, Column, Table, unmarked
 from vsebench.leaderboard.table import csv_cell, width
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}"}
 _LATEX |= {"^": r"\textasciicircum{}", "±": r"$\pm$", "−": r"$-$", "–": "--", "→": r"$\rightarrow$", "·": r"$\cdot$"}
@@ -56,6 +60,23 @@ def table_csv(table: Table) -> str:
         cells = zip(line.cells, table.columns, strict=True)
         writer.writerow([value for cell, column in cells for value in _plain(cell, column)])
     return stream.getvalue()
+
+
+def frame(tables: Sequence[Table]) -> pd.DataFrame:
+    """Return all columns of some tables as a data frame, under the names of :func:`table_csv`; ``table`` is whose row
+    it is, and what a row lacks is missing.
+    """
+    import pandas as pd
+
+    rows = []
+    for table in tables:
+        for line in table.lines:
+            row: dict[str, str | float | None] = {"table": unmarked(table.title)}
+            for cell, column in zip(line.cells, table.columns, strict=True):
+                values = (None if value == "" else value for value in _plain(cell, column))
+                row |= dict(zip(_names(column), values, strict=True))
+            rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def _names(column: Column) -> list[str]:

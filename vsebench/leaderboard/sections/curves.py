@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from vsebench.leaderboard.board import BoardData
-from vsebench.leaderboard.figure import Figure, headline
+from vsebench.leaderboard.figure import Figure, plot_title
 from vsebench.leaderboard.page import Section
 from vsebench.leaderboard.palette import GREY, GRID, PALE, Style, method_of, styles_of
 from vsebench.leaderboard.table import printable, short
@@ -105,7 +105,7 @@ def draw(lines: Sequence[Line], kind: str, styles: Mapping[str, Style]) -> Any:
     drawn = Drawn(figsize=(9.6, 0.6 + 3.4 * len(lengths)), layout="constrained")
     panels = drawn.subplots(len(lengths), len(DIRECTIONS), squeeze=False, sharey="row")
     handles: dict[str, Any] = {}
-    headline(drawn, _title(lines, kind))
+    plot_title(drawn, _title(lines, kind))
     shown = {method: styles[method] for method in methods[:NAMED]}
     for row, bits in enumerate(lengths):
         for column, (direction, title) in enumerate(DIRECTIONS.items()):

@@ -9,7 +9,7 @@ from typing import Any
 
 from vsebench.core.display import Shown
 from vsebench.leaderboard.board import BoardData, primary_metric
-from vsebench.leaderboard.figure import Figure, Label, headline, label_ends
+from vsebench.leaderboard.figure import Figure, Label, label_ends, plot_title
 from vsebench.leaderboard.page import Section
 from vsebench.leaderboard.palette import GRID, Style, method_of, styles_of
 from vsebench.leaderboard.table import short
@@ -94,6 +94,6 @@ def draw(curves: Sequence[Curve], shown: Shown, title: str, styles: Mapping[str,
     axes.set_xlabel("training items")
     axes.set_ylabel(shown.heading + (f" in {shown.display.unit}" if shown.display.unit else ""), parse_math=False)
     axes.grid(color=GRID, linewidth=0.6)
-    headline(drawn, title[:1].upper() + title[1:])
+    plot_title(drawn, title[:1].upper() + title[1:])
     label_ends(axes, labels, 250.0)
     return drawn
