@@ -165,8 +165,8 @@ def cautions(board: BoardData) -> list[str]:
     below = [gain.row for gain in not_better_than_unimodal(snapshot, board.item_scores)] if board.base else []
     if below:
         lines.append(
-            f"{len(below)} of {len(several)} rows of several modalities are not shown to be better than their best "
-            f"modality alone: {_listing(below)}."
+            f"{len(below)} of {len(several)} rows of several modalities {'is' if len(below) == 1 else 'are'} not shown to "
+            f"be better than {'its' if len(below) == 1 else 'their'} best modality alone: {_listing(below)}."
         )
     if placebos := placebos_better_than_unimodal(snapshot, board.item_scores):
         lines.append(

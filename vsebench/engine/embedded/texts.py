@@ -289,8 +289,8 @@ def _contrasts(signs: Tensor) -> Tensor:
 def _states_of(bert: Any, ids: Tensor, chosen: Tensor) -> Tensor:
     """Encode captions. Shape: (n, longest), bool (n, longest) -> (chosen tokens, D)."""
     parts = [
-        bert(input_ids=rows, attention_mask=(rows != 0).long()).last_hidden_state[kept]
-        for rows, kept in zip(ids.split(256), chosen.split(256), strict=True)
+        bert(input_ids=rows, attention_mask=(rows != 0).long()).last_hidden_state[shown]
+        for rows, shown in zip(ids.split(256), chosen.split(256), strict=True)
     ]
     return torch.cat(parts)
 
