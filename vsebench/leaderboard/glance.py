@@ -164,9 +164,10 @@ def cautions(board: BoardData) -> list[str]:
     several = _fused(board)
     below = [gain.row for gain in not_better_than_unimodal(snapshot, board.item_scores)] if board.base else []
     if below:
+        verb, whose = ("is", "its") if len(below) == 1 else ("are", "their")
         lines.append(
-            f"{len(below)} of {len(several)} rows of several modalities {'is' if len(below) == 1 else 'are'} not shown to "
-            f"be better than {'its' if len(below) == 1 else 'their'} best modality alone: {_listing(below)}."
+            f"{len(below)} of {len(several)} rows of several modalities {verb} not shown to be better than {whose} best "
+            f"modality alone: {_listing(below)}."
         )
     if placebos := placebos_better_than_unimodal(snapshot, board.item_scores):
         lines.append(
