@@ -166,8 +166,8 @@ def cautions(board: BoardData) -> list[str]:
     if below:
         verb, whose = ("is", "its") if len(below) == 1 else ("are", "their")
         lines.append(
-            f"{len(below)} of {len(several)} rows of several modalities {verb} not shown to be better than {whose} best "
-            f"modality alone: {_listing(below)}."
+            f"{len(below)} of {len(several)} rows of several modalities {verb} not shown to be better than {whose} "
+            f"best modality alone: {_listing(below)}."
         )
     if placebos := placebos_better_than_unimodal(snapshot, board.item_scores):
         lines.append(
