@@ -105,7 +105,7 @@ def test_pages_follow_from_the_committed_files(tmp_path: Path) -> None:
     render(tmp_path)
     assert stale(tmp_path) == []
     save_item_scores(item_scores, items_file(tmp_path, "demo"))
-    assert {p.name for p in stale(tmp_path)} == {"demo.md", "demo-rows.svg"}
+    assert {p.name for p in stale(tmp_path)} == {"demo.md", "demo-rows.svg", "demo-thumbnail.svg"}
     render(tmp_path)
     assert stale(tmp_path) == []
     assert "Group 1: both" in (tmp_path / "demo.md").read_text(encoding="utf-8")
