@@ -30,6 +30,7 @@ from vsebench.runs import item_scores as stored
 from vsebench.runs.predictions import load_predictions
 from vsebench.runs.snapshot import load, results_file
 from vsebench.runs.store import Store
+from vsebench.runs.wandb_options import Wandb
 from vsebench.stats.bootstrap import percentile_interval
 from vsebench.stats.compared_metrics import measures
 from vsebench.stats.rank_groups import compare
@@ -117,7 +118,9 @@ def sweep(folder: Path, *, named: bool) -> tuple[Path, Store]:
     (folder / "sliced.yaml").write_text(yaml.safe_dump(plain))
     experiment = load_experiment(folder / "sliced.yaml")
     dataset = open_dataset(experiment.spec.dataset)
-    settings = Settings(folder / "runs", dataset.path, device="cpu", wandb_mode="offline" if named else "disabled")
+    settings = Settings(
+        folder / "runs", dataset.path, device="cpu", wandb=Wandb("offline" if named else "disabled", system=False)
+    )
     outcome = sweep_to_board(
         experiment, dataset, settings=settings, workers=0, board_folder=folder / "board", command="sweep"
     )
@@ -137,7 +140,7 @@ def test_a_run_is_measured_by_slice_and_is_still_the_same_run(tmp_path: Path) ->
     assert "test/slice/lang=en/average_precision" in by_slice
     assert "test/slice/lang=de/t2i/recall@5" in by_slice
     (log,) = (tmp_path / "named" / "runs" / "sliced").rglob("run-*.wandb")
-    summary = read_back(log)["summary"]
+    summary = read_back(log).summary
     assert {key: summary[key] for key in by_slice} == pytest.approx(by_slice)
     predictions = load_predictions(store.run_folder(result.run_id), "test")
     assert predictions.logits is not None

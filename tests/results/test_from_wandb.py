@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import boards
 import pytest
@@ -21,9 +21,21 @@ from vsebench.results.from_wandb import board_of, fetch
 from vsebench.results.verify import verify
 from vsebench.runs.snapshot import BoardRow, head_of, load
 from vsebench.runs.store import as_text
-from vsebench.runs.tracking import BOARD_KEY, RESULT_KEY, ROW_KEY, wandb_id
+from vsebench.runs.tracking import BOARD_KEY, RESULT_FILE, ROW_KEY, wandb_id
 
 PROJECT = "team/project"
+
+
+class File:
+    """As ``wandb.apis.public.File``."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def download(self, root: str, replace: bool) -> TextIO:
+        file = Path(root) / RESULT_FILE
+        file.write_text(self.text, encoding="utf-8")
+        return file.open(encoding="utf-8")
 
 
 class Run:
@@ -34,15 +46,18 @@ class Run:
         self.job_type: str | None = "run"
         self.group: str | None = boards.NAME
         self.config: dict[str, Any] = {}
-        self.summary: dict[str, Any] = {"_runtime": 3}
+        self.stored: dict[str, str] = {}
         self.id = self.name = "run"
         if result is not None:
             self.id, self.name = wandb_id(result.experiment, result.run_id), f"{result.system} · seed {result.seed}"
             where = {"section": "systems", "axes": {}, "select": {"metric": "val/accuracy", "mode": "max"}}
             self.config = {"run_id": result.run_id, "row": result.system, ROW_KEY: {**where, "gallery": "split"}}
-            self.summary |= {**result.metrics, RESULT_KEY: as_text(result)}
+            self.stored = {RESULT_FILE: as_text(result)}
         for name, value in changes.items():
             setattr(self, name, value)
+
+    def files(self, names: list[str]) -> Iterator[File]:
+        yield from (File(text) for name, text in self.stored.items() if name in names)
 
 
 class Api:
@@ -97,12 +112,12 @@ def test_without_the_board_s_own_run(results: list[Result]) -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"summary": {}, "state": "running"}, "it is running; its result comes when it ends"),
-        ({"summary": {}, "state": "crashed"}, "it is crashed; its result comes"),
-        ({"summary": {"test/accuracy": 0.9}}, "it has no whole result; it was logged by another version"),
-        ({"summary": {RESULT_KEY: "{"}}, "its result is damaged: no JSON"),
-        ({"summary": {RESULT_KEY: '{"run_id": 3}'}}, "not a result as it was written: it lacks 'experiment', 'system'"),
-        ({"summary": {RESULT_KEY: ["x"]}}, "its result is damaged: no JSON"),
+        ({"stored": {}, "state": "running"}, "it is running; its result comes when it ends"),
+        ({"stored": {}, "state": "crashed"}, "it is crashed; its result comes"),
+        ({"stored": {"config.yaml": "a: 1"}}, "it has no whole result; it was logged by another version"),
+        ({"stored": {RESULT_FILE: "{"}}, "its result is damaged: no JSON"),
+        ({"stored": {RESULT_FILE: '{"run_id": 3}'}}, "not a result as it was written: it lacks 'experiment', 'system'"),
+        ({"stored": {RESULT_FILE: '["x"]'}}, "its result is damaged: "),
         ({"group": "other"}, "its result is of experiment 'demo'"),
         ({"config": {"run_id": "f" * 16}}, "its configuration of run ffff"),
     ],

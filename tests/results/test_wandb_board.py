@@ -18,6 +18,7 @@ from vsebench.data.item import Item
 from vsebench.data.writer import DatasetWriter
 from vsebench.results.wandb_board import best_row, log_board, measure_tables, rows_table, runs_table
 from vsebench.runs.snapshot import Snapshot, load, results_file, save
+from vsebench.runs.wandb_options import Wandb
 from vsebench.sweeps.worker import Settings
 
 HOSTILE = "=1+1 <script>alert(1)</script> `x` *y*"
@@ -58,11 +59,10 @@ def board(folder: Path) -> Snapshot:
     return load(results_file(folder / "board", "hostile"))
 
 
-def table(results: dict[str, Any], name: str) -> dict[str, Any]:
+def table(file: Path, name: str) -> dict[str, Any]:
     """A logged table, from where the offline run keeps it."""
-    entries = [entry for entries in results["artifacts"].values() for entry in entries]
-    (place,) = (place for path, place in entries if path == f"{name}.table.json")
-    plain: dict[str, Any] = json.loads(Path(place).read_text())
+    (place,) = (file.parent / "files" / "media" / "table").glob(f"{name}_*.table.json")
+    plain: dict[str, Any] = json.loads(place.read_text())
     return plain
 
 
@@ -102,32 +102,36 @@ def test_offline_runs_hold_everything(folder: Path) -> None:
     save(replace(snapshot, measures={run_id: {"other": {"gflops": 2.5}}}), results_file(folder / "board", "hostile"))
     (folder / "board" / "plots").mkdir(exist_ok=True)
     (folder / "board" / "plots" / "hostile-x.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
-    settings = Settings(folder / "runs", folder / "hostile.h5", device="cpu", wandb_mode="offline", cache=False)
+    settings = Settings(
+        folder / "runs", folder / "hostile.h5", device="cpu", wandb=Wandb("offline", system=False), cache=False
+    )
     log_board("hostile", settings, folder / "board")
     places = {f.stem.split("-", 1)[1]: f for f in (folder / "runs" / "hostile" / "wandb").rglob("run-*.wandb")}
     assert set(places) == {"hostile-leaderboard", "hostile-measures"}
     results = {name: read_back(file) for name, file in places.items()}
     leaderboard, measures = results["hostile-leaderboard"], results["hostile-measures"]
-    assert (leaderboard["group"], leaderboard["job_type"]) == ("hostile", "leaderboard")
-    assert (measures["group"], measures["job_type"]) == ("hostile", "measure")
+    assert (leaderboard.about["group"], leaderboard.about["job_type"]) == ("hostile", "leaderboard")
+    assert (measures.about["group"], measures.about["job_type"]) == ("hostile", "measure")
     for name, file in places.items():
-        for entries in results[name]["artifacts"].values():
-            assert all(Path(place).is_relative_to(file.parent) and Path(place).is_file() for _, place in entries)
-    assert len(table(leaderboard, "leaderboard")["data"]) == 4
-    systems = [line[0] for line in table(leaderboard, "rows")["data"]]
+        assert results[name].artifacts == {}
+        assert all((file.parent / "files" / part).is_file() for part in results[name].files)
+    board_file, measures_file = places["hostile-leaderboard"], places["hostile-measures"]
+    assert len(table(board_file, "leaderboard")["data"]) == 4
+    systems = [line[0] for line in table(board_file, "rows")["data"]]
     assert sorted(systems) == sorted(["both", HOSTILE]), "plain data, as it is"
-    assert table(measures, "measures/other")["data"] == [["both", 0, run_id, "gflops", 2.5]]
+    assert table(measures_file, "measures/other")["data"] == [["both", 0, run_id, "gflops", 2.5]]
     best = best_row(snapshot)
     assert best is not None
-    assert leaderboard["summary"]["best_row"] == best.row.name
+    assert leaderboard.summary["best_row"] == best.row.name
     media = places["hostile-leaderboard"].parent / "files" / "media"
     (page,) = media.glob("html/gallery/page*.html")
     text = page.read_text()
     assert "<script>alert" not in text
     assert "&lt;script&gt;alert" in text
     assert list(media.glob("html/drawings/x*.html"))
-    items = table(leaderboard, "gallery/classes")
+    items = table(board_file, "gallery/classes")
     column = items["columns"].index("text")
     assert all(line[column].startswith(HOSTILE) for line in items["data"])
+    assert list(media.glob("images/gallery/classes/pictures*"))
     if best.row.name == "both":
-        assert table(leaderboard, "gallery/t2i")["data"]
+        assert table(board_file, "gallery/t2i")["data"]

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from html import escape
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from wandb_files import read_back
 
 from vsebench.config.experiment import load_experiment
 from vsebench.config.schema import Prune
-from vsebench.core.errors import Place
+from vsebench.core.errors import ConfigError, Place
 from vsebench.data.open import open_dataset
 from vsebench.pipeline import sweep_to_board
 from vsebench.runs.schemas.result import parse_result
 from vsebench.runs.store import Store, read_history
-from vsebench.runs.tracking import RESULT_KEY, ROW_KEY, WandbTracker, resolve_mode
+from vsebench.runs.tracking import RESULT_FILE, ROW_KEY, WandbTracker
+from vsebench.runs.wandb_options import Wandb, parse_tags, resolve_mode
 from vsebench.sweeps.plan import make_plan
 from vsebench.sweeps.run_one import execute
 from vsebench.sweeps.worker import Settings
@@ -32,7 +33,12 @@ Write = Callable[[Any], Path]
 def run(file: Path, folder: Path) -> None:
     experiment = load_experiment(file)
     dataset = open_dataset(experiment.spec.dataset)
-    settings = Settings(folder / "runs", dataset.path, device="cpu", wandb_mode="offline")
+    settings = Settings(
+        folder / "runs",
+        dataset.path,
+        device="cpu",
+        wandb=Wandb("offline", system=False, artifacts=True, tags=("mine",)),
+    )
     sweep_to_board(experiment, dataset, settings=settings, workers=0, board_folder=folder / "board", command="x")
 
 
@@ -43,28 +49,48 @@ def test_an_offline_run_is_read_back(write_experiment: Write, tiny_experiment: A
     (result,) = Store(tmp_path / "runs", "tiny").results()
     (file,) = (tmp_path / "runs" / "tiny").rglob("run-*.wandb")
     results = read_back(file)
-    assert results["group"] == "tiny"
-    assert results["name"] == "both · seed 0"
-    assert results["id"] == f"tiny-{result.run_id}"
-    assert results["config"]["seed"] == 0
+    assert results.about["group"] == "tiny"
+    assert results.about["name"] == "both · seed 0"
+    assert results.about["id"] == f"tiny-{result.run_id}"
+    assert results.config["seed"] == 0
     slots = {"image_encoder": "timm_cnn", "text_encoder": "lstm", "audio_encoder": "none", "pooling": "mean / last"}
-    assert {slot: results["config"][slot] for slot in slots} == slots
-    assert results["job_type"] == "train"
-    assert {"dataset:tiny", "text_encoder:lstm", "fusion:concat", "systems"} <= set(results["tags"])
-    assert results["metrics"]["val/accuracy"] == ("epoch", {"max"})
-    assert "*" in results["metrics"]
-    assert results["config"]["system"]["text_encoder"]["options"]["dim_hidden"] == 8
+    assert {slot: results.config[slot] for slot in slots} == slots
+    assert results.about["job_type"] == "train"
+    assert {"dataset:tiny", "text_encoder:lstm", "fusion:concat", "systems"} <= set(results.tags)
+    assert results.metrics["val/accuracy"] == ("epoch", {"max"})
+    assert "*" in results.metrics
+    assert results.config["system"]["text_encoder"]["options"]["dim_hidden"] == 8
     history = read_history(Store(tmp_path / "runs", "tiny").run_folder(result.run_id))
-    assert [h["epoch"] for h in results["history"]] == [1, 2]
-    for sent, selected in zip(results["history"], history, strict=True):
+    epochs = [step for step in results.history if "train/loss" in step]
+    assert [step["epoch"] for step in epochs] == [1, 2]
+    for sent, selected in zip(epochs, history, strict=True):
+        assert {"val/accuracy", "val/average_precision", "val/t2i/recall@1"} <= sent.keys(), "what metrics ask for"
+        assert not any("/chance/" in key for key in sent)
         assert sent["train/loss"] == pytest.approx(selected["train/loss"])
         assert sent["val/accuracy"] == pytest.approx(selected["val/accuracy"])
     for key, value in result.metrics.items():
-        assert results["summary"][key] == pytest.approx(value), key
+        assert results.summary[key] == pytest.approx(value), key
     # What is synced later is complete: the whole result, with all its digits, and where it stands on the board.
-    assert parse_result(json.loads(results["summary"][RESULT_KEY]), Place("summary")) == result
-    assert results["config"][ROW_KEY]["section"] == "systems"
-    assert results["config"][ROW_KEY]["select"] == {"metric": "val/accuracy", "mode": "max"}
+    files = file.parent / "files"
+    assert RESULT_FILE in results.files
+    assert parse_result(json.loads((files / RESULT_FILE).read_text()), Place(RESULT_FILE)) == result
+    assert max(len(str(value)) for value in results.summary.values() if not isinstance(value, dict)) < 100
+    facts = {"best_epoch": result.best_epoch, "commit": result.commit, "fingerprint": result.dataset["fingerprint"]}
+    assert {name: results.config[name] for name in facts} == facts
+    assert results.config["hardware"]["processor"] == result.hardware["processor"]
+    assert "mine" in results.tags
+    charts = set(results.config["_wandb"]["visualize"])
+    assert charts == {"test/confusion_matrix", "test/precision_recall"}
+    confusion = json.loads(next((files / "media" / "table").rglob("confusion_matrix_table*.json")).read_text())
+    counts = np.array([line[2] for line in confusion["data"]])
+    assert counts.sum() == result.dataset["splits"]["test"]
+    assert all(not Path(name).is_absolute() and (files / name).is_file() for name in results.files)
+    kinds = {name.split("-")[0]: {Path(path).name for path, _ in some} for name, some in results.artifacts.items()}
+    assert kinds["model"] >= {"model.safetensors", "run.yaml"}
+    assert kinds["predictions"] == {"predictions-val.npz", "predictions-test.npz"}
+    assert kinds["dataset"] == {"dataset-card.md"}
+    assert results.config[ROW_KEY]["section"] == "systems"
+    assert results.config[ROW_KEY]["select"] == {"metric": "val/accuracy", "mode": "max"}
 
 
 class _Lost:
@@ -110,10 +136,10 @@ def test_a_tracker_that_cannot_start_is_said_once(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(wandb, "init", refuse)
     tracker = WandbTracker(
-        mode="offline", folder=tmp_path, project="p", group="g", name="n", run_id="i", config={}
+        Wandb("offline"), folder=tmp_path, group="g", name="n", run_id="i", config={}
     )  # fmt: skip
     tracker.log({"epoch": 1})
-    tracker.finish({})
+    tracker.finish(None)
     assert caplog.text.count("W&B lost") == 1
 
 
@@ -123,6 +149,7 @@ class _Told:
     resumed = False
     project_url = "https://w/team/p"
     dir = "nowhere/files"
+    step = 0
 
     def __init__(self, **summary: Any) -> None:
         self.report: dict[str, Any] = {}
@@ -137,23 +164,20 @@ class _Told:
         self.epochs += [numbers["epoch"]] if "epoch" in numbers else []
 
 
-def test_curves_are_figures_and_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plots_are_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import wandb
     from matplotlib.figure import Figure
 
     run = _Told()
     monkeypatch.setattr(wandb, "init", lambda **_: run)
     tracker = WandbTracker(
-        mode="offline", folder=tmp_path, project="p", group="g", name="leaderboard", run_id="i", config={}
+        Wandb("offline"), folder=tmp_path, group="g", name="leaderboard", run_id="i", config={}
     )  # fmt: skip
     figure = Figure(figsize=(2, 1))
     figure.subplots().plot([0, 1], [1, 0])
     tracker.log_figure("plots/lookup", figure)
-    tracker.log_table("curves", ["system", "precision"], [["a", 0.5], ["b", None]])
     assert tracker.place() == f"offline; send it with: wandb sync {tmp_path}/wandb/offline-run-*"
-    assert run.report["plots/lookup"].image.size == (240, 120)
-    assert run.report["curves"].columns == ["system", "precision"]
-    assert len(run.report["curves"].data) == 2
+    assert [picture.image.size for picture in run.report["plots/lookup"]] == [(240, 120)]
 
 
 def test_a_continued_run_logs_no_epoch_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,7 +188,7 @@ def test_a_continued_run_logs_no_epoch_twice(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(wandb, "init", lambda **how: requested.update(how) or run)
     best = ("val/accuracy", "max")
     tracker = WandbTracker(
-        mode="online", folder=tmp_path, project="p", group="g", name="n", run_id="i", config={}, best=best
+        Wandb("online"), folder=tmp_path, group="g", name="n", run_id="i", config={}, best=best
     )  # fmt: skip
     for epoch in (1, 2, 3, 4):
         tracker.log({"epoch": epoch, "val/accuracy": 0.1 * epoch})
@@ -174,7 +198,7 @@ def test_a_continued_run_logs_no_epoch_twice(tmp_path: Path, monkeypatch: pytest
 
 def offline(folder: Path, run_id: str, **how: Any) -> WandbTracker:
     return WandbTracker(
-        mode="offline", folder=folder, project="p", group="g", name="n", run_id=run_id, config={}, **how
+        Wandb("offline", system=False), folder=folder, group="g", name="n", run_id=run_id, config={}, **how
     )  # fmt: skip
 
 
@@ -182,31 +206,31 @@ def test_offline_the_last_attempt_is_the_one_to_sync(tmp_path: Path) -> None:
     """An interrupted run says all its epochs again: the folder of its first attempt would only be in the way."""
     first = offline(tmp_path, "a", best=("val/accuracy", "max"))
     first.log({"epoch": 1, "val/accuracy": 0.9})
-    first.finish({}, failed=True)
+    first.finish(None)
     other = offline(tmp_path, "other-a")
-    other.finish({})
+    other.close({})
     (old,) = tmp_path.glob("wandb/offline-run-*-a/run-a.wandb")
     again = offline(tmp_path, "a", best=("val/accuracy", "max"))
     for epoch, value in ((1, 0.9), (2, 0.7)):
         again.log({"epoch": epoch, "val/accuracy": value})
-    again.finish({"val/accuracy": 0.9, "test/accuracy": 0.8})
+    again.close({"val/accuracy": 0.9, "test/accuracy": 0.8})
     assert not first.lost
     assert not again.lost
     left = sorted(f.name for f in tmp_path.glob("wandb/offline-run-*/run-*.wandb"))
     assert left == ["run-a.wandb", "run-other-a.wandb"]
     (file,) = tmp_path.glob("wandb/offline-run-*-a/run-a.wandb")
     result = read_back(file)
-    assert [h["epoch"] for h in result["history"]] == [1, 2]
-    assert result["summary"]["val/accuracy"] == 0.9
-    assert result["summary"]["test/accuracy"] == 0.8
+    assert [h["epoch"] for h in result.history] == [1, 2]
+    assert result.summary["val/accuracy"] == 0.9
+    assert result.summary["test/accuracy"] == 0.8
     assert old.parent.parent == file.parent.parent
 
 
 HOSTILE = "a|b <script>alert(1)</script> =1+1\n\u202e *x*"
 
 
-def test_tables_and_their_pictures_lie_in_the_run_folder(tmp_path: Path) -> None:
-    """W&B would keep them in the user's home until they are synced."""
+def test_tables_and_pictures_are_files_of_the_run(tmp_path: Path) -> None:
+    """By relative paths: W&B would name a table's files, which lie in the user's home, by absolute ones."""
     import io
 
     from PIL import Image
@@ -215,25 +239,28 @@ def test_tables_and_their_pictures_lie_in_the_run_folder(tmp_path: Path) -> None
     Image.new("RGB", (5, 4), (200, 10, 10)).save(buffer, "JPEG")
     tracker = offline(tmp_path, "board", job_type="leaderboard")
     tracker.log_table("rows", ["system", "value"], [[HOSTILE, 0.5], ["b", None]])
-    tracker.log_table("gallery/i2t", ["query", "found"], [[buffer.getvalue(), HOSTILE], [None, "x"]])
+    tracker.log_pictures("gallery/i2t/pictures", [(buffer.getvalue(), HOSTILE)])
     tracker.log_html("page", f"<p>{escape(HOSTILE)}</p>")
-    tracker.finish({"best": HOSTILE})
+    tracker.close({"best": HOSTILE})
     assert not tracker.lost
     (file,) = tmp_path.rglob("run-board.wandb")
     result = read_back(file)
-    assert result["job_type"] == "leaderboard"
-    contents = [entry for entries in result["artifacts"].values() for entry in entries]
-    assert {Path(path).name for path, _ in contents} >= {"rows.table.json", "i2t.table.json"}
-    assert any(path.endswith(".png") for path, _ in contents)
-    for _, place in contents:
-        assert Path(place).is_relative_to(file.parent)
-        assert Path(place).is_file()
-    (table,) = (place for path, place in contents if path == "rows.table.json")
-    assert json.loads(Path(table).read_text())["data"] == [[HOSTILE, 0.5], ["b", None]], "plain data, as it is"
+    assert result.about["job_type"] == "leaderboard"
+    files = file.parent / "files"
+    assert result.artifacts == {}, "an artifact's files are named by absolute paths"
+    assert {Path(name).suffix for name in result.files} >= {".json", ".png", ".html"}
+    assert all(not Path(name).is_absolute() and (files / name).is_file() for name in result.files)
+    (table,) = files.rglob("media/table/rows*.table.json")
+    assert json.loads(table.read_text())["data"] == [[HOSTILE, 0.5], ["b", None]], "plain data, as it is"
     (page,) = file.parent.rglob("files/media/html/page*.html")
     assert "<script>" not in page.read_text()
-    assert result["summary"]["best"] == HOSTILE
-    assert "WANDB_DATA_DIR" not in os.environ
+    assert result.summary["best"] == HOSTILE
+
+
+def test_tags() -> None:
+    assert parse_tags(" a b, c,,a b") == ("a b", "c")
+    with pytest.raises(ConfigError, match=r"--wandb-tags: 'x{65}' has 65 characters; W&B takes at most 64"):
+        parse_tags("x" * 65)
 
 
 def test_mode(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -250,16 +277,15 @@ def test_mode(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 class _Kept:
-    """A tracker that keeps its summary."""
+    """A tracker that keeps its result."""
 
-    def __init__(self) -> None:
-        self.summary: dict[str, Any] = {}
+    result: Any = None
 
     def log(self, numbers: Any) -> None:
         pass
 
-    def finish(self, summary: Any, *, failed: bool = False) -> None:
-        self.summary = dict(summary)
+    def finish(self, result: Any) -> None:
+        self.result = result
 
 
 def test_a_pruned_run_tells_its_result(write_experiment: Write, tiny_experiment: Any, tmp_path: Path) -> None:
@@ -278,5 +304,4 @@ def test_a_pruned_run_tells_its_result(write_experiment: Write, tiny_experiment:
         decide=lambda *_: False,
     )
     assert (result.status, result.epochs, result.notes) == ("pruned", 1, ["pruned by asha, min_epochs 1, reduction 3"])
-    assert parse_result(json.loads(selected.summary[RESULT_KEY]), Place("summary")) == result == store.read(run.run_id)
-    assert selected.summary["pruned_at_epoch"] == 1
+    assert selected.result == result == store.read(run.run_id)

@@ -72,7 +72,7 @@ def experiment_of(folder: Path, dataset: Path, name: str = "pairs", **changes: A
 def do(file: Path, folder: Path) -> None:
     experiment = load_experiment(file)
     dataset = open_dataset(experiment.spec.dataset)
-    message = Settings(store_root=folder / "runs", dataset_path=dataset.path, device="cpu", wandb_mode="disabled")
+    message = Settings(store_root=folder / "runs", dataset_path=dataset.path, device="cpu")
     outcome = sweep_to_board(
         experiment, dataset, settings=message, workers=0, board_folder=folder / "board", command="sweep"
     )

@@ -25,6 +25,7 @@ from vsebench.config.schema import Prune, Spec, System, Train, WeightedSpec
 from vsebench.core.errors import ConfigError
 from vsebench.core.types import Result
 from vsebench.runs.store import Store, read_history
+from vsebench.runs.wandb_options import Wandb
 from vsebench.sweeps.executors.base import Work
 from vsebench.sweeps.launcher import Job, _Member, check
 from vsebench.sweeps.plan import Run
@@ -81,8 +82,7 @@ def test_a_job_survives_its_way_to_a_process() -> None:
         device="cuda",
         threads=3,
         processes=2,
-        wandb_mode="offline",
-        wandb_project="other",
+        wandb=Wandb("offline", "other", "team", ("a", "b"), system=False, artifacts=True),
         cache=False,
         plugins=(Path("c.py"),),
     )

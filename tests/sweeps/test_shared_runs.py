@@ -46,7 +46,7 @@ def swept(write_experiment: Write, tiny_experiment: Any, tmp_path: Path, monkeyp
             store.write(result_of(run, dataset, "finished", parameters={"total": 1, "trained": 1}, **parts))
 
     monkeypatch.setattr(vsebench.sweeps.run, "run_all", pretend)
-    settings = Settings(store_root=tmp_path / "runs", dataset_path=dataset.path, device="cpu", wandb_mode="disabled")
+    settings = Settings(store_root=tmp_path / "runs", dataset_path=dataset.path, device="cpu")
     sweep_to_board(experiment, dataset, settings=settings, workers=1, board_folder=tmp_path / "board", command="sweep")
     return store
 

@@ -43,7 +43,7 @@ def test_a_run_is_stacked_after_training(write_experiment: Write, tiny_experimen
     rows["product"]["head"]["weights"] = fixed
     experiment = load_experiment(write_experiment({**tiny_experiment, "systems": rows}))
     dataset = open_dataset(experiment.spec.dataset)
-    message = Settings(store_root=tmp_path / "runs", dataset_path=dataset.path, device="cpu", wandb_mode="disabled")
+    message = Settings(store_root=tmp_path / "runs", dataset_path=dataset.path, device="cpu")
     outcome = sweep_to_board(
         experiment, dataset, settings=message, workers=0, board_folder=tmp_path / "board", command="sweep"
     )

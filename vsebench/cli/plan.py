@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vsebench.core.sizes import duration_in_words, in_words
 from vsebench.core.terminal import on_one_line, say
 
 if TYPE_CHECKING:
+    from vsebench.config.experiment import Experiment
     from vsebench.sweeps.plan import Plan
 
 
@@ -94,3 +96,16 @@ def _search_lines(plan: Plan) -> list[str]:
     if prune is not None:
         lines.append(f"Pruning: {prune.text}.")
     return lines
+
+
+def planned(experiment: Experiment, dataset: Any, only: Sequence[str], runs: Path) -> Plan:
+    """Return the plan of the first round; for a search, the runs requested so far and the next round."""
+    from vsebench.runs.store import Store
+    from vsebench.sweeps.plan import make_plan
+    from vsebench.sweeps.tuning import Search
+
+    store, described = Store(runs, experiment.name), dataset.describe()
+    if experiment.space is not None:
+        plan = Search(experiment, described, store).replay()
+        return make_plan(plan.experiment.only(only), described, store) if only else plan
+    return make_plan(experiment.only(only) if only else experiment, described, store)

@@ -14,7 +14,7 @@ import typer
 from vsebench.cli.measure import complete
 from vsebench.cli.options import BoardFolder, Cache, Device, Overrides, Plugins, RunsFolder
 from vsebench.cli.options import Experiments as ExperimentFiles
-from vsebench.cli.plan import print_plan, record_device
+from vsebench.cli.plan import planned, print_plan, record_device
 from vsebench.core.errors import Collector, ConfigError, RunFailed, did_you_mean, known_names
 from vsebench.core.plugins import load_plugins
 from vsebench.core.registry import EXECUTORS
@@ -61,6 +61,16 @@ def sweep(
     ] = None,
     wandb: Annotated[str, typer.Option(help="auto (online when logged in), online, offline or disabled.")] = "auto",
     wandb_project: Annotated[str, typer.Option(help="W&B project.")] = "vsebench",
+    wandb_entity: Annotated[
+        str, typer.Option(help="W&B user or team that has the project; your default there without it.")
+    ] = "",
+    wandb_tags: Annotated[str, typer.Option(help="W&B tags of every run beside its own, with commas between.")] = "",
+    wandb_system: Annotated[
+        bool, typer.Option(help="Let W&B collect system metrics, the git state and the program.")
+    ] = True,
+    wandb_artifacts: Annotated[
+        bool, typer.Option("--wandb-artifacts", help="Log model, predictions and dataset card of every run to W&B.")
+    ] = False,
     cache: Cache = True,
     runs: RunsFolder = Path("runs"),
     board: BoardFolder = Path("leaderboard"),
@@ -73,7 +83,7 @@ def sweep(
     """
     from vsebench.cli.components import options_of
     from vsebench.cli.executor import build_executor
-    from vsebench.runs.tracking import resolve_mode
+    from vsebench.runs.wandb_options import Wandb, parse_tags, resolve_mode
     from vsebench.sweeps.completion import Asked, command_of
     from vsebench.sweeps.executors.base import Work
     from vsebench.sweeps.worker import Settings
@@ -81,6 +91,7 @@ def sweep(
     if wandb not in WANDB_MODES:
         hint = did_you_mean(wandb, WANDB_MODES) + known_names(WANDB_MODES)
         raise ConfigError(f"--wandb '{wandb}' is unknown." + hint)
+    mode, tags = resolve_mode(wandb), parse_tags(wandb_tags)  # type: ignore[arg-type]
     plugins, overrides = tuple(plugin or ()), tuple(override or ())
     load_plugins(plugins)
     work = Work(workers, threads, processes_per_run, device)
@@ -98,8 +109,7 @@ def sweep(
         device=device,
         threads=threads,
         processes=processes_per_run,
-        wandb_mode=resolve_mode(wandb),  # type: ignore[arg-type]
-        wandb_project=wandb_project,
+        wandb=Wandb(mode, wandb_project, wandb_entity, tags, wandb_system, wandb_artifacts),
         cache=cache,
         plugins=tuple(p.expanduser().resolve() for p in plugins),
     )
@@ -176,7 +186,7 @@ def _sweep_one(
     with executor.started() as (places, execute):
         if dry_run:
             count = default_workers(settings) if places is None else max(1, places)
-            print_plan(_planned(experiment, dataset, requested.only, runs), runs, count)
+            print_plan(planned(experiment, dataset, requested.only, runs), runs, count)
             return
         outcome = _do(experiment, dataset, settings, requested, places, execute)
     board = requested.board
@@ -191,7 +201,7 @@ def _sweep_one(
             device=settings.device,
         )
     wandb = ""
-    if settings.wandb_mode != "disabled":
+    if settings.wandb.mode != "disabled":
         from vsebench.results.wandb_board import log_board
 
         wandb = log_board(experiment.name, settings, board)
@@ -292,16 +302,3 @@ def _leave_note(requested: Asked, outcome: Outcome, dataset: Path, runs: Path) -
             *(Path(value).expanduser() for value in sorted(values)),
         ],
     )
-
-
-def _planned(experiment: Experiment, dataset: Any, only: Sequence[str], runs: Path) -> Plan:
-    """Return the plan of the first round; for a search, the runs requested so far and the next round."""
-    from vsebench.runs.store import Store
-    from vsebench.sweeps.plan import make_plan
-    from vsebench.sweeps.tuning import Search
-
-    store, described = Store(runs, experiment.name), dataset.describe()
-    if experiment.space is not None:
-        plan = Search(experiment, described, store).replay()
-        return make_plan(plan.experiment.only(only), described, store) if only else plan
-    return make_plan(experiment.only(only) if only else experiment, described, store)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from vsebench.results.merge import TOLERANCE
 from vsebench.results.recompute import agrees
 from vsebench.runs.schemas.result import parse_result
 from vsebench.runs.snapshot import BoardRow, Snapshot, check_comparable
-from vsebench.runs.tracking import BOARD_KEY, RESULT_KEY, ROW_KEY
+from vsebench.runs.tracking import BOARD_KEY, RESULT_FILE, ROW_KEY
 
 #: What the board's own run is called in W&B.
 LEADERBOARD = "leaderboard"
@@ -33,9 +34,8 @@ class Logged(Protocol):
     job_type: str | None
     config: Mapping[str, Any]
 
-    @property
-    def summary(self) -> Any:
-        """What the run ended with: has ``get``."""
+    def files(self, names: list[str]) -> Iterable[Any]:
+        """Those of some names that it has: with ``download(root, replace)``, which gives an open text file."""
         ...
 
 
@@ -107,13 +107,13 @@ def _plain(text: Any) -> dict[str, Any]:
 
 def _result(run: Logged) -> Result | str:
     """Parse a run's result, or return why it has none."""
-    text = run.summary.get(RESULT_KEY)
+    text = _result_file(run)
     if text is None:
         if run.state != "finished":
             return f"it is {run.state}; its result comes when it ends, or when its offline files are synced"
         return "it has no whole result; it was logged by another version, or by something else"
     try:
-        result = parse_result(json.loads(text), Place(RESULT_KEY))
+        result = parse_result(json.loads(text), Place(RESULT_FILE))
     except (TypeError, ValueError, RecursionError):
         return "its result is damaged: no JSON"
     except DataError as error:
@@ -128,6 +128,15 @@ def _result(run: Logged) -> Result | str:
     if marks != result.run_id:
         return f"its result is of run {result.run_id}, its configuration of run {marks}"
     return result
+
+
+def _result_file(run: Logged) -> str | None:
+    """Download a run's result; None where it has none."""
+    with tempfile.TemporaryDirectory() as folder:
+        for file in run.files(names=[RESULT_FILE]):
+            with file.download(root=folder, replace=True) as stream:
+                return str(stream.read())
+    return None
 
 
 def board_of(fetched: Fetched, *, fingerprint: str | None = None, source: str = "W&B") -> Snapshot:

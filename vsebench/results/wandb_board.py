@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,7 +21,7 @@ from vsebench.sweeps.worker import Settings
 
 if TYPE_CHECKING:
     from vsebench.data.dataset import Dataset
-    from vsebench.inspect.examples import Classified, Examples, Query
+    from vsebench.inspect.examples import Classified, Examples, Query, Thing
 
 #: Of each kind and direction, and results of each query.
 QUERIES, FOUND = 6, 5
@@ -49,12 +50,12 @@ def log_board(experiment: str, settings: Settings, board: Path) -> str:
     best = best_row(snapshot)
     finished = sum(result.status == "finished" for result in snapshot.results.values())
     summary: dict[str, Any] = {"rows": len(snapshot.rows), "finished": finished}
-    board_run.finish(summary if best is None else {**summary, "best_row": best.row.name, **_means(best)})
+    board_run.close(summary if best is None else {**summary, "best_row": best.row.name, **_means(best)})
     if snapshot.measures:
         measured_run = _tracker(snapshot, settings, "measures", "measure")
         for name, table in measure_tables(snapshot).items():
             measured_run.log_table(f"measures/{name}", *table)
-        measured_run.finish({})
+        measured_run.close({})
     return board_run.place()
 
 
@@ -110,29 +111,50 @@ def best_row(snapshot: Snapshot) -> RowView | None:
     return pick(known, key=lambda one: one[0])[1] if known else None
 
 
-def gallery_tables(gallery: Examples, dataset: Dataset) -> dict[str, Table]:
-    """``i2t``, ``t2i`` and ``classes`` -> their queries or items, with pictures as bytes."""
+def gallery_tables(gallery: Examples) -> dict[str, Table]:
+    """``i2t``, ``t2i`` and ``classes`` -> their queries or items; pictures are named by the ids of their items."""
     tables: dict[str, Table] = {}
     for direction, kinds in gallery.queries.items():
         columns = ["kind", "id", "query", "first right at rank"]
         columns += [f"{what} {number}" for number in range(1, FOUND + 1) for what in ("found", "right")]
-        lines = [_query(kind, one, direction, dataset) for kind, some in kinds.items() for one in some]
+        lines = [_query(kind, one, direction) for kind, some in kinds.items() for one in some]
         tables[direction] = columns, lines
     if gallery.items:
-        columns = ["kind", "id", "image", "text", "is", "predicted", "right"]
-        tables["classes"] = columns, [_item(k, one, dataset) for k, some in gallery.items.items() for one in some]
+        columns = ["kind", "id", "text", "is", "predicted", "right"]
+        tables["classes"] = columns, [_item(k, one) for k, some in gallery.items.items() for one in some]
     return tables
+
+
+def gallery_pictures(gallery: Examples, dataset: Dataset) -> dict[str, list[tuple[bytes, str]]]:
+    """Return the encoded pictures of the same, each with what is said of it; what has no picture is left out."""
+    shown: dict[str, list[tuple[Thing, str]]] = {}
+    for direction, kinds in gallery.queries.items():
+        queries = [(kind, one) for kind, some in kinds.items() for one in some]
+        shown[direction] = [
+            (one.thing if direction == "i2t" else one.results[0].thing, _said_of_query(kind, one, direction))
+            for kind, one in queries
+            if one.results
+        ]
+    for kind, items in gallery.items.items():
+        shown.setdefault("classes", []).extend((item.thing, " · ".join(map(str, _item(kind, item)))) for item in items)
+    return {
+        name: [(data, text) for thing, text in some if (data := _picture(dataset, thing.position)) is not None]
+        for name, some in shown.items()
+    }
+
+
+def _said_of_query(kind: str, one: Query, direction: str) -> str:
+    asked = one.thing.id if direction == "i2t" else one.thing.text
+    return f"{kind} · {asked} · first right at rank {one.rank:g}"
 
 
 def _tracker(
     snapshot: Snapshot, settings: Settings, name: str, job_type: Literal["leaderboard", "measure"]
 ) -> WandbTracker:
-    mode: Literal["online", "offline"] = "online" if settings.wandb_mode == "online" else "offline"
     data = snapshot.dataset
     return WandbTracker(
-        mode=mode,
+        settings.wandb,
         folder=settings.store_root / snapshot.experiment,
-        project=settings.wandb_project,
         group=snapshot.experiment,
         name=name,
         run_id=wandb_id(snapshot.experiment, name),
@@ -171,13 +193,16 @@ def _log_gallery(board_run: WandbTracker, snapshot: Snapshot, settings: Settings
     run_id = best.results[0].run_id
     try:
         gallery, dataset = _gallery(Store(settings.store_root, snapshot.experiment).run_folder(run_id), settings)
-        text, tables = page(gallery, dataset), gallery_tables(gallery, dataset)
+        text, tables, pictures = page(gallery, dataset), gallery_tables(gallery), gallery_pictures(gallery, dataset)
     except Exception as error:  # pictures may be damaged, data moved: what W&B shows must not fail a finished sweep
         say(f"W&B gets no gallery of {printable(best.row.name)}: {error}", error=True)
         return
     board_run.log_html("gallery/page", text)
     for name, table in tables.items():
         board_run.log_table(f"gallery/{name}", *table)
+    for name, some in pictures.items():
+        if some:
+            board_run.log_pictures(f"gallery/{name}/pictures", some)
 
 
 def _gallery(folder: Path, settings: Settings) -> tuple[Examples, Dataset]:
@@ -189,25 +214,30 @@ def _gallery(folder: Path, settings: Settings) -> tuple[Examples, Dataset]:
     return make_examples(run, queries=QUERIES, k=FOUND, cache=settings.cache)
 
 
-def _query(kind: str, one: Query, direction: str, dataset: Dataset) -> list[Any]:
-    query_cell = _picture(dataset, one.thing.position) if direction == "i2t" else one.thing.text
-    line: list[Any] = [kind, one.thing.id, query_cell, float(one.rank)]
+def _query(kind: str, one: Query, direction: str) -> list[Any]:
+    line: list[Any] = [kind, one.thing.id, one.thing.id if direction == "i2t" else one.thing.text, float(one.rank)]
     for result in one.results[:FOUND]:
-        shown = result.thing.text if direction == "i2t" else _picture(dataset, result.thing.position)
-        line += [shown, result.right]
+        line += [result.thing.text if direction == "i2t" else result.thing.id, result.right]
     return line + [None] * (4 + 2 * FOUND - len(line))
 
 
-def _item(kind: str, one: Classified, dataset: Dataset) -> list[Any]:
+def _item(kind: str, one: Classified) -> list[Any]:
     marks = [", ".join(f"{name} ({share:.3f})" for name, share in some) for some in (one.true, one.predicted)]
-    return [kind, one.thing.id, _picture(dataset, one.thing.position), one.thing.text, *marks, one.right]
+    return [kind, one.thing.id, one.thing.text, *marks, one.right]
 
 
 def _picture(dataset: Dataset, position: int) -> bytes | None:
-    from vsebench.data.pixels import jpeg
+    """Return an item's picture on a square, as W&B draws the pictures of a panel on one size."""
+    from PIL import ImageOps
+
+    from vsebench.data.pixels import open_rgb
 
     data = dataset.image_bytes(position)
-    return None if data is None else jpeg(data, SIDE)
+    if data is None:
+        return None
+    buffer = io.BytesIO()
+    ImageOps.pad(open_rgb(data), (SIDE, SIDE), color="white").save(buffer, "JPEG", quality=85)
+    return buffer.getvalue()
 
 
 def _means(view: RowView) -> dict[str, float]:

@@ -7,21 +7,23 @@ from __future__ import annotations
 
 import io
 import logging
-import os
 import re
 import shlex
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
-#: In a run's summary: its whole result, as JSON; in its config: where it stands on the board.
-RESULT_KEY, ROW_KEY = "vsebench/result", "vsebench/row"
+from vsebench.runs.wandb_options import Wandb
+
+if TYPE_CHECKING:
+    from vsebench.core.types import Result
+
+#: The file of a W&B run that has its whole result; in its config: where it stands on the board.
+RESULT_FILE, ROW_KEY = "vsebench-result.json", "vsebench/row"
 #: In the config of the run that has the board: its results file without the results, as JSON.
 BOARD_KEY = "vsebench/board"
-Mode = Literal["auto", "online", "offline", "disabled"]
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +35,8 @@ class Tracker(Protocol):
         """One epoch's numbers."""
         ...
 
-    def finish(self, summary: Mapping[str, Any], *, failed: bool = False) -> None:
-        """Log the final numbers and close the run; nothing is logged after it."""
+    def finish(self, result: Result | None) -> None:
+        """Log what came of the run, None where it failed, and close it; nothing is logged after it."""
         ...
 
 
@@ -44,45 +46,25 @@ class NullTracker:
     def log(self, numbers: Mapping[str, float]) -> None:
         """Do nothing."""
 
-    def finish(self, summary: Mapping[str, Any], *, failed: bool = False) -> None:
+    def finish(self, result: Result | None) -> None:
         """Do nothing."""
-
-
-def resolve_mode(mode: Mode) -> Literal["online", "offline", "disabled"]:
-    """``auto`` is W&B's own ``WANDB_MODE`` where it is set, online when somebody is logged in, offline otherwise."""
-    if mode != "auto":
-        return mode
-    setting = os.environ.get("WANDB_MODE", "").lower()
-    if setting in ("online", "offline", "disabled"):
-        return setting  # type: ignore[return-value]
-    return "online" if logged_in() else "offline"
-
-
-def logged_in() -> bool:
-    """Return whether W&B would find an API key, without asking the network."""
-    if os.environ.get("WANDB_API_KEY"):
-        return True
-    import netrc
-    from urllib.parse import urlparse
-
-    host = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or "api.wandb.ai"
-    try:
-        return netrc.netrc().authenticators(host) is not None
-    except (OSError, netrc.NetrcParseError):
-        return False
 
 
 class WandbTracker:
     """One W&B run.
 
     Args:
-        mode: ``online`` or ``offline``.
+        wandb: where W&B files it, and what it may collect.
         folder: where offline files go.
-        project, group, name, run_id: how W&B files it: a group per experiment, a run per system and seed.
+        group, name, run_id: how W&B files it: a group per experiment, a run per system and seed.
         config: the resolved configuration.
+        tags: of the run.
         job_type: ``train``, ``leaderboard`` or ``measure``.
         best: metric and mode that choose the epoch, for a run whose numbers come epoch by epoch: its curve is drawn
             over epochs, and its best value is the one in W&B's tables.
+        files: the folder of the run that is tracked, from which a board can be made of W&B's runs, and whose
+            predictions are drawn; None of what is no run of a system.
+        label_names: of the classes in its predictions.
 
     A run that is done again continues the W&B run of its id: online, epochs that are there are not logged twice;
     offline, its folder replaces the one of the earlier attempt, whose epochs it repeats.
@@ -90,10 +72,9 @@ class WandbTracker:
 
     def __init__(
         self,
+        wandb: Wandb,
         *,
-        mode: Literal["online", "offline"],
         folder: Path,
-        project: str,
         group: str,
         name: str,
         run_id: str,
@@ -101,39 +82,41 @@ class WandbTracker:
         tags: Sequence[str] = (),
         job_type: str = "train",
         best: tuple[str, str] | None = None,
+        files: Path | None = None,
+        label_names: Sequence[str] = (),
     ) -> None:
         self.run: Any = None
-        self.mode, self.folder = mode, folder
+        self.wandb, self.folder, self.files, self.label_names = wandb, folder, files, label_names
         self.lost, self.url = False, ""
         self.logged = 0.0
         folder.mkdir(parents=True, exist_ok=True)
 
         def start() -> None:
-            import wandb
+            import wandb as library
 
-            settings = wandb.Settings(
-                console="off",
-                silent=True,
-                x_disable_stats=True,
-                x_disable_meta=True,
-                disable_git=True,
-                disable_code=True,
-                init_timeout=30,
-            )
-            if mode == "offline":
+            if wandb.mode == "offline":
                 _replace(folder, run_id)
-            self.run = wandb.init(
-                project=project,
+            self.run = library.init(
+                project=wandb.project,
+                entity=wandb.entity or None,
                 group=group,
                 name=name,
                 id=run_id,
-                resume="allow" if mode == "online" else None,
+                resume="allow" if wandb.mode == "online" else None,
                 config=dict(config),
-                tags=list(tags),
+                tags=list(dict.fromkeys([*tags, *wandb.tags])),
                 job_type=job_type,
-                mode=mode,
+                mode=wandb.mode,
                 dir=str(folder),
-                settings=settings,
+                settings=library.Settings(
+                    console="off",
+                    silent=True,
+                    x_disable_stats=not wandb.system,
+                    x_disable_meta=not wandb.system,
+                    disable_git=not wandb.system,
+                    disable_code=not wandb.system,
+                    init_timeout=30,
+                ),
                 reinit="create_new",
             )
             self.url = f"{self.run.project_url}/groups/{quote(group)}"
@@ -148,7 +131,7 @@ class WandbTracker:
         """
         if self.lost:
             return ""
-        if self.mode == "offline":
+        if self.wandb.mode == "offline":
             # By its absolute path: given a relative one, wandb 0.31 sends the numbers without the media.
             runs = shlex.quote(str(self.folder.resolve() / "wandb"))
             return f"offline; send it with: wandb sync {runs}/offline-run-*"
@@ -169,31 +152,28 @@ class WandbTracker:
         self._try("log", lambda: self.run.log(dict(numbers)))
 
     def log_table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        """Log a table, such as the board. Cells that are encoded pictures (bytes) become pictures; text is plain
-        data.
-        """
+        """Log a table, such as the board; text is plain data."""
+        from vsebench.runs.wandb_media import log_table
 
-        def send() -> None:
-            import wandb
+        self._try("log a table", lambda: log_table(self.run, name, columns, rows))
 
-            data: list[Any] = [[_cell(value) for value in row] for row in rows]
-            with _kept_in(Path(self.run.dir).parent):
-                self.run.log({name: wandb.Table(columns=list(columns), data=data)})
-
-        self._try("log a table", send)
-
-    def log_figure(self, name: str, figure: Any) -> None:
-        """Log a plot: a matplotlib figure."""
+    def log_pictures(self, name: str, pictures: Sequence[tuple[bytes, str]]) -> None:
+        """Log encoded pictures, each with what is said of it."""
 
         def send() -> None:
             import wandb
             from PIL import Image
 
-            drawn = io.BytesIO()
-            figure.savefig(drawn, format="png", dpi=120)
-            self.run.log({name: wandb.Image(Image.open(drawn))})
+            made = [wandb.Image(Image.open(io.BytesIO(data)), caption=text) for data, text in pictures]
+            self.run.log({name: made})
 
-        self._try("log a figure", send)
+        self._try("log pictures", send)
+
+    def log_figure(self, name: str, figure: Any) -> None:
+        """Log a plot: a matplotlib figure."""
+        drawn = io.BytesIO()
+        figure.savefig(drawn, format="png", dpi=120)
+        self.log_pictures(name, [(drawn.getvalue(), "")])
 
     def log_html(self, name: str, text: str) -> None:
         """Log a page or a drawing as it is; the caller has escaped foreign text."""
@@ -205,7 +185,31 @@ class WandbTracker:
 
         self._try("log a page", send)
 
-    def finish(self, summary: Mapping[str, Any], *, failed: bool = False) -> None:
+    def finish(self, result: Result | None) -> None:
+        """Log what came of a run: its result whole as a file, its numbers as the summary, what it depends on as
+        configuration, charts of its predictions, and artifacts where they are asked for.
+        """
+        files = self.files
+        if result is not None and files is not None:
+            self._try("log the result", lambda: self._log_result(result, files))
+        failed = result is None or result.status == "failed"
+        self.close({} if result is None else _summary(result), failed=failed)
+
+    def _log_result(self, result: Result, files: Path) -> None:
+        from vsebench.runs.store import as_text
+        from vsebench.runs.wandb_media import log_artifacts, log_charts
+
+        facts = {"best_epoch": result.best_epoch, "commit": result.commit, "hardware": dict(result.hardware)}
+        self.run.config.update({**facts, "versions": dict(result.versions)}, allow_val_change=True)
+        file = Path(self.run.dir) / RESULT_FILE
+        file.write_text(as_text(result), encoding="utf-8")
+        self.run.save(str(file), base_path=self.run.dir, policy="now")
+        if result.status == "finished":
+            log_charts(self.run, files, self.label_names)
+            if self.wandb.artifacts:
+                log_artifacts(self.run, files, result)
+
+    def close(self, summary: Mapping[str, Any], *, failed: bool = False) -> None:
         """Put the final numbers into the run's summary and close it."""
 
         def close() -> None:
@@ -224,26 +228,12 @@ class WandbTracker:
             log.warning("W&B lost (could not %s: %s). The run goes on; its numbers are in its folder.", what, error)
 
 
-def _cell(value: Any) -> Any:
-    if not isinstance(value, bytes):
-        return value
-    import wandb
-    from PIL import Image
-
-    return wandb.Image(Image.open(io.BytesIO(value)))
-
-
-@contextmanager
-def _kept_in(folder: Path) -> Iterator[None]:
-    """W&B's staged files in a run's own folder. It keeps tables and their pictures in the user's home until they are
-    synced; an offline run would lose them where that home is not kept, as in a container."""
-    setting = os.environ.get("WANDB_DATA_DIR")
-    os.environ["WANDB_DATA_DIR"] = setting or str(folder)
-    try:
-        yield
-    finally:
-        if setting is None:
-            del os.environ["WANDB_DATA_DIR"]
+def _summary(result: Result) -> dict[str, Any]:
+    """Return a run's final numbers by their names in W&B."""
+    if result.status == "pruned":
+        return {"pruned_at_epoch": result.epochs}
+    counts = {f"parameters/{name}": count for name, count in result.parameters.items()}
+    return {**result.metrics, "train_s": result.train_s, **counts}
 
 
 def _replace(folder: Path, run_id: str) -> None:

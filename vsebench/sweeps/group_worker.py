@@ -74,7 +74,7 @@ def _work(job: Job, tell: Tell) -> str | None:
         dataset,
         store,
         device=process_group.device,
-        tracker=lambda r: make_tracker(r, store, settings),
+        tracker=lambda r: make_tracker(r, dataset, store, settings),
         say=lambda text: tell("progress", text) if process_group.is_main_process else None,
         cache=settings.cache,
         process_group=process_group,

@@ -200,7 +200,7 @@ def _do(
                 dataset,
                 store,
                 device=device,
-                tracker=lambda r: make_tracker(r, store, settings),
+                tracker=lambda r: make_tracker(r, dataset, store, settings),
                 say=say,
                 cache=settings.cache,
             )

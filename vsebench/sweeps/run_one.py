@@ -5,30 +5,27 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from vsebench.core.culprit import TRACEBACK, in_one_line, keep_traceback
-from vsebench.core.errors import ComponentError, ConfigError, DiskError, VsebenchError
+from vsebench.core.errors import ComponentError, DiskError, VsebenchError
 from vsebench.core.files import FULL, explain, write_atomically, writing
-from vsebench.core.metric_specs import compute, metric_entry, needs_embeddings, parse_metrics, tuned, versions
+from vsebench.core.metric_specs import versions
 from vsebench.core.types import Result
 from vsebench.data.dataset import Dataset
 from vsebench.data.vocabulary import Vocabulary
 from vsebench.distributed.gradient_sharing import SINGLE_PROCESS, ProcessGroup
-from vsebench.engine.evaluate import predict, predictions_of
 from vsebench.engine.loader import Loader
 from vsebench.engine.model import Model
-from vsebench.engine.retrieval_gallery import GalleryLoaders
 from vsebench.engine.train import Progress, fit, seed_of, trained_state, validation_scorer_of
 from vsebench.ops.process_state import fixed_state
 from vsebench.ops.weights import save_weights
 from vsebench.runs.energy import meter_of
 from vsebench.runs.provenance import hardware, result_of
-from vsebench.runs.store import HISTORY, MODEL, Store, as_text, times_tested
-from vsebench.runs.tracking import RESULT_KEY, NullTracker, Tracker
+from vsebench.runs.store import HISTORY, MODEL, Store, times_tested
+from vsebench.runs.tracking import NullTracker, Tracker
 from vsebench.sweeps.asha import Decide, Halving, Pruned
 from vsebench.sweeps.final import Evaluated, evaluate
 from vsebench.sweeps.plan import Run, pruned_by
@@ -36,6 +33,7 @@ from vsebench.sweeps.prepare import Prepared, RunContext, Say, prepare
 from vsebench.sweeps.run_fitted import fitted
 from vsebench.sweeps.run_untrained import evaluate_untrained
 from vsebench.sweeps.stacking import stack
+from vsebench.sweeps.validation import validation
 
 
 def execute(
@@ -120,10 +118,10 @@ def _finish(context: RunContext) -> Result:
         evaluated = evaluate(context, prepared, stacked)
     except Pruned as stop:
         result = _pruned(context.run, context.dataset, stop, context.seconds)
-        tracker.finish({"pruned_at_epoch": stop.epoch, RESULT_KEY: as_text(result)})
+        tracker.finish(result)
         return result
     except BaseException:
-        tracker.finish({}, failed=True)
+        tracker.finish(None)
         raise
     # ---- record
     if context.process_group.is_main_process:
@@ -131,8 +129,7 @@ def _finish(context: RunContext) -> Result:
     if context.process_group.size == 1:  # of several, each has a processor or a GPU of its own
         meter.write(context.folder)
     result = _result(context, prepared, progress, evaluated, fitting, lines)
-    counts = {f"parameters/{k}": v for k, v in result.parameters.items()}
-    tracker.finish({**result.metrics, "train_s": progress.seconds, **counts, RESULT_KEY: as_text(result)})
+    tracker.finish(result)
     return result
 
 
@@ -141,7 +138,7 @@ def _fit(context: RunContext, prepared: Prepared, tracker: Tracker) -> Progress:
     run, process_group, model, loaders = context.run, context.process_group, prepared.model, prepared.loaders
     if process_group.is_main_process:
         write_atomically(context.folder / HISTORY, "")
-    validation_scorer = validation_scorer_of(_validation(context, prepared.gallery), run.select_metric, run.select_mode)
+    validation_scorer = validation_scorer_of(validation(context, prepared.gallery), run.select_metric, run.select_mode)
     on_epoch = _epochs(context, tracker)
     if run.system.objective:
         return fit(
@@ -166,32 +163,6 @@ def _fit(context: RunContext, prepared: Prepared, tracker: Tracker) -> Progress:
             process_group=process_group,
         )
     return evaluate_untrained(model, loaders["val"], validation_scorer, on_epoch=on_epoch, process_group=process_group)
-
-
-def _validation(context: RunContext, gallery: GalleryLoaders | None) -> Callable[[Model, Loader], Mapping[str, float]]:
-    """Return a function that computes the validation numbers of the metric by which an epoch is selected."""
-    key = context.run.select_metric.removeprefix("val/")
-    selecting = parse_metrics([metric_entry(key)])
-    ranked = needs_embeddings(selecting)
-    device, process_group = context.device, context.process_group
-
-    def validate(model: Model, loader: Loader) -> Mapping[str, float]:
-        outputs = predict(model, loader, device=device, embeddings=ranked, process_group=process_group)
-        ranked_gallery = (
-            gallery.ranked_gallery(model, "val", device=device, process_group=process_group)
-            if gallery is not None and ranked
-            else None
-        )
-        predictions = predictions_of(outputs, loader, model, device=device, ranked_gallery=ranked_gallery)
-        numbers = compute(replace(predictions, thresholds=tuned(predictions, selecting)), selecting)
-        if key not in numbers:
-            known = ", ".join(f"val/{name}" for name in numbers) or "none"
-            raise ConfigError(
-                f"select.metric '{context.run.select_metric}' is not among the numbers of this system: {known}."
-            )
-        return {f"val/{name}": value for name, value in numbers.items()}
-
-    return validate
 
 
 def _epochs(context: RunContext, tracker: Tracker) -> Callable[[dict[str, float]], None]:

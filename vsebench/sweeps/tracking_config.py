@@ -8,11 +8,10 @@ from typing import Any
 
 from vsebench.config.schema import ENCODER_SLOTS, System
 from vsebench.runs.tracking import ROW_KEY
+from vsebench.runs.wandb_options import TAG
 from vsebench.sweeps.plan import Run
 
 SLOTS = (*ENCODER_SLOTS.values(), "attention", "fusion", "head", "scorer", "reranker", "fitter")
-#: The most characters that W&B takes of a tag.
-TAG = 64
 
 
 def slots_of(system: System) -> dict[str, str]:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from vsebench.core.types import Result
 from vsebench.runs.store import Store
+from vsebench.runs.tracking import NullTracker, Tracker, WandbTracker, wandb_id
+from vsebench.runs.wandb_options import Wandb
 from vsebench.sweeps.plan import Run
 
 if TYPE_CHECKING:
-    from vsebench.runs.tracking import Tracker
+    from vsebench.data.dataset import Dataset
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,7 @@ class Settings:
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
         threads: of each worker, or of each process of a run that several do together.
         processes: that do one run together.
-        wandb_mode: ``online``, ``offline`` or ``disabled``.
-        wandb_project: where W&B files the runs.
+        wandb: what goes to W&B, and where.
         cache: keep frozen features on disk.
         plugins: files that register components, besides those that the experiment names.
     """
@@ -37,8 +38,7 @@ class Settings:
     device: str = "auto"
     threads: int = 1
     processes: int = 1
-    wandb_mode: Literal["online", "offline", "disabled"] = "disabled"
-    wandb_project: str = "vsebench"
+    wandb: Wandb = field(default_factory=Wandb)
     cache: bool = True
     plugins: tuple[Path, ...] = ()
 
@@ -103,21 +103,21 @@ def choose_device(wanted: str, worker: int) -> Any:
     return torch.device(wanted)
 
 
-def make_tracker(run: Run, store: Store, settings: Settings) -> Tracker:
+def make_tracker(run: Run, dataset: Dataset, store: Store, settings: Settings) -> Tracker:
     """Return the run's W&B run, or none."""
-    from vsebench.runs.tracking import NullTracker, WandbTracker, wandb_id
     from vsebench.sweeps.tracking_config import filed_config, filed_tags
 
-    if settings.wandb_mode == "disabled":
+    if settings.wandb.mode == "disabled":
         return NullTracker()
     return WandbTracker(
-        mode=settings.wandb_mode,
+        settings.wandb,
         folder=store.folder,
-        project=settings.wandb_project,
         group=run.experiment,
         name=run.title,
         run_id=wandb_id(run.experiment, run.run_id),
-        config=filed_config(run),
+        config={**filed_config(run), "fingerprint": dataset.fingerprint},
         tags=filed_tags(run),
         best=(run.select_metric, run.select_mode),
+        files=store.run_folder(run.run_id),
+        label_names=dataset.label_names,
     )

@@ -20,6 +20,7 @@ from vsebench.core.errors import ClusterError
 from vsebench.core.types import Result
 from vsebench.data.dataset import Dataset
 from vsebench.runs.store import MODEL, Store
+from vsebench.runs.wandb_options import Wandb
 from vsebench.sweeps.local import run_all
 from vsebench.sweeps.plan import Run, make_plan
 from vsebench.sweeps.ray import pool as on_ray
@@ -159,7 +160,7 @@ def test_early_stopping_and_curves_with_one_worker(
     run_all_on_ray(
         cluster.address,
         todo,
-        Settings(tmp_path / "ray", tiny_file, device="cpu", wandb_mode="offline"),
+        Settings(tmp_path / "ray", tiny_file, device="cpu", wandb=Wandb("offline", system=False)),
         lambda _: None,
     )
     expected = locally(todo, tiny_file, tmp_path / "local")

@@ -11,6 +11,7 @@ import pytest
 
 from vsebench.config.experiment import load_experiment
 from vsebench.config.schema import Prune
+from vsebench.core.types import Result
 from vsebench.data.dataset import Dataset
 from vsebench.runs.provenance import result_of
 from vsebench.runs.store import Store
@@ -188,8 +189,8 @@ def test_curves_go_to_a_tracker_of_the_driver(scheduler: Scheduler, monkeypatch:
         def log(self, numbers: Mapping[str, float]) -> None:
             lines.append(dict(numbers))
 
-        def finish(self, summary: Mapping[str, Any], *, failed: bool = False) -> None:
-            lines.append((dict(summary), failed))
+        def finish(self, result: Result | None) -> None:
+            lines.append(result and result.error)
 
     monkeypatch.setattr(desk_module, "make_tracker", lambda *_: Recorder())
     task = scheduler.claim(0)
@@ -200,9 +201,9 @@ def test_curves_go_to_a_tracker_of_the_driver(scheduler: Scheduler, monkeypatch:
     scheduler.lose(task, "node-7")
     assert scheduler.claim(0) is task
     scheduler.note(Message(task.assignment, "track"), never)
-    scheduler.note(Message(task.assignment, "finish", numbers={"best": 1}), never)
+    scheduler.fail(task, "no luck")  # its result, with all files, is what the tracker is closed with
     scheduler.close()
-    assert lines == [{"epoch": 1}, ({}, True), ({"best": 1}, False)]
+    assert lines == [{"epoch": 1}, None, "no luck"]
 
 
 def test_nothing_is_held_after_the_end(scheduler: Scheduler, runs: list[Run], settings: Settings) -> None:

@@ -111,14 +111,14 @@ def _measure(
             build_s = numbers["train_s"] + numbers["add_s"]
             parts = {"status": "finished", "metrics": numbers, "train_s": build_s, "other_s": spent - build_s}
         except KeyboardInterrupt:
-            log.finish({}, failed=True)
+            log.finish(None)
             raise
         except Exception as error:
             text = str(error) if isinstance(error, VsebenchError) else "".join(traceback.format_exception(error))
             parts = {"status": "failed", "error": text}
         result = _result(experiment, one, vectors.described, threads, parts)
         store.write(result)
-        log.finish(dict(result.metrics), failed=result.status == "failed")
+        log.finish(result)
         mark = "done" if result.status == "finished" else "FAILED"
         say(f"[{number}/{len(todo)}] {mark} {one.title}: {closing_line(result, experiment.spec.k)}")
 

@@ -76,7 +76,7 @@ def run_index_sweep(
         print("\nInterrupted. Finished measurements are kept; run the same command to resume.", file=sys.stderr)
         raise SystemExit(130) from None
     wandb = ""
-    if counts["finished"] < len(chosen) and settings.wandb_mode != "disabled":
+    if counts["finished"] < len(chosen) and settings.wandb.mode != "disabled":
         wandb = _log_board(load_board(requested.board, experiment.name), tracker)
     say_ending(experiment.name, requested.board, runs, wandb)
     if outcome.failed:
@@ -122,12 +122,11 @@ def _print_plan(experiment: IndexExperiment, requested: Sequence[Measurement], v
 
 def _tracker(settings: Settings, experiment: str, run_id: str, **about: Any) -> Tracker:
     """Return the W&B run of a measurement, or of the board, or none where W&B is disabled."""
-    if settings.wandb_mode == "disabled":
+    if settings.wandb.mode == "disabled":
         return NullTracker()
     return WandbTracker(
-        mode=settings.wandb_mode,
+        settings.wandb,
         folder=settings.store_root / experiment,
-        project=settings.wandb_project,
         group=experiment,
         run_id=wandb_id(experiment, run_id),
         **about,
@@ -151,5 +150,5 @@ def _log_board(snapshot: Snapshot, tracker: Callable[..., Any]) -> str:
     board_run.log_table("leaderboard", rows[0], rows[1:])
     for figure in index_plots.figures(snapshot):
         board_run.log_figure(f"plots/{figure.name.removeprefix(f'{snapshot.experiment}-')}", figure.draw())
-    board_run.finish({})
+    board_run.close({})
     return str(board_run.place())

@@ -18,16 +18,15 @@ class Message:
 
     Args:
         assignment: of the assignment; the driver drops what comes of one that it has given up.
-        kind: ``progress`` with ``text``; ``track``, ``log``, ``finish`` for the run's tracker; ``rung``, which waits
+        kind: ``progress`` with ``text``; ``track``, ``log`` for the run's tracker; ``rung``, which waits
             for an answer; ``over``, the last message.
         epoch, value: of an arrival at a rung.
     """
 
     assignment: int
-    kind: Literal["progress", "track", "log", "finish", "rung", "over"]
+    kind: Literal["progress", "track", "log", "rung", "over"]
     text: str = ""
     numbers: Mapping[str, Any] = field(default_factory=dict)
-    failed: bool = False
     epoch: int = 0
     value: float | None = None
 

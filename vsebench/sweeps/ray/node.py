@@ -31,6 +31,7 @@ from vsebench.sweeps.ray.bus import Message
 from vsebench.sweeps.worker import choose_device, prepare
 
 if TYPE_CHECKING:
+    from vsebench.core.types import Result
     from vsebench.data.dataset import Dataset
 
 
@@ -149,9 +150,8 @@ class ToldTracker:
         """Pass an epoch's numbers on."""
         self.tell(Message(self.assignment, "log", numbers=dict(numbers)))
 
-    def finish(self, summary: Mapping[str, Any], *, failed: bool = False) -> None:
-        """Pass the final numbers on."""
-        self.tell(Message(self.assignment, "finish", numbers=dict(summary), failed=failed))
+    def finish(self, result: Result | None) -> None:
+        """Do nothing: the driver has the result, with the run's files, when they have come."""
 
 
 def open_scratch() -> tuple[Path, FileLock]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -151,11 +151,9 @@ class Scheduler:
         elif message.kind == "rung":
             answer(message.assignment, message.epoch, self._goes_on(task, message))
         elif message.kind == "track":
-            task.tracker = make_tracker(task.run, self.store, self.settings)
+            task.tracker = make_tracker(task.run, self.dataset, self.store, self.settings)
         elif message.kind == "log" and task.tracker is not None:
             task.tracker.log(message.numbers)
-        elif message.kind == "finish":
-            self._close_tracker(task, message.numbers, failed=message.failed)
 
     def close(self) -> None:
         """Let go of all runs. Nothing of those that are out reaches the store any more."""
@@ -174,6 +172,7 @@ class Scheduler:
     def _end(self, task: Task, result: Result) -> None:
         del self.out[task.assignment]
         attempts.end(self.store.run_folder(task.run.run_id), result)
+        self._close_tracker(task, result)
         self._let_go(task)
         self.on_event(Event("end", task.worker, task.run.run_id, closing_line(result), result.status))
 
@@ -183,9 +182,9 @@ class Scheduler:
             task.lock.release()
             task.lock = None
 
-    def _close_tracker(self, task: Task, summary: Mapping[str, Any] | None = None, *, failed: bool = True) -> None:
+    def _close_tracker(self, task: Task, result: Result | None = None) -> None:
         if task.tracker is not None:
-            task.tracker.finish(summary or {}, failed=failed)
+            task.tracker.finish(result)
             task.tracker = None
 
 
