@@ -44,7 +44,7 @@ def test_weights_are_those_of_the_item_alone(run_of: RunOf, row: str) -> None:
     loader = Loader(run.open_dataset(), "test", run.system, run.model.encoders, cache=False)
     at = loader.dataset.ids.index(item)
     number = int(np.flatnonzero(loader.positions == at)[0])
-    alone, tokens = attention_of(run, loader, number, 1)
+    alone, tokens, _ = attention_of(run, loader, number, 1)
     others = [i for i in range(len(loader)) if i != number][:3]
     rows = np.array([number, *others])
     batch = loader.batch(rows, np.array([1, 0, 0, 0]))

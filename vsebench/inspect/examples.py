@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from vsebench.components.metric.base import Predictions
+from vsebench.core.display import shown
 from vsebench.core.errors import DataError, Place
 from vsebench.core.types import Tokens
 from vsebench.data.dataset import Dataset
@@ -93,6 +94,7 @@ class Examples:
         queries: direction -> ``best``, ``worst``, ``random`` -> queries.
         items: the same of classified items; empty without a classifier.
         notes: what a reader must know.
+        classifies: whether the run's epoch was chosen by a number of its classes: what it is for.
     """
 
     about: str
@@ -101,6 +103,7 @@ class Examples:
     queries: Mapping[str, Mapping[str, Sequence[Query]]]
     items: Mapping[str, Sequence[Classified]]
     notes: Sequence[str]
+    classifies: bool = False
 
 
 def make_examples(
@@ -144,6 +147,7 @@ def make_examples(
         queries=result,
         items={} if stored.logits is None else _classified(dataset, stored, queries, seed),
         notes=notes,
+        classifies=shown(run.select["metric"]).family == "classification",
     )
     return gallery, dataset
 
@@ -158,7 +162,7 @@ def _retrieved(
         raise DataError(message, place=Place(str(run.folder)))
     things = _things(dataset, stored)
     results: dict[str, dict[str, list[Query]]] = {}
-    moved = shown = 0
+    moved = drawn = 0
     for direction in DIRECTIONS:
         ranks, requested = stored.stored_ranks[direction], stored.queries(direction)
         first = ranks.first()
@@ -169,7 +173,7 @@ def _retrieved(
         selected, gallery_items = groups if direction == "i2t" else groups[::-1]
         right = selected[requested[picked]][:, None] == gallery_items
         above = (order > np.where(right, order, -np.inf).max(1, keepdims=True)).sum(1)
-        moved, shown = moved + int((above != ranks.above[picked]).sum()), shown + len(picked)
+        moved, drawn = moved + int((above != ranks.above[picked]).sum()), drawn + len(picked)
         queries, gallery = things if direction == "i2t" else things[::-1]
         made = {
             int(one): Query(
@@ -178,7 +182,7 @@ def _retrieved(
             for i, one in enumerate(picked)
         }
         results[direction] = {kind: [made[int(one)] for one in rows] for kind, rows in chosen.items()}
-    note = f"{moved} of the {shown} queries rank otherwise when computed again here; their stored rank is shown."
+    note = f"{moved} of the {drawn} queries rank otherwise when computed again here; their stored rank is shown."
     return results, [note] if moved else []
 
 

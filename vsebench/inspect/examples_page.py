@@ -23,7 +23,7 @@ h3 { font-size: 1rem; margin: 1.5rem 0 .6rem; }
 .query { display: grid; grid-template-columns: 11rem 1fr; gap: 1rem; padding: .9rem 0; }
 .query { border-top: 1px solid var(--line); }
 .asked p { margin: .4rem 0; overflow-wrap: anywhere; } .asked .words { font-size: 1.05rem; }
-.asked img { width: 100%; aspect-ratio: 1; object-fit: contain; background: #fff; border-radius: .5rem; }
+.asked img { width: 100%; aspect-ratio: 1; object-fit: contain; background: var(--mat); border-radius: .5rem; }
 .asked img { border: 1px solid var(--line); display: block; }
 .results { display: grid; grid-template-columns: repeat(auto-fill, minmax(9rem, 1fr)); gap: .7rem; }
 .results { padding: 0; margin: 0; list-style: none; }
@@ -41,18 +41,20 @@ def page(gallery: Examples, dataset: Dataset) -> str:
     Raises: DataError for a picture that cannot be decoded.
     """
     picture = pictures_of(dataset)
-    parts = [f'<h1>What the model finds</h1>\n<p class="about">{escape(gallery.about)}</p>']
+    classes_first = bool(gallery.items) and (gallery.classifies or not gallery.queries)
+    title = "What the model predicts" if classes_first else "What the model finds"
+    parts = [f'<h1>{title}</h1>\n<p class="about">{escape(gallery.about)}</p>']
     parts += [f'<p class="about">{escape(note)}</p>' for note in gallery.notes]
     sections: list[tuple[str, str, list[str]]] = []
     for direction, kinds in gallery.queries.items():
-        title, what = _DIRECTIONS[direction]
+        heading, what = _DIRECTIONS[direction]
         requested, against = gallery.sizes[direction]
         message = f"{requested:,} queries among {against:,} {what}. {_numbers(gallery, f'{direction}/')}"
         body = [f'<p class="about">{escape(message)}</p>']
         for kind, queries in kinds.items():
             body.append(f'<h3 id="{direction}-{kind}">{_KINDS[kind]} {len(queries)}</h3>')
             body += [_query(query, direction, against, picture) for query in queries]
-        sections.append((direction, title, body))
+        sections.append((direction, heading, body))
     if gallery.items:
         message = _numbers(gallery, "")
         body = [f'<p class="about">{escape(message)}</p>'] if message else []
@@ -60,11 +62,11 @@ def page(gallery: Examples, dataset: Dataset) -> str:
             body.append(f'<h3 id="classes-{kind}">{_KINDS[kind]} {len(items)}</h3>\n<ul class="results">')
             body += [_item(item, picture) for item in items]
             body.append("</ul>")
-        sections.append(("classes", "Classes", body))
-    links = " ".join(f'<a href="#{name}-{kind}">{title}: {kind}</a>' for name, title, _ in sections for kind in _KINDS)
+        sections.insert(0 if classes_first else len(sections), ("classes", "Classes", body))
+    links = " ".join(f'<a href="#{name}-{kind}">{head}: {kind}</a>' for name, head, _ in sections for kind in _KINDS)
     parts.append(f'<nav aria-label="Sections">{links}</nav>')
-    parts += ["\n".join([f"<section>\n<h2>{title}</h2>", *body, "</section>"]) for _, title, body in sections]
-    return document(f"{gallery.about}: what the model finds", parts, style=STYLE)
+    parts += ["\n".join([f"<section>\n<h2>{head}</h2>", *body, "</section>"]) for _, head, body in sections]
+    return document(f"{gallery.about}: {title[:1].lower()}{title[1:]}", parts, style=STYLE)
 
 
 def _numbers(gallery: Examples, prefix: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vsebench.components.metric.base import Predictions
 from vsebench.core.errors import ConfigError, DataError, Place, QueryError, known_names, nearest
 from vsebench.core.registry import ATTENTIONS, FUSIONS, SCORERS
 from vsebench.core.types import Preprocessing, Tokens
@@ -21,6 +22,9 @@ from vsebench.engine.model import Model
 from vsebench.inspect.panels import Panel, panels_of
 from vsebench.inspect.words import Piece, pieces_of
 from vsebench.runs.load import LoadedRun, refuse_placebo
+
+#: Classes that a classifier's answer names.
+MOST_PREDICTED = 3
 
 
 @runtime_checkable
@@ -41,6 +45,21 @@ class FusionShowsWeights(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What a classifier says of an item, beside what it is: classes with their probabilities.
+
+    Args:
+        true: classes of the item; none of one without a label.
+        predicted: the likeliest first.
+        right: whether exactly the true classes are predicted.
+    """
+
+    true: Sequence[tuple[str, float]]
+    predicted: Sequence[tuple[str, float]]
+    right: bool
+
+
 @dataclass(frozen=True, eq=False)
 class Explanation:
     """What is drawn of an item.
@@ -56,6 +75,7 @@ class Explanation:
         preprocessing: how the encoder fits a picture; None for precomputed features.
         panels: what is drawn.
         notes: what is not, and what a reader must know.
+        answer: of the classifier; None of a system without one.
     """
 
     run: str
@@ -70,6 +90,7 @@ class Explanation:
     preprocessing: Preprocessing | None
     panels: Sequence[Panel]
     notes: Sequence[str] = field(default_factory=tuple)
+    answer: Answer | None = None
 
     def on_grid(self, weights: np.ndarray) -> np.ndarray | None:
         """Return the weights of image tokens on their grid, (h, w); None where they have no place."""
@@ -98,7 +119,7 @@ def explain(run: LoadedRun, item: str, *, caption: int = 1) -> Explanation:
     most = max(1, int(loader.captions_per_item[row])) if texts else 1
     if not 1 <= caption <= most:
         raise QueryError(f"item '{item}' has {most} caption{'s' * (most > 1)}; --caption must be from 1 to {most}.")
-    attention, tokens = attention_of(run, loader, row, caption - 1)
+    attention, tokens, logits = attention_of(run, loader, row, caption - 1)
     masks = {m: t.mask[0].cpu().numpy() for m, t in tokens.items()}
     message = texts[caption - 1] if texts else ""
     tokenizer = getattr(run.model.encoders["text"], "tokenizer", None) if "text" in masks else None
@@ -119,12 +140,32 @@ def explain(run: LoadedRun, item: str, *, caption: int = 1) -> Explanation:
         preprocessing=getattr(run.model.encoders["image"], "preprocessing", None) if "image" in tokens else None,
         panels=panels,
         notes=notes,
+        answer=None if logits is None else _answer(dataset, position, logits),
     )
 
 
+def _answer(dataset: Dataset, position: int, logits: np.ndarray) -> Answer:
+    """Return what logits (1, C) say of an item."""
+    label = np.asarray(dataset.labels[position])
+    shares = Predictions(logits, label[None], multi_label=dataset.multi_label).probabilities[0]
+    ordered = np.argsort(-shares, kind="stable").tolist()
+    if dataset.multi_label:
+        true, chosen = set(np.flatnonzero(label > 0).tolist()), set(np.flatnonzero(shares >= 0.5).tolist())
+    else:
+        true, chosen = {int(label)} - {-1}, set(ordered[:1])
+
+    def named(classes: Iterable[int]) -> list[tuple[str, float]]:
+        return [(dataset.label_names[i], float(shares[i])) for i in classes]
+
+    return Answer(named(i for i in ordered if i in true), named(ordered[:MOST_PREDICTED]), true == chosen)
+
+
 @torch.inference_mode()
-def attention_of(run: LoadedRun, loader: Loader, row: int, caption: int) -> tuple[dict[str, Tensor], dict[str, Tokens]]:
-    """All weights of an item that is alone in its batch, and its tokens as the attention gets them.
+def attention_of(
+    run: LoadedRun, loader: Loader, row: int, caption: int
+) -> tuple[dict[str, Tensor], dict[str, Tokens], np.ndarray | None]:
+    """All weights of an item that is alone in its batch, its tokens as the attention gets them, and its logits (1, C);
+    None of a system without a classifier.
 
     Args:
         run: a loaded run.
@@ -142,7 +183,8 @@ def attention_of(run: LoadedRun, loader: Loader, row: int, caption: int) -> tupl
             weights |= model.scorer.weights(output.pair_inputs["image"], output.pair_inputs["text"])
         if isinstance(model.fusion, FusionShowsWeights):
             weights |= model.fusion.weights(tokens)
-    return weights, tokens
+    logits = None if output.logits is None else output.logits.float().cpu().numpy()
+    return weights, tokens, logits
 
 
 def refuse_blind(run: LoadedRun) -> None:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from vsebench.data.pixels import jpeg, open_rgb
 from vsebench.data.show import THUMB, Cell
-from vsebench.inspect.explain import Explanation
+from vsebench.inspect.explain import Answer, Explanation
 from vsebench.inspect.heat import RAMP, colours, overlay, seen_box
 from vsebench.inspect.panels import Panel
 from vsebench.inspect.standalone_page import document, escape, jpeg_uri
@@ -27,12 +27,16 @@ STYLE = f"""
 .item figure {{ flex: 0 1 16rem; }}
 .item > div {{ flex: 1 1 20rem; }}
 .caption {{ font-size: 1.1rem; margin: .25rem 0 .75rem; }}
-.special {{ opacity: .55; font-style: italic; }}
+.special {{ color: var(--muted); font-style: italic; }} .weight .special {{ color: inherit; }}
 .unknown {{ text-decoration: underline dotted; text-underline-offset: .2em; }}
 .maps {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(min(9.5rem, 45%), 1fr)); gap: .7rem; }}
 .maps {{ padding: 0; margin: 0; list-style: none; }}
 .maps figure {{ height: 100%; }}
 .maps figcaption {{ display: flex; flex-wrap: wrap; gap: 0 .6rem; justify-content: space-between; }}
+.answer {{ display: grid; grid-template-columns: max-content 1fr; gap: .15rem .8rem; margin: 0 0 .75rem; }}
+.answer dt {{ color: var(--muted); }} .answer dd {{ margin: 0; }}
+.answer small {{ font-variant-numeric: tabular-nums; color: var(--muted); }}
+.answer .right {{ color: var(--good); }} .answer .wrong {{ color: var(--bad); }}
 .legend {{ display: flex; gap: .6rem; align-items: center; color: var(--muted); font-size: .875rem; }}
 .legend {{ margin: 0 0 .7rem; }}
 .legend i {{ width: 7rem; height: .8rem; border: 1px solid var(--line); border-radius: .2rem; background-color: #999; }}
@@ -65,7 +69,8 @@ def sheet_cells(explanation: Explanation) -> tuple[list[Cell | None], int]:
     shown = explanation
     columns = min(MOST_COLUMNS, 1 + max((len(panel.labels) for panel in shown.panels), default=0))
     words = " ".join(piece.text for piece in shown.words)
-    cells: list[Cell | None] = [(shown.picture, shown.id, words), *[None] * (columns - 1)]
+    answer = "" if shown.answer is None else f"{_said(shown.answer)}: "
+    cells: list[Cell | None] = [(shown.picture, shown.id, f"{answer}{words}"), *[None] * (columns - 1)]
     for panel in shown.panels:
         low, high = panel.scale
         if _has_place(shown, panel):
@@ -83,6 +88,13 @@ def sheet_cells(explanation: Explanation) -> tuple[list[Cell | None], int]:
     return cells, columns
 
 
+def _said(answer: Answer) -> str:
+    """Return the truth and the likeliest class in words."""
+    (name, share), *_ = answer.predicted
+    true = " + ".join(name for name, _ in answer.true) or "no label"
+    return f"is {true}, predicted {name} {share:.2f}"
+
+
 def _item(shown: Explanation) -> str:
     picture = ""
     if shown.picture is not None:
@@ -92,7 +104,20 @@ def _item(shown: Explanation) -> str:
     notes = "".join(f'<p class="about">{escape(note)}</p>' for note in shown.notes)
     caption = f'<p class="caption">{escape(shown.caption)}</p>' if shown.caption else ""
     read = f'<p class="about">As the model reads it: {words}</p>' if shown.caption and words else ""
-    return f'<div class="item">{picture}<div>{caption}{read}{notes}</div></div>'
+    answer = "" if shown.answer is None else _answer(shown.answer)
+    return f'<div class="item">{picture}<div>{caption}{answer}{read}{notes}</div></div>'
+
+
+def _answer(answer: Answer) -> str:
+    """Return the truth, and the likeliest classes with their probabilities."""
+    kind, mark = ("right", "✓ right") if answer.right else ("wrong", "✗ wrong")
+    mark = f' <b class="{kind}">{mark}</b>' if answer.true else ""
+    lines = [("Truth", _classes(answer.true) or "no label"), ("Predicted", _classes(answer.predicted) + mark)]
+    return '<dl class="answer">' + "".join(f"<dt>{name}</dt><dd>{text}</dd>" for name, text in lines) + "</dl>"
+
+
+def _classes(some: Sequence[tuple[str, float]]) -> str:
+    return ", ".join(f"{escape(name)} <small>{share:.3f}</small>" for name, share in some)
 
 
 def _piece(piece: Piece) -> str:

@@ -6,21 +6,21 @@ import base64
 import html
 import re
 from collections.abc import Sequence
+from importlib.resources import files
 
+#: Colours of all pages, light and dark; boards' too.
+COLOURS = files("vsebench.inspect").joinpath("colours.css").read_text(encoding="utf-8")
 STYLE = """
-:root { color-scheme: light dark; --line: #d5d8dd; --muted: #5b6470; --card: #f6f7f9; --accent: #1f5fbf; }
-:root { --good: #14804a; }
-@media (prefers-color-scheme: dark) {
-  :root { --line: #363b44; --muted: #a2abb8; --card: #1d2026; --accent: #8ab4f8; --good: #4ccb87; }
-}
 * { box-sizing: border-box; }
-body { overflow-wrap: anywhere; }
-body { font: 16px/1.45 system-ui, sans-serif; max-width: 80rem; margin: 0 auto; padding: 1.5rem 1rem 3rem; }
-h1 { font-size: 1.25rem; margin: 0 0 .25rem; }
-h2 { font-size: 1.1rem; margin: 2rem 0 .75rem; }
+body { overflow-wrap: anywhere; margin: 0; background: var(--page); color: var(--text); }
+body { font: 16px/1.5 system-ui, -apple-system, "Segoe UI", sans-serif; }
+main { max-width: 80rem; margin: 0 auto; padding: 1.5rem 1rem 3rem; }
+:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
+h1 { font-size: clamp(1.35rem, 1rem + 1.6vw, 1.9rem); line-height: 1.2; margin: 0 0 .25rem; text-wrap: balance; }
+h2 { font-size: 1.25rem; margin: 2.2rem 0 .7rem; }
 .about, figcaption small { color: var(--muted); }
 figure { margin: 0; background: var(--card); border: 1px solid var(--line); border-radius: .6rem; overflow: hidden; }
-figure img { display: block; width: 100%; aspect-ratio: 1; object-fit: contain; background: #fff; }
+figure img { display: block; width: 100%; aspect-ratio: 1; object-fit: contain; background: var(--mat); }
 figcaption { padding: .5rem .65rem .65rem; font-size: .875rem; overflow-wrap: anywhere; }
 """.strip()
 
@@ -52,9 +52,9 @@ def document(title: str, parts: Sequence[str], *, style: str = "") -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
         "style-src 'unsafe-inline'\">",
-        f"<title>{escape(title)}</title>\n<style>\n{STYLE}\n{style}\n</style>",
+        f"<title>{escape(title)}</title>\n<style>\n{COLOURS}{STYLE}\n{style}\n</style>",
     ]
-    return "\n".join([*head, *parts, "</html>", ""])
+    return "\n".join([*head, "<main>", *parts, "</main>", "</html>", ""])
 
 
 def jpeg_uri(data: bytes) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from vsebench.data.dataset import Dataset
 from vsebench.inspect.examples_page import pictures_of
@@ -38,23 +37,33 @@ def page(comparison: Comparison, dataset: Dataset | None, *, most: int, verdicts
     """
     a, b = comparison.a.name, comparison.b.name
     parts = [
-        f"<main>\n<h1>Two runs on {escape(comparison.a.result.dataset['title'])}, {escape(comparison.split)}</h1>",
+        f"<h1>Two runs on {escape(comparison.a.result.dataset['title'])}, {escape(comparison.split)}</h1>",
         *(f'<p class="verdict">{escape(verdict)}</p>' for verdict in verdicts),
         f'<p class="about">A: {escape(a)}<br>B: {escape(b)}</p>',
         *(f'<p class="about">{escape(note)}</p>' for note in comparison.notes),
         "<h2>What differs in their configuration</h2>",
-        _table(["Setting", "A", "B"], [[k, *map(_value, both)] for k, both in comparison.config.items()], 3),
+        _table(
+            "Configuration",
+            ["Setting", "A", "B"],
+            [[k, *map(str, both)] for k, both in comparison.config.items()],
+            3,
+        ),
         "<h2>Numbers</h2>",
-        _table(["Number", "A", "B", "A − B"], [_numbers(k, *both) for k, both in comparison.metrics.items()], 1),
+        _table(
+            "Numbers", ["Number", "A", "B", "A − B"], [_numbers(k, *both) for k, both in comparison.metrics.items()], 1
+        ),
     ]
     if comparison.tests:
         head = ["Number", "A", "B", "A − B, 95 %", "only A right", "only B right", "p", "Test"]
-        parts += ["<h2>Paired tests</h2>", _table(head, [test_cells(test) for test in comparison.tests], 1)]
+        parts += [
+            "<h2>Paired tests</h2>",
+            _table("Paired tests", head, [test_cells(test) for test in comparison.tests], 1),
+        ]
     for apart in comparison.disagreements:
         if len(apart.items) and dataset is not None:
             parts.append(f"<h2>{escape(about(apart, comparison))}</h2>")
             parts.append(_items(shown(comparison, apart, dataset, most), pictures_of(dataset)))
-    return document("Two runs compared", [*parts, "</main>"], style=STYLE)
+    return document("Two runs compared", parts, style=STYLE)
 
 
 def test_cells(test: Paired) -> list[str]:
@@ -78,11 +87,7 @@ def _numbers(key: str, a: float | None, b: float | None) -> list[str]:
     return [key, *cells, "" if a is None or b is None else f"{a - b:+.4g}"]
 
 
-def _value(value: Any) -> str:
-    return str(value)
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> str:
+def _table(name: str, header: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> str:
     if not rows:
         return "<p>Nothing.</p>"
 
@@ -93,7 +98,8 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int) -> s
         return f"<tr>{''.join(made)}</tr>"
 
     body = "\n".join(line(row, "td") for row in rows)
-    return f'<div class="scroll"><table>\n<thead>{line(header, "th")}</thead>\n<tbody>\n{body}\n</tbody></table></div>'
+    region = f'<div class="scroll" tabindex="0" role="region" aria-label="{name}">'  # the keyboard must reach it
+    return f"{region}<table>\n<thead>{line(header, 'th')}</thead>\n<tbody>\n{body}\n</tbody></table></div>"
 
 
 def _items(items: Sequence[Shown], picture: Callable[[int], str]) -> str:

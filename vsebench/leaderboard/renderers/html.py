@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
+from vsebench.inspect.standalone_page import COLOURS
 from vsebench.leaderboard.board import BoardData
 from vsebench.leaderboard.details import Details, Finder, details_of
 from vsebench.leaderboard.figure import Figure
@@ -67,10 +68,10 @@ def page(
         experiment=printable(content.experiment),
         body=body.html(),
         contents=body.contents(),
-        style=_asset("board.css"),
+        style=COLOURS + _asset("board.css"),
         first=_FIRST,
         script=script,
-        policy=_policy(_asset("board.css"), (_FIRST, script)),
+        policy=_policy(COLOURS + _asset("board.css"), (_FIRST, script)),
         board=as_json(_board(board.snapshot.experiment, tables, details)),
         details=[[as_json(row) for row in rows] for rows in details.rows],
         pictures=dict(sorted(details.pictures.items())),
