@@ -104,6 +104,17 @@ def test_right_results_are_framed_and_captions_escaped(run_of: RunOf) -> None:
     assert f"rank <b>{rank}</b> of" in message
 
 
+def test_a_page_begins_with_what_the_run_is_for(run_of: RunOf) -> None:
+    gallery, dataset = make_examples(run_of("plain"), queries=1, k=1)
+    assert not gallery.classifies, "its epoch is chosen by recall"
+    text = page(gallery, dataset)
+    assert "<h1>What the model finds</h1>" in text
+    assert text.index('id="i2t-best"') < text.index('id="classes-best"')
+    text = page(replace(gallery, classifies=True), dataset)
+    assert "<h1>What the model predicts</h1>" in text
+    assert text.index('id="classes-best"') < text.index('id="i2t-best"')
+
+
 @pytest.mark.parametrize(("rank", "shown"), [(7.0, "7"), (7.25, "7.25"), (999.5, "999.5"), (12345.0, "12,345")])
 def test_ranks_in_large_galleries_are_written_out(rank: float, shown: str) -> None:
     query = Query(Thing("x", 0, "a text"), rank, ())

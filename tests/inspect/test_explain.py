@@ -14,9 +14,10 @@ from PIL import Image
 from vsebench.core.errors import ConfigError, DataError, QueryError
 from vsebench.data.show import draw_sheet
 from vsebench.engine.loader import Loader
-from vsebench.inspect.explain import Explanation, attention_of, explain
+from vsebench.inspect.explain import Answer, Explanation, attention_of, explain
 from vsebench.inspect.explain_page import _bars, page, sheet_cells
 from vsebench.runs.load import LoadedRun
+from vsebench.runs.predictions import load_predictions
 
 pytestmark = pytest.mark.slow
 RunOf = Callable[[str], LoadedRun]
@@ -87,6 +88,32 @@ def test_a_class_token_lies_before_the_grid(run_of: RunOf) -> None:
     weights = np.arange(1 + shown.grid[0] * shown.grid[1], dtype=float)
     assert shown.on_grid(weights).ravel().tolist() == weights[1:].tolist()  # type: ignore[union-attr]
     assert "on no place" in page(shown)
+
+
+def test_prediction_truth_and_probability_stand_beside_the_attention(run_of: RunOf) -> None:
+    """Of a split's item they are what evaluation stored: the first caption is the one that is classified."""
+    run = run_of("inter")
+    dataset, stored = run.open_dataset(), load_predictions(run.folder, "test", vectors=False)
+    assert stored.logits is not None
+    for row in range(4):
+        position = int(stored.positions[row])
+        answer = explain(run, dataset.ids[position]).answer
+        shares = np.exp(stored.scored[row]) / np.exp(stored.scored[row]).sum()
+        order = np.argsort(-shares, kind="stable")
+        assert answer is not None
+        assert [name for name, _ in answer.predicted] == [dataset.label_names[i] for i in order[:3]]
+        assert [share for _, share in answer.predicted] == pytest.approx(shares[order[:3]].tolist(), abs=1e-4)
+        label = int(dataset.labels[position])
+        assert answer.true == [(dataset.label_names[label], pytest.approx(shares[label], abs=1e-4))]
+        assert answer.right == (order[0] == label)
+    shown = explain(run, dataset.ids[position])
+    text = page(replace(shown, answer=Answer([("<b>", 0.25)], [("x", 0.75)], False)))
+    assert "<dt>Truth</dt><dd>&lt;b&gt; <small>0.250</small></dd>" in text
+    assert '<dd>x <small>0.750</small> <b class="wrong">✗ wrong</b></dd>' in text
+    cells, _ = sheet_cells(shown)
+    assert cells[0] is not None
+    assert cells[0][2].startswith(f"is {dataset.label_names[label]}, predicted {shown.answer.predicted[0][0]} 0.")  # type: ignore[union-attr]
+    assert explain(run_of("t2i"), dataset.ids[position]).answer is None, "it has no classifier"
 
 
 def test_special_and_unknown_words(run_of: RunOf) -> None:
