@@ -17,7 +17,7 @@ from vsebench.cli.from_wandb import fetch_boards
 from vsebench.core.errors import ConfigError, DataError, VsebenchError
 from vsebench.core.types import Result
 from vsebench.leaderboard.render import stale
-from vsebench.results.from_wandb import board_of, fetch
+from vsebench.results.from_wandb import EARLIER_KEY, board_of, fetch
 from vsebench.results.verify import verify
 from vsebench.runs.snapshot import BoardRow, head_of, load
 from vsebench.runs.store import as_text
@@ -47,6 +47,7 @@ class Run:
         self.group: str | None = boards.NAME
         self.config: dict[str, Any] = {}
         self.stored: dict[str, str] = {}
+        self.summary: dict[str, Any] = {}
         self.id = self.name = "run"
         if result is not None:
             self.id, self.name = wandb_id(result.experiment, result.run_id), f"{result.system} · seed {result.seed}"
@@ -96,6 +97,11 @@ def test_it_is_verified_by_the_runs(results: list[Result], tmp_path: Path) -> No
     fetch_boards(PROJECT, tmp_path / "here", api=Api(*(Run(r) for r in results)))
     file = tmp_path / "here" / "results" / "demo.json"
     assert verify(load(file), file, tmp_path / "runs").differences == []
+
+
+def test_a_run_of_an_earlier_version_has_its_result_in_the_summary(results: list[Result]) -> None:
+    (fetched,) = fetch([Run(results[0], stored={}, summary={EARLIER_KEY: as_text(results[0])})])
+    assert [as_text(run.result) for run in fetched.runs] == [as_text(results[0])]
 
 
 def test_without_the_board_s_own_run(results: list[Result]) -> None:

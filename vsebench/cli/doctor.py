@@ -163,6 +163,6 @@ def _hub() -> str:
 
 
 def _wandb() -> str:
-    from vsebench.runs.tracking import logged_in, resolve_mode
+    from vsebench.runs.wandb_options import logged_in, resolve_mode
 
     return f"{'logged in' if logged_in() else 'not logged in'}; runs are {resolve_mode('auto')}"

@@ -15,7 +15,7 @@ from vsebench.cli.measure import complete
 from vsebench.cli.options import BoardFolder, Cache, Device, Overrides, Plugins, RunsFolder
 from vsebench.cli.options import Experiments as ExperimentFiles
 from vsebench.cli.plan import planned, print_plan, record_device
-from vsebench.core.errors import Collector, ConfigError, RunFailed, did_you_mean, known_names
+from vsebench.core.errors import Collector, ConfigError, RunFailed
 from vsebench.core.plugins import load_plugins
 from vsebench.core.registry import EXECUTORS
 from vsebench.core.terminal import say
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from vsebench.sweeps.executors.base import Executor
     from vsebench.sweeps.plan import Plan
     from vsebench.sweeps.worker import Execute, Settings
-
-WANDB_MODES = ("auto", "online", "offline", "disabled")
 
 
 def sweep(
@@ -88,10 +86,7 @@ def sweep(
     from vsebench.sweeps.executors.base import Work
     from vsebench.sweeps.worker import Settings
 
-    if wandb not in WANDB_MODES:
-        hint = did_you_mean(wandb, WANDB_MODES) + known_names(WANDB_MODES)
-        raise ConfigError(f"--wandb '{wandb}' is unknown." + hint)
-    mode, tags = resolve_mode(wandb), parse_tags(wandb_tags)  # type: ignore[arg-type]
+    mode, tags = resolve_mode(wandb), parse_tags(wandb_tags)
     plugins, overrides = tuple(plugin or ()), tuple(override or ())
     load_plugins(plugins)
     work = Work(workers, threads, processes_per_run, device)

@@ -21,6 +21,8 @@ from vsebench.runs.tracking import BOARD_KEY, RESULT_FILE, ROW_KEY
 
 #: What the board's own run is called in W&B.
 LEADERBOARD = "leaderboard"
+#: In the summary of runs that were logged before results were files.
+EARLIER_KEY = "vsebench/result"
 _ENDED = ("finished", "pruned")
 
 
@@ -33,6 +35,11 @@ class Logged(Protocol):
     group: str | None
     job_type: str | None
     config: Mapping[str, Any]
+
+    @property
+    def summary(self) -> Any:
+        """What the run ended with: has ``get``."""
+        ...
 
     def files(self, names: list[str]) -> Iterable[Any]:
         """Those of some names that it has: with ``download(root, replace)``, which gives an open text file."""
@@ -107,7 +114,7 @@ def _plain(text: Any) -> dict[str, Any]:
 
 def _result(run: Logged) -> Result | str:
     """Parse a run's result, or return why it has none."""
-    text = _result_file(run)
+    text = _result_file(run) or run.summary.get(EARLIER_KEY)
     if text is None:
         if run.state != "finished":
             return f"it is {run.state}; its result comes when it ends, or when its offline files are synced"

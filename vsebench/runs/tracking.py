@@ -119,7 +119,8 @@ class WandbTracker:
                 ),
                 reinit="create_new",
             )
-            self.url = f"{self.run.project_url}/groups/{quote(group)}"
+            if wandb.mode == "online":
+                self.url = f"{self.run.project_url}/groups/{quote(group)}"
             if best is not None:
                 self._describe(*best)
 

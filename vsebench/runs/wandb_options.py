@@ -6,11 +6,11 @@ import os
 from dataclasses import dataclass
 from typing import Literal
 
-from vsebench.core.errors import ConfigError
+from vsebench.core.errors import ConfigError, did_you_mean, known_names
 
 #: The most characters that W&B takes of a tag.
 TAG = 64
-Mode = Literal["auto", "online", "offline", "disabled"]
+MODES = ("auto", "online", "offline", "disabled")
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,16 @@ class Wandb:
     artifacts: bool = False
 
 
-def resolve_mode(mode: Mode) -> Literal["online", "offline", "disabled"]:
-    """``auto`` is W&B's own ``WANDB_MODE`` where it is set, online when somebody is logged in, offline otherwise."""
+def resolve_mode(mode: str) -> Literal["online", "offline", "disabled"]:
+    """Return what a mode means: ``auto`` is W&B's own ``WANDB_MODE`` where it is set, online when somebody is logged
+    in, offline otherwise.
+
+    Raises: ConfigError for another word.
+    """
+    if mode not in MODES:
+        raise ConfigError(f"--wandb '{mode}' is unknown." + did_you_mean(mode, MODES) + known_names(MODES))
     if mode != "auto":
-        return mode
+        return mode  # type: ignore[return-value]
     setting = os.environ.get("WANDB_MODE", "").lower()
     if setting in ("online", "offline", "disabled"):
         return setting  # type: ignore[return-value]

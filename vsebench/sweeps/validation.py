@@ -47,9 +47,8 @@ def validation(context: RunContext, gallery: GalleryLoaders | None) -> Callable[
             raise ConfigError(
                 f"select.metric '{context.run.select_metric}' is not among the numbers of this system: {known}."
             )
-        more = compute(predictions, quick)
-        numbers |= {name: value for name, value in more.items() if name not in numbers and mode_of(name) is not None}
-        return {f"val/{name}": value for name, value in numbers.items()}
+        numbers = compute(predictions, quick) | numbers
+        return {f"val/{name}": value for name, value in numbers.items() if name == key or mode_of(name) is not None}
 
     return validate
 
