@@ -12,19 +12,17 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from vsebench.leaderboard.figure import COLOURS, GRID
+from vsebench.leaderboard.figure import COLOURS, GRID, PALE
 from vsebench.runs.wandb_log import OfflineRun, read_log
 
 OUT = Path(__file__).resolve().parents[1] / "wandb"
 #: Numbers that are drawn over epochs, a panel each.
 PANELS = ("train/loss", "val/accuracy", "val/average_precision", "val/i2t/recall@10")
-#: Curves that are named.
-MOST_NAMED = 8
 
 
 def table_of(folder: Path, run: OfflineRun, key: str) -> list[list[Any]]:
     """Return the lines of a logged table."""
-    path = next(step[key]["path"] for step in reversed(run.history) if key in step)
+    path = next(step[f"{key}/path"] for step in reversed(run.history) if f"{key}/path" in step)
     lines: list[list[Any]] = json.loads((folder / "files" / path).read_text(encoding="utf-8"))["data"]
     return lines
 
@@ -40,6 +38,7 @@ def history(run: OfflineRun) -> Figure:
         axes.set_title(key, fontsize=9)
         axes.grid(True, color=GRID, linewidth=0.6)
         axes.tick_params(labelsize=8)
+        axes.xaxis.get_major_locator().set_params(integer=True)
     figure.supxlabel(f"epoch; the best is {run.config['best_epoch']}", fontsize=8)
     return figure
 
@@ -59,16 +58,17 @@ def confusion(lines: list[list[Any]]) -> Figure:
 
 
 def precision_recall(lines: list[list[Any]]) -> Figure:
-    """Draw precision over recall, a line for each class and a strong one for all together."""
+    """Draw precision over recall, a pale line for each class and a strong one for all together."""
     curves: dict[str, list[tuple[float, float]]] = {}
     for name, precision, recall in lines:
         curves.setdefault(name, []).append((recall, precision))
     figure = Figure(figsize=(4.4, 3.4), layout="constrained")
     axes = figure.subplots()
-    for number, (name, points) in enumerate(curves.items()):
-        label = name if number < MOST_NAMED else None
-        axes.plot(*zip(*points, strict=True), color=COLOURS[number % len(COLOURS)], label=label,
-                  linewidth=2.4 if name == "all" else 1)  # fmt: skip
+    together = curves.pop("all")
+    for number, points in enumerate(curves.values()):
+        label = None if number else "each class"
+        axes.plot(*zip(*points, strict=True), color=PALE, linewidth=0.8, label=label)
+    axes.plot(*zip(*together, strict=True), color=COLOURS[0], linewidth=2.4, label="all together")
     axes.set_xlabel("recall", fontsize=8)
     axes.set_ylabel("precision", fontsize=8)
     axes.grid(True, color=GRID, linewidth=0.6)
