@@ -12,7 +12,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from vsebench.leaderboard.figure import COLOURS, GRID, PALE
+from vsebench.leaderboard.palette import COLOURS, GREY, GRID
 from vsebench.runs.wandb_log import OfflineRun, read_log
 
 OUT = Path(__file__).resolve().parents[1] / "wandb"
@@ -67,7 +67,7 @@ def precision_recall(lines: list[list[Any]]) -> Figure:
     together = curves.pop("all")
     for number, points in enumerate(curves.values()):
         label = None if number else "each class"
-        axes.plot(*zip(*points, strict=True), color=PALE, linewidth=0.8, label=label)
+        axes.plot(*zip(*points, strict=True), color=GREY, linewidth=0.8, label=label)
     axes.plot(*zip(*together, strict=True), color=COLOURS[0], linewidth=2.4, label="all together")
     axes.set_xlabel("recall", fontsize=8)
     axes.set_ylabel("precision", fontsize=8)
