@@ -42,6 +42,7 @@ def merge(
 
     Example: vsebench results merge mine.json yours.json
     """
+    from vsebench.leaderboard.published import details_file, unite
     from vsebench.leaderboard.render import render
     from vsebench.results.merge import Origin
     from vsebench.results.merge import merge as united
@@ -55,6 +56,8 @@ def merge(
     merged = united(origins, prefer=prefer, tolerance=tolerance)
     save(merged.snapshot, folder_files)
     notes = _join_item_scores([*files, folder_files], merged, into)
+    boards = list(dict.fromkeys(file.resolve().parent.parent for file in [*files, folder_files]))
+    unite(merged.snapshot, [details_file(one, experiment) for one in boards], details_file(into, experiment))
     for line in [*merge_lines(merged), *notes]:
         say(line)
     for file in render(into, [experiment]):

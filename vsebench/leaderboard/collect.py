@@ -16,6 +16,7 @@ from vsebench.core.files import set_aside
 from vsebench.core.metric_specs import Metric
 from vsebench.core.terminal import say
 from vsebench.core.types import Result
+from vsebench.leaderboard.published import publish
 from vsebench.leaderboard.resampled_runs import EXCLUDED, SPLIT, add_resampled, resampled_metrics
 from vsebench.ops.ranking import RANK_PARTS, Ranks
 from vsebench.ops.slices import Slices
@@ -36,7 +37,8 @@ from vsebench.runs.snapshot import Snapshot
 def update(
     snapshot: Snapshot, runs: Path, board: Path, *, groups: np.ndarray | None = None, slices: Slices | None = None
 ) -> list[str]:
-    """Write the outcomes of a board's finished runs beside it. Returns the ids of runs that have none.
+    """Write the outcomes of a board's finished runs beside it, and their curves and confusion matrices. Returns the ids
+    of runs without outcomes.
 
     A run without a folder here keeps the outcomes that the board had of it. Nothing is written where no run has any.
     What is damaged is said: a run's predictions are left out, and the board's file is set aside once it can be written
@@ -50,6 +52,7 @@ def update(
             as the board had them, or what the predictions say.
         slices: of every item of the dataset file. Without them they are as the predictions, or the board, had them.
     """
+    publish(snapshot, runs, board)
     file = items_file(board, snapshot.experiment)
     known, damaged = None, ""
     try:

@@ -9,13 +9,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from vsebench.core.errors import DataError
 from vsebench.core.terminal import say
 from vsebench.core.types import Result
 from vsebench.data.dataset import Dataset
 from vsebench.leaderboard.examples import Pictures, Results, dataset_of_run, examples_of, mistakes_of
 from vsebench.leaderboard.page import Line, Table
-from vsebench.leaderboard.run_details import MOST_CLASSES, Classes, classes_of, curves_of
+from vsebench.leaderboard.published import Published, RunDetails
+from vsebench.leaderboard.run_details import MOST_CLASSES, Classes, Points, classes_of, curves_of
 from vsebench.leaderboard.table import printable
 from vsebench.runs.snapshot import Snapshot
 from vsebench.runs.store import Store
@@ -58,6 +61,7 @@ def details_of(
     runs: Path | None,
     finder: Finder | None = None,
     rows: int = 0,
+    published: Published | None = None,
 ) -> Details:
     """Gather what the rows of a board open to.
 
@@ -67,6 +71,7 @@ def details_of(
         runs: folder of all experiments' runs; what is not there is said to be so in the row. None reads no folder.
         finder: asked of the first ``rows`` rows of each table.
         rows: number of rows of each table that are searched with ``finder``.
+        published: curves and confusion matrices that the board keeps, of runs whose folders are not there.
 
     Raises: DataError for a damaged file of a run.
     """
@@ -75,8 +80,9 @@ def details_of(
     made = Details(keys=sorted({key for r in results for key in r.metrics}, key=_by_interest))
     store = None if runs is None else Store(runs, snapshot.experiment)
     pictures = Pictures(_dataset(snapshot, store, results))
-    if pictures.dataset is not None:
-        made.labels = [printable(name) for name in pictures.dataset.label_names]
+    published = published or Published()
+    labels = published.labels if pictures.dataset is None else pictures.dataset.label_names
+    made.labels = [printable(name) for name in labels]
     try:
         for table in tables:
             settings = [flattened(line.source.config) for line in table.lines]
@@ -90,6 +96,7 @@ def details_of(
                         line,
                         _without(row_settings, made.shared[-1]),
                         store,
+                        published,
                         pictures,
                         finder if number < rows else None,
                     )
@@ -152,6 +159,7 @@ def _row(
     line: Line,
     settings: dict[str, str],
     store: Store | None,
+    published: Published,
     pictures: Pictures,
     finder: Finder | None,
 ) -> dict[str, Any]:
@@ -164,18 +172,36 @@ def _row(
     }
     folders = {r.run_id: store.run_folder(r.run_id) for r in results} if store is not None else {}
     present = {run: folder for run, folder in folders.items() if folder.is_dir()}
+    others = published.of(r for r in results if r.run_id not in present)
+    if others:
+        _from_board(row, results, others)
     if len(present) < len(results):
         absent = (
             "The folders of this row's runs are" if not present else f"{len(results) - len(present)} run folders are"
         )
-        row["absent"] = f"{absent} missing here: training curves, predictions and examples come from them."
+        whole = len(others) == len(results) - len(present)
+        lost = "other curves and examples" if whole else "training curves, predictions and examples"
+        row["absent"] = f"{absent} missing here: {lost} come from them."
     if present:
         try:
-            _from_folders(row, snapshot, results, present, pictures, finder)
+            _from_folders(row, snapshot, results, present, others, pictures, finder)
         except DataError as error:  # one damaged file of a run takes nothing from the other rows
             say(f"{error} Its content is not shown.", error=True)
             row["notes"].append(f"Part of this row is not shown: {printable(str(error))}")
     return row
+
+
+def _from_board(row: dict[str, Any], results: Sequence[Result], others: Mapping[str, RunDetails]) -> None:
+    """Add what the board keeps of runs whose folders are missing here."""
+    row["curves"] = _curves({run: one.curves for run, one in others.items()}, results)
+    counts = [np.array(one.confusion) for one in others.values() if one.confusion]
+    if counts:
+        row["classes"] = {"runs": len(counts), **_matrix(sum(counts[1:], counts[0]))}
+
+
+def _curves(curves: Mapping[str, Mapping[str, Points]], results: Sequence[Result]) -> dict[str, list[Points]]:
+    keys = dict.fromkeys(key for one in curves.values() for key in one)
+    return {printable(key): [curves.get(r.run_id, {}).get(key, []) for r in results] for key in keys}
 
 
 def _from_folders(
@@ -183,6 +209,7 @@ def _from_folders(
     snapshot: Snapshot,
     results: Sequence[Result],
     present: Mapping[str, Path],
+    others: Mapping[str, RunDetails],
     pictures: Pictures,
     finder: Finder | None,
 ) -> None:
@@ -191,8 +218,7 @@ def _from_folders(
     Raises: DataError for a damaged file; what was added before it stays.
     """
     curves = {run: curves_of(folder) for run, folder in present.items()}
-    keys = dict.fromkeys(key for one in curves.values() for key in one)
-    row["curves"] = {printable(key): [curves.get(r.run_id, {}).get(key, []) for r in results] for key in keys}
+    row["curves"] = _curves({run: one.curves for run, one in others.items()} | curves, results)
     answers = classes_of(list(present.values()), multi_label=bool(snapshot.dataset.get("multi_label")))
     if answers is not None:
         row["classes"] = _classes(answers)
@@ -239,13 +265,17 @@ def _numbers(key: str, results: Sequence[Result]) -> list[float | None]:
 def _classes(answers: Classes) -> dict[str, Any]:
     entry: dict[str, Any] = {"runs": answers.runs, "precision": answers.precision, "average": answers.average}
     if answers.confusion is not None:
-        counts = answers.confusion
-        if len(counts) <= MOST_CLASSES:
-            entry["confusion"] = counts.tolist()
-        mistakes = [(int(counts[t, p]), t, p) for t in range(len(counts)) for p in counts[t].nonzero()[0] if t != p]
-        entry["mistakes"] = [[t, int(p), n] for n, t, p in sorted(mistakes, key=lambda m: -m[0])[:MISTAKES]]
-        entry["sums"] = counts.sum(1).tolist()
+        entry |= _matrix(answers.confusion)
     return entry
+
+
+def _matrix(counts: np.ndarray) -> dict[str, Any]:
+    mistakes = [(int(counts[t, p]), t, p) for t in range(len(counts)) for p in counts[t].nonzero()[0] if t != p]
+    return {
+        **({"confusion": counts.tolist()} if len(counts) <= MOST_CLASSES else {}),
+        "mistakes": [[t, int(p), n] for n, t, p in sorted(mistakes, key=lambda m: -m[0])[:MISTAKES]],
+        "sums": counts.sum(1).tolist(),
+    }
 
 
 def _by_interest(key: str) -> tuple[bool, bool, str]:

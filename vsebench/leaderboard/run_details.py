@@ -97,6 +97,24 @@ def classes_of(folders: Sequence[Path], *, multi_label: bool = False) -> Classes
     )
 
 
+def confusion_of(folder: Path, most: int) -> np.ndarray | None:
+    """Return a run's int64 (C, C) of test, true class by predicted one; None without logits, or of more classes.
+
+    Args:
+        folder: of a run whose items have one label each.
+        most: number of classes.
+
+    Raises: DataError for a damaged file of predictions.
+    """
+    if not predictions_file(folder, SPLIT).is_file():
+        return None
+    stored = load_predictions(folder, SPLIT, vectors=False)
+    if stored.logits is None or stored.labels.ndim > 1 or stored.logits.shape[1] > most:
+        return None
+    ranks = Predictions(stored.logits, stored.labels).class_ranks
+    return _confusion(ranks, stored.labels, ranks.shape[1])
+
+
 def _confusion(ranks: np.ndarray, labels: np.ndarray, count: int) -> np.ndarray:
     known = labels >= 0
     cells = labels[known] * count + ranks[known].argmax(1)

@@ -12,7 +12,9 @@ import numpy as np
 
 from vsebench.core.errors import DataError
 from vsebench.core.types import Result
+from vsebench.leaderboard import published
 from vsebench.leaderboard.collect import pairs_of, read
+from vsebench.leaderboard.published import details_file
 from vsebench.leaderboard.resampled_runs import SPLIT
 from vsebench.ops.slices import differing_fields
 from vsebench.results.code_check import code_line
@@ -92,6 +94,7 @@ def verify(snapshot: Snapshot, file: Path, runs: Path, *, trust: bool = False) -
     rows = {run: row.name for row in reversed(snapshot.rows) for run in row.runs.values()}
     _check_rows(snapshot, file, report)
     _check_items(snapshot, items_file(file.parent.parent, snapshot.experiment), store, report)
+    _check_details(snapshot, details_file(file.parent.parent, snapshot.experiment), store, report)
     for run_id, on in snapshot.results.items():
         report.runs += 1
         row = rows.get(run_id, on.system)
@@ -169,6 +172,26 @@ def _check_items(snapshot: Snapshot, file: Path, store: Store, report: Report) -
                 at = int(np.flatnonzero(stored != again)[0])
                 name, shown = f"{name}[{at}]", (stored[at].item(), again[at].item())
             report.differences.append(Difference(str(file), row, run_id, f"items.{name}", *shown))
+
+
+def _check_details(snapshot: Snapshot, file: Path, store: Store, report: Report) -> None:
+    """Histories and predictions -> the curves and confusion matrices that the board keeps."""
+    try:
+        on = published.load(file).of(snapshot.results.values()) if file.is_file() else {}
+    except DataError as error:
+        report.differences.append(Difference(str(file), "", "", "file", "damaged", error.message))
+        return
+    for run_id, stored in on.items():
+        result, folder = snapshot.results[run_id], store.run_folder(run_id)
+        try:
+            again = published.read(folder, snapshot, result) if folder.is_dir() else stored
+        except DataError:  # said with the run's other numbers
+            continue
+        for name in ("curves", "confusion"):
+            if getattr(stored, name) != getattr(again, name):
+                report.differences.append(
+                    Difference(str(file), result.system, run_id, name, "on the board", "other than the run's")
+                )
 
 
 def _check_run(folder: Path, run_result: Result, row: str, report: Report, trust: bool) -> None:

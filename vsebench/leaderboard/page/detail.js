@@ -113,7 +113,7 @@ function classesParts(board, said) {
     const matrix = part("Confusion matrix", `True class by predicted class; ${runs}.`, make("div", { class: "beside" }, ...shown, mistakes(board, found)));
     parts.push(found.confusion?.length > WIDE_MATRIX ? wide(matrix) : matrix);
   }
-  parts.push(precisionPart(board, found));
+  if (found.precision) parts.push(precisionPart(board, found));
   return parts;
 }
 

@@ -21,6 +21,7 @@ from vsebench.leaderboard.details import Details, Finder, details_of
 from vsebench.leaderboard.figure import Figure
 from vsebench.leaderboard.page import Block, Bullets, Page, Section, Table, spans, unmarked
 from vsebench.leaderboard.pages import board_page
+from vsebench.leaderboard.published import details_file, usable
 from vsebench.leaderboard.run_details import RECALLS
 from vsebench.leaderboard.table import printable
 from vsebench.runs.snapshot import DIGITS
@@ -51,7 +52,7 @@ def page(
 
     Args:
         board: the board.
-        folder: of the board, where its plots lie.
+        folder: of the board, where its plots lie, and its curves and confusion matrices.
         runs: folder of all experiments' runs; rows then open to curves, predictions and examples. None reads none.
         finder: what a run's model finds, asked of the first ``count`` rows of each table.
         count: number of rows of each table that are searched with ``finder``.
@@ -60,7 +61,8 @@ def page(
     """
     content = board_page(board)
     tables = content.tables()
-    details = details_of(board.snapshot, tables, runs, finder, count)
+    published = None if folder is None else usable(details_file(folder, board.snapshot.experiment))
+    details = details_of(board.snapshot, tables, runs, finder, count, published)
     script = "(() => {\n" + "\n".join(_asset(f"{name}.js") for name in _SCRIPTS) + "\n})();\n"
     body = _Body(content, tables, folder)
     return _template("board.html").render(
