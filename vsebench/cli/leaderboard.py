@@ -29,6 +29,9 @@ def leaderboard(
         Literal["terminal", "latex", "csv", "parquet"] | None,
         typer.Option(help="Print each board's table of rows instead, or write it to --out."),
     ] = None,
+    section: Annotated[
+        str | None, typer.Option(help="With --show: the tables of this section of the page, such as Robustness.")
+    ] = None,
     examples: Annotated[
         int, typer.Option(min=0, help="With --html: rows of each table whose models are loaded to show what they find.")
     ] = 1,
@@ -60,7 +63,9 @@ def leaderboard(
     elif show is not None:
         from vsebench.cli.leaderboard_show import print_tables
 
-        print_tables(board, experiments or (), show, out)
+        print_tables(board, experiments or (), show, out, section)
+    elif section is not None:
+        raise ConfigError("--section goes with --show, which prints its tables.")
     elif from_wandb is not None:
         from vsebench.cli.from_wandb import fetch_boards
 

@@ -217,6 +217,16 @@ class Page:
         tables = [block for block in _walk(self.blocks) if isinstance(block, Table)]
         return [table for table in tables if any(line.source is not None for line in table.lines)]
 
+    def sections(self) -> dict[str, list[Table]]:
+        """Return the tables of each section that has any, by its title; a table without one has the section's."""
+        results: dict[str, list[Table]] = {}
+        for section in (block for block in _walk(self.blocks) if isinstance(block, Section)):
+            title = unmarked(section.title)
+            tables = [block for block in _walk(section.blocks) if isinstance(block, Table)]
+            if tables:
+                results[title] = [replace(table, title=table.title or title) for table in tables]
+        return results
+
 
 def _walk(blocks: Sequence[Block]) -> Iterator[Block]:
     for block in blocks:
