@@ -115,9 +115,10 @@ def test_a_sweeps_progress(
 @every
 def test_plans(text: str, tmp_path: Path, terminal: io.StringIO, capsys: pytest.CaptureFixture[str]) -> None:
     one = run(text, 0, "finished")
-    sweep = SimpleNamespace(method="tpe", budget=1, seed=0, round=1, prune=SimpleNamespace(text=text))
-    row = SimpleNamespace(name=text, system=one.system)
-    experiment: Any = SimpleNamespace(name=text, rows=[row], spec=SimpleNamespace(sweep=sweep), space=None)
+    sweep = SimpleNamespace(method="tpe", budget=1, seed=0, round=1)
+    spec = SimpleNamespace(sweeps={"": sweep}, prune=SimpleNamespace(text=text))
+    row = SimpleNamespace(name=text, path="", system=one.system)
+    experiment: Any = SimpleNamespace(name=text, rows=[row], spec=spec, space=None)
     made: Any = SimpleNamespace(experiment=experiment, dataset={"title": text}, runs=[one], todo=[])
     print_plan(made, tmp_path, 1)
     assert_shown(terminal.getvalue(), text)
