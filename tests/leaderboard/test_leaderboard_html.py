@@ -18,7 +18,7 @@ def test_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "Demo board" in (tmp_path / "demo.html").read_text(encoding="utf-8")
     write_html(tmp_path, ["demo"], runs=tmp_path / "runs", out=tmp_path / "new" / "x.html")
     assert (tmp_path / "new" / "x.html").is_file()
-    assert capsys.readouterr().out.count("wrote ") == 2
+    assert capsys.readouterr().out.count("wrote ") == 3, "the list of boards too"
 
 
 def test_faults(tmp_path: Path) -> None:

@@ -128,9 +128,9 @@ def wandb_server() -> Iterator[Received]:
 
         def _posted(self, body: bytes) -> dict[str, Any]:
             if self.path == "/graphql":
-                asked = json.loads(body)
-                name = asked.get("operationName") or re.split(r"\W+", asked["query"].strip())[1]
-                return {"data": received.answer(name, asked.get("variables") or {})}
+                call = json.loads(body)
+                name = call.get("operationName") or re.split(r"\W+", call["query"].strip())[1]
+                return {"data": received.answer(name, call.get("variables") or {})}
             if stream := re.fullmatch(r"/files/[^/]+/[^/]+/([^/]+)/file_stream", self.path):
                 files = received.stream.setdefault(stream[1], {})
                 for name, part in (json.loads(body).get("files") or {}).items():

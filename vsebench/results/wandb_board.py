@@ -144,8 +144,8 @@ def gallery_pictures(gallery: Examples, dataset: Dataset) -> dict[str, list[tupl
 
 
 def _said_of_query(kind: str, one: Query, direction: str) -> str:
-    asked = one.thing.id if direction == "i2t" else one.thing.text
-    return f"{kind} · {asked} · first right at rank {one.rank:g}"
+    query = one.thing.id if direction == "i2t" else one.thing.text
+    return f"{kind} · {query} · first right at rank {one.rank:g}"
 
 
 def _tracker(
