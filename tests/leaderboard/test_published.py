@@ -108,6 +108,7 @@ def changed(**changes: Any) -> bytes:
         (changed(confusion=[[1, 2]]), "'confusion' of run a must be a square"),
         (changed(confusion=[[-1]]), "'confusion' of run a must be a square"),
     ],
+    ids=["no archive", "cut off", "deep", "format", "labels", "run", "no number", "a large number", "row", "negative"],
 )
 def test_damaged(content: bytes, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     snapshot, file = generated(1, 1), details_file(tmp_path, "demo")
